@@ -1,0 +1,83 @@
+"""The house style of every figure: size, fonts, decile colours, and small PNG files.
+
+What belongs here: what all figures share. What does not: any single figure; those stand in the
+`figures` module of the step that draws them. matplotlib is imported inside, since assets load this.
+"""
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INLINE_LIMIT_BYTES = 100_000
+
+# A diverging scale safe for the colour-blind (ColorBrewer's BrBG): 1 = worst-off, 10 = best-off.
+DECILE_COLOURS = (
+    "#543005",
+    "#8c510a",
+    "#bf812d",
+    "#dfc27d",
+    "#f6e8c3",
+    "#c7eae5",
+    "#80cdc1",
+    "#35978f",
+    "#01665e",
+    "#003c30",
+)
+MISSING_COLOUR = "#d9d9d9"
+
+_STYLE = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "legend.frameon": False,
+    "svg.hashsalt": "streetineq",
+}
+
+
+def new_figure(
+    width_in: float = 6.0,
+    height_in: float = 4.0,
+    *,
+    rows: int = 1,
+    columns: int = 1,
+    **subplots: Any,
+) -> tuple["Figure", Any]:
+    """A figure in the house style with its axes; drawn without a screen and without pyplot's state."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(width_in, height_in), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots(rows, columns, **subplots)
+    return figure, axes
+
+
+def save_png(figure: "Figure", path: Path, *, dpi: int = 110) -> None:
+    """Save a PNG without a time stamp, under 100 kB: the resolution is lowered until it fits."""
+    import matplotlib as mpl
+
+    for resolution in (dpi, dpi * 3 // 4, dpi // 2):
+        buffer = io.BytesIO()
+        with mpl.rc_context(_STYLE):
+            figure.savefig(buffer, format="png", dpi=resolution, metadata={"Software": None})
+        if buffer.tell() <= INLINE_LIMIT_BYTES:
+            break
+    path.write_bytes(buffer.getvalue())
+
+
+def svg_text(figure: "Figure") -> str:
+    """The figure as an SVG element for inlining in HTML, the same text on every run."""
+    import matplotlib as mpl
+
+    buffer = io.StringIO()
+    with mpl.rc_context(_STYLE):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]

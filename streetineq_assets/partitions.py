@@ -1,0 +1,54 @@
+"""The three partitions definitions and the mappings between them, from the study.
+
+What belongs here: partition keys, which of them belong together, and dependencies that cross from one
+definition to another. What does not: what a partition's slice is (each step's domain code knows).
+All are static: the study file names every city, bucket and pair, so a fresh instance has them all.
+Keys come heaviest city first, since a back-fill ends with its slowest run.
+"""
+
+import dagster as dg
+
+from streetineq_assets.study import Study
+
+
+class Partitions:
+    """`city`, `bucket` (`london/003`) and `pair` (`london/crime`) of one study."""
+
+    def __init__(self, study: Study) -> None:
+        buckets = {c: bucket_keys(c, study.cities[c].buckets) for c in study.by_weight}
+        pairs = {c: [f"{c}/{o}" for o in study.cities[c].outcomes] for c in study.by_weight}
+        self.city = dg.StaticPartitionsDefinition(list(study.by_weight))
+        self.bucket = dg.StaticPartitionsDefinition([k for keys in buckets.values() for k in keys])
+        self.pair = dg.StaticPartitionsDefinition([k for keys in pairs.values() for k in keys])
+        self._buckets = buckets
+        self._pairs = pairs
+
+    def city_to_buckets(self, asset: str) -> dg.AssetDep:
+        """A bucket's dependency on its city's partition of `asset`."""
+        return dg.AssetDep(asset, partition_mapping=dg.StaticPartitionMapping(self._buckets))
+
+    def buckets_to_city(self, asset: str) -> dg.AssetDep:
+        """A city's dependency on all its buckets of `asset`."""
+        return dg.AssetDep(asset, partition_mapping=_inverted(self._buckets))
+
+    def city_to_pairs(self, asset: str) -> dg.AssetDep:
+        """A pair's dependency on its city's partition of `asset`."""
+        return dg.AssetDep(asset, partition_mapping=dg.StaticPartitionMapping(self._pairs))
+
+    def pairs_to_city(self, asset: str) -> dg.AssetDep:
+        """A city's dependency on all its pairs of `asset`."""
+        return dg.AssetDep(asset, partition_mapping=_inverted(self._pairs))
+
+
+def bucket_keys(city: str, buckets: int) -> list[str]:
+    """The partition keys of a city's buckets, `london/000` and on."""
+    return [f"{city}/{number:03d}" for number in range(buckets)]
+
+
+def city_of(partition: str) -> str:
+    """The city of a bucket or pair."""
+    return partition.split("/", 1)[0]
+
+
+def _inverted(children: dict[str, list[str]]) -> dg.StaticPartitionMapping:
+    return dg.StaticPartitionMapping({c: parent for parent, keys in children.items() for c in keys})

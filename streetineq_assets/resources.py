@@ -1,0 +1,327 @@
+"""The Dagster resources, and the one way in which an asset publishes.
+
+What belongs here: the study with its store, the accelerator, the DuckDB engine, and the translation of
+a step's findings into Dagster's events. What does not: any rule of the domain, and any path.
+
+Assets write files through the store and return no values; there is no IO manager. The content's hash
+is then known when the result is returned, and tables and gigabytes go the same way.
+"""
+
+import base64
+import contextlib
+import functools
+import math
+import os
+import time
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_duckdb import DuckDBResource
+
+from streetineq_assets.devices import Device, DeviceRequest, lease
+from streetineq_assets.errors import StreetineqError
+from streetineq_assets.figures import INLINE_LIMIT_BYTES
+from streetineq_assets.findings import Check, Findings, Scalar
+from streetineq_assets.store import DataStore, Manifest, Recipe
+from streetineq_assets.study import Study, load_study
+
+SYNTHETIC_NOTE = "**Synthetic input.** Neither the areas nor the images are real."
+Make = Callable[[Path], Findings]
+
+
+class ChecksFailed(Exception):
+    """A blocking check failed before anything was published."""
+
+    def __init__(self, findings: Findings) -> None:
+        self.findings = findings
+        failed = [check for check in findings.checks if check.blocking and not check.passed]
+        super().__init__("; ".join(f"{check.name}: {check.description}" for check in failed))
+
+
+@dataclass(frozen=True)
+class Publication:
+    """An artefact that is in place, whether made just now or found unchanged."""
+
+    manifest: Manifest
+    findings: Findings
+    seconds: float
+    skipped: bool
+
+
+class StudyResource(dg.ConfigurableResource):
+    """One study: its settings and its files."""
+
+    root: str
+
+    @cached_property
+    def store(self) -> DataStore:
+        return DataStore(self.root)
+
+    @cached_property
+    def study(self) -> Study:
+        return load_study(self.store.study_file)
+
+    def publish(self, asset: str, partition: str | None, recipe: Recipe, make: Make) -> Publication:
+        """Find the artefact unchanged, or make and publish it.
+
+        Raises:
+            ChecksFailed: a blocking check failed; the last good artefact stays.
+        """
+        manifest = self.store.current(asset, partition, recipe)
+        if manifest:
+            return Publication(manifest, Findings.from_summary(manifest.summary), 0.0, skipped=True)
+        found: list[Findings] = []
+
+        def write(folder: Path) -> dict[str, Any]:
+            findings = make(folder)
+            if any(check.blocking and not check.passed for check in findings.checks):
+                raise ChecksFailed(findings)
+            found.append(findings)
+            return findings.summary()
+
+        started = time.perf_counter()
+        manifest = self.store.publish(asset, partition, recipe, write)
+        return Publication(manifest, found[0], time.perf_counter() - started, skipped=False)
+
+    def materialize(
+        self,
+        context: dg.AssetExecutionContext,
+        make: Make,
+        *,
+        inputs: Mapping[str, str] | None = None,
+        config: Mapping[str, Any] | None = None,
+        columns: Mapping[str, str] | None = None,
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+        """Publish the asset of `context` and report it: the body of every asset ends here.
+
+        Args:
+            make: writes the files into the folder that it is given, and says what it found.
+            inputs: name to digest of each slice that `make` reads.
+            config: every setting that changes the content.
+            columns: description and unit of each column of the asset's main table.
+        """
+        asset = context.asset_key.to_user_string()
+        partition = context.partition_key if context.has_partition_key else None
+        recipe = Recipe(
+            code_version=context.assets_def.code_versions_by_key[context.asset_key] or "",
+            inputs=dict(inputs or {}),
+            config=dict(config or {}),
+        )
+        self._log_reason(context, asset, partition, recipe)
+        try:
+            publication = self.publish(asset, partition, recipe, make)
+        except ChecksFailed as failed:
+            yield from check_results(asset, failed.findings.checks)
+            raise dg.Failure(
+                f"{failed}. Nothing was published; the last good {asset} stays.",
+                allow_retries=False,
+            ) from failed
+        yield dg.MaterializeResult(
+            metadata=self.metadata(publication, columns),
+            data_version=dg.DataVersion(publication.manifest.digest),
+            check_results=list(check_results(asset, publication.findings.checks)),
+        )
+
+    def metadata(
+        self, publication: Publication, columns: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Everything that the UI shows of an artefact."""
+        manifest, findings = publication.manifest, publication.findings
+        folder = self.store.folder(manifest.asset, manifest.partition) / manifest.generation
+        shown: dict[str, Any] = _figures(findings.figures)
+        shown |= {name: _table(rows) for name, rows in findings.tables.items() if rows}
+        shown |= {name: dg.MetadataValue.md(text) for name, text in findings.notes.items()}
+        shown |= _plots(folder, manifest)
+        shown |= _main_table(folder / f"{manifest.asset}.parquet", manifest, columns or {})
+        if self.study.synthetic:
+            shown["synthetic"] = dg.MetadataValue.md(SYNTHETIC_NOTE)
+        return shown | {
+            "folder": dg.MetadataValue.path(str(folder)),
+            "bytes": manifest.size_bytes,
+            "seconds": round(publication.seconds, 3),
+            "skipped": publication.skipped,
+            "inputs": dg.MetadataValue.json(manifest.recipe.inputs),
+            "config": dg.MetadataValue.json(manifest.recipe.config),
+            "library_versions": dg.MetadataValue.json(manifest.library_versions),
+        }
+
+    def _log_reason(
+        self, context: dg.AssetExecutionContext, asset: str, partition: str | None, recipe: Recipe
+    ) -> None:
+        before = self.store.manifest(asset, partition)
+        if before and before.key != recipe.key:
+            context.log.info(f"made again, changed: {', '.join(recipe.difference(before.recipe))}")
+
+
+class GpuResource(dg.ConfigurableResource):
+    """The accelerator that a step asks for; see `devices.DeviceRequest` for the fields."""
+
+    kind: str = "auto"
+    gpus: int = 1
+    mixed_precision: bool = False
+    threads: int = 0
+    logical_cpus: int = 1
+    wait_s: float = 0.0
+
+    @contextlib.contextmanager
+    def lease(self, context: dg.AssetExecutionContext, store: DataStore) -> Generator[Device]:
+        """Hold a device; say in the run's log which, and warn when it is not the one asked for."""
+        request = DeviceRequest(
+            kind=self.kind,
+            gpus=self.gpus,
+            mixed_precision=self.mixed_precision,
+            threads=self.threads,
+            logical_cpus=self.logical_cpus,
+            wait_s=self.wait_s,
+        )
+        with lease(request, store.leases) as device:
+            context.log.info(f"running on {', '.join(device.names)}")
+            if device.fallback:
+                context.log.warning(f"running on the CPU: {device.fallback}")
+            yield device
+
+
+def duckdb_resource(store: DataStore, *, memory_limit: str = "4GB") -> DuckDBResource:
+    """An in-memory DuckDB: an engine over files, never a place where data live."""
+    return DuckDBResource(
+        database=":memory:",
+        connection_config={
+            "threads": os.cpu_count() or 1,
+            "memory_limit": memory_limit,
+            "temp_directory": str(store.scratch),
+        },
+    )
+
+
+# -- defining assets ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CheckSpec:
+    """A check that an asset reports: blocking, or a warning."""
+
+    name: str
+    description: str
+    blocking: bool = False
+
+
+def define_asset(
+    compute: Callable[..., Iterator[Any]],
+    *,
+    checks: Iterable[CheckSpec] = (),
+    partitions_def: dg.PartitionsDefinition | None = None,
+    checks_by_partition: bool = True,
+    **attributes: Any,
+) -> dg.AssetsDefinition:
+    """`dg.asset` with the name and docstring of `compute`, its checks, and errors in one sentence.
+
+    Partitions come from the study, which is known when the definitions are built and not when a module
+    is imported. So assets are plain functions, and each folder's `build_assets` puts them together.
+    """
+    with warnings.catch_warnings():
+        # Partitions of a check are a preview in 1.13; a test holds what we need of them.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        specs = [
+            dg.AssetCheckSpec(
+                check.name,
+                asset=compute.__name__,
+                description=check.description,
+                blocking=check.blocking,
+                partitions_def=partitions_def if checks_by_partition else None,
+            )
+            for check in checks
+        ]
+    return dg.asset(
+        partitions_def=partitions_def,
+        check_specs=specs or None,
+        owners=["team:streetineq"],
+        **attributes,
+    )(_explained(compute))
+
+
+def check_results(asset: str, checks: Iterable[Check]) -> Iterator[dg.AssetCheckResult]:
+    """Dagster's form of a step's checks."""
+    for check in checks:
+        yield dg.AssetCheckResult(
+            check_name=check.name,
+            asset_key=asset,
+            passed=check.passed,
+            severity=(
+                dg.AssetCheckSeverity.ERROR if check.blocking else dg.AssetCheckSeverity.WARN
+            ),
+            description=check.description,
+            metadata=_figures(check.figures),
+        )
+
+
+def _explained(compute: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    """Turn the errors that users can mend into a failure of one sentence that is not retried."""
+
+    @functools.wraps(compute)
+    def explained(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        try:
+            yield from compute(*args, **kwargs)
+        except StreetineqError as error:
+            raise dg.Failure(description=str(error), allow_retries=False) from error
+
+    return explained
+
+
+# -- metadata ----------------------------------------------------------------------------------------
+
+
+def _figures(figures: Mapping[str, Scalar]) -> dict[str, Any]:
+    """Scalars as they are; what is not a number has no place in a time series."""
+    return {
+        name: value
+        for name, value in figures.items()
+        if value is not None and not (isinstance(value, float) and math.isnan(value))
+    }
+
+
+def _table(rows: list[dict[str, Scalar]]) -> dg.TableMetadataValue:
+    kinds = {bool: "bool", int: "int", float: "float"}
+    columns = []
+    for name in rows[0]:
+        values = [row[name] for row in rows if row[name] is not None]
+        kind = kinds.get(type(values[0]), "string") if values else "string"
+        columns.append(dg.TableColumn(name, type=kind))
+    return dg.MetadataValue.table(
+        records=[dg.TableRecord(_plain(row)) for row in rows],
+        schema=dg.TableSchema(columns=columns),
+    )
+
+
+def _plain(row: Mapping[str, Scalar]) -> dict[str, Any]:
+    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
+
+
+def _plots(folder: Path, manifest: Manifest) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for name in sorted(n for n in manifest.files if n.endswith(".png")):
+        path = folder / name
+        shown[f"{path.stem}_file"] = dg.MetadataValue.path(str(path))
+        if manifest.files[name].bytes <= INLINE_LIMIT_BYTES:
+            text = base64.b64encode(path.read_bytes()).decode()
+            shown[path.stem] = dg.MetadataValue.md(f"![{path.stem}](data:image/png;base64,{text})")
+    return shown
+
+
+def _main_table(path: Path, manifest: Manifest, columns: Mapping[str, str]) -> dict[str, Any]:
+    """Row count and column schema of the table that is named after the asset, where there is one."""
+    if path.name not in manifest.files:
+        return {}
+    import pyarrow.parquet as pq
+
+    schema, rows = pq.read_schema(path), pq.read_metadata(path).num_rows
+    count = "dagster/partition_row_count" if manifest.partition else "dagster/row_count"
+    described = [
+        dg.TableColumn(field.name, type=str(field.type), description=columns.get(field.name))
+        for field in schema
+    ]
+    return {count: rows, "dagster/column_schema": dg.TableSchema(columns=described)}

@@ -1,0 +1,373 @@
+"""Where each artefact lies, how it is published, and what its manifest says.
+
+What belongs here: every path below a study's root, atomic publishing, manifests and their checks,
+content digests. What does not: what the files contain, and anything of Dagster.
+
+An artefact is one folder, `assets/<asset>[/<partition>]`, with a `manifest.json`. An artefact of one
+file keeps a stable file name and is replaced in one move. An artefact of several files is written to a
+fresh generation folder; the manifest, replaced last, names it, and older generations are swept. A crash
+at any moment leaves the old artefact, the new one, or files that do not match their manifest: then it
+counts as absent and is made again.
+"""
+
+import contextlib
+import datetime as dt
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from streetineq_assets.errors import StoreError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = 1
+_KEY = re.compile(r"^[a-z0-9_]+(/[a-z0-9_]+)?$")
+_STAGING = ".staging-"
+_STALE_AFTER_S = 6 * 3600
+_LIBRARIES = ("dagster", "tensorflow", "keras", "h5py", "pandas", "numpy", "duckdb", "pyarrow")
+
+
+class Recipe(BaseModel):
+    """All that decides an artefact's content; its key decides whether to make it again.
+
+    `inputs` maps a name to the digest of the slice that was read, not of the whole file it came from.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    code_version: str
+    inputs: dict[str, str] = Field(default_factory=dict)
+    config: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """sha256 of the recipe in canonical JSON."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def difference(self, other: "Recipe") -> list[str]:
+        """Names of the parts that differ, such as `inputs.labels` or `config.profile`."""
+        changed = [] if self.code_version == other.code_version else ["code_version"]
+        for part in ("inputs", "config"):
+            mine, theirs = getattr(self, part), getattr(other, part)
+            names = sorted(mine.keys() | theirs.keys())
+            changed += [f"{part}.{n}" for n in names if mine.get(n) != theirs.get(n)]
+        return changed
+
+
+class FileEntry(BaseModel):
+    sha256: str
+    bytes: int
+
+
+class Manifest(BaseModel):
+    """What one published artefact is, and what it was made of."""
+
+    schema_version: int = SCHEMA_VERSION
+    asset: str
+    partition: str | None
+    recipe: Recipe
+    key: str
+    digest: str
+    generation: str
+    files: dict[str, FileEntry]
+    summary: dict[str, Any]
+    library_versions: dict[str, str]
+    published_at: dt.datetime
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(entry.bytes for entry in self.files.values())
+
+
+class DataStore:
+    """The files of one study, below `root`."""
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root).resolve()
+
+    # -- inputs and places outside the artefacts ------------------------------------------------
+
+    @property
+    def study_file(self) -> Path:
+        return self.root / "study.toml"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.root / "dagster_home"
+
+    @property
+    def leases(self) -> Path:
+        """Folder of the lock files by which processes share accelerators."""
+        return self.root / "dagster_home" / "leases"
+
+    @property
+    def scratch(self) -> Path:
+        """Folder for an engine's temporary files."""
+        return self.root / "assets" / ".scratch"
+
+    def inputs(self, *parts: str) -> Path:
+        """A file or folder below `inputs/`; it need not exist."""
+        return self.root.joinpath("inputs", *parts)
+
+    def input_file(self, name: str) -> Path:
+        """A path that the study names relative to its root, or an absolute one."""
+        return self.root / name
+
+    # -- artefacts ------------------------------------------------------------------------------
+
+    def folder(self, asset: str, partition: str | None = None) -> Path:
+        """The artefact's folder. Partition keys reach paths, so their shape is checked.
+
+        Raises:
+            StoreError: a name that could leave the folder or that no study can produce.
+        """
+        for name in (asset, partition):
+            if name is not None and not _KEY.match(name):
+                raise StoreError(f"{name!r} is not the name of an asset or partition")
+        return self.root / "assets" / asset / (partition or "")
+
+    def files_of(self, asset: str, suffix: str) -> list[Path]:
+        """Every published file of an asset with this suffix, over all partitions, sorted."""
+        found = []
+        for manifest_file in sorted((self.root / "assets" / asset).rglob("manifest.json")):
+            manifest = _read_manifest(manifest_file)
+            if manifest:
+                base = manifest_file.parent / manifest.generation
+                found += [base / n for n in sorted(manifest.files) if n.endswith(suffix)]
+        return found
+
+    def manifest(self, asset: str, partition: str | None = None) -> Manifest | None:
+        """The manifest as it stands; the files are not looked at."""
+        return _read_manifest(self.folder(asset, partition) / "manifest.json")
+
+    def current(self, asset: str, partition: str | None, recipe: Recipe) -> Manifest | None:
+        """The manifest, when it was made by this very recipe and its files still match it."""
+        manifest = self.manifest(asset, partition)
+        if manifest is None or manifest.key != recipe.key or self.damage(manifest):
+            return None
+        return manifest
+
+    def damage(self, manifest: Manifest) -> str | None:
+        """What does not match the manifest, in words; None when all does."""
+        base = self.folder(manifest.asset, manifest.partition) / manifest.generation
+        for name, entry in manifest.files.items():
+            path = base / name
+            if not path.is_file():
+                return f"{path} is gone"
+            if path.stat().st_size != entry.bytes or digest_file(path) != entry.sha256:
+                return f"{path} is not the file that was published"
+        return None
+
+    def open(self, asset: str, partition: str | None = None) -> "Artefact":
+        """The published artefact, verified.
+
+        Raises:
+            StoreError: nothing was published, or its files no longer match its manifest.
+        """
+        manifest = self.manifest(asset, partition)
+        label = f"{asset}[{partition}]" if partition else asset
+        if manifest is None:
+            where = self.folder(asset, partition)
+            raise StoreError(f"{label} is not there ({where}): materialise {label} first")
+        damage = self.damage(manifest)
+        if damage:
+            raise StoreError(f"{damage}: materialise {label} again")
+        return Artefact(self.folder(asset, partition) / manifest.generation, manifest)
+
+    def publish(
+        self,
+        asset: str,
+        partition: str | None,
+        recipe: Recipe,
+        write: Callable[[Path], Mapping[str, Any]],
+    ) -> Manifest:
+        """Write an artefact and put it in the place of the old one.
+
+        Args:
+            write: fills the folder that it is given with files (flat, at least one) and returns a
+                JSON-able summary, kept so that a skip can report it again. Its `digest`, when set,
+                stands for the content: for formats whose bytes carry the time of day. By default
+                the content's digest is made of the files' sha256.
+        """
+        folder = self.folder(asset, partition)
+        folder.mkdir(parents=True, exist_ok=True)
+        _sweep_stale(folder)
+        staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=folder))
+        try:
+            summary = dict(write(staging))
+            files = _seal(staging)
+            generation = "" if len(files) == 1 else uuid.uuid4().hex[:12]
+            manifest = Manifest(
+                asset=asset,
+                partition=partition,
+                recipe=recipe,
+                key=recipe.key,
+                digest=summary.get("digest") or _digest_of(files),
+                generation=generation,
+                files=files,
+                summary=summary,
+                library_versions=library_versions(),
+                published_at=dt.datetime.now(dt.UTC),
+            )
+            _move_into_place(staging, folder, manifest)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+        _sweep_superseded(folder, manifest)
+        return manifest
+
+    def workspace(self, asset: str, partition: str | None) -> Path:
+        """A folder that outlives a crash, for work in progress on one artefact."""
+        path = self.folder(asset, partition) / ".work"
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def clear_workspace(self, asset: str, partition: str | None) -> None:
+        shutil.rmtree(self.folder(asset, partition) / ".work", ignore_errors=True)
+
+
+class Artefact:
+    """A published artefact whose files were checked against its manifest."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder = folder
+        self.manifest = manifest
+
+    @property
+    def digest(self) -> str:
+        return self.manifest.digest
+
+    def file(self, name: str) -> Path:
+        """Path of one file of the artefact.
+
+        Raises:
+            StoreError: the manifest has no such file.
+        """
+        if name not in self.manifest.files:
+            have = ", ".join(sorted(self.manifest.files))
+            raise StoreError(f"{self.manifest.asset} has no file {name}; it has {have}")
+        return self.folder / name
+
+    def table(self, name: str | None = None, columns: list[str] | None = None) -> "pd.DataFrame":
+        """A Parquet table of the artefact, by default the one named after the asset."""
+        import pandas as pd
+
+        return pd.read_parquet(self.file(name or f"{self.manifest.asset}.parquet"), columns=columns)
+
+
+# -- digests ----------------------------------------------------------------------------------------
+
+
+def digest_file(path: Path) -> str:
+    """sha256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest_frame(frame: "pd.DataFrame") -> str:
+    """sha256 of a frame's values, column names and types; its index does not count."""
+    import pyarrow as pa
+
+    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+    return hashlib.sha256(sink.getvalue()).hexdigest()
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that shape results; recorded in manifests, never compared."""
+    found = {}
+    for name in _LIBRARIES:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+# -- the moves of publishing ------------------------------------------------------------------------
+
+
+def _read_manifest(path: Path) -> Manifest | None:
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValidationError):
+        return None
+
+
+def _seal(staging: Path) -> dict[str, FileEntry]:
+    """Flush every file to disk and describe it."""
+    files = {}
+    for path in sorted(staging.iterdir()):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        files[path.name] = FileEntry(sha256=digest_file(path), bytes=path.stat().st_size)
+    if not files:
+        raise StoreError(f"nothing was written to {staging}")
+    return files
+
+
+def _digest_of(files: dict[str, FileEntry]) -> str:
+    if len(files) == 1:
+        return next(iter(files.values())).sha256
+    text = json.dumps({name: entry.sha256 for name, entry in files.items()}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _move_into_place(staging: Path, folder: Path, manifest: Manifest) -> None:
+    if manifest.generation:
+        staging.rename(folder / manifest.generation)
+    else:
+        name = next(iter(manifest.files))
+        os.replace(staging / name, folder / name)
+    draft = folder / f"{_STAGING}{uuid.uuid4().hex[:12]}.json"
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(manifest.model_dump_json(indent=2))
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, folder / "manifest.json")
+    _fsync_folder(folder)
+
+
+def _fsync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sweep_superseded(folder: Path, manifest: Manifest) -> None:
+    """Remove what the manifest does not name; work in progress and others' staging stay."""
+    keep = {manifest.generation} if manifest.generation else set(manifest.files)
+    for path in folder.iterdir():
+        if path.name in keep or path.name == "manifest.json" or path.name.startswith("."):
+            continue
+        _remove(path)
+
+
+def _sweep_stale(folder: Path) -> None:
+    """Remove staging that a killed process left behind hours ago."""
+    for path in folder.glob(f"{_STAGING}*"):
+        if time.time() - path.stat().st_mtime > _STALE_AFTER_S:
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,244 @@
+"""The study: which cities, outcomes, folds, encoder and profile; read from `study.toml`, validated.
+
+What belongs here: the typed settings of one study and the vocabulary that they use. What does not:
+where files lie (`store`), how an outcome is computed (`labels.outcomes`), and anything of Dagster.
+Loading reads one file and imports no heavy library, since every process of the platform does it.
+"""
+
+import datetime as dt
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from streetineq_assets.errors import StudyError
+
+OutcomeKey = Literal[
+    "self_reported_health",
+    "occupancy_rating",
+    "unemployment",
+    "education",
+    "health_deprivation",
+    "barriers_to_housing",
+    "employment_deprivation",
+    "education_deprivation",
+    "income_deprivation",
+    "crime",
+    "living_environment",
+    "mean_income",
+    "median_income",
+]
+OUTCOME_KEYS: tuple[str, ...] = get_args(OutcomeKey)
+ProfileName = Literal["recommended", "suel2019"]
+AuthorityCode = Annotated[str, Field(pattern=r"^[EWSN]\d{8}$")]
+
+
+class Settings(BaseModel):
+    """Frozen settings that refuse keys they do not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class City(Settings):
+    """One city: its areas by local authority, its share of the work, the outcomes it is trained on."""
+
+    title: str
+    authorities: tuple[AuthorityCode, ...] = Field(min_length=1)
+    lsoas: int | None = Field(None, gt=0, description="published number of LSOAs of 2011")
+    buckets: int = Field(8, ge=1, le=999, description="partitions of image_codes")
+    outcomes: tuple[OutcomeKey, ...] = Field(min_length=1)
+
+    @field_validator("authorities", "outcomes")
+    @classmethod
+    def no_duplicates(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        twice = sorted({value for value in values if values.count(value) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} named twice")
+        return values
+
+
+class Folds(Settings):
+    """How a city's areas are split; `models.folds` has the schemes."""
+
+    scheme: Literal["area", "spatial_block", "location", "city", "holdout"] = "area"
+    k: int = Field(5, ge=2, le=20)
+    block_km: float = Field(5.0, ge=0.1, description="side of a spatial block")
+    buffer_km: float = Field(1.0, ge=0.0, description="removed from training around test blocks")
+    holdout_shares: tuple[float, float, float] = (0.6, 0.1, 0.3)
+
+    @field_validator("holdout_shares")
+    @classmethod
+    def shares_sum_to_one(cls, shares: tuple[float, float, float]) -> tuple[float, float, float]:
+        if min(shares) <= 0 or abs(sum(shares) - 1) > 1e-9:
+            raise ValueError("must be three positive shares that sum to 1")
+        return shares
+
+
+class Encoder(Settings):
+    """Which network turns an image into a code, and with which weights."""
+
+    backbone: str = Field("vgg16", description="vgg16, or a name in keras.applications")
+    layer: str = Field("fc6", description="fc6 (before its ReLU), or a layer of the backbone")
+    weights: str = Field(
+        "inputs/weights/vgg16_weights_tf_dim_ordering_tf_kernels.h5",
+        description="a file below the study's root, 'imagenet', or 'random'",
+    )
+    weights_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    preprocessing: Literal["antialias", "suel2019"] = "antialias"
+    batch_size: int = Field(32, ge=1)
+    mixed_precision: bool = False
+
+
+class Profile(Settings):
+    """Every choice of one way to train; see `PROFILES` for the two that ship."""
+
+    standardise: bool = Field(description="per feature, by the fold's training rows")
+    noise_sd: float = Field(ge=0, description="Gaussian noise on training rows, in code units")
+    batch_size: int = Field(ge=2)
+    balance: Literal["one_per_class", "weights"]
+    optimizer: Literal["adam", "adamw"]
+    learning_rate: float = Field(gt=0)
+    schedule: Literal["constant", "cosine"]
+    weight_decay: float = Field(ge=0)
+    epochs: int = Field(ge=1, description="at most this many")
+    patience: int = Field(
+        ge=0, description="epochs without better validation loss; 0 is never stop"
+    )
+    validation_share: float = Field(gt=0, lt=0.5, description="of the training fold's areas")
+    batch_norm_momentum: float = Field(gt=0, lt=1)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    head: Literal["binomial", "cumulative_link", "corn"] = "binomial"
+
+
+PROFILES: dict[str, Profile] = {
+    "suel2019": Profile(
+        standardise=False,
+        noise_sd=0.05,
+        batch_size=10,
+        balance="one_per_class",
+        optimizer="adam",
+        learning_rate=5e-6,
+        schedule="constant",
+        weight_decay=0.0,
+        epochs=10,
+        patience=0,
+        validation_share=0.1,
+        batch_norm_momentum=0.999,
+    ),
+    "recommended": Profile(
+        standardise=True,
+        noise_sd=0.0,
+        batch_size=256,
+        balance="weights",
+        optimizer="adamw",
+        learning_rate=1e-3,
+        schedule="cosine",
+        weight_decay=1e-4,
+        epochs=40,
+        patience=8,
+        validation_share=0.1,
+        batch_norm_momentum=0.9,
+    ),
+}
+
+
+class Training(Settings):
+    """Which profile, with which changes to it, and how much memory it may take."""
+
+    profile: ProfileName = "recommended"
+    overrides: dict[str, Any] = Field(default_factory=dict, description="fields of the profile")
+    joint: bool = Field(False, description="one trunk with a head per outcome")
+    memory_budget_mb: int = Field(4096, ge=64, description="codes held in memory at a time")
+
+    @model_validator(mode="after")
+    def overrides_fit(self) -> "Training":
+        self.resolve()
+        return self
+
+    def resolve(self, name: str | None = None) -> Profile:
+        """The profile by name (default: the study's) with the study's overrides applied."""
+        base = PROFILES[name or self.profile].model_dump()
+        return Profile.model_validate(base | self.overrides)
+
+
+class Transfer(Settings):
+    """Fine-tuning one city's networks on a share of another's."""
+
+    source: str | None = Field(None, description="a city of this study, or a bundle file")
+    fractions: tuple[float, ...] = (0.0, 0.01, 0.1, 1.0)
+    unit: Literal["locations", "areas"] = "locations"
+    draws: int = Field(5, ge=1)
+    frozen_layers: int = Field(0, ge=0, le=4, description="leading trunk layers kept as they are")
+
+
+class Shards(Settings):
+    """Size of the files of `hdf5_shards`."""
+
+    rows: int = Field(8192, ge=1, description="locations per shard, at most")
+
+
+class Study(Settings):
+    """One study. `root` is where its `study.toml` lies; it is not part of the file."""
+
+    title: str
+    date: dt.date = Field(description="postcodes alive on this day carry weight")
+    seed: int = Field(2019, ge=0)
+    synthetic: bool = Field(False, description="true labels all results as made of synthetic input")
+    census_edition: Literal["2011"] = "2011"
+    iod_edition: Literal["2015", "2019"] = "2015"
+    aggregation: Literal["mean_score", "mean_decile", "fixed_borders"] = "mean_score"
+    cities: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], City] = Field(min_length=1)
+    folds: Folds = Folds()
+    encoder: Encoder = Encoder()
+    shards: Shards = Shards()
+    training: Training = Training()
+    transfer: Transfer = Transfer()
+
+    @model_validator(mode="after")
+    def authorities_in_one_city(self) -> "Study":
+        seen: dict[str, str] = {}
+        for key, city in self.cities.items():
+            for code in city.authorities:
+                if code in seen:
+                    raise ValueError(f"authority {code} is in both {seen[code]} and {key}")
+                seen[code] = key
+        return self
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Every (city, outcome) that the study trains, heaviest city first."""
+        return tuple((city, o) for city in self.by_weight for o in self.cities[city].outcomes)
+
+    @property
+    def by_weight(self) -> tuple[str, ...]:
+        """City keys, most buckets first, so that a back-fill does not end with its slowest run."""
+        return tuple(sorted(self.cities, key=lambda key: (-self.cities[key].buckets, key)))
+
+    def city_of_authority(self) -> dict[str, str]:
+        """Local authority code to city key."""
+        return {code: key for key, city in self.cities.items() for code in city.authorities}
+
+
+def load_study(path: Path) -> Study:
+    """Read and validate a `study.toml`.
+
+    Raises:
+        StudyError: the file is absent, is not TOML, or a key of it is wrong; one line, naming the key.
+    """
+    if not path.is_file():
+        raise StudyError(
+            f"no study at {path}: set STREETINEQ_DATA to a study's folder, "
+            "or make one with `streetineq init DIR`"
+        )
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path} is not valid TOML: {error}") from error
+    try:
+        return Study.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the file as a whole"
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise StudyError(f"{path}: {key}: {first['msg']}{more}") from error
