@@ -1,0 +1,1 @@
+"""streetineq: inequality measured from street images, as Dagster assets."""

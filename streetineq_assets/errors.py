@@ -14,11 +14,11 @@ class StudyError(StreetineqError):
 
 
 class SourceError(StreetineqError):
-    """An input file is malformed: the message names the file, the line or column, and the remedy."""
+    """An input file is malformed: the message names file, line or column, and remedy."""
 
 
-class SourceMissing(StreetineqError):
-    """An input file is absent: its outcomes or city become unavailable, and nothing else stops."""
+class SourceMissingError(StreetineqError):
+    """An input file is absent: its outcomes or city become unavailable, nothing else stops."""
 
 
 class StoreError(StreetineqError):

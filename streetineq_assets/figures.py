@@ -47,7 +47,7 @@ def new_figure(
     columns: int = 1,
     **subplots: Any,
 ) -> tuple["Figure", Any]:
-    """A figure in the house style with its axes; drawn without a screen and without pyplot's state."""
+    """A figure in the house style with its axes, free of pyplot's state."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

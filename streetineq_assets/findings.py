@@ -1,7 +1,7 @@
 """What a step found out about its own output: figures, checks, tables, notes.
 
-What belongs here: plain dataclasses that domain code fills and that survive in a manifest as JSON, so
-that a skipped step can report them again. What does not: how the Dagster UI shows them (`resources`).
+What belongs here: plain dataclasses that domain code fills and that survive in a manifest as JSON,
+so that a skipped step can report them again. What does not: how the UI shows them (`resources`).
 """
 
 from dataclasses import asdict, dataclass, field

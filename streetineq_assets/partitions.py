@@ -1,7 +1,7 @@
 """The three partitions definitions and the mappings between them, from the study.
 
-What belongs here: partition keys, which of them belong together, and dependencies that cross from one
-definition to another. What does not: what a partition's slice is (each step's domain code knows).
+What belongs here: partition keys, which of them belong together, and dependencies that cross from
+one definition to another. What does not: what a partition's slice is (each step's code knows).
 All are static: the study file names every city, bucket and pair, so a fresh instance has them all.
 Keys come heaviest city first, since a back-fill ends with its slowest run.
 """

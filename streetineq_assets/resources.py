@@ -1,10 +1,10 @@
 """The Dagster resources, and the one way in which an asset publishes.
 
-What belongs here: the study with its store, the accelerator, the DuckDB engine, and the translation of
-a step's findings into Dagster's events. What does not: any rule of the domain, and any path.
+What belongs here: the study with its store, the accelerator, the DuckDB engine, and the translation
+of a step's findings into Dagster's events. What does not: any rule of the domain, and any path.
 
-Assets write files through the store and return no values; there is no IO manager. The content's hash
-is then known when the result is returned, and tables and gigabytes go the same way.
+Assets write files through the store and return no values; there is no IO manager. The content's
+hash is then known when the result is returned, and tables and gigabytes go the same way.
 """
 
 import base64
@@ -34,7 +34,7 @@ SYNTHETIC_NOTE = "**Synthetic input.** Neither the areas nor the images are real
 Make = Callable[[Path], Findings]
 
 
-class ChecksFailed(Exception):
+class ChecksFailedError(Exception):
     """A blocking check failed before anything was published."""
 
     def __init__(self, findings: Findings) -> None:
@@ -60,17 +60,19 @@ class StudyResource(dg.ConfigurableResource):
 
     @cached_property
     def store(self) -> DataStore:
+        """Where the study's files lie."""
         return DataStore(self.root)
 
     @cached_property
     def study(self) -> Study:
+        """The settings, read once per process."""
         return load_study(self.store.study_file)
 
     def publish(self, asset: str, partition: str | None, recipe: Recipe, make: Make) -> Publication:
         """Find the artefact unchanged, or make and publish it.
 
         Raises:
-            ChecksFailed: a blocking check failed; the last good artefact stays.
+            ChecksFailedError: a blocking check failed; the last good artefact stays.
         """
         manifest = self.store.current(asset, partition, recipe)
         if manifest:
@@ -80,7 +82,7 @@ class StudyResource(dg.ConfigurableResource):
         def write(folder: Path) -> dict[str, Any]:
             findings = make(folder)
             if any(check.blocking and not check.passed for check in findings.checks):
-                raise ChecksFailed(findings)
+                raise ChecksFailedError(findings)
             found.append(findings)
             return findings.summary()
 
@@ -115,7 +117,7 @@ class StudyResource(dg.ConfigurableResource):
         self._log_reason(context, asset, partition, recipe)
         try:
             publication = self.publish(asset, partition, recipe, make)
-        except ChecksFailed as failed:
+        except ChecksFailedError as failed:
             yield from check_results(asset, failed.findings.checks)
             raise dg.Failure(
                 f"{failed}. Nothing was published; the last good {asset} stays.",
@@ -198,7 +200,7 @@ def duckdb_resource(store: DataStore, *, memory_limit: str = "4GB") -> DuckDBRes
     )
 
 
-# -- defining assets ---------------------------------------------------------------------------------
+# -- defining assets -----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -220,8 +222,8 @@ def define_asset(
 ) -> dg.AssetsDefinition:
     """`dg.asset` with the name and docstring of `compute`, its checks, and errors in one sentence.
 
-    Partitions come from the study, which is known when the definitions are built and not when a module
-    is imported. So assets are plain functions, and each folder's `build_assets` puts them together.
+    Partitions come from the study, which is known when the definitions are built and not when a
+    module is imported. So assets are plain functions, and each folder's `build_assets` wires them.
     """
     with warnings.catch_warnings():
         # Partitions of a check are a preview in 1.13; a test holds what we need of them.
@@ -272,7 +274,7 @@ def _explained(compute: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[
     return explained
 
 
-# -- metadata ----------------------------------------------------------------------------------------
+# -- metadata ------------------------------------------------------------------------------------
 
 
 def _figures(figures: Mapping[str, Scalar]) -> dict[str, Any]:
@@ -313,7 +315,7 @@ def _plots(folder: Path, manifest: Manifest) -> dict[str, Any]:
 
 
 def _main_table(path: Path, manifest: Manifest, columns: Mapping[str, str]) -> dict[str, Any]:
-    """Row count and column schema of the table that is named after the asset, where there is one."""
+    """Row count and column schema of the table named after the asset, where there is one."""
     if path.name not in manifest.files:
         return {}
     import pyarrow.parquet as pq

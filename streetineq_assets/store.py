@@ -3,11 +3,11 @@
 What belongs here: every path below a study's root, atomic publishing, manifests and their checks,
 content digests. What does not: what the files contain, and anything of Dagster.
 
-An artefact is one folder, `assets/<asset>[/<partition>]`, with a `manifest.json`. An artefact of one
-file keeps a stable file name and is replaced in one move. An artefact of several files is written to a
-fresh generation folder; the manifest, replaced last, names it, and older generations are swept. A crash
-at any moment leaves the old artefact, the new one, or files that do not match their manifest: then it
-counts as absent and is made again.
+An artefact is one folder, `assets/<asset>[/<partition>]`, with a `manifest.json`. An artefact of
+one file keeps a stable file name and is replaced in one move. An artefact of several files is
+written to a fresh generation folder; the manifest, replaced last, names it, and older generations
+are swept. A crash at any moment leaves the old artefact, the new one, or files that do not match
+their manifest: then it counts as absent and is made again.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ _LIBRARIES = ("dagster", "tensorflow", "keras", "h5py", "pandas", "numpy", "duck
 class Recipe(BaseModel):
     """All that decides an artefact's content; its key decides whether to make it again.
 
-    `inputs` maps a name to the digest of the slice that was read, not of the whole file it came from.
+    `inputs` maps a name to the digest of the slice that was read, not of the file it came from.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -69,6 +69,8 @@ class Recipe(BaseModel):
 
 
 class FileEntry(BaseModel):
+    """One file of an artefact."""
+
     sha256: str
     bytes: int
 
@@ -90,6 +92,7 @@ class Manifest(BaseModel):
 
     @property
     def size_bytes(self) -> int:
+        """All files together."""
         return sum(entry.bytes for entry in self.files.values())
 
 
@@ -103,10 +106,12 @@ class DataStore:
 
     @property
     def study_file(self) -> Path:
+        """The study's settings."""
         return self.root / "study.toml"
 
     @property
     def dagster_home(self) -> Path:
+        """Folder of the study's Dagster instance."""
         return self.root / "dagster_home"
 
     @property
@@ -236,6 +241,7 @@ class DataStore:
         return path
 
     def clear_workspace(self, asset: str, partition: str | None) -> None:
+        """Remove the work in progress, once it is published."""
         shutil.rmtree(self.folder(asset, partition) / ".work", ignore_errors=True)
 
 
@@ -248,6 +254,7 @@ class Artefact:
 
     @property
     def digest(self) -> str:
+        """The content's digest."""
         return self.manifest.digest
 
     def file(self, name: str) -> Path:
@@ -268,7 +275,7 @@ class Artefact:
         return pd.read_parquet(self.file(name or f"{self.manifest.asset}.parquet"), columns=columns)
 
 
-# -- digests ----------------------------------------------------------------------------------------
+# -- digests -------------------------------------------------------------------------------------
 
 
 def digest_file(path: Path) -> str:
@@ -298,7 +305,7 @@ def library_versions() -> dict[str, str]:
     return found
 
 
-# -- the moves of publishing ------------------------------------------------------------------------
+# -- the moves of publishing ---------------------------------------------------------------------
 
 
 def _read_manifest(path: Path) -> Manifest | None:
@@ -332,13 +339,13 @@ def _move_into_place(staging: Path, folder: Path, manifest: Manifest) -> None:
         staging.rename(folder / manifest.generation)
     else:
         name = next(iter(manifest.files))
-        os.replace(staging / name, folder / name)
+        (staging / name).replace(folder / name)
     draft = folder / f"{_STAGING}{uuid.uuid4().hex[:12]}.json"
     with draft.open("w", encoding="utf-8") as file:
         file.write(manifest.model_dump_json(indent=2))
         file.flush()
         os.fsync(file.fileno())
-    os.replace(draft, folder / "manifest.json")
+    draft.replace(folder / "manifest.json")
     _fsync_folder(folder)
 
 

@@ -41,7 +41,7 @@ class Settings(BaseModel):
 
 
 class City(Settings):
-    """One city: its areas by local authority, its share of the work, the outcomes it is trained on."""
+    """One city: its areas by local authority, its buckets, the outcomes it is trained on."""
 
     title: str
     authorities: tuple[AuthorityCode, ...] = Field(min_length=1)
@@ -52,6 +52,7 @@ class City(Settings):
     @field_validator("authorities", "outcomes")
     @classmethod
     def no_duplicates(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        """A partition key must occur once."""
         twice = sorted({value for value in values if values.count(value) > 1})
         if twice:
             raise ValueError(f"{', '.join(twice)} named twice")
@@ -70,6 +71,7 @@ class Folds(Settings):
     @field_validator("holdout_shares")
     @classmethod
     def shares_sum_to_one(cls, shares: tuple[float, float, float]) -> tuple[float, float, float]:
+        """Shares are of all areas."""
         if min(shares) <= 0 or abs(sum(shares) - 1) > 1e-9:
             raise ValueError("must be three positive shares that sum to 1")
         return shares
@@ -153,6 +155,7 @@ class Training(Settings):
 
     @model_validator(mode="after")
     def overrides_fit(self) -> "Training":
+        """Wrong overrides are found when the study is read, not when it is trained."""
         self.resolve()
         return self
 
@@ -197,6 +200,7 @@ class Study(Settings):
 
     @model_validator(mode="after")
     def authorities_in_one_city(self) -> "Study":
+        """An area belongs to one city."""
         seen: dict[str, str] = {}
         for key, city in self.cities.items():
             for code in city.authorities:
@@ -224,7 +228,7 @@ def load_study(path: Path) -> Study:
     """Read and validate a `study.toml`.
 
     Raises:
-        StudyError: the file is absent, is not TOML, or a key of it is wrong; one line, naming the key.
+        StudyError: the file is absent, is not TOML, or a key is wrong; one line, naming the key.
     """
     if not path.is_file():
         raise StudyError(
