@@ -1,0 +1,174 @@
+"""How every asset publishes: once, checked before, skipped when nothing changed."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pandas as pd
+import pytest
+
+from streetineq_assets.errors import SourceError
+from streetineq_assets.findings import Check, Findings
+from streetineq_assets.resources import CheckSpec, StudyResource, define_asset, duckdb_resource
+from streetineq_assets.store import DataStore
+from streetineq_tests.test_study import MINIMAL, write
+
+COLUMNS = {"lsoa11": "LSOA code of 2011", "share": "share of persons, 0..1"}
+CITY = dg.StaticPartitionsDefinition(["alpha", "beta"])
+
+
+class Source:
+    """What the asset below finds when it looks; each test sets it."""
+
+    digest = "first"
+    shares = (0.1, 0.2)
+    error: Exception | None = None
+    made = 0
+
+
+@pytest.fixture
+def source():
+    return Source()
+
+
+@pytest.fixture
+def run(tmp_path, source):
+    write(tmp_path, MINIMAL)
+
+    def shares(context: dg.AssetExecutionContext, study: StudyResource) -> Iterator:
+        """Shares by area."""
+
+        def make(folder):
+            source.made += 1
+            if source.error:
+                raise source.error
+            frame = pd.DataFrame({"lsoa11": ["E01000001", "E01000002"], "share": source.shares})
+            frame.to_parquet(folder / "shares.parquet")
+            (folder / "plot.png").write_bytes(b"\x89PNG")
+            ok = bool(frame["share"].le(1).all())
+            return Findings(
+                figures={"mean_share": float(frame["share"].mean()), "undefined": float("nan")},
+                checks=[
+                    Check("shares_in_range", ok, "a share above 1", blocking=True),
+                    Check("expected_direction", passed=False, description="looks reversed"),
+                ],
+                tables={"sources": [{"file": "a.csv", "rows": 2}]},
+                notes={"about": "**Shares**"},
+            )
+
+        yield from study.materialize(
+            context, make, inputs={"source": source.digest}, columns=COLUMNS
+        )
+
+    asset = define_asset(
+        shares,
+        partitions_def=CITY,
+        group_name="labels",
+        code_version="1",
+        checks=[
+            CheckSpec("shares_in_range", "every share is within 0..1", blocking=True),
+            CheckSpec("expected_direction", "the direction is the expected one"),
+        ],
+    )
+    instance = dg.DagsterInstance.ephemeral()
+
+    def materialize(partition="alpha"):
+        return dg.materialize(
+            [asset],
+            partition_key=partition,
+            resources={"study": StudyResource(root=str(tmp_path))},
+            instance=instance,
+            raise_on_error=False,
+        )
+
+    return materialize
+
+
+def metadata(result):
+    return result.asset_materializations_for_node("shares")[0].metadata
+
+
+def test_a_result_shows_rows_columns_figures_tables_and_plots(run):
+    shown = metadata(run())
+    assert shown["dagster/partition_row_count"].value == 2
+    columns = {c.name: c.description for c in shown["dagster/column_schema"].value.columns}
+    assert columns == COLUMNS
+    assert shown["mean_share"].value == pytest.approx(0.15)
+    assert "undefined" not in shown
+    assert shown["sources"].value.records[0].data == {"file": "a.csv", "rows": 2}
+    assert shown["plot"].value.startswith("![plot](data:image/png;base64,")
+    assert shown["plot_file"].value.endswith("plot.png")
+    assert shown["skipped"].value is False
+
+
+def test_the_data_version_is_the_contents_digest(run, tmp_path):
+    result = run()
+    event = result.asset_materializations_for_node("shares")[0]
+    digest = DataStore(tmp_path).open("shares", "alpha").digest
+    assert event.tags["dagster/data_version"] == digest
+
+
+def test_nothing_changed_nothing_done_and_all_is_reported_again(run, source):
+    first, second = run(), run()
+    assert source.made == 1
+    assert metadata(second)["skipped"].value is True
+    assert metadata(second)["mean_share"] == metadata(first)["mean_share"]
+    assert len(second.get_asset_check_evaluations()) == 2
+
+
+def test_a_changed_slice_is_made_again(run, source):
+    run()
+    source.digest = "second"
+    run()
+    assert source.made == 2
+
+
+def test_partitions_do_not_share_their_skips(run, source):
+    run("alpha")
+    run("beta")
+    assert source.made == 2
+
+
+def test_a_failed_blocking_check_is_shown_and_nothing_is_published(run, source, tmp_path):
+    run()
+    good = DataStore(tmp_path).open("shares", "alpha").digest
+    source.digest, source.shares = "second", (0.1, 1.2)
+    result = run()
+    assert not result.success
+    evaluations = {e.check_name: e for e in result.get_asset_check_evaluations()}
+    assert evaluations["shares_in_range"].passed is False
+    assert evaluations["shares_in_range"].severity == dg.AssetCheckSeverity.ERROR
+    assert evaluations["shares_in_range"].partition == "alpha"
+    assert not result.asset_materializations_for_node("shares")
+    assert DataStore(tmp_path).open("shares", "alpha").digest == good
+
+
+def test_a_failed_expectation_warns_and_publishes(run):
+    result = run()
+    assert result.success
+    evaluations = {e.check_name: e for e in result.get_asset_check_evaluations()}
+    assert evaluations["expected_direction"].passed is False
+    assert evaluations["expected_direction"].severity == dg.AssetCheckSeverity.WARN
+
+
+def test_a_users_error_is_one_sentence_and_the_last_good_table_stays(run, source, tmp_path):
+    run()
+    source.digest, source.error = "second", SourceError("census.csv, line 7: `x` is not a count")
+    result = run()
+    failure = next(e for e in result.all_events if e.is_step_failure).step_failure_data
+    assert failure.user_failure_data.description == "census.csv, line 7: `x` is not a count"
+    assert len(DataStore(tmp_path).open("shares", "alpha").table()) == 2
+
+
+def test_duckdb_is_an_engine_in_memory_with_its_limits_set(tmp_path):
+    resource = duckdb_resource(DataStore(tmp_path), memory_limit="1GB")
+    with resource.get_connection() as connection:
+        settings = dict(
+            connection.sql(
+                "select name, value from duckdb_settings() "
+                "where name in ('memory_limit', 'temp_directory')"
+            ).fetchall()
+        )
+        path = connection.sql("select path from duckdb_databases() where not internal").fetchall()
+    assert settings["memory_limit"].startswith("953")  # 1 GB in MiB
+    assert settings["temp_directory"].startswith(str(tmp_path))
+    assert path == [(None,)]

@@ -1,0 +1,191 @@
+"""Publishing is atomic, skipping is exact, and what does not match its manifest is not opened."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pandas as pd
+import pytest
+
+from streetineq_assets.errors import StoreError
+from streetineq_assets.store import DataStore, Recipe, digest_frame
+
+RECIPE = Recipe(code_version="1", inputs={"labels": "abc"}, config={"seed": 1})
+
+
+def one_file(text="first"):
+    def write(folder):
+        (folder / "table.txt").write_text(text)
+        return {"rows": 1}
+
+    return write
+
+
+def two_files(text="first"):
+    def write(folder):
+        (folder / "a.txt").write_text(text)
+        (folder / "b.txt").write_text(text)
+        return {}
+
+    return write
+
+
+@pytest.fixture
+def store(tmp_path):
+    return DataStore(tmp_path)
+
+
+@pytest.mark.parametrize("write", [one_file, two_files])
+def test_what_was_published_is_found_again(store, write):
+    store.publish("table", "london/crime", RECIPE, write())
+    manifest = store.current("table", "london/crime", RECIPE)
+    assert manifest is not None
+    assert manifest.recipe == RECIPE
+    artefact = store.open("table", "london/crime")
+    assert {artefact.file(name).read_text() for name in manifest.files} == {"first"}
+
+
+def test_a_single_file_keeps_its_place(store):
+    for text in ("first", "second"):
+        store.publish("table", None, RECIPE, one_file(text))
+    assert (store.root / "assets" / "table" / "table.txt").read_text() == "second"
+
+
+def test_older_generations_are_swept(store):
+    for text in ("first", "second"):
+        store.publish("table", "london", RECIPE, two_files(text))
+    folders = [path for path in store.folder("table", "london").iterdir() if path.is_dir()]
+    assert len(folders) == 1
+    assert store.open("table", "london").file("a.txt").read_text() == "second"
+
+
+def test_one_file_after_two_leaves_no_rest(store):
+    store.publish("table", "london", RECIPE, two_files())
+    store.publish("table", "london", RECIPE, one_file("alone"))
+    names = {path.name for path in store.folder("table", "london").iterdir()}
+    assert names == {"table.txt", "manifest.json"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Recipe(code_version="2", inputs={"labels": "abc"}, config={"seed": 1}),
+        Recipe(code_version="1", inputs={"labels": "abd"}, config={"seed": 1}),
+        Recipe(code_version="1", inputs={"labels": "abc"}, config={"seed": 2}),
+        Recipe(code_version="1", inputs={"labels": "abc", "more": "x"}, config={"seed": 1}),
+    ],
+)
+def test_another_recipe_is_not_skipped(store, other):
+    store.publish("table", None, RECIPE, one_file())
+    assert store.current("table", None, other) is None
+    assert RECIPE.difference(other)
+
+
+def test_the_difference_of_recipes_names_its_parts():
+    other = Recipe(code_version="2", inputs={"labels": "abc"}, config={"seed": 2, "k": 5})
+    assert RECIPE.difference(other) == ["code_version", "config.k", "config.seed"]
+
+
+@pytest.mark.parametrize("write", [one_file, two_files])
+@pytest.mark.parametrize("harm", ["edit", "truncate", "delete"])
+def test_a_damaged_file_is_named_and_made_again(store, write, harm):
+    manifest = store.publish("table", "london", RECIPE, write())
+    path = store.folder("table", "london") / manifest.generation / sorted(manifest.files)[0]
+    if harm == "edit":
+        path.write_text("fIrst")
+    elif harm == "truncate":
+        path.write_text("fir")
+    else:
+        path.unlink()
+    assert store.current("table", "london", RECIPE) is None
+    with pytest.raises(StoreError, match=r"materialise table\[london\] again") as caught:
+        store.open("table", "london")
+    assert path.name in str(caught.value)
+
+
+def test_a_damaged_manifest_counts_as_none(store):
+    store.publish("table", None, RECIPE, one_file())
+    (store.folder("table") / "manifest.json").write_text('{"asset": "tab')
+    assert store.current("table", None, RECIPE) is None
+    with pytest.raises(StoreError, match="materialise table first"):
+        store.open("table")
+
+
+def test_a_failed_write_keeps_the_last_good_artefact(store):
+    store.publish("table", None, RECIPE, one_file("good"))
+
+    def fail(folder):
+        (folder / "table.txt").write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        store.publish("table", None, Recipe(code_version="2"), fail)
+    assert store.open("table").file("table.txt").read_text() == "good"
+    assert {path.name for path in store.folder("table").iterdir()} == {"table.txt", "manifest.json"}
+
+
+@pytest.mark.parametrize("name", ["../escape", "a/b/c", "London", "", "a//b", "/etc"])
+def test_a_partition_cannot_leave_its_folder(store, name):
+    with pytest.raises(StoreError, match="not the name"):
+        store.folder("table", name)
+
+
+def test_the_digest_of_a_file_is_its_bytes(store):
+    first = store.publish("table", None, RECIPE, one_file("same"))
+    again = store.publish("table", None, Recipe(code_version="9"), one_file("same"))
+    assert first.digest == again.digest
+
+
+def test_a_summary_may_speak_for_bytes_that_carry_the_time(store):
+    def write(folder):
+        (folder / "model.bin").write_bytes(os.urandom(8))
+        return {"digest": "weights"}
+
+    assert store.publish("model", None, RECIPE, write).digest == "weights"
+
+
+def test_digests_of_frames_follow_values_names_and_types():
+    frame = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
+    assert digest_frame(frame) == digest_frame(frame.set_axis([7, 8]))
+    assert digest_frame(frame) != digest_frame(frame.rename(columns={"a": "c"}))
+    assert digest_frame(frame) != digest_frame(frame.astype({"a": "float64"}))
+    assert digest_frame(frame) != digest_frame(frame[::-1])
+
+
+PUBLISH_FOR_EVER = """
+    import sys
+    from streetineq_assets.store import DataStore, Recipe
+    store = DataStore(sys.argv[1])
+    def write(number):
+        def fill(folder):
+            for name in "abcd":
+                (folder / name).write_text(str(number) * 20000)
+            return {}
+        return fill
+    print("ready", flush=True)
+    number = 0
+    while True:
+        number += 1
+        store.publish("table", "london", Recipe(code_version=str(number)), write(number))
+"""
+
+
+def test_a_kill_at_any_moment_leaves_a_whole_artefact(tmp_path):
+    """Ten kills while publishing: what can be opened is always of one generation."""
+    store = DataStore(tmp_path)
+    store.publish("table", "london", RECIPE, two_files())
+    for round_number in range(10):
+        child = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(PUBLISH_FOR_EVER), str(tmp_path)],
+            stdout=subprocess.PIPE,
+        )
+        child.stdout.readline()
+        time.sleep(0.02 + 0.013 * round_number)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        artefact = store.open("table", "london")
+        contents = {artefact.file(name).read_text() for name in artefact.manifest.files}
+        assert len(contents) == 1
