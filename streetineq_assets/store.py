@@ -34,6 +34,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA_VERSION = 1
+INPUT_FOLDERS = (
+    "census_2011",
+    "iod_2015",
+    "household_income",
+    "onspd",
+    "boundaries",
+    "weights",
+    "locations",
+    "images",
+)
 _KEY = re.compile(r"^[a-z0-9_]+(/[a-z0-9_]+)?$")
 _STAGING = ".staging-"
 _STALE_AFTER_S = 6 * 3600

@@ -1,0 +1,84 @@
+"""The command line: `streetineq demo | serve | doctor | init`.
+
+What belongs here: arguments, exit codes, what is printed. What does not: the work itself. Exit
+codes: 0 done, 1 failed with one clear message, 2 wrong usage.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streetineq_assets.errors import StreetineqError
+from streetineq_assets.store import DataStore
+from streetineq_assets.study import load_study
+from streetineq_assets.study_template import ensure_instance, workspace_file, write_study_template
+
+app = typer.Typer(
+    help="Inequality measured from street images.", no_args_is_help=True, add_completion=False
+)
+Root = Annotated[Path, typer.Option(help="The study's folder.", file_okay=False)]
+
+
+@app.command()
+def demo(root: Root = Path("data/demo")) -> None:
+    """Write a small synthetic study, run every asset on it, and say where the report is."""
+    from streetineq_assets.demo.run import run_demo
+
+    with _one_message():
+        run_demo(root, typer.echo)
+
+
+@app.command()
+def serve(
+    root: Root = Path("data"),
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 3000,
+) -> None:
+    """Open the Dagster UI on a study."""
+    with _one_message(), workspace_file() as workspace:
+        store = DataStore(root)
+        load_study(store.study_file)
+        ensure_instance(store)
+        study = {"STREETINEQ_DATA": str(store.root), "DAGSTER_HOME": str(store.dagster_home)}
+        typer.echo(f"Dagster on http://127.0.0.1:{port} for the study in {store.root}")
+        command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace)]
+        command += ["-h", "127.0.0.1", "-p", str(port)]
+        done = subprocess.run(command, env=os.environ | study, check=False)  # noqa: S603
+    raise typer.Exit(done.returncode)
+
+
+@app.command()
+def doctor(
+    root: Root = Path("data"),
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+) -> None:
+    """Say what is installed, which inputs were found, and what is missing."""
+    from streetineq_assets.doctor import examine, report_lines
+
+    with _one_message():
+        findings = examine(DataStore(root))
+    typer.echo(json.dumps(findings, indent=2) if as_json else "\n".join(report_lines(findings)))
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="A new or empty folder.")]) -> None:
+    """Write the paper's study: study.toml, a guide to the inputs, and empty input folders."""
+    with _one_message():
+        write_study_template(folder)
+    typer.echo(f"Study in {folder}. Next: put the official files into {folder / 'inputs'} as")
+    typer.echo(f"{folder / 'README.md'} says, then `streetineq doctor --root {folder}`.")
+
+
+@contextlib.contextmanager
+def _one_message() -> Iterator[None]:
+    try:
+        yield
+    except StreetineqError as error:
+        typer.echo(f"streetineq: {error}", err=True)
+        raise typer.Exit(1) from error
