@@ -1,0 +1,118 @@
+"""From locations to areas: the three rules that turn scores into an area's decile.
+
+What belongs here: `aggregate`, and the table of areas that the platform publishes. What does not:
+how good the deciles are (`metrics`), and how sure (`intervals`).
+
+The original's README and its script disagree about the rule, and the choice moves every figure;
+so all three are calculated, the study names the one that counts, and results say which it was:
+
+- `mean_score`: decile of the area's mean score among the areas (the README's). It makes the ten
+  deciles equal in size among the areas that were ranked, whichever areas these are.
+- `mean_decile`: deciles of the scores among all locations, then the area's rounded mean (the
+  script's, with which the paper was made). It shrinks towards the middle.
+- `fixed_borders`: where the area's mean score falls between the borders of the link itself. It
+  needs no other area, and depends on how well the scores are calibrated.
+"""
+
+import numpy as np
+import pandas as pd
+
+from streetineq_assets.labels.deciles import deciles
+from streetineq_assets.models import binomial
+from streetineq_assets.predictions import intervals
+from streetineq_assets.predictions.tables import LSOAS, PROBABILITIES, conform
+
+RULES = ("mean_score", "mean_decile", "fixed_borders")
+IMAGES_PER_LOCATION = 4  # a location with a view missing is rejected at extraction
+
+
+def aggregate(locations: pd.DataFrame, *, rule: str) -> pd.DataFrame:
+    """Each area's mean score and decile.
+
+    Args:
+        locations: `lsoa11`, `h` (logit) and optionally `weight` (at least 0); one row per
+            location. Where all weights of an area are 0, its locations count equally.
+            `mean_decile` takes no weights, as the original's script took none.
+        rule: one of `RULES`.
+
+    Returns:
+        One row per area in the order of its code: `lsoa11`, `score` (float64, weighted mean of h),
+        `decile` (Int8, 1 = worst-off), `n_locations` (int32).
+
+    Raises:
+        ValueError: another rule, a score or weight that is not a finite number, a negative
+            weight, or a location without an area.
+    """
+    if rule not in RULES:
+        raise ValueError(f"rule is {rule!r}; the rules are {', '.join(RULES)}")
+    areas = area_means(locations, ["h"]).rename(columns={"h": "score"})
+    if rule == "mean_score":
+        decile = deciles(areas["score"], worst="low")
+    elif rule == "mean_decile":
+        decile = _rounded_mean_decile(locations).reindex(areas["lsoa11"]).array
+    else:
+        decile = binomial.decile(areas["score"])
+    areas["decile"] = pd.array(decile, dtype="Int8")
+    return areas[["lsoa11", "score", "decile", "n_locations"]]
+
+
+def area_means(locations: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Weighted means of columns over each area's locations: `lsoa11`, the columns, `n_locations`.
+
+    Raises:
+        ValueError: as `aggregate`.
+    """
+    values, weight = _checked(locations, columns)
+    area, codes = pd.factorize(locations["lsoa11"], sort=True)
+    n = np.bincount(area, minlength=len(codes))
+    total = np.bincount(area, weight, minlength=len(codes))
+    weight = np.where(total[area] > 0, weight, 1.0)  # an area without live postcodes: plain mean
+    total = np.where(total > 0, total, n)
+    means = {
+        name: np.bincount(area, weight * values[:, column], minlength=len(codes)) / total
+        for column, name in enumerate(columns)
+    }
+    codes = pd.array(np.asarray(codes, dtype=object), dtype="str")
+    return pd.DataFrame({"lsoa11": codes, **means, "n_locations": n.astype(np.int32)})
+
+
+def lsoa_table(locations: pd.DataFrame, *, rule: str) -> pd.DataFrame:
+    """The published table of areas (`tables.LSOAS`) from that of locations (`tables.LOCATIONS`)."""
+    areas = area_means(locations, ["h", *PROBABILITIES]).rename(columns={"h": "score"})
+    for each in RULES:
+        areas[f"decile_{each}"] = aggregate(locations, rule=each)["decile"]
+    groups = locations.groupby("lsoa11", sort=True)
+    first = groups[["city", "outcome", "actual_decile"]].first().reset_index(drop=True)
+    folds = groups["fold"].agg(["min", "max"]).reset_index(drop=True)
+    areas = areas.assign(
+        **first,
+        decile=areas[f"decile_{rule}"],
+        fold=folds["min"].where(folds["min"] == folds["max"]).astype("Int16"),
+        n_images=areas["n_locations"] * IMAGES_PER_LOCATION,
+    )
+    ends = intervals.decile_intervals(
+        areas[list(PROBABILITIES)].to_numpy(),
+        actual=areas["actual_decile"],
+        folds=areas["fold"],
+        predicted=areas["decile"],
+    )
+    return conform(areas.assign(**ends), LSOAS)
+
+
+def _rounded_mean_decile(locations: pd.DataFrame) -> pd.Series:
+    """Per area, the mean of its locations' deciles among all locations; a half goes to the even."""
+    decile = np.asarray(deciles(locations["h"], worst="low"), dtype=np.float64)
+    return pd.Series(decile).groupby(locations["lsoa11"].array).mean().round()
+
+
+def _checked(locations: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    values = locations[columns].to_numpy(np.float64)
+    given = "weight" in locations.columns
+    weight = locations["weight"].to_numpy(np.float64) if given else np.ones(len(locations))
+    if locations["lsoa11"].isna().any():
+        raise ValueError("a location has no lsoa11: leave out what lies in no area first")
+    if not np.isfinite(values).all():
+        raise ValueError(f"a value of {', '.join(columns)} is not a finite number")
+    if not (np.isfinite(weight) & (weight >= 0)).all():
+        raise ValueError("a weight is negative or not a finite number")
+    return values, weight

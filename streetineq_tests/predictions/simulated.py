@@ -1,0 +1,65 @@
+"""Simulated out-of-fold scores with a known signal, in the columns that the platform publishes."""
+
+import numpy as np
+import pandas as pd
+
+from streetineq_assets.models import binomial
+from streetineq_assets.predictions import tables
+
+
+def locations(
+    areas: int = 200, per_area: int = 3, noise: float = 0.8, seed: int = 0, folds: int = 5
+) -> pd.DataFrame:
+    """Locations whose score is the logit of their area's decile plus noise (`tables.LOCATIONS`)."""
+    rng = np.random.default_rng(seed)
+    actual = np.arange(areas) * 10 // areas + 1
+    area = np.repeat(np.arange(areas), per_area)
+    share = (actual - 0.5) / 10
+    signal = np.log(share / (1 - share)) + rng.normal(0, noise / 2, areas)
+    h = (signal[area] + rng.normal(0, noise, len(area))).astype(np.float32)
+    probabilities = np.exp(binomial.log_probabilities(h))
+    frame = pd.DataFrame(
+        {
+            "city": "city",
+            "outcome": "crime",
+            "location_id": [f"l{i:05d}" for i in range(len(area))],
+            "lsoa11": [f"E01{i:06d}" for i in area],
+            "fold": rng.permutation(np.arange(areas) % folds)[area],
+            "weight": rng.integers(0, 5, len(area)),
+            "h": h,
+            "decile": binomial.decile(h),
+            "actual_decile": actual[area],
+            **dict(zip(tables.PROBABILITIES, probabilities.T, strict=True)),
+        }
+    )
+    return tables.conform(frame, tables.LOCATIONS)
+
+
+def baselines(areas: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """Scores of a constant, of coordinates under both schemes, and of ridge."""
+    rng = np.random.default_rng(seed)
+    actual = areas["actual_decile"].to_numpy(np.float64)
+    parts = {
+        ("constant", "area"): np.full(len(areas), 5.0),
+        ("coordinates", "area"): actual + rng.normal(0, 3, len(areas)),
+        ("coordinates", "spatial_block"): actual + rng.normal(0, 6, len(areas)),
+        ("ridge", "area"): actual + rng.normal(0, 2, len(areas)),
+    }
+    frames = [
+        areas[["lsoa11", "fold"]].assign(baseline=name, scheme=scheme, score=score)
+        for (name, scheme), score in parts.items()
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def positions(areas: pd.DataFrame) -> pd.DataFrame:
+    """Areas on a square grid of 1 km, row by row, so that neighbours have near deciles."""
+    side = int(np.ceil(np.sqrt(len(areas))))
+    place = np.arange(len(areas))
+    return pd.DataFrame(
+        {
+            "lsoa11": areas["lsoa11"],
+            "easting_m": 1000.0 * (place % side),
+            "northing_m": 1000.0 * (place // side),
+        }
+    )

@@ -1,0 +1,141 @@
+"""The evaluation of a pair: everybody on the same areas, the same draws, the same rule."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from streetineq_assets.predictions import tables
+from streetineq_assets.predictions.aggregation import RULES, area_means, lsoa_table
+from streetineq_assets.predictions.evaluation import baseline_deciles, evaluate_pair
+from streetineq_assets.predictions.metrics import scores
+from streetineq_tests.predictions import simulated
+
+
+def evaluated(areas: pd.DataFrame, baselines: pd.DataFrame, locations: pd.DataFrame, **changes):
+    means = area_means(locations, list(tables.PROBABILITIES))
+    probabilities = means[list(tables.PROBABILITIES)].to_numpy()
+    settings = {"rule": "mean_score", "scheme": "area", "seed": 1, "draws": 200} | changes
+    return evaluate_pair(areas, probabilities, baselines, simulated.positions(areas), **settings)
+
+
+@pytest.fixture(scope="module")
+def city():
+    locations = simulated.locations(areas=120)
+    areas = lsoa_table(locations, rule="mean_score")
+    return areas, simulated.baselines(areas), locations
+
+
+@pytest.fixture(scope="module")
+def evaluation(city):
+    return evaluated(*city)
+
+
+def test_every_table_has_its_published_columns(evaluation):
+    schemas = (tables.METRICS, tables.COMPARISONS, tables.CONFUSION, tables.COVERAGE)
+    for (name, frame), schema in zip(evaluation.frames.items(), schemas, strict=True):
+        assert frame.columns.tolist() == list(schema), name
+        assert len(frame) > 0
+
+
+def test_network_and_baselines_stand_side_by_side(evaluation):
+    shown = set(zip(evaluation.metrics["model"], evaluation.metrics["scheme"], strict=True))
+    assert shown == {
+        ("network", "area"),
+        ("constant", "area"),
+        ("coordinates", "area"),
+        ("coordinates", "spatial_block"),
+        ("ridge", "area"),
+    }
+    assert set(evaluation.metrics["n_lsoas"]) == {120}
+
+
+def test_the_networks_figures_are_those_of_the_published_table(city, evaluation):
+    areas, _, _ = city
+    expected = scores(areas["actual_decile"], areas["decile"])
+    for metric, value in expected.items():
+        assert evaluation.value(metric) == pytest.approx(value, abs=1e-6), metric
+    expected = areas["score"].rank().corr(areas["actual_decile"].astype(float).rank())
+    assert evaluation.value("spearman_score") == pytest.approx(expected)
+
+
+def test_figures_lie_within_their_intervals(evaluation):
+    bounded = evaluation.metrics.dropna(subset=["value", "lower", "upper"])
+    assert len(bounded) > 40
+    assert (bounded["lower"] <= bounded["value"] + 0.05).all()
+    assert (bounded["value"] - 0.05 <= bounded["upper"]).all()
+
+
+def test_the_lead_over_a_baseline_is_the_difference_of_the_two_figures(evaluation):
+    rows = evaluation.comparisons
+    lead = rows[(rows["baseline"] == "ridge") & (rows["metric"] == "kappa_quadratic")].iloc[0]
+    expected = evaluation.value("kappa_quadratic") - evaluation.value("kappa_quadratic", "ridge")
+    assert lead["difference"] == pytest.approx(expected)
+    assert lead["lower"] <= lead["difference"] <= lead["upper"]
+
+
+def test_a_baseline_that_copies_the_network_has_a_lead_of_nothing(city):
+    areas, _, locations = city
+    copy = areas[["lsoa11", "fold", "score"]].assign(baseline="coordinates", scheme="area")
+    found = evaluated(areas, copy, locations).comparisons.query("metric != 'rps'")
+    defined = found.dropna(subset=["difference"])
+    assert len(defined) > 10
+    assert (defined[["difference", "lower", "upper"]].abs() < 1e-9).all(axis=None)
+
+
+def test_a_baseline_that_lacks_areas_is_compared_on_those_it_has(city):
+    areas, baselines, locations = city
+    known = areas["lsoa11"].iloc[::2]
+    part = baselines[(baselines["baseline"] == "ridge") & baselines["lsoa11"].isin(known)]
+    found = evaluated(areas, part, locations)
+    row = found.comparisons[found.comparisons["metric"] == "mae"].iloc[0]
+    assert row["n_lsoas"] == 60
+    half = areas.iloc[::2]
+    own = scores(half["actual_decile"], half["decile"])["mae"]
+    assert row["difference"] == pytest.approx(own - found.value("mae", "ridge"))
+
+
+def test_the_confusion_table_counts_every_area_once(city, evaluation):
+    areas, _, _ = city
+    table = evaluation.confusion
+    assert len(table) == 100
+    assert table["n"].sum() == 120
+    ends = (areas["actual_decile"] == 10) & (areas["decile"] == 10)
+    cell = table[(table["actual"] == 10) & (table["predicted"] == 10)]
+    assert cell["n"].item() == ends.sum()
+
+
+def test_areas_without_an_actual_decile_are_left_out(city):
+    areas, baselines, locations = city
+    areas = areas.assign(actual_decile=areas["actual_decile"].mask(areas.index < 20))
+    found = evaluated(areas, baselines, locations)
+    assert set(found.metrics["n_lsoas"]) == {100}
+    assert found.confusion["n"].sum() == 100
+
+
+def test_no_area_gives_empty_tables_of_the_right_types():
+    empty = tables.empty(tables.LSOAS)
+    none = pd.DataFrame({"lsoa11": [], "easting_m": [], "northing_m": []})
+    baselines = pd.DataFrame({"baseline": [], "scheme": [], "lsoa11": [], "score": []})
+    settings = {"rule": "mean_score", "scheme": "area", "seed": 1}
+    found = evaluate_pair(empty, np.empty((0, 10)), baselines, none, **settings)
+    assert all(frame.empty for frame in found.frames.values())
+    assert found.metrics["value"].dtype == np.float64
+    assert found.metrics["model"].dtype == "str"
+    assert np.isnan(found.value("mae"))
+
+
+def test_moran_is_reported_for_the_network_and_every_baseline(evaluation):
+    moran = evaluation.metrics[evaluation.metrics["metric"] == "moran_i_residuals"]
+    assert len(moran) == 5
+    assert moran["value"].notna().all()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_baseline_that_never_varies_keeps_its_decile(rule):
+    assert baseline_deciles(np.full(20, 5.0), rule).tolist() == [5] * 20
+
+
+def test_a_baseline_is_ranked_as_the_network_is():
+    score = np.linspace(4, 6, 20)
+    assert np.bincount(baseline_deciles(score, "mean_score"))[1:].tolist() == [2] * 10
+    assert set(baseline_deciles(score, "fixed_borders")) == {4, 5, 6}
