@@ -1,0 +1,1 @@
+"""A synthetic study in the official input formats, and running it."""

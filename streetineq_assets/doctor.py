@@ -1,0 +1,182 @@
+"""What is installed, which inputs are there, and what is missing: `streetineq doctor`.
+
+What belongs here: looking and saying. What does not: mending, and reading an input whole. Every
+line that says "missing" names the official file and where it goes.
+"""
+
+import platform
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from streetineq_assets.devices import cpu_name, list_gpus
+from streetineq_assets.store import DataStore, digest_file
+from streetineq_assets.study import Study, load_study
+
+if TYPE_CHECKING:
+    from streetineq_assets.labels.sources import Sources
+
+_PACKAGES = (
+    "dagster",
+    "dagster-webserver",
+    "dagster-duckdb",
+    "tensorflow",
+    "keras",
+    "h5py",
+    "pandas",
+    "numpy",
+    "duckdb",
+    "pyarrow",
+    "pillow",
+    "scikit-learn",
+    "scipy",
+    "matplotlib",
+    "geopandas",
+)
+_NO_FILE_WEIGHTS = {
+    "imagenet": "Keras downloads them on first use, or takes them from its cache",
+    "random": "seeded and untrained, for trials: nothing is learnt from real images",
+}
+
+
+def examine(store: DataStore) -> dict[str, Any]:
+    """Everything that doctor says, as JSON-able values.
+
+    Raises:
+        StudyError: there is no study, or its file is wrong.
+    """
+    from streetineq_assets.labels.sources import find_sources
+
+    study, sources = load_study(store.study_file), find_sources(store.inputs())
+    return {
+        "study": {"root": str(store.root), "title": study.title, "synthetic": study.synthetic},
+        "python": platform.python_version(),
+        "libraries": {name: _version(name) for name in _PACKAGES},
+        "devices": {"cpu": cpu_name(), "gpus": list_gpus()},
+        "sources": _sources(store, sources),
+        "outcomes": _outcomes(store, study, sources),
+        "cities": [_city(store, key) for key in study.by_weight],
+        "weights": _weights(store, study),
+        "disk_free_gb": round(shutil.disk_usage(store.root).free / 1e9, 1),
+        "instance_storage": _instance_storage(store),
+    }
+
+
+def report_lines(found: dict[str, Any]) -> list[str]:
+    """The findings of `examine` as lines of text."""
+    lines = [f"study      {found['study']['title']} ({found['study']['root']})"]
+    if found["study"]["synthetic"]:
+        lines.append("           SYNTHETIC: neither areas nor images are real")
+    libraries = ", ".join(f"{name} {v}" for name, v in found["libraries"].items())
+    gpus = ", ".join(found["devices"]["gpus"]) or "none"
+    lines += [
+        f"python     {found['python']}; {libraries}",
+        f"devices    {found['devices']['cpu']}; GPUs: {gpus}",
+        f"disk       {found['disk_free_gb']} GB free",
+        f"instance   {found['instance_storage']}",
+        f"weights    {_weights_line(found['weights'])}",
+        "",
+    ]
+    lines += [_row(s["status"], s["what"], s["where"]) for s in found["sources"]]
+    lines.append("")
+    lines += [
+        _row(o["status"], f"{o['city']}/{o['outcome']}", o["where"]) for o in found["outcomes"]
+    ]
+    lines.append("")
+    for city in found["cities"]:
+        lines.append(_row(city["locations_status"], f"{city['city']} locations", city["locations"]))
+        lines.append(_row(city["images_status"], f"{city['city']} images", city["images"]))
+    return lines
+
+
+def _sources(store: DataStore, sources: "Sources") -> list[dict[str, str]]:
+    """Recognised files, and what is wrong with others."""
+    rows = [
+        _found("found", ", ".join(file.outcomes), f"{file.path} ({file.layout})")
+        for file in sources.recognised
+    ]
+    rows += [_found("ignored", reason, str(path)) for path, reason in sources.ignored]
+    rows += [_found("wrong", "see right", problem) for problem in sources.problems]
+    files = [path for path in store.inputs("onspd").rglob("*") if path.is_file()]
+    where = str(store.inputs("onspd"))
+    if files:
+        rows.append(_found("found", "postcode directory", f"{where} ({len(files)} files)"))
+    else:
+        rows.append(_found("missing", "postcode directory", f"ONS Postcode Directory into {where}"))
+    return rows
+
+
+def _outcomes(store: DataStore, study: Study, sources: "Sources") -> list[dict[str, str]]:
+    """For each pair of city and outcome, the file that holds it or the file that it wants."""
+    from streetineq_assets.labels.outcomes import OUTCOMES
+
+    rows = []
+    for city, key in study.pairs:
+        outcome, file = OUTCOMES[key], sources.of(key)
+        published = any(c.startswith(outcome.authorities) for c in study.cities[city].authorities)
+        if not published:
+            status, where = "missing", f"published for {outcome.coverage} alone"
+        elif file is None:
+            folder = store.inputs(outcome.tables[0].folder)
+            status, where = "missing", f"{outcome.wanted} into {folder}"
+        else:
+            status, where = "found", str(file.path)
+        rows.append({"city": city, "outcome": key, "status": status, "where": where})
+    return rows
+
+
+def _city(store: DataStore, city: str) -> dict[str, str]:
+    listed, images = store.inputs("locations", f"{city}.csv"), store.inputs("images", city)
+    has_images = images.is_dir() and any(images.iterdir())
+    return {
+        "city": city,
+        "locations": str(listed),
+        "locations_status": "found" if listed.is_file() else "missing",
+        "images": str(images),
+        "images_status": "found" if has_images else "missing",
+    }
+
+
+def _weights(store: DataStore, study: Study) -> dict[str, Any]:
+    named = study.encoder.weights
+    if named in _NO_FILE_WEIGHTS:
+        return {"weights": named, "status": "found", "note": _NO_FILE_WEIGHTS[named]}
+    path = store.input_file(named)
+    if not path.is_file():
+        note = f"Keras's {path.name} (about 553 MB) goes to {path.parent}"
+        return {"weights": str(path), "status": "missing", "note": note}
+    return {
+        "weights": str(path),
+        "status": "found",
+        "note": f"sha256 {digest_file(path)}",
+        "bytes": path.stat().st_size,
+    }
+
+
+def _instance_storage(store: DataStore) -> str:
+    import yaml
+
+    settings = store.dagster_home / "dagster.yaml"
+    if not settings.is_file():
+        return f"SQLite in {store.dagster_home} (made on first use)"
+    storage = (yaml.safe_load(settings.read_text(encoding="utf-8")) or {}).get("storage")
+    return ", ".join(storage) if storage else f"SQLite in {store.dagster_home}"
+
+
+def _weights_line(weights: dict[str, Any]) -> str:
+    return f"{weights['status']}: {weights['weights']}; {weights['note']}"
+
+
+def _found(status: str, what: str, where: str) -> dict[str, str]:
+    return {"status": status, "what": what, "where": where}
+
+
+def _row(status: str, what: str, where: str) -> str:
+    return f"{status:<10} {what:<40} {where}"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

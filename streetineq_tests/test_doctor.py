@@ -1,0 +1,71 @@
+"""The doctor names what is there and, for what is missing, the official file and its place."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from streetineq_assets.cli import app
+from streetineq_assets.doctor import examine, report_lines
+from streetineq_assets.store import DataStore
+from streetineq_tests.test_study import MINIMAL, write
+
+INCOME = (
+    "Code,Name,LAD code,Borough,Mean 2012/13,Median 2012/13\n"
+    'E01000001,City of London 001A,E09000001,City of London,"?105,400","?66,790"\n'
+)
+
+
+@pytest.fixture
+def store(tmp_path):
+    write(tmp_path, MINIMAL)
+    return DataStore(tmp_path)
+
+
+def test_missing_sources_are_named_with_their_official_titles(store):
+    outcomes = {(o["city"], o["outcome"]): o for o in examine(store)["outcomes"]}
+    crime = outcomes["alpha", "crime"]
+    assert crime["status"] == "missing"
+    assert "File 7" in crime["where"]
+    assert str(store.inputs("iod_2015")) in crime["where"]
+    assert set(outcomes) == {("alpha", "crime"), ("alpha", "mean_income"), ("beta", "crime")}
+
+
+def test_a_source_that_is_there_is_found(store):
+    store.inputs("household_income").mkdir(parents=True)
+    path = store.inputs("household_income", "download (3).csv")
+    path.write_text(INCOME)
+    outcomes = {(o["city"], o["outcome"]): o for o in examine(store)["outcomes"]}
+    income = outcomes["alpha", "mean_income"]
+    assert (income["status"], income["where"]) == ("found", str(path))
+
+
+def test_a_broken_source_is_told_and_does_not_stop_the_rest(store):
+    store.inputs("iod_2015").mkdir(parents=True)
+    store.inputs("iod_2015", "File_7.csv").write_text("<!DOCTYPE html><html></html>")
+    wrong = [s for s in examine(store)["sources"] if s["status"] == "wrong"]
+    assert len(wrong) == 1
+    assert "web page" in wrong[0]["where"]
+
+
+def test_weights_that_are_there_are_told_by_their_hash(store):
+    assert examine(store)["weights"]["status"] == "missing"
+    path = store.input_file("inputs/weights/vgg16_weights_tf_dim_ordering_tf_kernels.h5")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"")
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert empty in examine(store)["weights"]["note"]
+
+
+def test_the_report_has_a_line_for_each_pair_city_and_library(store):
+    text = "\n".join(report_lines(examine(store)))
+    for expected in ("alpha/mean_income", "beta locations", "tensorflow", "SQLite", "GB free"):
+        assert expected in text
+
+
+def test_json_is_machine_readable(store):
+    result = CliRunner().invoke(app, ["doctor", "--root", str(store.root), "--json"])
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert found["study"]["title"] == "Two towns"
+    assert found["libraries"]["dagster"].startswith("1.13")
