@@ -1,0 +1,1 @@
+"""Image codes: from pixels to learning-ready shards."""

@@ -1,0 +1,1 @@
+"""Street images: where they are, and to which areas their locations belong."""

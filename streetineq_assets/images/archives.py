@@ -1,0 +1,197 @@
+"""Archives of images: `.tar`, `.tgz` (or `.tar.gz`) and `.zip`, listed and read without unpacking.
+
+What belongs here: which members are safe to touch, and their bytes in archive order. What does not:
+what a member's name means (`catalogue`). Nothing is ever written to disk. A damaged archive is not
+an error: it has the members before the damage, and `damage` says what is wrong with it.
+"""
+
+import io
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+
+TAR_SUFFIXES = (".tar",)
+GZIPPED_TAR_SUFFIXES = (".tgz", ".tar.gz")
+ZIP_SUFFIXES = (".zip",)
+MAX_MEMBER_BYTES = 2**26
+
+_BUFFER_BYTES = 2**20
+_ZERO_BLOCK = bytes(tarfile.BLOCKSIZE)
+_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError)
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+_ENCRYPTED = 0x1
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file in an archive.
+
+    Attributes:
+        modified_ns: by the member's own header; 0 when the header does not say.
+        refused: None, or why its bytes are never read: `unsafe_path`, `link`, `special_file`,
+            `encrypted`, `too_large`, `cut_off`.
+    """
+
+    name: str
+    size_bytes: int
+    modified_ns: int
+    refused: str | None = None
+
+
+@dataclass
+class Listing:
+    """An archive's members in its own order, and what is wrong with it, or None."""
+
+    members: list[Member] = field(default_factory=list)
+    damage: str | None = None
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file of this name is read as an archive."""
+    return name.lower().endswith(TAR_SUFFIXES + GZIPPED_TAR_SUFFIXES + ZIP_SUFFIXES)
+
+
+def list_members(path: Path) -> Listing:
+    """All files in an archive, safe or refused; folders are left out."""
+    listing = Listing()
+    try:
+        if _is_zip(path):
+            with zipfile.ZipFile(path) as archive:
+                infos = sorted(archive.infolist(), key=lambda info: info.header_offset)
+                listing.members = [_zip_member(info) for info in infos if not info.is_dir()]
+        else:
+            with _open_tar(path) as archive:
+                _list_tar(archive, listing)
+    except _DAMAGE as error:
+        listing.damage = _in_words(error)
+    return listing
+
+
+def read_members(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes | None]]:
+    """The bytes of the wanted members, in archive order, in one pass.
+
+    A member that is damaged comes as None; where the archive breaks off, the iteration ends, so a
+    caller finds out by what did not come. At most one member is in memory.
+    """
+    missing = set(wanted)
+    try:
+        if _is_zip(path):
+            with zipfile.ZipFile(path) as archive:
+                infos = [info for info in archive.infolist() if info.filename in missing]
+                for info in sorted(infos, key=lambda info: info.header_offset):
+                    yield info.filename, _read_zip_member(archive, info)
+        else:
+            with _open_tar(path) as archive:
+                while missing and (info := archive.next()):
+                    if info.name in missing:
+                        missing.remove(info.name)
+                        yield info.name, _read_tar_member(archive, info)
+    except _DAMAGE:
+        return
+
+
+# -- tar -----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _open_tar(path: Path) -> Iterator[tarfile.TarFile]:
+    mode = "r:gz" if path.name.lower().endswith(GZIPPED_TAR_SUFFIXES) else "r:"
+    with tarfile.open(path, mode) as archive:
+        if mode == "r:gz":
+            # Seeking back within this buffer does not start decompression anew.
+            archive.fileobj = io.BufferedReader(archive.fileobj, _BUFFER_BYTES)
+        yield archive
+
+
+def _list_tar(archive: tarfile.TarFile, listing: Listing) -> None:
+    try:
+        while info := archive.next():
+            if not info.isdir():
+                listing.members.append(_tar_member(info))
+            archive.members = []  # else every header stays in memory
+    except _DAMAGE as error:
+        listing.damage = _in_words(error)
+        if listing.members:  # the last one's header was whole, its bytes are not
+            last = listing.members[-1]
+            listing.members[-1] = replace(last, refused="cut_off")
+    else:
+        listing.damage = _missing_end(archive)
+
+
+def _missing_end(archive: tarfile.TarFile) -> str | None:
+    """`tarfile` takes a broken header, or the file's end, for the archive's end: look there."""
+    archive.fileobj.seek(archive.offset)
+    block = archive.fileobj.read(tarfile.BLOCKSIZE)
+    if block == _ZERO_BLOCK:
+        return None
+    return "the end-of-archive mark is missing" if len(block) < len(_ZERO_BLOCK) else "bad header"
+
+
+def _tar_member(info: tarfile.TarInfo) -> Member:
+    refused = _unsafe(info.name, info.size)
+    if info.issym() or info.islnk():
+        refused = "link"
+    elif not info.isreg():
+        refused = "special_file"
+    return Member(info.name, info.size, int(info.mtime * 1e9), refused)
+
+
+def _read_tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes | None:
+    if _tar_member(info).refused:
+        return None
+    data = archive.extractfile(info).read()
+    return data if len(data) == info.size else None
+
+
+# -- zip -----------------------------------------------------------------------------------------
+
+
+def _zip_member(info: zipfile.ZipInfo) -> Member:
+    refused = _unsafe(info.filename, info.file_size)
+    if stat.S_ISLNK(info.external_attr >> 16):
+        refused = "link"
+    elif info.flag_bits & _ENCRYPTED:
+        refused = "encrypted"
+    modified_ns = 0
+    if info.date_time > _ZIP_EPOCH:
+        try:
+            modified_ns = int(datetime(*info.date_time, tzinfo=UTC).timestamp() * 1e9)
+        except ValueError:  # a date such as month 0: as good as none
+            modified_ns = 0
+    return Member(info.filename, info.file_size, modified_ns, refused)
+
+
+def _read_zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | None:
+    if _zip_member(info).refused:
+        return None
+    try:
+        with archive.open(info) as file:
+            data = file.read(MAX_MEMBER_BYTES + 1)
+    except (*_DAMAGE, NotImplementedError):  # a compression method that Python does not know
+        return None
+    return data if len(data) == info.file_size else None
+
+
+# -- both ----------------------------------------------------------------------------------------
+
+
+def _is_zip(path: Path) -> bool:
+    return path.name.lower().endswith(ZIP_SUFFIXES)
+
+
+def _unsafe(name: str, size_bytes: int) -> str | None:
+    parts = PurePosixPath(name.replace("\\", "/"))
+    windows_drive = len(name) > 1 and name[1] == ":"
+    if parts.is_absolute() or windows_drive or ".." in parts.parts:
+        return "unsafe_path"
+    return "too_large" if size_bytes > MAX_MEMBER_BYTES else None
+
+
+def _in_words(error: Exception) -> str:
+    return str(error) or type(error).__name__

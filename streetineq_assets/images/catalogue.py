@@ -1,0 +1,350 @@
+"""Where every image of a city lies: one row for each listed location and view.
+
+What belongs here: walking a city's image folder, what a file's name means, buckets, and what of it
+changed since. What does not: image bytes (`archives`, and `codes.extraction`, which reads and
+hashes each once) and areas (`locations`).
+
+An image's name is `<location_id>_<view>.<png|jpg|jpeg|webp>`, view a, b, c, d for headings of 0,
+90, 180, 270 degrees. It lies in the city's folder, at any depth, in archives or not; a symbolic
+link to another disk's folder is followed. Every file is accounted for: it is a listed location's
+view, or it stands among the foreign files with a reason.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from streetineq_assets.errors import SourceError, SourceMissingError
+from streetineq_assets.images.archives import MAX_MEMBER_BYTES, is_archive, list_members
+from streetineq_assets.store import DataStore, digest_frame
+
+VIEWS = ("a", "b", "c", "d")
+HEADINGS = {"a": 0, "b": 90, "c": 180, "d": 270}
+MAX_FILE_BYTES = MAX_MEMBER_BYTES
+
+_IMAGE_NAME = re.compile(r"(?P<id>.+)_(?P<view>[abcd])\.(?:png|jpe?g|webp)", re.IGNORECASE)
+_NEVER_READ = ("unsafe_path", "link", "special_file")
+_EFFECTIVE = os.access in os.supports_effective_ids
+_TYPES = {
+    "path": "str",
+    "member": "str",
+    "size_bytes": "Int64",
+    "modified_ns": "Int64",
+    "problem": "str",
+}
+_MEMBER_TYPES = {
+    "path": "str",
+    "archive_bytes": "Int64",
+    "archive_modified_ns": "Int64",
+    "damage": "str",
+    "member": "str",
+    "size_bytes": "Int64",
+    "modified_ns": "Int64",
+    "refused": "str",
+}
+_SLICE = ["location_id", "view", "path", "member", "size_bytes", "modified_ns", "status", "reason"]
+_COLUMNS = ["location_id", "view", "heading", *_SLICE[2:], "bucket"]
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """A city's images.
+
+    Attributes:
+        images: `location_id, view, heading, path, member, size_bytes, modified_ns, status, reason,
+            bucket`, by location and view; `status` is present, missing or unreadable.
+        foreign_files: `path, member, reason` of everything else in the folder.
+        archive_members: `path, archive_bytes, archive_modified_ns, damage, member, size_bytes,
+            modified_ns, refused`, a row for each archive (without a member) and each member, so
+            that an unchanged archive is not read again.
+    """
+
+    images: pd.DataFrame
+    foreign_files: pd.DataFrame
+    archive_members: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A file below a city's image folder; `path` is relative, with forward slashes."""
+
+    path: str
+    size_bytes: int
+    modified_ns: int
+    readable: bool
+
+
+def bucket_of(city: str, location_id: str, buckets: int) -> str:
+    """The bucket of a location, `london/003`: sha256 of its id modulo the number of buckets.
+
+    It depends on the id alone, so a new location touches one bucket and moves no other.
+    """
+    digest = hashlib.sha256(location_id.encode()).digest()
+    return f"{city}/{int.from_bytes(digest, 'big') % buckets:03d}"
+
+
+def list_images(
+    root: Path,
+    location_ids: Iterable[str],
+    *,
+    city: str,
+    buckets: int,
+    known_archives: pd.DataFrame | None = None,
+) -> Catalogue:
+    """List a city's images.
+
+    Args:
+        root: the city's image folder; one that is absent is an empty one.
+        location_ids: the listed ids.
+        known_archives: `archive_members` of an earlier listing of this folder.
+
+    Raises:
+        SourceError: two files are the same view of the same location, or a folder cannot be read.
+    """
+    listed = sorted(set(location_ids))
+    files = walk_files(root)
+    members = _archive_members(root, files, known_archives)
+    found = pd.concat([_loose_files(files), _archived_files(members)], ignore_index=True)
+    found = _explain_foreign(found, listed)
+    is_foreign = found["foreign"].notna()
+    views = found[~is_foreign]
+    _refuse_duplicates(root, views)
+    foreign = found.loc[is_foreign, ["path", "member", "foreign"]]
+    foreign = pd.concat([foreign, _damaged_archives(members)], ignore_index=True)
+    foreign = foreign.rename(columns={"foreign": "reason"}).sort_values(["path", "member"])
+    return Catalogue(
+        _join_listed(views, listed, city, buckets), foreign.reset_index(drop=True), members
+    )
+
+
+# -- what changed --------------------------------------------------------------------------------
+
+
+def listing_inputs(store: DataStore, city: str) -> dict[str, str]:
+    """Digests of what a listing reads: the folder's file names, sizes and times, and the ids.
+
+    Nothing is opened but the locations file, so a sensor may ask on every tick.
+    """
+    ids = read_location_ids(store.inputs("locations", f"{city}.csv"))
+    return {
+        "street_image_files": fingerprint(walk_files(store.inputs("images", city))),
+        "locations": hashlib.sha256("\n".join(ids).encode()).hexdigest(),
+    }
+
+
+def changed_listing(store: DataStore, city: str) -> str | None:
+    """A digest of a city's listing inputs when `street_images` has not seen them yet, else None."""
+    inputs = listing_inputs(store, city)
+    manifest = store.manifest("street_images", city)
+    if manifest and manifest.recipe.inputs == inputs:
+        return None
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+def fingerprint(files: Iterable[FileEntry]) -> str:
+    """sha256 over the path, size and modification time of every file."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.path}\0{file.size_bytes}\0{file.modified_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def slice_digest(images: pd.DataFrame) -> str:
+    """Digest of one bucket's rows of `images`: of all that decides which bytes are read."""
+    return digest_frame(images[_SLICE])
+
+
+def slice_digests(images: pd.DataFrame, keys: Iterable[str]) -> dict[str, str]:
+    """`slice_digest` of every bucket in `keys`, empty ones too."""
+    parts = dict(tuple(images.groupby("bucket", sort=False)))
+    return {key: slice_digest(parts.get(key, images.iloc[:0])) for key in keys}
+
+
+# -- the folder ----------------------------------------------------------------------------------
+
+
+def read_location_ids(path: Path) -> list[str]:
+    """The distinct ids of a city's locations file, sorted.
+
+    Raises:
+        SourceMissingError: there is no such file.
+        SourceError: it has no `location_id` column, or a row without an id.
+    """
+    if not path.is_file():
+        raise SourceMissingError(f"{path} is missing: it lists the city's locations, one per row")
+    try:
+        table = pd.read_csv(path, usecols=["location_id"], dtype=str, keep_default_na=False)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path}: expected a CSV with a column location_id: {error}") from error
+    ids = table["location_id"].str.strip()
+    if (ids == "").any():
+        line = int((ids == "").to_numpy().argmax()) + 2
+        raise SourceError(f"{path}, line {line}: location_id is empty; give the location an id")
+    return sorted(set(ids))
+
+
+def walk_files(root: Path) -> list[FileEntry]:
+    """Every file below `root`, sorted by path; links to folders are followed, loops are not.
+
+    Raises:
+        SourceError: a folder cannot be read.
+    """
+    files: list[FileEntry] = []
+    seen: set[tuple[int, int]] = set()
+    pending = [(root, "")] if root.is_dir() else []
+    while pending:
+        folder, prefix = pending.pop()
+        identity = folder.stat()
+        if (identity.st_dev, identity.st_ino) in seen:
+            continue
+        seen.add((identity.st_dev, identity.st_ino))
+        for entry in _entries(folder):
+            if entry.is_dir():
+                pending.append((Path(entry.path), f"{prefix}{entry.name}/"))
+            else:
+                files.append(_file_entry(entry, prefix))
+    return sorted(files, key=lambda file: file.path)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except PermissionError as error:
+        raise SourceError(f"{folder} cannot be read: allow this user to list it") from error
+
+
+def _file_entry(entry: os.DirEntry[str], prefix: str) -> FileEntry:
+    path = prefix + entry.name
+    try:
+        status = entry.stat()
+    except FileNotFoundError:  # a link to nowhere, or gone since the folder was listed
+        return FileEntry(path, 0, 0, readable=False)
+    readable = os.access(entry.path, os.R_OK, effective_ids=_EFFECTIVE)
+    return FileEntry(path, status.st_size, status.st_mtime_ns, readable)
+
+
+def _loose_files(files: list[FileEntry]) -> pd.DataFrame:
+    loose = [file for file in files if not is_archive(file.path)]
+    return pd.DataFrame(
+        {
+            "path": [file.path for file in loose],
+            "member": None,
+            "size_bytes": [file.size_bytes for file in loose],
+            "modified_ns": [file.modified_ns for file in loose],
+            "problem": [_problem(file) for file in loose],
+        },
+    ).astype(_TYPES)
+
+
+def _problem(file: FileEntry) -> str | None:
+    if not file.readable:
+        return "unreadable"
+    return "too_large" if file.size_bytes > MAX_FILE_BYTES else None
+
+
+# -- archives ------------------------------------------------------------------------------------
+
+
+def _archive_members(
+    root: Path, files: list[FileEntry], known: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Members of all archives; those of unchanged ones are taken from `known`."""
+    kept = {}
+    if known is not None:
+        kept = dict(tuple(known.groupby(["path", "archive_bytes", "archive_modified_ns"])))
+    parts = []
+    for file in filter(lambda file: is_archive(file.path), files):
+        state = (file.path, file.size_bytes, file.modified_ns)
+        parts.append(kept[state] if state in kept else _read_archive(root, file))
+    empty = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _MEMBER_TYPES.items()})
+    return pd.concat([empty, *parts], ignore_index=True)
+
+
+def _read_archive(root: Path, file: FileEntry) -> pd.DataFrame:
+    listing = list_members(root / file.path)
+    members = listing.members
+    return pd.DataFrame(
+        {
+            "path": file.path,
+            "archive_bytes": file.size_bytes,
+            "archive_modified_ns": file.modified_ns,
+            "damage": [listing.damage] + [None] * len(members),
+            "member": [None] + [member.name for member in members],
+            "size_bytes": [0] + [member.size_bytes for member in members],
+            "modified_ns": [0] + [member.modified_ns or file.modified_ns for member in members],
+            "refused": [None] + [member.refused for member in members],
+        }
+    ).astype(_MEMBER_TYPES)
+
+
+def _archived_files(members: pd.DataFrame) -> pd.DataFrame:
+    files = members[members["member"].notna()].rename(columns={"refused": "problem"})
+    return files[list(_TYPES)]
+
+
+def _damaged_archives(members: pd.DataFrame) -> pd.DataFrame:
+    damaged = members[members["damage"].notna()]
+    return pd.DataFrame({"path": damaged["path"], "member": None, "foreign": "damaged_archive"})
+
+
+# -- names ---------------------------------------------------------------------------------------
+
+
+def _explain_foreign(found: pd.DataFrame, listed: list[str]) -> pd.DataFrame:
+    """Add `location_id` and `view` by the file's name, and why it is `foreign`, if it is."""
+    names = found["member"].fillna(found["path"]).str.rsplit("/", n=1).str[-1]
+    parsed = [_IMAGE_NAME.fullmatch(name) for name in names]
+    found["location_id"] = pd.Series([m and m["id"] for m in parsed], dtype="str")
+    found["view"] = pd.Series([m and m["view"].lower() for m in parsed], dtype="str")
+    found["foreign"] = found["problem"].where(found["problem"].isin(_NEVER_READ))
+    unnamed = found["location_id"].isna()
+    unlisted = ~found["location_id"].isin(listed)
+    found.loc[found["foreign"].isna() & unlisted, "foreign"] = "unlisted_location"
+    found.loc[(found["foreign"] == "unlisted_location") & unnamed, "foreign"] = "other_name"
+    return found
+
+
+def _refuse_duplicates(root: Path, views: pd.DataFrame) -> None:
+    twice = views[views.duplicated(["location_id", "view"], keep=False)]
+    if twice.empty:
+        return
+    twice = twice.sort_values(["location_id", "view", "path", "member"])
+    first, second = (_place(root, row) for row in twice.head(2).itertuples())
+    more = twice.groupby(["location_id", "view"]).ngroups - 1
+    raise SourceError(
+        f"{first} and {second} are the same view of one location: remove one of them"
+        + (f" ({more} more views are there twice)" if more else "")
+    )
+
+
+def _place(root: Path, row: Any) -> str:
+    return f"{root / row.path}" + (f" (member {row.member})" if isinstance(row.member, str) else "")
+
+
+def _join_listed(views: pd.DataFrame, listed: list[str], city: str, buckets: int) -> pd.DataFrame:
+    """A row for every listed location and view, whether there is a file or not."""
+    images = pd.DataFrame(
+        {
+            "location_id": pd.Series(listed, dtype="str").repeat(len(VIEWS)).to_numpy(),
+            "view": pd.Series(VIEWS * len(listed), dtype="str"),
+            "heading": pd.Series([HEADINGS[v] for v in VIEWS] * len(listed), dtype="int16"),
+            "bucket": pd.Series([bucket_of(city, each, buckets) for each in listed], dtype="str")
+            .repeat(len(VIEWS))
+            .to_numpy(),
+        }
+    )
+    images = images.merge(views, on=["location_id", "view"], how="left", validate="one_to_one")
+    images["reason"] = images["problem"].mask(images["path"].isna(), "no_file")
+    images["status"] = np.select(
+        [images["path"].isna(), images["problem"].notna()], ["missing", "unreadable"], "present"
+    )
+    return images[_COLUMNS]
