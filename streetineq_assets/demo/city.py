@@ -1,0 +1,215 @@
+"""Writes a complete synthetic study: invented cities in the official input formats, and the truth.
+
+What belongs here: putting the parts together, and `study.toml`. What does not: each part's content
+(`geography`, `latent`, `census`, `sources`, `locations`, `photographs`), nor running anything
+(`run`). Free of Dagster; the same arguments give the same bytes.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from streetineq_assets.demo import census, sources
+from streetineq_assets.demo.geography import OUTSIDE, Place, areas, places, postcodes, stream
+from streetineq_assets.demo.latent import latent_field, outcome_values
+from streetineq_assets.demo.locations import (
+    FAULTS,
+    live_postcodes_needed,
+    plan_locations,
+    write_locations,
+)
+from streetineq_assets.demo.photographs import FOREIGN, write_photographs
+from streetineq_assets.errors import StudyError
+from streetineq_assets.store import INPUT_FOLDERS, DataStore
+
+SIZES = {"northmere": 50, "saltbridge": 20}
+STUDY_DATE = "2018-05-01"
+INCOME_OUTCOMES = ("mean_income", "median_income")
+OUTCOMES = ("living_environment", "self_reported_health")
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a synthetic study was made from: the answers that it should give back.
+
+    Attributes:
+        areas: one row per LSOA of the cities: `city, lsoa11, name, lon, lat`, `smooth` and
+            `independent` (the latent value's two parts), `latent` (their sum; mean 0 and variance
+            1 within a city).
+        outcomes: aligned with `areas`: a standardised value for each of the 13 outcomes, higher is
+            better-off; NaN where no file gives the outcome (income outside the first city).
+        locations: one row per listed location: `city, location_id, lsoa11, packing, fault` ("" for
+            none).
+        foreign: (city, path below the city's images) of files that belong to no listed location.
+    """
+
+    areas: pd.DataFrame
+    outcomes: pd.DataFrame
+    locations: pd.DataFrame
+    foreign: list[tuple[str, str]]
+
+
+def write_study(
+    root: Path,
+    *,
+    seed: int = 2019,
+    sizes: Mapping[str, int] | None = None,
+    locations_per_lsoa: int = 2,
+    image_size: tuple[int, int] = (640, 400),
+    encoder: Mapping | None = None,
+) -> Truth:
+    """Write a synthetic study below `root`.
+
+    `study.toml` comes last, so a study that has one is complete.
+
+    Args:
+        root: the study's folder; made if absent.
+        seed: decides everything that varies.
+        sizes: LSOAs per city key, the city with income figures first; by default 50 and 20.
+        locations_per_lsoa: locations of each LSOA, four images each.
+        image_size: width and height in pixels.
+        encoder: settings of `[encoder]` beside `weights = "random"`.
+
+    Raises:
+        StudyError: `root` holds a study already.
+        ValueError: a city with fewer areas than the faults that are planted in it.
+    """
+    store = DataStore(root)
+    if store.study_file.exists():
+        raise StudyError(f"{store.study_file} exists: delete that study or name another folder")
+    sizes = dict(SIZES if sizes is None else sizes)
+    if min(sizes.values()) < len(FAULTS):
+        raise ValueError(f"a synthetic city needs at least {len(FAULTS)} LSOAs")
+    for name in INPUT_FOLDERS:
+        store.inputs(name).mkdir(parents=True, exist_ok=True)
+    country = _Country.invent(sizes, seed, live_postcodes_needed(locations_per_lsoa))
+    _write_tables(store, country, seed)
+    plans = []
+    for city in country.cities:
+        plan = _plan(country, city, locations_per_lsoa, seed)
+        here = country.postcodes["place"] == city.key
+        file = store.inputs("locations", f"{city.key}.csv")
+        write_locations(file, plan, country.postcodes[here], country.elsewhere, seed)
+        folder = store.inputs("images", city.key)
+        write_photographs(folder, plan, seed, image_size, foreign=city.position == 0)
+        plans.append(plan.assign(city=city.key))
+    store.study_file.write_text(study_text(country.cities, seed, encoder or {}), encoding="utf-8")
+    return _truth(country, pd.concat(plans, ignore_index=True))
+
+
+def study_text(cities: Sequence[Place], seed: int, encoder: Mapping) -> str:
+    """The settings as TOML; the first city has more buckets and is trained on income too."""
+    first = cities[0]
+    lines = [
+        "# A synthetic study: the cities, their figures and their images are invented.",
+        f"title = {_toml('Invented: ' + ', '.join(city.title for city in cities))}",
+        f"date = {STUDY_DATE}",
+        f"seed = {seed}",
+        "synthetic = true",
+        "",
+        "[folds]",
+        "block_km = 2.0  # the cities are small",
+        "buffer_km = 0.5",
+        "",
+        "[encoder]",
+        *(
+            f"{key} = {_toml(value)}"
+            for key, value in ({"weights": "random"} | dict(encoder)).items()
+        ),
+    ]
+    if len(cities) > 1:
+        lines += ["", "[transfer]", f"source = {_toml(first.key)}", "fractions = [0.0, 0.1, 1.0]"]
+    for city in cities:
+        income = city is first
+        lines += [
+            "",
+            f"[cities.{city.key}]",
+            f"title = {_toml(city.title)}",
+            f"authorities = {_toml(list(city.authorities))}",
+            f"lsoas = {city.lsoas}",
+            f"buckets = {4 if income else 2}",
+            f"outcomes = {_toml([*OUTCOMES, 'mean_income'] if income else OUTCOMES)}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    """A TOML value; strings, numbers, booleans and lists are written as in JSON."""
+    return json.dumps(value)
+
+
+@dataclass(frozen=True)
+class _Country:
+    """All places with their areas, values and postcodes; the frames of areas are aligned."""
+
+    cities: list[Place]
+    areas: pd.DataFrame
+    latent: pd.DataFrame
+    outcomes: pd.DataFrame
+    postcodes: pd.DataFrame
+
+    @classmethod
+    def invent(cls, sizes: Mapping[str, int], seed: int, live_postcodes: int) -> "_Country":
+        every = places(sizes)
+        starts = np.cumsum([1, *(place.lsoas for place in every)])
+        parts = [
+            areas(place, seed, int(start)) for place, start in zip(every, starts[:-1], strict=True)
+        ]
+        latent, values = [], []
+        for part in parts:
+            key = part["place"].iloc[0]
+            field = latent_field(part["easting"], part["northing"], stream(seed, "latent", key))
+            latent.append(field)
+            values.append(outcome_values(field["latent"].to_numpy(), seed, key))
+        area = pd.concat(parts, ignore_index=True)
+        return cls(
+            cities=[place for place in every if place.in_study],
+            areas=area,
+            latent=pd.concat(latent, ignore_index=True),
+            outcomes=pd.concat(values, ignore_index=True),
+            postcodes=postcodes(area, seed, live_postcodes),
+        )
+
+    @property
+    def has_income(self) -> pd.Series:
+        """Whether the income file covers an area: one city only, as the real one."""
+        return self.areas["place"] == self.cities[0].key
+
+    @property
+    def elsewhere(self) -> str:
+        """A postcode outside all cities."""
+        return self.postcodes.loc[self.postcodes["place"] == OUTSIDE, "pcds"].iloc[0]
+
+
+def _write_tables(store: DataStore, country: _Country, seed: int) -> None:
+    area, values, income = country.areas, country.outcomes, country.has_income
+    census.write_census(store.inputs("census_2011"), area, values, seed)
+    sources.write_file_7(store.inputs("iod_2015"), area, values, seed)
+    sources.write_income(store.inputs("household_income"), area[income], values[income])
+    sources.write_directory(store.inputs("onspd"), country.postcodes)
+    sources.write_boundaries(store.inputs("boundaries"), area)
+
+
+def _plan(country: _Country, city: Place, per_lsoa: int, seed: int) -> pd.DataFrame:
+    """The city's locations with their areas' latent values."""
+    here = country.areas["place"] == city.key
+    plan = plan_locations(country.areas[here], city.position, per_lsoa, seed)
+    latent = dict(zip(country.areas["lsoa11"], country.latent["latent"], strict=True))
+    return plan.assign(latent=plan["lsoa11"].map(latent))
+
+
+def _truth(country: _Country, locations: pd.DataFrame) -> Truth:
+    inside = country.areas["place"] != OUTSIDE
+    area = country.areas.rename(columns={"place": "city"})[["city", "lsoa11", "name", "lon", "lat"]]
+    values = country.outcomes.copy()
+    values.loc[~country.has_income, list(INCOME_OUTCOMES)] = np.nan
+    return Truth(
+        areas=area.join(country.latent)[inside].reset_index(drop=True),
+        outcomes=values[inside].reset_index(drop=True),
+        locations=locations[["city", "location_id", "lsoa11", "packing", "fault"]],
+        foreign=[(country.cities[0].key, path) for path in FOREIGN],
+    )

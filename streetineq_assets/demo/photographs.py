@@ -1,0 +1,110 @@
+"""The image files of a city: PNG and JPEG files in nested folders, and `.tgz` archives.
+
+What belongs here: names, folders, archives, and the faults that a file can have. What does not:
+what an image shows (`scene`) and which locations there are (`locations`). All times in and of the
+files are fixed, so that the same study has the same bytes, and the same listing, wherever it is
+written.
+"""
+
+import gzip
+import io
+import os
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+
+from streetineq_assets.demo.geography import stream
+from streetineq_assets.demo.scene import VIEWS, draw_location
+
+WRITTEN_AT_S = 1_522_540_800  # 1 April 2018
+ERROR_PAGE = (
+    b"<!DOCTYPE html>\n<html><head><title>403</title></head><body>Quota exceeded</body></html>\n"
+)
+FOREIGN = ("notes.txt", "loose/999999_a.jpg")  # not an image; an image of no listed location
+
+
+def write_photographs(
+    folder: Path, locations: pd.DataFrame, seed: int, size: tuple[int, int], foreign: bool
+) -> None:
+    """Draw and write all images of a city below `folder`.
+
+    Args:
+        folder: `images/<city>`; made if absent.
+        locations: `location_id, lsoa11, number, latent, packing, fault`.
+        seed: of the study.
+        size: width and height of the images in pixels.
+        foreign: whether to add the two files that belong to no location.
+    """
+    for place in locations[locations["packing"] != "tgz"].itertuples():
+        for name, data in _files(place, seed, size):
+            _write(folder / _folder(place) / name, data)
+    packed = locations[locations["packing"] == "tgz"]
+    for thousand, places in packed.groupby(packed["location_id"].astype(int) // 1000):
+        files = (file for place in places.itertuples() for file in _files(place, seed, size))
+        _write(folder / f"{thousand}.tgz", _archive(files))
+    if foreign:
+        _write(folder / FOREIGN[0], b"Views a to d look 0, 90, 180 and 270 degrees.\n")
+        _write(folder / FOREIGN[1], _encode(Image.new("RGB", size, (127, 127, 127)), "JPEG"))
+
+
+def _folder(place) -> str:
+    """Two habits: one folder per thousand ids, or one per year and location."""
+    thousand = int(place.location_id) // 1000
+    if place.packing == "png":
+        return f"survey/{thousand}"
+    return f"{place.captured_at[:4]}/{thousand}/{place.location_id}"
+
+
+def _files(place, seed: int, size: tuple[int, int]) -> Iterator[tuple[str, bytes]]:
+    """(name, bytes) of a location's images, with its fault."""
+    if place.fault == "no_images":
+        return
+    ending = "jpg" if place.packing == "jpeg" else "png"
+    images = draw_location(place.latent, stream(seed, "scene", place.lsoa11, place.number), size)
+    for view, image in zip(VIEWS, images, strict=True):
+        data = _encode(image, "JPEG" if ending == "jpg" else "PNG")
+        if view == "c":
+            data = _spoil(data, place.fault)
+        if data:
+            yield f"{place.location_id}_{view}.{ending}", data
+
+
+def _spoil(data: bytes, fault: str) -> bytes:
+    """The bytes as the fault leaves them; none for a missing file."""
+    if fault == "missing_view":
+        return b""
+    if fault == "truncated":
+        return data[: len(data) // 2]
+    return ERROR_PAGE if fault == "not_an_image" else data
+
+
+def _encode(image: Image.Image, format_: str) -> bytes:
+    buffer = io.BytesIO()
+    options = {"quality": 90} if format_ == "JPEG" else {"compress_level": 1}
+    image.save(buffer, format_, **options)
+    return buffer.getvalue()
+
+
+def _archive(files: Iterator[tuple[str, bytes]]) -> bytes:
+    """A gzipped tar without a trace of when and where it was made."""
+    buffer = io.BytesIO()
+    with (
+        gzip.GzipFile(
+            filename="", mode="wb", compresslevel=1, fileobj=buffer, mtime=WRITTEN_AT_S
+        ) as packed,
+        tarfile.open(fileobj=packed, mode="w") as tar,
+    ):
+        for name, data in files:
+            member = tarfile.TarInfo(name)
+            member.size, member.mtime = len(data), WRITTEN_AT_S
+            tar.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    os.utime(path, (WRITTEN_AT_S, WRITTEN_AT_S))
