@@ -1,0 +1,1 @@
+"""Labels and geography: what the official statistics say of each small area."""

@@ -1,0 +1,204 @@
+"""From a file as it was downloaded to rows of text, whatever it is wrapped in.
+
+What belongs here: gzip, encodings, CSV, XLS and XLSX, and the errors of files that are none of
+these.
+What does not: what the rows mean (one module per format) and how cells become numbers (`columns`).
+
+The kind is told by the first bytes and never by the name, so `table.xls` that is really CSV text is
+read as CSV. All cells are text: a workbook's 70480.0 and a CSV's 70480 read alike.
+"""
+
+import codecs
+import csv
+import datetime as dt
+import gzip
+import io
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from xml.etree.ElementTree import ParseError
+
+from streetineq_assets.errors import SourceError
+
+HEAD_ROWS = 60
+_HEAD_BYTES = 1 << 16
+_GZIP, _ZIP, _OLE = b"\x1f\x8b", b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+DOCUMENTS = {".md", ".txt", ".pdf", ".doc", ".docx", ".htm", ".html"}
+"""Suffixes of what publishers pack beside their tables; such files are not looked at."""
+_HTML = (b"<!doctype html", b"<html")
+# A damaged workbook makes openpyxl and xlrd fail anywhere in their parsers: neither has one error
+# for it, so these are the errors of parsing, listed; a bug elsewhere still shows as itself.
+_WORKBOOK_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    ParseError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+Row = tuple[int, list[str]]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One table as it lies in a file: its rows with their numbers, counted from 1.
+
+    Attributes:
+        name: of the worksheet; None in a text file.
+        rows: (line number, cells); blank lines are there as rows without text.
+    """
+
+    path: Path
+    name: str | None
+    rows: list[Row]
+
+    @property
+    def head(self) -> list[Row]:
+        """The rows in which a header may stand."""
+        return self.rows[:HEAD_ROWS]
+
+    def at(self, line: int | None = None) -> str:
+        """The place in words, for messages: file, sheet, line."""
+        sheet = f", sheet {self.name}" if self.name else ""
+        return f"{self.path}{sheet}{f', line {line}' if line else ''}"
+
+
+def read_sheets(path: Path, *, head: bool = False) -> list[Sheet]:
+    """Every sheet of a file; a text file has one.
+
+    Args:
+        head: read no more than the first `HEAD_ROWS` rows of each, to recognise the file.
+
+    Raises:
+        SourceError: the file is empty, damaged, a web page, or neither text nor a workbook.
+    """
+    raw = read_bytes(path, limit=_HEAD_BYTES if head else None)
+    if raw.startswith((_ZIP, _OLE)):
+        whole = read_bytes(path) if head else raw
+        open_book = _xlsx_sheets if raw.startswith(_ZIP) else _xls_sheets
+        try:
+            return list(open_book(path, whole, HEAD_ROWS if head else None))
+        except _WORKBOOK_ERRORS as error:
+            raise SourceError(
+                f"{path} is a damaged workbook ({error}): download it again"
+            ) from error
+    text = decode(path, raw, partial=head)
+    return [Sheet(path, None, _csv_rows(path, text, head=head))]
+
+
+def read_bytes(path: Path, limit: int | None = None) -> bytes:
+    """The file's bytes, unpacked if it is gzip; at most `limit` of them.
+
+    Raises:
+        SourceError: the file is empty, or is gzip and damaged.
+    """
+    try:
+        with gzip.open(path) if is_gzip(path) else path.open("rb") as file:
+            raw = file.read(limit if limit is not None else -1)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise SourceError(
+            f"{path} is a truncated or damaged gzip file ({error}): download it again"
+        ) from error
+    if not raw.strip():
+        raise SourceError(f"{path} is empty: download it again")
+    return raw
+
+
+def is_gzip(path: Path) -> bool:
+    """Whether the file's first bytes are those of gzip, whatever its name."""
+    with path.open("rb") as file:
+        return file.read(2) == _GZIP
+
+
+def decode(path: Path, raw: bytes, *, partial: bool = False) -> str:
+    """Text as UTF-8, with or without its mark, or else as Latin-1, which older downloads are.
+
+    Args:
+        partial: the bytes may end within a character.
+
+    Raises:
+        SourceError: the bytes are a web page, UTF-16, or no text.
+    """
+    start = raw[:1024].lower()
+    if any(mark in start for mark in _HTML):
+        raise SourceError(
+            f"{path} is a web page and not a table: the link led to a page about the file (or to a "
+            "log-in). Open it in a browser and save the file that it offers"
+        )
+    if b"\x00" in raw[:_HEAD_BYTES]:
+        raise SourceError(f"{path} is not a text file in UTF-8 or Latin-1: save it as CSV (UTF-8)")
+    try:
+        return codecs.getincrementaldecoder("utf-8-sig")().decode(raw, final=not partial)
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def is_blank(cells: list[str]) -> bool:
+    """Whether a row holds no text at all."""
+    return not any(cell.strip() for cell in cells)
+
+
+def _csv_rows(path: Path, text: str, *, head: bool) -> list[Row]:
+    # strict: a stray quotation mark would swallow the rows up to the next one without a word.
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows: list[Row] = []
+    try:
+        rows.extend(
+            (reader.line_num, cells) for cells in islice(reader, HEAD_ROWS if head else None)
+        )
+    except csv.Error as error:
+        # The head may end within a quotation; reading the whole file shows whether it is sound.
+        if not head:
+            raise SourceError(f"{path}, line {reader.line_num}: not valid CSV ({error})") from error
+    return rows
+
+
+def _xlsx_sheets(path: Path, raw: bytes, limit: int | None) -> Iterator[Sheet]:
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        if "xl/workbook.xml" not in archive.namelist():
+            raise SourceError(f"{path} is a ZIP archive: unpack it here and remove the archive")
+    import openpyxl
+
+    book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
+    for sheet in book.worksheets:
+        rows = [[_text(c) for c in r] for r in islice(sheet.iter_rows(values_only=True), limit)]
+        width = max(map(len, rows), default=0)  # cells at a row's end that are empty are not stored
+        padded = [(n, cells + [""] * (width - len(cells))) for n, cells in enumerate(rows, 1)]
+        yield Sheet(path, sheet.title, padded)
+
+
+def _xls_sheets(path: Path, raw: bytes, limit: int | None) -> Iterator[Sheet]:
+    import xlrd
+
+    try:
+        # xlrd writes its warnings to standard output unless it is given a file.
+        book = xlrd.open_workbook(file_contents=raw, on_demand=True, logfile=io.StringIO())
+    except (xlrd.XLRDError, xlrd.compdoc.CompDocError) as error:
+        raise SourceError(f"{path} is a damaged workbook ({error}): download it again") from error
+    for name in book.sheet_names():
+        sheet = book.sheet_by_name(name)
+        count = sheet.nrows if limit is None else min(limit, sheet.nrows)
+        rows = [(n + 1, [_text(v) for v in sheet.row_values(n)]) for n in range(count)]
+        yield Sheet(path, name, rows)
+
+
+def _text(value: object) -> str:
+    """A workbook's cell as the text that a CSV would hold."""
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, dt.datetime | dt.date):
+        return value.isoformat()
+    return str(value)

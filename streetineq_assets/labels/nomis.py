@@ -1,0 +1,148 @@
+"""Tables of the 2011 Census as Nomis serves them: query downloads and bulk files.
+
+What belongs here: the two layouts of Nomis. What does not: which table holds which outcome
+(`outcomes.CENSUS_TABLES`), and the older InFuse layout (`infuse`).
+
+A *query download* opens with its title ("QS302EW - General health"), a copyright line and some
+`"Population :","All usual residents"` lines, one more or less by table, and a blank line. The
+header is `"2011 super output area - lower layer","mnemonic",` and the categories; the rows may
+follow after another blank line; the file ends with footnotes in the second column.
+
+A *bulk file* is a plain CSV: `date,geography,geography code,Rural Urban` and columns such as
+`General Health: Bad health; measures: Value`; key statistics by sex write `Sex: All persons; `
+first.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from streetineq_assets.errors import SourceError
+from streetineq_assets.labels.columns import body, find_column, normalise
+from streetineq_assets.labels.files import Row, Sheet
+from streetineq_assets.labels.outcomes import CENSUS_TABLES, CensusTable
+from streetineq_assets.labels.readings import Reading, Recognised, read_share
+
+_TITLE = re.compile(r"\s*([A-Z]{2}[0-9]{3}[A-Z]{2})\s*-\s*\S")
+_DECORATION = re.compile(r"^\s*sex: all persons; |; measures: value\s*$", re.IGNORECASE)
+_QUERY, _BULK = "Nomis query download", "Nomis bulk file"
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where a Nomis file keeps its header, its codes and its categories."""
+
+    name: str
+    header: Row
+    code: str
+    table: CensusTable | None
+
+    def headings(self, category: str) -> tuple[str, ...]:
+        """How this layout writes a category."""
+        if self.name == _BULK and self.table:
+            return (f"{self.table.dimension}: {category}",)
+        return (category,)
+
+
+def recognise(sheet: Sheet) -> Recognised | None:
+    """Say which table of the census this is; None when it is not one of Nomis' files.
+
+    Raises:
+        SourceError: the areas are not the LSOAs of 2011.
+    """
+    layout = _layout(sheet)
+    if layout is None:
+        return None
+    if layout.table is None:
+        return Recognised(sheet.path, layout.name, None, "2011", ())
+    table = layout.table
+    return Recognised(sheet.path, layout.name, table.published, "2011", (table.outcome,))
+
+
+def read(sheet: Sheet) -> list[Reading]:
+    """The one outcome that the table holds.
+
+    Raises:
+        SourceError: a column is missing, or a cell is not what it should be.
+    """
+    layout = _layout(sheet)
+    if layout is None or layout.table is None:
+        raise SourceError(f"{sheet.at()} changed while it was being read")
+    table, header = layout.table, layout.header
+    rows = _totals(header, body(sheet, header, footnotes=layout.name == _QUERY))
+
+    def column(categories: Sequence[str]) -> int:
+        wanted = [heading for c in categories for heading in layout.headings(c)]
+        return find_column(sheet, header, wanted, table=str(table.published))
+
+    return [
+        read_share(
+            sheet,
+            rows,
+            header,
+            outcome=table.outcome,
+            code=find_column(sheet, header, [layout.code], table=str(table.published)),
+            numerator=[column([category]) for category in table.numerator],
+            denominator=column(table.denominator),
+        )
+    ]
+
+
+def _layout(sheet: Sheet) -> _Layout | None:
+    title = None
+    for line, cells in sheet.head:
+        names = [normalise(cell) for cell in cells]
+        match = _TITLE.match(cells[0]) if cells else None
+        title = title or (match and match.group(1))
+        if "mnemonic" in names[1:2]:
+            table = _by_id(title) if title else _by_columns(names)
+            if table:
+                _refuse_other_areas(sheet, line, names[0])
+            return _Layout(_QUERY, (line, cells), "mnemonic", table)
+        if "geography code" in names:
+            plain = [_DECORATION.sub("", cell) for cell in cells]
+            return _Layout(_BULK, (line, plain), "geography code", _by_dimension(plain))
+    return None
+
+
+def _refuse_other_areas(sheet: Sheet, line: int, areas: str) -> None:
+    if "lower" not in areas or not areas.startswith("2011"):
+        raise SourceError(
+            f'{sheet.at(line)}: the areas are "{areas}": on Nomis choose "2011 super output area - '
+            'lower layer" and download again'
+        )
+
+
+def _by_id(table_id: str | None) -> CensusTable | None:
+    return next((table for table in CENSUS_TABLES if table.published.id == table_id), None)
+
+
+def _by_columns(names: Sequence[str]) -> CensusTable | None:
+    """For a query download that lost its title: the table all of whose headings are there."""
+    for table in CENSUS_TABLES:
+        parts = {normalise(name) for name in table.numerator}
+        totals = {normalise(name) for name in table.denominator}
+        if parts.issubset(names) and totals.intersection(names):
+            return table
+    return None
+
+
+def _by_dimension(plain: Sequence[str]) -> CensusTable | None:
+    """The table of which a bulk file has any part; the one with its total too is preferred."""
+    names = {normalise(heading) for heading in plain}
+
+    def has(table: CensusTable, categories: Sequence[str]) -> bool:
+        return any(normalise(f"{table.dimension}: {c}") in names for c in categories)
+
+    parts = [table for table in CENSUS_TABLES if has(table, table.numerator)]
+    whole = [table for table in parts if has(table, table.denominator)]
+    return next(iter(whole or parts), None)
+
+
+def _totals(header: Row, rows: Sequence[Row]) -> list[Row]:
+    """Without the rows that repeat an area for its urban and rural parts."""
+    names = [normalise(cell) for cell in header[1]]
+    if "rural urban" not in names:
+        return list(rows)
+    column = names.index("rural urban")
+    return [(line, cells) for line, cells in rows if normalise(cells[column]) in ("total", "")]

@@ -1,0 +1,282 @@
+"""The 13 outcomes as data: where each is published, how it is computed, which end is worst-off.
+
+What belongs here: the published tables, their official titles and headings, and the outcomes made
+of them. What does not: how any file is read (a module per format) and how deciles are cut
+(`deciles`).
+
+After Suel et al. 2019, section "outcomes": four shares of the 2011 Census, seven domains of the
+English Indices of Deprivation, and two household incomes that the Greater London Authority
+modelled.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from streetineq_assets.labels.deciles import WorstEnd
+
+Folder = Literal["census_2011", "iod_2015", "household_income"]
+
+INDEX_OF_DEPRIVATION = "index_of_multiple_deprivation"
+"""Key of the overall rank, which is no outcome: the direction of the outcomes is checked on it."""
+
+INCOME_YEAR = "2012/13"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One published table, as its publisher names it."""
+
+    id: str
+    title: str
+    publisher: str
+    folder: Folder
+
+    def __str__(self) -> str:
+        return f'{self.id} "{self.title}" ({self.publisher})'
+
+
+@dataclass(frozen=True)
+class CensusTable:
+    """How a table of the 2011 Census holds one outcome as a share of counts.
+
+    Attributes:
+        published: the table.
+        outcome: key of the outcome.
+        dimension: the variable's name, which Nomis' bulk files write before each category.
+        numerator: the categories to add up.
+        denominator: headings under which the total may stand.
+    """
+
+    published: Table
+    outcome: str
+    dimension: str
+    numerator: tuple[str, ...]
+    denominator: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One outcome of one area.
+
+    Attributes:
+        title: as in the paper's figures.
+        tables: the published tables that hold it; any one of them will do.
+        formula: how a value is computed, in words.
+        unit: of a value.
+        worst: the end of the values that is worst-off.
+        modelled: whether its publisher estimated it by a model of its own, so that predicting it is
+            predicting a prediction.
+        coverage: the places for which it is published.
+        authorities: how the codes of the local authorities begin for which it is published.
+        direction: sign of its rank correlation with the overall deprivation rank (1 = most
+            deprived) that is expected in any city; 0 where none is.
+    """
+
+    title: str
+    tables: tuple[Table, ...]
+    formula: str
+    unit: str
+    worst: WorstEnd
+    modelled: bool
+    coverage: str
+    authorities: tuple[str, ...]
+    direction: Literal[-1, 0, 1]
+
+    @property
+    def wanted(self) -> str:
+        """The official titles of the tables that would do."""
+        return " or ".join(str(table) for table in self.tables)
+
+
+_NOMIS = "2011 Census, ONS, by Nomis"
+
+
+def _census(table_id: str, title: str, *columns) -> CensusTable:
+    return CensusTable(Table(table_id, title, _NOMIS, "census_2011"), *columns)
+
+
+CENSUS_TABLES: tuple[CensusTable, ...] = (
+    _census(
+        "QS302EW",
+        "General health",
+        "self_reported_health",
+        "General Health",
+        ("Bad health", "Very bad health"),
+        ("All categories: General health",),
+    ),
+    _census(
+        "QS408EW",
+        "Occupancy rating (rooms)",
+        "occupancy_rating",
+        "Occupancy Rating",
+        ("Occupancy rating (rooms) of -1", "Occupancy rating (rooms) of -2 or less"),
+        (
+            "All categories: Occupancy rating (rooms)",
+            "All categories: Occupancy rating",
+            "Total: Occupancy rating (rooms)",
+            "All households",
+        ),
+    ),
+    _census(
+        "KS403EW",
+        "Rooms, bedrooms and central heating",
+        "occupancy_rating",
+        "Central Heating",
+        ("Occupancy rating (rooms) of -1 or less",),
+        ("All categories: Type of central heating in household", "All households"),
+    ),
+    _census(
+        "QS601EW",
+        "Economic activity",
+        "unemployment",
+        "Economic Activity",
+        ("Economically active: Unemployed",),
+        ("All categories: Economic activity",),
+    ),
+    _census(
+        "KS601EW",
+        "Economic activity",
+        "unemployment",
+        "Economic Activity",
+        ("Economically active: Unemployed",),
+        ("All usual residents aged 16 to 74",),
+    ),
+    _census(
+        "QS501EW",
+        "Highest level of qualification",
+        "education",
+        "Qualification",
+        ("No qualifications", "Level 1 qualifications"),
+        (
+            "All categories: Highest level of qualification",
+            "All usual residents aged 16 and over",
+        ),
+    ),
+    _census(
+        "KS501EW",
+        "Qualifications and students",
+        "education",
+        "Qualifications",
+        ("No qualifications", "Highest level of qualification: Level 1 qualifications"),
+        (
+            "All categories: Highest level of qualification",
+            "All usual residents aged 16 and over",
+        ),
+    ),
+)
+
+INFUSE_COLUMNS: dict[str, tuple[tuple[str, ...], str]] = {
+    "self_reported_health": (("F1777", "F1782"), "F1778"),
+    "occupancy_rating": (("F2375",), "F2376"),
+    "unemployment": (("F1399",), "F1391"),
+    "education": (("F187", "F188"), "F186"),
+}
+"""InFuse codes per outcome: those to add up, and the total."""
+
+FILE_7 = Table(
+    "File 7",
+    "All ranks, deciles and scores for the Indices of Deprivation, and population denominators",
+    "English Indices of Deprivation, MHCLG",
+    "iod_2015",
+)
+
+DOMAINS: dict[str, str] = {
+    "health_deprivation": "Health Deprivation and Disability",
+    "barriers_to_housing": "Barriers to Housing and Services",
+    "employment_deprivation": "Employment",
+    "education_deprivation": "Education, Skills and Training",
+    "income_deprivation": "Income",
+    "crime": "Crime",
+    "living_environment": "Living Environment",
+    INDEX_OF_DEPRIVATION: "Index of Multiple Deprivation (IMD)",
+}
+"""Outcome to the domain's name in the headings of the Indices of Deprivation."""
+
+GLA_INCOME = Table(
+    "Household Income Estimates for Small Areas",
+    "modelled household income estimates, LSOA",
+    "Greater London Authority, London Datastore",
+    "household_income",
+)
+
+
+def _share(outcome: str, title: str, formula: str) -> Outcome:
+    return Outcome(
+        title=title,
+        tables=tuple(table.published for table in CENSUS_TABLES if table.outcome == outcome),
+        formula=formula,
+        unit="share, 0 to 1",
+        worst="high",
+        modelled=False,
+        coverage="England and Wales",
+        authorities=("E", "W"),
+        direction=-1,
+    )
+
+
+def _domain(outcome: str, title: str, *, modelled: bool = False, direction=1) -> Outcome:
+    return Outcome(
+        title=title,
+        tables=(FILE_7,),
+        formula=f"{DOMAINS[outcome]} Rank (where 1 is most deprived)",
+        unit="rank among the LSOAs of England, 1 = most deprived",
+        worst="low",
+        modelled=modelled,
+        coverage="England",
+        authorities=("E",),
+        direction=direction,
+    )
+
+
+def _income(title: str, statistic: str) -> Outcome:
+    return Outcome(
+        title=title,
+        tables=(GLA_INCOME,),
+        formula=f"{statistic} annual household income {INCOME_YEAR}",
+        unit="pounds per year",
+        worst="low",
+        modelled=True,
+        coverage="Greater London",
+        authorities=("E09",),
+        direction=1,
+    )
+
+
+# Two domains rest in part on their publisher's own models: affordability of housing, and the
+# condition of housing with air quality. Their correlation with overall deprivation within London is
+# about zero or negative, so no direction is expected of them.
+OUTCOMES: dict[str, Outcome] = {
+    "self_reported_health": _share(
+        "self_reported_health",
+        "Self-reported health",
+        "(bad health + very bad health) / all usual residents",
+    ),
+    "occupancy_rating": _share(
+        "occupancy_rating",
+        "Occupancy rating",
+        "households with an occupancy rating (rooms) of -1 or less / all households",
+    ),
+    "unemployment": _share(
+        "unemployment",
+        "Unemployment",
+        "economically active and unemployed / all usual residents aged 16 to 74",
+    ),
+    "education": _share(
+        "education",
+        "Education",
+        "(no qualifications + level 1 qualifications) / all usual residents aged 16 and over",
+    ),
+    "health_deprivation": _domain("health_deprivation", "Health deprivation and disability"),
+    "barriers_to_housing": _domain(
+        "barriers_to_housing", "Barriers to housing and services", modelled=True, direction=0
+    ),
+    "employment_deprivation": _domain("employment_deprivation", "Employment deprivation"),
+    "education_deprivation": _domain("education_deprivation", "Education deprivation"),
+    "income_deprivation": _domain("income_deprivation", "Income deprivation"),
+    "crime": _domain("crime", "Crime deprivation"),
+    "living_environment": _domain(
+        "living_environment", "Living environment deprivation", modelled=True, direction=0
+    ),
+    "mean_income": _income("Mean income", "mean"),
+    "median_income": _income("Median income", "median"),
+}

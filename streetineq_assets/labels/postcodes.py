@@ -1,0 +1,294 @@
+"""The ONS Postcode Directory: from its files to one table of postcodes, by DuckDB.
+
+What belongs here: finding the directory's files, the column names of its editions, the query that
+reads them, and which areas make up a city. What does not: what the areas are like (the other
+readers), and how locations are joined to postcodes (`images.locations`).
+
+Editions differ in the names of their columns and in little else:
+2012 to 2014  `pcd, pcd2, pcds, ..., oslaua, ..., usertype, ..., oa11, lsoa11, msoa11`;
+to 2024       the same with `lat, long`, later also `oa21, lsoa21, msoa21`;
+from 2025     `pcd7, pcd8, pcds, ..., lad25cd, ..., usrtypind, ..., oa11cd, lsoa11cd, msoa11cd`;
+and the lookup "Postcode to OA to LSOA to MSOA to LAD" has `pcd7, ..., usertype, oa11cd, lsoa11cd,
+msoa11cd, ladcd` without coordinates. An edition without the areas of 2011 will not do.
+
+ONS publishes one national file of 1.2 GB and the same by postcode area in a folder
+`multi_csv`. DuckDB reads the CSVs in parallel, plain or gzipped; no row of them becomes a Python
+object.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from streetineq_assets.errors import SourceError, SourceMissingError
+from streetineq_assets.labels.columns import find_column, normalise
+from streetineq_assets.labels.files import DOCUMENTS, is_gzip, read_sheets
+
+FOLDER = "onspd"
+DIRECTORY = (
+    'ONS Postcode Directory, "ONSPD" (Office for National Statistics, Open Geography Portal)'
+)
+_PER_AREA = "multi_csv"
+
+# Our name, the type of the cells, and their names over the editions.
+_COLUMNS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "postcode": ("VARCHAR", ("pcds", "pcd8", "pcd7", "pcd2", "pcd")),
+    "authority": ("VARCHAR", ("oslaua", "laua", "ladcd")),
+    "usertype": ("TINYINT", ("usertype", "usrtypind")),
+    "introduced": ("DATE", ("dointr",)),
+    "terminated": ("DATE", ("doterm",)),
+    "oa11": ("VARCHAR", ("oa11", "oa11cd")),
+    "lsoa11": ("VARCHAR", ("lsoa11", "lsoa11cd")),
+    "msoa11": ("VARCHAR", ("msoa11", "msoa11cd")),
+}
+_COORDINATES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "lat": ("DOUBLE", ("lat",)),
+    "lon": ("DOUBLE", ("long",)),
+}
+_AUTHORITY_OF_YEAR = re.compile(r"lad\d\dcd")
+
+# Codes that end in 99999999 stand for "no area of this kind". A postcode without a grid reference
+# has latitude 99.999999.
+_READ = """
+    SELECT
+        regexp_replace(upper(replace(postcode, ' ', '')), '(...)$', ' \\1') AS postcode,
+        cities.city AS city,
+        nullif(regexp_replace(trim(oa11), '^.99999999$', ''), '') AS oa11,
+        nullif(regexp_replace(trim(lsoa11), '^.99999999$', ''), '') AS lsoa11,
+        nullif(regexp_replace(trim(msoa11), '^.99999999$', ''), '') AS msoa11,
+        {coordinates},
+        usertype, introduced, terminated
+    FROM read_csv($files, columns = $columns, header = true, auto_detect = false, delim = ',',
+        quote = '"', escape = '"', dateformat = '%Y%m', encoding = $encoding,
+        compression = $compression)
+    LEFT JOIN cities ON cities.authority = trim(raw_authority)
+    ORDER BY postcode
+"""
+_WITH_COORDINATES = """
+        CASE WHEN lat BETWEEN 49 AND 61.5 THEN lat END AS lat,
+        CASE WHEN lat BETWEEN 49 AND 61.5 THEN lon END AS lon"""
+_WITHOUT_COORDINATES = "NULL::DOUBLE AS lat, NULL::DOUBLE AS lon"
+
+
+@dataclass(frozen=True)
+class Directory:
+    """The files of one edition of the directory.
+
+    Attributes:
+        files: one national file, or one per postcode area.
+        header: the names of their columns, in order.
+        columns: our name to the position of the column; `lat` and `lon` only where they are there.
+    """
+
+    files: tuple[Path, ...]
+    header: tuple[str, ...]
+    columns: Mapping[str, int]
+
+
+def find_directory(folder: Path) -> Directory:
+    """The postcode directory below a folder, recognised by its columns.
+
+    Where a national file lies beside a folder `multi_csv`, as in the publisher's archive, the
+    national file is taken. Files without the columns of a directory, such as its lists of names,
+    are left out.
+
+    Raises:
+        SourceMissingError: no file has such columns.
+        SourceError: a file is damaged, lacks a column, or files of two editions lie together.
+    """
+    found: dict[Path, Directory] = {}
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.is_file() and not hidden and path.suffix.lower() not in DOCUMENTS:
+            directory = _directory(path)
+            if directory:
+                found[path] = directory
+    national = [path for path in found if _PER_AREA not in path.relative_to(folder).parts]
+    files = national or list(found)
+    if not files:
+        raise SourceMissingError(
+            f"no file in {folder} is a postcode directory; it wants the {DIRECTORY}"
+        )
+    first = found[files[0]]
+    for path in files[1:]:
+        if found[path].header != first.header:
+            raise SourceError(
+                f"{files[0]} and {path} are of two editions of the postcode directory (their "
+                "columns differ): keep the files of one"
+            )
+    return Directory(tuple(files), first.header, first.columns)
+
+
+def write_postcodes(
+    connection: duckdb.DuckDBPyConnection,
+    directory: Directory,
+    city_of_authority: Mapping[str, str],
+    target: Path,
+) -> None:
+    """Write every postcode of the directory to a Parquet file, in the order of postcodes.
+
+    Args:
+        city_of_authority: local authority code to city key.
+        target: the file to write. Columns: `postcode` (as "BR1 1AA"), `city` (null outside the
+            study), `oa11, lsoa11, msoa11` (null where there is none), `lat, lon` (WGS84 degrees),
+            `usertype` (TINYINT, 0 small user, 1 large user), `introduced, terminated` (DATE, first
+            of the month).
+
+    Raises:
+        SourceError: a line is malformed, a postcode comes twice, or an area's code is no code.
+    """
+    cities = pd.DataFrame(
+        {"authority": list(city_of_authority), "city": list(city_of_authority.values())},
+        dtype="str",
+    )
+    connection.register("cities", cities)
+    try:
+        _copy(connection, directory, target)
+    finally:
+        connection.unregister("cities")
+    _refuse_duplicates(connection, directory, target)
+    _refuse_odd_codes(connection, directory, target)
+
+
+def city_areas(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> pd.DataFrame:
+    """The LSOAs of every city.
+
+    An LSOA belongs to the city of most of its postcodes, ties by the city's key: a few postcodes
+    are filed under the authority next door.
+
+    Returns:
+        `city, lsoa11, n_postcodes, n_elsewhere` (postcodes of the LSOA outside that city), by city
+        and LSOA.
+    """
+    return connection.execute(
+        """
+        WITH counted AS (
+            SELECT lsoa11, city, count(*) AS n FROM read_parquet($path)
+            WHERE lsoa11 IS NOT NULL GROUP BY lsoa11, city),
+        ranked AS (
+            SELECT *, sum(n) OVER (PARTITION BY lsoa11) - n AS elsewhere,
+                row_number() OVER (PARTITION BY lsoa11 ORDER BY n DESC, city NULLS LAST) AS place
+            FROM counted)
+        SELECT city, lsoa11, n AS n_postcodes, elsewhere::BIGINT AS n_elsewhere FROM ranked
+        WHERE place = 1 AND city IS NOT NULL ORDER BY city, lsoa11
+        """,
+        {"path": str(postcodes)},
+    ).df()
+
+
+def _directory(path: Path) -> Directory | None:
+    """The file as a directory of its own; None when its columns are not those of one.
+
+    Raises:
+        SourceError: the file is damaged, or has some of the columns and lacks others.
+    """
+    sheet = read_sheets(path, head=True)[0]
+    if not sheet.rows:
+        return None
+    header = sheet.rows[0]
+    names = [normalise(cell) for cell in header[1]]
+    if "doterm" not in names or not set(names) & set(_COLUMNS["postcode"][1]):
+        return None
+    columns = {}
+    for ours, (_, theirs) in _COLUMNS.items():
+        present = [name for name in theirs if name in names]
+        if ours == "authority":
+            present += [name for name in names if _AUTHORITY_OF_YEAR.fullmatch(name)]
+        wanted = present[:1] or theirs
+        columns[ours] = find_column(sheet, header, wanted, table="the postcode directory")
+    for ours, (_, theirs) in _COORDINATES.items():
+        if theirs[0] in names:
+            columns[ours] = names.index(theirs[0])
+    return Directory((path,), tuple(names), columns)
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, directory: Directory, target: Path) -> None:
+    ours = {position: name for name, position in directory.columns.items()}
+    kinds = {name: kind for name, (kind, _) in (_COLUMNS | _COORDINATES).items()}
+    # DuckDB takes these names by position, so ours stand for theirs and no heading reaches the SQL.
+    columns = {
+        (f"raw_{ours[i]}" if ours.get(i) == "authority" else ours.get(i, f"unused_{i}")): kinds.get(
+            ours.get(i, ""), "VARCHAR"
+        )
+        for i in range(len(directory.header))
+    }
+    located = {"lat", "lon"} <= directory.columns.keys()
+    read = _READ.format(coordinates=_WITH_COORDINATES if located else _WITHOUT_COORDINATES)
+    packed = {is_gzip(path) for path in directory.files}
+    parameters = {
+        "files": [str(path) for path in directory.files],
+        "columns": columns,
+        "compression": "auto_detect" if len(packed) > 1 else "gzip" if packed.pop() else "none",
+        "target": str(target),
+    }
+    for encoding in ("utf-8", "latin-1"):
+        try:
+            connection.execute(
+                f"COPY ({read}) TO $target (FORMAT parquet, COMPRESSION zstd)",
+                parameters | {"encoding": encoding},
+            )
+            return
+        except duckdb.Error as error:
+            if "not utf-8" in str(error) and encoding == "utf-8":
+                continue
+            raise SourceError(_in_one_sentence(error, directory.files)) from error
+
+
+def _in_one_sentence(error: duckdb.Error, files: Sequence[Path]) -> str:
+    """DuckDB's account of a malformed line without its advice on options."""
+    text = str(error)
+    line = re.search(r"on Line: (\d+)", text)
+    file = re.search(r"^\s*file = (.+)$", text, re.MULTILINE)
+    column = re.search(r'column "(\w+)"', text)
+    what = re.search(r"(Could not convert string .*|Expected Number of Columns.*)", text)
+    place = file.group(1).strip() if file else str(files[0])
+    if line:
+        place += f", line {line.group(1)}"
+    if column:
+        place += f", column {column.group(1)}"
+    reason = (what.group(1) if what else text.splitlines()[0]).strip().rstrip(".")
+    return f"{place}: {reason}: the postcode directory is damaged, download it again"
+
+
+def _refuse_duplicates(
+    connection: duckdb.DuckDBPyConnection, directory: Directory, table: Path
+) -> None:
+    twice = connection.execute(
+        """
+        SELECT postcode FROM read_parquet($path)
+        GROUP BY postcode HAVING count(*) > 1 ORDER BY postcode LIMIT 1
+        """,
+        {"path": str(table)},
+    ).fetchone()
+    if twice:
+        raise SourceError(
+            f"postcode {twice[0]} comes twice in {_listed(directory.files)}: keep the files of one "
+            "edition, and either the national file or those by area"
+        )
+
+
+def _refuse_odd_codes(
+    connection: duckdb.DuckDBPyConnection, directory: Directory, table: Path
+) -> None:
+    odd = connection.execute(
+        """
+        SELECT postcode, lsoa11 FROM read_parquet($path)
+        WHERE postcode IS NULL OR NOT regexp_full_match(postcode, '[A-Z0-9]{2,4} [A-Z0-9]{3}')
+            OR (city IS NOT NULL AND NOT regexp_full_match(lsoa11, '[EW]01[0-9]{6}'))
+        ORDER BY postcode LIMIT 1
+        """,
+        {"path": str(table)},
+    ).fetchone()
+    if odd:
+        raise SourceError(
+            f"{_listed(directory.files)}: the row of postcode {odd[0]!r} with LSOA {odd[1]!r} is "
+            "malformed (a postcode and a code such as E01000001 were expected): download it again"
+        )
+
+
+def _listed(files: Sequence[Path]) -> str:
+    return str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"

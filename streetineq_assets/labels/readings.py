@@ -1,0 +1,116 @@
+"""What every reader returns: an outcome's values by area, and what the file was taken for.
+
+What belongs here: the two records that readers and their callers share, and the share of two counts
+with its checks. What does not: any format (a module each), and deciles.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from streetineq_assets.errors import SourceError
+from streetineq_assets.labels.columns import counts, lsoa_codes
+from streetineq_assets.labels.files import Row, Sheet
+from streetineq_assets.labels.outcomes import Table
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What a file was recognised as, from its first rows.
+
+    Attributes:
+        layout: the format in words, such as "Nomis query download".
+        table: the published table; None for a file of a known layout that holds no outcome.
+        edition: of the publication, such as "2015".
+        outcomes: keys of the outcomes that it holds.
+    """
+
+    path: Path
+    layout: str
+    table: Table | None
+    edition: str
+    outcomes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One outcome as one file gives it.
+
+    Attributes:
+        outcome: key in `outcomes.OUTCOMES`, or `outcomes.INDEX_OF_DEPRIVATION`.
+        path: the file.
+        values: one row per LSOA of the file: `lsoa11` (str), `value` (float in the outcome's unit,
+            NaN where missing), `national_rank` (Int32, NA where the source has none) and
+            `denominator` (float, persons or households; NaN where the value is no share).
+    """
+
+    outcome: str
+    path: Path
+    values: pd.DataFrame
+
+
+def reading(
+    outcome: str,
+    path: Path,
+    lsoas: Sequence[str],
+    value: np.ndarray,
+    *,
+    national_rank: np.ndarray | None = None,
+    denominator: np.ndarray | None = None,
+) -> Reading:
+    """A reading with all four columns, of which two may be empty.
+
+    Raises:
+        SourceError: not one value is there.
+    """
+    nothing = np.full(len(lsoas), np.nan)
+    if np.isnan(value).all():
+        raise SourceError(f"{path}: {outcome} is empty in every row: download the table again")
+    rank = nothing if national_rank is None else national_rank
+    values = pd.DataFrame(
+        {
+            "lsoa11": pd.array(lsoas, dtype="str"),
+            "value": value,
+            "national_rank": pd.array(rank, dtype="Float64").astype("Int32"),
+            "denominator": nothing if denominator is None else denominator,
+        }
+    )
+    return Reading(outcome, path, values)
+
+
+def read_share(
+    sheet: Sheet,
+    rows: Sequence[Row],
+    header: Row,
+    *,
+    outcome: str,
+    code: int,
+    numerator: Sequence[int],
+    denominator: int,
+) -> Reading:
+    """Counts added up and divided by their total.
+
+    Args:
+        header: line and headings, for messages.
+        code, numerator, denominator: positions of the columns.
+
+    Raises:
+        SourceError: a cell is wrong, or the parts exceed their total.
+    """
+    lsoas = lsoa_codes(sheet, rows, code)
+    parts = sum(counts(sheet, rows, i, header[1][i]) for i in numerator)
+    total = counts(sheet, rows, denominator, header[1][denominator])
+    above = np.flatnonzero(parts > total)
+    if above.size:
+        line, i = rows[above[0]][0], above[0]
+        raise SourceError(
+            f"{sheet.at(line)}: {parts[i]:g} of {total[i]:g} is a share above 1, columns "
+            f"{', '.join(repr(header[1][k]) for k in (*numerator, denominator))}: the file is "
+            "damaged, download it again"
+        )
+    with np.errstate(invalid="ignore"):
+        share = np.where(total > 0, parts / total, np.nan)
+    return reading(outcome, sheet.path, lsoas, share, denominator=total)

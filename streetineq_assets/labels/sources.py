@@ -1,0 +1,145 @@
+"""Which official tables lie below `inputs/`, in which files, and which are missing.
+
+What belongs here: going through the folders, recognising files by their content, refusing two files
+for one outcome, and reading them. What does not: any single format (a module each), the postcode
+directory (`postcodes`) and boundaries (`boundaries`).
+
+`find_sources` reads the first rows of each file and never fails on one: what is wrong with a file
+stands in `problems`, so that `streetineq doctor` can list it all. `read_sources` reads the files
+whole and fails on the first fault.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from streetineq_assets.errors import SourceError
+from streetineq_assets.labels import deprivation, income, infuse, nomis
+from streetineq_assets.labels.files import DOCUMENTS, Sheet, read_sheets
+from streetineq_assets.labels.outcomes import OUTCOMES
+from streetineq_assets.labels.readings import Reading, Recognised
+
+FOLDERS = ("census_2011", "iod_2015", "household_income")
+_FORMATS: tuple[ModuleType, ...] = (nomis, infuse, deprivation, income)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What was found below `inputs/`.
+
+    Attributes:
+        recognised: files that hold at least one outcome.
+        missing: outcome to the official titles of the tables that would do, any one of them.
+        ignored: files that hold no outcome, with what they are.
+        problems: what is wrong with a file, one sentence each; no labels are made before it is
+            mended.
+    """
+
+    recognised: tuple[Recognised, ...]
+    missing: dict[str, str]
+    ignored: tuple[tuple[Path, str], ...]
+    problems: tuple[str, ...]
+
+    def of(self, outcome: str) -> Recognised | None:
+        """The file that holds an outcome; None when it is missing."""
+        return next((file for file in self.recognised if outcome in file.outcomes), None)
+
+
+def find_sources(inputs: Path) -> Sources:
+    """Look at the head of every file in the folders of the census, the indices and the incomes.
+
+    Args:
+        inputs: the study's `inputs/` folder; folders that are not there count as empty.
+    """
+    recognised: list[Recognised] = []
+    ignored: list[tuple[Path, str]] = []
+    problems: list[str] = []
+    for path in _files(inputs):
+        try:
+            found = _recognise(path)
+        except SourceError as error:
+            problems.append(str(error))
+            continue
+        if found is None:
+            ignored.append((path, "no layout that is known"))
+        elif not found.outcomes:
+            ignored.append((path, f"{found.layout} without an outcome"))
+        else:
+            recognised.append(found)
+    held = {outcome for file in recognised for outcome in file.outcomes}
+    return Sources(
+        recognised=tuple(recognised),
+        missing={key: o.wanted for key, o in OUTCOMES.items() if key not in held},
+        ignored=tuple(ignored),
+        problems=(*problems, *_rivals(recognised)),
+    )
+
+
+def read_sources(sources: Sources) -> dict[str, Reading]:
+    """Read every recognised file.
+
+    Returns:
+        Outcome to its reading; with the Indices of Deprivation also `INDEX_OF_DEPRIVATION`.
+
+    Raises:
+        SourceError: the first problem of `sources`, or a fault further down in a file.
+    """
+    if sources.problems:
+        raise SourceError(sources.problems[0])
+    readings = [reading for file in sources.recognised for reading in _read(file.path)]
+    return {reading.outcome: reading for reading in readings}
+
+
+def _files(inputs: Path) -> Iterator[Path]:
+    for folder in FOLDERS:
+        for path in sorted((inputs / folder).rglob("*")):
+            hidden = any(part.startswith(".") for part in path.relative_to(inputs).parts)
+            if path.is_file() and not hidden and path.suffix.lower() not in DOCUMENTS:
+                yield path
+
+
+def _recognise(path: Path) -> Recognised | None:
+    """What the file is; with several sheets, the first that holds an outcome decides."""
+    known = None
+    for _, _, found in _offers(read_sheets(path, head=True)):
+        if found.outcomes:
+            return found
+        known = found
+    return known
+
+
+def _read(path: Path) -> list[Reading]:
+    for layout, sheet, found in _offers(read_sheets(path)):
+        if found.outcomes:
+            return layout.read(sheet)
+    raise SourceError(f"{path} changed while it was being read: run again")
+
+
+def _offers(sheets: Iterable[Sheet]) -> Iterator[tuple[ModuleType, Sheet, Recognised]]:
+    """Every sheet that a format takes for its own."""
+    for sheet in sheets:
+        for layout in _FORMATS:
+            found = layout.recognise(sheet)
+            if found is not None:
+                yield layout, sheet, found
+
+
+def _rivals(recognised: list[Recognised]) -> Iterator[str]:
+    """One sentence per pair of files that hold the same outcome."""
+    first: dict[str, Recognised] = {}
+    named: set[tuple[Path, Path]] = set()
+    for file in recognised:
+        for outcome in file.outcomes:
+            rival = first.setdefault(outcome, file)
+            if rival is file or (rival.path, file.path) in named:
+                continue
+            named.add((rival.path, file.path))
+            yield (
+                f"{_described(rival)} and {_described(file)} both hold {outcome}: keep one of them"
+            )
+
+
+def _described(file: Recognised) -> str:
+    title = f"{file.table.id}, edition {file.edition}" if file.table else file.layout
+    return f"{file.path} ({title})"
