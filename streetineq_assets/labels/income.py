@@ -10,6 +10,8 @@ Annual Household Income estimate"), the years, and `Code, Name, LAD code, Boroug
 they read "Total Mean Annual Household Income estimate 2012/13".
 """
 
+from itertools import zip_longest
+
 from streetineq_assets.errors import SourceError
 from streetineq_assets.labels.columns import body, find_column, lsoa_codes, money, normalise
 from streetineq_assets.labels.files import Row, Sheet, is_blank
@@ -68,14 +70,13 @@ def _header(sheet: Sheet) -> Row | None:
 
 
 def _joined(rows: list[list[str]]) -> list[str]:
-    """One heading per column; a title stands over the columns up to the next one."""
-    width = len(rows[-1])
-    filled = []
-    for cells in rows[:-1]:
-        row, title = [], ""
-        for cell in (cells + [""] * width)[:width]:
-            title = cell.strip() or title
-            row.append(title)
-        filled.append(row)
-    filled.append([cell.strip() for cell in rows[-1]])
-    return [" ".join(part for part in column if part) for column in zip(*filled, strict=True)]
+    """One heading per column; a title stands over the columns up to the next title."""
+    titles = [""] * len(rows)
+    headings = []
+    for column in zip_longest(*rows, fillvalue=""):
+        parts = [part.strip() for part in column]
+        if any(parts):  # a column without any heading separates two blocks
+            titles = [part or title for part, title in zip(parts, titles, strict=True)]
+            titles[-1] = parts[-1]
+        headings.append(" ".join(filter(None, titles)) if any(parts) else "")
+    return headings

@@ -16,6 +16,7 @@ ONS publishes one national file of 1.2 GB and the same by postcode area in a fol
 object.
 """
 
+import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -178,6 +179,47 @@ def city_areas(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> pd.Dat
         """,
         {"path": str(postcodes)},
     ).df()
+
+
+def refuse_no_area(
+    areas: pd.DataFrame, directory: Directory, city_of_authority: Mapping[str, str]
+) -> None:
+    """Refuse a directory without any of the study's places.
+
+    Raises:
+        SourceError: no city has an area.
+    """
+    if areas.empty:
+        authorities = sorted(city_of_authority)
+        raise SourceError(
+            f"{_listed(directory.files)} has no postcode with an LSOA of 2011 in any of the "
+            f"study's {len(authorities)} local authorities ({authorities[0]}, ...): it is of "
+            "another place, or study.toml names other authorities"
+        )
+
+
+def summarise(
+    connection: duckdb.DuckDBPyConnection, postcodes: Path, date: dt.date
+) -> dict[str, int | str | None]:
+    """How many postcodes there are, in cities, live, and how recent the edition is.
+
+    Args:
+        date: the study's; a postcode is live when it was introduced and not terminated by then.
+    """
+    found = connection.execute(
+        """
+        WITH postcodes AS (SELECT *, coalesce(introduced <= $date, true)
+            AND coalesce(terminated > $date, true) AS live FROM read_parquet($path))
+        SELECT count(*) AS postcodes, count(city) AS in_cities,
+            count(*) FILTER (city IS NOT NULL AND live) AS live_in_cities,
+            count(*) FILTER (city IS NOT NULL AND live AND usertype = 0) AS live_small_user,
+            count(DISTINCT lsoa11) FILTER (city IS NOT NULL) AS lsoas_in_cities,
+            strftime(max(introduced), '%Y-%m') AS newest_postcode
+        FROM postcodes
+        """,
+        {"path": str(postcodes), "date": date},
+    ).df()
+    return {name: found[name].item() for name in found}
 
 
 def _directory(path: Path) -> Directory | None:

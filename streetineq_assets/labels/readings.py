@@ -42,14 +42,14 @@ class Reading:
     Attributes:
         outcome: key in `outcomes.OUTCOMES`, or `outcomes.INDEX_OF_DEPRIVATION`.
         path: the file.
-        values: one row per LSOA of the file: `lsoa11` (str), `value` (float in the outcome's unit,
+        frame: one row per LSOA of the file: `lsoa11` (str), `value` (float in the outcome's unit,
             NaN where missing), `national_rank` (Int32, NA where the source has none) and
             `denominator` (float, persons or households; NaN where the value is no share).
     """
 
     outcome: str
     path: Path
-    values: pd.DataFrame
+    frame: pd.DataFrame
 
 
 def reading(
@@ -70,7 +70,7 @@ def reading(
     if np.isnan(value).all():
         raise SourceError(f"{path}: {outcome} is empty in every row: download the table again")
     rank = nothing if national_rank is None else national_rank
-    values = pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "lsoa11": pd.array(lsoas, dtype="str"),
             "value": value,
@@ -78,7 +78,7 @@ def reading(
             "denominator": nothing if denominator is None else denominator,
         }
     )
-    return Reading(outcome, path, values)
+    return Reading(outcome, path, frame)
 
 
 def read_share(

@@ -108,7 +108,7 @@ def _by_city(
             found[city] = _Unavailable(DIRECTORY, "the postcode directory has no area of the city")
         else:
             asked.append(city)
-            values = lsoas[city].to_frame().merge(reading.values, on="lsoa11", how="left")
+            values = lsoas[city].to_frame().merge(reading.frame, on="lsoa11", how="left")
             if values["value"].notna().any():
                 held_anywhere = True
                 found[city] = values
