@@ -27,3 +27,7 @@ class StoreError(StreetineqError):
 
 class DeviceError(StreetineqError):
     """The asked-for accelerator cannot be had."""
+
+
+class TrainingError(StreetineqError):
+    """A training cannot start or go on: the message names the fold and what to change."""

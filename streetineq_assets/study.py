@@ -109,6 +109,9 @@ class Profile(Settings):
     )
     validation_share: float = Field(gt=0, lt=0.5, description="of the training fold's areas")
     batch_norm_momentum: float = Field(gt=0, lt=1)
+    batch_norm: Literal["per_view", "pooled"] = Field(
+        "pooled", description="training statistics of each view alone, or of the four together"
+    )
     dropout: float = Field(0.0, ge=0, lt=1)
     head: Literal["binomial", "cumulative_link", "corn"] = "binomial"
 
@@ -127,6 +130,7 @@ PROFILES: dict[str, Profile] = {
         patience=0,
         validation_share=0.1,
         batch_norm_momentum=0.999,
+        batch_norm="per_view",
     ),
     "recommended": Profile(
         standardise=True,

@@ -1,0 +1,1 @@
+"""Ordinal networks on image codes: folds, network, training, baselines, bundles."""

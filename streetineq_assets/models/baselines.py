@@ -1,0 +1,250 @@
+"""What a network must beat: guesses from no image at all, and from plain means of the codes.
+
+What belongs here: the baselines, trained and tested on the folds that the network has. What does
+not: their evaluation (`predictions.evaluation`).
+
+All work on areas and score on the scale of deciles. `constant` says 5. `coordinates` is the mean
+decile of the eight nearest training areas on the British National Grid. `image_count` is a line
+through the logarithm of the number of images. `ridge` is ridge regression on the mean code of an
+area's images, its penalty chosen on the same validation areas as the network's epochs.
+`coordinates_and_score` regresses the decile on the `coordinates` guess and the network's mean
+score: where it gains nothing over `coordinates`, the network saw a map and not pictures. It is
+    fitted on other folds' out-of-fold
+scores; their networks have seen this fold's labels, which two coefficients cannot carry over.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from streetineq_assets.models.folds import FoldTable, Split, split_rows
+from streetineq_assets.models.sampling import Codes
+
+BASELINES = ("constant", "coordinates", "image_count", "ridge", "coordinates_and_score")
+_COLUMNS = ["baseline", "scheme", "lsoa11", "fold", "score"]
+_CONSTANT_DECILE = 5.0
+_NEIGHBOURS = 8
+_PENALTIES = tuple(float(10**power) for power in range(1, 8))
+_CHUNK_ROWS = 512
+
+
+@dataclass(frozen=True)
+class CodeSums:
+    """Sums of the mean codes of locations, by group.
+
+    Attributes:
+        group: (n,) the group of each row.
+        sums: (groups, width) float64.
+    """
+
+    group: NDArray[np.int64]
+    sums: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Areas:
+    """The areas of some rows: their codes' means and what else a baseline may use.
+
+    Attributes:
+        lsoa11, decile: (a,) codes, and actual deciles.
+        n_images: (a,).
+        places: (a, 2) metres on EPSG:27700, NaN where unknown.
+        means: (a, width) mean code.
+        scores: (a,) the network's mean out-of-fold score, NaN where there is none.
+    """
+
+    lsoa11: NDArray
+    decile: NDArray[np.float64]
+    n_images: NDArray[np.float64]
+    places: NDArray[np.float64]
+    means: NDArray[np.float64]
+    scores: NDArray[np.float64]
+
+
+Guess = Callable[[Areas, Areas, Areas], NDArray[np.float64]]
+
+
+def baseline_scores(
+    codes: Codes,
+    rows: pd.DataFrame,
+    table: FoldTable,
+    centroids: pd.DataFrame,
+    *,
+    baselines: tuple[str, ...] = BASELINES,
+    validation_share: float,
+    seed: int,
+) -> pd.DataFrame:
+    """Out-of-fold scores of every baseline on one fold table.
+
+    Args:
+        rows: `row` (in the codes, ascending), `location_id, lsoa11, decile` and, for
+            `coordinates_and_score`, the network's out-of-fold `h`.
+        centroids: `lsoa11, easting_m, northing_m`; areas without one are not guessed by
+            `coordinates`.
+        validation_share, seed: as in the network's training, for the same validation areas.
+
+    Returns:
+        `baseline, scheme, lsoa11, fold, score`, one row per baseline and area. Under the scheme
+        `location` an area is in several folds: its score is their mean and its fold -1.
+    """
+    sums = _sum_codes(codes, rows, table)
+    parts = []
+    for fold in table.folds:
+        split = split_rows(table, fold, rows, validation_share=validation_share, seed=seed)
+        train, validation, test = _fold_areas(rows, split, sums, centroids)
+        for name in baselines:
+            score = GUESSES[name](train, validation, test)
+            part = {"baseline": name, "scheme": table.scheme, "lsoa11": test.lsoa11}
+            parts.append(pd.DataFrame({**part, "fold": np.int64(fold), "score": score}))
+    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
+    if table.locations is not None:
+        keys = ["baseline", "scheme", "lsoa11"]
+        frame = frame.groupby(keys, as_index=False)["score"].mean().assign(fold=-1)
+    order = pd.Categorical(frame["baseline"], categories=BASELINES)
+    frame = frame.assign(order=order.codes).sort_values(["order", "lsoa11"], ignore_index=True)
+    return frame[_COLUMNS]
+
+
+# -- the guesses: training, validation and test areas to a score per test area ---------------------
+
+
+def _constant(_train: Areas, _validation: Areas, test: Areas) -> NDArray[np.float64]:
+    return np.full(len(test.lsoa11), _CONSTANT_DECILE)
+
+
+def _coordinates(train: Areas, validation: Areas, test: Areas) -> NDArray[np.float64]:
+    return _neighbours(_joined(train, validation), test)
+
+
+def _image_count(train: Areas, validation: Areas, test: Areas) -> NDArray[np.float64]:
+    known = _joined(train, validation)
+    return _line(np.log(known.n_images)[:, None], known.decile, np.log(test.n_images)[:, None])
+
+
+def _ridge(train: Areas, validation: Areas, test: Areas) -> NDArray[np.float64]:
+    """Standardised by the training areas; the penalty with the least error on validation areas."""
+    from sklearn.linear_model import Ridge
+
+    mean, sd = train.means.mean(axis=0), np.maximum(train.means.std(axis=0), 1e-6)
+
+    def fitted(areas: Areas, penalty: float, to: Areas) -> NDArray[np.float64]:
+        model = Ridge(alpha=penalty, solver="cholesky")
+        model.fit((areas.means - mean) / sd, areas.decile)
+        return model.predict((to.means - mean) / sd)
+
+    errors = [
+        np.square(fitted(train, penalty, validation) - validation.decile).mean()
+        for penalty in _PENALTIES
+    ]
+    return fitted(_joined(train, validation), _PENALTIES[int(np.argmin(errors))], test)
+
+
+def _coordinates_and_score(train: Areas, validation: Areas, test: Areas) -> NDArray[np.float64]:
+    known = _joined(train, validation)
+    seen = np.isfinite(known.scores) & np.isfinite(known.places).all(axis=1)
+    features = np.column_stack([_neighbours(known, known, leave_out=True), known.scores])
+    wanted = np.column_stack([_neighbours(known, test), test.scores])
+    answer = np.full(len(test.lsoa11), np.nan)
+    usable = np.isfinite(wanted).all(axis=1)
+    if seen.sum() > 2 and usable.any():
+        answer[usable] = _line(features[seen], known.decile[seen], wanted[usable])
+    return answer
+
+
+GUESSES: dict[str, Guess] = {
+    "constant": _constant,
+    "coordinates": _coordinates,
+    "image_count": _image_count,
+    "ridge": _ridge,
+    "coordinates_and_score": _coordinates_and_score,
+}
+
+
+def _neighbours(known: Areas, wanted: Areas, *, leave_out: bool = False) -> NDArray[np.float64]:
+    """Mean decile of the nearest known areas; `leave_out` when the wanted are the known ones."""
+    from scipy.spatial import cKDTree
+
+    answer = np.full(len(wanted.lsoa11), np.nan)
+    placed = np.isfinite(known.places).all(axis=1)
+    asked = np.isfinite(wanted.places).all(axis=1)
+    available = int(placed.sum()) - leave_out
+    if available < 1 or not asked.any():
+        return answer
+    neighbours = min(_NEIGHBOURS, available)
+    ranks = np.arange(1 + leave_out, neighbours + leave_out + 1)
+    _, nearest = cKDTree(known.places[placed]).query(wanted.places[asked], k=list(ranks))
+    answer[asked] = known.decile[placed][nearest].mean(axis=1)
+    return answer
+
+
+def _line(x: NDArray, y: NDArray, wanted: NDArray) -> NDArray[np.float64]:
+    from sklearn.linear_model import LinearRegression
+
+    return LinearRegression().fit(x, y).predict(wanted)
+
+
+# -- areas from rows
+# --------------------------------------------------------------------------------
+
+
+def _sum_codes(codes: Codes, rows: pd.DataFrame, table: FoldTable) -> CodeSums:
+    """One pass over the codes: a group is an area, or an area's part in one fold of locations."""
+    keys = [rows["lsoa11"].astype(str)]
+    if table.locations is not None:
+        fold = table.locations.set_index("location_id")["fold"].reindex(rows["location_id"])
+        keys.append(fold.to_numpy())
+    group = rows.groupby(keys, sort=True).ngroup().to_numpy(np.int64)
+    sums = np.zeros((int(group.max(initial=-1)) + 1, codes.reader.width))
+    start = 0
+    for features in codes.chunks(rows["row"].to_numpy(np.int64), _CHUNK_ROWS):
+        stop = start + len(features)
+        _add_rows(sums, group[start:stop], features.mean(axis=1, dtype=np.float32))
+        start = stop
+    return CodeSums(group, sums)
+
+
+def _fold_areas(
+    rows: pd.DataFrame, split: Split, sums: CodeSums, centroids: pd.DataFrame
+) -> tuple[Areas, Areas, Areas]:
+    place = centroids.set_index("lsoa11")[["easting_m", "northing_m"]]
+    parts = (split.train, split.validation, split.test)
+    return tuple(_areas(rows, mask, sums, place) for mask in parts)  # type: ignore[return-value]
+
+
+def _areas(
+    rows: pd.DataFrame, mask: NDArray[np.bool_], sums: CodeSums, place: pd.DataFrame
+) -> Areas:
+    chosen = rows[mask].assign(group=sums.group[mask])
+    scores = chosen["h"] if "h" in chosen else pd.Series(np.nan, index=chosen.index)
+    grouped = chosen.assign(h=scores).groupby("lsoa11", sort=True)
+    areas = grouped.agg(decile=("decile", "first"), n=("row", "size"), h=("h", "mean"))
+    members = chosen.drop_duplicates("group")
+    totals = np.zeros((len(areas), sums.sums.shape[1]))
+    at = areas.index.get_indexer(members["lsoa11"])
+    _add_rows(totals, at, sums.sums[members["group"]])
+    return Areas(
+        lsoa11=areas.index.to_numpy(str),
+        decile=areas["decile"].to_numpy(np.float64),
+        n_images=4.0 * areas["n"].to_numpy(np.float64),
+        places=place.reindex(areas.index).to_numpy(np.float64),
+        means=totals / areas["n"].to_numpy(np.float64)[:, None],
+        scores=areas["h"].to_numpy(np.float64),
+    )
+
+
+def _add_rows(totals: NDArray, at: NDArray[np.integer], values: NDArray) -> None:
+    """totals[at[i]] += values[i] for every i; `np.add.at` is slow on wide rows."""
+    if not len(at):
+        return
+    order = np.argsort(at, kind="stable")
+    starts = np.flatnonzero(np.diff(at[order], prepend=-1))
+    totals[at[order][starts]] += np.add.reduceat(values[order], starts, axis=0, dtype=np.float64)
+
+
+def _joined(one: Areas, other: Areas) -> Areas:
+    """Two sets of areas as one; an area in both (scheme `location`) stays twice."""
+    names = Areas.__dataclass_fields__
+    return Areas(*(np.concatenate([getattr(one, n), getattr(other, n)]) for n in names))

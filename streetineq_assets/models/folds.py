@@ -1,0 +1,364 @@
+"""Which areas test which network, and which ones it may learn from.
+
+What belongs here: the schemes that split a city's areas into folds, and the split of one fold's
+training areas into training and validation. What does not: what is trained (`training`), and where
+the table is stored (`assets`).
+
+Every scheme is a function of the areas, their deciles or places, and a seed; none depends on the
+order of rows. `area` is the default: whole areas, stratified. `spatial_block` holds out whole
+squares and keeps a buffer around them out of training, so that a network cannot score by knowing
+the neighbours. `location` splits the locations of an area between training and test: it leaks the
+label, and is offered only to measure by how much. `city` holds out whole cities. `holdout` is one
+split into training, validation and test areas.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from streetineq_assets.study import Folds
+
+LEAKY = frozenset({"location"})
+TRAIN_ONLY = -1
+VALIDATION_ONLY = -2
+_FEWEST_VALIDATION_AREAS = 5
+
+
+class TooFewAreasError(ValueError):
+    """Fewer areas or blocks than folds; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class FoldTable:
+    """One city's folds, used by every outcome, head and baseline of it.
+
+    Attributes:
+        areas: `lsoa11, fold, scheme` (and `block` for `spatial_block`), one row per area. `fold`
+            is the network that the area tests; -1 tests none and may train, -2 only validates.
+        buffers: `fold, lsoa11`: areas that this fold's training and validation leave out.
+        locations: `location_id, fold`, for the scheme `location` alone.
+    """
+
+    areas: pd.DataFrame
+    buffers: pd.DataFrame
+    locations: pd.DataFrame | None = None
+
+    @property
+    def scheme(self) -> str:
+        """The scheme by which the table was made."""
+        return str(self.areas["scheme"].iloc[0])
+
+    @property
+    def folds(self) -> tuple[int, ...]:
+        """The folds that test something, ascending."""
+        table = self.areas if self.locations is None else self.locations
+        return tuple(int(f) for f in sorted(table["fold"].unique()) if f >= 0)
+
+    def digest_columns(self) -> pd.DataFrame:
+        """What decides a training's outcome, sorted, for digests."""
+        parts = [
+            self.areas[["lsoa11", "fold"]].rename(columns={"lsoa11": "key"}).assign(part="areas"),
+            self.buffers.rename(columns={"lsoa11": "key"}).assign(part="buffers"),
+        ]
+        if self.locations is not None:
+            renamed = self.locations.rename(columns={"location_id": "key"})
+            parts.append(renamed.assign(part="locations"))
+        table = pd.concat(parts, ignore_index=True)[["part", "key", "fold"]]
+        return table.sort_values(["part", "key", "fold"], ignore_index=True)
+
+    def save(self, folder: Path, stem: str = "") -> None:
+        """Write `<stem>area_folds.parquet`, `<stem>buffers.parquet`, and the locations if any."""
+        self.areas.to_parquet(folder / f"{stem}area_folds.parquet", index=False)
+        self.buffers.to_parquet(folder / f"{stem}buffers.parquet", index=False)
+        if self.locations is not None:
+            self.locations.to_parquet(folder / f"{stem}location_folds.parquet", index=False)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which rows a fold's network learns from, is selected on, and is tested on; masks."""
+
+    train: NDArray[np.bool_]
+    validation: NDArray[np.bool_]
+    test: NDArray[np.bool_]
+
+
+def area_folds(areas: pd.DataFrame, *, k: int, seed: int) -> NDArray[np.int64]:
+    """Folds of whole areas, stratified by decile.
+
+    Areas are sorted by (decile, hash of seed and code) and dealt out in turn, so sizes differ by at
+    most one, in total and within each decile.
+
+    Args:
+        areas: `lsoa11, decile`; deciles may be fractional (a mean over outcomes); missing ones come
+            last, as a stratum of their own.
+        k: number of folds.
+        seed: decides who shares a fold.
+
+    Returns:
+        (n,) fold 0..k-1 of each row, whatever the order of rows.
+
+    Raises:
+        ValueError: fewer areas than folds, fewer than two folds, or an area named twice.
+    """
+    if k < 2:
+        raise ValueError(f"{k} folds: at least 2 are needed")
+    if len(areas) < k:
+        raise TooFewAreasError(
+            f"{len(areas)} areas cannot fill {k} folds: set a smaller `k` under [folds] in "
+            "study.toml, or add areas"
+        )
+    folds = np.empty(len(areas), dtype=np.int64)
+    folds[_stratified_order(areas, seed)] = np.arange(len(areas)) % k
+    return folds
+
+
+def make_folds(
+    areas: pd.DataFrame,
+    settings: Folds,
+    *,
+    seed: int,
+    centroids: pd.DataFrame | None = None,
+    locations: pd.DataFrame | None = None,
+) -> FoldTable:
+    """The fold table of one city by the study's scheme.
+
+    Args:
+        areas: `lsoa11, decile` and, for the scheme `city`, `city`.
+        centroids: `lsoa11, easting_m, northing_m` on EPSG:27700, for `spatial_block`.
+        locations: `location_id, lsoa11`, for `location`.
+
+    Raises:
+        TooFewAreasError: fewer areas (blocks, cities) than the scheme needs.
+        ValueError: what the scheme needs was not given.
+    """
+    match settings.scheme:
+        case "area":
+            return _table(areas, area_folds(areas, k=settings.k, seed=seed), "area")
+        case "spatial_block":
+            return _spatial_blocks(areas, settings, seed, _needed(centroids, "centroids"))
+        case "location":
+            return _by_location(areas, settings, seed, _needed(locations, "locations"))
+        case "city":
+            return _by_city(areas)
+        case "holdout":
+            return _table(areas, _holdout(areas, settings.holdout_shares, seed), "holdout")
+
+
+def split_rows(
+    table: FoldTable, fold: int, rows: pd.DataFrame, *, validation_share: float, seed: int
+) -> Split:
+    """Training, validation and test rows of one fold.
+
+    Validation is cut from the training areas, whole areas (whole blocks where there are blocks),
+    by the same rule as the folds. Rows in this fold's buffer are in none of the three.
+
+    Args:
+        rows: `location_id, lsoa11, decile`, the rows that have codes and a label.
+        validation_share: of the training areas; at least five areas where a quarter of them allows
+            it.
+    """
+    fold_of_area = table.areas.set_index("lsoa11")["fold"].reindex(rows["lsoa11"]).to_numpy()
+    if table.locations is None:
+        fold_of_row = fold_of_area
+    else:
+        by_location = table.locations.set_index("location_id")["fold"]
+        fold_of_row = by_location.reindex(rows["location_id"]).to_numpy()
+    buffer = table.buffers.loc[table.buffers["fold"] == fold, "lsoa11"]
+    in_buffer = rows["lsoa11"].isin(set(buffer)).to_numpy()
+    test = fold_of_row == fold
+    learn = ~test & ~in_buffer & ~np.isnan(fold_of_row.astype(np.float64))
+    if (table.areas["fold"] == VALIDATION_ONLY).any():
+        validation = learn & (fold_of_area == VALIDATION_ONLY)
+    else:
+        chosen = _validation_areas(table, rows[learn], validation_share, seed=seed, fold=fold)
+        validation = learn & rows["lsoa11"].isin(chosen).to_numpy()
+    return Split(train=learn & ~validation, validation=validation, test=test)
+
+
+def balance(table: FoldTable, areas: pd.DataFrame) -> pd.DataFrame:
+    """Per fold: `fold, n_areas, mean_decile, n_buffer`; reported, not forced.
+
+    Args:
+        areas: `lsoa11, decile`.
+    """
+    merged = table.areas.merge(areas[["lsoa11", "decile"]], on="lsoa11", how="left")
+    grouped = merged.groupby("fold", as_index=False).agg(
+        n_areas=("lsoa11", "size"), mean_decile=("decile", "mean")
+    )
+    sizes = table.buffers.groupby("fold").size()
+    return grouped.assign(n_buffer=grouped["fold"].map(sizes).fillna(0).astype(int))
+
+
+# -- the schemes
+# ------------------------------------------------------------------------------------
+
+
+def _spatial_blocks(
+    areas: pd.DataFrame, settings: Folds, seed: int, centroids: pd.DataFrame
+) -> FoldTable:
+    """Squares of `block_km` on the national grid, in random order, each to the smallest fold."""
+    placed = areas[["lsoa11"]].merge(centroids, on="lsoa11", how="left")
+    points = placed[["easting_m", "northing_m"]].to_numpy(np.float64)
+    lost = np.isnan(points).any(axis=1)
+    if lost.any():
+        raise ValueError(
+            f"{int(lost.sum())} areas have no postcode with coordinates, for instance "
+            f"{placed['lsoa11'][lost].iloc[0]}: spatial blocks need a place for every area"
+        )
+    squares = np.floor(points / (settings.block_km * 1000)).astype(int)
+    block = pd.Series([f"{east}_{north}" for east, north in squares], name="block")
+    fold_of_block = _deal_blocks(block, settings, seed)
+    folds = block.map(fold_of_block).to_numpy(np.int64)
+    table = _table(areas, folds, "spatial_block")
+    return FoldTable(
+        areas=table.areas.assign(block=block.to_numpy()),
+        buffers=_buffers(areas["lsoa11"].to_numpy(), folds, points, settings.buffer_km * 1000),
+    )
+
+
+def _deal_blocks(block: pd.Series, settings: Folds, seed: int) -> dict[str, int]:
+    sizes = block.value_counts()
+    if len(sizes) < settings.k:
+        raise TooFewAreasError(
+            f"{len(sizes)} blocks of {settings.block_km:g} km cannot fill {settings.k} folds: "
+            "set a smaller `block_km` or `k` under [folds] in study.toml"
+        )
+    load = [0] * settings.k
+    chosen = {}
+    for name in sorted(sizes.index, key=lambda name: _hash(seed, name)):
+        chosen[name] = load.index(min(load))
+        load[chosen[name]] += int(sizes[name])
+    return chosen
+
+
+def _buffers(
+    codes: NDArray, folds: NDArray[np.int64], points: NDArray[np.float64], buffer_m: float
+) -> pd.DataFrame:
+    """Per fold, the other folds' areas that lie within `buffer_m` of one of its areas."""
+    from scipy.spatial import cKDTree
+
+    removed = [_no_buffers()]
+    for fold in np.unique(folds) if buffer_m > 0 else ():
+        distance, _ = cKDTree(points[folds == fold]).query(points)
+        near = (distance <= buffer_m) & (folds != fold)
+        removed.append(pd.DataFrame({"fold": int(fold), "lsoa11": codes[near]}))
+    table = pd.concat(removed, ignore_index=True)
+    return table.astype({"fold": np.int64}).sort_values(["fold", "lsoa11"], ignore_index=True)
+
+
+def _by_location(
+    areas: pd.DataFrame, settings: Folds, seed: int, locations: pd.DataFrame
+) -> FoldTable:
+    known = locations[locations["lsoa11"].isin(areas["lsoa11"])].drop_duplicates("location_id")
+    keyed = pd.DataFrame({"lsoa11": known["location_id"].astype(str), "decile": 0.0})
+    folds = area_folds(keyed, k=settings.k, seed=seed)
+    rows = pd.DataFrame({"location_id": known["location_id"].to_numpy(), "fold": folds})
+    # An area has no one fold here: -1, so that nobody mistakes it for a grouped table.
+    table = _table(areas, np.full(len(areas), TRAIN_ONLY), "location")
+    ordered = rows.sort_values("location_id", ignore_index=True)
+    return FoldTable(table.areas, table.buffers, locations=ordered)
+
+
+def _by_city(areas: pd.DataFrame) -> FoldTable:
+    cities = sorted(areas["city"].unique())
+    if len(cities) < 2:
+        raise TooFewAreasError(
+            "the scheme `city` leaves one city out, so it needs two: add a city to study.toml, "
+            "or choose another scheme under [folds]"
+        )
+    return _table(areas, areas["city"].map({c: n for n, c in enumerate(cities)}).to_numpy(), "city")
+
+
+def _holdout(areas: pd.DataFrame, shares: tuple[float, float, float], seed: int) -> NDArray:
+    """Deal the areas in stratified order so that every run of them has the shares."""
+    if len(areas) < 3:
+        raise TooFewAreasError(
+            f"{len(areas)} areas cannot be split into training, validation and test"
+        )
+    roles = np.array([TRAIN_ONLY, VALIDATION_ONLY, 0])
+    counts = np.zeros(3)
+    folds = np.empty(len(areas), dtype=np.int64)
+    for position, row in enumerate(_stratified_order(areas, seed), start=1):
+        role = int(np.argmax(np.asarray(shares) * position - counts))
+        counts[role] += 1
+        folds[row] = roles[role]
+    return folds
+
+
+def _validation_areas(
+    table: FoldTable, rows: pd.DataFrame, share: float, *, seed: int, fold: int
+) -> set[str]:
+    """Whole areas, or whole blocks, that make up about `share` of the training areas."""
+    areas = rows[["lsoa11", "decile"]].drop_duplicates("lsoa11")
+    fewest = min(_FEWEST_VALIDATION_AREAS, len(areas) // 4)
+    wanted = max(round(share * len(areas)), fewest, 1)
+    if "block" in table.areas:
+        return _validation_blocks(table, areas, wanted, seed + fold)
+    groups = max(2, len(areas) // wanted)
+    if len(areas) < groups:
+        return set()
+    # The middle group: the first holds the lowest of every run of areas, the last the highest.
+    chosen = area_folds(areas, k=groups, seed=seed + 1 + fold) == groups // 2
+    return set(areas["lsoa11"][chosen])
+
+
+def _validation_blocks(table: FoldTable, areas: pd.DataFrame, wanted: int, seed: int) -> set[str]:
+    block_of = table.areas.set_index("lsoa11")["block"]
+    members = areas.assign(block=block_of.reindex(areas["lsoa11"]).to_numpy()).groupby("block")
+    chosen: set[str] = set()
+    order = sorted(members.groups, key=lambda name: _hash(seed, f"validation {name}"))
+    for name in order[:-1]:  # one block at least is left to train on
+        if len(chosen) >= wanted:
+            break
+        chosen |= set(members.get_group(name)["lsoa11"])
+    return chosen
+
+
+# -- helpers
+# ----------------------------------------------------------------------------------------
+
+
+def _stratified_order(areas: pd.DataFrame, seed: int) -> NDArray[np.int64]:
+    """Positions of the rows, sorted by (decile, hash of seed and code)."""
+    codes = areas["lsoa11"].astype(str)
+    if codes.duplicated().any():
+        raise ValueError(f"area {codes[codes.duplicated()].iloc[0]} is named twice")
+    deciles = areas["decile"].astype("Float64").to_numpy(np.float64, na_value=np.inf)
+    keys = pd.DataFrame({"decile": deciles, "hash": [_hash(seed, code) for code in codes]})
+    return keys.sort_values(["decile", "hash"]).index.to_numpy()
+
+
+def _hash(seed: int, name: str) -> str:
+    return hashlib.sha256(f"{seed}:{name}".encode()).hexdigest()
+
+
+def _table(areas: pd.DataFrame, folds: NDArray, scheme: str) -> FoldTable:
+    codes = areas["lsoa11"].astype(str).to_numpy()
+    frame = pd.DataFrame({"lsoa11": codes, "fold": folds.astype(np.int64), "scheme": scheme})
+    return FoldTable(areas=frame, buffers=_no_buffers())
+
+
+def _no_buffers() -> pd.DataFrame:
+    return pd.DataFrame({"fold": pd.Series(dtype=np.int64), "lsoa11": pd.Series(dtype="str")})
+
+
+def _needed(frame: pd.DataFrame | None, what: str) -> pd.DataFrame:
+    if frame is None:
+        raise ValueError(f"this scheme needs {what}")
+    return frame
+
+
+def scheme_note(schemes: Iterable[str]) -> str | None:
+    """A warning to stand wherever results of a leaky scheme stand; None when no scheme leaks."""
+    if LEAKY.isdisjoint(schemes):
+        return None
+    return (
+        "Locations of one area are in training and test (scheme `location`): the label leaks. "
+        "These figures only measure how optimistic such a split is."
+    )

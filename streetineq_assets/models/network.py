@@ -1,0 +1,146 @@
+"""The network: four codes of one location in, the ordinal head's outputs out.
+
+What belongs here: layers, initial weights, standardisation inside the network, and freezing. What
+does
+not: the heads' formulas (`heads`) and training (`training`).
+
+Layers as in the original: 512-256-128, affine, batch normalisation, ReLU, shared by the four
+views; the mean of the views; 64 in the same way; the head. Everything but `cumulative_link`'s
+thresholds is built from Keras's own layers, so that a saved network opens in any Keras, with
+`safe_mode=True`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from streetineq_assets.models.heads import HEADS
+from streetineq_assets.study import PROFILES, Profile
+
+VIEWS = 4
+SHARED_UNITS = (512, 256, 128)
+POOLED_UNITS = 64
+BLOCKS = len(SHARED_UNITS) + 1
+# Keras divides by the deviation of a normal cut at two deviations; the original did not.
+_TRUNCATED_SD = 0.87962566103423978
+_SMALLEST_SD = 1e-6
+
+
+def build_network(
+    profile: Profile | str, width: int = 4096, *, outcomes: int = 1, seed: int = 0
+) -> keras.Model:
+    """A network with fresh weights: (n, 4, width) codes -> (n, outcomes * head's units).
+
+    With the binomial head and one outcome that is (n, 1), the score h.
+
+    Args:
+        profile: a profile, or its name.
+        width: length of one view's code.
+        outcomes: heads on the one trunk, for joint training.
+        seed: decides the initial weights: Glorot normal, sd sqrt(1.3 / mean of fan-in and fan-out),
+            cut at two deviations; biases 0.
+
+    Raises:
+        KeyError: no profile has this name.
+    """
+    profile = PROFILES[profile] if isinstance(profile, str) else profile
+    codes = keras.Input((VIEWS, width), name="codes")
+    x = codes
+    if profile.standardise:
+        x = _standardiser()(x)
+    for number, units in enumerate(SHARED_UNITS, start=1):
+        x = _block(x, number, units, profile, seed)
+    x = keras.layers.GlobalAveragePooling1D(name="mean_of_views")(x)
+    x = _block(x, BLOCKS, POOLED_UNITS, profile, seed)
+    outputs = HEADS[profile.head].layer(outcomes, _glorot(seed, BLOCKS + 1))(x)
+    return keras.Model(codes, outputs, name="streetineq")
+
+
+def set_standardisation(
+    network: keras.Model, mean: NDArray[np.floating], sd: NDArray[np.floating]
+) -> None:
+    """Give the network the statistics of its fold's training rows; each (width,).
+
+    Deviations are floored at 1e-6. A network that does not standardise is left as it is.
+    """
+    if "standardise" not in [layer.name for layer in network.layers]:
+        return
+    floored = np.maximum(sd, _SMALLEST_SD)
+    network.get_layer("standardise").set_weights([mean, np.square(floored, dtype=np.float64)])
+
+
+def freeze_blocks(network: keras.Model, blocks: int) -> None:
+    """Keep the first `blocks` of the four blocks as they are, statistics included."""
+    for number in range(1, blocks + 1):
+        network.get_layer(f"dense_{number}").trainable = False
+        network.get_layer(f"norm_{number}").trainable = False
+
+
+def load_network(path: Path) -> keras.Model:
+    """A network from a `.keras` file, without running any code that the file carries."""
+    return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+def copy_head(joint: keras.Model, profile: Profile, position: int, width: int) -> keras.Model:
+    """The network of one outcome out of a joint network of several.
+
+    Args:
+        position: of the outcome among the joint network's heads.
+    """
+    alone = build_network(profile, width)
+    units = HEADS[profile.head].units
+    for layer in alone.layers:
+        weights = joint.get_layer(layer.name).get_weights()
+        if layer.name == "head":
+            weights = _slice_head(weights, profile.head, position, units)
+        layer.set_weights(weights)
+    return alone
+
+
+def _slice_head(weights: Sequence[NDArray], head: str, position: int, units: int) -> list[NDArray]:
+    if head == "cumulative_link":
+        latent, thresholds = weights
+        return [latent[:, position : position + 1], thresholds[position : position + 1]]
+    kernel, bias = weights
+    cut = slice(position * units, (position + 1) * units)
+    return [kernel[:, cut], bias[cut]]
+
+
+def _block(x: Any, number: int, units: int, profile: Profile, seed: int) -> Any:
+    dense = keras.layers.Dense(
+        units, kernel_initializer=_glorot(seed, number), name=f"dense_{number}"
+    )
+    norm = keras.layers.BatchNormalization(
+        momentum=profile.batch_norm_momentum, epsilon=1e-3, name=f"norm_{number}"
+    )
+    x = dense(x)
+    if profile.batch_norm == "per_view" and number < BLOCKS:
+        # Each view by its own batch's statistics; the moving averages get one update per view.
+        views = keras.ops.unstack(x, VIEWS, axis=1)
+        x = keras.ops.stack([norm(view) for view in views], axis=1)
+    else:
+        x = norm(x)
+    x = keras.layers.ReLU(name=f"relu_{number}")(x)
+    if profile.dropout:
+        x = keras.layers.Dropout(profile.dropout, seed=seed + number, name=f"dropout_{number}")(x)
+    return x
+
+
+def _standardiser() -> keras.layers.Layer:
+    """(x - mean) / sd with fixed statistics: a batch normalisation that never trains."""
+    return keras.layers.BatchNormalization(
+        center=False, scale=False, epsilon=0.0, trainable=False, name="standardise"
+    )
+
+
+def _glorot(seed: int, number: int) -> keras.initializers.Initializer:
+    return keras.initializers.VarianceScaling(
+        scale=1.3 * _TRUNCATED_SD**2,
+        mode="fan_avg",
+        distribution="truncated_normal",
+        seed=seed * 16 + number,
+    )

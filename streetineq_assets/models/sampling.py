@@ -1,0 +1,299 @@
+"""From shards to batches: which rows are in memory, and in which order they are drawn.
+
+What belongs here: codes held within a memory budget, their statistics over training rows, class
+weights, and the batches of one epoch. What does not: the shards' format (`codes.shards`) and what
+is done with a batch (`training`).
+
+A city that fits the budget is read once, in sequence, and sampled in memory, for all folds and
+outcomes. A larger one is read anew each epoch: the shards in an order by (seed, fold, epoch), cut
+into windows of half the budget, so that one window is read while another is drawn from. Rows of a
+shard are in random order already (`hdf5_shards`), so a window is a random sample of the city.
+
+Orders of rows come from (seed, fold, epoch) alone; nothing has to be remembered to resume.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streetineq_assets.errors import TrainingError
+from streetineq_assets.models.binomial import DECILES
+from streetineq_assets.study import Profile
+
+READ_ROWS = 1024
+FEWEST_ROWS = 8
+_LAST_BATCH_STEP = 32
+_HELD_SHARE = 0.25
+_T = TypeVar("_T")
+
+
+class Reader(Protocol):
+    """What training asks of `codes.shards.ShardReader`."""
+
+    n_rows: int
+    width: int
+    views: int
+    dtype: Any
+    nbytes: int
+    location_ids: NDArray
+    shard_bounds: Sequence[tuple[int, int]]
+
+    def read(self, rows: NDArray | None = None) -> NDArray:
+        """(n,) ascending rows -> (n, views, width)."""
+        ...
+
+    def stream(
+        self, mask: NDArray | None = None, chunk_rows: int = READ_ROWS
+    ) -> Iterator[tuple[NDArray, NDArray]]:
+        """Row numbers and codes, in sequence."""
+        ...
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Codes (b, 4, width) in the file's dtype, classes (b, m) int32, weights (b, m) float32."""
+
+    features: NDArray
+    classes: NDArray[np.int32]
+    weights: NDArray[np.float32]
+
+
+class Codes:
+    """A city's codes, in memory where they fit the budget, else on disk.
+
+    Args:
+        reader: the shards.
+        budget_bytes: for codes held at one time.
+    """
+
+    def __init__(self, reader: Reader, budget_bytes: int) -> None:
+        self.reader = reader
+        self.budget_bytes = budget_bytes
+        self.resident = reader.nbytes <= budget_bytes
+        self._held: NDArray | None = None
+
+    def load(self) -> None:
+        """Read a resident city, once; a larger one stays on disk."""
+        if not self.resident or self._held is not None:
+            return
+        held = np.empty((self.reader.n_rows, self.reader.views, self.reader.width), self.dtype)
+        for rows, features in self.reader.stream():
+            held[rows] = features
+        self._held = held
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the codes as stored."""
+        return np.dtype(self.reader.dtype)
+
+    @property
+    def row_bytes(self) -> int:
+        """Of one location's codes."""
+        return self.reader.views * self.reader.width * self.dtype.itemsize
+
+    @property
+    def window_rows(self) -> int:
+        """Training rows in memory at one time while another such window is read."""
+        return int((1 - _HELD_SHARE) * self.budget_bytes) // (2 * self.row_bytes)
+
+    def take(self, rows: NDArray[np.integer]) -> NDArray:
+        """(n,) ascending rows -> (n, 4, width) in the file's dtype."""
+        if self._held is not None:
+            return self._held.take(rows, axis=0)
+        out = np.empty((len(rows), self.reader.views, self.reader.width), self.dtype)
+        for start in range(0, len(rows), READ_ROWS):
+            part = rows[start : start + READ_ROWS]
+            out[start : start + len(part)] = self.reader.read(part)
+        return out
+
+    def hold(self, rows: NDArray[np.integer]) -> NDArray | None:
+        """Rows that are asked for every epoch, when they fit a quarter of the budget."""
+        if self.resident or len(rows) * self.row_bytes > _HELD_SHARE * self.budget_bytes:
+            return None
+        return self.take(rows)
+
+    def chunks(
+        self, rows: NDArray[np.integer], size: int, held: NDArray | None = None
+    ) -> Iterator[NDArray]:
+        """Consecutive chunks of rows, read ahead; `held` is what `hold` gave for the same rows."""
+
+        def job(start: int) -> Callable[[], NDArray]:
+            if held is not None:
+                return lambda: held[start : start + size]
+            return lambda: self.take(rows[start : start + size])
+
+        return read_ahead((job(start) for start in range(0, len(rows), size)), depth=2)
+
+
+def read_ahead(jobs: Iterable[Callable[[], _T]], depth: int) -> Iterator[_T]:
+    """Results of the jobs in order, with up to `depth` of them worked on ahead in one thread."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        pending: deque[Future[_T]] = deque()
+        for job in jobs:
+            pending.append(pool.submit(job))
+            if len(pending) > depth:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def moments(
+    codes: Codes, rows: NDArray[np.integer]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and deviation of each feature over these rows and all their views; each (width,).
+
+    Raises:
+        TrainingError: a code is not finite; the message names its location.
+    """
+    count, mean = 0, np.zeros(codes.reader.width)
+    squares = np.zeros(codes.reader.width)
+    start = 0
+    for features in codes.chunks(rows, READ_ROWS // 2):
+        part = features.reshape(-1, codes.reader.width).astype(np.float32)
+        part_mean = part.mean(axis=0, dtype=np.float64)
+        if not np.isfinite(part_mean).all():
+            raise TrainingError(_not_finite(codes, rows[start : start + len(features)], features))
+        part -= part_mean.astype(np.float32)
+        part_squares = np.einsum("ij,ij->j", part, part).astype(np.float64)
+        delta, total = part_mean - mean, count + len(part)
+        squares += part_squares + np.square(delta) * (count * len(part) / total)
+        mean += delta * (len(part) / total)
+        count, start = total, start + len(features)
+    return mean, np.sqrt(squares / max(count, 1))
+
+
+def class_weights(classes: NDArray[np.integer]) -> NDArray[np.float32]:
+    """n / (10 n_c) for each row and outcome, 0 where there is no label.
+
+    Args:
+        classes: (n, m), 0..9, or -1 for no label. Counts are taken within each outcome.
+    """
+    weights = np.zeros(classes.shape, np.float32)
+    for outcome in range(classes.shape[1]):
+        column = classes[:, outcome]
+        labelled = column >= 0
+        counts = np.bincount(column[labelled], minlength=DECILES)
+        share = labelled.sum() / (DECILES * np.maximum(counts, 1))
+        weights[labelled, outcome] = share[column[labelled]]
+    return weights
+
+
+def epoch_batches(
+    codes: Codes,
+    rows: NDArray[np.integer],
+    classes: NDArray[np.integer],
+    weights: NDArray[np.float32],
+    *,
+    profile: Profile,
+    key: tuple[int, int, int],
+) -> Iterator[Batch]:
+    """The batches of one epoch.
+
+    Args:
+        rows: (n,) training rows, ascending.
+        classes, weights: (n, m), aligned with `rows`.
+        key: (seed, fold, epoch), which decides every order.
+    """
+    rng = np.random.default_rng(key)
+    for positions, window in _windows(codes, rows, rng):
+        local = classes[positions]
+        if profile.balance == "one_per_class":
+            drawn = _one_per_class(local[:, 0], profile.batch_size, rng)
+        else:
+            drawn = _permuted(len(positions), profile.batch_size, rng)
+        jobs = (_assemble(window, positions, chosen, classes, weights) for chosen in drawn)
+        yield from read_ahead(jobs, depth=2)
+
+
+def steps_per_epoch(codes: Codes, n_rows: int, profile: Profile) -> int:
+    """About how many batches an epoch has, for the learning rate's schedule."""
+    window = n_rows if codes.resident else max(1, min(n_rows, codes.window_rows))
+    per_window = max(1, -(-window // profile.batch_size))
+    return per_window * -(-n_rows // window)
+
+
+def require_window(codes: Codes, profile: Profile) -> None:
+    """Raise TrainingError when the budget cannot hold a few batches."""
+    if codes.resident or codes.window_rows >= 4 * profile.batch_size:
+        return
+    needed = 8 * profile.batch_size * codes.row_bytes / (1 - _HELD_SHARE) / 2**20
+    raise TrainingError(
+        f"memory_budget_mb under [training] holds {codes.window_rows} locations at a time, fewer "
+        f"than four batches of {profile.batch_size}: set it to at least {needed:.0f}"
+    )
+
+
+# -- windows and draws
+# ------------------------------------------------------------------------------
+
+
+def _windows(
+    codes: Codes, rows: NDArray[np.integer], rng: np.random.Generator
+) -> Iterator[tuple[NDArray[np.integer], Callable[[NDArray[np.integer]], NDArray]]]:
+    """Positions among `rows` that are in memory together, and how to take some of them."""
+    if codes.resident:
+        yield np.arange(len(rows)), lambda chosen: codes.take(rows[chosen])
+        return
+    starts = np.array([start for start, _ in codes.reader.shard_bounds])
+    shard = np.searchsorted(starts, rows, side="right") - 1
+    rank = rng.permutation(len(starts))
+    order = np.argsort(rank[shard], kind="stable")
+    cuts = [order[i : i + codes.window_rows] for i in range(0, len(order), codes.window_rows)]
+    windows = [np.sort(cut) for cut in cuts]
+    jobs = ((lambda w=window: (w, codes.take(rows[w]))) for window in windows)
+    for positions, features in read_ahead(jobs, depth=1):
+        yield positions, lambda chosen, f=features: f.take(chosen, axis=0)
+
+
+def _assemble(
+    window: Callable[[NDArray[np.integer]], NDArray],
+    positions: NDArray[np.integer],
+    chosen: NDArray[np.integer],
+    classes: NDArray[np.integer],
+    weights: NDArray[np.float32],
+) -> Callable[[], Batch]:
+    at = positions[chosen]
+    return lambda: Batch(window(chosen), classes[at].astype(np.int32), weights[at])
+
+
+def _permuted(n: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.integer]]:
+    """Every row once, but for a rest: batch shapes stay few, so that few are compiled.
+
+    The last batch is cut to a multiple of 32 rows (of 8, when there are fewer than 32 rows in
+    all), and a rest too small for batch normalisation waits for the next epoch's order.
+    """
+    order = rng.permutation(n)
+    for start in range(0, n, size):
+        chosen = order[start : start + size]
+        if len(chosen) < size:
+            step = _LAST_BATCH_STEP if n >= _LAST_BATCH_STEP else FEWEST_ROWS
+            chosen = chosen[: len(chosen) // step * step]
+        if len(chosen):
+            yield np.sort(chosen)
+
+
+def _one_per_class(
+    classes: NDArray[np.integer], size: int, rng: np.random.Generator
+) -> Iterator[NDArray[np.integer]]:
+    """floor(n / size) batches of size / 10 distinct rows of every class, as the original's."""
+    members = [np.flatnonzero(classes == c) for c in range(DECILES)]
+    each = max(1, size // DECILES)
+    for _ in range(len(classes) // size):
+        drawn = [rng.choice(m, min(each, len(m)), replace=False) for m in members]
+        yield np.sort(np.concatenate(drawn))
+
+
+def _not_finite(codes: Codes, rows: NDArray[np.integer], features: NDArray) -> str:
+    bad = ~np.isfinite(features).all(axis=(1, 2))
+    if not bad.any():
+        return "the codes of the training rows are too large to average: extract them again"
+    location = codes.reader.location_ids[rows[np.flatnonzero(bad)[0]]]
+    return (
+        f"the codes of location {location} are not finite ({int(bad.sum())} of {len(bad)} such "
+        "locations in this part): materialise image_codes and hdf5_shards again"
+    )

@@ -1,0 +1,161 @@
+"""One network with its compiled steps, reused over folds, draws and outcomes of a process.
+
+What belongs here: the train and score steps on a device, and the resetting of weights and
+optimiser. What does not: epochs, selection and resuming (`training`).
+
+Compiling a step costs seconds and a small fold trains in one, so the compiled steps outlive a fold:
+only the values of their variables are replaced. Memory therefore does not grow from fold to fold.
+"""
+
+import contextlib
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from streetineq_assets.devices import Device
+from streetineq_assets.models.binomial import DECILES
+from streetineq_assets.models.heads import HEADS, log_likelihood
+from streetineq_assets.models.network import build_network, freeze_blocks
+from streetineq_assets.models.sampling import Batch, Codes
+from streetineq_assets.study import Profile
+
+_SCORE_ROWS = 256
+_SCORE_STEP = 32
+
+
+class Trainer:
+    """The network of a profile on a device.
+
+    Args:
+        profile: layers, head, optimiser, noise.
+        width: length of one view's code.
+        outcomes: heads on the one trunk.
+        frozen_blocks: leading blocks of the trunk that stay as they are.
+    """
+
+    def __init__(
+        self, profile: Profile, width: int, outcomes: int, device: Device, frozen_blocks: int = 0
+    ) -> None:
+        self.profile, self.width, self.outcomes = profile, width, outcomes
+        self._head = HEADS[profile.head]
+        with _precision(device):
+            self.network = build_network(profile, width, outcomes=outcomes)
+        freeze_blocks(self.network, frozen_blocks)
+        self._optimizer = _optimizer(profile, device)
+        self._optimizer.build(self.network.trainable_variables)
+        self._fresh_optimizer = [v.numpy() for v in self._optimizer.variables]
+        self._train = tf.function(self._train_step, jit_compile=device.jit_training)
+        self._score = tf.function(self._score_step)
+
+    def reset(self, weights: list[NDArray] | None, seed: int) -> None:
+        """Start from these weights, or from fresh ones by the seed, with a fresh optimiser."""
+        if weights is None:
+            fresh = build_network(self.profile, self.width, outcomes=self.outcomes, seed=seed)
+            _assign(self.network.variables, [v.numpy() for v in fresh.variables])
+        else:
+            self.network.set_weights(weights)
+        _assign(self._optimizer.variables, self._fresh_optimizer)
+
+    def state(self) -> tuple[list[NDArray], list[NDArray]]:
+        """All values that a training step changes: the network's and the optimiser's."""
+        return (
+            [np.array(v) for v in self.network.variables],
+            [np.array(v) for v in self._optimizer.variables],
+        )
+
+    def restore(self, network: list[NDArray], optimizer: list[NDArray]) -> None:
+        """Put back what `state` gave."""
+        _assign(self.network.variables, network)
+        _assign(self._optimizer.variables, optimizer)
+
+    def train(self, batch: Batch, learning_rate: float, noise_seed: tuple[int, int]) -> tf.Tensor:
+        """One step; the loss before it, a scalar tensor."""
+        return self._train(
+            tf.convert_to_tensor(batch.features),
+            tf.convert_to_tensor(batch.classes),
+            tf.convert_to_tensor(batch.weights),
+            tf.constant(learning_rate, tf.float32),
+            tf.constant(noise_seed, tf.int32),
+        )
+
+    def score(
+        self, codes: Codes, rows: NDArray[np.integer], held: NDArray | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Scores (n, outcomes) and log-probabilities (n, outcomes, 10) of ascending rows."""
+        size = min(_SCORE_ROWS, -(-len(rows) // _SCORE_STEP) * _SCORE_STEP)
+        scores = np.empty((len(rows), self.outcomes), np.float32)
+        log_p = np.empty((len(rows), self.outcomes, DECILES), np.float32)
+        start = 0
+        for features in codes.chunks(rows, size, held):
+            n = len(features)
+            padded = np.pad(features, ((0, size - n), (0, 0), (0, 0))) if n < size else features
+            part_scores, part_log_p = self._score(tf.convert_to_tensor(padded))
+            scores[start : start + n] = part_scores.numpy()[:n]
+            log_p[start : start + n] = part_log_p.numpy()[:n]
+            start += n
+        return scores, log_p
+
+    def _train_step(
+        self, features: Any, classes: Any, weights: Any, learning_rate: Any, noise_seed: Any
+    ) -> Any:
+        self._optimizer.learning_rate.assign(learning_rate)
+        features = tf.cast(features, tf.float32)
+        if self.profile.noise_sd:
+            noise = tf.random.stateless_normal(tf.shape(features), noise_seed)
+            features += self.profile.noise_sd * noise
+        with tf.GradientTape() as tape:
+            outputs = self._outputs(features, training=True)
+            likelihood = log_likelihood(self._head.log_probabilities(outputs), classes)
+            loss = -tf.reduce_mean(weights * likelihood)
+            scaled = self._optimizer.scale_loss(loss)
+        variables = self.network.trainable_variables
+        self._optimizer.apply(tape.gradient(scaled, variables), variables)
+        return loss
+
+    def _score_step(self, features: Any) -> tuple[Any, Any]:
+        outputs = self._outputs(tf.cast(features, tf.float32), training=False)
+        return self._head.score(outputs), self._head.log_probabilities(outputs)
+
+    def _outputs(self, features: Any, *, training: bool) -> Any:
+        flat = tf.cast(self.network(features, training=training), tf.float32)
+        return tf.reshape(flat, (-1, self.outcomes, self._head.units))
+
+
+@functools.lru_cache(maxsize=2)
+def trainer_for(
+    profile: Profile, width: int, outcomes: int, device: Device, frozen_blocks: int = 0
+) -> Trainer:
+    """The process's trainer of this kind, compiled once."""
+    return Trainer(profile, width, outcomes, device, frozen_blocks)
+
+
+def _optimizer(profile: Profile, device: Device) -> keras.optimizers.Optimizer:
+    if profile.optimizer == "adamw":
+        optimizer = keras.optimizers.AdamW(profile.learning_rate, weight_decay=profile.weight_decay)
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "thresholds"])
+    else:
+        optimizer = keras.optimizers.Adam(profile.learning_rate, epsilon=1e-8)
+    if device.mixed_precision:
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+@contextlib.contextmanager
+def _precision(device: Device) -> Iterator[None]:
+    """Layers made inside compute in float16, where the device asks for it."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16" if device.mixed_precision else "float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _assign(variables: list[Any], values: list[NDArray]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

@@ -1,0 +1,139 @@
+"""Training the networks of all folds, and what comes out of it.
+
+What belongs here: the loop over folds, and what cannot be trained at all. What does not: one fold's
+epochs (`fold_run`) and which areas test what (`folds`).
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from streetineq_assets.devices import Device
+from streetineq_assets.errors import TrainingError
+from streetineq_assets.models.binomial import DECILES
+from streetineq_assets.models.checkpoints import Checkpoints, FoldState
+from streetineq_assets.models.fold_run import (
+    HISTORY_COLUMNS,
+    Examples,
+    FoldRun,
+    Progress,
+    require_rows,
+)
+from streetineq_assets.models.folds import FoldTable, split_rows
+from streetineq_assets.models.sampling import require_window
+from streetineq_assets.models.trainer import trainer_for
+from streetineq_assets.study import Profile
+
+CHECKPOINT_EVERY_S = 15.0
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The networks of all folds and what they say of the locations that they did not see."""
+
+    outcomes: tuple[str, ...]
+    location_ids: NDArray
+    states: dict[int, FoldState]
+
+    def history(self) -> pd.DataFrame:
+        """`fold, epoch, loss, val_loss, val_mae, learning_rate, seconds, wait_seconds`."""
+        records = [{"fold": f, **r} for f, state in self.states.items() for r in state.history]
+        frame = pd.DataFrame(records, columns=["fold", *HISTORY_COLUMNS])
+        return frame.astype({"fold": "int64", "epoch": "int64"})
+
+    def scores(self, outcome: str) -> pd.DataFrame:
+        """`location_id, fold, h, p_1 .. p_10`, out of fold, sorted by location."""
+        at = self.outcomes.index(outcome)
+        parts = [_score_frame(self.location_ids, f, s, at) for f, s in self.states.items()]
+        return pd.concat(parts).sort_values("location_id", ignore_index=True)
+
+    def digest(self) -> str:
+        """sha256 of the weights and scores of all folds."""
+        digest = hashlib.sha256()
+        for fold, state in sorted(self.states.items()):
+            digest.update(str(fold).encode())
+            for array in (*state.best, state.test_rows, state.test_scores):
+                digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+
+def train_folds(
+    examples: Examples,
+    table: FoldTable,
+    profile: Profile,
+    device: Device,
+    *,
+    seed: int,
+    workspace: Path,
+    fingerprint: Mapping[str, str],
+    logs: Path | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+    folds: Sequence[int] | None = None,
+    checkpoint_every_s: float = CHECKPOINT_EVERY_S,
+) -> Trained:
+    """Train one network per fold and score the locations that each did not see.
+
+    Args:
+        table: the city's folds.
+        workspace: a folder that outlives a crash; an unfinished training in it with the same
+            fingerprint is gone on with.
+        fingerprint: all that the training depends on, by name.
+        logs: where TensorBoard's event files go, one folder per fold; None for none.
+        tell: receives progress and anything unusual, a sentence at a time.
+        folds: the folds to train; by default all.
+        checkpoint_every_s: seconds between saved states, at ends of epochs; 0 saves each.
+
+    Raises:
+        TrainingError: rows, labels or codes that cannot be trained on, or a diverging loss.
+    """
+    _require_trainable(examples, profile)
+    trainer = trainer_for(profile, examples.codes.reader.width, len(examples.outcomes), device)
+    examples.codes.load()
+    checkpoints = Checkpoints(workspace, fingerprint, tell)
+    todo = table.folds if folds is None else tuple(folds)
+    states = {}
+    for done, fold in enumerate(todo):
+        share = profile.validation_share
+        split = split_rows(table, fold, examples.rows, validation_share=share, seed=seed)
+        require_rows(split, fold, profile)
+        progress = Progress(tell, fold, folds_left=len(todo) - done, epochs=profile.epochs)
+        run = FoldRun(
+            trainer, examples, split, fold, seed, checkpoints, checkpoint_every_s, progress,
+            logs / f"fold_{fold}" if logs else None,
+        )  # fmt: skip
+        states[fold] = run.finish()
+    return Trained(examples.outcomes, examples.codes.reader.location_ids, states)
+
+
+def _require_trainable(examples: Examples, profile: Profile) -> None:
+    require_window(examples.codes, profile)
+    if profile.balance == "one_per_class" and len(examples.outcomes) > 1:
+        raise TrainingError(
+            "joint training cannot draw one row per class of every outcome at once: set balance = "
+            '"weights" under [training.overrides], or joint = false'
+        )
+    for outcome, column in zip(examples.outcomes, examples.classes.T, strict=True):
+        found = np.unique(column[column >= 0])
+        if len(found) < 2:
+            raise TrainingError(
+                f"{outcome} has {'one decile only' if len(found) else 'no labelled location'} "
+                "among the locations with codes: there is nothing to learn; check lsoa_labels"
+            )
+
+
+def _score_frame(ids: NDArray, fold: int, state: FoldState, at: int) -> pd.DataFrame:
+    p = np.exp(state.test_log_probabilities[:, at])
+    columns = {f"p_{k + 1}": p[:, k].astype(np.float32) for k in range(DECILES)}
+    return pd.DataFrame(
+        {
+            "location_id": np.asarray(ids)[state.test_rows].astype(str),
+            "fold": np.int64(fold),
+            "h": state.test_scores[:, at],
+            **columns,
+        }
+    )
