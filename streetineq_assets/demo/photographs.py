@@ -17,7 +17,8 @@ import pandas as pd
 from PIL import Image
 
 from streetineq_assets.demo.geography import stream
-from streetineq_assets.demo.scene import VIEWS, draw_location
+from streetineq_assets.demo.scene import draw_location
+from streetineq_assets.images.catalogue import VIEWS
 
 WRITTEN_AT_S = 1_522_540_800  # 1 April 2018
 ERROR_PAGE = (

@@ -20,10 +20,10 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from streetineq_assets.demo.perspective import Camera, Colour, Painter, Plane, mix, shade
+from streetineq_assets.images.catalogue import VIEWS
 
 STREET_SD = 0.10
 VIEW_SD = 0.12
-VIEWS = "abcd"
 STOREY_M = 2.9
 
 Reach = tuple[float, float]  # metres along the street, from and to

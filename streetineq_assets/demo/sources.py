@@ -49,7 +49,7 @@ _PARTS = (
     ("Income Deprivation Affecting Children Index (IDACI)", "rate", "income_deprivation"),
     ("Income Deprivation Affecting Older People (IDAOPI)", "rate", "income_deprivation"),
     ("Children and Young People Sub-domain", "normal", "education_deprivation"),
-    ("Adult Skills Sub-domain", "rate", "education_deprivation"),
+    ("Adult Skills Sub-domain", "share", "education_deprivation"),
     ("Geographical Barriers Sub-domain", "normal", "barriers_to_housing"),
     ("Wider Barriers Sub-domain", "normal", "barriers_to_housing"),
     ("Indoors Sub-domain", "normal", "living_environment"),
@@ -116,7 +116,7 @@ def _index(name: str, kind: str, values: pd.Series) -> dict[str, np.ndarray]:
     if kind == "normal":
         scores = np.array([_NORMAL.inv_cdf(p) for p in deprived])
     else:
-        scores = (0.5 if kind == "rate" else 80.0) * deprived**2
+        scores = (80.0 if kind == "points" else 0.5) * deprived**2
     return {
         f"{name} Score{' (rate)' if kind == 'rate' else ''}": np.round(scores, 3),
         f"{name} Rank (where 1 is most deprived)": ranks,
