@@ -21,6 +21,7 @@ NETWORK = "network"
 COORDINATES = "coordinates"
 MIN_AREAS = residuals.MIN_AREAS
 DRAWS = 1000
+_SAME = 1e-9  # deciles: what differs by less differs by rounding
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def evaluate_pair(
     Args:
         areas: `tables.LSOAS`; rows without an actual decile are left out.
         probabilities: (len(areas), 10), the mean of each area's locations.
-        baselines: `baseline, scheme, lsoa11, score`, out of fold, on the scale of deciles.
+        baselines: `baseline, scheme, lsoa11, fold, score`, out of fold, on the scale of deciles.
         positions: `lsoa11, easting_m, northing_m` (EPSG:27700); Moran's I leaves out the areas
             that it lacks.
         rule: by which scores become deciles.
@@ -209,10 +210,19 @@ def _confusion(actual: np.ndarray, predicted: np.ndarray) -> pd.DataFrame:
 def _aligned_scores(
     areas: pd.DataFrame, baselines: pd.DataFrame
 ) -> dict[tuple[str, str], np.ndarray]:
-    """Each baseline's scores in the areas' order, NaN where it has none, if it has any."""
+    """Each baseline's scores in the areas' order, NaN where it has none, if it has any.
+
+    A baseline that says the same of all areas of a fold has ranked none of them: the means of its
+    folds differ by chance, and against the truth, as each lacks the fold's own areas. It is made
+    constant.
+    """
     found = {}
     for (name, scheme), group in baselines.groupby(["baseline", "scheme"], sort=False):
-        score = group.set_index("lsoa11")["score"].reindex(areas["lsoa11"]).to_numpy(np.float64)
+        by_area = group.set_index("lsoa11")["score"]
+        by_fold = group.groupby("fold")["score"]
+        if (by_fold.max() - by_fold.min()).max() < _SAME:
+            by_area = by_area * 0 + by_area.mean()
+        score = by_area.reindex(areas["lsoa11"]).to_numpy(np.float64)
         if np.isfinite(score).any():
             found[str(name), str(scheme)] = score
     return found

@@ -115,7 +115,7 @@ def test_areas_without_an_actual_decile_are_left_out(city):
 def test_no_area_gives_empty_tables_of_the_right_types():
     empty = tables.empty(tables.LSOAS)
     none = pd.DataFrame({"lsoa11": [], "easting_m": [], "northing_m": []})
-    baselines = pd.DataFrame({"baseline": [], "scheme": [], "lsoa11": [], "score": []})
+    baselines = pd.DataFrame({"baseline": [], "scheme": [], "lsoa11": [], "fold": [], "score": []})
     settings = {"rule": "mean_score", "scheme": "area", "seed": 1}
     found = evaluate_pair(empty, np.empty((0, 10)), baselines, none, **settings)
     assert all(frame.empty for frame in found.frames.values())
@@ -139,3 +139,16 @@ def test_a_baseline_is_ranked_as_the_network_is():
     score = np.linspace(4, 6, 20)
     assert np.bincount(baseline_deciles(score, "mean_score"))[1:].tolist() == [2] * 10
     assert set(baseline_deciles(score, "fixed_borders")) == {4, 5, 6}
+
+
+def test_a_baseline_that_says_one_thing_per_fold_is_a_constant(city):
+    """Else its folds' means, which lack the folds' own areas, would be ranked against the truth."""
+    areas, _, locations = city
+    actual = areas["actual_decile"].astype(float)
+    fold_means = actual.groupby(areas["fold"]).transform("mean")
+    guess = areas[["lsoa11", "fold"]].assign(
+        baseline="image_count", scheme="area", score=11 - fold_means
+    )
+    found = evaluated(areas, guess, locations)
+    assert np.isnan(found.value("spearman_score", "image_count"))
+    assert found.value("mae", "image_count") == (actual - 5).abs().mean()

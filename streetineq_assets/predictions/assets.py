@@ -1,0 +1,241 @@
+"""The assets of this step: predictions of locations and areas, and their evaluation.
+
+What belongs here: reading slices, calling the domain, publishing. What does not: any rule of it.
+"""
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+
+from streetineq_assets.findings import Findings
+from streetineq_assets.models import folds as fold_schemes
+from streetineq_assets.models import grid
+from streetineq_assets.partitions import Partitions, city_of
+from streetineq_assets.predictions import evaluation, figures, findings, locations, tables
+from streetineq_assets.predictions.aggregation import area_means, lsoa_table
+from streetineq_assets.resources import CheckSpec, StudyResource, define_asset
+from streetineq_assets.store import Artefact, digest_frame
+
+GROUP = "predictions"
+AVAILABLE = CheckSpec("available", "The official file behind the outcome is there.")
+ENOUGH = CheckSpec("enough_areas", "There are enough areas for figures to mean something.")
+
+
+def location_predictions(context: dg.AssetExecutionContext, study: StudyResource):
+    """Each location's out-of-fold score, the most probable decile and the ten probabilities.
+
+    A join of the trained networks' scores with locations and labels; no second pass over codes.
+    """
+    city, outcome = context.partition_key.split("/")
+    trained = study.store.open("trained_model", context.partition_key)
+    scores = trained.table("scores.parquet")
+    columns = ["location_id", "lsoa11", "weight", "status"]
+    places = study.store.open("locations", city).table(columns=columns)
+    places = places[places["status"] == "matched"].drop(columns="status")
+    labels = _labels(study, city, outcome)
+    tested, on = _tested(study.store.open("area_folds", city))
+
+    def make(folder):
+        found = _inherited(trained)
+        frame = locations.join(scores, places, labels, city=city, outcome=outcome)
+        found.checks += locations.check(frame, tested, on)
+        found.figures |= {
+            "n_predicted": len(frame),
+            "n_without_prediction": len(places) - len(frame),
+            "n_lsoas": int(frame["lsoa11"].nunique()),
+        }
+        frame.to_parquet(folder / "location_predictions.parquet", index=False)
+        if len(frame):
+            figures.draw_scores(frame, "h", folder / "score_by_decile.png", unit="locations")
+        return found
+
+    yield from study.materialize(
+        context,
+        make,
+        inputs={
+            "trained_model": trained.digest,
+            "locations": digest_frame(places),
+            "labels": digest_frame(labels),
+            "area_folds": digest_frame(tested),
+        },
+        columns=tables.descriptions(tables.LOCATIONS),
+    )
+
+
+def lsoa_predictions(context: dg.AssetExecutionContext, study: StudyResource):
+    """Each area's score and decile by the study's rule, by every other rule, and its interval.
+
+    The rule `mean_score` ranks the areas that were predicted among each other, so the metadata say
+    how many of the city's areas these are and what their mean actual decile is.
+    """
+    city, outcome = context.partition_key.split("/")
+    predicted = study.store.open("location_predictions", context.partition_key)
+    n_city = int(_labels(study, city, outcome)["decile"].notna().sum())
+    rule = study.study.aggregation
+
+    def make(folder):
+        found = _inherited(predicted)
+        frame = predicted.table()
+        areas = lsoa_table(frame, rule=rule) if len(frame) else tables.empty(tables.LSOAS)
+        ranked, checks = findings.ranking(areas, n_city, rule)
+        found.figures |= ranked
+        found.checks += [*checks, findings.enough_areas(len(areas))]
+        areas.to_parquet(folder / "lsoa_predictions.parquet", index=False)
+        if len(areas):
+            figures.draw_scores(areas, "score", folder / "score_by_decile.png", unit="areas")
+        return found
+
+    yield from study.materialize(
+        context,
+        make,
+        inputs={"location_predictions": predicted.digest, "n_lsoas_of_city": str(n_city)},
+        config={"rule": rule},
+        columns=tables.descriptions(tables.LSOAS),
+    )
+
+
+def lsoa_evaluation(context: dg.AssetExecutionContext, study: StudyResource):
+    """Every metric of the network and of every baseline, on the same areas, with its interval.
+
+    Areas are resampled, never locations. Coordinates alone stand beside every figure of the
+    network, under the same folds and under spatial blocks.
+    """
+    key = context.partition_key
+    predicted = study.store.open("lsoa_predictions", key)
+    at_locations = study.store.open("location_predictions", key)
+    trained = study.store.open("trained_model", key)
+    areas = predicted.table()
+    positions = _positions(study, city_of(key), areas["lsoa11"])
+    settings = study.study
+    scheme = settings.folds.scheme
+
+    def make(folder):
+        found = _inherited(predicted)
+        columns = list(tables.PROBABILITIES)
+        means = area_means(at_locations.table(columns=["lsoa11", "weight", *columns]), columns)
+        result = evaluation.evaluate_pair(
+            areas,
+            areas[["lsoa11"]].merge(means, on="lsoa11")[columns].to_numpy(np.float64),
+            trained.table("baselines.parquet"),
+            positions,
+            rule=settings.aggregation,
+            scheme=scheme,
+            seed=settings.seed,
+        )
+        _write(result, folder)
+        _report(result, found, scheme, n=len(areas))
+        return found
+
+    yield from study.materialize(
+        context,
+        make,
+        inputs={
+            "lsoa_predictions": predicted.digest,
+            "location_predictions": at_locations.digest,
+            "trained_model": trained.digest,
+            "positions": digest_frame(positions),
+        },
+        config={"rule": settings.aggregation, "scheme": scheme, "seed": settings.seed},
+        columns=tables.descriptions(tables.METRICS),
+    )
+
+
+def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
+    """The assets of this step for one study."""
+    pair = {"group_name": GROUP, "partitions_def": parts.pair, "code_version": "1"}
+    return [
+        define_asset(
+            location_predictions,
+            deps=[
+                "trained_model",
+                parts.city_to_pairs("locations"),
+                parts.city_to_pairs("area_folds"),
+                "lsoa_labels",
+            ],
+            kinds={"parquet"},
+            checks=[
+                AVAILABLE,
+                CheckSpec("location_identity", "Every score belongs to one location.", True),
+                CheckSpec("out_of_fold", "No network scored an area that it learnt from.", True),
+                CheckSpec("probabilities", "Ten probabilities that sum to 1 in each row.", True),
+            ],
+            **pair,
+        ),
+        define_asset(
+            lsoa_predictions,
+            deps=["location_predictions", "lsoa_labels"],
+            kinds={"parquet"},
+            checks=[
+                AVAILABLE,
+                CheckSpec("one_row_per_lsoa", "One row per area, deciles from 1 to 10.", True),
+                CheckSpec("stands_for_the_city", "The ranked areas are like the city's areas."),
+                ENOUGH,
+            ],
+            **pair,
+        ),
+        define_asset(
+            lsoa_evaluation,
+            deps=["lsoa_predictions", "location_predictions", "trained_model", "postcode_lsoa"],
+            kinds={"parquet"},
+            checks=[
+                AVAILABLE,
+                ENOUGH,
+                CheckSpec("beats_coordinates", "The network says more than the map alone."),
+                CheckSpec("same_areas", "Network and baselines were judged on the same areas."),
+                CheckSpec("no_leak", "No area is in both training and test."),
+            ],
+            **pair,
+        ),
+    ]
+
+
+# -- slices and reports --------------------------------------------------------------------------
+
+
+def _labels(study: StudyResource, city: str, outcome: str) -> pd.DataFrame:
+    table = study.store.open("lsoa_labels").table(columns=["city", "outcome", "lsoa11", "decile"])
+    mine = (table["city"] == city) & (table["outcome"] == outcome)
+    return table.loc[mine, ["lsoa11", "decile"]].sort_values("lsoa11", ignore_index=True)
+
+
+def _tested(artefact: Artefact) -> tuple[pd.DataFrame, str]:
+    """Which fold tests what, and the column that says what: the area, or the location."""
+    table = artefact.table(columns=["lsoa11", "fold", "scheme"])
+    if set(table["scheme"]) <= fold_schemes.LEAKY and len(table):
+        return artefact.table("location_folds.parquet"), "location_id"
+    return table[["lsoa11", "fold"]], "lsoa11"
+
+
+def _positions(study: StudyResource, city: str, areas: pd.Series) -> pd.DataFrame:
+    columns = ["city", "lsoa11", "lat", "lon"]
+    postcodes = study.store.open("postcode_lsoa").table(columns=columns)
+    mine = (postcodes["city"] == city) & postcodes["lsoa11"].isin(set(areas))
+    return grid.area_centroids(postcodes[mine])
+
+
+def _inherited(upstream: Artefact) -> Findings:
+    """Findings that carry on whether the pair's labels are there, and what is wanted if not."""
+    given = Findings.from_summary(upstream.manifest.summary).figures
+    status, wanted = given.get("status", "available"), given.get("wanted")
+    kept = {"status": status} | ({"wanted": wanted} if wanted else {})
+    return Findings(figures=kept, checks=[findings.availability(status, wanted)])
+
+
+def _write(result: evaluation.Evaluation, folder) -> None:
+    for name, frame in result.frames.items():
+        frame.to_parquet(folder / f"{name}.parquet", index=False)
+    if len(result.metrics):
+        figures.draw_confusion(result.confusion, folder / "confusion.png")
+        figures.draw_metrics(result.metrics, folder / "metrics.png")
+        figures.draw_coverage(result.coverage, folder / "coverage.png")
+
+
+def _report(result: evaluation.Evaluation, found: Findings, scheme: str, n: int) -> None:
+    leaky = scheme in fold_schemes.LEAKY
+    found.checks += [findings.enough_areas(n), *findings.judgement(result, scheme, leaky)]
+    if len(result.metrics):
+        series, table = findings.headline(result, scheme)
+        found.figures |= series
+        found.notes["headline"] = table
+        rows = result.metrics.drop(columns=["city", "outcome"]).astype(object)
+        found.tables["metrics"] = rows.to_dict("records")
