@@ -64,6 +64,9 @@ def area_means(locations: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """
     values, weight = _checked(locations, columns)
     area, codes = pd.factorize(locations["lsoa11"], sort=True)
+    # Sums of floats depend on their order, and a last bit can move an area over a border.
+    order = np.lexsort((weight, values[:, 0], area))
+    area, values, weight = area[order], values[order], weight[order]
     n = np.bincount(area, minlength=len(codes))
     total = np.bincount(area, weight, minlength=len(codes))
     weight = np.where(total[area] > 0, weight, 1.0)  # an area without live postcodes: plain mean
