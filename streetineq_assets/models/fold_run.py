@@ -127,8 +127,7 @@ class FoldRun:
         for step, batch in enumerate(batches):
             waited += time.perf_counter() - asked
             rate = learning_rate(profile, state.epoch + min(step / self._steps, 1.0))
-            noise_seed = (self.seed + self.fold, state.epoch * 2**20 + step)
-            losses.append(self.trainer.train(batch, rate, noise_seed))
+            losses.append(self.trainer.train(batch, rate))
             asked = time.perf_counter()
         loss = float(np.mean([value.numpy() for value in losses]))
         state.epoch += 1
@@ -262,12 +261,16 @@ def _tensorboard(folder: Path | None, *, fresh: bool) -> Callable[[Mapping[str, 
     if fresh:
         shutil.rmtree(folder, ignore_errors=True)
     writer = tf.summary.create_file_writer(str(folder))
+    # `tf.summary.scalar` would need the tensorboard package, which only reading needs.
+    kind = tf.compat.v1.SummaryMetadata(
+        plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
+    )
 
     def write(record: Mapping[str, float]) -> None:
         with writer.as_default(step=int(record["epoch"])):
             for name, value in record.items():
                 if name != "epoch":
-                    tf.summary.scalar(name, value)
+                    tf.summary.write(name, tf.constant(value, tf.float32), metadata=kind)
         writer.flush()
 
     return write

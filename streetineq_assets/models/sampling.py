@@ -206,7 +206,10 @@ def epoch_batches(
             drawn = _one_per_class(local[:, 0], profile.batch_size, rng)
         else:
             drawn = _permuted(len(positions), profile.batch_size, rng)
-        jobs = (_assemble(window, positions, chosen, classes, weights) for chosen in drawn)
+        jobs = (
+            _assemble(window, positions, chosen, classes, weights, _noise(profile.noise_sd, rng))
+            for chosen in drawn
+        )
         yield from read_ahead(jobs, depth=2)
 
 
@@ -243,8 +246,8 @@ def _windows(
     shard = np.searchsorted(starts, rows, side="right") - 1
     rank = rng.permutation(len(starts))
     order = np.argsort(rank[shard], kind="stable")
-    cuts = [order[i : i + codes.window_rows] for i in range(0, len(order), codes.window_rows)]
-    windows = [np.sort(cut) for cut in cuts]
+    parts = np.array_split(order, -(-len(order) // codes.window_rows))
+    windows = [np.sort(part) for part in parts]
     jobs = ((lambda w=window: (w, codes.take(rows[w]))) for window in windows)
     for positions, features in read_ahead(jobs, depth=1):
         yield positions, lambda chosen, f=features: f.take(chosen, axis=0)
@@ -256,9 +259,20 @@ def _assemble(
     chosen: NDArray[np.integer],
     classes: NDArray[np.integer],
     weights: NDArray[np.float32],
+    noise: Callable[[NDArray], NDArray],
 ) -> Callable[[], Batch]:
     at = positions[chosen]
-    return lambda: Batch(window(chosen), classes[at].astype(np.int32), weights[at])
+    return lambda: Batch(noise(window(chosen)), classes[at].astype(np.int32), weights[at])
+
+
+def _noise(sd: float, rng: np.random.Generator) -> Callable[[NDArray], NDArray]:
+    """Adds N(0, sd^2) to a training batch; drawn where batches are made, off the device's time."""
+    if not sd:
+        return lambda features: features
+    own = np.random.default_rng(rng.integers(2**63))
+    return lambda features: (
+        features + np.float32(sd) * own.standard_normal(features.shape, np.float32)
+    )
 
 
 def _permuted(n: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.integer]]:

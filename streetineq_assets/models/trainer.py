@@ -64,8 +64,8 @@ class Trainer:
     def state(self) -> tuple[list[NDArray], list[NDArray]]:
         """All values that a training step changes: the network's and the optimiser's."""
         return (
-            [np.array(v) for v in self.network.variables],
-            [np.array(v) for v in self._optimizer.variables],
+            [v.numpy() for v in self.network.variables],
+            [v.numpy() for v in self._optimizer.variables],
         )
 
     def restore(self, network: list[NDArray], optimizer: list[NDArray]) -> None:
@@ -73,14 +73,13 @@ class Trainer:
         _assign(self.network.variables, network)
         _assign(self._optimizer.variables, optimizer)
 
-    def train(self, batch: Batch, learning_rate: float, noise_seed: tuple[int, int]) -> tf.Tensor:
+    def train(self, batch: Batch, learning_rate: float) -> tf.Tensor:
         """One step; the loss before it, a scalar tensor."""
         return self._train(
             tf.convert_to_tensor(batch.features),
             tf.convert_to_tensor(batch.classes),
             tf.convert_to_tensor(batch.weights),
             tf.constant(learning_rate, tf.float32),
-            tf.constant(noise_seed, tf.int32),
         )
 
     def score(
@@ -100,14 +99,8 @@ class Trainer:
             start += n
         return scores, log_p
 
-    def _train_step(
-        self, features: Any, classes: Any, weights: Any, learning_rate: Any, noise_seed: Any
-    ) -> Any:
+    def _train_step(self, features: Any, classes: Any, weights: Any, learning_rate: Any) -> Any:
         self._optimizer.learning_rate.assign(learning_rate)
-        features = tf.cast(features, tf.float32)
-        if self.profile.noise_sd:
-            noise = tf.random.stateless_normal(tf.shape(features), noise_seed)
-            features += self.profile.noise_sd * noise
         with tf.GradientTape() as tape:
             outputs = self._outputs(features, training=True)
             likelihood = log_likelihood(self._head.log_probabilities(outputs), classes)
@@ -118,12 +111,12 @@ class Trainer:
         return loss
 
     def _score_step(self, features: Any) -> tuple[Any, Any]:
-        outputs = self._outputs(tf.cast(features, tf.float32), training=False)
+        outputs = self._outputs(features, training=False)
         return self._head.score(outputs), self._head.log_probabilities(outputs)
 
     def _outputs(self, features: Any, *, training: bool) -> Any:
-        flat = tf.cast(self.network(features, training=training), tf.float32)
-        return tf.reshape(flat, (-1, self.outcomes, self._head.units))
+        outputs = self.network(tf.cast(features, tf.float32), training=training)
+        return tf.reshape(tf.cast(outputs, tf.float32), (-1, self.outcomes, self._head.units))
 
 
 @functools.lru_cache(maxsize=2)
