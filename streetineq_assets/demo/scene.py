@@ -22,7 +22,7 @@ from PIL import Image, ImageFilter
 from streetineq_assets.demo.perspective import Camera, Colour, Painter, Plane, mix, shade
 from streetineq_assets.images.catalogue import VIEWS
 
-STREET_SD = 0.10
+STREET_SD = 0.16
 VIEW_SD = 0.12
 STOREY_M = 2.9
 
@@ -40,7 +40,13 @@ FACADES: tuple[Colour, ...] = (
     (176, 150, 130),
 )
 ROOFS: tuple[Colour, ...] = ((92, 84, 84), (120, 76, 62), (84, 92, 100))
-LEAVES: tuple[Colour, ...] = ((62, 104, 48), (84, 120, 52), (110, 122, 50), (52, 92, 60))
+LEAVES: tuple[Colour, ...] = (
+    (62, 104, 48),
+    (84, 120, 52),
+    (110, 122, 50),
+    (52, 92, 60),
+    (150, 112, 48),
+)
 GRASS: Colour = (98, 136, 66)
 HEDGE: Colour = (52, 92, 60)
 BOARDS: Colour = (134, 108, 78)
@@ -96,7 +102,7 @@ class Street:
     facades: tuple[Colour, Colour]
     leaves: Colour
     sky: tuple[Colour, Colour]
-    light: float
+    light: tuple[float, float, float]
     road_half_m: float
     pavement_m: float
 
@@ -109,7 +115,7 @@ class Street:
             facades=(FACADES[first], FACADES[second]),
             leaves=LEAVES[rng.integers(len(LEAVES))],
             sky=SKIES[rng.integers(len(SKIES))],
-            light=rng.normal(1.0, 0.04),
+            light=tuple(rng.normal(1.0, 0.05) * rng.normal(1.0, 0.025, 3)),
             road_half_m=rng.uniform(3.2, 4.6),
             pavement_m=rng.uniform(1.6, 2.4),
         )
@@ -150,7 +156,7 @@ def draw_view(
     reach = (2.0, 95.0) if along else (-24.0, 24.0)
     _ground(painter, street, cues, reach)
     _upright(painter, street, cues, reach)
-    return _expose(painter.image, street.light * rng.normal(1.0, 0.02), rng)
+    return _expose(painter.image, rng.normal(1.0, 0.02) * np.array(street.light), rng)
 
 
 def _blur(levels: list[float], sd: float, rng: np.random.Generator) -> list[float]:
@@ -309,8 +315,10 @@ def _windows(painter: Painter, home: _Building, wall: Plane, colour: Colour) -> 
     painter.panel(wall, (0.4, 0, 1.4, 2.1), door)
 
 
-def _expose(image: Image.Image, light: float, rng: np.random.Generator) -> Image.Image:
+def _expose(image: Image.Image, light: np.ndarray, rng: np.random.Generator) -> Image.Image:
     """The camera's part: soft edges, the day's light, grain."""
     soft = np.asarray(image.filter(ImageFilter.BoxBlur(0.6)), dtype=np.float32)
     grain = rng.integers(-6, 7, soft.shape[:2], dtype=np.int8)[..., None]
-    return Image.fromarray(np.clip(soft * np.float32(light) + grain, 0, 255).astype(np.uint8))
+    return Image.fromarray(
+        np.clip(soft * light.astype(np.float32) + grain, 0, 255).astype(np.uint8)
+    )
