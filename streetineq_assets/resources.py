@@ -68,13 +68,24 @@ class StudyResource(dg.ConfigurableResource):
         """The settings, read once per process."""
         return load_study(self.store.study_file)
 
-    def publish(self, asset: str, partition: str | None, recipe: Recipe, make: Make) -> Publication:
+    def publish(
+        self,
+        asset: str,
+        partition: str | None,
+        recipe: Recipe,
+        make: Make,
+        *,
+        again: bool = False,
+    ) -> Publication:
         """Find the artefact unchanged, or make and publish it.
+
+        Args:
+            again: make it even though its recipe did not change.
 
         Raises:
             ChecksFailedError: a blocking check failed; the last good artefact stays.
         """
-        manifest = self.store.current(asset, partition, recipe)
+        manifest = None if again else self.store.current(asset, partition, recipe)
         if manifest:
             return Publication(manifest, Findings.from_summary(manifest.summary), 0.0, skipped=True)
         found: list[Findings] = []

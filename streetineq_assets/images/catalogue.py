@@ -24,7 +24,7 @@ import pandas as pd
 
 from streetineq_assets.errors import SourceError, SourceMissingError
 from streetineq_assets.images.archives import MAX_MEMBER_BYTES, is_archive, list_members
-from streetineq_assets.store import DataStore, digest_frame
+from streetineq_assets.store import DataStore, digest_file, digest_frame
 
 VIEWS = ("a", "b", "c", "d")
 HEADINGS = {"a": 0, "b": 90, "c": 180, "d": 270}
@@ -65,11 +65,19 @@ class Catalogue:
         archive_members: `path, archive_bytes, archive_modified_ns, damage, member, size_bytes,
             modified_ns, refused`, a row for each archive (without a member) and each member, so
             that an unchanged archive is not read again.
+        n_files: files outside archives, and members.
     """
 
     images: pd.DataFrame
     foreign_files: pd.DataFrame
     archive_members: pd.DataFrame
+    n_files: int
+
+    def write(self, folder: Path) -> None:
+        """Write `street_images.parquet`, `foreign_files.parquet`, `archive_members.parquet`."""
+        self.images.to_parquet(folder / "street_images.parquet", index=False)
+        self.foreign_files.to_parquet(folder / "foreign_files.parquet", index=False)
+        self.archive_members.to_parquet(folder / "archive_members.parquet", index=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,28 +128,45 @@ def list_images(
     foreign = found.loc[is_foreign, ["path", "member", "foreign"]]
     foreign = pd.concat([foreign, _damaged_archives(members)], ignore_index=True)
     foreign = foreign.rename(columns={"foreign": "reason"}).sort_values(["path", "member"])
-    return Catalogue(
-        _join_listed(views, listed, city, buckets), foreign.reset_index(drop=True), members
-    )
+    images = _join_listed(views, listed, city, buckets)
+    return Catalogue(images, foreign.reset_index(drop=True), members, len(found))
 
 
 # -- what changed --------------------------------------------------------------------------------
 
 
+def listing_file(store: DataStore, city: str) -> Path:
+    """The file that lists a city's locations.
+
+    Raises:
+        SourceMissingError: it is not there.
+    """
+    path = store.inputs("locations", f"{city}.csv")
+    if not path.is_file():
+        raise SourceMissingError(f"{path} is missing: it lists the city's locations, one per row")
+    return path
+
+
 def listing_inputs(store: DataStore, city: str) -> dict[str, str]:
     """Digests of what a listing reads: the folder's file names, sizes and times, and the ids.
 
-    Nothing is opened but the locations file, so a sensor may ask on every tick.
+    Only the locations file is opened, so a sensor may ask on every tick.
+
+    Raises:
+        SourceMissingError: the city has no locations file.
     """
-    ids = read_location_ids(store.inputs("locations", f"{city}.csv"))
     return {
         "street_image_files": fingerprint(walk_files(store.inputs("images", city))),
-        "locations": hashlib.sha256("\n".join(ids).encode()).hexdigest(),
+        "locations": digest_file(listing_file(store, city)),
     }
 
 
 def changed_listing(store: DataStore, city: str) -> str | None:
-    """A digest of a city's listing inputs when `street_images` has not seen them yet, else None."""
+    """A digest of a city's files when `street_images` has not seen them yet, else None.
+
+    Raises:
+        SourceMissingError: the city has no locations file.
+    """
     inputs = listing_inputs(store, city)
     manifest = store.manifest("street_images", city)
     if manifest and manifest.recipe.inputs == inputs:
@@ -169,26 +194,6 @@ def slice_digests(images: pd.DataFrame, keys: Iterable[str]) -> dict[str, str]:
 
 
 # -- the folder ----------------------------------------------------------------------------------
-
-
-def read_location_ids(path: Path) -> list[str]:
-    """The distinct ids of a city's locations file, sorted.
-
-    Raises:
-        SourceMissingError: there is no such file.
-        SourceError: it has no `location_id` column, or a row without an id.
-    """
-    if not path.is_file():
-        raise SourceMissingError(f"{path} is missing: it lists the city's locations, one per row")
-    try:
-        table = pd.read_csv(path, usecols=["location_id"], dtype=str, keep_default_na=False)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path}: expected a CSV with a column location_id: {error}") from error
-    ids = table["location_id"].str.strip()
-    if (ids == "").any():
-        line = int((ids == "").to_numpy().argmax()) + 2
-        raise SourceError(f"{path}, line {line}: location_id is empty; give the location an id")
-    return sorted(set(ids))
 
 
 def walk_files(root: Path) -> list[FileEntry]:

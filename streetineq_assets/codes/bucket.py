@@ -1,0 +1,199 @@
+"""The HDF5 file of one bucket of codes: what is in it, and how it is written and read.
+
+What belongs here: the layout, so that a row's id, its images' hashes and its codes can never part.
+What does not: how codes come about (`extraction`) and the city's shards (`shards`).
+
+Layout: `features (n, 4, width) float32`, `location_id (n) utf-8`, `image_sha256 (n, 4)`, rows in
+ascending order of id; `rejected_location_id, rejected_view, rejected_reason`, one entry for each
+view for which a location was rejected or is missing. The attributes say how the codes were made
+(`IDENTITY`), and `content_sha256` covers all of the above.
+"""
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from streetineq_assets.errors import StoreError
+from streetineq_assets.images.catalogue import VIEWS
+
+IDENTITY = (
+    "backbone",
+    "layer",
+    "preprocessing",
+    "weights",
+    "weights_sha256",
+    "mixed_precision",
+    "width",
+)
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class Rejection(NamedTuple):
+    """Why one view keeps its location from being encoded."""
+
+    location_id: str
+    view: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a bucket file holds beside its features.
+
+    Attributes:
+        location_ids: of the rows.
+        image_sha256: (n, 4) hexadecimal strings, in the order of the views.
+        attributes: `IDENTITY`, and what else is worth knowing.
+    """
+
+    location_ids: Sequence[str]
+    image_sha256: np.ndarray
+    attributes: Mapping[str, Any]
+    rejections: Sequence[Rejection] = field(default_factory=tuple)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides the codes."""
+        return {name: self.attributes.get(name) for name in IDENTITY}
+
+
+def write_bucket(path: Path, contents: Contents, features: Iterable[np.ndarray]) -> str:
+    """Write a bucket file, flush it to disk, and put it into its place.
+
+    Args:
+        features: consecutive blocks (m, 4, width) float32 of all rows; one is in memory at a time.
+
+    Returns:
+        The content's sha256, which does not depend on the library that wrote the file.
+
+    Raises:
+        StoreError: the disk is full.
+    """
+    import h5py
+
+    draft = path.with_name(f"{path.name}.tmp")
+    count, start = len(contents.location_ids), 0
+    with clear_disk_errors(path):
+        with h5py.File(draft, "w") as file:
+            _write_contents(file, contents)
+            digest = _digest(contents)
+            shape = (count, len(VIEWS), contents.attributes["width"])
+            dataset = file.create_dataset("features", shape, np.float32)
+            for block in features:
+                dataset[start : start + len(block)] = block
+                digest.update(np.ascontiguousarray(block).data)
+                start += len(block)
+            file.attrs["content_sha256"] = digest.hexdigest()
+        if start != count:
+            raise ValueError(f"{start} rows of features for {count} locations")
+        _sync(draft)
+        draft.replace(path)
+    return digest.hexdigest()
+
+
+class Bucket:
+    """A bucket file, open for reading; a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        import h5py
+
+        self.path = path
+        try:
+            self._file = h5py.File(path)
+        except OSError as error:
+            raise StoreError(f"{path} is not a readable HDF5 file: {error}") from error
+
+    def __enter__(self) -> "Bucket":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    @cached_property
+    def contents(self) -> Contents:
+        """Ids, hashes, attributes and rejections."""
+        file = self._file
+        rejected = [file[f"rejected_{name}"].asstr()[:].tolist() for name in Rejection._fields]
+        return Contents(
+            file["location_id"].asstr()[:].tolist(),
+            file["image_sha256"].asstr("ascii")[:],
+            {name: _plain(value) for name, value in file.attrs.items()},
+            [Rejection(*entry) for entry in zip(*rejected, strict=True)],
+        )
+
+    def read(self, rows: slice | Sequence[int]) -> np.ndarray:
+        """Features (m, 4, width) of ascending rows."""
+        if not isinstance(rows, slice) and rows[-1] - rows[0] == len(rows) - 1:
+            rows = slice(rows[0], rows[-1] + 1)  # h5py is many times faster on these
+        return self._file["features"][rows]
+
+    def is_intact(self) -> bool:
+        """Whether all that the file holds is what was written."""
+        digest = _digest(self.contents)
+        for _, block in self.blocks():
+            digest.update(block.data)
+        return digest.hexdigest() == self.contents.attributes.get("content_sha256")
+
+    def blocks(self, rows: int = 256) -> Iterator[tuple[int, np.ndarray]]:
+        """All features in order: the number of the first row, and a block (m, 4, width)."""
+        for start in range(0, self._file["features"].shape[0], rows):
+            yield start, self.read(slice(start, start + rows))
+
+
+@contextmanager
+def clear_disk_errors(path: Path) -> Iterator[None]:
+    """Say in one sentence that the disk is full; h5py says it in many, and not always as such."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        full = getattr(error, "errno", None) in _NO_SPACE or any(
+            os.strerror(number) in str(error) for number in _NO_SPACE
+        )
+        if not full:
+            raise
+        raise StoreError(
+            f"the disk is full while writing {path}: free some space and run it again; what was "
+            "published and the finished parts are kept"
+        ) from error
+
+
+def _sync(path: Path) -> None:
+    """Flush a file to the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _write_contents(file: Any, contents: Contents) -> None:
+    import h5py
+
+    text = h5py.string_dtype("utf-8")
+    ids = list(contents.location_ids)
+    hashes = np.asarray(contents.image_sha256, dtype="S64").reshape(len(ids), len(VIEWS))
+    file.create_dataset("location_id", data=ids, dtype=text, shape=(len(ids),))
+    file.create_dataset("image_sha256", data=hashes, dtype=h5py.string_dtype("ascii", 64))
+    for name in Rejection._fields:
+        values = [getattr(entry, name) for entry in contents.rejections]
+        shape = (len(values),)
+        file.create_dataset(f"rejected_{name}", data=values, dtype=text, shape=shape)
+    file.attrs.update(contents.attributes)
+
+
+def _digest(contents: Contents) -> Any:
+    """A sha256 that has seen all but the features."""
+    hashes = np.asarray(contents.image_sha256).tolist()
+    told = [contents.identity, list(contents.location_ids), hashes, list(contents.rejections)]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+
+
+def _plain(value: Any) -> Any:
+    """An attribute as Python's own type."""
+    return value.item() if isinstance(value, np.generic) else value

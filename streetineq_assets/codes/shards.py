@@ -1,0 +1,144 @@
+"""A city's learning-ready shards: how they are read.
+
+What belongs here: the reader that training uses, and the order of rows. What does not: how shards
+are made (`packing`) and what their rows are labelled with (`models`).
+
+A shard is an HDF5 file with `features (n, 4, width)` and `location_id (n)`. Over all shards the
+rows ascend by a hash of seed and location id, so reading on is reading a random sample, and adding
+a location moves no other against its neighbours.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from streetineq_assets.errors import StoreError
+
+
+def shard_order(location_ids: Sequence[str], seed: int) -> np.ndarray:
+    """The permutation that sorts locations by sha256 of seed and id."""
+    keys = [
+        hashlib.sha256(f"{seed}:{location_id}".encode()).digest() for location_id in location_ids
+    ]
+    return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.intp)
+
+
+class ShardReader:
+    """All shards of a city as one array of rows, read from disk on demand; a context manager.
+
+    Attributes:
+        n_rows, views, width: the shape of all features together.
+        dtype: float16 or float32, as stored.
+        location_ids: object array of the rows' ids, in their order over all shards.
+        shard_bounds: (first row, row after the last) of each shard.
+    """
+
+    def __init__(self, files: Sequence[Path], rows: pd.DataFrame) -> None:
+        """Open the shards and check that their ids are those of the row table.
+
+        Args:
+            files: shards by number.
+            rows: `shard, row, location_id`.
+
+        Raises:
+            StoreError: a file cannot be read, or its ids are not the table's.
+        """
+        import h5py
+
+        rows = rows.sort_values(["shard", "row"])
+        self.location_ids: np.ndarray = rows["location_id"].to_numpy(dtype=object)
+        self._files = []
+        self.shard_bounds: list[tuple[int, int]] = []
+        start = 0
+        for number, path in enumerate(files):
+            try:
+                file = h5py.File(path)
+            except OSError as error:
+                self.close()
+                raise StoreError(
+                    f"{path} is not readable: materialise hdf5_shards again"
+                ) from error
+            self._files.append(file)
+            ids = file["location_id"].asstr()[:]
+            expected = self.location_ids[start : start + len(ids)]
+            if (rows["shard"] == number).sum() != len(ids) or not np.array_equal(ids, expected):
+                self.close()
+                raise StoreError(
+                    f"{path} holds other locations than rows.parquet says: materialise "
+                    "hdf5_shards again"
+                )
+            self.shard_bounds.append((start, start + len(ids)))
+            start += len(ids)
+        self.n_rows = start
+        if start != len(rows):
+            self.close()
+            raise StoreError(f"rows.parquet has {len(rows)} rows, the shards {start}")
+        self.views, self.width = self._files[0]["features"].shape[1:]
+        self.dtype: np.dtype = self._files[0]["features"].dtype
+
+    def __enter__(self) -> "ShardReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all files."""
+        for file in self._files:
+            file.close()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all features."""
+        return self.n_rows * self.views * self.width * self.dtype.itemsize
+
+    @cached_property
+    def attributes(self) -> dict[str, Any]:
+        """How the codes were made; `mean` and `sd` per feature are for inspection only."""
+        return dict(self._files[0].attrs.items())
+
+    def read(self, rows: np.ndarray | None = None) -> np.ndarray:
+        """Features (n, 4, width) of ascending row numbers, by default of all, as stored."""
+        rows = np.arange(self.n_rows) if rows is None else np.asarray(rows)
+        if len(rows) and (rows[0] < 0 or rows[-1] >= self.n_rows or (np.diff(rows) <= 0).any()):
+            raise ValueError(f"rows must ascend within 0..{self.n_rows - 1}")
+        found = np.empty((len(rows), self.views, self.width), self.dtype)
+        for file, (start, stop) in zip(self._files, self.shard_bounds, strict=True):
+            first, last = np.searchsorted(rows, [start, stop])
+            dataset = file["features"]
+            for begin, end in _runs(rows[first:last]):
+                target = slice(first + begin, first + end)
+                source = slice(rows[first + begin] - start, rows[first + end - 1] - start + 1)
+                dataset.read_direct(found, np.s_[source], np.s_[target])
+        return found
+
+    def stream(
+        self, mask: np.ndarray | None = None, chunk_rows: int = 1024
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Row numbers and features of the rows in a mask, in order, a chunk in memory at a time.
+
+        Args:
+            mask: boolean (n_rows,), by default all rows.
+            chunk_rows: rows passed over for each chunk that is yielded; chunks without a row of
+                the mask are left out.
+        """
+        chosen = np.arange(self.n_rows) if mask is None else np.flatnonzero(mask)
+        if mask is not None and len(mask) != self.n_rows:
+            raise ValueError(f"a mask of {len(mask)} for {self.n_rows} rows")
+        for start in range(0, self.n_rows, chunk_rows):
+            first, last = np.searchsorted(chosen, [start, start + chunk_rows])
+            if last > first:
+                yield chosen[first:last], self.read(chosen[first:last])
+
+
+def _runs(rows: np.ndarray) -> Iterable[tuple[int, int]]:
+    """Bounds of the runs of consecutive numbers; h5py reads a run many times faster than a list."""
+    if not len(rows):
+        return []
+    breaks = np.flatnonzero(np.diff(rows) != 1) + 1
+    return zip([0, *breaks.tolist()], [*breaks.tolist(), len(rows)], strict=True)
