@@ -14,7 +14,15 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.demo import census, sources
-from streetineq_assets.demo.geography import OUTSIDE, Place, areas, places, postcodes, stream
+from streetineq_assets.demo.geography import (
+    MOST_LSOAS,
+    OUTSIDE,
+    Place,
+    areas,
+    places,
+    postcodes,
+    stream,
+)
 from streetineq_assets.demo.latent import latent_field, outcome_values
 from streetineq_assets.demo.locations import (
     FAULTS,
@@ -76,14 +84,15 @@ def write_study(
 
     Raises:
         StudyError: `root` holds a study already.
-        ValueError: a city with fewer areas than the faults that are planted in it.
+        ValueError: a city with too few areas for the planted faults, or too many for postcodes.
     """
     store = DataStore(root)
     if store.study_file.exists():
         raise StudyError(f"{store.study_file} exists: delete that study or name another folder")
     sizes = dict(SIZES if sizes is None else sizes)
-    if min(sizes.values()) < len(FAULTS):
-        raise ValueError(f"a synthetic city needs at least {len(FAULTS)} LSOAs")
+    for key, lsoas in sizes.items():
+        if not len(FAULTS) <= lsoas <= MOST_LSOAS:
+            raise ValueError(f"{key}: a synthetic city has {len(FAULTS)} to {MOST_LSOAS} LSOAs")
     for name in INPUT_FOLDERS:
         store.inputs(name).mkdir(parents=True, exist_ok=True)
     country = _Country.invent(sizes, seed, live_postcodes_needed(locations_per_lsoa))

@@ -25,6 +25,7 @@ WEST_M, SOUTH_M, APART_M = 598_000, 452_000, 24_000
 GOLDEN_ANGLE = pi * (3 - sqrt(5))
 OAS_PER_LSOA = 4
 LSOAS_PER_MSOA = 5
+MOST_LSOAS = 99 * LSOAS_PER_MSOA  # a postcode district has two digits at most
 OUTSIDE = "outside"  # key of the district that is in no city
 UNIT_LETTERS = "ABDEFGHJLNPQRSTUWXYZ"
 

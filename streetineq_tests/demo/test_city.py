@@ -7,6 +7,7 @@ import sys
 import tarfile
 from collections import Counter
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,8 +19,9 @@ from streetineq_assets.demo.geography import areas, places, stream
 from streetineq_assets.demo.latent import latent_field
 from streetineq_assets.demo.locations import FAULTS, plan_locations
 from streetineq_assets.errors import StudyError
-from streetineq_assets.images.catalogue import list_images, read_location_ids
-from streetineq_assets.labels.postcodes import find_directory
+from streetineq_assets.images.catalogue import list_images
+from streetineq_assets.images.locations import join_locations
+from streetineq_assets.labels.postcodes import find_directory, write_postcodes
 from streetineq_assets.labels.sources import find_sources, read_sources
 from streetineq_assets.study import OUTCOME_KEYS, load_study
 from streetineq_tests.demo.conftest import SMALL
@@ -102,9 +104,11 @@ def test_an_interrupted_study_has_no_settings_and_is_written_anew(tmp_path, writ
     assert digests(tmp_path) == digests(written.root)
 
 
-def test_too_small_a_city_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="at least 6"):
-        write_study(tmp_path, sizes={"x": 5})
+@pytest.mark.parametrize("lsoas", [5, 496])
+def test_a_city_too_small_for_the_faults_or_too_large_for_postcodes_is_refused(tmp_path, lsoas):
+    with pytest.raises(ValueError, match="x: a synthetic city has 6 to 495 LSOAs"):
+        write_study(tmp_path, sizes={"x": lsoas})
+    assert not list(tmp_path.iterdir())
 
 
 # -- the same again --------------------------------------------------------------------------------
@@ -211,7 +215,6 @@ def test_the_readers_find_all_13_outcomes_and_no_problem(written):
     assert not sources.problems
     assert not sources.missing
     assert set(read_sources(sources)) >= set(OUTCOME_KEYS)
-    assert find_directory(written.root / "inputs" / "onspd").files
 
 
 def test_the_values_read_back_are_ordered_as_the_truth(written):
@@ -230,13 +233,32 @@ def test_the_values_read_back_are_ordered_as_the_truth(written):
 
 def test_the_catalogue_accounts_for_every_view(written):
     for key, missing in (("x", 5), ("y", 1)):
-        ids = read_location_ids(written.root / "inputs" / "locations" / f"{key}.csv")
-        assert set(ids) == set(written.truth.locations.query("city == @key")["location_id"])
+        ids = written.truth.locations.query("city == @key")["location_id"]
         folder = written.root / "inputs" / "images" / key
         found = list_images(folder, ids, city=key, buckets=2)
         assert len(found.images) == 4 * len(ids)
         assert (found.images["status"] == "missing").sum() == missing
         assert len(found.foreign_files) == sum(k == key for k, _ in written.truth.foreign)
+
+
+def test_locations_join_to_their_areas_unless_their_postcode_is_faulty(tmp_path, written):
+    study = load_study(written.root / "study.toml")
+    inputs, target = written.root / "inputs", tmp_path / "postcodes.parquet"
+    with duckdb.connect() as connection:
+        directory = find_directory(inputs / "onspd")
+        write_postcodes(connection, directory, study.city_of_authority(), target)
+        for key in ("x", "y"):
+            listing = inputs / "locations" / f"{key}.csv"
+            found, _ = join_locations(connection, listing, target, city=key, date=study.date)
+            truth = written.truth.locations.query("city == @key").set_index("location_id")
+            assert set(found["location_id"]) == set(truth.index)
+            for row in found.itertuples():
+                planted = truth.loc[row.location_id]
+                if planted["fault"] in ("unknown_postcode", "outside_city"):
+                    assert (row.status, row.reason) == ("rejected", planted["fault"])
+                else:
+                    assert (row.status, row.lsoa11) == ("matched", planted["lsoa11"])
+                    assert 1 <= row.weight <= 3
 
 
 def test_importing_the_writer_loads_no_heavy_library():
