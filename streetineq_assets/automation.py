@@ -1,55 +1,56 @@
 """Jobs, schedules and the sensor, all shipped stopped: whoever runs the study switches them on.
 
 What belongs here: what is run together, and when. What does not: what a step does, and how a change
-is found (`images.catalogue`, `codes.extraction`). A job cannot mix partitions definitions, so the
+is found (`images.catalogue`, `codes.reuse`). A job cannot mix partitions definitions, so the
 chain is six jobs; each takes one city, bucket or pair, or none.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
 
-from streetineq_assets.partitions import Partitions
+from streetineq_assets.codes.reuse import changed_buckets
+from streetineq_assets.images.catalogue import changed_listing
+from streetineq_assets.partitions import Partitions, bucket_keys
+from streetineq_assets.resources import StudyResource
+from streetineq_assets.store import DataStore
+from streetineq_assets.study import Study
 
 TIMEZONE = "Europe/London"
+SENSOR_INTERVAL_S = 300
+MOST_REQUESTS_PER_TICK = 20
 
 
-def build_jobs(parts: Partitions) -> dict[str, Any]:
+def build_jobs() -> dict[str, Any]:
     """Every job by name, in the order in which data flow."""
-    selections: dict[str, tuple[list[str], dg.PartitionsDefinition | None, str]] = {
+    selections = {
         "refresh_labels": (
             ["postcode_lsoa", "lsoa_labels"],
-            None,
             "Read the official files again: postcodes, areas, deciles.",
         ),
         "list_images": (
             ["street_images", "locations"],
-            parts.city,
             "List a city's images and join its locations to their areas.",
         ),
-        "extract_codes": (["image_codes"], parts.bucket, "Encode a bucket's images."),
+        "extract_codes": (["image_codes"], "Encode a bucket's images."),
         "pack_codes": (
             ["hdf5_shards", "area_folds"],
-            parts.city,
             "Pack a city's codes for training, and split its areas into folds.",
         ),
         "train_and_predict": (
             ["trained_model", "location_predictions", "lsoa_predictions", "lsoa_evaluation"],
-            parts.pair,
             "Train a city's networks on an outcome, predict out of fold, compare with the truth.",
         ),
         "publish_report": (
             ["inequality_report", "warehouse"],
-            None,
             "Write the report and the warehouse over everything that is there.",
         ),
     }
     return {
-        name: dg.define_asset_job(
-            name, selection=selection, partitions_def=partitions, description=description
-        )
-        for name, (selection, partitions, description) in selections.items()
+        name: dg.define_asset_job(name, selection=selection, description=description)
+        for name, (selection, description) in selections.items()
     }
 
 
@@ -75,5 +76,47 @@ def build_schedules(jobs: Mapping[str, Any], parts: Partitions) -> list[dg.Sched
     return [weekly_labels, monthly_retraining]
 
 
-def build_sensors(jobs: Mapping[str, Any]) -> list[dg.SensorDefinition]:
-    return []
+def build_sensors(jobs: Mapping[str, Any], parts: Partitions) -> list[dg.SensorDefinition]:
+    """One sensor: new or changed image files lead to exactly the runs that they need."""
+
+    @dg.sensor(
+        jobs=[jobs["list_images"], jobs["extract_codes"]],
+        minimum_interval_seconds=SENSOR_INTERVAL_S,
+    )
+    def new_images(
+        context: dg.SensorEvaluationContext, study: StudyResource
+    ) -> dg.SensorResult | dg.SkipReason:
+        """List a city whose files changed; once it is listed, encode the buckets that differ.
+
+        File names, sizes and times are compared, no image is opened. A change is requested once:
+        its digest is the run's key, and the cursor keeps the keys requested and not yet done.
+        """
+        wanted = {
+            request.run_key: request
+            for city in parts.city.get_partition_keys()
+            for request in _requests(study.store, study.study, city)
+        }
+        requested = set(json.loads(context.cursor)) if context.cursor else set()
+        fresh = [key for key in wanted if key not in requested][:MOST_REQUESTS_PER_TICK]
+        pending = sorted(requested.intersection(wanted).union(fresh))
+        if not fresh:
+            context.update_cursor(json.dumps(pending))
+            return dg.SkipReason(f"nothing new; {len(pending)} requested changes are not done yet")
+        return dg.SensorResult(
+            run_requests=[wanted[key] for key in fresh], cursor=json.dumps(pending)
+        )
+
+    return [new_images]
+
+
+def _requests(store: DataStore, study: Study, city: str) -> Iterator[dg.RunRequest]:
+    """The runs that a city's files ask for: its listing first, then its changed buckets."""
+    if not store.inputs("locations", f"{city}.csv").is_file():
+        return
+    listing = changed_listing(store, city)
+    if listing:
+        yield dg.RunRequest(run_key=f"{city}@{listing}", partition_key=city, job_name="list_images")
+        return
+    keys = bucket_keys(city, study.cities[city].buckets)
+    for key, digest in changed_buckets(store, city, keys).items():
+        yield dg.RunRequest(run_key=f"{key}@{digest}", partition_key=key, job_name="extract_codes")

@@ -53,12 +53,12 @@ def build_definitions(
     store = DataStore(study or find_study())
     settings = load_study(store.study_file)
     parts = Partitions(settings)
-    jobs = build_jobs(parts)
+    jobs = build_jobs()
     return dg.Definitions(
         assets=[asset for build in FOLDERS for asset in build(parts)],
         jobs=list(jobs.values()),
         schedules=build_schedules(jobs, parts),
-        sensors=build_sensors(jobs),
+        sensors=build_sensors(jobs, parts),
         executor=executor or default_executor(),
         resources={
             "study": StudyResource(root=str(store.root)),
