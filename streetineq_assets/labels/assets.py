@@ -95,6 +95,7 @@ def lsoa_labels(context: dg.AssetExecutionContext, study: StudyResource, duckdb:
     wants.
     """
     sources = find_sources(study.store.inputs())
+    sources.refuse_problems()  # before the skip: a spoilt file may be one that was not there before
     published = study.store.open("postcode_lsoa")
     with duckdb.get_connection() as connection:
         areas = postcodes.city_areas(connection, published.file("postcode_lsoa.parquet"))

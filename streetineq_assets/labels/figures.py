@@ -60,6 +60,7 @@ def value_distributions(labels: pd.DataFrame, edges: pd.DataFrame, title: str) -
         axes.vlines(inner, 0, 1, transform=axes.get_xaxis_transform(), color="black", lw=0.6)
         axes.set_xlabel(OUTCOMES[outcome].unit.split(",")[0].split(" among")[0], fontsize=7)
         axes.set_yticks([])
+        axes.locator_params(axis="x", nbins=3)
         axes.tick_params(labelsize=6)
     return figure
 

@@ -45,6 +45,15 @@ class Sources:
         """The file that holds an outcome; None when it is missing."""
         return next((file for file in self.recognised if outcome in file.outcomes), None)
 
+    def refuse_problems(self) -> None:
+        """Stop at the first problem.
+
+        Raises:
+            SourceError: there is one.
+        """
+        if self.problems:
+            raise SourceError(self.problems[0])
+
 
 def find_sources(inputs: Path) -> Sources:
     """Look at the head of every file in the folders of the census, the indices and the incomes.
@@ -85,8 +94,7 @@ def read_sources(sources: Sources) -> dict[str, Reading]:
     Raises:
         SourceError: the first problem of `sources`, or a fault further down in a file.
     """
-    if sources.problems:
-        raise SourceError(sources.problems[0])
+    sources.refuse_problems()
     readings = [reading for file in sources.recognised for reading in _read(file.path)]
     return {reading.outcome: reading for reading in readings}
 

@@ -1,0 +1,202 @@
+"""From the LSOAs of 2021 back to those of 2011, for sources that are published on 2021 codes only.
+
+What belongs here: ONS' lookup between the two vintages, and carrying counts and scores over it.
+What
+does not: reading the sources (a module per format). Ranks and deciles are never carried nor
+averaged: carry what they were made of and rank anew, since a rank says nothing about distances.
+
+The lookup is ONS' "LSOA (2011) to LSOA (2021) to Local Authority District (2022) Exact Fit Lookup
+for England and Wales", or its best-fit sister: a CSV with `LSOA11CD, LSOA21CD` and, in the exact
+one, `CHGIND`. U: unchanged, one to one. S: split, one area of 2011 became several. M: merged,
+several became one. X: irregular, several became several others. In England 31,810 areas of 2011 are
+U, 834 S, 194 M, 6 X.
+
+Carrying goes by links. An area j of 2021 gives each area i of 2011 that it is linked to the share
+s_ij = p_i / (sum of p over all areas linked to j), p the persons or households of 2011: all of it
+where i is alone. A count of i is then the sum over j of s_ij c_j: exact for U and S, an estimate
+for M and X. A score (a rate or a mean) of i is the mean of its j's scores with weights s_ij q_j, q
+the persons or
+households of 2021: exact for U, the merged area's own score for M.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from streetineq_assets.errors import SourceError
+from streetineq_assets.labels.columns import LSOA_CODE, body, find_column, normalise
+from streetineq_assets.labels.files import Sheet, read_sheets
+
+LOOKUP = (
+    '"LSOA (2011) to LSOA (2021) to Local Authority District (2022) Exact Fit Lookup for EW" '
+    "(Office for National Statistics, Open Geography Portal)"
+)
+CHANGES = {"U": "unchanged", "S": "split", "M": "merged", "X": "irregular"}
+
+
+def recognise(sheet: Sheet) -> bool:
+    """Whether the sheet's first row has the codes of both vintages."""
+    names = {normalise(cell) for cell in sheet.rows[0][1]} if sheet.rows else set()
+    return {"lsoa11cd", "lsoa21cd"} <= names
+
+
+def read_links(path: Path) -> pd.DataFrame:
+    """Which areas of the two vintages share ground.
+
+    Returns:
+        `lsoa11, lsoa21, change`, each link once, by code. `change` is the file's own indicator; in
+        a file without one it follows from the links.
+
+    Raises:
+        SourceError: it is no such lookup, or a code or an indicator is malformed.
+    """
+    sheet = read_sheets(path)[0]
+    header = sheet.rows[0] if sheet.rows else (1, [])
+    rows = body(sheet, header)
+    columns = {
+        "lsoa11": find_column(sheet, header, ["LSOA11CD"], table=LOOKUP),
+        "lsoa21": find_column(sheet, header, ["LSOA21CD"], table=LOOKUP),
+    }
+    for line, cells in rows:
+        for column in columns.values():
+            if not LSOA_CODE.fullmatch(cells[column].strip()):
+                raise SourceError(f"{sheet.at(line)}: {cells[column]!r} is not the code of an LSOA")
+    if not rows:
+        raise SourceError(f"{sheet.at()} holds a header and no areas: download it again")
+    links = pd.DataFrame(
+        {name: [cells[i].strip() for _, cells in rows] for name, i in columns.items()}, dtype="str"
+    )
+    if "chgind" in [normalise(cell) for cell in header[1]]:
+        place = find_column(sheet, header, ["CHGIND"], table=LOOKUP)
+        links["change"] = pd.array([cells[place].strip() for _, cells in rows], dtype="str")
+        wrong = np.flatnonzero(~links["change"].isin(list(CHANGES)))
+        if wrong.size:
+            line, cells = rows[wrong[0]]
+            raise SourceError(f"{sheet.at(line)}: CHGIND is {cells[place]!r}, not U, S, M or X")
+    else:
+        links["change"] = _changes(links)
+    return links.drop_duplicates(["lsoa11", "lsoa21"]).sort_values(
+        ["lsoa11", "lsoa21"], ignore_index=True
+    )
+
+
+def count_changes(links: pd.DataFrame) -> dict[str, int]:
+    """How many areas of 2011 are of each kind, keys U, S, M, X."""
+    kinds = links.drop_duplicates("lsoa11")["change"].value_counts()
+    return {kind: int(kinds.get(kind, 0)) for kind in CHANGES}
+
+
+def carry_counts(
+    counts: pd.Series, links: pd.DataFrame, *, weights_2011: pd.Series | None = None
+) -> pd.Series:
+    """Counts of the areas of 2021 as counts of the areas of 2011; their sum is kept.
+
+    Args:
+        counts: by `lsoa21`; every area of 2021 in `links` must be there.
+        links: as `read_links` gives them.
+        weights_2011: persons or households of 2011 by `lsoa11`; needed where areas were merged or
+            redrawn, for the areas concerned.
+
+    Returns:
+        Float by `lsoa11`; NaN where any part is.
+
+    Raises:
+        SourceError: an area's count or weight is not there.
+    """
+    everywhere = pd.Series(True, index=links.index)
+    share = _shares(links, weights_2011, everywhere)
+    parts = share * _looked_up(counts, links["lsoa21"], "count")
+    return _summed(parts, links["lsoa11"]).rename(counts.name)
+
+
+def carry_scores(
+    scores: pd.Series,
+    links: pd.DataFrame,
+    *,
+    weights_2021: pd.Series | None = None,
+    weights_2011: pd.Series | None = None,
+) -> pd.Series:
+    """Rates or means of the areas of 2021 as those of the areas of 2011.
+
+    Args:
+        scores: by `lsoa21`; every area of 2021 in `links` must be there.
+        links: as `read_links` gives them.
+        weights_2021: persons or households of 2021 by `lsoa21`; needed where areas were split or
+            redrawn, for the areas concerned.
+        weights_2011: the same of 2011 by `lsoa11`; needed where areas were redrawn.
+
+    Returns:
+        Float by `lsoa11`; NaN where any part is.
+
+    Raises:
+        SourceError: an area's score or weight is not there.
+    """
+    # An area with one successor takes that one's score whole, so only the others are weighted.
+    several = links["lsoa11"].duplicated(keep=False)
+    weight = _shares(links, weights_2011, several).where(several, 1.0)
+    if several.any():
+        weight[several] *= _weights(weights_2021, links.loc[several, "lsoa21"], "2021")
+    parts = weight * _looked_up(scores, links["lsoa21"], "score")
+    total = _summed(parts, links["lsoa11"]) / _summed(weight, links["lsoa11"])
+    return total.rename(scores.name)
+
+
+def rank_anew(scores: pd.Series, *, worst: str = "high") -> pd.Series:
+    """Ranks of carried scores, 1 = most deprived; equal scores share the lower rank, NaN has
+    none.
+    """
+    return scores.rank(method="min", ascending=worst == "low").astype("Int32")
+
+
+def _shares(links: pd.DataFrame, weights_2011: pd.Series | None, wanted: pd.Series) -> pd.Series:
+    """For the wanted links the share of the area of 2021 that goes to the area of 2011."""
+    share = pd.Series(1.0, index=links.index)
+    contested = links["lsoa21"].duplicated(keep=False)
+    contested &= links["lsoa21"].isin(links.loc[wanted, "lsoa21"])
+    if contested.any():
+        weight = _weights(weights_2011, links.loc[contested, "lsoa11"], "2011")
+        total = weight.groupby(links.loc[contested, "lsoa21"]).transform("sum")
+        share[contested] = weight / total
+    return share
+
+
+def _weights(weights: pd.Series | None, areas: pd.Series, year: str) -> pd.Series:
+    if weights is None:
+        raise SourceError(
+            f"{areas.iloc[0]} was merged, split or redrawn: give the persons or households of {year} "
+            "by LSOA as weights"
+        )
+    found = _looked_up(weights, areas, f"weight of {year}")
+    if not (found > 0).all():
+        raise SourceError(f"the weight of {areas[~(found > 0)].iloc[0]} in {year} is not positive")
+    return found
+
+
+def _looked_up(values: pd.Series | Mapping, areas: pd.Series, what: str) -> pd.Series:
+    missing = ~areas.isin(values.index)
+    if missing.any():
+        raise SourceError(
+            f"there is no {what} for {areas[missing].iloc[0]}, which the lookup names"
+        )
+    return areas.map(values).astype(float)
+
+
+def _summed(parts: pd.Series, areas: pd.Series) -> pd.Series:
+    """Sums by area in which one missing part makes the sum missing."""
+    groups = parts.groupby(areas)
+    return groups.sum(min_count=1).where(groups.count() == groups.size())
+
+
+def _changes(links: pd.DataFrame) -> pd.Series:
+    """The kind of each link from how many partners its two areas have."""
+    one_2021 = links.groupby("lsoa11")["lsoa21"].transform("nunique") == 1
+    one_2011 = links.groupby("lsoa21")["lsoa11"].transform("nunique") == 1
+    kind = pd.Series("X", index=links.index, dtype="str")
+    whole_11 = one_2011.groupby(links["lsoa11"]).transform("all")  # all its parts are its alone
+    whole_21 = one_2021.groupby(links["lsoa21"]).transform("all")
+    kind[~one_2021 & whole_11] = "S"
+    kind[~one_2011 & whole_21] = "M"
+    kind[one_2021 & one_2011] = "U"
+    return kind

@@ -1,0 +1,122 @@
+"""Any bytes in: a table or a `SourceError` out, never another exception."""
+
+import contextlib
+import gzip
+import io
+
+import duckdb
+import openpyxl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from streetineq_assets.errors import SourceError, SourceMissingError
+from streetineq_assets.images.locations import read_listing
+from streetineq_assets.labels.boundaries import read_boundaries
+from streetineq_assets.labels.postcodes import find_directory, write_postcodes
+from streetineq_assets.labels.sources import find_sources, read_sources
+from streetineq_assets.labels.vintages import read_links
+from streetineq_tests.labels import official
+
+FUZZ = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def workbook():
+    book = openpyxl.Workbook()
+    for row in official.file_7_rows()[:4]:
+        book.active.append(row)
+    sink = io.BytesIO()
+    book.save(sink)
+    return sink.getvalue()
+
+
+TABLES = [
+    official.nomis_query("QS302EW", lsoas=official.LSOAS[:4]).encode(),
+    official.nomis_bulk("KS403EW")[:1500].encode(),
+    official.infuse(renamed=False).encode("latin-1"),
+    official.file_7(whole=False)[:2000].encode("utf-8-sig"),
+    official.income_csv(sign="£")[:600].encode("latin-1"),
+    gzip.compress(official.income_csv()[:600].encode()),
+    workbook(),
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600),
+]
+DIRECTORIES = [official.directory(edition)[:4000].encode() for edition in official.EDITIONS]
+LISTING = b"location_id,postcode,lat,lon,captured_at\n1,AB1 1AA,51.5,-0.1,2016-07\n2,AB2 1AA,,,\n"
+GEOJSON = b'{"type":"FeatureCollection","features":[]}'
+LINKS = b"LSOA11CD,LSOA11NM,LSOA21CD,LSOA21NM,CHGIND\nE01000001,a,E01000001,a,U\n"
+
+
+@st.composite
+def damaged(draw, originals):
+    """One of the originals with pieces cut out, put in, or changed."""
+    raw = bytearray(draw(st.sampled_from(originals)))
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(raw)))
+        stop = min(len(raw), start + draw(st.integers(0, 30)))
+        piece = draw(st.binary(max_size=12) | st.sampled_from([b'"', b",", b"\n", b"-1", b"\x00"]))
+        raw[start:stop] = piece
+    return bytes(raw)
+
+
+@FUZZ
+@given(st.binary(max_size=400) | damaged(TABLES))
+def test_tables(tmp_path, raw):
+    path = tmp_path / "census_2011" / "file.csv"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(raw)
+    with contextlib.suppress(SourceError):
+        for reading in read_sources(find_sources(tmp_path)).values():
+            assert reading.frame["lsoa11"].is_unique
+            assert not (reading.frame["value"] < 0).any()
+
+
+@FUZZ
+@given(st.binary(max_size=400) | damaged(DIRECTORIES))
+def test_directories(tmp_path, raw):
+    path = tmp_path / "onspd" / "file.csv"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(raw)
+    with contextlib.suppress(SourceError, SourceMissingError), duckdb.connect() as connection:
+        directory = find_directory(path.parent)
+        write_postcodes(connection, directory, official.AUTHORITIES, tmp_path / "table.parquet")
+
+
+@FUZZ
+@given(st.binary(max_size=200) | damaged([LISTING]))
+def test_listings(tmp_path, raw):
+    path = tmp_path / "city.csv"
+    path.write_bytes(raw)
+    with contextlib.suppress(SourceError):
+        assert read_listing(path)["location_id"].ne("").all()
+
+
+@FUZZ
+@given(st.binary(max_size=200) | damaged([GEOJSON, gzip.compress(GEOJSON)]))
+def test_boundaries(tmp_path, raw):
+    path = tmp_path / "areas.geojson"
+    path.write_bytes(raw)
+    with contextlib.suppress(SourceError):
+        read_boundaries(path)
+
+
+@FUZZ
+@given(st.binary(max_size=200) | damaged([LINKS]))
+def test_links(tmp_path, raw):
+    path = tmp_path / "links.csv"
+    path.write_bytes(raw)
+    with contextlib.suppress(SourceError):
+        read_links(path)
+
+
+@pytest.mark.parametrize("original", DIRECTORIES)
+def test_the_undamaged_originals_are_read(tmp_path, original):
+    """Else the fuzzing would fuzz nothing."""
+    path = official.write(tmp_path / "onspd" / "file.csv", "")
+    path.write_bytes(original[: original.rindex(b"\n") + 1])
+    with duckdb.connect() as connection:
+        directory = find_directory(path.parent)
+        write_postcodes(connection, directory, official.AUTHORITIES, tmp_path / "table.parquet")

@@ -1,0 +1,147 @@
+"""The postcode directory: the same table out of every edition, file layout and encoding."""
+
+import datetime as dt
+
+import duckdb
+import pandas as pd
+import pytest
+
+from streetineq_assets.errors import SourceMissingError
+from streetineq_assets.labels.postcodes import (
+    city_areas,
+    find_directory,
+    summarise,
+    write_postcodes,
+)
+from streetineq_tests.labels import official
+
+
+@pytest.fixture
+def connection():
+    with duckdb.connect() as connection:
+        yield connection
+
+
+def table_of(connection, folder):
+    target = folder.parent / "postcode_lsoa.parquet"
+    write_postcodes(connection, find_directory(folder), official.AUTHORITIES, target)
+    return target
+
+
+def read(connection, tmp_path, *texts, name="directory"):
+    for number, text in enumerate(texts):
+        official.write(tmp_path / "onspd" / f"{name}_{number}.csv", text)
+    return pd.read_parquet(table_of(connection, tmp_path / "onspd")).set_index("postcode")
+
+
+@pytest.mark.parametrize("edition", official.EDITIONS)
+def test_every_edition_gives_the_same_areas(connection, tmp_path, edition):
+    table = read(connection, tmp_path, official.directory(edition))
+    expected = {row["postcode"]: row for row in official.postcodes()}
+    assert sorted(expected) == list(table.index)
+    for postcode in ("AB1 1AA", "AB7 3AC", "AB42 4AD"):
+        row, source = table.loc[postcode], expected[postcode]
+        assert [row["oa11"], row["lsoa11"], row["msoa11"]] == [
+            source["oa11"],
+            source["lsoa11"],
+            source["msoa11"],
+        ]
+        assert row["city"] == official.AUTHORITIES[source["authority"]]
+        assert row["usertype"] == int(source["usertype"])
+        if edition in ("2017", "2025"):
+            assert row["lat"] == float(source["lat"])
+            assert row["lon"] == float(source["long"])
+        else:
+            assert pd.isna(row["lat"])
+
+
+def test_life_spans_are_months_and_terminated_postcodes_are_kept(connection, tmp_path):
+    table = read(connection, tmp_path, official.directory("2017"))
+    assert table.loc["AB1 1AA", "introduced"] == dt.date(1980, 1, 1)
+    assert pd.isna(table.loc["AB1 1AA", "terminated"])
+    assert table.loc["AB1 4AD", "terminated"] == dt.date(2012, 3, 1)
+
+
+def test_places_without_areas_or_grid_reference_have_nulls(connection, tmp_path):
+    table = read(connection, tmp_path, official.directory("2017"))
+    assert table.loc["IM1 1AA", ["oa11", "lsoa11", "city"]].isna().all()
+    assert table.loc["QQ1 1QQ", ["oa11", "lsoa11", "msoa11", "city", "lat", "lon"]].isna().all()
+    assert table.loc["ZE1 0AA", "lsoa11"] == "S01012375"
+    assert table.loc["ZE1 0AA", "lat"] == 60.1
+
+
+def test_one_file_many_files_and_gzip_are_the_same_bytes(connection, tmp_path):
+    rows = official.postcodes()
+    whole = official.directory("2017", rows)
+    parts = [official.directory("2017", rows[100:]), official.directory("2017", rows[:100])]
+    official.write(tmp_path / "a" / "onspd" / "national.csv", whole)
+    official.write(tmp_path / "b" / "onspd" / "national.csv.gz", whole, packed=True)
+    official.write(tmp_path / "c" / "onspd" / "no suffix of gzip.csv", whole, packed=True)
+    official.write(tmp_path / "d" / "onspd" / "mark.csv", whole, encoding="utf-8-sig")
+    for number, part in enumerate(parts):
+        official.write(tmp_path / "e" / "onspd" / "multi_csv" / f"{number}.csv", part)
+        official.write(
+            tmp_path / "f" / "onspd" / f"{number}.csv{'.gz' * number}", part, packed=bool(number)
+        )
+    written = {
+        folder.name: table_of(connection, folder / "onspd").read_bytes()
+        for folder in sorted(tmp_path.iterdir())
+    }
+    assert len(written) == 6
+    assert set(written.values()) == {written["a"]}
+
+
+def test_the_national_file_is_taken_where_its_parts_lie_beside_it(connection, tmp_path):
+    whole = official.directory("2017")
+    official.write(tmp_path / "onspd" / "Data" / "ONSPD_AUG_2017_UK.csv", whole)
+    official.write(tmp_path / "onspd" / "Data" / "multi_csv" / "AB.csv", whole)
+    official.write(tmp_path / "onspd" / "Documents" / "names and codes.csv", "LAD12CD,LAD12NM\n1,2")
+    (tmp_path / "onspd" / "User Guide.pdf").write_bytes(b"%PDF\x00")
+    directory = find_directory(tmp_path / "onspd")
+    assert [path.name for path in directory.files] == ["ONSPD_AUG_2017_UK.csv"]
+
+
+def test_names_in_latin_1_are_read_past(connection, tmp_path):
+    text = official.directory("lookup").replace('"X9"', '"Ynys Môn"')
+    official.write(tmp_path / "onspd" / "lookup.csv", text, encoding="latin-1")
+    table = pd.read_parquet(table_of(connection, tmp_path / "onspd"))
+    assert len(table) == len(official.postcodes())
+
+
+def test_no_directory_is_missing_and_not_an_error_of_a_file(tmp_path):
+    (tmp_path / "onspd").mkdir()
+    with pytest.raises(SourceMissingError, match=r"wants the ONS Postcode Directory"):
+        find_directory(tmp_path / "onspd")
+
+
+def test_an_area_belongs_to_the_city_of_most_of_its_postcodes(connection, tmp_path):
+    rows = official.postcodes()
+    for row in rows[:1]:
+        row["authority"] = "E08000025"  # one of four of the first area: beta's
+    for row in rows[4:6]:
+        row["authority"] = "E08000025"  # two of four of the second: a tie, alpha is first
+    for row in rows[8:11]:
+        row["authority"] = "E06000001"  # three of four of the third: of no city
+    read(connection, tmp_path, official.directory("2017", rows))
+    areas = city_areas(connection, tmp_path / "postcode_lsoa.parquet").set_index("lsoa11")
+    first, second, third = official.CITY_A[:3]
+    assert areas.loc[first].to_list() == ["alpha", 3, 1]
+    assert areas.loc[second].to_list() == ["alpha", 2, 2]
+    assert third not in areas.index
+    assert len(areas) == len(official.LSOAS) - 1
+
+
+def test_figures_count_what_is_live_at_the_studys_date(connection, tmp_path):
+    read(connection, tmp_path, official.directory("2017"))
+    table = tmp_path / "postcode_lsoa.parquet"
+    areas = len(official.LSOAS)
+    assert summarise(connection, table, dt.date(2017, 8, 1)) == {
+        "postcodes": 4 * areas + 3,
+        "in_cities": 4 * areas,
+        "live_in_cities": 3 * areas,
+        "live_small_user": 2 * areas,
+        "lsoas_in_cities": areas,
+        "newest_postcode": "1980-01",
+    }
+    before = summarise(connection, table, dt.date(2012, 2, 29))
+    assert before["live_in_cities"] == 4 * areas

@@ -1,0 +1,196 @@
+"""Every official layout is recognised by its content and read to the same values."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streetineq_assets.errors import SourceError
+from streetineq_assets.labels.outcomes import CENSUS_TABLES, DOMAINS, OUTCOMES
+from streetineq_assets.labels.sources import find_sources, read_sources
+from streetineq_tests.labels import official
+
+OF_TABLE = {table.published.id: table.outcome for table in CENSUS_TABLES}
+
+
+def values(inputs: Path, outcome: str):
+    sources = find_sources(inputs)
+    assert sources.problems == ()
+    return read_sources(sources)[outcome].frame.set_index("lsoa11")["value"]
+
+
+def is_share(inputs: Path, outcome: str) -> bool:
+    """Whether the file below `inputs` gives the share that was written into it, for every LSOA."""
+    series = values(inputs, outcome)
+    return list(series.index) == official.LSOAS and np.array_equal(
+        series.to_numpy(), official.SHARES[outcome]
+    )
+
+
+# -- the census ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("table", official.CENSUS)
+def test_a_nomis_query_download(tmp_path, table):
+    official.write(tmp_path / "census_2011" / "a.csv", official.nomis_query(table))
+    assert is_share(tmp_path, OF_TABLE[table])
+
+
+@pytest.mark.parametrize("table", official.CENSUS)
+def test_a_nomis_bulk_file(tmp_path, table):
+    official.write(tmp_path / "census_2011" / "bulk.csv", official.nomis_bulk(table))
+    assert is_share(tmp_path, OF_TABLE[table])
+
+
+def test_a_bulk_file_by_sex_counts_all_persons(tmp_path):
+    official.write(tmp_path / "census_2011" / "b.csv", official.nomis_bulk("KS601EW", by_sex=True))
+    assert is_share(tmp_path, "unemployment")
+
+
+@pytest.mark.parametrize("renamed", [True, False])
+def test_infuse_holds_all_four_shares(tmp_path, renamed):
+    official.write(tmp_path / "census_2011" / "x.csv", official.infuse(renamed=renamed))
+    assert set(find_sources(tmp_path).of("education").outcomes) == set(official.SHARES)
+    assert all(is_share(tmp_path, outcome) for outcome in official.SHARES)
+
+
+def test_infuse_with_one_outcome_leaves_the_others_missing(tmp_path):
+    only = ("F187", "F188", "F186")
+    official.write(tmp_path / "census_2011" / "x.csv", official.infuse(only=only))
+    sources = find_sources(tmp_path)
+    assert sources.of("education") is not None
+    assert sources.of("unemployment") is None
+    assert is_share(tmp_path, "education")
+
+
+def test_the_preamble_may_be_longer_and_the_title_may_be_lost(tmp_path):
+    text = official.nomis_query("QS302EW", extra_lines=3)
+    official.write(tmp_path / "census_2011" / "a.csv", text)
+    assert is_share(tmp_path, "self_reported_health")
+    headless = text[text.index('"2011 super') :]
+    official.write(tmp_path / "census_2011" / "a.csv", headless)
+    assert is_share(tmp_path, "self_reported_health")
+
+
+def test_rows_of_urban_and_rural_parts_are_not_areas_of_their_own(tmp_path):
+    text = official.nomis_bulk("QS302EW")
+    part = text.splitlines()[1].replace("Total", "Urban (total)")
+    official.write(tmp_path / "census_2011" / "a.csv", text + part + "\n")
+    assert is_share(tmp_path, "self_reported_health")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "packed", "name"),
+    [
+        ("utf-8", True, "a.csv.gz"),
+        ("utf-8-sig", False, "a.csv"),
+        ("latin-1", False, "a.csv"),
+        ("utf-8", True, "gzip without its suffix.csv"),
+        ("utf-8", False, "text named as a workbook.xls"),
+    ],
+)
+def test_encodings_and_names_do_not_matter(tmp_path, encoding, packed, name):
+    text = official.nomis_query("QS302EW").replace("Place E01000001", "Ynys Môn 001A")
+    official.write(tmp_path / "census_2011" / name, text, encoding=encoding, packed=packed)
+    assert is_share(tmp_path, "self_reported_health")
+
+
+def test_an_empty_cell_is_a_missing_value(tmp_path):
+    bad = f",{official.BAD[0]},{official.VERY_BAD[0]}\n"
+    text = official.nomis_query("QS302EW").replace(bad, f",,{official.VERY_BAD[0]}\n", 1)
+    official.write(tmp_path / "census_2011" / "a.csv", text)
+    series = values(tmp_path, "self_reported_health")
+    assert series.isna().sum() == 1
+    assert np.isnan(series.iloc[0])
+
+
+def test_other_census_tables_are_left_alone(tmp_path):
+    text = official.nomis_query("QS302EW").replace("QS302EW - General health", "KS402EW - Tenure")
+    official.write(tmp_path / "census_2011" / "tenure.csv", text)
+    sources = find_sources(tmp_path)
+    assert sources.recognised == ()
+    assert [path.name for path, _ in sources.ignored] == ["tenure.csv"]
+
+
+# -- the Indices of Deprivation --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("edition", ["2015", "2019"])
+@pytest.mark.parametrize("whole", [True, False])
+def test_file_7(tmp_path, edition, whole):
+    official.write(tmp_path / "iod_2015" / "f.csv", official.file_7(edition, whole=whole))
+    sources = find_sources(tmp_path)
+    assert sources.of("crime").edition == edition
+    readings = read_sources(sources)
+    for outcome, domain in DOMAINS.items():
+        frame = readings[outcome].frame
+        assert frame["national_rank"].to_list() == official.RANKS[domain].tolist()
+        assert frame["value"].to_list() == official.RANKS[domain].tolist()
+
+
+def test_the_ministrys_workbook(tmp_path):
+    (tmp_path / "iod_2015").mkdir()
+    official.file_7_workbook(tmp_path / "iod_2015" / "File_2.xlsx")
+    expected = official.RANKS["Living Environment"].tolist()
+    assert values(tmp_path, "living_environment").to_list() == expected
+
+
+# -- household income ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sign", ["?", "£", "Â£", "\ufffd", "\x9c", "£ ", ""])
+def test_income_csv_whatever_became_of_the_pound_sign(tmp_path, sign):
+    official.write(tmp_path / "household_income" / "g.csv", official.income_csv(sign=sign))
+    assert values(tmp_path, "mean_income").to_list() == official.MEAN.tolist()
+    assert values(tmp_path, "median_income").to_list() == official.MEDIAN.tolist()
+
+
+def test_income_workbook(tmp_path):
+    (tmp_path / "household_income").mkdir()
+    official.income_workbook(tmp_path / "household_income" / "gla.xlsx")
+    assert values(tmp_path, "mean_income").to_list() == official.MEAN.tolist()
+    assert values(tmp_path, "median_income").to_list() == official.MEDIAN.tolist()
+
+
+# -- what is found and what is missing -------------------------------------------------------------
+
+
+def test_nothing_there_names_an_official_table_for_every_outcome(tmp_path):
+    sources = find_sources(tmp_path)
+    assert set(sources.missing) == set(OUTCOMES)
+    assert "QS408EW" in sources.missing["occupancy_rating"]
+    assert "Occupancy rating (rooms)" in sources.missing["occupancy_rating"]
+    assert "KS403EW" in sources.missing["occupancy_rating"]
+    assert "File 7" in sources.missing["crime"]
+
+
+def test_a_complete_set_misses_nothing(tmp_path):
+    sources = find_sources(official.write_inputs(tmp_path))
+    assert sources.missing == {}
+    assert sources.ignored == ()
+    assert {file.path.name for file in sources.recognised} >= {"File_7.csv", "income.csv"}
+
+
+def test_documents_and_hidden_files_are_not_looked_at(tmp_path):
+    official.write_inputs(tmp_path)
+    (tmp_path / "census_2011" / "guide.pdf").write_bytes(b"%PDF-1.4\x00\x01")
+    (tmp_path / "census_2011" / ".gitkeep").write_bytes(b"")
+    assert find_sources(tmp_path).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "outcome"),
+    [
+        (official.nomis_query("QS302EW"), official.nomis_bulk("QS302EW"), "self_reported_health"),
+        (official.nomis_query("QS601EW"), official.nomis_query("KS601EW"), "unemployment"),
+        (official.nomis_query("KS501EW"), official.infuse(), "education"),
+        (official.file_7("2015"), official.file_7("2019"), "health_deprivation"),
+    ],
+)
+def test_two_files_for_one_outcome_are_refused_and_both_are_named(tmp_path, first, second, outcome):
+    official.write(tmp_path / "census_2011" / "one.csv", first)
+    official.write(tmp_path / "iod_2015" / "two.csv", second)
+    sources = find_sources(tmp_path)
+    assert len(sources.problems) == 1
+    with pytest.raises(SourceError, match=r"one\.csv .* and .*two\.csv .* both hold " + outcome):
+        read_sources(sources)

@@ -1,0 +1,131 @@
+"""Carrying counts and scores from the LSOAs of 2021 to those of 2011."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from streetineq_assets.errors import SourceError
+from streetineq_assets.labels.vintages import (
+    carry_counts,
+    carry_scores,
+    count_changes,
+    rank_anew,
+    read_links,
+)
+from streetineq_tests.labels import official
+
+# A is unchanged; B was split into P and Q; C and D were merged into R; E and F became S and T, and
+# S took all of E and a part of F.
+A, B, C, D, E, F = (f"E0100000{i}" for i in range(1, 7))
+P, Q, R, S, T = (f"E0103500{i}" for i in range(1, 6))
+PAIRS = [
+    (A, A, "U"),
+    (B, P, "S"),
+    (B, Q, "S"),
+    (C, R, "M"),
+    (D, R, "M"),
+    (E, S, "X"),
+    (F, S, "X"),
+    (F, T, "X"),
+]
+COUNTS = pd.Series({A: 10.0, P: 20.0, Q: 30.0, R: 100.0, S: 60.0, T: 8.0})
+SCORES = pd.Series({A: 0.1, P: 0.2, Q: 0.4, R: 0.5, S: 0.6, T: 0.9})
+WEIGHTS_2011 = pd.Series({C: 300.0, D: 100.0, E: 100.0, F: 200.0})
+WEIGHTS_2021 = pd.Series({P: 100.0, Q: 300.0, S: 150.0, T: 100.0})
+
+
+def lookup(tmp_path, *, exact=True):
+    header = "LSOA11CD,LSOA11NM,LSOA21CD,LSOA21NM" + (",CHGIND" if exact else "") + ",LAD22CD"
+    rows = [
+        f"{a},Place,{b},Place" + (f",{change}" if exact else "") + ",E09000001"
+        for a, b, change in reversed(PAIRS)
+    ]
+    return official.write(tmp_path / "links.csv", "\n".join([header, *rows]), encoding="utf-8-sig")
+
+
+@pytest.fixture
+def links(tmp_path):
+    return read_links(lookup(tmp_path))
+
+
+def test_the_indicators_are_read_or_follow_from_the_links(tmp_path, links):
+    assert list(links.itertuples(index=False, name=None)) == sorted(PAIRS)
+    pd.testing.assert_frame_equal(read_links(lookup(tmp_path, exact=False)), links)
+
+
+def test_areas_of_each_kind_are_counted_by_areas_of_2011(links):
+    assert count_changes(links) == {"U": 1, "S": 1, "M": 2, "X": 2}
+
+
+def test_counts_add_up_where_split_and_divide_by_persons_where_merged(links):
+    carried = carry_counts(COUNTS, links, weights_2011=WEIGHTS_2011)
+    assert carried[A] == 10
+    assert carried[B] == 50  # 20 + 30
+    assert carried[C] == 75  # 300 of 400 persons
+    assert carried[D] == 25
+    assert carried[E] == pytest.approx(20)  # a third of S
+    assert carried[F] == pytest.approx(48)  # two thirds of S, and T
+    assert carried.sum() == pytest.approx(COUNTS.sum())
+
+
+def test_scores_are_weighted_means_where_split_and_whole_where_merged(links):
+    carried = carry_scores(SCORES, links, weights_2021=WEIGHTS_2021, weights_2011=WEIGHTS_2011)
+    assert carried[A] == 0.1
+    assert carried[B] == pytest.approx((100 * 0.2 + 300 * 0.4) / 400)
+    assert carried[C] == carried[D] == 0.5
+    assert carried[E] == pytest.approx(0.6)
+    assert carried[F] == pytest.approx((150 * 2 / 3 * 0.6 + 100 * 0.9) / (150 * 2 / 3 + 100))
+
+
+def test_weights_are_asked_for_only_where_they_matter(links):
+    regular = links[links["change"] != "X"]
+    assert carry_scores(SCORES, regular, weights_2021=WEIGHTS_2021)[C] == 0.5
+    unchanged = links[links["change"] == "U"]
+    assert carry_counts(COUNTS, unchanged).to_dict() == {A: 10.0}
+    assert carry_scores(SCORES, unchanged).to_dict() == {A: 0.1}
+    with pytest.raises(SourceError, match=f"{B} .*persons or households of 2021|{P}"):
+        carry_scores(SCORES, regular)
+    with pytest.raises(SourceError, match="persons or households of 2011"):
+        carry_counts(COUNTS, regular)
+
+
+def test_one_missing_part_makes_the_whole_missing(links):
+    counts, scores = COUNTS.copy(), SCORES.copy()
+    counts[P] = scores[P] = np.nan
+    assert np.isnan(carry_counts(counts, links, weights_2011=WEIGHTS_2011)[B])
+    carried = carry_scores(scores, links, weights_2021=WEIGHTS_2021, weights_2011=WEIGHTS_2011)
+    assert np.isnan(carried[B])
+    assert carried.notna().sum() == 5
+
+
+def test_an_area_that_the_source_lacks_is_named(links):
+    with pytest.raises(SourceError, match=f"no count for {P}"):
+        carry_counts(COUNTS.drop(P), links, weights_2011=WEIGHTS_2011)
+
+
+def test_ranks_are_made_anew():
+    scores = pd.Series({A: 0.3, B: 0.9, C: np.nan, D: 0.3})
+    ranks = rank_anew(scores)
+    assert ranks[B] == 1
+    assert ranks[A] == ranks[D] == 2
+    assert pd.isna(ranks[C])
+    assert rank_anew(scores, worst="low")[B] == 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("CHGIND", "CHANGE", None),
+        ("LSOA21CD", "LSOA22CD", 'needs the column "LSOA21CD".*"LSOA22CD"'),
+        (",U,", ",Z,", "CHGIND is 'Z', not U, S, M or X"),
+        (P, "P", "'P' is not the code of an LSOA"),
+    ],
+)
+def test_a_malformed_lookup_is_refused(tmp_path, old, new, message):
+    path = lookup(tmp_path)
+    official.write(path, path.read_text(encoding="utf-8-sig").replace(old, new))
+    if message is None:
+        assert set(read_links(path)["change"]) == {"U", "S", "M", "X"}
+    else:
+        with pytest.raises(SourceError, match=message):
+            read_links(path)
