@@ -250,6 +250,10 @@ class DataStore:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
+    def logs(self, asset: str, partition: str | None) -> Path:
+        """A folder for logs of making one artefact; publishing leaves it alone."""
+        return self.folder(asset, partition) / ".logs"
+
     def clear_workspace(self, asset: str, partition: str | None) -> None:
         """Remove the work in progress, once it is published."""
         shutil.rmtree(self.folder(asset, partition) / ".work", ignore_errors=True)

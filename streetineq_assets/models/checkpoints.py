@@ -14,7 +14,6 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,23 +78,18 @@ class Checkpoints:
             if not path.is_file():
                 continue
             try:
-                state = _read(path)
+                return load_state(path)
             except _UNREADABLE as error:
                 self._tell(
                     f"{path} is damaged ({type(error).__name__}: {error}); going back to the state "
                     "before it"
                 )
-                continue
-            return state
         return None
 
     def save(self, fold: int, state: FoldState) -> None:
         """Put a state in the place of the last one, which is kept beside it."""
         draft = self._path(fold).with_suffix(".draft")
-        with draft.open("wb") as file:
-            _write(file, state)
-            file.flush()
-            os.fsync(file.fileno())
+        save_state(draft, state)
         if self._path(fold).is_file():
             self._path(fold).replace(self._previous(fold))
         draft.replace(self._path(fold))
@@ -125,7 +119,8 @@ class Checkpoints:
         return self.folder / f"fold_{fold}.previous.npz"
 
 
-def _write(file: IO[bytes], state: FoldState) -> None:
+def save_state(path: Path, state: FoldState) -> None:
+    """Write a state to a file, through to the disk."""
     header = {
         "epoch": state.epoch,
         "best_epoch": state.best_epoch,
@@ -136,10 +131,13 @@ def _write(file: IO[bytes], state: FoldState) -> None:
     arrays = {name: getattr(state, name) for name in _ARRAYS}
     for name in _LISTS:
         arrays |= {f"{name}_{n}": array for n, array in enumerate(getattr(state, name))}
-    np.savez(file, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+    with path.open("wb") as file:
+        np.savez(file, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+        file.flush()
+        os.fsync(file.fileno())
 
 
-def _read(path: Path) -> FoldState:
+def load_state(path: Path) -> FoldState:
     """A state; every array is read, so that the archive's checksums are checked."""
     with np.load(path, allow_pickle=False) as archive:
         header = json.loads(archive["header"].tobytes())

@@ -17,16 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from streetineq_assets.errors import TrainingError
 from streetineq_assets.models.checkpoints import Checkpoints, FoldState
 from streetineq_assets.models.folds import Split
+from streetineq_assets.models.inputs import Examples
 from streetineq_assets.models.network import set_standardisation
 from streetineq_assets.models.sampling import (
     FEWEST_ROWS,
-    Codes,
     class_weights,
     epoch_batches,
     moments,
@@ -45,25 +44,6 @@ HISTORY_COLUMNS = (
     "seconds",
     "wait_seconds",
 )
-
-
-@dataclass(frozen=True)
-class Examples:
-    """The rows of one training.
-
-    Attributes:
-        codes: a city's codes.
-        rows: `row` (in the codes, ascending), `location_id, lsoa11, decile`; `decile` is the
-            area's (its mean over the outcomes, when there are several) and only stratifies
-            validation.
-        classes: (n, outcomes) int, decile - 1, or -1 for no label; aligned with `rows`.
-        outcomes: their keys.
-    """
-
-    codes: Codes
-    rows: pd.DataFrame
-    classes: NDArray[np.integer]
-    outcomes: tuple[str, ...]
 
 
 @dataclass

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from streetineq_assets.store import Artefact
 from streetineq_assets.study import Folds
 
 LEAKY = frozenset({"location"})
@@ -77,6 +78,21 @@ class FoldTable:
         self.buffers.to_parquet(folder / f"{stem}buffers.parquet", index=False)
         if self.locations is not None:
             self.locations.to_parquet(folder / f"{stem}location_folds.parquet", index=False)
+
+    @classmethod
+    def load(cls, artefact: Artefact, stem: str = "") -> "FoldTable | None":
+        """What `save` wrote into an artefact; None when this table could not be made."""
+        if f"{stem}area_folds.parquet" not in artefact.manifest.files:
+            return None
+        areas = artefact.table(f"{stem}area_folds.parquet")
+        if areas.empty:
+            return None
+        by_location = f"{stem}location_folds.parquet" in artefact.manifest.files
+        return cls(
+            areas=areas,
+            buffers=artefact.table(f"{stem}buffers.parquet"),
+            locations=artefact.table(f"{stem}location_folds.parquet") if by_location else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -352,6 +368,11 @@ def _needed(frame: pd.DataFrame | None, what: str) -> pd.DataFrame:
     if frame is None:
         raise ValueError(f"this scheme needs {what}")
     return frame
+
+
+def empty_table(scheme: str) -> FoldTable:
+    """The table of a city that has too few areas for its folds."""
+    return _table(pd.DataFrame({"lsoa11": [], "decile": []}), np.empty(0, np.int64), scheme)
 
 
 def scheme_note(schemes: Iterable[str]) -> str | None:

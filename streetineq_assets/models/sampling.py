@@ -206,10 +206,8 @@ def epoch_batches(
             drawn = _one_per_class(local[:, 0], profile.batch_size, rng)
         else:
             drawn = _permuted(len(positions), profile.batch_size, rng)
-        jobs = (
-            _assemble(window, positions, chosen, classes, weights, _noise(profile.noise_sd, rng))
-            for chosen in drawn
-        )
+        noise, targets = _noise(profile.noise_sd, rng), (local, weights[positions])
+        jobs = (_assemble(window, chosen, noise, targets) for chosen in drawn)
         yield from read_ahead(jobs, depth=2)
 
 
@@ -255,14 +253,12 @@ def _windows(
 
 def _assemble(
     window: Callable[[NDArray[np.integer]], NDArray],
-    positions: NDArray[np.integer],
     chosen: NDArray[np.integer],
-    classes: NDArray[np.integer],
-    weights: NDArray[np.float32],
     noise: Callable[[NDArray], NDArray],
+    targets: tuple[NDArray[np.integer], NDArray[np.float32]],
 ) -> Callable[[], Batch]:
-    at = positions[chosen]
-    return lambda: Batch(noise(window(chosen)), classes[at].astype(np.int32), weights[at])
+    classes, weights = targets
+    return lambda: Batch(noise(window(chosen)), classes[chosen].astype(np.int32), weights[chosen])
 
 
 def _noise(sd: float, rng: np.random.Generator) -> Callable[[NDArray], NDArray]:

@@ -19,14 +19,15 @@ from streetineq_assets.models.binomial import DECILES
 from streetineq_assets.models.checkpoints import Checkpoints, FoldState
 from streetineq_assets.models.fold_run import (
     HISTORY_COLUMNS,
-    Examples,
     FoldRun,
     Progress,
     require_rows,
 )
 from streetineq_assets.models.folds import FoldTable, split_rows
+from streetineq_assets.models.inputs import Examples
 from streetineq_assets.models.sampling import require_window
 from streetineq_assets.models.trainer import trainer_for
+from streetineq_assets.store import digest_frame
 from streetineq_assets.study import Profile
 
 CHECKPOINT_EVERY_S = 15.0
@@ -52,9 +53,9 @@ class Trained:
         parts = [_score_frame(self.location_ids, f, s, at) for f, s in self.states.items()]
         return pd.concat(parts).sort_values("location_id", ignore_index=True)
 
-    def digest(self) -> str:
-        """sha256 of the weights and scores of all folds."""
-        digest = hashlib.sha256()
+    def digest(self, *tables: pd.DataFrame) -> str:
+        """sha256 of the weights and scores of all folds, and of further tables."""
+        digest = hashlib.sha256("".join(digest_frame(table) for table in tables).encode())
         for fold, state in sorted(self.states.items()):
             digest.update(str(fold).encode())
             for array in (*state.best, state.test_rows, state.test_scores):

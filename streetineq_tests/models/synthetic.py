@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from streetineq_assets.models.fold_run import Examples
+from streetineq_assets.models.inputs import Examples
 from streetineq_assets.models.sampling import Codes
 
 MEAN, SD = -5.24, 8.17

@@ -11,8 +11,9 @@ import pytest
 from streetineq_assets.devices import Device
 from streetineq_assets.errors import TrainingError
 from streetineq_assets.models import fold_run, trainer
-from streetineq_assets.models.fold_run import Examples, learning_rate
+from streetineq_assets.models.fold_run import learning_rate
 from streetineq_assets.models.folds import make_folds
+from streetineq_assets.models.inputs import Examples
 from streetineq_assets.models.sampling import Codes
 from streetineq_assets.models.trainer import trainer_for
 from streetineq_assets.models.training import Trained, train_folds

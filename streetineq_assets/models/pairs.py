@@ -1,0 +1,252 @@
+"""One city and outcome: from published slices to the files of `trained_model`.
+
+What belongs here: what a pair's recipe is made of, and what its artefact holds. What does not:
+training itself (`training`), joint training of a city's outcomes (`joint`), and anything of
+Dagster.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from pydantic import ValidationError
+
+from streetineq_assets.devices import Device
+from streetineq_assets.errors import StudyError
+from streetineq_assets.findings import Findings
+from streetineq_assets.models import figures, findings
+from streetineq_assets.models.baselines import BASELINES, baseline_scores
+from streetineq_assets.models.binomial import DECILES
+from streetineq_assets.models.folds import split_rows
+from streetineq_assets.models.inputs import (
+    SPATIAL,
+    CityInputs,
+    Examples,
+    Unavailable,
+    city_examples,
+    open_codes,
+    read_inputs,
+    unavailable,
+)
+from streetineq_assets.models.ledger import ledger_of
+from streetineq_assets.store import DataStore
+from streetineq_assets.study import Profile, Study, Training
+
+if TYPE_CHECKING:  # importing it takes the 8 s of TensorFlow
+    from streetineq_assets.models.training import Trained
+
+ASSET = "trained_model"
+# Part of the fingerprint of unfinished trainings: raise it when the same inputs train differently.
+TRAINING_VERSION = "1"
+SCORE_COLUMNS = {
+    "location_id": "identifier of the location",
+    "fold": "the fold whose network had not seen the location's area",
+    "h": "out-of-fold score of the network, logit; higher is better-off",
+}
+_SPATIAL_BASELINES = ("coordinates", "ridge")
+
+
+@dataclass(frozen=True)
+class PairJob:
+    """A pair that is ready to be trained, or known to be unavailable.
+
+    Attributes:
+        inputs, config: what its recipe is made of.
+        read: the city's artefacts; None when unavailable.
+        why: why the pair is unavailable; None when it is available.
+    """
+
+    store: DataStore
+    study: Study
+    city: str
+    outcome: str
+    profile: Profile
+    profile_name: str
+    inputs: dict[str, str]
+    config: dict[str, Any]
+    read: CityInputs | None
+    why: Unavailable | None
+
+    @property
+    def partition(self) -> str:
+        """The pair's partition key."""
+        return f"{self.city}/{self.outcome}"
+
+    def make(self, folder: Path, device: Device, tell: Callable[[str], None]) -> Findings:
+        """Train, score, compare with the baselines, and write the artefact's files."""
+        if self.why or self.read is None:
+            write_empty(folder)
+            return findings.unavailable(self.why, findings.TRAINING_CHECKS)
+        examples, counts = city_examples(self.read, (self.outcome,), self.budget_bytes)
+        trained = self._train(examples, device, tell)
+        save_networks(trained, self.profile, examples.codes.reader.width, folder)
+        return self.write(trained, examples, counts, device, folder)
+
+    def write(
+        self,
+        trained: "Trained",
+        examples: Examples,
+        counts: Mapping[str, int],
+        device: Device,
+        folder: Path,
+    ) -> Findings:
+        """Everything of the artefact but the networks."""
+        table = self.read.fold_table()
+        history, scores = trained.history(), trained.scores(self.outcome)
+        history.to_parquet(folder / "history.parquet", index=False)
+        scores.to_parquet(folder / "scores.parquet", index=False)
+        baselines = self._baselines(examples, scores)
+        baselines.to_parquet(folder / "baselines.parquet", index=False)
+        best = {fold: state.best_epoch for fold, state in trained.states.items()}
+        figures.draw_learning_curves(history, best, folder / "learning_curves.png")
+        splits = {
+            fold: split_rows(
+                table,
+                fold,
+                examples.rows,
+                validation_share=self.profile.validation_share,
+                seed=self.study.seed,
+            )
+            for fold in trained.states
+        }
+        found = findings.of_training(
+            trained, self.outcome, examples.rows, splits, counts=counts, scheme=table.scheme
+        )
+        found.figures |= findings.codes_figures(examples.codes.reader.attributes, self.profile)
+        found.figures |= {"profile": self.profile_name, "head": self.profile.head}
+        found.figures |= {"seed": self.study.seed, **device.report()}
+        found.tables["departures_from_the_original"] = ledger_of(self.profile_name)
+        found.notes["tensorboard"] = f"`uvx tensorboard --logdir {self.logs}`"
+        found.digest = trained.digest(baselines)
+        return found
+
+    @property
+    def budget_bytes(self) -> int:
+        """Memory for codes held at one time."""
+        return self.study.training.memory_budget_mb * 2**20
+
+    @property
+    def logs(self) -> Path:
+        """TensorBoard's folder."""
+        return self.store.logs(ASSET, self.partition)
+
+    def clean(self) -> None:
+        """Remove the work in progress, which the published artefact has made useless."""
+        self.store.clear_workspace(ASSET, self.partition)
+
+    def _train(self, examples: Examples, device: Device, tell: Callable[[str], None]) -> "Trained":
+        from streetineq_assets.models.training import train_folds
+
+        return train_folds(
+            examples,
+            self.read.fold_table(),
+            self.profile,
+            device,
+            seed=self.study.seed,
+            workspace=self.store.workspace(ASSET, self.partition),
+            fingerprint=fingerprint(self.inputs, self.config),
+            logs=self.logs,
+            tell=tell,
+        )
+
+    def _baselines(self, examples: Examples, scores: pd.DataFrame) -> pd.DataFrame:
+        position = examples.outcomes.index(self.outcome)
+        classes = examples.classes[:, position]
+        rows = examples.rows.assign(decile=classes + 1.0)[classes >= 0].reset_index(drop=True)
+        rows = rows.merge(scores[["location_id", "h"]], on="location_id", how="left")
+        asked = {"validation_share": self.profile.validation_share, "seed": self.study.seed}
+        places, table = self.read.centroids(), self.read.fold_table()
+        parts = [baseline_scores(examples.codes, rows, table, places, baselines=BASELINES, **asked)]
+        blocks = self.read.fold_table(SPATIAL)
+        if blocks is not None and table.scheme != "spatial_block":
+            parts.append(
+                baseline_scores(
+                    examples.codes, rows, blocks, places, baselines=_SPATIAL_BASELINES, **asked
+                )
+            )
+        return pd.concat(parts, ignore_index=True)
+
+
+def open_pair(
+    store: DataStore,
+    study: Study,
+    key: str,
+    *,
+    profile_name: str = "",
+    overrides: Mapping[str, Any] | None = None,
+) -> PairJob:
+    """Read what a pair's recipe depends on.
+
+    Args:
+        key: the partition, `city/outcome`.
+        profile_name, overrides: of this run; empty for the study's.
+
+    Raises:
+        StudyError: the profile or an override is wrong.
+        StoreError: an artefact is to be materialised first.
+    """
+    city, outcome = key.split("/")
+    name = profile_name or study.training.profile
+    profile = resolve_profile(study, name, overrides or {})
+    config: dict[str, Any] = {"profile": profile.model_dump(), "seed": study.seed}
+    why = unavailable(store, city, outcome)
+    if why:
+        inputs, read = {"unavailable": f"{why.wanted}: {why.reason}"}, None
+    else:
+        read = read_inputs(store, city, (outcome,))
+        inputs = read.digests()
+        budget = study.training.memory_budget_mb * 2**20
+        config["in_memory"] = open_codes(read.shards, budget).resident
+    return PairJob(store, study, city, outcome, profile, name, inputs, config, read, why)
+
+
+def resolve_profile(study: Study, name: str, overrides: Mapping[str, Any]) -> Profile:
+    """The profile with the study's overrides and then the run's.
+
+    Raises:
+        StudyError: no such profile, or a field or value that it does not take.
+    """
+    merged = study.training.overrides | dict(overrides)
+    try:
+        return Training(profile=name, overrides=merged).resolve()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise StudyError(
+            f"training settings of this run (profile {name!r}, overrides {merged}): {first['msg']}"
+        ) from error
+
+
+def fingerprint(inputs: Mapping[str, str], config: Mapping[str, Any]) -> dict[str, str]:
+    """All that a training depends on, flat, for its checkpoints."""
+    settings = {name: json.dumps(value, sort_keys=True) for name, value in config.items()}
+    return {"training_version": TRAINING_VERSION, **inputs, **settings}
+
+
+def save_networks(trained: "Trained", profile: Profile, width: int, folder: Path) -> None:
+    """One `.keras` file per fold, in float32, loadable with `safe_mode=True`."""
+    from streetineq_assets.models.network import build_network
+
+    for fold, state in trained.states.items():
+        network = build_network(profile, width, outcomes=len(trained.outcomes))
+        network.set_weights(state.best)
+        network.save(folder / f"fold_{fold}.keras")
+
+
+def write_empty(folder: Path) -> None:
+    """The tables of a pair that cannot be trained, with their columns and no rows."""
+    kinds = {"location_id": "str", "fold": "int64", "h": "float32"}
+    kinds |= {f"p_{decile}": "float32" for decile in range(1, DECILES + 1)}
+    history = {"fold": "int64", "epoch": "int64"} | dict.fromkeys(
+        ("loss", "val_loss", "val_mae", "learning_rate", "seconds", "wait_seconds"), "float64"
+    )
+    baselines = dict.fromkeys(("baseline", "scheme", "lsoa11"), "str") | {
+        "fold": "int64",
+        "score": "float64",
+    }
+    tables = {"scores": kinds, "history": history, "baselines": baselines}
+    for name, columns in tables.items():
+        frame = pd.DataFrame({c: pd.Series(dtype=kind) for c, kind in columns.items()})
+        frame.to_parquet(folder / f"{name}.parquet", index=False)

@@ -1,0 +1,142 @@
+"""A small study whose labels, locations, postcodes and shards are already published.
+
+The city `alpha` has areas on a grid of 1 km, deciles that rise from west to east with noise, and
+synthetic codes that carry them; `hamlet` has four areas, fewer than the folds.
+"""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from streetineq_assets.models.grid import national_grid
+from streetineq_assets.store import DataStore, Recipe
+from streetineq_tests.models.synthetic import city
+
+WIDTH = 48
+STUDY = """
+title = "Made for tests"
+date = 2017-08-01
+seed = 7
+synthetic = true
+
+[folds]
+k = 5
+block_km = 2.0
+buffer_km = 0.5
+
+[training.overrides]
+epochs = 3
+
+[cities.alpha]
+title = "Alpha"
+authorities = ["E09000001"]
+buckets = 2
+outcomes = ["crime", "education", "mean_income"]
+
+[cities.hamlet]
+title = "Hamlet"
+authorities = ["E09000002"]
+buckets = 1
+outcomes = ["crime"]
+"""
+
+
+def write_study(root: Path, *, toml: str = STUDY) -> DataStore:
+    """The study's folder with everything published that `models` reads."""
+    (root / "study.toml").write_text(toml, encoding="utf-8")
+    store = DataStore(root)
+    alpha = _city(store, "alpha", n_areas=50, per_area=3, seed=1)
+    hamlet = _city(store, "hamlet", n_areas=4, per_area=3, seed=2)
+    labels = pd.concat([_labels("alpha", alpha), _labels("hamlet", hamlet)])
+    availability = pd.DataFrame(
+        {
+            "city": ["alpha", "alpha", "alpha", "hamlet"],
+            "outcome": ["crime", "education", "mean_income", "crime"],
+            "status": ["available", "available", "unavailable", "available"],
+            "wanted": [None, None, "household_income/estimates.csv", None],
+            "reason": [None, None, "the file is absent", None],
+        }
+    )
+    publish(store, "lsoa_labels", None, lsoa_labels=labels, availability=availability)
+    postcodes = pd.concat([_postcodes("alpha", alpha, 0), _postcodes("hamlet", hamlet, 50_000)])
+    publish(store, "postcode_lsoa", None, postcode_lsoa=postcodes)
+    return store
+
+
+def publish(store: DataStore, asset: str, partition: str | None, **tables: pd.DataFrame) -> None:
+    """Publish Parquet tables as an artefact."""
+
+    def write(folder: Path) -> dict:
+        for name, table in tables.items():
+            table.to_parquet(folder / f"{name}.parquet", index=False)
+        return {}
+
+    store.publish(asset, partition, Recipe(code_version="1"), write)
+
+
+def publish_shards(store: DataStore, name: str, codes: np.ndarray, ids: list[str]) -> None:
+    """Two HDF5 shards in this order of rows."""
+    half = len(ids) // 2
+
+    def write(folder: Path) -> dict:
+        for number, part in enumerate((slice(None, half), slice(half, None))):
+            with h5py.File(folder / f"shard_{number:03d}.h5", "w") as file:
+                file["features"] = codes[part]
+                file["location_id"] = np.array(ids[part], dtype=object)
+                file.attrs.update(backbone="vgg16", layer="fc6", weights="random", synthetic=True,
+                                  weights_sha256="0" * 64, preprocessing="antialias", width=WIDTH,
+                                  mean=codes.mean(axis=(0, 1)), sd=codes.std(axis=(0, 1)))  # fmt: skip
+        shard = [0] * half + [1] * (len(ids) - half)
+        row = [*range(half), *range(len(ids) - half)]
+        table = pd.DataFrame({"shard": shard, "row": row, "location_id": ids})
+        table.to_parquet(folder / "rows.parquet", index=False)
+        return {}
+
+    store.publish("hdf5_shards", name, Recipe(code_version="1"), write)
+
+
+def _city(store: DataStore, name: str, *, n_areas: int, per_area: int, seed: int) -> pd.DataFrame:
+    codes, rows = city(n_areas, per_area, WIDTH, signal=1.0, seed=seed)
+    prefix = name[0].upper()
+    rows = rows.assign(lsoa11=prefix + rows["lsoa11"], location_id=prefix + rows["location_id"])
+    publish_shards(store, name, codes, rows["location_id"].tolist())
+    places = rows[["location_id", "lsoa11"]].assign(weight=1, status="matched", reason=None)
+    stray = {"location_id": "stray", "lsoa11": None, "weight": 0, "status": "rejected"}
+    table = pd.concat([places, pd.DataFrame([stray | {"reason": "unknown_postcode"}])])
+    publish(store, "locations", name, locations=table.sort_values("location_id"))
+    return rows
+
+
+def _labels(name: str, rows: pd.DataFrame) -> pd.DataFrame:
+    areas = rows[["lsoa11", "decile"]].drop_duplicates("lsoa11").sort_values("lsoa11")
+    frame = areas.assign(
+        city=name, value=areas["decile"] / 10, decile=areas["decile"].astype("Int8")
+    )
+    second = frame.assign(outcome="education", decile=11 - frame["decile"])
+    parts = [frame.assign(outcome="crime")] + ([second] if name == "alpha" else [])
+    return pd.concat(parts, ignore_index=True)
+
+
+def _postcodes(name: str, rows: pd.DataFrame, offset_m: int) -> pd.DataFrame:
+    """Two postcodes per area, on a grid of 1 km that is ten areas wide."""
+    codes = sorted(rows["lsoa11"].unique())
+    place = pd.DataFrame({"lsoa11": np.repeat(codes, 2)})
+    number = np.repeat(np.arange(len(codes)), 2)
+    rng = np.random.default_rng(0)
+    east = 530_000 + offset_m + 1000 * (number % 10) + rng.normal(0, 50, len(number))
+    north = 180_000 + 1000 * (number // 10) + rng.normal(0, 50, len(number))
+    lat, lon = _degrees(east, north)
+    return place.assign(postcode=[f"{name} {n}" for n in range(len(place))], city=name,
+                        lat=lat, lon=lon)  # fmt: skip
+
+
+def _degrees(east: np.ndarray, north: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    from pyproj import Transformer
+
+    lon, lat = Transformer.from_crs("EPSG:27700", "EPSG:4326", always_xy=True).transform(
+        east, north
+    )
+    np.testing.assert_allclose(national_grid(lat, lon), np.column_stack([east, north]), atol=0.01)
+    return lat, lon

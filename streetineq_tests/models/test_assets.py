@@ -1,0 +1,201 @@
+"""The assets of this step, run by Dagster on published upstreams."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pytest
+
+from streetineq_assets.models.assets import build_assets
+from streetineq_assets.models.network import load_network
+from streetineq_assets.partitions import Partitions
+from streetineq_assets.resources import GpuResource, StudyResource
+from streetineq_assets.store import DataStore
+from streetineq_assets.study import load_study
+from streetineq_tests.models import published
+
+
+def run(
+    store: DataStore, asset: str, partition: str, config: dict | None = None, *, fails: bool = False
+) -> dg.ExecuteInProcessResult:
+    parts = Partitions(load_study(store.study_file))
+    return dg.materialize(
+        build_assets(parts),
+        selection=[asset],
+        partition_key=partition,
+        resources={"study": StudyResource(root=str(store.root)), "gpu": GpuResource(kind="cpu")},
+        instance=dg.DagsterInstance.ephemeral(),
+        run_config={"ops": {asset: {"config": config}}} if config else None,
+        raise_on_error=not fails,
+    )
+
+
+def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:
+    (event,) = result.asset_materializations_for_node(asset)
+    return {name: value.value for name, value in event.metadata.items()}
+
+
+def checks(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
+    return {c.check_name: c.passed for c in result.get_asset_check_evaluations()}
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> DataStore:
+    """A study with folds."""
+    store = published.write_study(tmp_path_factory.mktemp("study"))
+    run(store, "area_folds", "alpha")
+    run(store, "area_folds", "hamlet")
+    return store
+
+
+@pytest.fixture(scope="module")
+def trained(ready: DataStore) -> tuple[DataStore, dict[str, Any], dict[str, bool]]:
+    """The study with one pair trained, what the UI shows of it, and its checks."""
+    result = run(ready, "trained_model", "alpha/crime")
+    return ready, metadata(result, "trained_model"), checks(result)
+
+
+def test_folds_are_published_with_blocks_and_centroids(ready: DataStore) -> None:
+    folds = ready.open("area_folds", "alpha")
+    table = folds.table()
+    assert table["fold"].value_counts().tolist() == [10] * 5
+    assert set(table["scheme"]) == {"area"}
+    blocks = folds.table("spatial_area_folds.parquet")
+    assert set(blocks["lsoa11"]) == set(table["lsoa11"])
+    assert folds.table("spatial_buffers.parquet").columns.tolist() == ["fold", "lsoa11"]
+    assert len(folds.table("buffers.parquet")) == 0
+    assert len(folds.table("centroids.parquet")) == 50
+
+
+def test_too_few_areas_for_the_folds_are_unavailable_with_the_remedy(ready: DataStore) -> None:
+    result = run(ready, "area_folds", "hamlet")
+    shown = metadata(result, "area_folds")
+    assert shown["status"] == "unavailable"
+    assert "4 areas cannot fill 5 folds: set a smaller `k`" in shown["reason"]
+    assert [name for name, passed in checks(result).items() if not passed] == ["available"]
+    result = run(ready, "trained_model", "hamlet/crime")
+    assert metadata(result, "trained_model")["status"] == "unavailable"
+    artefact = ready.open("trained_model", "hamlet/crime")
+    assert len(artefact.table("scores.parquet")) == 0
+
+
+def test_an_unavailable_outcome_publishes_empty_tables_and_names_its_file(ready: DataStore) -> None:
+    result = run(ready, "trained_model", "alpha/mean_income")
+    shown = metadata(result, "trained_model")
+    assert shown["wanted"] == "household_income/estimates.csv"
+    assert checks(result)["available"] is False
+    artefact = ready.open("trained_model", "alpha/mean_income")
+    assert {name.split(".")[0] for name in artefact.manifest.files} == {
+        "scores", "history", "baselines",
+    }  # fmt: skip
+    full = ready.open("trained_model", "alpha/mean_income").table("scores.parquet")
+    assert full.columns.tolist()[:3] == ["location_id", "fold", "h"]
+
+
+def test_a_pair_publishes_networks_scores_history_and_baselines(trained: tuple) -> None:
+    store, shown, passed = trained
+    artefact = store.open("trained_model", "alpha/crime")
+    scores = artefact.table("scores.parquet")
+    assert len(scores) == 150
+    assert artefact.table("history.parquet").groupby("fold").size().tolist() == [3] * 5
+    assert all(value for name, value in passed.items() if name != "learned"), passed
+    assert shown["n_locations_used"] == 150
+    assert shown["profile"] == "recommended"
+    assert shown["device_kind"] == "cpu"
+    assert shown["codes_layer"] == "fc6"
+    assert "tensorboard --logdir" in shown["tensorboard"]
+    assert "learning_curves" in shown
+    assert list((store.logs("trained_model", "alpha/crime") / "fold_0").glob("events*"))
+    assert not list(store.folder("trained_model", "alpha/crime").glob(".work"))
+
+
+def test_a_published_network_gives_the_published_scores(trained: tuple) -> None:
+    store, _, _ = trained
+    artefact = store.open("trained_model", "alpha/crime")
+    scores = artefact.table("scores.parquet").set_index("location_id")
+    rows = store.open("hdf5_shards", "alpha").table("rows.parquet")
+    import h5py
+
+    with h5py.File(store.open("hdf5_shards", "alpha").file("shard_000.h5")) as file:
+        ids, features = file["location_id"].asstr()[:], file["features"][:]
+    assert set(ids) <= set(rows["location_id"])
+    for fold in range(5):
+        mine = scores.loc[ids, "fold"].to_numpy() == fold
+        network = load_network(artefact.file(f"fold_{fold}.keras"))
+        h = np.asarray(network(features[mine]))[:, 0]
+        np.testing.assert_allclose(h, scores.loc[ids[mine], "h"], atol=1e-4)
+
+
+def test_baselines_stand_on_the_same_folds_and_on_spatial_blocks(trained: tuple) -> None:
+    store, _, _ = trained
+    table = store.open("trained_model", "alpha/crime").table("baselines.parquet")
+    found = set(zip(table["baseline"], table["scheme"], strict=True))
+    assert found == {
+        ("constant", "area"), ("coordinates", "area"), ("image_count", "area"), ("ridge", "area"),
+        ("coordinates_and_score", "area"), ("coordinates", "spatial_block"),
+        ("ridge", "spatial_block"),
+    }  # fmt: skip
+    assert (table.groupby(["baseline", "scheme"]).size() == 50).all()
+    folds = store.open("area_folds", "alpha").table().set_index("lsoa11")["fold"]
+    area = table[table["scheme"] == "area"]
+    assert (area["fold"].to_numpy() == folds[area["lsoa11"]].to_numpy()).all()
+
+
+def test_a_second_run_skips_and_another_profile_trains_again(trained: tuple) -> None:
+    store, shown, _ = trained
+    again = metadata(run(store, "trained_model", "alpha/crime"), "trained_model")
+    assert again["skipped"] is True
+    assert again["val_loss"] == shown["val_loss"]
+    before = store.manifest("trained_model", "alpha/crime").digest
+    config = {"profile": "suel2019", "overrides": {"epochs": 1}}
+    other = metadata(run(store, "trained_model", "alpha/crime", config), "trained_model")
+    assert other["profile"] == "suel2019"
+    assert other["noise_share_of_codes_sd"] == pytest.approx(0.05 / 8.17, rel=0.3)
+    assert store.manifest("trained_model", "alpha/crime").digest != before
+    run(store, "trained_model", "alpha/crime")
+    assert store.manifest("trained_model", "alpha/crime").digest == before
+
+
+def test_a_new_label_of_another_city_retrains_nothing(trained: tuple) -> None:
+    store, _, _ = trained
+    labels = store.open("lsoa_labels").table()
+    availability = store.open("lsoa_labels").table("availability.parquet")
+    changed = labels.assign(decile=labels["decile"].where(labels["city"] == "alpha", 5))
+    published.publish(store, "lsoa_labels", None, lsoa_labels=changed, availability=availability)
+    shown = metadata(run(store, "trained_model", "alpha/crime"), "trained_model")
+    assert shown["skipped"] is True
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"profile": "best"}, "profile 'best'"),
+        ({"overrides": {"epochs": 0}}, "'epochs': 0"),
+        ({"overrides": {"epoch": 5}}, "'epoch': 5"),
+    ],
+)
+def test_wrong_settings_of_a_run_fail_in_one_sentence(
+    trained: tuple, config: dict, message: str
+) -> None:
+    store, _, _ = trained
+    result = run(store, "trained_model", "alpha/crime", config, fails=True)
+    (failure,) = [e for e in result.all_events if e.is_step_failure]
+    assert message in failure.step_failure_data.user_failure_data.description
+
+
+def test_labels_for_fewer_than_half_of_the_locations_are_a_warning(tmp_path: Path) -> None:
+    store = published.write_study(tmp_path)
+    labels = store.open("lsoa_labels").table()
+    availability = store.open("lsoa_labels").table("availability.parquet")
+    kept = labels[(labels["city"] != "alpha") | (labels["lsoa11"] > "AE01000026")]
+    published.publish(store, "lsoa_labels", None, lsoa_labels=kept, availability=availability)
+    run(store, "area_folds", "alpha")
+    result = run(store, "trained_model", "alpha/crime")
+    assert checks(result)["labels_cover_locations"] is False
+    shown = metadata(result, "trained_model")
+    assert shown["n_locations_without_label"] == 81
+    assert shown["n_locations_with_codes"] == 150
+    assert isinstance(store.open("trained_model", "alpha/crime").table("scores.parquet"),
+                      pd.DataFrame)  # fmt: skip
