@@ -16,7 +16,8 @@ from streetineq_assets.findings import Findings
 from streetineq_assets.labels import boundaries, figures, postcodes
 from streetineq_assets.labels.checks import label_checks, postcode_checks
 from streetineq_assets.labels.sources import Sources, find_sources, read_sources
-from streetineq_assets.labels.tables import COLUMNS, build_tables
+from streetineq_assets.labels.tables import COLUMNS, LabelTables, build_tables
+from streetineq_assets.labels.vintages import CHANGES, count_changes, read_links
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.resources import CheckSpec, StudyResource, define_asset
 from streetineq_assets.store import digest_file, digest_frame
@@ -107,7 +108,7 @@ def lsoa_labels(context: dg.AssetExecutionContext, study: StudyResource, duckdb:
         tables.write(folder)
         _draw(tables.labels, tables.edges, outlines, study.study, folder)
         return Findings(
-            figures={"pairs_available": int((tables.availability["status"] == "available").sum())},
+            figures=_figures(tables, sources),
             checks=label_checks(tables, readings, sources.recognised, areas, study.study),
             tables={
                 "availability": tables.availability.to_dict("records"),
@@ -172,8 +173,26 @@ def _official_files() -> Iterator[dg.AssetSpec]:
 
 def _digests(sources: Sources, outlines: Path | None) -> dict[str, str]:
     """The files that are read, by the name of what they hold."""
-    digests = {str(file.table.id): digest_file(file.path) for file in sources.recognised}
-    return digests | ({"boundaries": digest_file(outlines)} if outlines else {})
+    files = {file.table.id: file.path for file in sources.recognised if file.table}
+    if outlines:
+        files["boundaries"] = outlines
+    if _carried(sources) and sources.links:
+        files["lsoa_lookup"] = sources.links
+    return {name: digest_file(path) for name, path in files.items()}
+
+
+def _carried(sources: Sources) -> bool:
+    """Whether a source is on the LSOAs of 2021."""
+    return any(file.vintage == "2021" for file in sources.recognised)
+
+
+def _figures(tables: LabelTables, sources: Sources) -> dict[str, int]:
+    """How many pairs are available, and how many areas changed where a source was carried."""
+    found = {"pairs_available": int((tables.availability["status"] == "available").sum())}
+    if _carried(sources) and sources.links:
+        kinds = count_changes(read_links(sources.links))
+        found |= {f"lsoas_{name}": kinds[kind] for kind, name in CHANGES.items()}
+    return found
 
 
 def _settings(study: Study) -> dict[str, object]:

@@ -14,7 +14,9 @@ from streetineq_assets.errors import SourceError
 from streetineq_assets.labels.files import Row, Sheet, is_blank
 
 LSOA_CODE = re.compile(r"[EW]01[0-9]{6}")
-_NUMBER = re.compile(r"-?([0-9]{1,15}|[0-9]{1,3}(,[0-9]{3}){1,4})(\.[0-9]{1,15})?")
+_NUMBER = re.compile(
+    r"-?([0-9]{1,15}|[0-9]{1,3}(,[0-9]{3}){1,4})(\.[0-9]{1,20})?([eE]-?[0-9]{1,2})?"
+)
 # A pound sign survives re-encoding as up to three foreign characters: "£", "?", "\xc2\xa3", ...
 _MONEY = re.compile(r"([^0-9.,\s-]{0,3})\s*(-?[0-9].*)")
 
@@ -77,7 +79,7 @@ def lsoa_codes(sheet: Sheet, rows: Sequence[Row], column: int) -> list[str]:
 
 def counts(sheet: Sheet, rows: Sequence[Row], column: int, heading: str) -> np.ndarray:
     """(n,) float: numbers that are zero or more, NaN where the cell is empty."""
-    return _numbers(sheet, rows, column, heading, kind="a count", bare=str)
+    return _not_negative(sheet, rows, column, heading, kind="a count", bare=str)
 
 
 def money(sheet: Sheet, rows: Sequence[Row], column: int, heading: str) -> np.ndarray:
@@ -87,7 +89,12 @@ def money(sheet: Sheet, rows: Sequence[Row], column: int, heading: str) -> np.nd
         match = _MONEY.fullmatch(cell)
         return match.group(2) if match else cell
 
-    return _numbers(sheet, rows, column, heading, kind="an amount of money", bare=bare)
+    return _not_negative(sheet, rows, column, heading, kind="an amount of money", bare=bare)
+
+
+def scores(sheet: Sheet, rows: Sequence[Row], column: int, heading: str) -> np.ndarray:
+    """(n,) float: numbers of either sign, NaN where the cell is empty."""
+    return _numbers(sheet, rows, column, heading, kind="a score", bare=str)
 
 
 def ranks(sheet: Sheet, rows: Sequence[Row], column: int, heading: str) -> np.ndarray:
@@ -125,6 +132,25 @@ def body(sheet: Sheet, header: Row, *, footnotes: bool = False) -> list[Row]:
     return rows
 
 
+def _not_negative(
+    sheet: Sheet,
+    rows: Sequence[Row],
+    column: int,
+    heading: str,
+    *,
+    kind: str,
+    bare: Callable[[str], str],
+) -> np.ndarray:
+    numbers = _numbers(sheet, rows, column, heading, kind=kind, bare=bare)
+    negative = np.flatnonzero(numbers < 0)
+    if negative.size:
+        line, cells = rows[negative[0]]
+        raise SourceError(
+            f'{sheet.at(line)}, column "{heading}": {cells[column]!r} is negative, {kind} is not'
+        )
+    return numbers
+
+
 def _numbers(
     sheet: Sheet,
     rows: Sequence[Row],
@@ -146,12 +172,6 @@ def _numbers(
             )
         if text:
             numbers[i] = float(text.replace(",", ""))
-    negative = np.flatnonzero(numbers < 0)
-    if negative.size:
-        line, cells = rows[negative[0]]
-        raise SourceError(
-            f'{sheet.at(line)}, column "{heading}": {cells[column]!r} is negative, {kind} is not'
-        )
     return numbers
 
 

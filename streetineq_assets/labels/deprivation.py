@@ -1,46 +1,58 @@
 """The English Indices of Deprivation: File 7, or any file of theirs with the ranks of the domains.
 
-What belongs here: that one layout, in its editions of 2015 and 2019. What does not: the outcomes
-made of it (`outcomes.DOMAINS`), and how an edition on the LSOAs of 2021 is carried back
-(`vintages`).
+What belongs here: that one layout, in its editions of 2015, 2019 and 2025. What does not: the
+outcomes made of it (`outcomes.DOMAINS`), and how scores are carried between vintages (`vintages`).
 
-Headings are the same in both editions but for the years: `LSOA code (2011)`,
-`Local Authority District code (2013)` or `(2019)`, `Crime Rank (where 1 is most deprived)`. The
-ministry publishes File 7 as CSV and the files of ranks as XLSX with the data on the second sheet;
-both are read the same way. Only the ranks are asked for, so a file without scores, sub-domains or
-denominators will do.
+Headings are the same in all editions but for the years: `LSOA code (2011)`, `Local Authority
+District code (2013)` or `(2019)`, `Crime Rank (where 1 is most deprived)`. The ministry publishes
+File 7 as CSV and the files of ranks as XLSX with the data on the second sheet; both are read the
+same way. Only the ranks are asked for, so a file without scores or sub-domains will do.
+
+The edition of 2025 is on the LSOAs of 2021. Its scores are carried to the LSOAs of 2011, weighted
+by its own population, and ranked anew; so it must have the scores and the population.
 """
 
 import re
+from collections.abc import Sequence
+
+import pandas as pd
 
 from streetineq_assets.errors import SourceError
-from streetineq_assets.labels.columns import body, find_column, lsoa_codes, normalise, ranks
+from streetineq_assets.labels.columns import (
+    body,
+    counts,
+    find_column,
+    lsoa_codes,
+    normalise,
+    ranks,
+    scores,
+)
 from streetineq_assets.labels.files import Row, Sheet
 from streetineq_assets.labels.outcomes import DOMAINS, FILE_7, INDEX_OF_DEPRIVATION
 from streetineq_assets.labels.readings import Reading, Recognised, reading
+from streetineq_assets.labels.vintages import carry_scores, rank_anew
 
 _AREAS = re.compile(r"lsoa code \((\d{4})\)")
 _DISTRICTS = re.compile(r"local authority district code \((\d{4})\)")
+_POPULATION = re.compile(r"total population: mid (\d{4}).*")
 _EDITIONS = {"2013": "2015", "2019": "2019", "2024": "2025"}
 _LAYOUT = "Indices of Deprivation, ranks of the domains"
-_SUFFIX = " Rank (where 1 is most deprived)"
-_HEADINGS = {key: f"{domain}{_SUFFIX}" for key, domain in DOMAINS.items()}
+_TABLE = str(FILE_7)
 
 
 def recognise(sheet: Sheet) -> Recognised | None:
-    """Say which edition this is; None when it has not the rank of any domain.
-
-    Raises:
-        SourceError: the areas are the LSOAs of 2021.
-    """
+    """Say which edition this is; None when it has not the rank of any domain."""
     header = _header(sheet)
     if header is None:
         return None
     names = [normalise(cell) for cell in header[1]]
     domains = tuple(key for key in DOMAINS if key != INDEX_OF_DEPRIVATION)
-    if not any(normalise(_HEADINGS[key]) in names for key in domains):
+    if not any(normalise(_rank(key)) in names for key in domains):
         return None
-    return Recognised(sheet.path, _LAYOUT, FILE_7, _edition(names), domains)
+    vintage = "2011" if _year(_AREAS, names) == "2011" else "2021"
+    district = _year(_DISTRICTS, names)
+    edition = _EDITIONS.get(district, district)
+    return Recognised(sheet.path, _LAYOUT, FILE_7, edition, domains, vintage)
 
 
 def read(sheet: Sheet) -> list[Reading]:
@@ -49,28 +61,66 @@ def read(sheet: Sheet) -> list[Reading]:
     Raises:
         SourceError: a column is missing, or a cell is not what it should be.
     """
-    header = _header(sheet)
-    if header is None:
-        raise SourceError(f"{sheet.at()} changed while it was being read")
-    rows = body(sheet, header)
-    table = str(FILE_7)
-    lsoas = lsoa_codes(sheet, rows, find_column(sheet, header, ["LSOA code (2011)"], table=table))
+    header, rows, lsoas = _areas(sheet, "2011")
     readings = []
-    for key, heading in _HEADINGS.items():
-        rank = ranks(sheet, rows, find_column(sheet, header, [heading], table=table), heading)
+    for key in DOMAINS:
+        column = find_column(sheet, header, [_rank(key)], table=_TABLE)
+        rank = ranks(sheet, rows, column, _rank(key))
         readings.append(reading(key, sheet.path, lsoas, rank, national_rank=rank))
     return readings
 
 
+def read_carried(sheet: Sheet, links: pd.DataFrame) -> list[Reading]:
+    """The same from an edition on the LSOAs of 2021: scores carried to those of 2011, ranked anew.
+
+    Where areas were redrawn (six in England) the old areas take equal parts of the new ones.
+
+    Args:
+        links: as `vintages.read_links` gives them.
+
+    Raises:
+        SourceError: as `read`, or the lookup names an area that the file lacks.
+    """
+    header, rows, codes = _areas(sheet, "2021")
+    named = [i for i, cell in enumerate(header[1]) if _POPULATION.fullmatch(normalise(cell))]
+    wanted = [header[1][i] for i in named] or ["Total population: mid 2022"]
+    column = find_column(sheet, header, wanted, table=_TABLE)
+    population = pd.Series(counts(sheet, rows, column, wanted[0]), index=codes)
+    here = links[links["lsoa21"].str[:1].isin({code[:1] for code in codes})]
+    equal = pd.Series(1.0, index=here["lsoa11"].unique())
+    readings = []
+    for key, domain in DOMAINS.items():
+        headings = [f"{domain} Score", f"{domain} Score (rate)"]
+        column = find_column(sheet, header, headings, table=_TABLE)
+        score = pd.Series(scores(sheet, rows, column, headings[0]), index=codes)
+        carried = carry_scores(score, here, weights_2021=population, weights_2011=equal)
+        rank = rank_anew(carried, worst="high").to_numpy(dtype=float, na_value=float("nan"))
+        lsoas = carried.index.to_list()
+        readings.append(reading(key, sheet.path, lsoas, rank, national_rank=rank))
+    return readings
+
+
+def _rank(key: str) -> str:
+    return f"{DOMAINS[key]} Rank (where 1 is most deprived)"
+
+
+def _areas(sheet: Sheet, vintage: str) -> tuple[Row, list[Row], list[str]]:
+    """Header, rows, and the areas of the rows."""
+    header = _header(sheet)
+    if header is None:
+        raise SourceError(f"{sheet.at()} changed while it was being read: run again")
+    rows = body(sheet, header)
+    column = find_column(sheet, header, [f"LSOA code ({vintage})"], table=_TABLE)
+    return header, rows, lsoa_codes(sheet, rows, column)
+
+
 def _header(sheet: Sheet) -> Row | None:
     for line, cells in sheet.head:
-        found = next(filter(None, (_AREAS.fullmatch(normalise(cell)) for cell in cells)), None)
-        if found:
+        if any(_AREAS.fullmatch(normalise(cell)) for cell in cells):
             return line, cells
     return None
 
 
-def _edition(names: list[str]) -> str:
-    match = next(filter(None, map(_DISTRICTS.fullmatch, names)), None)
-    year = match.group(1) if match else "unknown"
-    return _EDITIONS.get(year, year)
+def _year(pattern: re.Pattern[str], names: Sequence[str]) -> str:
+    match = next(filter(None, map(pattern.fullmatch, names)), None)
+    return match.group(1) if match else "unknown"

@@ -55,7 +55,7 @@ def value_distributions(labels: pd.DataFrame, edges: pd.DataFrame, title: str) -
     figure, panels = _panels(labels, title)
     for outcome, axes in panels.items():
         values = labels.loc[labels["outcome"] == outcome, "value"].dropna()
-        axes.hist(values, bins=40, color=MISSING_COLOUR)
+        axes.stairs(*np.histogram(values, bins=40), fill=True, color=MISSING_COLOUR)
         inner = np.sort(edges.loc[edges["outcome"] == outcome, "upper"])[:-1]
         axes.vlines(inner, 0, 1, transform=axes.get_xaxis_transform(), color="black", lw=0.6)
         axes.set_xlabel(OUTCOMES[outcome].unit.split(",")[0].split(" among")[0], fontsize=7)

@@ -40,7 +40,7 @@ def read(sheet: Sheet) -> list[Reading]:
     """
     header = _header(sheet)
     if header is None:
-        raise SourceError(f"{sheet.at()} changed while it was being read")
+        raise SourceError(f"{sheet.at()} changed while it was being read: run again")
     rows = body(sheet, header)
     table = GLA_INCOME.id
     lsoas = lsoa_codes(sheet, rows, find_column(sheet, header, ["Code"], table=table))

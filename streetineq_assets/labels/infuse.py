@@ -40,7 +40,7 @@ def read(sheet: Sheet) -> list[Reading]:
     """
     header = _header(sheet)
     if header is None:
-        raise SourceError(f"{sheet.at()} changed while it was being read")
+        raise SourceError(f"{sheet.at()} changed while it was being read: run again")
     level = find_column(sheet, header, ["GEO_TYP2"], table=str(INFUSE))
     code = find_column(sheet, header, ["GEO_CODE"], table=str(INFUSE))
     rows = [

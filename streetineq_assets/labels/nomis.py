@@ -67,7 +67,7 @@ def read(sheet: Sheet) -> list[Reading]:
     """
     layout = _layout(sheet)
     if layout is None or layout.table is None:
-        raise SourceError(f"{sheet.at()} changed while it was being read")
+        raise SourceError(f"{sheet.at()} changed while it was being read: run again")
     table, header = layout.table, layout.header
     rows = _totals(header, body(sheet, header, footnotes=layout.name == _QUERY))
 

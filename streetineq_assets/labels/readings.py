@@ -7,6 +7,7 @@ with its checks. What does not: any format (a module each), and deciles.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ class Recognised:
         table: the published table; None for a file of a known layout that holds no outcome.
         edition: of the publication, such as "2015".
         outcomes: keys of the outcomes that it holds.
+        vintage: of its areas; a file on the LSOAs of 2021 is carried to those of 2011.
     """
 
     path: Path
@@ -33,6 +35,7 @@ class Recognised:
     table: Table | None
     edition: str
     outcomes: tuple[str, ...]
+    vintage: Literal["2011", "2021"] = "2011"
 
 
 @dataclass(frozen=True)

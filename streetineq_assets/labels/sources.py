@@ -15,10 +15,11 @@ from pathlib import Path
 from types import ModuleType
 
 from streetineq_assets.errors import SourceError
-from streetineq_assets.labels import deprivation, income, infuse, nomis
+from streetineq_assets.labels import boundaries, deprivation, income, infuse, nomis
 from streetineq_assets.labels.files import DOCUMENTS, Sheet, read_sheets
 from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.labels.readings import Reading, Recognised
+from streetineq_assets.labels.vintages import LOOKUP, find_links, read_links
 
 FOLDERS = ("census_2011", "iod_2015", "household_income")
 _FORMATS: tuple[ModuleType, ...] = (nomis, infuse, deprivation, income)
@@ -32,6 +33,7 @@ class Sources:
         recognised: files that hold at least one outcome.
         missing: outcome to the official titles of the tables that would do, any one of them.
         ignored: files that hold no outcome, with what they are.
+        links: the lookup between the LSOAs of 2011 and 2021; None when there is none.
         problems: what is wrong with a file, one sentence each; no labels are made before it is
             mended.
     """
@@ -39,6 +41,7 @@ class Sources:
     recognised: tuple[Recognised, ...]
     missing: dict[str, str]
     ignored: tuple[tuple[Path, str], ...]
+    links: Path | None
     problems: tuple[str, ...]
 
     def of(self, outcome: str) -> Recognised | None:
@@ -76,12 +79,18 @@ def find_sources(inputs: Path) -> Sources:
             ignored.append((path, f"{found.layout} without an outcome"))
         else:
             recognised.append(found)
+    try:
+        links = find_links(inputs / boundaries.FOLDER)
+    except SourceError as error:
+        links = None
+        problems.append(str(error))
     held = {outcome for file in recognised for outcome in file.outcomes}
     return Sources(
         recognised=tuple(recognised),
         missing={key: o.wanted for key, o in OUTCOMES.items() if key not in held},
         ignored=tuple(ignored),
-        problems=(*problems, *_rivals(recognised)),
+        links=links,
+        problems=(*problems, *_rivals(recognised), *_without_links(recognised, links)),
     )
 
 
@@ -95,7 +104,9 @@ def read_sources(sources: Sources) -> dict[str, Reading]:
         SourceError: the first problem of `sources`, or a fault further down in a file.
     """
     sources.refuse_problems()
-    readings = [reading for file in sources.recognised for reading in _read(file.path)]
+    readings = [
+        reading for file in sources.recognised for reading in _read(file.path, sources.links)
+    ]
     return {reading.outcome: reading for reading in readings}
 
 
@@ -117,8 +128,10 @@ def _recognise(path: Path) -> Recognised | None:
     return known
 
 
-def _read(path: Path) -> list[Reading]:
+def _read(path: Path, links: Path | None) -> list[Reading]:
     for layout, sheet, found in _offers(read_sheets(path)):
+        if found.outcomes and found.vintage == "2021" and links:
+            return deprivation.read_carried(sheet, read_links(links))
         if found.outcomes:
             return layout.read(sheet)
     raise SourceError(f"{path} changed while it was being read: run again")
@@ -145,6 +158,16 @@ def _rivals(recognised: list[Recognised]) -> Iterator[str]:
             named.add((rival.path, file.path))
             yield (
                 f"{_described(rival)} and {_described(file)} both hold {outcome}: keep one of them"
+            )
+
+
+def _without_links(recognised: list[Recognised], links: Path | None) -> Iterator[str]:
+    """One sentence per file that has to be carried and cannot be."""
+    for file in recognised:
+        if file.vintage == "2021" and links is None:
+            yield (
+                f"{_described(file)} is on the LSOAs of 2021: to carry it to those of 2011, put "
+                f"the lookup {LOOKUP} into inputs/{boundaries.FOLDER}"
             )
 
 

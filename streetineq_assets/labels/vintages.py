@@ -36,10 +36,17 @@ LOOKUP = (
 CHANGES = {"U": "unchanged", "S": "split", "M": "merged", "X": "irregular"}
 
 
-def recognise(sheet: Sheet) -> bool:
-    """Whether the sheet's first row has the codes of both vintages."""
-    names = {normalise(cell) for cell in sheet.rows[0][1]} if sheet.rows else set()
-    return {"lsoa11cd", "lsoa21cd"} <= names
+def find_links(folder: Path) -> Path | None:
+    """The lookup below a folder, recognised by its columns; None when there is none.
+
+    Raises:
+        SourceError: there are several, or a CSV is damaged.
+    """
+    tables = [path for path in sorted(folder.rglob("*")) if ".csv" in path.suffixes]
+    found = [path for path in tables if _has_both_codes(read_sheets(path, head=True)[0])]
+    if len(found) > 1:
+        raise SourceError(f"{found[0]} and {found[1]} are both lookups of LSOAs: keep one of them")
+    return found[0] if found else None
 
 
 def read_links(path: Path) -> pd.DataFrame:
@@ -144,10 +151,18 @@ def carry_scores(
 
 
 def rank_anew(scores: pd.Series, *, worst: str = "high") -> pd.Series:
-    """Ranks of carried scores, 1 = most deprived; equal scores share the lower rank, NaN has
-    none.
+    """Ranks of carried scores, 1 = worst-off; equal scores share a rank, and NaN has none.
+
+    Args:
+        scores: by area.
+        worst: the end of the scores that is worst-off, "high" or "low".
     """
     return scores.rank(method="min", ascending=worst == "low").astype("Int32")
+
+
+def _has_both_codes(sheet: Sheet) -> bool:
+    names = {normalise(cell) for cell in sheet.rows[0][1]} if sheet.rows else set()
+    return {"lsoa11cd", "lsoa21cd"} <= names
 
 
 def _shares(links: pd.DataFrame, weights_2011: pd.Series | None, wanted: pd.Series) -> pd.Series:
@@ -165,8 +180,8 @@ def _shares(links: pd.DataFrame, weights_2011: pd.Series | None, wanted: pd.Seri
 def _weights(weights: pd.Series | None, areas: pd.Series, year: str) -> pd.Series:
     if weights is None:
         raise SourceError(
-            f"{areas.iloc[0]} was merged, split or redrawn: give the persons or households of {year} "
-            "by LSOA as weights"
+            f"{areas.iloc[0]} was merged, split or redrawn: give the persons or households of "
+            f"{year} by LSOA as weights"
         )
     found = _looked_up(weights, areas, f"weight of {year}")
     if not (found > 0).all():

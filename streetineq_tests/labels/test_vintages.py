@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from streetineq_assets.errors import SourceError
+from streetineq_assets.labels.sources import find_sources, read_sources
 from streetineq_assets.labels.vintages import (
     carry_counts,
     carry_scores,
@@ -129,3 +130,44 @@ def test_a_malformed_lookup_is_refused(tmp_path, old, new, message):
     else:
         with pytest.raises(SourceError, match=message):
             read_links(path)
+
+
+# -- a whole source on the LSOAs of 2021 -----------------------------------------------------------
+
+
+def file_7_of_2025(inputs):
+    """The Indices of 2025: each domain's score is the area's score; population as the weights."""
+    domains = official.DOMAINS
+    header = ["LSOA code (2021)", "Local Authority District code (2024)"]
+    for domain in domains:
+        rate = " (rate)" if domain in ("Income", "Employment") else ""
+        header += [f"{domain} Score{rate}", f"{domain} Rank (where 1 is most deprived)"]
+    header.append("Total population: mid 2022")
+    population = {A: 50, **{area: int(n) for area, n in WEIGHTS_2021.items()}, R: 70}
+    rows = [
+        [area, "E09000001", *[SCORES[area] - 0.5, 1] * len(domains), population[area]]
+        for area in SCORES.index
+    ]
+    lines = [",".join(f'"{cell}"' for cell in row) for row in [header, *rows]]
+    return official.write(inputs / "iod_2015" / "File_7_2025.csv", "\n".join(lines))
+
+
+def test_the_indices_of_2025_are_carried_and_ranked_anew(tmp_path):
+    file_7_of_2025(tmp_path)
+    (tmp_path / "boundaries").mkdir()
+    lookup(tmp_path / "boundaries")
+    sources = find_sources(tmp_path)
+    assert sources.problems == ()
+    assert sources.of("crime").edition == "2025"
+    crime = read_sources(sources)["crime"].frame.set_index("lsoa11")["national_rank"]
+    # Scores of 2011, less a half: F .75, E .6, C and D .5, B .35, A .1 (F takes half of S).
+    weight = 150 / 2
+    assert (weight * 0.6 + 100 * 0.9) / (weight + 100) > 0.75
+    assert crime.to_dict() == {F: 1, E: 2, C: 3, D: 3, B: 5, A: 6}
+
+
+def test_without_the_lookup_the_indices_of_2025_say_what_they_want(tmp_path):
+    file_7_of_2025(tmp_path)
+    (problem,) = find_sources(tmp_path).problems
+    assert "is on the LSOAs of 2021" in problem
+    assert "Exact Fit Lookup" in problem
