@@ -299,14 +299,17 @@ def digest_file(path: Path) -> str:
 
 
 def digest_frame(frame: "pd.DataFrame") -> str:
-    """sha256 of a frame's values, column names and types; its index does not count."""
-    import pyarrow as pa
+    """sha256 of a frame's values, column names and types; its index does not count.
 
-    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table.combine_chunks())
-    return hashlib.sha256(sink.getvalue()).hexdigest()
+    Rows are hashed by value: the same values in another memory layout, such as a slice of a larger
+    frame, give the same digest.
+    """
+    from pandas.util import hash_pandas_object
+
+    types = [(str(name), str(kind)) for name, kind in frame.dtypes.items()]
+    digest = hashlib.sha256(json.dumps(types).encode())
+    digest.update(hash_pandas_object(frame, index=False).to_numpy().tobytes())
+    return digest.hexdigest()
 
 
 @cache

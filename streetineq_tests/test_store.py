@@ -155,6 +155,18 @@ def test_digests_of_frames_follow_values_names_and_types():
     assert digest_frame(frame) != digest_frame(frame[::-1])
 
 
+def test_the_digest_of_a_slice_is_that_of_its_values():
+    """Text with gaps lies differently in memory when it is cut out of a larger frame."""
+    whole = pd.DataFrame({"group": [1, 1, 2, 2], "text": ["a", None, "b", "c"]}, dtype="object")
+    whole = whole.astype({"group": "int64", "text": "str"})
+    grouped = dict(tuple(whole.groupby("group", sort=False)))
+    for group in (1, 2):
+        alone = whole[whole["group"] == group]
+        fresh = pd.DataFrame(alone.to_dict("list")).astype({"text": "str"})
+        assert digest_frame(alone) == digest_frame(grouped[group]) == digest_frame(fresh)
+    assert digest_frame(whole.iloc[:0]) == digest_frame(whole[whole["group"] == 9])
+
+
 PUBLISH_FOR_EVER = """
     import sys
     from streetineq_assets.store import DataStore, Recipe
