@@ -73,11 +73,10 @@ def areas(place: Place, seed: int, first_number: int) -> pd.DataFrame:
         first_number: number of the first LSOA; the others follow.
 
     Returns:
-        One row per LSOA in code order: `place, lsoa11, name, msoa11, district` (the postcodes'
-            first half),
-        `letter` (0..4 within the MSOA), `authority, authority_name, easting, northing` (metres),
-        `lon, lat` (degrees) and `outline` (shapely polygon in metres; together they tile the
-        place).
+        One row per LSOA in code order: `place, lsoa11, name, msoa11, district` (first half of its
+        postcodes), `letter` (0..4 within the MSOA), `authority, authority_name, easting, northing`
+        (metres), `lon, lat` (degrees), `outline` (shapely polygon in metres; together they tile
+        the place).
     """
     points, outlines = _tiles(place, stream(seed, "areas", place.key))
     clockwise = np.argsort(np.arctan2(points[:, 1], points[:, 0]), kind="stable")
@@ -150,10 +149,9 @@ def postcodes(area: pd.DataFrame, seed: int, live_per_lsoa: int) -> pd.DataFrame
     """The postcodes of every area: live ones of small users, and some terminated or of large users.
 
     Returns:
-        One row per postcode, sorted: `pcds, oa11, lsoa11, msoa11, authority, place, usertype,
-            dointr, doterm`
-        (YYYYMM, "" for none), `easting, northing, lon, lat`, and `live` (small user, not
-        terminated).
+        One row per postcode, sorted: `pcds, oa11, lsoa11, msoa11, authority, place, usertype`,
+        `dointr, doterm` (YYYYMM, "" for none), `easting, northing, lon, lat`, and `live` (small
+        user, not terminated).
     """
     found = [
         _postcodes_of(row, stream(seed, "postcodes", row.lsoa11), live_per_lsoa)

@@ -43,8 +43,7 @@ def plan_locations(areas: pd.DataFrame, position: int, per_lsoa: int, seed: int)
 
     Returns:
         One row per location, sorted by id: `location_id, lsoa11, number` (0.. within the area),
-            `packing`
-        (how its images are stored), `fault` ("" for none), `lon, lat, captured_at`.
+        `packing` (how its images are stored), `fault` ("" for none), `lon, lat, captured_at`.
     """
     city = areas["place"].iloc[0]
     rng = stream(seed, "locations", city)
@@ -98,11 +97,9 @@ def write_locations(
         else _served(by_area[place.lsoa11], place, seed)
         for place in locations.itertuples()
     ]
-    table = locations.assign(postcode=served, provider="synthetic", licence="CC0-1.0").explode(
-        "postcode"
-    )
+    table = locations.assign(postcode=served, provider="synthetic", licence="CC0-1.0")
     columns = ["location_id", "postcode", "lat", "lon", "captured_at", "provider", "licence"]
-    table[columns].to_csv(path, index=False, lineterminator="\n")
+    table[columns].explode("postcode").to_csv(path, index=False, lineterminator="\n")
 
 
 def _served(postcodes: pd.DataFrame, location, seed: int) -> list[str]:

@@ -15,10 +15,13 @@ from PIL import Image, ImageDraw
 
 Colour = tuple[int, int, int]
 Pixel = tuple[float, float]
+Box = tuple[float, float, float, float]  # left, bottom, right, top
 Plane = Callable[[float, float], Pixel]  # metres along and up on an upright plane, to a pixel
 
 EYE_HEIGHT_M = 2.4
 NEAREST_M = 1.2
+FOCAL = 0.75  # focal length in image widths: a view of 67 degrees
+ACROSS_M = 5.0  # how far behind the middle of the road it stands when it looks across
 WHEEL: Colour = (24, 24, 26)
 
 
@@ -45,8 +48,8 @@ class Camera:
 
     def point(self, q: float, s: float, y: float) -> Pixel:
         """Pixel of a place in the street; what is nearer than `NEAREST_M` is moved there."""
-        sideways, depth = (q, s) if self.along else (s, q + 5.0)
-        scale = 0.75 * self.width / max(depth, NEAREST_M)
+        sideways, depth = (q, s) if self.along else (s, q + ACROSS_M)
+        scale = FOCAL * self.width / max(depth, NEAREST_M)
         x = self.centre * self.width + scale * sideways
         return x, self.horizon * self.height + scale * (EYE_HEIGHT_M - y)
 
@@ -60,11 +63,11 @@ class Camera:
 
     def distance(self, q: float, s: float) -> float:
         """How far away a place is, by which painting is ordered."""
-        return s if self.along else q + 5.0
+        return s if self.along else q + ACROSS_M
 
     def metre(self, q: float, s: float) -> float:
         """How many pixels a metre spans at a place."""
-        return 0.75 * self.width / max(self.distance(q, s), NEAREST_M)
+        return FOCAL * self.width / max(self.distance(q, s), NEAREST_M)
 
 
 class Painter:
@@ -89,10 +92,8 @@ class Painter:
             x, y = self.rng.uniform(0, width), self.rng.uniform(0, 0.35 * height)
             for _ in range(5):
                 dx, dy = self.rng.normal(0, 0.06 * width), self.rng.normal(0, 0.012 * height)
-                rx, ry = (
-                    self.rng.uniform(0.03, 0.09) * width,
-                    self.rng.uniform(0.01, 0.035) * height,
-                )
+                rx = self.rng.uniform(0.03, 0.09) * width
+                ry = self.rng.uniform(0.01, 0.035) * height
                 box = (x + dx - rx, y + dy - ry, x + dx + rx, y + dy + ry)
                 self.pen.ellipse(box, fill=mix(low, (250, 250, 250), 0.6))
 
@@ -121,8 +122,8 @@ class Painter:
             fill=colour,
         )
 
-    def panel(self, place: Plane, box: tuple, colour: Colour) -> None:
-        """A rectangle (left, bottom, right, top) in metres on an upright plane."""
+    def panel(self, place: Plane, box: Box, colour: Colour) -> None:
+        """A rectangle in metres on an upright plane."""
         left, bottom, right, top = box
         corners = [place(left, bottom), place(right, bottom), place(right, top), place(left, top)]
         self.pen.polygon(corners, fill=colour)

@@ -8,6 +8,7 @@ not: census tables (`census`), which values an area has (`latent`), nor reading 
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import NormalDist
 
@@ -77,7 +78,7 @@ def write_file_7(folder: Path, areas: pd.DataFrame, values: pd.DataFrame, seed: 
         seed: of the study.
     """
     overall = values[[outcome for *_, outcome in _DOMAINS]].mean(axis=1)
-    table = dict(zip(_AREA_COLUMNS, (areas[c] for c in _area_fields()), strict=True))
+    table = _named(areas, _AREA_COLUMNS)
     table |= _index("Index of Multiple Deprivation (IMD)", "points", overall / overall.std())
     for name, kind, outcome in _DOMAINS:
         table |= _index(name, kind, values[outcome])
@@ -93,8 +94,10 @@ def write_file_7(folder: Path, areas: pd.DataFrame, values: pd.DataFrame, seed: 
     pd.DataFrame(table).to_csv(folder / FILE_7, index=False, lineterminator="\r\n")
 
 
-def _area_fields() -> tuple[str, ...]:
-    return ("lsoa11", "name", "authority", "authority_name")
+def _named(areas: pd.DataFrame, names: Sequence[str]) -> dict[str, pd.Series]:
+    """Code, name and local authority of each area under a publisher's column names."""
+    fields = ("lsoa11", "name", "authority", "authority_name")
+    return {name: areas[field] for name, field in zip(names, fields, strict=True)}
 
 
 def national_ranks(values: np.ndarray) -> np.ndarray:
@@ -138,11 +141,7 @@ def write_income(folder: Path, areas: pd.DataFrame, values: pd.DataFrame) -> Non
         areas: `lsoa11, name, authority, authority_name` of the one city that the file covers.
         values: aligned with `areas`; `mean_income` and `median_income`, standardised.
     """
-    table = dict(
-        zip(
-            ("Code", "Name", "LAD code", "Borough"), (areas[c] for c in _area_fields()), strict=True
-        )
-    )
+    table = _named(areas, ("Code", "Name", "LAD code", "Borough"))
     for label, middling, outcome in (
         ("Mean", 46_000, "mean_income"),
         ("Median", 35_000, "median_income"),
