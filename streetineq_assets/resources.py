@@ -237,8 +237,10 @@ def define_asset(
     module is imported. So assets are plain functions, and each folder's `build_assets` wires them.
     """
     with warnings.catch_warnings():
-        # Partitions of a check are a preview in 1.13; a test holds what we need of them.
+        # Partitions of a check are a preview in 1.13, policies of back-fills are in beta; tests
+        # hold what we need of them.
         warnings.simplefilter("ignore", dg.PreviewWarning)
+        warnings.simplefilter("ignore", dg.BetaWarning)
         specs = [
             dg.AssetCheckSpec(
                 check.name,
@@ -249,12 +251,13 @@ def define_asset(
             )
             for check in checks
         ]
-    return dg.asset(
-        partitions_def=partitions_def,
-        check_specs=specs or None,
-        owners=["team:streetineq"],
-        **attributes,
-    )(_explained(compute))
+        decorate = dg.asset(
+            partitions_def=partitions_def,
+            check_specs=specs or None,
+            owners=["team:streetineq"],
+            **attributes,
+        )
+        return decorate(_explained(compute))
 
 
 def check_results(asset: str, checks: Iterable[Check]) -> Iterator[dg.AssetCheckResult]:

@@ -17,7 +17,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -221,7 +220,8 @@ class DataStore:
         folder = self.folder(asset, partition)
         folder.mkdir(parents=True, exist_ok=True)
         _sweep_stale(folder)
-        staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=folder))
+        staging = folder / f"{_STAGING}{uuid.uuid4().hex[:12]}"
+        staging.mkdir()
         try:
             summary = dict(write(staging))
             files = _seal(staging)

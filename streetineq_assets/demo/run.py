@@ -15,6 +15,7 @@ import dagster as dg
 from filelock import FileLock, Timeout
 
 from streetineq_assets.definitions import build_definitions
+from streetineq_assets.demo.summary import summary_lines
 from streetineq_assets.errors import StreetineqError
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
