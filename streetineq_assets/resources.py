@@ -324,7 +324,7 @@ def _plots(folder: Path, manifest: Manifest) -> dict[str, Any]:
         shown[f"{path.stem}_file"] = dg.MetadataValue.path(str(path))
         if manifest.files[name].bytes <= INLINE_LIMIT_BYTES:
             text = base64.b64encode(path.read_bytes()).decode()
-            shown[path.stem] = dg.MetadataValue.md(f"![{path.stem}](data:image/png;base64,{text})")
+            shown[f"{path.stem}_plot"] = dg.MetadataValue.md(f"![{path.stem}](data:image/png;base64,{text})")
     return shown
 
 
@@ -337,7 +337,11 @@ def _main_table(path: Path, manifest: Manifest, columns: Mapping[str, str]) -> d
     schema, rows = pq.read_schema(path), pq.read_metadata(path).num_rows
     count = "dagster/partition_row_count" if manifest.partition else "dagster/row_count"
     described = [
-        dg.TableColumn(field.name, type=str(field.type), description=columns.get(field.name))
+        dg.TableColumn(
+            field.name,
+            type=str(field.type).removeprefix("large_"),
+            description=columns.get(field.name),
+        )
         for field in schema
     ]
     return {count: rows, "dagster/column_schema": dg.TableSchema(columns=described)}

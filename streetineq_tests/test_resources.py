@@ -43,7 +43,7 @@ def run(tmp_path, source):
                 raise source.error
             frame = pd.DataFrame({"lsoa11": ["E01000001", "E01000002"], "share": source.shares})
             frame.to_parquet(folder / "shares.parquet")
-            (folder / "plot.png").write_bytes(b"\x89PNG")
+            (folder / "picture.png").write_bytes(b"\x89PNG")
             ok = bool(frame["share"].le(1).all())
             return Findings(
                 figures={"mean_share": float(frame["share"].mean()), "undefined": float("nan")},
@@ -95,8 +95,8 @@ def test_a_result_shows_rows_columns_figures_tables_and_plots(run):
     assert shown["mean_share"].value == pytest.approx(0.15)
     assert "undefined" not in shown
     assert shown["sources"].value.records[0].data == {"file": "a.csv", "rows": 2}
-    assert shown["plot"].value.startswith("![plot](data:image/png;base64,")
-    assert shown["plot_file"].value.endswith("plot.png")
+    assert shown["picture_plot"].value.startswith("![picture](data:image/png;base64,")
+    assert shown["picture_file"].value.endswith("picture.png")
     assert shown["skipped"].value is False
 
 
