@@ -7,6 +7,7 @@ images are encoded and what becomes of their codes (`extraction`).
 
 import hashlib
 import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -116,16 +117,17 @@ def compile_model(model: "keras.Model", *, batch_size: int, device: Device) -> E
     replicas = strategy.num_replicas_in_sync
     shape = tf.TensorSpec((batch_size // replicas, *model.input_shape[1:]), tf.float32)
 
-    @tf.function(input_signature=[shape], jit_compile=device.jit_inference)
     def forward(images: Any) -> Any:
         return tf.cast(model(images, training=False), tf.float32)
 
     if replicas == 1:
-        return forward
+        return tf.function(forward, input_signature=[shape], jit_compile=device.jit_inference)
+
+    compiled = tf.function(forward, jit_compile=device.jit_inference)
 
     @tf.function
     def forward_everywhere(images: Any) -> Any:
-        return strategy.run(forward, args=(images,))
+        return strategy.run(compiled, args=(images,))
 
     def encode(images: np.ndarray) -> Any:
         parts = np.split(images, replicas)
@@ -207,19 +209,28 @@ def _build_backbone(settings: Settings, file: Path | None, seed: int) -> "keras.
         _load_file(network, file)
     elif settings.weights == "random":
         _randomise(network, seed)
-    layers = [layer.name for layer in network.layers]
-    if settings.layer not in layers:
-        raise StudyError(
-            f"encoder.layer is {settings.layer!r}, which {settings.backbone} does not have: one of "
-            + ", ".join(layers)
-        )
     inputs = keras.Input((SIDE, SIDE, 3), name="bgr_minus_means")
     rgb = keras.ops.flip(inputs + CHANNEL_MEANS, axis=-1)
-    part = keras.Model(network.input, network.get_layer(settings.layer).output)
+    part = keras.Model(network.input, _layer(network, settings).output)
     codes = part(module.preprocess_input(rgb))
     if len(codes.shape) == 4:
         codes = keras.layers.GlobalAveragePooling2D()(codes)
     return keras.Model(inputs, keras.layers.Flatten()(codes), name=settings.backbone)
+
+
+def _layer(network: "keras.Model", settings: Settings) -> "keras.Layer":
+    """The layer by name; Keras numbers those that have none of their own, within a process."""
+    names = [layer.name for layer in network.layers]
+    numbered = re.compile(re.escape(settings.layer) + r"_\d+")
+    found = [name for name in names if name == settings.layer] or [
+        name for name in names if numbered.fullmatch(name)
+    ]
+    if len(found) != 1:
+        raise StudyError(
+            f"encoder.layer is {settings.layer!r}, which {settings.backbone} does not have: one of "
+            + ", ".join(names)
+        )
+    return network.get_layer(found[0])
 
 
 def _application(backbone: str) -> tuple[Any, Callable[..., "keras.Model"]]:

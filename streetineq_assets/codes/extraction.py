@@ -138,8 +138,8 @@ class _Extraction:
         for path in previous:
             self._index(self.files.enter_context(Bucket(path)), wanted)
         for path in sorted(self.work.glob(_PART)):
-            part = self.files.enter_context(Bucket(path))
-            if part.contents.identity == self.encoder.identity and part.is_intact():
+            part = self._usable_part(path)
+            if part:
                 self._index(part, wanted)
             else:
                 self.report(f"{path.name} is damaged or of another encoder: dropped")
@@ -186,6 +186,14 @@ class _Extraction:
         digest = write_bucket(target, contents, self._merged(ids, not_finite))
         self.seconds["write"] += time.perf_counter() - started
         return self._findings(target, contents, not_finite["rows"], digest)
+
+    def _usable_part(self, path: Path) -> Bucket | None:
+        try:
+            part = self.files.enter_context(Bucket(path))
+        except StoreError:
+            return None
+        same = part.contents.identity == self.encoder.identity
+        return part if same and part.is_intact() else None
 
     def _index(self, file: Bucket, wanted: set[str]) -> None:
         contents = file.contents

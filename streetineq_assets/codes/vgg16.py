@@ -10,6 +10,7 @@ codes are negative as often as not.
 
 import hashlib
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -114,7 +115,7 @@ def download_weights() -> Path:
     """
     import keras
 
-    home = Path(keras.config.keras_home()) / "models"
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
     try:
         found = keras.utils.get_file(
             WEIGHT_FILE, _WEIGHT_URL, cache_subdir="models", file_hash=WEIGHT_FILE_MD5

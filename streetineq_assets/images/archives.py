@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 TAR_SUFFIXES = (".tar",)
 GZIPPED_TAR_SUFFIXES = (".tgz", ".tar.gz")
@@ -105,8 +106,29 @@ def _open_tar(path: Path) -> Iterator[tarfile.TarFile]:
     with tarfile.open(path, mode) as archive:
         if mode == "r:gz":
             # Seeking back within this buffer does not start decompression anew.
-            archive.fileobj = io.BufferedReader(archive.fileobj, _BUFFER_BYTES)
+            archive.fileobj = io.BufferedReader(_Decompressed(archive.fileobj), _BUFFER_BYTES)
         yield archive
+
+
+class _Decompressed(io.RawIOBase):
+    """A gzip file that gives all bytes before a cut; `GzipFile.read` drops those read last."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read1(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def _list_tar(archive: tarfile.TarFile, listing: Listing) -> None:

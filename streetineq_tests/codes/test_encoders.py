@@ -1,0 +1,200 @@
+"""The study's encoder: other backbones, checked weights, one or several devices."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from streetineq_assets.codes.encoders import load_encoder, relative_change, weights_input
+from streetineq_assets.codes.preprocess import CHANNEL_MEANS
+from streetineq_assets.devices import Device
+from streetineq_assets.errors import SourceError, SourceMissingError, StudyError
+from streetineq_assets.study import Encoder as Settings
+
+CPU = Device(kind="cpu")
+SMALL = {
+    "backbone": "mobilenet_v2",
+    "layer": "global_average_pooling2d",
+    "weights": "random",
+    "batch_size": 5,
+}
+
+
+def images(count, seed=0):
+    drawn = np.random.default_rng(seed).uniform(0, 255, (count, 224, 224, 3))
+    return drawn.astype(np.float32) - CHANNEL_MEANS
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    return load_encoder(Settings(**SMALL), root=tmp_path_factory.mktemp("s"), seed=3, device=CPU)
+
+
+def test_another_backbone_has_its_own_width(small):
+    assert small.width == 1280
+    assert small.batch_size == 8, "a multiple of four views"
+    codes = np.asarray(small.encode(images(8)))
+    assert codes.shape == (8, 1280)
+    assert codes.dtype == np.float32
+    assert codes.std(axis=0).max() > 0
+    assert small.identity["backbone"] == "mobilenet_v2"
+    assert small.identity["width"] == 1280
+
+
+def test_another_backbone_sees_red_green_blue_as_it_was_trained(small):
+    """The same network, fed by Keras's own preprocessing, gives the same codes."""
+    import keras
+
+    batch = images(8)
+    network = keras.applications.MobileNetV2(weights=None)
+    again = load_encoder(Settings(**SMALL), root=".", seed=3, device=CPU)
+    part = keras.Model(network.input, network.layers[-2].output)
+    _copy_random(network, seed=3)
+    rgb = (batch + CHANNEL_MEANS)[..., ::-1]
+    expected = np.asarray(part(keras.applications.mobilenet_v2.preprocess_input(rgb.copy())))
+    np.testing.assert_allclose(np.asarray(again.encode(batch)), expected, rtol=1e-3, atol=1e-3)
+
+
+def _copy_random(network, seed):
+    for number, layer in enumerate(network.layers):
+        for variable in layer.weights:
+            if len(variable.shape) > 1:
+                shape = tuple(variable.shape)
+                fan_in = np.prod(shape[:2] if "depthwise" in layer.name else shape[:-1])
+                generator = np.random.default_rng([seed, number])
+                drawn = generator.standard_normal(shape, dtype=np.float32)
+                variable.assign(drawn * np.sqrt(2 / fan_in))
+
+
+def test_a_layer_of_a_backbone_is_averaged_over_space(tmp_path):
+    settings = Settings(**SMALL | {"layer": "block_3_expand"})
+    encoder = load_encoder(settings, root=tmp_path, seed=3, device=CPU)
+    assert encoder.width == 144
+    assert np.asarray(encoder.encode(images(8))).shape == (8, 144)
+
+
+def test_a_code_depends_on_neither_place_nor_company_in_its_batch(small):
+    batch = images(8)
+    alone = np.zeros_like(batch)
+    alone[5] = batch[2]
+    codes, other = np.asarray(small.encode(batch)), np.asarray(small.encode(alone))
+    np.testing.assert_array_equal(codes[2], other[5])
+
+
+def test_the_same_seed_gives_the_same_weights(small, tmp_path):
+    again = load_encoder(Settings(**SMALL), root=tmp_path, seed=3, device=CPU)
+    other = load_encoder(Settings(**SMALL), root=tmp_path, seed=4, device=CPU)
+    assert again.identity == small.identity
+    assert other.identity["weights_sha256"] != small.identity["weights_sha256"]
+
+
+def test_unknown_backbones_and_layers_are_named(tmp_path):
+    with pytest.raises(StudyError, match=r"encoder\.backbone is 'vgg99'"):
+        load_encoder(
+            Settings(backbone="vgg99", weights="random"), root=tmp_path, seed=0, device=CPU
+        )
+    with pytest.raises(StudyError, match=r"encoder\.layer is 'fc99'.*block_3_expand"):
+        load_encoder(Settings(**SMALL | {"layer": "fc99"}), root=tmp_path, seed=0, device=CPU)
+
+
+def test_the_change_by_other_arithmetic_is_relative():
+    def exact(batch):
+        return batch.reshape(len(batch), -1)[:, :10]
+
+    assert relative_change(exact, lambda batch: exact(batch) * 1.01, 4) == pytest.approx(
+        0.01, rel=1e-4
+    )
+
+
+class TestWeightsInput:
+    def test_it_is_the_files_sha256(self, tmp_path):
+        (tmp_path / "w.h5").write_bytes(b"weights")
+        expected = hashlib.sha256(b"weights").hexdigest()
+        assert weights_input(Settings(weights="w.h5"), tmp_path, 1) == expected
+        assert weights_input(Settings(weights="w.h5", weights_sha256=expected), tmp_path, 1)
+
+    def test_another_sha256_than_the_study_names(self, tmp_path):
+        (tmp_path / "w.h5").write_bytes(b"weights")
+        settings = Settings(weights="w.h5", weights_sha256="0" * 64)
+        for check in (
+            lambda: weights_input(settings, tmp_path, 1),
+            lambda: load_encoder(settings, root=tmp_path, seed=1, device=CPU),
+        ):
+            with pytest.raises(SourceError, match=r"w\.h5 has the sha256 .* expects 0000"):
+                check()
+
+    def test_a_missing_file(self, tmp_path):
+        with pytest.raises(SourceMissingError, match="553 MB"):
+            weights_input(Settings(weights="w.h5"), tmp_path, 1)
+
+    def test_random_weights_depend_on_the_seed(self, tmp_path):
+        settings = Settings(weights="random")
+        assert weights_input(settings, tmp_path, 1) != weights_input(settings, tmp_path, 2)
+
+
+TWO_DEVICES = """
+import json, sys
+from pathlib import Path
+from types import SimpleNamespace
+import numpy as np
+from streetineq_assets.codes.encoders import compile_model, load_encoder
+from streetineq_assets.devices import DeviceRequest, lease
+from streetineq_assets.study import Encoder as Settings
+
+settings = Settings(**json.loads(sys.argv[1]))
+with lease(DeviceRequest(kind="cpu", logical_cpus=2), Path(sys.argv[2])) as device:
+    import tensorflow as tf
+    replicas = device.strategy().num_replicas_in_sync
+    encoder = load_encoder(settings, root=Path("."), seed=3, device=device)
+    images = np.random.default_rng(0).uniform(-100, 100, (8, 224, 224, 3)).astype(np.float32)
+    codes = np.asarray(encoder.encode(images))
+np.save(Path(sys.argv[2]) / "codes.npy", codes)
+print(json.dumps([replicas, encoder.batch_size]))
+"""
+
+
+def test_two_devices_give_the_same_codes_as_one(small, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_DEVICES, json.dumps(SMALL), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == [2, 8]
+    batch = np.random.default_rng(0).uniform(-100, 100, (8, 224, 224, 3)).astype(np.float32)
+    expected = np.asarray(small.encode(batch))
+    found = np.load(tmp_path / "codes.npy")
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+
+
+def test_mixed_precision_is_left_alone_on_the_cpu(tmp_path):
+    import keras
+
+    encoder = load_encoder(
+        Settings(**SMALL | {"mixed_precision": True}), root=tmp_path, seed=3, device=CPU
+    )
+    assert encoder.identity["mixed_precision"] is False
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_mixed_precision_reports_how_far_codes_move(tmp_path, small):
+    """A stand-in for a GPU: the same arithmetic on the CPU, without XLA."""
+    import keras
+    import tensorflow as tf
+
+    gpu = SimpleNamespace(kind="gpu", jit_inference=False, strategy=tf.distribute.get_strategy)
+    encoder = load_encoder(
+        Settings(**SMALL | {"mixed_precision": True}), root=tmp_path, seed=3, device=gpu
+    )
+    assert encoder.identity["mixed_precision"] is True
+    assert 1e-6 < encoder.figures["mixed_precision_change"] < 0.05
+    codes = np.asarray(encoder.encode(images(8)))
+    assert codes.dtype == np.float32
+    change = np.abs(codes - np.asarray(small.encode(images(8)))).max()
+    assert 0 < change < 0.1 * np.abs(codes).max()
+    assert keras.config.dtype_policy().name == "float32"

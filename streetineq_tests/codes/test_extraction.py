@@ -1,0 +1,396 @@
+"""A bucket's extraction: nothing is lost, nothing is done twice, everything is accounted for."""
+
+import errno
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+import time
+import tracemalloc
+
+import h5py
+import numpy as np
+import pytest
+
+from streetineq_assets.codes import extraction
+from streetineq_assets.codes.bucket import Bucket
+from streetineq_assets.codes.extraction import Pace, extract_bucket
+from streetineq_assets.codes.prefetch import prefetch
+from streetineq_assets.codes.preprocess import preprocess
+from streetineq_assets.codes.reading import plan, reasons_by_location
+from streetineq_assets.errors import StoreError
+from streetineq_tests.codes.fakes import WIDTH, codes_of, fake_encoder, listing
+from streetineq_tests.codes.test_preprocess import bomb
+from streetineq_tests.images.pictures import (
+    HTML,
+    picture,
+    views_of,
+    write_files,
+    write_tar,
+    write_zip,
+)
+
+IDS = [f"L{number:02d}" for number in range(20)]
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Twenty locations with all their images, in files and archives of every kind."""
+    files = views_of(IDS)
+    groups = [dict(list(files.items())[start : start + 20]) for start in range(0, 80, 20)]
+    write_files(tmp_path / "images", {f"deep/{name}": data for name, data in groups[0].items()})
+    write_tar(tmp_path / "images" / "1.tar", groups[1])
+    # All a's, then all b's: views of a location are far apart.
+    write_tar(tmp_path / "images" / "2.tgz", dict(sorted(groups[2].items(), key=lambda f: f[0][4])))
+    write_zip(tmp_path / "images" / "3.zip", groups[3])
+    return tmp_path / "images"
+
+
+@pytest.fixture
+def extract(tmp_path, root):
+    work = tmp_path / "work"
+    work.mkdir()
+
+    def run(ids=IDS, encoder=None, *, name="codes.h5", **options):
+        return extract_bucket(
+            listing(root, ids),
+            root=root,
+            encoder=encoder or fake_encoder(),
+            target=tmp_path / name,
+            work=work,
+            **options,
+        )
+
+    run.work, run.folder = work, tmp_path
+    return run
+
+
+def contents(path):
+    with Bucket(path) as bucket:
+        assert bucket.is_intact()
+        return bucket.contents, bucket.read(slice(None))
+
+
+def failed(findings):
+    return {check.name for check in findings.checks if not check.passed}
+
+
+def test_every_row_is_its_locations_own(extract):
+    """Codes of each row, from the bytes whose sha256 stands beside them, by hand."""
+    findings = extract()
+    found, features = contents(extract.folder / "codes.h5")
+    assert found.location_ids == IDS
+    assert features.shape == (20, 4, WIDTH)
+    assert features.dtype == np.float32
+    for row, location_id in enumerate(IDS):
+        images = list(views_of(IDS).values())[4 * row : 4 * row + 4]
+        expected = codes_of(np.stack([preprocess(image) for image in images]))
+        np.testing.assert_array_equal(features[row], expected, err_msg=location_id)
+    assert not failed(findings)
+    assert findings.figures["extracted"] == findings.figures["listed"] == 20
+
+
+def test_hashes_are_those_of_the_files(extract, root):
+    extract()
+    found, _ = contents(extract.folder / "codes.h5")
+    for name in ("L00_a.png", "L04_d.png"):
+        digest = hashlib.sha256((root / "deep" / name).read_bytes()).hexdigest()
+        row, view = IDS.index(name[:3]), "abcd".index(name[4])
+        assert found.image_sha256[row, view] == digest
+
+
+def test_the_file_can_be_read_by_any_hdf5_reader(extract):
+    extract(attributes={"synthetic": True, "versions": "{}"})
+    with h5py.File(extract.folder / "codes.h5") as file:
+        assert file["features"].shape == (20, 4, WIDTH)
+        assert file["location_id"].asstr()[3] == "L03"
+        assert file["image_sha256"].shape == (20, 4)
+        assert file.attrs["backbone"] == "fake"
+        assert file.attrs["width"] == WIDTH
+        assert file.attrs["synthetic"]
+        assert len(file["rejected_location_id"]) == 0
+
+
+BAD = {
+    "empty": b"",
+    "html": HTML,
+    "truncated": picture(900, kind="JPEG")[:600],
+    "huge": bomb(30_000, 30_000),
+    "thin": picture(901, size=(300, 1)),
+}
+
+
+class TestRejections:
+    """Every kind of bad image, one location each, and a good one beside them."""
+
+    @pytest.fixture
+    def faulty(self, root):
+        files = views_of([*BAD, "good", "wrong_extension", "no_view", "nothing"])
+        for location_id, data in BAD.items():
+            files[f"{location_id}_b.png"] = data
+        files["wrong_extension_a.png"] = picture(902, kind="JPEG")
+        del files["no_view_c.png"]
+        files = {name: data for name, data in files.items() if not name.startswith("nothing")}
+        write_files(root, files)
+        write_tar(root / "cut.tar", views_of(["cut"]))
+        data = (root / "cut.tar").read_bytes()
+        (root / "cut.tar").write_bytes(data[: len(data) // 3])
+        return [*BAD, "good", "wrong_extension", "no_view", "nothing", "cut"]
+
+    def test_accounting_by_reason(self, extract, faulty):
+        findings = extract(faulty)
+        assert findings.tables["without_codes"] == [
+            {"reason": "cut_off", "locations": 1},
+            {"reason": "empty_file", "locations": 1},
+            {"reason": "missing", "locations": 1},
+            {"reason": "missing_view", "locations": 1},
+            {"reason": "not_an_image", "locations": 1},
+            {"reason": "too_large", "locations": 1},
+            {"reason": "too_small", "locations": 1},
+            {"reason": "truncated", "locations": 1},
+        ]
+        figures = findings.figures
+        assert (figures["listed"], figures["extracted"]) == (10, 2)
+        assert (figures["rejected"], figures["missing"]) == (7, 1)
+        assert failed(findings) == {"complete"}
+
+    def test_rejected_views_are_named_in_the_file(self, extract, faulty):
+        extract(faulty)
+        found, _ = contents(extract.folder / "codes.h5")
+        assert found.location_ids == ["good", "wrong_extension"]
+        told = {(entry.location_id, entry.view, entry.reason) for entry in found.rejections}
+        assert ("html", "b", "not_an_image") in told
+        assert ("no_view", "c", "missing_view") in told
+        assert {("nothing", view, "missing") for view in "abcd"} <= told
+
+    def test_a_mended_image_is_encoded_and_the_others_are_not(self, extract, faulty, root):
+        extract(faulty)
+        (root / "html_b.png").write_bytes(picture(7))
+        encoder = fake_encoder()
+        findings = extract(faulty, encoder, name="again.h5", previous=[extract.folder / "codes.h5"])
+        assert findings.figures["encoded_now"] == 1
+        assert findings.figures["extracted"] == 3
+
+    def test_files_that_vanish_after_listing(self, extract, root):
+        images = listing(root, IDS)
+        (root / "deep" / "L00_a.png").unlink()
+        (root / "1.tar").unlink()
+        findings = extract_bucket(
+            images,
+            root=root,
+            encoder=fake_encoder(),
+            target=extract.folder / "codes.h5",
+            work=extract.work,
+        )
+        assert findings.tables["without_codes"] == [
+            {"reason": "damaged_archive", "locations": 5},
+            {"reason": "gone", "locations": 1},
+        ]
+
+    def test_identical_views_are_a_warning(self, extract, root):
+        (root / "deep" / "L00_a.png").write_bytes((root / "deep" / "L00_b.png").read_bytes())
+        findings = extract()
+        assert failed(findings) == {"distinct_views"}
+        assert findings.figures["identical_views"] == 1
+
+
+def test_an_empty_bucket_is_an_empty_file(extract):
+    findings = extract([])
+    found, features = contents(extract.folder / "codes.h5")
+    assert found.location_ids == []
+    assert features.shape == (0, 4, WIDTH)
+    assert not failed(findings)
+
+
+def test_codes_that_are_not_finite_block(extract):
+    encoder = fake_encoder()
+    broken = extraction.replace(encoder, encode=lambda pixels: codes_of(pixels) * np.inf)
+    assert "finite" in failed(extract(encoder=broken))
+
+
+class TestReuse:
+    def test_unchanged_images_are_not_encoded_again(self, extract):
+        first = extract()
+        encoder = fake_encoder()
+        second = extract(encoder=encoder, name="b.h5", previous=[extract.folder / "codes.h5"])
+        assert encoder.encode.calls == []
+        assert second.figures["reused"] == 20
+        assert second.digest == first.digest
+
+    def test_only_what_is_new_or_changed_is_encoded_and_the_removed_is_dropped(self, extract, root):
+        extract(IDS[:10])
+        (root / "deep" / "L03_c.png").write_bytes(picture(77))
+        encoder = fake_encoder()
+        findings = extract(IDS[2:12], encoder, name="b.h5", previous=[extract.folder / "codes.h5"])
+        assert findings.figures["encoded_now"] == 3
+        assert findings.figures["reused"] == 7
+        found, _ = contents(extract.folder / "b.h5")
+        assert found.location_ids == IDS[2:12]
+        for part in extract.work.glob("part-*"):
+            part.unlink()
+        fresh = extract(IDS[2:12], name="c.h5")
+        assert fresh.figures["encoded_now"] == 10
+        assert findings.digest == fresh.digest
+
+    @pytest.mark.parametrize(
+        "change", [{"weights_sha256": "1" * 64}, {"preprocessing": "suel2019"}, {"layer": "fc7"}]
+    )
+    def test_another_encoder_reuses_nothing(self, extract, change):
+        extract()
+        encoder = fake_encoder(**change)
+        findings = extract(encoder=encoder, name="b.h5", previous=[extract.folder / "codes.h5"])
+        assert findings.figures["encoded_now"] == 20
+
+    def test_a_file_that_only_moved_is_not_encoded_again(self, extract, root):
+        extract(IDS[:5])
+        (root / "deep").rename(root / "elsewhere")
+        findings = extract(IDS[:5], name="b.h5", previous=[extract.folder / "codes.h5"])
+        assert findings.figures["reused"] == 5
+
+
+class TestInterruption:
+    def test_finished_parts_are_kept_when_the_encoder_fails(self, extract):
+        encoder = fake_encoder()
+
+        def fails_late(pixels):
+            if len(encoder.encode.calls) == 6:
+                raise RuntimeError("device lost")
+            return encoder.encode(pixels)
+
+        broken = extraction.replace(encoder, encode=fails_late)
+        with pytest.raises(RuntimeError, match="device lost"):
+            extract(encoder=broken, pace=Pace(part_rows=4))
+        assert not (extract.folder / "codes.h5").exists()
+        assert threading.active_count() < 8, "worker threads have ended"
+        findings = extract()
+        assert findings.figures["reused"] == 8
+        assert findings.figures["encoded_now"] == 12
+
+    def test_a_damaged_part_is_dropped_and_made_again(self, extract):
+        extract(pace=Pace(part_rows=5))
+        parts = sorted(extract.work.glob("part-*.h5"))
+        assert len(parts) == 4
+        with h5py.File(parts[0], "a") as file:
+            file["features"][0, 0, 0] += 1
+        parts[1].write_bytes(parts[1].read_bytes()[:-3000])
+        told = []
+        findings = extract(name="b.h5", report=told.append)
+        assert findings.figures["encoded_now"] == 10
+        assert len(told) == 2
+        assert not parts[0].exists()
+
+    def test_two_processes_do_not_share_a_workspace(self, extract):
+        other = extraction.FileLock(extract.work / "lock")
+        with other, pytest.raises(StoreError, match="another process"):
+            extract()
+
+    def test_a_part_is_written_after_its_time(self, extract):
+        extract(encoder=fake_encoder(seconds=0.05), pace=Pace(part_seconds=0.08))
+        assert len(list(extract.work.glob("part-*.h5"))) > 2
+
+
+class TestFullDisk:
+    def test_it_is_said_in_one_sentence(self, extract, monkeypatch):
+        extract(IDS[:4])
+
+        def full(*_, **__):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(h5py.Group, "create_dataset", full)
+        with pytest.raises(StoreError, match=r"disk is full while writing .*free some space"):
+            extract(name="b.h5")
+
+    def test_a_real_limit_of_the_file_size_stops_the_run_and_keeps_what_is_there(self, tmp_path):
+        """In a process of its own, whose files may not grow beyond 200 kB."""
+        script = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from streetineq_assets.codes.bucket import Contents, write_bucket
+from streetineq_assets.errors import StoreError
+folder = Path(sys.argv[1])
+def write(count):
+    hashes = np.full((count, 4), "0" * 64)
+    ids = [f"{n:04d}" for n in range(count)]
+    blocks = (np.ones((10, 4, 64), np.float32) for _ in range(count // 10))
+    write_bucket(folder / "codes.h5", Contents(ids, hashes, {"width": 64}), blocks)
+write(20)
+before = (folder / "codes.h5").read_bytes()
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+try:
+    write(1000)
+except StoreError as error:
+    assert "disk is full" in str(error), error
+    assert (folder / "codes.h5").read_bytes() == before
+    print("as it should")
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout.strip() == "as it should", done.stderr
+
+
+class TestPlan:
+    def test_a_location_counts_once_with_its_first_reason(self, root):
+        (root / "deep" / "L00_b.png").unlink()
+        (root / "deep" / "L00_d.png").unlink()
+        jobs, rejections = plan(listing(root, [*IDS, "new"]))
+        assert len(jobs) == 19
+        assert reasons_by_location(rejections) == {"L00": "missing_view", "new": "missing"}
+
+
+class TestPrefetch:
+    def test_results_come_in_order(self):
+        def slow_first(number):
+            time.sleep(0.05 if number == 0 else 0)
+            return number * number
+
+        found = list(prefetch(slow_first, range(20), workers=4, ahead=5))
+        assert found == [number * number for number in range(20)]
+
+    def test_it_works_ahead_but_not_far(self):
+        started = []
+        results = prefetch(started.append, range(1000), workers=2, ahead=3)
+        next(results)
+        time.sleep(0.2)
+        assert 3 <= len(started) <= 8
+        results.close()
+
+    @pytest.mark.parametrize("where", ["items", "function"])
+    def test_errors_come_at_their_place(self, where):
+        def items():
+            yield from range(3)
+            if where == "items":
+                raise OSError("no more")
+
+        def function(number):
+            if where == "function" and number == 2:
+                raise OSError("no more")
+            return number
+
+        results = prefetch(function, items(), workers=2, ahead=2)
+        assert [next(results), next(results)] == [0, 1]
+        with pytest.raises(OSError, match="no more"):
+            list(results)
+
+    def test_threads_end_when_the_caller_stops(self):
+        before = threading.active_count()
+        results = prefetch(lambda n: n, iter(int, 1), workers=3, ahead=2)
+        next(results)
+        results.close()
+        assert threading.active_count() == before
+
+
+def test_memory_does_not_grow_with_the_bucket(extract, root):
+    """345 MB of decoded pixels pass through; what waits is bounded by two batches."""
+    ids = [f"M{number:03d}" for number in range(150)]
+    write_files(root, views_of(ids))
+    tracemalloc.start()
+    extract(ids, fake_encoder(batch_size=4), pace=Pace(workers=2))
+    peak_mb = tracemalloc.get_traced_memory()[1] / 1e6
+    tracemalloc.stop()
+    assert peak_mb < 60

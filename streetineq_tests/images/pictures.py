@@ -1,0 +1,52 @@
+"""Small pictures and folders of them for the tests of images and codes."""
+
+import io
+import tarfile
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+VIEWS = "abcd"
+HTML = b"<!DOCTYPE html><html><body>404 Not Found</body></html>"
+
+
+def picture(seed: int, *, size: tuple[int, int] = (40, 30), kind: str = "PNG") -> bytes:
+    """An encoded picture of width and height `size`, different for every seed."""
+    width, height = size
+    noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, kind)
+    return file.getvalue()
+
+
+def views_of(ids: Iterable[str], *, first_seed: int = 0) -> dict[str, bytes]:
+    """File name to bytes of four views for each id."""
+    names = [f"{location_id}_{view}.png" for location_id in ids for view in VIEWS]
+    return {name: picture(seed) for seed, name in enumerate(names, start=first_seed)}
+
+
+def write_files(folder: Path, files: dict[str, bytes]) -> None:
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def write_tar(path: Path, files: dict[str, bytes], *, modified: int = 1_500_000_000) -> None:
+    mode = "w:gz" if path.suffix == ".tgz" else "w"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, mode) as archive:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mtime = len(data), modified
+            archive.addfile(info, io.BytesIO(data))
+
+
+def write_zip(path: Path, files: dict[str, bytes]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)

@@ -1,0 +1,159 @@
+"""Archives: only safe members are read, and damage is said, not raised."""
+
+import io
+import os
+import tarfile
+import zipfile
+
+import pytest
+
+from streetineq_assets.images import archives
+from streetineq_assets.images.archives import is_archive, list_members, read_members
+from streetineq_tests.images.pictures import write_tar, write_zip
+
+FILES = {f"deep/er/{number}_a.png": bytes([number]) * 2000 for number in range(20)}
+
+
+def write_archive(path, files):
+    write_zip(path, files) if path.suffix == ".zip" else write_tar(path, files)
+    return path
+
+
+@pytest.fixture(params=["x.tar", "x.tgz", "x.zip"])
+def archive(request, tmp_path):
+    return write_archive(tmp_path / request.param, FILES)
+
+
+def test_names_of_archives():
+    assert all(map(is_archive, ["1.tar", "a/1.tgz", "1.TAR.GZ", "1.zip"]))
+    assert not any(map(is_archive, ["1.png", "tar", "1.tgz.part"]))
+
+
+def test_members_are_listed_in_archive_order(archive):
+    listing = list_members(archive)
+    assert listing.damage is None
+    assert [member.name for member in listing.members] == list(FILES)
+    assert {member.size_bytes for member in listing.members} == {2000}
+    assert not any(member.refused for member in listing.members)
+
+
+def test_wanted_members_are_read_in_one_pass(archive):
+    wanted = list(FILES)[15:3:-4]
+    assert dict(read_members(archive, wanted)) == {name: FILES[name] for name in wanted}
+
+
+def test_a_member_that_is_not_there_does_not_come(archive):
+    assert dict(read_members(archive, ["nowhere_a.png"])) == {}
+
+
+def test_modification_time_is_the_members_own(tmp_path):
+    path = write_archive(tmp_path / "x.tar", {"1_a.png": b"x"})
+    assert list_members(path).members[0].modified_ns == 1_500_000_000 * 10**9
+
+
+@pytest.mark.parametrize("name", ["/etc/1_a.png", "../1_a.png", "a/../../1_a.png", "C:\\1_a.png"])
+@pytest.mark.parametrize("kind", ["x.tar", "x.zip"])
+def test_members_that_leave_the_folder_are_refused(tmp_path, name, kind):
+    path = write_archive(tmp_path / kind, {name: b"data"})
+    (member,) = list_members(path).members
+    assert member.refused == "unsafe_path"
+    assert dict(read_members(path, [member.name])) == {member.name: None}
+
+
+def test_links_and_devices_in_tars_are_refused(tmp_path):
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w") as archive:
+        for name, kind in [("1_a.png", tarfile.SYMTYPE), ("2_a.png", tarfile.LNKTYPE)]:
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, "/etc/passwd"
+            archive.addfile(info)
+        info = tarfile.TarInfo("3_a.png")
+        info.type = tarfile.FIFOTYPE
+        archive.addfile(info)
+    assert [m.refused for m in list_members(path).members] == ["link", "link", "special_file"]
+    assert all(data is None for _, data in read_members(path, ["1_a.png", "2_a.png", "3_a.png"]))
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path):
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        info = zipfile.ZipInfo("1_a.png")
+        info.external_attr = 0o120777 << 16
+        archive.writestr(info, "/etc/passwd")
+    assert list_members(path).members[0].refused == "link"
+
+
+@pytest.mark.parametrize("kind", ["x.tar", "x.tgz", "x.zip"])
+def test_a_member_beyond_the_size_limit_is_refused(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(archives, "MAX_MEMBER_BYTES", 1000)
+    path = write_archive(tmp_path / kind, {"1_a.png": bytes(1001), "1_b.png": bytes(1000)})
+    assert [m.refused for m in list_members(path).members] == ["too_large", None]
+    assert dict(read_members(path, ["1_a.png", "1_b.png"])) == {
+        "1_a.png": None,
+        "1_b.png": bytes(1000),
+    }
+
+
+@pytest.mark.parametrize("kind", ["x.tar", "x.tgz"])
+def test_a_tar_cut_in_the_middle_gives_what_is_before_the_cut(tmp_path, kind):
+    files = {f"{number}_a.png": os.urandom(2000) for number in range(20)}
+    path = write_archive(tmp_path / kind, files)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2 + 700])  # within a member's bytes
+    listing = list_members(path)
+    assert listing.damage
+    usable = [member.name for member in listing.members if not member.refused]
+    assert 5 <= len(usable) < 20
+    assert listing.members[-1].refused == "cut_off"
+    found = {name: read for name, read in read_members(path, list(files)) if read is not None}
+    assert found == {name: files[name] for name in usable}
+
+
+def test_a_tar_cut_between_two_members_is_noticed(tmp_path):
+    path = write_archive(tmp_path / "x.tar", {"1_a.png": bytes(512), "2_a.png": bytes(512)})
+    path.write_bytes(path.read_bytes()[: 2 * 1024])
+    listing = list_members(path)
+    assert listing.damage == "the end-of-archive mark is missing"
+    assert [member.refused for member in listing.members] == [None, None]
+
+
+def test_a_broken_header_in_a_tar_is_noticed(tmp_path):
+    path = write_archive(tmp_path / "x.tar", {"1_a.png": bytes(512), "2_a.png": bytes(512)})
+    data = bytearray(path.read_bytes())
+    data[1024:1100] = b"\xff" * 76
+    path.write_bytes(data)
+    assert list_members(path).damage == "bad header"
+
+
+@pytest.mark.parametrize("kind", ["x.tar", "x.tgz", "x.zip"])
+@pytest.mark.parametrize("data", [b"", b"<html>not an archive</html>"])
+def test_what_is_no_archive_is_damaged_and_empty(tmp_path, kind, data):
+    path = tmp_path / kind
+    path.write_bytes(data)
+    listing = list_members(path)
+    assert listing.damage
+    assert listing.members == []
+    assert list(read_members(path, ["1_a.png"])) == []
+
+
+def test_a_member_of_a_zip_with_flipped_bits_comes_as_none(tmp_path):
+    path = write_archive(tmp_path / "x.zip", {"1_a.png": b"A" * 2000, "2_a.png": b"B" * 2000})
+    data = path.read_bytes().replace(b"A" * 100, b"C" * 100, 1)
+    path.write_bytes(data)
+    assert dict(read_members(path, ["1_a.png", "2_a.png"])) == {
+        "1_a.png": None,
+        "2_a.png": b"B" * 2000,
+    }
+
+
+def test_an_encrypted_member_is_refused(tmp_path):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("1_a.png", b"data")
+    data = bytearray(file.getvalue())
+    data[6] |= 1  # the local header's flag
+    data[data.index(b"PK\x01\x02") + 8] |= 1  # the central directory's
+    path = tmp_path / "x.zip"
+    path.write_bytes(data)
+    assert list_members(path).members[0].refused == "encrypted"
+    assert dict(read_members(path, ["1_a.png"])) == {"1_a.png": None}
