@@ -266,7 +266,11 @@ class TestBlockingChecks:
     def test_dead_units(self, city):
         for features in city.features.values():
             features[:, 3] = 1.5
-        assert failed(city.pack()) == {"dead_units"}
+        assert not failed(city.pack()), "behind a ReLU a fifth may be"
+        city.attributes = dict.fromkeys(city.attributes, ATTRIBUTES | {"layer": "fc6"})
+        findings = city.pack()
+        assert failed(findings) == {"dead_units"}
+        assert "1 of 5 features have one value" in text_of(findings, "dead_units")
 
     def test_the_same_image_in_two_areas(self, city):
         city.hashes["7"][0] = city.hashes["30"][2]
