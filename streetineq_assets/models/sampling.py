@@ -29,6 +29,7 @@ READ_ROWS = 1024
 FEWEST_ROWS = 8
 _LAST_BATCH_STEP = 32
 _HELD_SHARE = 0.25
+_LONGEST_SPAN = 2
 _T = TypeVar("_T")
 
 
@@ -108,8 +109,15 @@ class Codes:
         out = np.empty((len(rows), self.reader.views, self.reader.width), self.dtype)
         for start in range(0, len(rows), READ_ROWS):
             part = rows[start : start + READ_ROWS]
-            out[start : start + len(part)] = self.reader.read(part)
+            out[start : start + len(part)] = self._read(part)
         return out
+
+    def _read(self, rows: NDArray[np.integer]) -> NDArray:
+        """Rows from disk; where they lie close, the gaps are read too, in one long read."""
+        span = np.arange(rows[0], rows[-1] + 1)
+        if len(span) > _LONGEST_SPAN * len(rows):
+            return self.reader.read(rows)
+        return self.reader.read(span)[rows - rows[0]]
 
     def hold(self, rows: NDArray[np.integer]) -> NDArray | None:
         """Rows that are asked for every epoch, when they fit a quarter of the budget."""
@@ -274,14 +282,15 @@ def _noise(sd: float, rng: np.random.Generator) -> Callable[[NDArray], NDArray]:
 def _permuted(n: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.integer]]:
     """Every row once, but for a rest: batch shapes stay few, so that few are compiled.
 
-    The last batch is cut to a multiple of 32 rows (of 8, when there are fewer than 32 rows in
-    all), and a rest too small for batch normalisation waits for the next epoch's order.
+    The last batch is cut to a multiple of a quarter of a batch, of 32 rows at least (of 8, when
+    there are fewer than 32 in all): a smaller rest, too small for batch normalisation, waits for
+    the next epoch's order.
     """
     order = rng.permutation(n)
     for start in range(0, n, size):
         chosen = order[start : start + size]
         if len(chosen) < size:
-            step = _LAST_BATCH_STEP if n >= _LAST_BATCH_STEP else FEWEST_ROWS
+            step = max(_LAST_BATCH_STEP, size // 4) if n >= _LAST_BATCH_STEP else FEWEST_ROWS
             chosen = chosen[: len(chosen) // step * step]
         if len(chosen):
             yield np.sort(chosen)

@@ -50,7 +50,7 @@ class Trainer:
         self._optimizer.build(self.network.trainable_variables)
         self._fresh_optimizer = [v.numpy() for v in self._optimizer.variables]
         self._train = tf.function(self._train_step, jit_compile=device.jit_training)
-        self._score = tf.function(self._score_step)
+        self._score = tf.function(self._score_step, jit_compile=device.jit_training)
 
     def reset(self, weights: list[NDArray] | None, seed: int) -> None:
         """Start from these weights, or from fresh ones by the seed, with a fresh optimiser."""

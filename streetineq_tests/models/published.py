@@ -15,6 +15,14 @@ from streetineq_assets.store import DataStore, Recipe
 from streetineq_tests.models.synthetic import city
 
 WIDTH = 48
+ENCODER = {
+    "backbone": "vgg16",
+    "layer": "fc6",
+    "weights": "random",
+    "weights_sha256": "0" * 64,
+    "preprocessing": "antialias",
+    "synthetic": True,
+}
 STUDY = """
 title = "Made for tests"
 date = 2017-08-01
@@ -85,9 +93,8 @@ def publish_shards(store: DataStore, name: str, codes: np.ndarray, ids: list[str
             with h5py.File(folder / f"shard_{number:03d}.h5", "w") as file:
                 file["features"] = codes[part]
                 file["location_id"] = np.array(ids[part], dtype=object)
-                file.attrs.update(backbone="vgg16", layer="fc6", weights="random", synthetic=True,
-                                  weights_sha256="0" * 64, preprocessing="antialias", width=WIDTH,
-                                  mean=codes.mean(axis=(0, 1)), sd=codes.std(axis=(0, 1)))  # fmt: skip
+                file.attrs.update(ENCODER, width=WIDTH)
+                file.attrs.update(mean=codes.mean(axis=(0, 1)), sd=codes.std(axis=(0, 1)))
         shard = [0] * half + [1] * (len(ids) - half)
         row = [*range(half), *range(len(ids) - half)]
         table = pd.DataFrame({"shard": shard, "row": row, "location_id": ids})
@@ -111,9 +118,8 @@ def _city(store: DataStore, name: str, *, n_areas: int, per_area: int, seed: int
 
 def _labels(name: str, rows: pd.DataFrame) -> pd.DataFrame:
     areas = rows[["lsoa11", "decile"]].drop_duplicates("lsoa11").sort_values("lsoa11")
-    frame = areas.assign(
-        city=name, value=areas["decile"] / 10, decile=areas["decile"].astype("Int8")
-    )
+    decile = areas["decile"].astype("Int8")
+    frame = areas.assign(city=name, value=areas["decile"] / 10, decile=decile)
     second = frame.assign(outcome="education", decile=11 - frame["decile"])
     parts = [frame.assign(outcome="crime")] + ([second] if name == "alpha" else [])
     return pd.concat(parts, ignore_index=True)
@@ -135,8 +141,7 @@ def _postcodes(name: str, rows: pd.DataFrame, offset_m: int) -> pd.DataFrame:
 def _degrees(east: np.ndarray, north: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     from pyproj import Transformer
 
-    lon, lat = Transformer.from_crs("EPSG:27700", "EPSG:4326", always_xy=True).transform(
-        east, north
-    )
+    to_degrees = Transformer.from_crs("EPSG:27700", "EPSG:4326", always_xy=True)
+    lon, lat = to_degrees.transform(east, north)
     np.testing.assert_allclose(national_grid(lat, lon), np.column_stack([east, north]), atol=0.01)
     return lat, lon

@@ -27,11 +27,9 @@ class ArrayReader:
         self.attributes = {"backbone": "vgg16", "layer": "fc6", "synthetic": True}
         starts = range(0, self.n_rows, shard_rows)
         self.shard_bounds = [(s, min(s + shard_rows, self.n_rows)) for s in starts]
-        self.rows_read: list[np.ndarray] = []
 
     def read(self, rows: np.ndarray | None = None) -> np.ndarray:
         rows = np.arange(self.n_rows) if rows is None else rows
-        self.rows_read.append(np.asarray(rows))
         return self._features[rows]
 
     def stream(

@@ -1,0 +1,155 @@
+"""Baselines against calculations by hand, and their honesty about test areas."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from streetineq_assets.models.baselines import BASELINES, baseline_scores
+from streetineq_assets.models.folds import FoldTable, make_folds
+from streetineq_assets.models.sampling import Codes
+from streetineq_assets.study import Folds
+from streetineq_tests.models.synthetic import ArrayReader, areas, city
+
+WIDTH = 24
+CODES, ROWS = city(60, 3, WIDTH, signal=1.0, seed=3)
+TABLE = make_folds(areas(ROWS), Folds(k=4), seed=1)
+
+
+def places(frame: pd.DataFrame, *, signal: bool = False) -> pd.DataFrame:
+    """A place for every area; with `signal` the decile rises to the east."""
+    rng = np.random.default_rng(0)
+    east = rng.uniform(0, 10_000, len(frame))
+    if signal:
+        east = frame["decile"].to_numpy(float) * 1000 + rng.normal(0, 300, len(frame))
+    north = rng.uniform(0, 3_000, len(frame))
+    return pd.DataFrame({"lsoa11": frame["lsoa11"], "easting_m": east, "northing_m": north})
+
+
+PLACES = places(areas(ROWS), signal=True)
+
+
+def scored(
+    rows: pd.DataFrame = ROWS,
+    table: FoldTable = TABLE,
+    codes: np.ndarray = CODES,
+    where: pd.DataFrame = PLACES,
+    baselines: tuple[str, ...] = BASELINES,
+) -> pd.DataFrame:
+    source = Codes(ArrayReader(codes, rows["location_id"].to_numpy()), 2**30)
+    return baseline_scores(
+        source, rows, table, where, baselines=baselines, validation_share=0.1, seed=1
+    )
+
+
+def of(table: pd.DataFrame, name: str) -> pd.Series:
+    return table[table["baseline"] == name].set_index("lsoa11")["score"]
+
+
+@pytest.fixture(scope="module")
+def all_scores() -> pd.DataFrame:
+    return scored(ROWS.assign(h=ROWS["decile"] - 5.5))
+
+
+def test_each_scores_each_area_once_in_the_fold_that_tests_it(all_scores: pd.DataFrame) -> None:
+    assert all_scores.groupby("baseline").size().to_dict() == dict.fromkeys(BASELINES, 60)
+    assert set(all_scores["scheme"]) == {"area"}
+    fold = TABLE.areas.set_index("lsoa11")["fold"]
+    assert (all_scores["fold"].to_numpy() == fold[all_scores["lsoa11"]].to_numpy()).all()
+
+
+def test_constant_says_five(all_scores: pd.DataFrame) -> None:
+    assert (of(all_scores, "constant") == 5).all()
+
+
+def test_coordinates_are_the_mean_of_the_eight_nearest_training_areas(
+    all_scores: pd.DataFrame,
+) -> None:
+    frame = areas(ROWS).merge(TABLE.areas, on="lsoa11").merge(PLACES, on="lsoa11")
+    point = frame[["easting_m", "northing_m"]].to_numpy()
+    for row in range(0, 60, 7):
+        training = frame["fold"] != frame["fold"][row]
+        distance = np.linalg.norm(point - point[row], axis=1)
+        nearest = frame[training].assign(d=distance[training]).nsmallest(8, "d")
+        expected = nearest["decile"].mean()
+        assert of(all_scores, "coordinates")[frame["lsoa11"][row]] == pytest.approx(expected)
+
+
+def test_image_count_is_a_line_in_the_logarithm(all_scores: pd.DataFrame) -> None:
+    # Every area has as many images as the others: the line is flat, at the training areas' mean.
+    frame = areas(ROWS).merge(TABLE.areas, on="lsoa11")
+    means = {f: frame.loc[frame["fold"] != f, "decile"].mean() for f in TABLE.folds}
+    expected = frame.set_index("lsoa11")["fold"].map(means)
+    got = of(all_scores, "image_count")
+    np.testing.assert_allclose(got, expected[got.index], atol=1e-9)
+    fewer = ROWS[(ROWS["decile"] > 5) | (ROWS.groupby("lsoa11").cumcount() == 0)]
+    fewer = fewer.reset_index(drop=True)
+    counted = of(scored(fewer, codes=CODES, baselines=("image_count",)), "image_count")
+    decile = areas(ROWS).set_index("lsoa11")["decile"][counted.index]
+    assert counted[decile > 5].min() > counted[decile <= 5].max()
+
+
+def test_ridge_finds_the_signal_in_mean_codes(all_scores: pd.DataFrame) -> None:
+    decile = areas(ROWS).set_index("lsoa11")["decile"]
+    got = of(all_scores, "ridge")
+    assert got.corr(decile[got.index]) > 0.8
+
+
+def test_coordinates_and_score_uses_the_score_where_coordinates_say_nothing(
+    all_scores: pd.DataFrame,
+) -> None:
+    rng = np.random.default_rng(1)
+    frame = areas(ROWS)
+    blind = places(frame)
+    informed = ROWS.assign(h=ROWS["decile"] - 5.5 + rng.normal(0, 0.5, len(ROWS)))
+    table = scored(informed, where=blind, baselines=("coordinates", "coordinates_and_score"))
+    decile = frame.set_index("lsoa11")["decile"]
+    alone, both = of(table, "coordinates"), of(table, "coordinates_and_score")
+    assert abs(alone.corr(decile[alone.index])) < 0.4
+    assert both.corr(decile[both.index]) > 0.9
+    noise = ROWS.assign(h=rng.normal(size=len(ROWS)))
+    lost = of(scored(noise, where=blind, baselines=("coordinates_and_score",)),
+              "coordinates_and_score")  # fmt: skip
+    assert lost.corr(decile[lost.index]) < 0.4
+
+
+def test_areas_without_a_place_are_not_guessed_by_coordinates() -> None:
+    table = scored(where=PLACES.iloc[5:], baselines=("coordinates",))
+    missing = PLACES["lsoa11"].iloc[:5]
+    assert of(table, "coordinates")[missing].isna().all()
+    assert of(table, "coordinates").notna().sum() == 55
+
+
+def test_test_areas_shape_no_baseline_of_their_fold() -> None:
+    tested = set(TABLE.areas.loc[TABLE.areas["fold"] == 0, "lsoa11"])
+    mine = ROWS["lsoa11"].isin(tested)
+    spoilt = ROWS.assign(decile=ROWS["decile"].where(~mine, 1.0))
+    names = ("coordinates", "image_count", "ridge")
+    before, after = (t[t["fold"] == 0] for t in (scored(baselines=names),
+                                                scored(spoilt, baselines=names)))  # fmt: skip
+    pd.testing.assert_frame_equal(before, after)
+
+
+def test_location_folds_give_one_score_per_area_and_are_optimistic() -> None:
+    rng = np.random.default_rng(5)
+    labels = dict(zip(sorted(set(ROWS["lsoa11"])), rng.integers(1, 11, 60), strict=True))
+    rows = ROWS.assign(decile=ROWS["lsoa11"].map(labels).astype(float))
+    where = places(areas(rows))
+    leaky = make_folds(areas(rows), Folds(scheme="location", k=4), seed=1, locations=rows)
+    honest = make_folds(areas(rows), Folds(k=4), seed=1)
+    decile = areas(rows).set_index("lsoa11")["decile"]
+    table = scored(rows, leaky, where=where, baselines=("coordinates",))
+    assert (table["fold"] == -1).all()
+    seen = of(table, "coordinates")
+    unseen = of(scored(rows, honest, where=where, baselines=("coordinates",)), "coordinates")
+    assert not seen.index.duplicated().any()
+    assert seen.corr(decile[seen.index]) > unseen.corr(decile[unseen.index]) + 0.2
+
+
+def test_fewer_areas_than_neighbours_use_all_of_them() -> None:
+    codes, rows = city(6, 3, WIDTH, seed=3)
+    table = make_folds(areas(rows), Folds(k=3), seed=1)
+    scores = of(scored(rows, table, codes, places(areas(rows)), ("coordinates",)), "coordinates")
+    frame = areas(rows).merge(table.areas, on="lsoa11")
+    first = frame.iloc[0]
+    expected = frame.loc[frame["fold"] != first["fold"], "decile"].mean()
+    assert scores[first["lsoa11"]] == pytest.approx(expected)
