@@ -61,15 +61,20 @@ def new_figure(
 
 def save_png(figure: "Figure", path: Path, *, dpi: int = 110) -> None:
     """Save a PNG without a time stamp, under 100 kB: the resolution is lowered until it fits."""
+    path.write_bytes(png_bytes(figure, dpi=dpi))
+
+
+def png_bytes(figure: "Figure", *, dpi: int = 110, limit_bytes: int = INLINE_LIMIT_BYTES) -> bytes:
+    """The figure as `save_png` saves it, for files that hold pictures."""
     import matplotlib as mpl
 
     for resolution in (dpi, dpi * 3 // 4, dpi // 2):
         buffer = io.BytesIO()
         with mpl.rc_context(_STYLE):
             figure.savefig(buffer, format="png", dpi=resolution, metadata={"Software": None})
-        if buffer.tell() <= INLINE_LIMIT_BYTES:
+        if buffer.tell() <= limit_bytes:
             break
-    path.write_bytes(buffer.getvalue())
+    return buffer.getvalue()
 
 
 def svg_text(figure: "Figure") -> str:

@@ -9,7 +9,6 @@ import pandas as pd
 
 from streetineq_assets.findings import Findings
 from streetineq_assets.models import folds as fold_schemes
-from streetineq_assets.models import grid
 from streetineq_assets.partitions import Partitions, city_of
 from streetineq_assets.predictions import evaluation, figures, findings, locations, tables
 from streetineq_assets.predictions.aggregation import area_means, lsoa_table
@@ -175,7 +174,12 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
         ),
         define_asset(
             lsoa_evaluation,
-            deps=["lsoa_predictions", "location_predictions", "trained_model", "postcode_lsoa"],
+            deps=[
+                "lsoa_predictions",
+                "location_predictions",
+                "trained_model",
+                parts.city_to_pairs("area_folds"),
+            ],
             kinds={"parquet"},
             checks=[
                 AVAILABLE,
@@ -207,18 +211,15 @@ def _tested(artefact: Artefact) -> tuple[pd.DataFrame, str]:
 
 
 def _positions(study: StudyResource, city: str, areas: pd.Series) -> pd.DataFrame:
-    columns = ["city", "lsoa11", "lat", "lon"]
-    postcodes = study.store.open("postcode_lsoa").table(columns=columns)
-    mine = (postcodes["city"] == city) & postcodes["lsoa11"].isin(set(areas))
-    return grid.area_centroids(postcodes[mine])
+    table = study.store.open("area_folds", city).table("centroids.parquet")
+    return table[table["lsoa11"].isin(set(areas))].reset_index(drop=True)
 
 
 def _inherited(upstream: Artefact) -> Findings:
     """Findings that carry on whether the pair's labels are there, and what is wanted if not."""
     given = Findings.from_summary(upstream.manifest.summary).figures
-    status, wanted = given.get("status", "available"), given.get("wanted")
-    kept = {"status": status} | ({"wanted": wanted} if wanted else {})
-    return Findings(figures=kept, checks=[findings.availability(status, wanted)])
+    kept = {name: given[name] for name in ("status", "wanted", "reason") if given.get(name)}
+    return Findings(figures=kept, checks=[findings.availability(kept)])
 
 
 def _write(result: evaluation.Evaluation, folder) -> None:

@@ -4,6 +4,8 @@ What belongs here: the sentences and numbers that the UI and the report show of 
 not: how a number is calculated, and anything of Dagster.
 """
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from streetineq_assets.findings import Check, Scalar
@@ -19,11 +21,16 @@ _MIDDLE = 5.5  # mean decile of all areas of a city
 _FAR = 0.5
 
 
-def availability(status: Scalar, wanted: Scalar) -> Check:
-    """A warning where the pair's official file is absent, so that its tables are empty."""
-    available = status != "unavailable"
-    text = "labels are there" if available else f"no labels: wants {wanted}; the tables are empty"
-    return Check("available", available, text)
+def availability(figures: Mapping[str, Scalar]) -> Check:
+    """A warning where the pair has no labels, codes or folds, so that its tables are empty.
+
+    Args:
+        figures: `status`, and `wanted` and `reason` when that is `unavailable`.
+    """
+    if figures.get("status") != "unavailable":
+        return Check("available", True, "labels, codes and folds are there")
+    text = "; ".join(str(figures[name]) for name in ("reason", "wanted") if figures.get(name))
+    return Check("available", False, f"unavailable: {text}; the tables are empty")
 
 
 def enough_areas(n: int) -> Check:

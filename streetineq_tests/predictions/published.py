@@ -12,7 +12,7 @@ import pandas as pd
 
 from streetineq_assets.findings import Findings
 from streetineq_assets.models import grid
-from streetineq_assets.store import DataStore, Recipe
+from streetineq_assets.store import DataStore, Recipe, digest_frame
 from streetineq_tests.predictions import simulated
 
 STUDY = """
@@ -57,7 +57,12 @@ def write_study(root: Path) -> DataStore:
     )
     for city, frame in cities.items():
         publish(store, "locations", city, {"locations": _places(frame)})
-        publish(store, "area_folds", city, {"area_folds": _folds(frame)})
+        publish(
+            store,
+            "area_folds",
+            city,
+            {"area_folds": _folds(frame), "centroids": _centroids(frame, city)},
+        )
         trained(store, f"{city}/crime", frame)
     trained(store, "alpha/mean_income", cities["alpha"], available=False)
     return store
@@ -77,7 +82,7 @@ def publish(
             frame.to_parquet(folder / f"{name}.parquet", index=False)
         return (findings or Findings()).summary()
 
-    digests = {name: str(pd.util.hash_pandas_object(f).sum()) for name, f in frames.items()}
+    digests = {name: digest_frame(frame) for name, frame in frames.items()}
     store.publish(asset, partition, Recipe(code_version="test", inputs=digests), write)
 
 
@@ -98,10 +103,10 @@ def trained(
         columns=["fold", "epoch", "loss", "val_loss", "val_mae", "learning_rate", "seconds"],
     )
     frames = {"scores": scores, "baselines": simulated.baselines(areas), "history": history}
-    figures: dict = {"status": "available"}
+    figures: dict = {"status": "available", "profile": "recommended"}
     if not available:
         frames = {name: frame.head(0) for name, frame in frames.items()}
-        figures = {"status": "unavailable", "wanted": WANTED}
+        figures = {"status": "unavailable", "wanted": WANTED, "reason": "no file"}
     publish(store, "trained_model", pair, frames, Findings(figures=figures))
 
 
@@ -158,10 +163,8 @@ def _folds(frame: pd.DataFrame) -> pd.DataFrame:
     return areas.astype({"fold": "int64"}).assign(scheme="area")
 
 
-def centroids(store: DataStore, city: str) -> pd.DataFrame:
-    """What the evaluation should take as the areas' positions."""
-    postcodes = store.open("postcode_lsoa").table()
-    return grid.area_centroids(postcodes[postcodes["city"] == city])
+def _centroids(frame: pd.DataFrame, city: str) -> pd.DataFrame:
+    return grid.area_centroids(_postcodes(frame.assign(city=city)))
 
 
 def expected_scores(store: DataStore, pair: str) -> pd.DataFrame:

@@ -60,7 +60,9 @@ def test_from_scores_to_evaluation(store):
 def test_what_the_ui_shows(store):
     result = run(store, "alpha/crime")
     shown = metadata(result, "lsoa_evaluation")
-    assert {"confusion", "metrics", "coverage", "headline", "spearman_score"} <= set(shown)
+    assert {"confusion_plot", "metrics_plot", "coverage_plot", "headline", "spearman_score"} <= set(
+        shown
+    )
     assert "coordinates only, spatial blocks" in shown["headline"]
     shown = metadata(result, "lsoa_predictions")
     assert shown["n_lsoas_ranked"] == shown["n_lsoas_of_city"] == 60
@@ -149,12 +151,17 @@ def test_folds_by_location_are_flagged_as_a_leak(store):
     scores = store.open("trained_model", "alpha/crime").table("scores.parquet")
     keyed = pd.DataFrame({"lsoa11": scores["location_id"], "decile": 0})
     scores["fold"] = area_folds(keyed, k=5, seed=1)
-    folds = store.open("area_folds", "alpha").table().assign(scheme="location", fold=-1)
+    published_folds = store.open("area_folds", "alpha")
+    folds = published_folds.table().assign(scheme="location", fold=-1)
     published.publish(
         store,
         "area_folds",
         "alpha",
-        {"area_folds": folds, "location_folds": scores[["location_id", "fold"]]},
+        {
+            "area_folds": folds,
+            "location_folds": scores[["location_id", "fold"]],
+            "centroids": published_folds.table("centroids.parquet"),
+        },
     )
     baselines = store.open("trained_model", "alpha/crime").table("baselines.parquet")
     baselines = baselines[baselines["scheme"] == "area"]

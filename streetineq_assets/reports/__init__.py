@@ -1,0 +1,1 @@
+"""From published tables to a report that stands alone, and to a database that answers questions."""

@@ -1,0 +1,52 @@
+"""The predictions of all pairs as files for other tools: CSV, and GeoParquet with outlines.
+
+What belongs here: these files. What does not: the report itself (`html`).
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+CSV_FILE = "lsoa_predictions.csv"
+METRICS_FILE = "metrics.csv"
+GEO_FILE = "lsoa_map.parquet"
+WGS84 = "EPSG:4326"
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """A table as UTF-8 CSV; an empty cell is a missing value."""
+    frame.to_csv(path, index=False, lineterminator="\n", float_format="%.6g")
+
+
+def write_geoparquet(
+    areas: pd.DataFrame,
+    outlines: "gpd.GeoDataFrame | None",
+    positions: pd.DataFrame,
+    path: Path,
+) -> int:
+    """The predictions with each area's outline, or its point where there is no outline.
+
+    Args:
+        areas: `predictions.tables.LSOAS` of all pairs.
+        outlines: `lsoa11, geometry`, or None.
+        positions: `lsoa11, lat, lon`.
+
+    Returns:
+        How many rows have neither, and so no geometry.
+    """
+    import geopandas as gpd
+
+    points = gpd.GeoSeries(
+        gpd.points_from_xy(positions["lon"], positions["lat"]), index=positions["lsoa11"], crs=WGS84
+    )
+    geometry = points.reindex(areas["lsoa11"])
+    if outlines is not None:
+        shapes = outlines.set_index("lsoa11").geometry.to_crs(WGS84).reindex(areas["lsoa11"])
+        geometry = shapes.where(shapes.notna(), geometry)
+    frame = gpd.GeoDataFrame(areas.reset_index(drop=True), geometry=geometry.array, crs=WGS84)
+    frame.to_parquet(path, index=False)
+    return int(frame.geometry.isna().sum())

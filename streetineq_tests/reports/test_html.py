@@ -1,0 +1,161 @@
+"""The report: it needs nothing else, says what is synthetic and what is missing, and repeats."""
+
+import dataclasses
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from streetineq_assets.predictions import tables
+from streetineq_assets.reports import html
+
+
+@pytest.fixture(scope="module")
+def report(gathered, study) -> str:
+    return html.render(gathered, study, outlines=None)
+
+
+class Tags(HTMLParser):
+    """Every opening tag with its attributes, and a proof that tags close in order."""
+
+    VOID = frozenset({"meta", "img", "br"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str]]] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, tag
+
+
+def test_it_is_well_formed(report):
+    tags = Tags(report)
+    assert tags.open == []
+    assert len([tag for tag, _ in tags.found if tag == "h1"]) == 1
+
+
+def test_it_needs_no_network_and_runs_nothing(report):
+    tags = Tags(report).found
+    assert not {tag for tag, _ in tags} & {"script", "link", "iframe", "object"}
+    for _, attributes in tags:
+        assert attributes.get("src", "data:").startswith("data:")
+        assert attributes.get("href", "#").startswith("#")
+    assert "@import" not in report
+    assert "url(" not in report
+
+
+def test_links_lead_somewhere(report):
+    tags = Tags(report).found
+    ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert {a["href"][1:] for _, a in tags if "href" in a} <= set(ids)
+
+
+def test_pictures_are_described(report):
+    images = [attributes for tag, attributes in Tags(report).found if tag == "img"]
+    assert len(images) == 1 + 2 * 2  # the overview, and a map and learning curves for each pair
+    assert all(image["alt"] for image in images)
+
+
+def test_the_same_evidence_gives_the_same_bytes(gathered, study, report):
+    assert html.render(gathered, study, outlines=None) == report
+
+
+def test_it_names_no_place_on_this_machine(evaluated_study, report):
+    assert str(evaluated_study) not in report
+    assert "/home/" not in report
+    assert "/tmp/" not in report
+
+
+def test_synthetic_input_is_said_on_top(report, gathered, study):
+    head = report[: report.index('id="summary"')]
+    assert "Synthetic:" in head
+    assert "invented" in head
+    assert "random weights" in head
+    real = study.model_copy(
+        update={
+            "synthetic": False,
+            "encoder": study.encoder.model_copy(update={"weights": "imagenet"}),
+        }
+    )
+    assert "Synthetic:" not in html.render(gathered, real, outlines=None)
+
+
+def test_random_weights_alone_make_it_synthetic(gathered, study):
+    real_areas = study.model_copy(update={"synthetic": False})
+    assert html.synthetic_reasons(gathered, real_areas) == ["the image encoder has random weights"]
+
+
+def test_unavailable_pairs_are_listed_with_the_file_that_they_want(report):
+    rest = report[report.index('id="unavailable"') :]
+    assert "Mean income" in rest or "mean income" in rest.lower()
+    assert "GLA household income estimates" in rest
+
+
+def test_every_pair_with_results_has_a_section(report):
+    assert 'id="alpha-crime"' in report
+    assert 'id="beta-crime"' in report
+    assert 'id="alpha-mean_income"' not in report
+    assert "Only 12 areas" in report
+
+
+def test_the_networks_figures_stand_beside_coordinates_everywhere(report):
+    heads = re.findall(r"<thead>.*?</thead>", report, flags=re.S)
+    with_network = [head for head in heads if ">Network<" in head]
+    assert len(with_network) == 3 + 2
+    for head in with_network:
+        assert head.count(">Coordinates only<") == 2
+        assert "spatial block" in head
+
+
+def test_figures_are_the_published_ones(report, gathered):
+    pair = next(pair for pair in gathered.pairs if pair.key == "alpha/crime")
+    rows = pair.metrics.set_index(["model", "scheme", "metric"])
+    value = rows.loc[("network", "area", "kappa_quadratic")]
+    cell = f"{value['value']:.2f}<small>{value['lower']:.2f} to {value['upper']:.2f}</small>"
+    assert cell in report
+
+
+def test_the_settings_and_the_ledger_are_told(report):
+    assert "<dt>Seed</dt><dd><code>7</code>" in report
+    assert "mean_score" in report
+    assert "log-probabilities in closed form" in report
+    assert "ecological fallacy" in report
+
+
+def test_accounting_adds_up_to_what_is_listed(report):
+    assert "unknown postcode" in report
+    assert "matched to an LSOA" in report
+
+
+def test_what_users_write_is_escaped(gathered, study):
+    named = study.model_copy(update={"title": "<b>Two</b> & towns"})
+    assert "<b>Two</b>" not in html.render(gathered, named, outlines=None)
+
+
+def test_a_study_without_any_result_has_a_report_too(gathered, study):
+    bare = [
+        dataclasses.replace(
+            pair, status="not made yet", metrics=tables.empty(tables.METRICS), wanted=""
+        )
+        for pair in gathered.pairs
+    ]
+    text = html.render(dataclasses.replace(gathered, pairs=bare), study, outlines=None)
+    assert "No pair of city and outcome has results yet" in text
+    assert text.count("not made yet") == 3
+    assert Tags(text).open == []
+
+
+@pytest.mark.parametrize(
+    ("share", "style"),
+    [(0.0, "background:rgb(255,255,255);color:#222"), (1.0, "background:rgb(8,48,107);color:#fff")],
+)
+def test_shades_run_from_white_to_dark_blue(share, style):
+    assert html.shade(share) == style
