@@ -103,9 +103,8 @@ def test_empty_tables_fit_with_full_ones(store, tmp_path):
     assert build_warehouse(store, [AREAS], tmp_path / "w.duckdb") == {"areas": 3}
 
 
-def test_tables_that_do_not_fit_together_are_an_error_with_a_remedy(store, tmp_path):
-    twisted = pd.DataFrame({"lsoa11": [[1, 2]]})
-    publish(store, "areas", "gamma", {"areas": twisted, "edges": frame("w")})
+def test_a_table_that_cannot_be_read_is_an_error_with_a_remedy(store, tmp_path):
+    store.open("areas", "beta").file("areas.parquet").write_bytes(b"<html>")
     with pytest.raises(StoreError, match="materialise all partitions of areas again"):
         build_warehouse(store, [AREAS], tmp_path / "w.duckdb")
 
