@@ -282,15 +282,16 @@ def _noise(sd: float, rng: np.random.Generator) -> Callable[[NDArray], NDArray]:
 def _permuted(n: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.integer]]:
     """Every row once, but for a rest: batch shapes stay few, so that few are compiled.
 
-    The last batch is cut to a multiple of a quarter of a batch, of 32 rows at least (of 8, when
-    there are fewer than 32 in all): a smaller rest, too small for batch normalisation, waits for
+    The last batch is cut to a multiple of a quarter of a batch, of 32 rows at least (of 32 or of 8,
+    when there are fewer rows in all): a smaller rest, too small for batch normalisation, waits for
     the next epoch's order.
     """
+    steps = (max(_LAST_BATCH_STEP, size // 4), _LAST_BATCH_STEP, FEWEST_ROWS)
+    step = next((step for step in steps if step <= n), n)
     order = rng.permutation(n)
     for start in range(0, n, size):
         chosen = order[start : start + size]
         if len(chosen) < size:
-            step = max(_LAST_BATCH_STEP, size // 4) if n >= _LAST_BATCH_STEP else FEWEST_ROWS
             chosen = chosen[: len(chosen) // step * step]
         if len(chosen):
             yield np.sort(chosen)
@@ -299,10 +300,10 @@ def _permuted(n: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[n
 def _one_per_class(
     classes: NDArray[np.integer], size: int, rng: np.random.Generator
 ) -> Iterator[NDArray[np.integer]]:
-    """floor(n / size) batches of size / 10 distinct rows of every class, as the original's."""
+    """floor(n / size) batches, at least one, of size / 10 distinct rows of every class."""
     members = [np.flatnonzero(classes == c) for c in range(DECILES)]
     each = max(1, size // DECILES)
-    for _ in range(len(classes) // size):
+    for _ in range(max(1, len(classes) // size)):
         drawn = [rng.choice(m, min(each, len(m)), replace=False) for m in members]
         yield np.sort(np.concatenate(drawn))
 

@@ -78,6 +78,17 @@ def test_an_epoch_in_memory_draws_each_row_once_in_batches_of_few_sizes() -> Non
     assert set(seen) <= keys
 
 
+@pytest.mark.parametrize("profile", ["recommended", "suel2019"])
+@pytest.mark.parametrize("n_rows", [8, 9, 20, 31, 32, 40, 63, 64, 90, 260])
+def test_few_rows_are_not_dropped_as_a_last_batch(n_rows: int, profile: str) -> None:
+    codes, rows = made(n_areas=30, per_area=10)
+    classes = rows[["decile"]].to_numpy(int)[:n_rows] - 1
+    drawn = batches(source(codes, rows), np.arange(n_rows), classes, PROFILES[profile])
+    assert drawn
+    if profile == "recommended":
+        assert sum(len(batch.classes) for batch in drawn) >= n_rows / 2
+
+
 def test_every_batch_carries_its_rows_own_classes_and_weights() -> None:
     codes, rows = made()
     label_of = {f.tobytes(): d - 1 for f, d in zip(codes, rows["decile"], strict=True)}

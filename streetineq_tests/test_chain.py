@@ -1,0 +1,161 @@
+"""The demo's chain in little: from official files and images to report and warehouse.
+
+Two synthetic cities of 20 and 15 LSOAs, one location each, small images, a small encoder. What is
+asked here is that the parts fit; how well such cities can be predicted is asked elsewhere.
+"""
+
+import duckdb
+import pandas as pd
+import pytest
+
+from streetineq_assets.demo.city import write_study
+from streetineq_assets.demo.summary import summary_lines
+from streetineq_assets.store import DataStore
+from streetineq_assets.study import load_study
+from streetineq_tests.chain import run_chain
+
+SMALL = {"backbone": "mobilenet", "layer": "global_average_pooling2d"}
+PAIRS = [
+    "northmere/living_environment",
+    "northmere/mean_income",
+    "northmere/self_reported_health",
+    "saltbridge/living_environment",
+    "saltbridge/self_reported_health",
+]
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory):
+    """The store after every job has run, the runs' results, and the truth."""
+    root = tmp_path_factory.mktemp("chain")
+    truth = write_study(
+        root,
+        sizes={"northmere": 20, "saltbridge": 15},
+        locations_per_lsoa=1,
+        image_size=(96, 64),
+        encoder=SMALL,
+    )
+    return DataStore(root), run_chain(root), truth
+
+
+def test_every_asset_of_every_partition_is_published_and_intact(chain):
+    store, results, _ = chain
+    assert all(result.success for result in results.values())
+    published = sorted((store.root / "assets").rglob("manifest.json"))
+    for path in published:
+        partition = path.parent.relative_to(store.root / "assets").as_posix().split("/", 1)
+        store.open(partition[0], partition[1] if len(partition) > 1 else None)
+    assert len(published) > 30
+
+
+def test_no_blocking_check_failed(chain):
+    _, results, _ = chain
+    checks = [c for result in results.values() for c in result.get_asset_check_evaluations()]
+    assert len(checks) > 100
+    assert [c.check_name for c in checks if c.severity.value == "ERROR" and not c.passed] == []
+
+
+def test_locations_are_accounted_for_at_every_step(chain):
+    store, _, truth = chain
+    for city in ("northmere", "saltbridge"):
+        listed = truth.locations[truth.locations["city"] == city]["location_id"]
+        images = store.open("street_images", city).table()
+        assert set(images["location_id"]) == set(listed)
+        figures = store.manifest("hdf5_shards", city).summary["figures"]
+        assert figures["listed"] == len(listed)
+        accounted = figures["extracted"] + figures["rejected"] + figures["missing"]
+        assert accounted == len(listed)
+
+
+def test_planted_faults_are_counted_by_their_reasons(chain):
+    store, _, truth = chain
+    planted = set(truth.locations["fault"]) & {"truncated", "not_an_image", "missing_view"}
+    reasons = {
+        row["reason"]
+        for city in ("northmere", "saltbridge")
+        for row in store.manifest("hdf5_shards", city).summary["tables"]["without_codes"]
+    }
+    assert planted
+    assert planted <= reasons
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_every_prediction_is_out_of_fold_and_of_a_known_area(chain, pair):
+    store, _, truth = chain
+    city = pair.split("/")[0]
+    predictions = store.open("location_predictions", pair).table()
+    folds = store.open("area_folds", city).table().set_index("lsoa11")["fold"]
+    own = truth.locations.set_index("location_id")["lsoa11"]
+    assert len(predictions)
+    assert predictions["location_id"].is_unique
+    assert (predictions["location_id"].map(own) == predictions["lsoa11"]).all()
+    assert (predictions["lsoa11"].map(folds) == predictions["fold"]).all()
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_labels_reach_the_predictions_unchanged(chain, pair):
+    store, _, _ = chain
+    city, outcome = pair.split("/")
+    labels = store.open("lsoa_labels").table()
+    labels = labels[(labels["city"] == city) & (labels["outcome"] == outcome)]
+    expected = labels.set_index("lsoa11")["decile"]
+    areas = store.open("lsoa_predictions", pair).table()
+    assert (areas["lsoa11"].map(expected) == areas["actual_decile"]).all()
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_no_figure_of_the_network_stands_without_the_coordinates(chain, pair):
+    store, _, _ = chain
+    metrics = store.open("lsoa_evaluation", pair).table("metrics.parquet")
+    of_network = set(metrics.loc[metrics["model"] == "network", "metric"])
+    study_folds = metrics["scheme"] == load_study(store.study_file).folds.scheme
+    beside = metrics[(metrics["model"] == "coordinates") & study_folds]
+    unlike = {"rps", "moran_i_residuals", "moran_p_residuals"}  # of probabilities and residuals
+    unlike |= {"interval_coverage", "interval_width"}
+    assert of_network - set(beside["metric"]) <= unlike
+
+
+def test_all_thirteen_outcomes_are_labelled_in_the_large_city(chain):
+    store, _, _ = chain
+    labels = store.open("lsoa_labels").table()
+    counts = labels[labels["city"] == "northmere"].groupby("outcome")["lsoa11"].nunique()
+    assert len(counts) == 13
+    assert set(counts) == {20}
+
+
+def test_the_report_and_the_summary_say_synthetic(chain):
+    store, _, _ = chain
+    report = store.open("inequality_report").file("report.html").read_text(encoding="utf-8")
+    assert "Synthetic" in report
+    assert any("SYNTHETIC" in line for line in summary_lines(store))
+
+
+def test_the_warehouse_answers(chain):
+    store, _, _ = chain
+    path = store.open("warehouse").file("streetineq.duckdb")
+    with duckdb.connect(str(path), read_only=True) as connection:
+        areas = connection.execute(
+            "SELECT city, outcome, count(*) AS n FROM lsoa_predictions GROUP BY ALL ORDER BY ALL"
+        ).df()
+    assert [f"{row.city}/{row.outcome}" for row in areas.itertuples()] == PAIRS
+
+
+def test_a_second_chain_makes_nothing_anew(chain):
+    store, first, _ = chain
+    again = run_chain(store.root)
+    skipped = [
+        event.metadata["skipped"].value
+        for result in again.values()
+        for event in result.get_asset_materialization_events()
+        for event in [event.materialization]
+    ]
+    assert len(skipped) == sum(len(r.get_asset_materialization_events()) for r in first.values())
+    assert all(skipped)
+
+
+def test_tables_open_in_pandas(chain):
+    store, _, _ = chain
+    path = store.root / "assets/lsoa_labels"
+    files = list(path.rglob("lsoa_labels.parquet"))
+    assert len(files) == 1
+    assert pd.read_parquet(files[0])["decile"].between(1, 10).all()
