@@ -16,7 +16,7 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field
 
-from streetineq_assets.codes.encoders import Encoder, load_encoder, weights_input
+from streetineq_assets.codes.encoders import Encoder, load_encoder, weights_check, weights_input
 from streetineq_assets.codes.extraction import Pace, extract_bucket
 from streetineq_assets.codes.packing import pack_city
 from streetineq_assets.codes.reuse import changed_buckets, earlier_files, hand_over
@@ -42,6 +42,7 @@ CODE_CHECKS = (
     CheckSpec("identity", "Rows are the locations that they say, once, in order.", blocking=True),
     CheckSpec("finite", "Every code is a finite number.", blocking=True),
     CheckSpec("complete", "Every listed location has codes."),
+    CheckSpec("weights_known", "The weights are published, random, or named by their sha256."),
     CheckSpec("distinct_views", "No location has the same image in two views."),
 )
 SHARD_CHECKS = (
@@ -218,7 +219,9 @@ def _publish_bucket(
             pace=Pace(workers=min(16, (os.cpu_count() or 1) + 1)),
             report=lambda line: context.log.info(f"{key}: {line}"),
         )
-        findings.figures |= {"buckets": buckets, **loaded.figures, **device_report()}
+        findings.figures |= {"buckets": buckets} | loaded.identity | loaded.figures
+        findings.figures |= device_report()
+        findings.checks.append(weights_check(loaded, study.study.encoder))
         return findings
 
     publication = study.publish(

@@ -20,6 +20,7 @@ from streetineq_assets.codes import vgg16
 from streetineq_assets.codes.preprocess import CHANNEL_MEANS, SIDE
 from streetineq_assets.devices import Device
 from streetineq_assets.errors import SourceError, SourceMissingError, StudyError
+from streetineq_assets.findings import Check
 from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.store import digest_file
 from streetineq_assets.study import Encoder as Settings
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import keras
 
 Encode = Callable[[np.ndarray], Any]
+_FILE = "file "
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,16 @@ def relative_change(exact: Encode, other: Encode, batch_size: int) -> float:
     return float(np.sqrt((difference**2).mean() / (codes**2).mean()))
 
 
+def weights_check(encoder: Encoder, settings: Settings) -> Check:
+    """Whether somebody vouches for the weights: Keras, the study's sha256, or nobody need to."""
+    label, sha256 = encoder.identity["weights"], encoder.identity["weights_sha256"]
+    known = not label.startswith(_FILE) or settings.weights_sha256 == sha256
+    text = f"{label}, sha256 {sha256}"
+    if not known:
+        text += "; if these are the right weights, name it as encoder.weights_sha256 in study.toml"
+    return Check("weights_known", known, text)
+
+
 # -- weights -------------------------------------------------------------------------------------
 
 
@@ -167,7 +179,7 @@ def _build(settings: Settings, root: Path, seed: int) -> tuple["keras.Model", di
         model = vgg16.build_encoder(file or "random", seed)
     else:
         model = _build_backbone(settings, file, seed)
-    label = settings.weights if file is None else f"file {file.name}"
+    label = settings.weights if file is None else f"{_FILE}{file.name}"
     if file and vgg16.is_published_file(file):
         label = "imagenet"
     return model, {"weights": label, "weights_sha256": sha256 or _digest_weights(model)}

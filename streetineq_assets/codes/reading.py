@@ -50,15 +50,20 @@ def plan(images: pd.DataFrame) -> tuple[list[Job], list[Rejection]]:
     A location without any file is `missing`; one without some of them is rejected for
     `missing_view`, or for the reason that the listing gives.
     """
+    images = images.sort_values(["location_id", "view"])
+    rows = images[["path", "member", "status", "reason"]].astype(object).to_numpy()
+    ids = images["location_id"].tolist()[:: len(VIEWS)]
     jobs, rejections = [], []
-    for location_id, views in images.sort_values("view").groupby("location_id", sort=True):
-        statuses = views["status"].tolist()
+    for location_id, views in zip(ids, rows.reshape(-1, len(VIEWS), 4), strict=True):
+        statuses = views[:, 2].tolist()
         if statuses == ["present"] * len(VIEWS):
-            members = [None if pd.isna(member) else member for member in views["member"]]
-            jobs.append(Job(location_id, tuple(zip(views["path"], members, strict=True))))
+            sources = [
+                (path, member if isinstance(member, str) else None) for path, member, *_ in views
+            ]
+            jobs.append(Job(location_id, tuple(sources)))
             continue
         nothing = set(statuses) == {"missing"}
-        for view, status, reason in zip(views["view"], statuses, views["reason"], strict=True):
+        for view, status, reason in zip(VIEWS, statuses, views[:, 3], strict=True):
             if status != "present":
                 why = reason if status == "unreadable" else "missing_view"
                 rejections.append(Rejection(location_id, view, MISSING if nothing else why))

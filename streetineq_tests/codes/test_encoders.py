@@ -4,12 +4,18 @@ import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from streetineq_assets.codes.encoders import load_encoder, relative_change, weights_input
+from streetineq_assets.codes.encoders import (
+    load_encoder,
+    relative_change,
+    weights_check,
+    weights_input,
+)
 from streetineq_assets.codes.preprocess import CHANNEL_MEANS
 from streetineq_assets.devices import Device
 from streetineq_assets.errors import SourceError, SourceMissingError, StudyError
@@ -134,6 +140,42 @@ class TestWeightsInput:
     def test_random_weights_depend_on_the_seed(self, tmp_path):
         settings = Settings(weights="random")
         assert weights_input(settings, tmp_path, 1) != weights_input(settings, tmp_path, 2)
+
+
+class TestWeightsCheck:
+    def encoder(self, small, label):
+        identity = small.identity | {"weights": label, "weights_sha256": "a" * 64}
+        return replace(small, identity=identity)
+
+    @pytest.mark.parametrize("label", ["imagenet", "random"])
+    def test_published_and_random_weights_are_known(self, small, label):
+        assert weights_check(self.encoder(small, label), Settings()).passed
+
+    def test_other_files_are_known_by_the_sha256_that_the_study_names(self, small):
+        encoder = self.encoder(small, "file w.h5")
+        unknown = weights_check(encoder, Settings())
+        assert not unknown.passed
+        assert not unknown.blocking
+        assert "a" * 64 in unknown.description
+        assert "weights_sha256" in unknown.description
+        assert weights_check(encoder, Settings(weights_sha256="a" * 64)).passed
+
+
+@pytest.mark.filterwarnings("ignore:Skipping nested container")
+def test_a_file_that_is_not_published_is_named(tmp_path, small):
+    """Keras's own way of saving weights, read back into the same network."""
+    import keras
+
+    network = keras.applications.MobileNetV2(weights=None)
+    network.save_weights(tmp_path / "own.weights.h5")
+    settings = Settings(**SMALL | {"weights": "own.weights.h5"})
+    encoder = load_encoder(settings, root=tmp_path, seed=0, device=CPU)
+    assert encoder.identity["weights"] == "file own.weights.h5"
+    digest = hashlib.sha256((tmp_path / "own.weights.h5").read_bytes()).hexdigest()
+    assert encoder.identity["weights_sha256"] == digest
+    wrong = Settings(**SMALL | {"weights": "own.weights.h5", "backbone": "mobilenet"})
+    with pytest.raises(SourceError, match=r"own\.weights\.h5 does not fit"):
+        load_encoder(wrong, root=tmp_path, seed=0, device=CPU)
 
 
 TWO_DEVICES = """

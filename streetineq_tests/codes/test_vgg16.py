@@ -122,6 +122,7 @@ class TestWeightFiles:
                 assert mine.dtype == np.float32
                 np.testing.assert_allclose(mine, theirs, rtol=1e-6)
 
+    @pytest.mark.filterwarnings("ignore:__array__ implementation")
     def test_a_saved_model_is_read(self, tmp_path, small):
         import keras
 
