@@ -278,15 +278,15 @@ class _Extraction:
     def _findings(self, target: Path, contents: Contents, not_finite: int, digest: str) -> Findings:
         elapsed = time.perf_counter() - self.started
         reasons = Counter(reasons_by_location(contents.rejections).values())
-        missing = reasons.get(MISSING, 0)
-        rejected = reasons.total() - missing
         extracted = len(contents.location_ids)
-        twice = sum(len(set(hashes)) < len(VIEWS) for hashes in contents.image_sha256.tolist())
-        figures = {
+        account = {
             "listed": self.listed,
             "extracted": extracted,
-            "rejected": rejected,
-            "missing": missing,
+            "rejected": reasons.total() - reasons[MISSING],
+            "missing": reasons[MISSING],
+        }
+        twice = sum(len(set(hashes)) < len(VIEWS) for hashes in contents.image_sha256.tolist())
+        figures = account | {
             "encoded_now": self.encoded,
             "reused": extracted - self.encoded,
             "identical_views": twice,
@@ -294,33 +294,9 @@ class _Extraction:
             **{f"{phase}_seconds": round(spent, 3) for phase, spent in self.seconds.items()},
             "total_seconds": round(elapsed, 3),
         }
-        checks = [
-            Check(
-                "accounting",
-                self.listed == extracted + rejected + missing,
-                f"{self.listed} listed = {extracted} extracted + {rejected} rejected + "
-                f"{missing} missing",
-                blocking=True,
-            ),
-            self._identity_check(target, contents),
-            Check(
-                "finite",
-                not_finite == 0,
-                f"{not_finite} locations have codes that are not finite numbers",
-                blocking=True,
-            ),
-            Check(
-                "complete",
-                rejected + missing == 0,
-                f"{rejected + missing} of {self.listed} listed locations have no codes",
-            ),
-            Check(
-                "distinct_views",
-                twice == 0,
-                f"{twice} locations have the same image in two views",
-            ),
-        ]
-        table = [{"reason": name, "locations": n} for name, n in sorted(reasons.items())]
+        checks = _checks(account, not_finite=not_finite, twice=twice)
+        checks.append(self._identity_check(target, contents))
+        table = [{"reason": why, "locations": n} for why, n in sorted(reasons.items()) if n]
         return Findings(figures, checks, {"without_codes": table}, digest=digest)
 
     def _identity_check(self, target: Path, contents: Contents) -> Check:
@@ -331,6 +307,31 @@ class _Extraction:
         expected -= {entry.location_id for entry in contents.rejections}
         passed = ids == sorted(expected) and hashes.tolist() == contents.image_sha256.tolist()
         return Check("identity", passed, "rows are the locations that they say", blocking=True)
+
+
+def _checks(account: Mapping[str, int], *, not_finite: int, twice: int) -> list[Check]:
+    without = account["rejected"] + account["missing"]
+    text = "{listed} listed = {extracted} extracted + {rejected} rejected + {missing} missing"
+    return [
+        Check(
+            "accounting",
+            account["listed"] == account["extracted"] + without,
+            text.format(**account),
+            blocking=True,
+        ),
+        Check(
+            "finite",
+            not_finite == 0,
+            f"{not_finite} locations have codes that are not finite numbers",
+            blocking=True,
+        ),
+        Check(
+            "complete",
+            without == 0,
+            f"{without} of {account['listed']} listed locations have no codes",
+        ),
+        Check("distinct_views", twice == 0, f"{twice} locations have the same image in two views"),
+    ]
 
 
 def _batches(items: Iterable[Prepared], size: int) -> Iterator[list[Prepared]]:

@@ -161,8 +161,9 @@ def _decode_smaller(opened: "Image.Image") -> _Decoded | None:
     _refuse_bad_size(opened)
     width, height = opened.size
     fraction = next((n for n in (8, 4, 2) if min(width, height) // n >= _PIXELS_LEFT), None)
-    upright = opened.getexif().get(_ORIENTATION_TAG, 1) == 1
-    if opened.format != "JPEG" or not upright or fraction is None:
+    if opened.format != "JPEG" or fraction is None:
+        return None
+    if opened.getexif().get(_ORIENTATION_TAG, 1) != 1:
         return None
     drafted = opened.draft("RGB", (width // fraction, height // fraction))
     if drafted is None:

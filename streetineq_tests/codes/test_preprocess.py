@@ -7,6 +7,8 @@ import zlib
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from streetineq_assets.codes import preprocess as module
@@ -106,6 +108,14 @@ def test_channels_are_blue_green_red_minus_the_means():
 )
 def test_sizes_are_the_originals(height, width, scaled):
     assert scaled_size(height, width) == scaled
+
+
+@given(short=st.integers(16, 9000), aspect=st.floats(1, 20), tall=st.booleans())
+def test_the_short_side_is_always_224_and_the_shape_is_kept(short, aspect, tall):
+    long = int(short * aspect)
+    scaled = scaled_size(long, short) if tall else tuple(reversed(scaled_size(short, long)))
+    assert min(scaled) == 224 == scaled[1]
+    assert scaled[0] == pytest.approx(224 * long / short, abs=0.5 + 0.0001 * long)
 
 
 def test_five_thousand_pixels():
