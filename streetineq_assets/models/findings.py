@@ -88,7 +88,7 @@ def of_folds(table: FoldTable, areas: pd.DataFrame) -> Findings:
 
 def of_training(
     trained: "Trained",
-    outcome: str,
+    scores: pd.DataFrame,
     rows: pd.DataFrame,
     splits: Mapping[int, Split],
     *,
@@ -98,11 +98,11 @@ def of_training(
     """Checks, figures and the fold table of one outcome's training.
 
     Args:
-        rows: the examples' `location_id, lsoa11`.
+        scores: `location_id, fold, h, p_1 .. p_10`.
+        rows: `location_id, lsoa11` of the locations with this outcome's label.
         splits: fold to its split of `rows`.
         counts: the accounting of `inputs.label_rows`.
     """
-    scores = trained.scores(outcome)
     folds = pd.DataFrame([_fold_row(trained, fold, s, rows) for fold, s in splits.items()])
     history = trained.history()
     seconds = float(history["seconds"].sum())

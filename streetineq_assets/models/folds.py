@@ -103,6 +103,10 @@ class Split:
     validation: NDArray[np.bool_]
     test: NDArray[np.bool_]
 
+    def only(self, mask: NDArray[np.bool_]) -> "Split":
+        """The split of the masked rows."""
+        return Split(self.train[mask], self.validation[mask], self.test[mask])
+
 
 def area_folds(areas: pd.DataFrame, *, k: int, seed: int) -> NDArray[np.int64]:
     """Folds of whole areas, stratified by decile.

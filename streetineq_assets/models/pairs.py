@@ -20,7 +20,7 @@ from streetineq_assets.findings import Findings
 from streetineq_assets.models import figures, findings
 from streetineq_assets.models.baselines import BASELINES, baseline_scores
 from streetineq_assets.models.binomial import DECILES
-from streetineq_assets.models.folds import split_rows
+from streetineq_assets.models.folds import Split, split_rows
 from streetineq_assets.models.inputs import (
     SPATIAL,
     CityInputs,
@@ -32,13 +32,14 @@ from streetineq_assets.models.inputs import (
     unavailable,
 )
 from streetineq_assets.models.ledger import ledger_of
-from streetineq_assets.store import DataStore
+from streetineq_assets.store import DataStore, Recipe
 from streetineq_assets.study import Profile, Study, Training
 
 if TYPE_CHECKING:  # importing it takes the 8 s of TensorFlow
     from streetineq_assets.models.training import Trained
 
 ASSET = "trained_model"
+JOINT = "joint_model"
 # Part of the fingerprint of unfinished trainings: raise it when the same inputs train differently.
 TRAINING_VERSION = "1"
 SCORE_COLUMNS = {
@@ -54,6 +55,7 @@ class PairJob:
     """A pair that is ready to be trained, or known to be unavailable.
 
     Attributes:
+        outcomes: what is trained together: the pair's own, or all of its city (joint training).
         inputs, config: what its recipe is made of.
         read: the city's artefacts; None when unavailable.
         why: why the pair is unavailable; None when it is available.
@@ -63,6 +65,7 @@ class PairJob:
     study: Study
     city: str
     outcome: str
+    outcomes: tuple[str, ...]
     profile: Profile
     profile_name: str
     inputs: dict[str, str]
@@ -80,48 +83,54 @@ class PairJob:
         if self.why or self.read is None:
             write_empty(folder)
             return findings.unavailable(self.why, findings.TRAINING_CHECKS)
-        examples, counts = city_examples(self.read, (self.outcome,), self.budget_bytes)
-        trained = self._train(examples, device, tell)
-        save_networks(trained, self.profile, examples.codes.reader.width, folder)
-        return self.write(trained, examples, counts, device, folder)
-
-    def write(
-        self,
-        trained: "Trained",
-        examples: Examples,
-        counts: Mapping[str, int],
-        device: Device,
-        folder: Path,
-    ) -> Findings:
-        """Everything of the artefact but the networks."""
-        table = self.read.fold_table()
-        history, scores = trained.history(), trained.scores(self.outcome)
-        history.to_parquet(folder / "history.parquet", index=False)
-        scores.to_parquet(folder / "scores.parquet", index=False)
-        baselines = self._baselines(examples, scores)
-        baselines.to_parquet(folder / "baselines.parquet", index=False)
-        best = {fold: state.best_epoch for fold, state in trained.states.items()}
-        figures.draw_learning_curves(history, best, folder / "learning_curves.png")
-        splits = {
-            fold: split_rows(
-                table,
-                fold,
-                examples.rows,
-                validation_share=self.profile.validation_share,
-                seed=self.study.seed,
-            )
-            for fold in trained.states
-        }
-        found = findings.of_training(
-            trained, self.outcome, examples.rows, splits, counts=counts, scheme=table.scheme
-        )
-        found.figures |= findings.codes_figures(examples.codes.reader.attributes, self.profile)
+        examples, _ = city_examples(self.read, self.outcomes, self.budget_bytes)
+        if self.joint:
+            trained = self._joint(examples, device, tell)
+        else:
+            trained = self._train(examples, device, tell)
+            save_networks(trained, self.profile, examples.codes.reader.width, folder)
+        found = self._write_tables(trained, examples, folder)
         found.figures |= {"profile": self.profile_name, "head": self.profile.head}
-        found.figures |= {"seed": self.study.seed, **device.report()}
+        found.figures |= {"joint": self.joint, "seed": self.study.seed, **device.report()}
+        found.figures |= findings.codes_figures(examples.codes.reader.attributes, self.profile)
         found.tables["departures_from_the_original"] = ledger_of(self.profile_name)
         found.notes["tensorboard"] = f"`uvx tensorboard --logdir {self.logs}`"
-        found.digest = trained.digest(baselines)
         return found
+
+    def _write_tables(self, trained: "Trained", examples: Examples, folder: Path) -> Findings:
+        """Everything of the artefact but the networks, of the rows with this outcome's label."""
+        own, counts = city_examples(self.read, (self.outcome,), self.budget_bytes)
+        scores = trained.scores(self.outcome)
+        scores = scores[scores["location_id"].isin(own.rows["location_id"])]
+        scores = scores.reset_index(drop=True)
+        baselines, history = self._baselines(own, scores), trained.history()
+        tables = {"scores": scores, "history": history, "baselines": baselines}
+        for name, table in tables.items():
+            table.to_parquet(folder / f"{name}.parquet", index=False)
+        best = {fold: state.best_epoch for fold, state in trained.states.items()}
+        figures.draw_learning_curves(history, best, folder / "learning_curves.png")
+        mine = examples.rows["row"].isin(own.rows["row"]).to_numpy()
+        splits = {fold: self._split(examples, fold).only(mine) for fold in trained.states}
+        scheme = self.read.fold_table().scheme
+        found = findings.of_training(
+            trained, scores, own.rows, splits, counts=counts, scheme=scheme
+        )
+        found.digest = trained.digest(scores, baselines)
+        return found
+
+    def _split(self, examples: Examples, fold: int) -> Split:
+        return split_rows(
+            self.read.fold_table(),
+            fold,
+            examples.rows,
+            validation_share=self.profile.validation_share,
+            seed=self.study.seed,
+        )
+
+    @property
+    def joint(self) -> bool:
+        """Whether the city's outcomes are trained together."""
+        return bool(self.config.get("joint"))
 
     @property
     def budget_bytes(self) -> int:
@@ -129,9 +138,14 @@ class PairJob:
         return self.study.training.memory_budget_mb * 2**20
 
     @property
+    def place(self) -> tuple[str, str]:
+        """Asset and partition below which the training is done."""
+        return (JOINT, self.city) if self.joint else (ASSET, self.partition)
+
+    @property
     def logs(self) -> Path:
         """TensorBoard's folder."""
-        return self.store.logs(ASSET, self.partition)
+        return self.store.logs(*self.place)
 
     def clean(self) -> None:
         """Remove the work in progress, which the published artefact has made useless."""
@@ -146,17 +160,27 @@ class PairJob:
             self.profile,
             device,
             seed=self.study.seed,
-            workspace=self.store.workspace(ASSET, self.partition),
+            workspace=self.store.workspace(*self.place),
             fingerprint=fingerprint(self.inputs, self.config),
             logs=self.logs,
             tell=tell,
         )
 
+    def _joint(self, examples: Examples, device: Device, tell: Callable[[str], None]) -> "Trained":
+        from streetineq_assets.models.joint import find_or_train
+
+        recipe = Recipe(code_version=TRAINING_VERSION, inputs=self.inputs, config=self.config)
+        return find_or_train(
+            self.store,
+            self.city,
+            recipe,
+            examples,
+            lambda: self._train(examples, device, tell),
+            tell=tell,
+        )
+
     def _baselines(self, examples: Examples, scores: pd.DataFrame) -> pd.DataFrame:
-        position = examples.outcomes.index(self.outcome)
-        classes = examples.classes[:, position]
-        rows = examples.rows.assign(decile=classes + 1.0)[classes >= 0].reset_index(drop=True)
-        rows = rows.merge(scores[["location_id", "h"]], on="location_id", how="left")
+        rows = examples.rows.merge(scores[["location_id", "h"]], on="location_id", how="left")
         asked = {"validation_share": self.profile.validation_share, "seed": self.study.seed}
         places, table = self.read.centroids(), self.read.fold_table()
         parts = [baseline_scores(examples.codes, rows, table, places, baselines=BASELINES, **asked)]
@@ -193,14 +217,19 @@ def open_pair(
     profile = resolve_profile(study, name, overrides or {})
     config: dict[str, Any] = {"profile": profile.model_dump(), "seed": study.seed}
     why = unavailable(store, city, outcome)
+    outcomes = (outcome,)
     if why:
         inputs, read = {"unavailable": f"{why.wanted}: {why.reason}"}, None
     else:
-        read = read_inputs(store, city, (outcome,))
+        if study.training.joint:
+            named = study.cities[city].outcomes
+            outcomes = tuple(o for o in named if unavailable(store, city, o) is None)
+            config |= {"joint": True, "outcomes": list(outcomes)}
+        read = read_inputs(store, city, outcomes)
         inputs = read.digests()
         budget = study.training.memory_budget_mb * 2**20
         config["in_memory"] = open_codes(read.shards, budget).resident
-    return PairJob(store, study, city, outcome, profile, name, inputs, config, read, why)
+    return PairJob(store, study, city, outcome, outcomes, profile, name, inputs, config, read, why)
 
 
 def resolve_profile(study: Study, name: str, overrides: Mapping[str, Any]) -> Profile:

@@ -106,7 +106,7 @@ def test_a_pair_publishes_networks_scores_history_and_baselines(trained: tuple) 
     assert shown["device_kind"] == "cpu"
     assert shown["codes_layer"] == "fc6"
     assert "tensorboard --logdir" in shown["tensorboard"]
-    assert "learning_curves" in shown
+    assert "learning_curves_plot" in shown
     assert list((store.logs("trained_model", "alpha/crime") / "fold_0").glob("events*"))
     assert not list(store.folder("trained_model", "alpha/crime").glob(".work"))
 
@@ -199,3 +199,25 @@ def test_labels_for_fewer_than_half_of_the_locations_are_a_warning(tmp_path: Pat
     assert shown["n_locations_with_codes"] == 150
     assert isinstance(store.open("trained_model", "alpha/crime").table("scores.parquet"),
                       pd.DataFrame)  # fmt: skip
+
+
+def test_joint_networks_are_trained_once_per_city_and_serve_each_pair(tmp_path: Path) -> None:
+    joint = published.STUDY.replace(
+        "[training.overrides]", "[training]\njoint = true\n\n[training.overrides]"
+    )
+    store = published.write_study(tmp_path, toml=joint)
+    run(store, "area_folds", "alpha")
+    first = run(store, "trained_model", "alpha/crime")
+    assert all(passed for name, passed in checks(first).items() if name != "learned")
+    assert metadata(first, "trained_model")["joint"] is True
+    made = store.manifest("joint_model", "alpha")
+    assert made.summary["outcomes"] == ["crime", "education"]
+    second = run(store, "trained_model", "alpha/education")
+    assert store.manifest("joint_model", "alpha") == made
+    assert metadata(second, "trained_model")["n_locations_used"] == 150
+    files = store.manifest("trained_model", "alpha/education").files
+    assert not [name for name in files if name.endswith(".keras")]
+    crime = store.open("trained_model", "alpha/crime").table("scores.parquet")
+    education = store.open("trained_model", "alpha/education").table("scores.parquet")
+    assert not np.allclose(crime["h"], education["h"])
+    assert metadata(run(store, "trained_model", "alpha/crime"), "trained_model")["skipped"] is True

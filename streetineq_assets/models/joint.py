@@ -1,0 +1,72 @@
+"""Joint training: one trunk with a head per outcome, trained and stored once per city.
+
+What belongs here: the city's joint artefact, found or made. What does not: the training loop
+(`training`), which is the same for one outcome and several.
+
+It always trains the city's full set of available outcomes. The first pair of a city that asks for
+it trains it; a later pair finds the artefact by its recipe and takes its own scores from it.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from streetineq_assets.models.checkpoints import load_state, save_state
+from streetineq_assets.models.inputs import Examples
+from streetineq_assets.models.network import build_network, copy_head
+from streetineq_assets.models.pairs import JOINT
+from streetineq_assets.models.training import Trained
+from streetineq_assets.store import Artefact, DataStore, Recipe
+from streetineq_assets.study import Profile
+
+
+def find_or_train(
+    store: DataStore,
+    city: str,
+    recipe: Recipe,
+    examples: Examples,
+    train: Callable[[], Trained],
+    *,
+    tell: Callable[[str], None],
+) -> Trained:
+    """The city's joint networks: as published, or trained now and published.
+
+    Args:
+        recipe: all that they depend on.
+        examples: the rows that they were, or are, trained on.
+        train: does the training.
+    """
+    if store.current(JOINT, city, recipe):
+        tell(f"the joint networks of {city} are there already: nothing is trained")
+    else:
+        store.publish(JOINT, city, recipe, lambda folder: _write(train(), folder))
+        store.clear_workspace(JOINT, city)
+    published = store.open(JOINT, city)
+    states = {fold: load_state(path) for fold, path in _state_files(published).items()}
+    return Trained(examples.outcomes, examples.codes.reader.location_ids, states)
+
+
+def networks_of(
+    joint: Artefact, outcome: str, profile: Profile, width: int
+) -> dict[int, keras.Model]:
+    """Fold to the network of one outcome, cut out of the city's joint networks."""
+    outcomes = joint.manifest.summary["outcomes"]
+    together = build_network(profile, width, outcomes=len(outcomes))
+    found = {}
+    for fold, path in _state_files(joint).items():
+        together.set_weights(load_state(path).best)
+        found[fold] = copy_head(together, profile, outcomes.index(outcome), width)
+    return found
+
+
+def _write(trained: Trained, folder: Path) -> Mapping[str, Any]:
+    for fold, state in trained.states.items():
+        save_state(folder / f"fold_{fold}.npz", state)
+    return {"outcomes": list(trained.outcomes), "digest": trained.digest()}
+
+
+def _state_files(joint: Artefact) -> dict[int, Path]:
+    names = [name for name in joint.manifest.files if name.endswith(".npz")]
+    return {int(name[5:-4]): joint.file(name) for name in sorted(names)}
