@@ -12,9 +12,11 @@ that it serves in that LSOA: terminated ones are 45 % of London's directory, and
 organisations) would give a few areas a fifth of all weight.
 """
 
+import contextlib
 import datetime as dt
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -22,8 +24,8 @@ import pandas as pd
 
 from streetineq_assets.errors import SourceError, SourceMissingError
 from streetineq_assets.findings import Check, Findings
-from streetineq_assets.labels.columns import body, find_column, normalise
-from streetineq_assets.labels.files import Row, Sheet, read_sheets
+from streetineq_assets.labels.columns import Columns, find_column, normalise, read_columns
+from streetineq_assets.labels.files import read_sheets
 
 REASONS = ("terminated_before_capture", "no_lsoa", "outside_city", "unknown_postcode")
 """Why a postcode does not place a location; the first that holds of any postcode is the
@@ -173,57 +175,70 @@ def read_listing(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise SourceMissingError(f"{path} is missing: it lists the city's locations, one per row")
     sheet = read_sheets(path)[0]
-    header = sheet.rows[0] if sheet.rows else (1, [])
-    names = [normalise(cell) for cell in header[1]]
-    rows = body(sheet, header)
+    header = sheet.head[0] if sheet.head else (1, [])
     what = "a list of locations"
-    read: dict[str, Callable[[str, str], object]] = {
-        "lat": lambda cell, at: _degrees(cell, at, 90),
-        "lon": lambda cell, at: _degrees(cell, at, 180),
-        "captured_at": _day,
+    positions = {
+        name: find_column(sheet, header, [name], table=what) for name in ("location_id", "postcode")
     }
-    frame = {
-        "line": [line for line, _ in rows],
-        "location_id": _ids(sheet, rows, find_column(sheet, header, ["location_id"], table=what)),
-        "postcode": _texts(rows, find_column(sheet, header, ["postcode"], table=what)),
-    }
+    present = {normalise(cell) for cell in header[1]}
     for name in _OPTIONAL:
-        cells = _texts(rows, names.index(name)) if name in names else [""] * len(rows)
-        parse = read.get(name, lambda cell, _: cell)
-        frame[name] = [
-            parse(cell, f"{sheet.at(line)}, column {name}") if cell else None
-            for (line, _), cell in zip(rows, cells, strict=True)
-        ]
+        if name in present:
+            positions[name] = find_column(sheet, header, [name], table=what)
+    columns = read_columns(sheet, header, positions.values())
+    frame: dict[str, Sequence] = {"line": columns.lines}
+    for name in ("location_id", "postcode", *_OPTIONAL):
+        frame[name] = [None] * len(columns.lines)
+        if name in positions:
+            frame[name] = _parsed(columns, positions[name], _PARSERS.get(name, _text))
     return pd.DataFrame(frame).astype(_LISTED)
 
 
-def _ids(sheet: Sheet, rows: list[Row], column: int) -> list[str]:
-    ids = _texts(rows, column)
-    for (line, _), location_id in zip(rows, ids, strict=True):
-        if not location_id or {"/", "\\"} & set(location_id):
-            raise SourceError(
-                f"{sheet.at(line)}: location_id is {location_id!r}; it names image files, so it "
-                "must not be empty nor hold a slash"
-            )
-    return ids
+def _parsed(columns: Columns, position: int, parse: Callable[[str], object]) -> list:
+    """A column's values, None where the cell is empty; `parse` raises ValueError with a reason."""
+    values = []
+    for row, text in enumerate(columns.texts[position]):
+        try:
+            values.append(parse(text))
+        except ValueError as error:
+            raise SourceError(f"{columns.at(row, position)}: {text!r} {error}") from error
+    return values
 
 
-def _texts(rows: list[Row], column: int) -> list[str]:
-    return [cells[column].strip() for _, cells in rows]
+def _text(text: str) -> str | None:
+    return text or None
 
 
-def _degrees(cell: str, at: str, limit: int) -> float:
-    if not re.fullmatch(r"-?[0-9]{1,3}(\.[0-9]+)?", cell) or abs(float(cell)) > limit:
-        raise SourceError(f"{at}: {cell!r} is not a number of degrees from -{limit} to {limit}")
-    return float(cell)
+def _id(text: str) -> str:
+    if not text or {"/", "\\"} & set(text):
+        raise ValueError("is no id: it names image files, so it is not empty and has no slash")
+    return text
 
 
-def _day(cell: str, at: str) -> dt.date:
-    match = _DATE.fullmatch(cell)
-    try:
-        return dt.date.fromisoformat(match.group(1) + (match.group(2) or "-01") if match else cell)
-    except ValueError as error:
-        raise SourceError(f"{at}: {cell!r} is not a date such as 2016-07-21 or 2016-07") from error
+def _degrees(text: str, limit: int) -> float | None:
+    if not text:
+        return None
+    if not re.fullmatch(r"-?[0-9]{1,3}(\.[0-9]+)?", text) or abs(float(text)) > limit:
+        raise ValueError(f"is not a number of degrees from -{limit} to {limit}")
+    return float(text)
+
+
+def _day(text: str) -> dt.date | None:
+    if not text:
+        return None
+    match = _DATE.fullmatch(text)
+    if match:
+        with contextlib.suppress(ValueError):
+            return dt.date.fromisoformat(match.group(1) + (match.group(2) or "-01"))
+    raise ValueError("is not a date such as 2016-07-21 or 2016-07")
+
+
+_PARSERS: dict[str, Callable[[str], object]] = {
+    "location_id": _id,
+    "postcode": str,  # an empty one is an unknown one
+    "lat": partial(_degrees, limit=90),
+    "lon": partial(_degrees, limit=180),
+    "captured_at": _day,
+}
 
 
 def _one_row_each(rows: pd.DataFrame, path: Path) -> pd.DataFrame:

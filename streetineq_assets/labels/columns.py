@@ -1,12 +1,15 @@
 """From rows of text to typed columns, with errors that name the file, the line and the column.
 
-What belongs here: finding a column by its heading, and turning its cells into LSOA codes, counts,
-ranks and amounts of money. What does not: which columns a format has (one module per format).
+What belongs here: finding a column by its heading, reading the columns that are needed, and turning
+their cells into LSOA codes, counts, ranks, scores and amounts of money. What does not: which
+columns a format has (one module per format).
 """
 
 import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 
@@ -17,7 +20,7 @@ LSOA_CODE = re.compile(r"[EW]01[0-9]{6}")
 _NUMBER = re.compile(
     r"-?([0-9]{1,15}|[0-9]{1,3}(,[0-9]{3}){1,4})(\.[0-9]{1,20})?([eE]-?[0-9]{1,2})?"
 )
-# A pound sign survives re-encoding as up to three foreign characters: "£", "?", "\xc2\xa3", ...
+# A pound sign survives re-encoding as up to three foreign characters: "£", "?", "Â£", ...
 _MONEY = re.compile(r"([^0-9.,\s-]{0,3})\s*(-?[0-9].*)")
 
 
@@ -52,127 +55,134 @@ def find_column(sheet: Sheet, header: Row, wanted: Sequence[str], *, table: str)
     )
 
 
-def lsoa_codes(sheet: Sheet, rows: Sequence[Row], column: int) -> list[str]:
-    """The areas of the rows, each once.
+@dataclass(frozen=True)
+class Columns:
+    """Some columns of a sheet as text, without the header and what is no row of the table.
 
-    Raises:
-        SourceError: there is no row, a code has not the shape of an LSOA's, or one comes twice.
+    Attributes:
+        headings: position to the heading, for messages.
+        lines: the line number of each row.
+        texts: position to the cells, stripped, one per row.
     """
-    if not rows:
-        raise SourceError(f"{sheet.at()} holds a header and no areas: download it again by LSOA")
-    codes = [cells[column].strip() for _, cells in rows]
-    first: dict[str, int] = {}
-    for (line, _), code in zip(rows, codes, strict=True):
-        if not LSOA_CODE.fullmatch(code):
+
+    sheet: Sheet
+    headings: dict[int, str]
+    lines: list[int]
+    texts: dict[int, list[str]]
+
+    def where(self, keep: Callable[..., bool], *positions: int) -> "Columns":
+        """The rows whose cells in these columns fulfil a condition."""
+        cells = zip(*(self.texts[i] for i in positions), strict=True)
+        kept = [n for n, row in enumerate(cells) if keep(*row)]
+        texts = {i: [column[n] for n in kept] for i, column in self.texts.items()}
+        return Columns(self.sheet, self.headings, [self.lines[n] for n in kept], texts)
+
+    def lsoas(self, position: int) -> list[str]:
+        """The areas of the rows, each once.
+
+        Raises:
+            SourceError: there is no row, a code has not the shape of an LSOA's, or one comes twice.
+        """
+        codes = self.texts[position]
+        if not codes:
             raise SourceError(
-                f"{sheet.at(line)}: {code!r} is not the code of an LSOA (E01 or W01 and six "
-                "digits): download the table by lower layer super output area"
+                f"{self.sheet.at()} holds a header and no areas: download it again by LSOA"
             )
-        if code in first:
-            raise SourceError(
-                f"{sheet.at(line)}: {code} is there twice, first in line {first[code]}: keep one "
-                "row"
-            )
-        first[code] = line
-    return codes
+        first: dict[str, int] = {}
+        for line, code in zip(self.lines, codes, strict=True):
+            if not LSOA_CODE.fullmatch(code):
+                raise SourceError(
+                    f"{self.sheet.at(line)}: {code!r} is not the code of an LSOA (E01 or W01 and "
+                    "six digits): download the table by lower layer super output area"
+                )
+            if first.setdefault(code, line) != line:
+                raise SourceError(
+                    f"{self.sheet.at(line)}: {code} is there twice, first in line {first[code]}: "
+                    "keep one row"
+                )
+        return codes
 
+    def counts(self, position: int) -> np.ndarray:
+        """(n,) float: numbers that are zero or more, NaN where the cell is empty."""
+        return self._not_negative(position, "a count", self.texts[position])
 
-def counts(sheet: Sheet, rows: Sequence[Row], column: int, heading: str) -> np.ndarray:
-    """(n,) float: numbers that are zero or more, NaN where the cell is empty."""
-    return _not_negative(sheet, rows, column, heading, kind="a count", bare=str)
-
-
-def money(sheet: Sheet, rows: Sequence[Row], column: int, heading: str) -> np.ndarray:
-    """(n,) float, pounds: as `counts`, and before the number a currency sign, mangled or not."""
-
-    def bare(cell: str) -> str:
-        match = _MONEY.fullmatch(cell)
-        return match.group(2) if match else cell
-
-    return _not_negative(sheet, rows, column, heading, kind="an amount of money", bare=bare)
-
-
-def scores(sheet: Sheet, rows: Sequence[Row], column: int, heading: str) -> np.ndarray:
-    """(n,) float: numbers of either sign, NaN where the cell is empty."""
-    return _numbers(sheet, rows, column, heading, kind="a score", bare=str)
-
-
-def ranks(sheet: Sheet, rows: Sequence[Row], column: int, heading: str) -> np.ndarray:
-    """(n,) float: whole numbers from 1, NaN where the cell is empty."""
-    numbers = counts(sheet, rows, column, heading)
-    wrong = np.flatnonzero((numbers < 1) | (numbers % 1 != 0))
-    if wrong.size:
-        line, cells = rows[wrong[0]]
-        raise SourceError(
-            f'{sheet.at(line)}, column "{heading}": {cells[column]!r} is not a rank (1, 2, 3, ...)'
+    def money(self, position: int) -> np.ndarray:
+        """(n,) float, pounds: as `counts`, behind a currency sign that may be mangled."""
+        return self._not_negative(
+            position, "an amount of money", [_without_sign(text) for text in self.texts[position]]
         )
-    return numbers
+
+    def ranks(self, position: int) -> np.ndarray:
+        """(n,) float: whole numbers from 1, NaN where the cell is empty."""
+        numbers = self.counts(position)
+        self._refuse(position, (numbers < 1) | (numbers % 1 != 0), "is not a rank (1, 2, 3, ...)")
+        return numbers
+
+    def scores(self, position: int) -> np.ndarray:
+        """(n,) float: numbers of either sign, NaN where the cell is empty."""
+        return self._numbers(position, "a score", self.texts[position])
+
+    def at(self, row: int, position: int) -> str:
+        """The place of a cell in words, for messages."""
+        return f'{self.sheet.at(self.lines[row])}, column "{self.headings[position]}"'
+
+    def _not_negative(self, position: int, kind: str, texts: list[str]) -> np.ndarray:
+        numbers = self._numbers(position, kind, texts)
+        self._refuse(position, numbers < 0, f"is negative, {kind} is not")
+        return numbers
+
+    def _numbers(self, position: int, kind: str, texts: list[str]) -> np.ndarray:
+        if _all_digits(texts):
+            return np.fromiter(map(float, texts), float, len(texts))
+        bad = np.array([bool(text) and not _NUMBER.fullmatch(text) for text in texts], dtype=bool)
+        self._refuse(position, bad, f"is not {kind}")
+        bare = (text.replace(",", "") for text in texts)
+        return np.fromiter((float(text or "nan") for text in bare), float, len(texts))
+
+    def _refuse(self, position: int, wrong: np.ndarray, what: str) -> None:
+        """Stop at the first wrong cell."""
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise SourceError(f"{self.at(row, position)}: {self.texts[position][row]!r} {what}")
 
 
-def body(sheet: Sheet, header: Row, *, footnotes: bool = False) -> list[Row]:
-    """The rows below the header that hold text.
+def read_columns(
+    sheet: Sheet, header: Row, positions: Iterable[int], *, footnotes: bool = False
+) -> Columns:
+    """Some columns of the rows below the header; rows without text are left out.
 
     Args:
+        positions: the columns to read.
         footnotes: short rows are notes when their first cell is empty or their only one.
 
     Raises:
-        SourceError: a row is shorter than the header, so that the file was cut off or damaged.
+        SourceError: a row is shorter than the header, so that the file was cut off or damaged, or a
+            line is no CSV.
     """
-    rows = []
-    for line, cells in sheet.rows:
-        if line <= header[0] or is_blank(cells):
+    line_of_header, headings = header
+    width, wanted = len(headings), sorted(set(positions))
+    pick = itemgetter(*wanted, 0)  # the first is there so that one column is picked as a tuple too
+    lines: list[int] = []
+    picked: list[tuple[str, ...]] = []
+    for line, cells in sheet.rows():
+        if line <= line_of_header or is_blank(cells):
             continue
-        if len(cells) >= len(header[1]):
-            rows.append((line, cells))
+        if len(cells) >= width:
+            lines.append(line)
+            picked.append(pick(cells))
         elif not (footnotes and (len(cells) == 1 or not cells[0].strip())):
             raise SourceError(
-                f"{sheet.at(line)}: {len(cells)} columns where the header has {len(header[1])}: "
-                "the file was cut off or damaged, download it again"
+                f"{sheet.at(line)}: {len(cells)} columns where the header has {width}: the file "
+                "was cut off or damaged, download it again"
             )
-    return rows
+    columns = zip(*picked, strict=True) if picked else [()] * (len(wanted) + 1)
+    texts = {i: [cell.strip() for cell in c] for i, c in zip(wanted, columns, strict=False)}
+    return Columns(sheet, {i: headings[i] for i in wanted}, lines, texts)
 
 
-def _not_negative(
-    sheet: Sheet,
-    rows: Sequence[Row],
-    column: int,
-    heading: str,
-    *,
-    kind: str,
-    bare: Callable[[str], str],
-) -> np.ndarray:
-    numbers = _numbers(sheet, rows, column, heading, kind=kind, bare=bare)
-    negative = np.flatnonzero(numbers < 0)
-    if negative.size:
-        line, cells = rows[negative[0]]
-        raise SourceError(
-            f'{sheet.at(line)}, column "{heading}": {cells[column]!r} is negative, {kind} is not'
-        )
-    return numbers
-
-
-def _numbers(
-    sheet: Sheet,
-    rows: Sequence[Row],
-    column: int,
-    heading: str,
-    *,
-    kind: str,
-    bare: Callable[[str], str],
-) -> np.ndarray:
-    texts = [bare(cells[column].strip()) for _, cells in rows]
-    if _all_digits(texts):
-        return np.fromiter(map(float, texts), float, len(texts))
-    numbers = np.full(len(rows), np.nan)
-    for i, text in enumerate(texts):
-        if text and not _NUMBER.fullmatch(text):
-            line, cells = rows[i]
-            raise SourceError(
-                f'{sheet.at(line)}, column "{heading}": {cells[column]!r} is not {kind}'
-            )
-        if text:
-            numbers[i] = float(text.replace(",", ""))
-    return numbers
+def _without_sign(text: str) -> str:
+    match = _MONEY.fullmatch(text)
+    return match.group(2) if match else text
 
 
 def _all_digits(texts: Sequence[str]) -> bool:

@@ -18,15 +18,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from streetineq_assets.errors import SourceError
-from streetineq_assets.labels.columns import (
-    body,
-    counts,
-    find_column,
-    lsoa_codes,
-    normalise,
-    ranks,
-    scores,
-)
+from streetineq_assets.labels.columns import find_column, normalise, read_columns
 from streetineq_assets.labels.files import Row, Sheet
 from streetineq_assets.labels.outcomes import DOMAINS, FILE_7, INDEX_OF_DEPRIVATION
 from streetineq_assets.labels.readings import Reading, Recognised, reading
@@ -34,7 +26,6 @@ from streetineq_assets.labels.vintages import carry_scores, rank_anew
 
 _AREAS = re.compile(r"lsoa code \((\d{4})\)")
 _DISTRICTS = re.compile(r"local authority district code \((\d{4})\)")
-_POPULATION = re.compile(r"total population: mid (\d{4}).*")
 _EDITIONS = {"2013": "2015", "2019": "2019", "2024": "2025"}
 _LAYOUT = "Indices of Deprivation, ranks of the domains"
 _TABLE = str(FILE_7)
@@ -61,11 +52,14 @@ def read(sheet: Sheet) -> list[Reading]:
     Raises:
         SourceError: a column is missing, or a cell is not what it should be.
     """
-    header, rows, lsoas = _areas(sheet, "2011")
+    header = _required_header(sheet)
+    code = find_column(sheet, header, ["LSOA code (2011)"], table=_TABLE)
+    positions = {key: find_column(sheet, header, [_rank(key)], table=_TABLE) for key in DOMAINS}
+    columns = read_columns(sheet, header, [code, *positions.values()])
+    lsoas = columns.lsoas(code)
     readings = []
-    for key in DOMAINS:
-        column = find_column(sheet, header, [_rank(key)], table=_TABLE)
-        rank = ranks(sheet, rows, column, _rank(key))
+    for key, position in positions.items():
+        rank = columns.ranks(position)
         readings.append(reading(key, sheet.path, lsoas, rank, national_rank=rank))
     return readings
 
@@ -81,19 +75,23 @@ def read_carried(sheet: Sheet, links: pd.DataFrame) -> list[Reading]:
     Raises:
         SourceError: as `read`, or the lookup names an area that the file lacks.
     """
-    header, rows, codes = _areas(sheet, "2021")
-    named = [i for i, cell in enumerate(header[1]) if _POPULATION.fullmatch(normalise(cell))]
-    wanted = [header[1][i] for i in named] or ["Total population: mid 2022"]
-    column = find_column(sheet, header, wanted, table=_TABLE)
-    population = pd.Series(counts(sheet, rows, column, wanted[0]), index=codes)
-    here = links[links["lsoa21"].str[:1].isin({code[:1] for code in codes})]
+    header = _required_header(sheet)
+    code = find_column(sheet, header, ["LSOA code (2021)"], table=_TABLE)
+    heading = next(filter(_is_population, header[1]), "Total population: mid 2022")
+    persons = find_column(sheet, header, [heading], table=_TABLE)
+    positions = {
+        key: find_column(sheet, header, [f"{name} Score", f"{name} Score (rate)"], table=_TABLE)
+        for key, name in DOMAINS.items()
+    }
+    columns = read_columns(sheet, header, [code, persons, *positions.values()])
+    areas = columns.lsoas(code)
+    population = pd.Series(columns.counts(persons), index=areas)
+    here = links[links["lsoa21"].str[:1].isin({area[:1] for area in areas})]
     equal = pd.Series(1.0, index=here["lsoa11"].unique())
     readings = []
-    for key, domain in DOMAINS.items():
-        headings = [f"{domain} Score", f"{domain} Score (rate)"]
-        column = find_column(sheet, header, headings, table=_TABLE)
-        score = pd.Series(scores(sheet, rows, column, headings[0]), index=codes)
-        carried = carry_scores(score, here, weights_2021=population, weights_2011=equal)
+    for key, position in positions.items():
+        scores = pd.Series(columns.scores(position), index=areas)
+        carried = carry_scores(scores, here, weights_2021=population, weights_2011=equal)
         rank = rank_anew(carried, worst="high").to_numpy(dtype=float, na_value=float("nan"))
         lsoas = carried.index.to_list()
         readings.append(reading(key, sheet.path, lsoas, rank, national_rank=rank))
@@ -104,14 +102,15 @@ def _rank(key: str) -> str:
     return f"{DOMAINS[key]} Rank (where 1 is most deprived)"
 
 
-def _areas(sheet: Sheet, vintage: str) -> tuple[Row, list[Row], list[str]]:
-    """Header, rows, and the areas of the rows."""
+def _is_population(heading: str) -> bool:
+    return normalise(heading).startswith("total population: mid ")
+
+
+def _required_header(sheet: Sheet) -> Row:
     header = _header(sheet)
     if header is None:
         raise SourceError(f"{sheet.at()} changed while it was being read: run again")
-    rows = body(sheet, header)
-    column = find_column(sheet, header, [f"LSOA code ({vintage})"], table=_TABLE)
-    return header, rows, lsoa_codes(sheet, rows, column)
+    return header
 
 
 def _header(sheet: Sheet) -> Row | None:

@@ -9,6 +9,7 @@ read as CSV. All cells are text: a workbook's 70480.0 and a CSV's 70480 read ali
 """
 
 import codecs
+import contextlib
 import csv
 import datetime as dt
 import gzip
@@ -16,7 +17,7 @@ import io
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -56,17 +57,15 @@ class Sheet:
 
     Attributes:
         name: of the worksheet; None in a text file.
-        rows: (line number, cells); blank lines are there as rows without text.
+        head: the first rows, in which a header may stand.
+        rows: goes through all rows, (line number, cells), from the first on each call; blank lines
+            are there as rows without text. It raises `SourceError` at a line that is no CSV.
     """
 
     path: Path
     name: str | None
-    rows: list[Row]
-
-    @property
-    def head(self) -> list[Row]:
-        """The rows in which a header may stand."""
-        return self.rows[:HEAD_ROWS]
+    head: list[Row]
+    rows: Callable[[], Iterator[Row]]
 
     def at(self, line: int | None = None) -> str:
         """The place in words, for messages: file, sheet, line."""
@@ -78,7 +77,8 @@ def read_sheets(path: Path, *, head: bool = False) -> list[Sheet]:
     """Every sheet of a file; a text file has one.
 
     Args:
-        head: read no more than the first `HEAD_ROWS` rows of each, to recognise the file.
+        head: read no more than what holds the first `HEAD_ROWS` rows, to recognise the file; then
+            `rows` gives these only.
 
     Raises:
         SourceError: the file is empty, damaged, a web page, or neither text nor a workbook.
@@ -94,7 +94,8 @@ def read_sheets(path: Path, *, head: bool = False) -> list[Sheet]:
                 f"{path} is a damaged workbook ({error}): download it again"
             ) from error
     text = decode(path, raw, partial=head)
-    return [Sheet(path, None, _csv_rows(path, text, head=head))]
+    first = _csv_head(text)
+    return [Sheet(path, None, first, lambda: iter(first) if head else _csv_rows(path, text))]
 
 
 def read_bytes(path: Path, limit: int | None = None) -> bytes:
@@ -146,22 +147,30 @@ def decode(path: Path, raw: bytes, *, partial: bool = False) -> str:
 
 def is_blank(cells: list[str]) -> bool:
     """Whether a row holds no text at all."""
-    return not any(cell.strip() for cell in cells)
+    return not "".join(cells).strip()
 
 
-def _csv_rows(path: Path, text: str, *, head: bool) -> list[Row]:
+def _csv_rows(path: Path, text: str) -> Iterator[Row]:
     # strict: a stray quotation mark would swallow the rows up to the next one without a word.
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows: list[Row] = []
     try:
-        rows.extend(
-            (reader.line_num, cells) for cells in islice(reader, HEAD_ROWS if head else None)
-        )
+        for cells in reader:
+            yield reader.line_num, cells
     except csv.Error as error:
-        # The head may end within a quotation; reading the whole file shows whether it is sound.
-        if not head:
-            raise SourceError(f"{path}, line {reader.line_num}: not valid CSV ({error})") from error
+        raise SourceError(f"{path}, line {reader.line_num}: not valid CSV ({error})") from error
+
+
+def _csv_head(text: str) -> list[Row]:
+    """The first rows; a fault among them ends them, and is told when all rows are read."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows: list[Row] = []
+    with contextlib.suppress(csv.Error):
+        rows.extend((reader.line_num, cells) for cells in islice(reader, HEAD_ROWS))
     return rows
+
+
+def _workbook_sheet(path: Path, name: str, rows: list[Row]) -> Sheet:
+    return Sheet(path, name, rows[:HEAD_ROWS], lambda: iter(rows))
 
 
 def _xlsx_sheets(path: Path, raw: bytes, limit: int | None) -> Iterator[Sheet]:
@@ -175,7 +184,7 @@ def _xlsx_sheets(path: Path, raw: bytes, limit: int | None) -> Iterator[Sheet]:
         rows = [[_text(c) for c in r] for r in islice(sheet.iter_rows(values_only=True), limit)]
         width = max(map(len, rows), default=0)  # cells at a row's end that are empty are not stored
         padded = [(n, cells + [""] * (width - len(cells))) for n, cells in enumerate(rows, 1)]
-        yield Sheet(path, sheet.title, padded)
+        yield _workbook_sheet(path, sheet.title, padded)
 
 
 def _xls_sheets(path: Path, raw: bytes, limit: int | None) -> Iterator[Sheet]:
@@ -190,7 +199,7 @@ def _xls_sheets(path: Path, raw: bytes, limit: int | None) -> Iterator[Sheet]:
         sheet = book.sheet_by_name(name)
         count = sheet.nrows if limit is None else min(limit, sheet.nrows)
         rows = [(n + 1, [_text(v) for v in sheet.row_values(n)]) for n in range(count)]
-        yield Sheet(path, name, rows)
+        yield _workbook_sheet(path, name, rows)
 
 
 def _text(value: object) -> str:

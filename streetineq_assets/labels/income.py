@@ -13,7 +13,7 @@ they read "Total Mean Annual Household Income estimate 2012/13".
 from itertools import zip_longest
 
 from streetineq_assets.errors import SourceError
-from streetineq_assets.labels.columns import body, find_column, lsoa_codes, money, normalise
+from streetineq_assets.labels.columns import find_column, normalise, read_columns
 from streetineq_assets.labels.files import Row, Sheet, is_blank
 from streetineq_assets.labels.outcomes import GLA_INCOME, INCOME_YEAR
 from streetineq_assets.labels.readings import Reading, Recognised, reading
@@ -41,16 +41,21 @@ def read(sheet: Sheet) -> list[Reading]:
     header = _header(sheet)
     if header is None:
         raise SourceError(f"{sheet.at()} changed while it was being read: run again")
-    rows = body(sheet, header)
-    table = GLA_INCOME.id
-    lsoas = lsoa_codes(sheet, rows, find_column(sheet, header, ["Code"], table=table))
-    readings = []
-    for outcome, name in _STATISTICS.items():
-        headings = [f"{name} {INCOME_YEAR}", f"{_BLOCK.format(name)} {INCOME_YEAR}"]
-        column = find_column(sheet, header, headings, table=table)
-        value = money(sheet, rows, column, headings[0])
-        readings.append(reading(outcome, sheet.path, lsoas, value))
-    return readings
+
+    def column(*headings: str) -> int:
+        return find_column(sheet, header, headings, table=GLA_INCOME.id)
+
+    code = column("Code")
+    incomes = {
+        outcome: column(f"{name} {INCOME_YEAR}", f"{_BLOCK.format(name)} {INCOME_YEAR}")
+        for outcome, name in _STATISTICS.items()
+    }
+    columns = read_columns(sheet, header, [code, *incomes.values()])
+    lsoas = columns.lsoas(code)
+    return [
+        reading(outcome, sheet.path, lsoas, columns.money(position))
+        for outcome, position in incomes.items()
+    ]
 
 
 def _header(sheet: Sheet) -> Row | None:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 
 from streetineq_assets.errors import SourceError
-from streetineq_assets.labels.columns import body, find_column
+from streetineq_assets.labels.columns import find_column, read_columns
 from streetineq_assets.labels.files import Row, Sheet
 from streetineq_assets.labels.outcomes import INFUSE_COLUMNS, Table
 from streetineq_assets.labels.readings import Reading, Recognised, read_share
@@ -41,30 +41,26 @@ def read(sheet: Sheet) -> list[Reading]:
     header = _header(sheet)
     if header is None:
         raise SourceError(f"{sheet.at()} changed while it was being read: run again")
-    level = find_column(sheet, header, ["GEO_TYP2"], table=str(INFUSE))
-    code = find_column(sheet, header, ["GEO_CODE"], table=str(INFUSE))
-    rows = [
-        (line, cells)
-        for line, cells in body(sheet, header)
-        if cells[level].strip() == "LSOADZ" and cells[code].startswith(_ENGLAND_AND_WALES)
-    ]
 
     def column(name: str) -> int:
         return find_column(sheet, header, [name], table=str(INFUSE))
 
-    return [
-        read_share(
-            sheet,
-            rows,
-            header,
-            outcome=outcome,
-            code=code,
-            numerator=[column(name) for name in parts],
-            denominator=column(total),
-        )
+    level, code = column("GEO_TYP2"), column("GEO_CODE")
+    shares = {
+        outcome: ([column(name) for name in parts], column(total))
         for outcome, (parts, total) in INFUSE_COLUMNS.items()
         if _any_of(header, (parts, total))
+    }
+    wanted = [i for parts, total in shares.values() for i in (*parts, total)]
+    columns = read_columns(sheet, header, [level, code, *wanted]).where(_is_lsoa, level, code)
+    return [
+        read_share(columns, outcome=outcome, code=code, numerator=parts, denominator=total)
+        for outcome, (parts, total) in shares.items()
     ]
+
+
+def _is_lsoa(level: str, code: str) -> bool:
+    return level == "LSOADZ" and code.startswith(_ENGLAND_AND_WALES)
 
 
 def _header(sheet: Sheet) -> Row | None:

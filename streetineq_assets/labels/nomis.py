@@ -18,13 +18,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from streetineq_assets.errors import SourceError
-from streetineq_assets.labels.columns import body, find_column, normalise
+from streetineq_assets.labels.columns import find_column, normalise, read_columns
 from streetineq_assets.labels.files import Row, Sheet
 from streetineq_assets.labels.outcomes import CENSUS_TABLES, CensusTable
 from streetineq_assets.labels.readings import Reading, Recognised, read_share
 
 _TITLE = re.compile(r"\s*([A-Z]{2}[0-9]{3}[A-Z]{2})\s*-\s*\S")
 _DECORATION = re.compile(r"^\s*sex: all persons; |; measures: value\s*$", re.IGNORECASE)
+_PARTS = "rural urban"  # an area may come again for its urban and its rural part
 _QUERY, _BULK = "Nomis query download", "Nomis bulk file"
 
 
@@ -37,11 +38,11 @@ class _Layout:
     code: str
     table: CensusTable | None
 
-    def headings(self, category: str) -> tuple[str, ...]:
+    def heading(self, category: str) -> str:
         """How this layout writes a category."""
         if self.name == _BULK and self.table:
-            return (f"{self.table.dimension}: {category}",)
-        return (category,)
+            return f"{self.table.dimension}: {category}"
+        return category
 
 
 def recognise(sheet: Sheet) -> Recognised | None:
@@ -69,21 +70,26 @@ def read(sheet: Sheet) -> list[Reading]:
     if layout is None or layout.table is None:
         raise SourceError(f"{sheet.at()} changed while it was being read: run again")
     table, header = layout.table, layout.header
-    rows = _totals(header, body(sheet, header, footnotes=layout.name == _QUERY))
 
-    def column(categories: Sequence[str]) -> int:
-        wanted = [heading for c in categories for heading in layout.headings(c)]
-        return find_column(sheet, header, wanted, table=str(table.published))
+    def column(*headings: str) -> int:
+        return find_column(sheet, header, headings, table=str(table.published))
 
+    code = column(layout.code)
+    numerator = [column(layout.heading(category)) for category in table.numerator]
+    denominator = column(*map(layout.heading, table.denominator))
+    names = [normalise(cell) for cell in header[1]]
+    parts = [names.index(_PARTS)] if _PARTS in names else []
+    wanted = [code, *numerator, denominator, *parts]
+    columns = read_columns(sheet, header, wanted, footnotes=layout.name == _QUERY)
+    if parts:
+        columns = columns.where(lambda part: part.lower() in ("total", ""), *parts)
     return [
         read_share(
-            sheet,
-            rows,
-            header,
+            columns,
             outcome=table.outcome,
-            code=find_column(sheet, header, [layout.code], table=str(table.published)),
-            numerator=[column([category]) for category in table.numerator],
-            denominator=column(table.denominator),
+            code=code,
+            numerator=numerator,
+            denominator=denominator,
         )
     ]
 
@@ -137,12 +143,3 @@ def _by_dimension(plain: Sequence[str]) -> CensusTable | None:
     parts = [table for table in CENSUS_TABLES if has(table, table.numerator)]
     whole = [table for table in parts if has(table, table.denominator)]
     return next(iter(whole or parts), None)
-
-
-def _totals(header: Row, rows: Sequence[Row]) -> list[Row]:
-    """Without the rows that repeat an area for its urban and rural parts."""
-    names = [normalise(cell) for cell in header[1]]
-    if "rural urban" not in names:
-        return list(rows)
-    column = names.index("rural urban")
-    return [(line, cells) for line, cells in rows if normalise(cells[column]) in ("total", "")]

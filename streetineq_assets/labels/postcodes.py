@@ -52,27 +52,30 @@ _COORDINATES: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 _AUTHORITY_OF_YEAR = re.compile(r"lad\d\dcd")
 
-# Codes that end in 99999999 stand for "no area of this kind". A postcode without a grid reference
-# has latitude 99.999999.
+# A code that ends in 99999999 stands for "no area of this kind"; latitude 99.999999 for no grid
+# reference.
 _READ = """
-    SELECT
-        regexp_replace(upper(replace(postcode, ' ', '')), '(...)$', ' \\1') AS postcode,
-        cities.city AS city,
-        nullif(regexp_replace(trim(oa11), '^.99999999$', ''), '') AS oa11,
-        nullif(regexp_replace(trim(lsoa11), '^.99999999$', ''), '') AS lsoa11,
-        nullif(regexp_replace(trim(msoa11), '^.99999999$', ''), '') AS msoa11,
-        {coordinates},
-        usertype, introduced, terminated
+    SELECT {postcode} AS postcode, cities.city AS city,
+        CASE WHEN oa11 NOT LIKE '%99999999' THEN oa11 END AS oa11,
+        CASE WHEN lsoa11 NOT LIKE '%99999999' THEN lsoa11 END AS lsoa11,
+        CASE WHEN msoa11 NOT LIKE '%99999999' THEN msoa11 END AS msoa11,
+        {lat} AS lat, {lon} AS lon, usertype, introduced, terminated
     FROM read_csv($files, columns = $columns, header = true, auto_detect = false, delim = ',',
         quote = '"', escape = '"', dateformat = '%Y%m', encoding = $encoding,
         compression = $compression)
-    LEFT JOIN cities ON cities.authority = trim(raw_authority)
+    LEFT JOIN cities ON cities.authority = listed_authority
     ORDER BY postcode
 """
-_WITH_COORDINATES = """
-        CASE WHEN lat BETWEEN 49 AND 61.5 THEN lat END AS lat,
-        CASE WHEN lat BETWEEN 49 AND 61.5 THEN lon END AS lon"""
-_WITHOUT_COORDINATES = "NULL::DOUBLE AS lat, NULL::DOUBLE AS lon"
+# What the query renames needs another name inside it.
+_INSIDE = {
+    "postcode": "listed",
+    "authority": "listed_authority",
+    "lat": "listed_lat",
+    "lon": "listed_lon",
+}
+_AS_IT_IS, _SPACED = "listed", "left(replace(listed, ' ', ''), -3) || ' ' || right(listed, 3)"
+_LOCATED = "CASE WHEN listed_lat BETWEEN 49 AND 61.5 THEN listed_{0} END"
+_NOWHERE = "NULL::DOUBLE"
 
 
 @dataclass(frozen=True)
@@ -229,9 +232,9 @@ def _directory(path: Path) -> Directory | None:
         SourceError: the file is damaged, or has some of the columns and lacks others.
     """
     sheet = read_sheets(path, head=True)[0]
-    if not sheet.rows:
+    if not sheet.head:
         return None
-    header = sheet.rows[0]
+    header = sheet.head[0]
     names = [normalise(cell) for cell in header[1]]
     if "doterm" not in names or not set(names) & set(_COLUMNS["postcode"][1]):
         return None
@@ -249,21 +252,23 @@ def _directory(path: Path) -> Directory | None:
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, directory: Directory, target: Path) -> None:
-    ours = {position: name for name, position in directory.columns.items()}
     kinds = {name: kind for name, (kind, _) in (_COLUMNS | _COORDINATES).items()}
     # DuckDB takes these names by position, so ours stand for theirs and no heading reaches the SQL.
-    columns = {
-        (f"raw_{ours[i]}" if ours.get(i) == "authority" else ours.get(i, f"unused_{i}")): kinds.get(
-            ours.get(i, ""), "VARCHAR"
-        )
-        for i in range(len(directory.header))
-    }
+    names = [f"unused_{i}" for i in range(len(directory.header))]
+    types = ["VARCHAR"] * len(names)
+    for name, i in directory.columns.items():
+        names[i], types[i] = _INSIDE.get(name, name), kinds[name]
+    canonical = directory.header[directory.columns["postcode"]] == "pcds"
     located = {"lat", "lon"} <= directory.columns.keys()
-    read = _READ.format(coordinates=_WITH_COORDINATES if located else _WITHOUT_COORDINATES)
+    read = _READ.format(
+        postcode=_AS_IT_IS if canonical else _SPACED,
+        lat=_LOCATED.format("lat") if located else _NOWHERE,
+        lon=_LOCATED.format("lon") if located else _NOWHERE,
+    )
     packed = {is_gzip(path) for path in directory.files}
     parameters = {
         "files": [str(path) for path in directory.files],
-        "columns": columns,
+        "columns": dict(zip(names, types, strict=True)),
         "compression": "auto_detect" if len(packed) > 1 else "gzip" if packed.pop() else "none",
         "target": str(target),
     }

@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.errors import SourceError
-from streetineq_assets.labels.columns import counts, lsoa_codes
-from streetineq_assets.labels.files import Row, Sheet
+from streetineq_assets.labels.columns import Columns
 from streetineq_assets.labels.outcomes import Table
 
 
@@ -85,35 +84,27 @@ def reading(
 
 
 def read_share(
-    sheet: Sheet,
-    rows: Sequence[Row],
-    header: Row,
-    *,
-    outcome: str,
-    code: int,
-    numerator: Sequence[int],
-    denominator: int,
+    columns: Columns, *, outcome: str, code: int, numerator: Sequence[int], denominator: int
 ) -> Reading:
     """Counts added up and divided by their total.
 
     Args:
-        header: line and headings, for messages.
-        code, numerator, denominator: positions of the columns.
+        columns: the table's columns; `code`, `numerator` and `denominator` are positions in it.
 
     Raises:
         SourceError: a cell is wrong, or the parts exceed their total.
     """
-    lsoas = lsoa_codes(sheet, rows, code)
-    parts = sum(counts(sheet, rows, i, header[1][i]) for i in numerator)
-    total = counts(sheet, rows, denominator, header[1][denominator])
+    lsoas = columns.lsoas(code)
+    parts = sum(columns.counts(i) for i in numerator)
+    total = columns.counts(denominator)
     above = np.flatnonzero(parts > total)
     if above.size:
-        line, i = rows[above[0]][0], above[0]
+        i = above[0]
+        named = ", ".join(f'"{columns.headings[k]}"' for k in (*numerator, denominator))
         raise SourceError(
-            f"{sheet.at(line)}: {parts[i]:g} of {total[i]:g} is a share above 1, columns "
-            f"{', '.join(repr(header[1][k]) for k in (*numerator, denominator))}: the file is "
-            "damaged, download it again"
+            f"{columns.sheet.at(columns.lines[i])}: {parts[i]:g} of {total[i]:g} is a share above "
+            f"1 (columns {named}): the file is damaged, download it again"
         )
     with np.errstate(invalid="ignore"):
         share = np.where(total > 0, parts / total, np.nan)
-    return reading(outcome, sheet.path, lsoas, share, denominator=total)
+    return reading(outcome, columns.sheet.path, lsoas, share, denominator=total)

@@ -22,11 +22,10 @@ households of 2021: exact for U, the merged area's own score for M.
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from streetineq_assets.errors import SourceError
-from streetineq_assets.labels.columns import LSOA_CODE, body, find_column, normalise
+from streetineq_assets.labels.columns import LSOA_CODE, find_column, normalise, read_columns
 from streetineq_assets.labels.files import Sheet, read_sheets
 
 LOOKUP = (
@@ -60,29 +59,28 @@ def read_links(path: Path) -> pd.DataFrame:
         SourceError: it is no such lookup, or a code or an indicator is malformed.
     """
     sheet = read_sheets(path)[0]
-    header = sheet.rows[0] if sheet.rows else (1, [])
-    rows = body(sheet, header)
-    columns = {
+    header = sheet.head[0] if sheet.head else (1, [])
+    positions = {
         "lsoa11": find_column(sheet, header, ["LSOA11CD"], table=LOOKUP),
         "lsoa21": find_column(sheet, header, ["LSOA21CD"], table=LOOKUP),
     }
-    for line, cells in rows:
-        for column in columns.values():
-            if not LSOA_CODE.fullmatch(cells[column].strip()):
-                raise SourceError(f"{sheet.at(line)}: {cells[column]!r} is not the code of an LSOA")
-    if not rows:
-        raise SourceError(f"{sheet.at()} holds a header and no areas: download it again")
-    links = pd.DataFrame(
-        {name: [cells[i].strip() for _, cells in rows] for name, i in columns.items()}, dtype="str"
-    )
     if "chgind" in [normalise(cell) for cell in header[1]]:
-        place = find_column(sheet, header, ["CHGIND"], table=LOOKUP)
-        links["change"] = pd.array([cells[place].strip() for _, cells in rows], dtype="str")
-        wrong = np.flatnonzero(~links["change"].isin(list(CHANGES)))
-        if wrong.size:
-            line, cells = rows[wrong[0]]
-            raise SourceError(f"{sheet.at(line)}: CHGIND is {cells[place]!r}, not U, S, M or X")
-    else:
+        positions["change"] = find_column(sheet, header, ["CHGIND"], table=LOOKUP)
+    columns = read_columns(sheet, header, positions.values())
+    links = pd.DataFrame({name: columns.texts[i] for name, i in positions.items()}, dtype="str")
+    if links.empty:
+        raise SourceError(f"{sheet.at()} holds a header and no areas: download it again")
+    allowed = {
+        name: links[name].isin(list(CHANGES)) if name == "change" else _are_codes(links[name])
+        for name in positions
+    }
+    for name, good in allowed.items():
+        if not good.all():
+            row = int((~good).to_numpy().argmax())
+            what = "U, S, M or X" if name == "change" else "the code of an LSOA"
+            at = columns.at(row, positions[name])
+            raise SourceError(f"{at}: {links[name][row]!r} is not {what}")
+    if "change" not in links:
         links["change"] = _changes(links)
     return links.drop_duplicates(["lsoa11", "lsoa21"]).sort_values(
         ["lsoa11", "lsoa21"], ignore_index=True
@@ -160,8 +158,12 @@ def rank_anew(scores: pd.Series, *, worst: str = "high") -> pd.Series:
     return scores.rank(method="min", ascending=worst == "low").astype("Int32")
 
 
+def _are_codes(areas: pd.Series) -> pd.Series:
+    return areas.str.fullmatch(LSOA_CODE.pattern)
+
+
 def _has_both_codes(sheet: Sheet) -> bool:
-    names = {normalise(cell) for cell in sheet.rows[0][1]} if sheet.rows else set()
+    names = {normalise(cell) for cell in sheet.head[0][1]} if sheet.head else set()
     return {"lsoa11cd", "lsoa21cd"} <= names
 
 

@@ -226,17 +226,25 @@ def test_a_month_of_capture_is_its_first_day(join):
     [
         ("id,postcode", ["7,AA1 1AA"], r'line 1: .*needs the column "location_id"'),
         ("location_id,post_code", ["7,x"], r'needs the column "postcode"; .*"post_code"'),
-        ("location_id,postcode", [",AA1 1AA"], r"line 2: location_id is ''"),
-        ("location_id,postcode", ["../7,AA1 1AA"], r"line 2: location_id is '\.\./7'.*slash"),
+        ("location_id,postcode", [",AA1 1AA"], r"line 2, column \"location_id\": '' is no id"),
+        ("location_id,postcode", ["../7,AA1 1AA"], r"column \"location_id\": '\.\./7' .*slash"),
         ("location_id,postcode", ["7"], r"line 2: 1 columns where the header has 2"),
-        ("location_id,postcode,lat", ["7,AA1 1AA,north"], r"line 2, column lat: 'north' is not"),
-        ("location_id,postcode,lat", ["7,AA1 1AA,95.0"], r"line 2, column lat: '95\.0' is not"),
+        (
+            "location_id,postcode,lat",
+            ["7,AA1 1AA,north"],
+            r"line 2, column \"lat\": 'north' is not",
+        ),
+        ("location_id,postcode,lat", ["7,AA1 1AA,95.0"], r"line 2, column \"lat\": '95\.0' is not"),
         (
             "location_id,postcode,captured_at",
             ["7,A,21/07/2016"],
-            r"line 2, column captured_at: '21",
+            r"column \"captured_at\": '21",
         ),
-        ("location_id,postcode,captured_at", ["7,A,2016-13"], r"column captured_at: '2016-13' is"),
+        (
+            "location_id,postcode,captured_at",
+            ["7,A,2016-13"],
+            r"column \"captured_at\": '2016-13' is",
+        ),
         (
             "location_id,postcode,lat,provider",
             ["7,AA1 1AA,51.5,a", "8,AA1 1AA,51.5,a", "7,AA1 1AB,51.6,a"],

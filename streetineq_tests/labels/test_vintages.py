@@ -118,7 +118,7 @@ def test_ranks_are_made_anew():
     [
         ("CHGIND", "CHANGE", None),
         ("LSOA21CD", "LSOA22CD", 'needs the column "LSOA21CD".*"LSOA22CD"'),
-        (",U,", ",Z,", "CHGIND is 'Z', not U, S, M or X"),
+        (",U,", ",Z,", r"""column "CHGIND": 'Z' is not U, S, M or X"""),
         (P, "P", "'P' is not the code of an LSOA"),
     ],
 )
