@@ -143,6 +143,10 @@ class Bucket:
             digest.update(block.data)
         return digest.hexdigest() == self.contents.attributes.get("content_sha256")
 
+    def is_finite(self) -> bool:
+        """Whether all codes are finite numbers."""
+        return all(bool(np.isfinite(block).all()) for _, block in self.blocks())
+
     def blocks(self, rows: int = 256) -> Iterator[tuple[int, np.ndarray]]:
         """All features in order: the number of the first row, and a block (m, 4, width)."""
         for start in range(0, self._file["features"].shape[0], rows):

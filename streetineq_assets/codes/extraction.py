@@ -142,7 +142,7 @@ class _Extraction:
             if part:
                 self._index(part, wanted)
             else:
-                self.report(f"{path.name} is damaged or of another encoder: dropped")
+                self.report(f"{path.name} is damaged, not finite, or of another encoder: dropped")
                 path.unlink()
 
     def encode_all(self, root: Path) -> None:
@@ -193,7 +193,7 @@ class _Extraction:
         except StoreError:
             return None
         same = part.contents.identity == self.encoder.identity
-        return part if same and part.is_intact() else None
+        return part if same and part.is_intact() and part.is_finite() else None
 
     def _index(self, file: Bucket, wanted: set[str]) -> None:
         contents = file.contents

@@ -9,7 +9,8 @@ median of the rounds counts. Weights are random: speed does not depend on them.
 - `streetineq`: `extract_bucket`, with hashing, checks and the bucket's HDF5 file.
 - `torchvision`: VGG16 to fc6 with a `DataLoader`, codes to HDF5.
 - `openvino`: the same network exported to OpenVINO in float32, decoding ahead, codes to HDF5.
-- `original`: as in 2017, four images of a location per call, one compressed `.npz` per location.
+- `original`: as in 2017, four images of a location per call, one compressed `.npz` per location,
+  with TensorFlow as it comes (on AMD processors it leaves oneDNN off).
 """
 
 import argparse
@@ -42,6 +43,8 @@ BATCH = 32
 NEEDED = {"limit": 0.85, "torchvision": 1.3, "openvino": 0.90, "original": 1.3}
 NEEDED_ON_GPU = {"torchvision": 1.0}
 MEMORY_LIMIT_GB = 3.0
+# A lease imports TensorFlow, beside which PyTorch crashes, and switches oneDNN on.
+UNLEASED = ("torchvision", "original")
 ANSWER = "answer: "
 Contender = Callable[[Path], None]
 
@@ -207,9 +210,15 @@ class Process:
             str(folder),
         ]
         self._log = folder / f"{name}.log"
+        plain = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=plain,
             )
         self.memory_gb = 0.0
         self.missing = self._hear()["missing"]
@@ -241,7 +250,7 @@ def serve(name: str, folder: Path) -> int:
         print(ANSWER + json.dumps(answer), flush=True)
 
     with ExitStack() as held:
-        if name == "torchvision":  # its process must not import TensorFlow, which a lease does
+        if name in UNLEASED:
             device = Device(kind="gpu" if list_gpus() else "cpu")
         else:
             request = DeviceRequest(mixed_precision=True)

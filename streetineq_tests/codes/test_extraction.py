@@ -207,6 +207,9 @@ def test_codes_that_are_not_finite_block(extract):
     encoder = fake_encoder()
     broken = extraction.replace(encoder, encode=lambda pixels: codes_of(pixels) * np.inf)
     assert "finite" in failed(extract(encoder=broken))
+    again = extract()
+    assert again.figures["encoded_now"] == 20, "they are not reused"
+    assert not failed(again)
 
 
 class TestReuse:
