@@ -58,8 +58,8 @@ def check(frame: pd.DataFrame, folds: pd.DataFrame, on: str) -> list[Check]:
         Check(
             "location_identity",
             lost + twice == 0,
-            f"{lost} scores belong to no location of the city with an area, {twice} are doubled; "
-            "materialise locations, hdf5_shards and trained_model again if any",
+            f"{lost} scores belong to no location of the city with an area, {twice} are doubled"
+            + _remedy(lost + twice, "locations, hdf5_shards and trained_model"),
             blocking=True,
             figures={"n_without_area": lost, "n_doubled": twice},
         ),
@@ -67,7 +67,7 @@ def check(frame: pd.DataFrame, folds: pd.DataFrame, on: str) -> list[Check]:
             "out_of_fold",
             astray == 0,
             f"{astray} locations were scored by a network of another fold than the one that "
-            "tests their area; materialise trained_model again if any",
+            "tests their area" + _remedy(astray, "trained_model"),
             blocking=True,
             figures={"n_astray": astray},
         ),
@@ -78,3 +78,7 @@ def check(frame: pd.DataFrame, folds: pd.DataFrame, on: str) -> list[Check]:
             blocking=True,
         ),
     ]
+
+
+def _remedy(faults: int, assets: str) -> str:
+    return f": materialise {assets} again" if faults else ""

@@ -101,6 +101,13 @@ VIEWS = [
         "Loss of every fold by epoch.",
         {"loss": "training loss, nats", "val_loss": "validation loss, nats"},
     ),
+    View(
+        "baselines",
+        "trained_model",
+        "baselines",
+        "Out-of-fold scores of the baselines, on the scale of deciles.",
+        {"score": "out-of-fold score, deciles", "scheme": "how areas were split into folds"},
+    ),
     _predicted(
         "location_predictions",
         "location_predictions",

@@ -7,6 +7,7 @@ making is written, so that the same evidence gives the same bytes.
 
 import base64
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from streetineq_assets.figures import png_bytes, svg_text
@@ -48,7 +49,7 @@ def render(
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["shade"] = shade
-    environment.filters["percent"] = lambda share: f"{share:.0%}"
+    environment.filters["percent"] = percent
     return environment.get_template(TEMPLATE).render(
         study=study,
         scheme=scheme,
@@ -77,6 +78,11 @@ def synthetic_reasons(evidence: Evidence, study: Study) -> list[str]:
     if "random" in weights | {study.encoder.weights}:
         reasons.append("the image encoder has random weights")
     return reasons
+
+
+def percent(share: float) -> str:
+    """A share in per cent, a word where there is none."""
+    return "none" if math.isnan(share) else f"{share:.0%}"
 
 
 def shade(share: float) -> str:
@@ -129,6 +135,10 @@ def _pair(
         ],
         "confusion": summary.confusion_shares(pair.confusion),
         "coverage": pair.coverage.to_dict("records"),
+        "coverage_of_all": {
+            metric: summary.value(pair, metric, "network", scheme)
+            for metric in ("interval_coverage", "interval_width")
+        },
         "n_ranked": len(pair.areas),
         "mean_actual": float(actual.mean()) if len(actual) else float("nan"),
         "maps": _png(maps.draw_maps(pair.areas, outlines, evidence.positions)),

@@ -46,6 +46,9 @@ MODEL_TITLES = {
     "constant": "Constant",
     "coordinates_and_score": "Coordinates and network",
 }
+# The network alone gives probabilities, and of Moran's I none is the best.
+_UNRATED = frozenset({"rps", "moran_i_residuals", "moran_p_residuals"})
+_SIGNIFICANT = 0.05
 # It contains the network's own score, so it is no rival of it.
 _NO_RIVAL = frozenset({"coordinates_and_score"})
 
@@ -111,7 +114,7 @@ def row(pair: PairEvidence, metric: str, shown: list[Column], scheme: str) -> li
         sign * round(cell.value, 2) if column.scheme == scheme else np.nan
         for cell, column in zip(cells, shown, strict=True)
     ]
-    if metric.startswith("moran") or np.isnan(rated).all():
+    if metric in _UNRATED or np.isnan(rated).all():
         return cells
     top = np.nanmax(rated)
     return [
@@ -130,11 +133,11 @@ def verdict(pair: PairEvidence, scheme: str) -> list[str]:
 
 def beaten_by(pair: PairEvidence, scheme: str) -> list[str]:
     """Baselines whose quadratic kappa is at least the network's, on the same folds."""
-    own = _value(pair, "kappa_quadratic", NETWORK, scheme)
+    own = value(pair, "kappa_quadratic", NETWORK, scheme)
     return [
         rival
         for rival in _rivals(pair, scheme)
-        if _value(pair, "kappa_quadratic", rival, scheme) >= own
+        if value(pair, "kappa_quadratic", rival, scheme) >= own
     ]
 
 
@@ -156,17 +159,17 @@ def _against(pair: PairEvidence, rival: str, scheme: str) -> str:
         return ""
     gap = f"{abs(difference):.2f}"
     bounds = f"95 % interval of the lead {lead['lower']:.2f} to {lead['upper']:.2f}"
-    if difference <= 0:
-        sure = "" if lead["upper"] >= 0 else ", and surely so"
-        return f"“{name}” does better than the network, by {gap}{sure} ({bounds})."
-    if lead["lower"] <= 0:
-        return f"The network is ahead of “{name}” by {gap}, which may be chance ({bounds})."
-    return f"The network is ahead of “{name}” by {gap} ({bounds})."
+    chance = ", which may be chance" if lead["lower"] <= 0 <= lead["upper"] else ""
+    if difference == 0:
+        return f"“{name}” does as well as the network ({bounds})."
+    if difference < 0:
+        return f"“{name}” does better than the network, by {gap}{chance} ({bounds})."
+    return f"The network is ahead of “{name}” by {gap}{chance} ({bounds})."
 
 
 def _beside_the_map(pair: PairEvidence, scheme: str) -> list[str]:
-    both = _value(pair, "kappa_quadratic", "coordinates_and_score", scheme)
-    alone = _value(pair, "kappa_quadratic", COORDINATES, scheme)
+    both = value(pair, "kappa_quadratic", "coordinates_and_score", scheme)
+    alone = value(pair, "kappa_quadratic", COORDINATES, scheme)
     if np.isnan([both, alone]).any():
         return []
     said = "adds to what the map says" if both > alone else "adds nothing to what the map says"
@@ -174,26 +177,29 @@ def _beside_the_map(pair: PairEvidence, scheme: str) -> list[str]:
 
 
 def _spatial(pair: PairEvidence, scheme: str) -> list[str]:
-    alone = _value(pair, "kappa_quadratic", COORDINATES, scheme)
-    blocked = _value(pair, "kappa_quadratic", COORDINATES, SPATIAL)
+    alone = value(pair, "kappa_quadratic", COORDINATES, scheme)
+    blocked = value(pair, "kappa_quadratic", COORDINATES, SPATIAL)
     if scheme == SPATIAL or np.isnan([alone, blocked]).any():
         return []
     said = f"Coordinates alone reach {alone:.2f} on these folds, {blocked:.2f} on spatial blocks"
     if blocked >= alone:
         return [f"{said}: neighbours do not carry these figures."]
-    return [f"{said}: that much of any figure on these folds is owed to neighbouring areas."]
+    return [f"{said}: the difference is what close neighbours give any model on these folds."]
 
 
 def _clustered(pair: PairEvidence, scheme: str) -> list[str]:
-    moran = _value(pair, "moran_i_residuals", NETWORK, scheme)
-    p = _value(pair, "moran_p_residuals", NETWORK, scheme)
+    moran = value(pair, "moran_i_residuals", NETWORK, scheme)
+    p = value(pair, "moran_p_residuals", NETWORK, scheme)
     if np.isnan([moran, p]).any():
         return []
-    said = "are alike in neighbouring areas" if p < 0.05 and moran > 0 else "do not cluster"
+    said = "do not cluster in space"
+    if p < _SIGNIFICANT:
+        said = f"are {'alike' if moran > 0 else 'unlike'} in neighbouring areas"
     return [f"The network's errors {said} (Moran's I {moran:.2f}, p {p:.3f})."]
 
 
-def _value(pair: PairEvidence, metric: str, model: str, scheme: str) -> float:
+def value(pair: PairEvidence, metric: str, model: str, scheme: str) -> float:
+    """One figure of one model under one scheme; NaN where there is none."""
     rows = pair.metrics
     here = (rows["metric"] == metric) & (rows["model"] == model) & (rows["scheme"] == scheme)
     return float(rows.loc[here, "value"].iloc[0]) if here.any() else float("nan")

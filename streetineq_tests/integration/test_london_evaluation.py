@@ -1,0 +1,105 @@
+"""London's real areas, deciles and outlines, with simulated scores: evaluation at full size."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.neighbors import KNeighborsRegressor
+
+from streetineq_assets.labels.boundaries import find_boundaries, read_boundaries
+from streetineq_assets.labels.deciles import deciles
+from streetineq_assets.models import binomial
+from streetineq_assets.models.folds import area_folds
+from streetineq_assets.predictions import tables
+from streetineq_assets.predictions.aggregation import area_means, lsoa_table
+from streetineq_assets.predictions.evaluation import evaluate_pair
+from streetineq_assets.reports import html, maps
+
+FILE_7 = "iod_2015/File_7_ID_2015_All_ranks_deciles_and_scores.csv.gz"
+CODE, SCORE = "LSOA code (2011)", "Living Environment Score"
+
+
+@pytest.fixture(scope="module")
+def outlines(shared_data):
+    return read_boundaries(find_boundaries(shared_data / "boundaries"))
+
+
+@pytest.fixture(scope="module")
+def areas(shared_data, outlines) -> pd.DataFrame:
+    """`lsoa11, decile, fold, easting_m, northing_m` of all of London."""
+    table = pd.read_csv(shared_data / FILE_7, usecols=[CODE, SCORE]).rename(
+        columns={CODE: "lsoa11"}
+    )
+    frame = outlines[["lsoa11"]].merge(table, on="lsoa11")
+    frame["decile"] = deciles(frame[SCORE], worst="high")
+    centres = outlines.set_index("lsoa11").geometry.centroid[frame["lsoa11"]]
+    frame = frame.assign(easting_m=centres.x.to_numpy(), northing_m=centres.y.to_numpy())
+    return frame.assign(fold=area_folds(frame[["lsoa11", "decile"]], k=5, seed=1))
+
+
+@pytest.fixture(scope="module")
+def locations(areas) -> pd.DataFrame:
+    """Ten simulated locations in each area, 48,350 in all."""
+    rng = np.random.default_rng(0)
+    area = np.repeat(np.arange(len(areas)), 10)
+    share = (areas["decile"].to_numpy(float) - 0.5) / 10
+    h = (np.log(share / (1 - share))[area] + rng.normal(0, 2.0, len(area))).astype(np.float32)
+    p = np.exp(binomial.log_probabilities(h))
+    frame = pd.DataFrame(
+        {
+            "city": "london",
+            "outcome": "living_environment",
+            "location_id": [f"{i:06d}" for i in range(len(area))],
+            "lsoa11": areas["lsoa11"].to_numpy()[area],
+            "fold": areas["fold"].to_numpy()[area],
+            "weight": rng.integers(0, 30, len(area)),
+            "h": h,
+            "decile": binomial.decile(h),
+            "actual_decile": areas["decile"].to_numpy(int)[area],
+            **dict(zip(tables.PROBABILITIES, p.T, strict=True)),
+        }
+    )
+    return tables.conform(frame, tables.LOCATIONS)
+
+
+@pytest.fixture(scope="module")
+def coordinates(areas) -> pd.DataFrame:
+    """A guess from the eight nearest areas of the other folds, by scikit-learn."""
+    places = areas[["easting_m", "northing_m"]].to_numpy()
+    score = np.empty(len(areas))
+    for fold in range(5):
+        test = (areas["fold"] == fold).to_numpy()
+        model = KNeighborsRegressor(8).fit(places[~test], areas["decile"].to_numpy(float)[~test])
+        score[test] = model.predict(places[test])
+    named = areas[["lsoa11", "fold"]].assign(baseline="coordinates", scheme="area")
+    return named.assign(score=score)
+
+
+def test_london_is_evaluated_in_seconds(areas, locations, coordinates):
+    started = time.process_time()
+    table = lsoa_table(locations, rule="mean_score")
+    means = area_means(locations, list(tables.PROBABILITIES))
+    evaluation = evaluate_pair(
+        table,
+        means[list(tables.PROBABILITIES)].to_numpy(),
+        coordinates,
+        areas[["lsoa11", "easting_m", "northing_m"]],
+        rule="mean_score",
+        scheme="area",
+        seed=1,
+    )
+    assert time.process_time() - started < 15
+    assert len(table) == 4835
+    # The map alone does as well as published networks: why it must stand beside every figure.
+    assert evaluation.value("pearson_score", "coordinates") > 0.8
+    assert evaluation.value("interval_coverage") > 0.89
+    width = evaluation.metrics.query("model == 'network' and metric == 'kappa_quadratic'")
+    assert 0 < (width["upper"] - width["lower"]).item() < 0.05
+
+
+def test_londons_map_is_small_and_shows_every_area(areas, locations, outlines):
+    table = lsoa_table(locations, rule="mean_score")
+    figure = maps.draw_maps(table, outlines, pd.DataFrame({"lsoa11": [], "lat": [], "lon": []}))
+    assert len(figure.axes[0].collections[0].get_paths()) >= 4835
+    assert len(html._png(figure)) < 4 / 3 * html.MAP_LIMIT_BYTES + 100
