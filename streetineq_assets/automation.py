@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from streetineq_assets.codes.reuse import changed_buckets
-from streetineq_assets.images.catalogue import changed_listing
+from streetineq_assets.images.catalogue import changed_listing, listing_file
 from streetineq_assets.partitions import Partitions, bucket_keys
 from streetineq_assets.resources import StudyResource
 from streetineq_assets.store import DataStore
@@ -111,7 +111,7 @@ def build_sensors(jobs: Mapping[str, Any], parts: Partitions) -> list[dg.SensorD
 
 def _requests(store: DataStore, study: Study, city: str) -> Iterator[dg.RunRequest]:
     """The runs that a city's files ask for: its listing first, then its changed buckets."""
-    if not store.inputs("locations", f"{city}.csv").is_file():
+    if not listing_file(store, city).is_file():
         return
     listing = changed_listing(store, city)
     if listing:

@@ -323,8 +323,9 @@ def _plots(folder: Path, manifest: Manifest) -> dict[str, Any]:
         path = folder / name
         shown[f"{path.stem}_file"] = dg.MetadataValue.path(str(path))
         if manifest.files[name].bytes <= INLINE_LIMIT_BYTES:
-            text = base64.b64encode(path.read_bytes()).decode()
-            shown[f"{path.stem}_plot"] = dg.MetadataValue.md(f"![{path.stem}](data:image/png;base64,{text})")
+            data = base64.b64encode(path.read_bytes()).decode()
+            picture = f"![{path.stem}](data:image/png;base64,{data})"
+            shown[f"{path.stem}_plot"] = dg.MetadataValue.md(picture)
     return shown
 
 

@@ -4,6 +4,8 @@ Two synthetic cities of 20 and 15 LSOAs, one location each, small images, a smal
 asked here is that the parts fit; how well such cities can be predicted is asked elsewhere.
 """
 
+import shutil
+
 import duckdb
 import pandas as pd
 import pytest
@@ -159,3 +161,25 @@ def test_tables_open_in_pandas(chain):
     files = list(path.rglob("lsoa_labels.parquet"))
     assert len(files) == 1
     assert pd.read_parquet(files[0])["decile"].between(1, 10).all()
+
+
+def test_a_city_without_images_is_unavailable_and_fails_nothing(chain, tmp_path):
+    """Labels are there and images are not: down its chain the city is empty, and says why."""
+    store, _, _ = chain
+    root = tmp_path / "study"
+    shutil.copytree(store.root, root, ignore=shutil.ignore_patterns("assets", "dagster_home"))
+    shutil.rmtree(root / "inputs/images/northmere")
+    (root / "inputs/images/saltbridge").rename(root / "inputs/images/elsewhere")
+    for city in ("northmere", "saltbridge"):
+        (root / f"inputs/locations/{city}.csv").unlink()
+    assert all(result.success for result in run_chain(root).values())
+    without = DataStore(root)
+    assert without.manifest("street_images", "northmere").summary["figures"]["status"] == (
+        "unavailable"
+    )
+    for pair in PAIRS:
+        assert without.open("lsoa_predictions", pair).table().empty
+        figures = without.manifest("trained_model", pair).summary["figures"]
+        assert figures["status"] == "unavailable"
+        assert "inputs/locations" in figures["wanted"]
+    assert len(without.open("lsoa_labels").table()) > 0

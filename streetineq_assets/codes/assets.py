@@ -16,7 +16,13 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field
 
-from streetineq_assets.codes.encoders import Encoder, load_encoder, weights_check, weights_input
+from streetineq_assets.codes.encoders import (
+    Encoder,
+    idle_encoder,
+    load_encoder,
+    weights_check,
+    weights_input,
+)
 from streetineq_assets.codes.extraction import Pace, extract_bucket
 from streetineq_assets.codes.packing import pack_city
 from streetineq_assets.codes.reuse import changed_buckets, earlier_files, hand_over
@@ -207,7 +213,8 @@ def _publish_bucket(
                 key_of=lambda location_id: bucket_of(city, location_id, buckets),
                 workspace=lambda other: store.workspace("image_codes", other),
             )
-        loaded, device_report = encoder()
+        idle = images.empty
+        loaded, device_report = (idle_encoder(study.study.encoder), dict) if idle else encoder()
         findings = extract_bucket(
             images,
             root=store.inputs("images", city),

@@ -51,6 +51,20 @@ class Encoder:
     figures: dict[str, Any]
 
 
+def idle_encoder(settings: Settings) -> Encoder:
+    """What stands for a network where a bucket has no images: nothing is loaded or encoded."""
+    identity = {
+        "backbone": settings.backbone,
+        "layer": settings.layer,
+        "preprocessing": settings.preprocessing,
+        "weights": "none",
+        "weights_sha256": "",
+        "mixed_precision": False,
+        "width": 0,
+    }
+    return Encoder(lambda pixels: pixels, len(VIEWS), 0, identity, {})
+
+
 def is_fc6(settings: Settings) -> bool:
     """Whether the study names VGG16's fc6, the paper's code."""
     return settings.backbone == "vgg16" and settings.layer == "fc6"

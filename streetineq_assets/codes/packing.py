@@ -144,7 +144,8 @@ def survey(buckets: Mapping[str, Path], listed: Sequence[str]) -> City:
         keys += [key] * len(contents.location_ids)
         hashes.append(np.asarray(contents.image_sha256, dtype="S64").reshape(-1, len(VIEWS)))
         reasons |= reasons_by_location(contents.rejections)
-        attributes = attributes or dict(contents.attributes)
+        if not attributes or not attributes["width"]:  # a bucket without images has no encoder
+            attributes = dict(contents.attributes)
         identities[key] = contents.identity
         digests.append(contents.attributes["content_sha256"])
     attributes.pop("content_sha256", None)
@@ -217,6 +218,8 @@ def _blocks(buckets: Mapping[str, Path]) -> Iterator[tuple[list[str], np.ndarray
 def _one_encoder(city: City) -> Check:
     by_identity: dict[str, list[str]] = {}
     for key, identity in city.identities.items():
+        if not identity["width"]:
+            continue
         by_identity.setdefault(str(sorted(identity.items())), []).append(key)
     odd = sorted(min(by_identity.values(), key=len)) if len(by_identity) > 1 else []
     text = "all buckets were made by one encoder"

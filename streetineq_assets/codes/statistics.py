@@ -65,7 +65,9 @@ class FeatureStatistics:
 
     @property
     def overall(self) -> tuple[float, float]:
-        """Mean and standard deviation over all values of all features."""
+        """Mean and standard deviation over all values of all features; NaN of no features."""
+        if not len(self.mean):
+            return float("nan"), float("nan")
         variance = float((self.sd**2).mean() + self.mean.var())
         return float(self.mean.mean()), variance**0.5
 

@@ -12,11 +12,16 @@ from dagster_duckdb import DuckDBResource
 from streetineq_assets.errors import StoreError
 from streetineq_assets.findings import Findings
 from streetineq_assets.images import locations as join
-from streetineq_assets.images.catalogue import list_images, listing_file, listing_inputs
+from streetineq_assets.images.catalogue import (
+    list_images,
+    listing_digest,
+    listing_file,
+    listing_inputs,
+)
 from streetineq_assets.images.checks import listing_findings
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.resources import CheckSpec, StudyResource, define_asset
-from streetineq_assets.store import DataStore, digest_file
+from streetineq_assets.store import DataStore
 
 GROUP = "images"
 
@@ -35,6 +40,7 @@ IMAGE_COLUMNS = {
 IMAGE_CHECKS = (
     CheckSpec("accounting", "Every listed location has a row for each view.", blocking=True),
     CheckSpec("files_accounted", "Every file is a view or is counted as foreign.", blocking=True),
+    CheckSpec("city_listed", "The city has a list of locations."),
     CheckSpec("locations_complete", "Every listed location has all its images."),
     CheckSpec("archives_intact", "Every archive can be read to its end."),
     CheckSpec("files_known", "Every file is a listed location's view."),
@@ -64,7 +70,10 @@ def street_images(context: dg.AssetExecutionContext, study: StudyResource):
             known_archives=_known_archives(store, city),
         )
         catalogue.write(folder)
-        return listing_findings(catalogue)
+        findings = listing_findings(catalogue)
+        if not findings.figures["listed"]:
+            findings.figures |= {"status": "unavailable", "wanted": str(listing_file(store, city))}
+        return findings
 
     yield from study.materialize(
         context,
@@ -96,7 +105,7 @@ def locations(context: dg.AssetExecutionContext, study: StudyResource, duckdb: D
     yield from study.materialize(
         context,
         make,
-        inputs={"locations": digest_file(listing), "postcode_lsoa": postcodes.digest},
+        inputs={"locations": listing_digest(study.store, city), "postcode_lsoa": postcodes.digest},
         config={"date": str(date)},
         columns=join.COLUMNS,
     )

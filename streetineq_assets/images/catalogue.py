@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from streetineq_assets.errors import SourceError, SourceMissingError
+from streetineq_assets.errors import SourceError
 from streetineq_assets.images.archives import MAX_MEMBER_BYTES, is_archive, list_members
 from streetineq_assets.store import DataStore, digest_file, digest_frame
 
@@ -136,37 +136,29 @@ def list_images(
 
 
 def listing_file(store: DataStore, city: str) -> Path:
-    """The file that lists a city's locations.
+    """The file that lists a city's locations; a city without one is unavailable."""
+    return store.inputs("locations", f"{city}.csv")
 
-    Raises:
-        SourceMissingError: it is not there.
-    """
-    path = store.inputs("locations", f"{city}.csv")
-    if not path.is_file():
-        raise SourceMissingError(f"{path} is missing: it lists the city's locations, one per row")
-    return path
+
+def listing_digest(store: DataStore, city: str) -> str:
+    """sha256 of the city's list of locations, `missing` when there is none."""
+    path = listing_file(store, city)
+    return digest_file(path) if path.is_file() else "missing"
 
 
 def listing_inputs(store: DataStore, city: str) -> dict[str, str]:
     """Digests of what a listing reads: the folder's file names, sizes and times, and the ids.
 
     Only the locations file is opened, so a sensor may ask on every tick.
-
-    Raises:
-        SourceMissingError: the city has no locations file.
     """
     return {
         "street_image_files": fingerprint(walk_files(store.inputs("images", city))),
-        "locations": digest_file(listing_file(store, city)),
+        "locations": listing_digest(store, city),
     }
 
 
 def changed_listing(store: DataStore, city: str) -> str | None:
-    """A digest of a city's files when `street_images` has not seen them yet, else None.
-
-    Raises:
-        SourceMissingError: the city has no locations file.
-    """
+    """A digest of a city's files when `street_images` has not seen them yet, else None."""
     inputs = listing_inputs(store, city)
     manifest = store.manifest("street_images", city)
     if manifest and manifest.recipe.inputs == inputs:

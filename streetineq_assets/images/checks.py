@@ -37,6 +37,11 @@ def listing_findings(catalogue: Catalogue) -> Findings:
     checks = [
         _accounting(figures, images),
         _files_accounted(figures, images),
+        Check(
+            "city_listed",
+            figures["listed"] > 0,
+            f"{figures['listed']} locations are listed in inputs/locations/<city>.csv",
+        ),
         _all_complete(figures),
         _archives_intact(damaged),
         Check(

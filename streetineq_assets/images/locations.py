@@ -22,7 +22,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from streetineq_assets.errors import SourceError, SourceMissingError
+from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import Check, Findings
 from streetineq_assets.labels.columns import Columns, find_column, normalise, read_columns
 from streetineq_assets.labels.files import read_sheets
@@ -137,7 +137,6 @@ def join_locations(
         checks of `CHECKS`.
 
     Raises:
-        SourceMissingError: the listing is not there.
         SourceError: a line of it is malformed, or two lines contradict each other.
     """
     rows = read_listing(listing)
@@ -165,15 +164,14 @@ def read_listing(path: Path) -> pd.DataFrame:
 
     Returns:
         `line, location_id, postcode, lat, lon, captured_at, provider, licence`; what is absent is
-        null.
+        null. A city without a file has no rows: it is unavailable, and stops no other.
 
     Raises:
-        SourceMissingError: the file is not there.
         SourceError: a column is missing, an id is empty or no part of a file name, or a cell is
             wrong.
     """
     if not path.is_file():
-        raise SourceMissingError(f"{path} is missing: it lists the city's locations, one per row")
+        return pd.DataFrame(columns=["line", *_LISTED]).astype(_LISTED)
     sheet = read_sheets(path)[0]
     header = sheet.head[0] if sheet.head else (1, [])
     what = "a list of locations"

@@ -7,7 +7,7 @@ import time
 import pandas as pd
 import pytest
 
-from streetineq_assets.errors import SourceError, SourceMissingError
+from streetineq_assets.errors import SourceError
 from streetineq_assets.images import catalogue as module
 from streetineq_assets.images.catalogue import (
     bucket_of,
@@ -312,9 +312,13 @@ class TestChanges:
         (store.inputs("images", "leeds") / "17_e.png").write_bytes(b"")
         assert changed_listing(store, "leeds") not in (None, first)
 
-    def test_without_a_locations_file_there_is_nothing_to_list(self, tmp_path):
-        with pytest.raises(SourceMissingError, match=r"leeds\.csv"):
-            changed_listing(DataStore(tmp_path), "leeds")
+    def test_a_city_without_a_locations_file_is_told_apart(self, tmp_path):
+        store = DataStore(tmp_path)
+        assert listing_inputs(store, "leeds")["locations"] == "missing"
+        first = changed_listing(store, "leeds")
+        store.inputs("locations").mkdir(parents=True)
+        store.inputs("locations", "leeds.csv").write_text("location_id,postcode\n")
+        assert changed_listing(store, "leeds") not in (None, first)
 
 
 def test_ten_thousand_files_take_seconds(tmp_path):
