@@ -67,7 +67,16 @@ def write_study(root: Path, *, toml: str = STUDY) -> DataStore:
             "reason": [None, None, "the file is absent", None],
         }
     )
-    publish(store, "lsoa_labels", None, lsoa_labels=labels, availability=availability)
+    edges = pd.DataFrame({"city": "alpha", "outcome": "crime", "decile": range(1, 11)})
+    edges = edges.assign(lower=edges["decile"] / 10 - 0.1, upper=edges["decile"] / 10)
+    publish(
+        store,
+        "lsoa_labels",
+        None,
+        lsoa_labels=labels,
+        availability=availability,
+        decile_edges=edges,
+    )
     postcodes = pd.concat([_postcodes("alpha", alpha, 0), _postcodes("hamlet", hamlet, 50_000)])
     publish(store, "postcode_lsoa", None, postcode_lsoa=postcodes)
     return store

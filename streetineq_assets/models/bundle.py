@@ -1,0 +1,267 @@
+"""Model bundles: trained networks in one file that another machine can predict with.
+
+What belongs here: writing, checking and reading a bundle, and predicting from codes with it. What
+does
+not: making codes of images (`codes`), and the command line.
+
+A bundle is a zip archive: `bundle.json` with the encoder's identity, the outcome and its decile
+edges, the training's manifest and the metrics; one `.keras` file per fold; and `MODEL_CARD.md`.
+Every member's sha256 stands in `bundle.json`. Networks open without running code from the file,
+and predictions are
+refused for codes of another encoder: same layer, other weights would give numbers that mean
+    nothing.
+"""
+
+import hashlib
+import io
+import json
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from streetineq_assets.errors import SourceError, TrainingError
+from streetineq_assets.models.card import model_card
+from streetineq_assets.models.inputs import open_codes
+from streetineq_assets.models.pairs import ASSET, JOINT, SCORE_COLUMNS
+from streetineq_assets.models.sampling import Codes
+from streetineq_assets.store import Artefact, DataStore
+from streetineq_assets.study import Profile, load_study
+
+if TYPE_CHECKING:  # importing it takes the 8 s of TensorFlow
+    import keras
+
+FORMAT_VERSION = 1
+SUFFIX = ".streetineq"
+ENCODER_KEYS = ("backbone", "layer", "preprocessing", "weights", "weights_sha256", "width")
+# What must agree for codes to mean the same; the weights' name is only a name.
+_IDENTITY = ("backbone", "layer", "preprocessing", "weights_sha256", "width")
+_ABOUT = "bundle.json"
+_CARD = "MODEL_CARD.md"
+_LARGEST_MEMBER_BYTES = 2**30
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose members were checked against its own account of them.
+
+    Attributes:
+        path: the file.
+        about: what `bundle.json` says.
+    """
+
+    path: Path
+    about: dict[str, Any]
+
+    @property
+    def encoder(self) -> dict[str, Any]:
+        """The identity of the codes that the networks take."""
+        return self.about["encoder"]
+
+    @property
+    def profile(self) -> Profile:
+        """How the networks were trained."""
+        return Profile.model_validate(self.about["profile"])
+
+    def networks(self) -> dict[int, "keras.Model"]:
+        """Fold to network: (n, 4, width) codes -> the head's outputs."""
+        from streetineq_assets.models.network import load_network
+
+        found = {}
+        with zipfile.ZipFile(self.path) as archive, tempfile.TemporaryDirectory() as folder:
+            for fold in self.about["folds"]:
+                network = Path(folder) / f"fold_{fold}.keras"
+                network.write_bytes(archive.read(network.name))
+                found[int(fold)] = load_network(network)
+        return found
+
+
+def export_bundle(
+    store: DataStore, city: str, outcome: str, target: Path, metrics: pd.DataFrame | None = None
+) -> Path:
+    """Write the bundle of a trained pair.
+
+    Args:
+        target: the file to write; it is replaced whole or not at all.
+        metrics: `lsoa_evaluation`'s `model, scheme, metric, value, lower, upper, n_lsoas`, if made.
+
+    Raises:
+        StoreError: the pair, or what it was trained on, is not there.
+        TrainingError: the pair is unavailable.
+    """
+    trained = store.open(ASSET, f"{city}/{outcome}")
+    figures = trained.manifest.summary["figures"]
+    if figures.get("status") == "unavailable":
+        raise TrainingError(f"{city}/{outcome} has no networks: it wants {figures.get('wanted')}")
+    members = network_bytes(store, trained, city, outcome)
+    about = _about(store, trained, city, outcome, metrics)
+    about["folds"] = sorted(int(name[5:-6]) for name in members)
+    members[_CARD] = model_card(about).encode()
+    about["members"] = {name: _sha256(content) for name, content in sorted(members.items())}
+    members[_ABOUT] = json.dumps(about, indent=2, sort_keys=True, default=str).encode()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.draft")
+    with zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in sorted(members.items()):
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), content)
+    draft.replace(target)
+    return target
+
+
+def network_bytes(store: DataStore, trained: Artefact, city: str, outcome: str) -> dict[str, bytes]:
+    """File name to bytes of each fold's network, cut out of the joint ones where these are."""
+    files = [name for name in trained.manifest.files if name.endswith(".keras")]
+    if files:
+        return {name: trained.file(name).read_bytes() for name in files}
+    from streetineq_assets.models.joint import networks_of
+
+    profile = Profile.model_validate(trained.manifest.recipe.config["profile"])
+    joint = store.open(JOINT, city)
+    width = open_codes(store.open("hdf5_shards", city), 0).reader.width
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for fold, network in networks_of(joint, outcome, profile, width).items():
+            path = Path(folder) / f"fold_{fold}.keras"
+            network.save(path)
+            found[path.name] = path.read_bytes()
+    return found
+
+
+def open_bundle(path: Path) -> Bundle:
+    """Read and check a bundle.
+
+    Raises:
+        SourceError: the file is absent, is no bundle, is of a later format, or is damaged.
+    """
+    if not path.is_file():
+        raise SourceError(f"no model bundle at {path}")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            about = json.loads(_member(archive, _ABOUT, path))
+            if about["format_version"] > FORMAT_VERSION:
+                raise SourceError(
+                    f"{path} has format {about['format_version']}, this version reads up to "
+                    f"{FORMAT_VERSION}: install a later streetineq"
+                )
+            for name, digest in about["members"].items():
+                if _sha256(_member(archive, name, path)) != digest:
+                    raise SourceError(f"{path}: {name} is damaged; get the bundle again")
+    except (zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
+        raise SourceError(f"{path} is not a model bundle ({error}); get it again") from error
+    return Bundle(path, about)
+
+
+def import_bundle(path: Path, store: DataStore) -> Path:
+    """Check a bundle and copy it to `inputs/models/`, where study.toml can name it.
+
+    Raises:
+        SourceError: as `open_bundle`, or another bundle of that name is there.
+    """
+    bundle = open_bundle(path)
+    target = store.inputs("models", f"{bundle.about['city']}_{bundle.about['outcome']}{SUFFIX}")
+    content = path.read_bytes()
+    if target.exists() and target.read_bytes() != content:
+        raise SourceError(f"another bundle is at {target}: move it away first")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.draft")
+    draft.write_bytes(content)
+    draft.replace(target)
+    return target
+
+
+def refuse_other_codes(encoder: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:
+    """Raise TrainingError unless codes were made as those that the networks learnt from."""
+    for key in _IDENTITY:
+        have, want = _plain(attributes.get(key)), _plain(encoder.get(key))
+        if have != want:
+            raise TrainingError(
+                f"the networks take codes with {key} {want}, these have {have}: extract codes "
+                "with the networks' encoder, or use networks trained on these codes"
+            )
+
+
+def predict(bundle: Bundle, codes: Codes) -> pd.DataFrame:
+    """Deciles of locations from their codes alone; no label is needed.
+
+    The networks of all folds vote: a location's score is their mean.
+
+    Args:
+        codes: of new images, by the encoder that the bundle names.
+
+    Returns:
+        `location_id, h, decile, p_1 .. p_10`, in the order of the codes.
+
+    Raises:
+        TrainingError: the codes are of another encoder.
+    """
+    from streetineq_assets.models import binomial
+    from streetineq_assets.models.heads import HEADS
+
+    refuse_other_codes(bundle.encoder, codes.reader.attributes)
+    networks, head = list(bundle.networks().values()), HEADS[bundle.profile.head]
+    scores, probabilities = [], []
+    for features in codes.chunks(np.arange(codes.reader.n_rows), 256):
+        outputs = [network(features.astype(np.float32)) for network in networks]
+        scores.append(np.mean([np.asarray(head.score(o)) for o in outputs], axis=0))
+        votes = [np.exp(np.asarray(head.log_probabilities(o))) for o in outputs]
+        probabilities.append(np.mean(votes, axis=0))
+    h = np.concatenate(scores) if scores else np.empty(0, np.float32)
+    p = np.concatenate(probabilities) if scores else np.empty((0, binomial.DECILES), np.float32)
+    frame = pd.DataFrame({"location_id": np.asarray(codes.reader.location_ids).astype(str)})
+    frame = frame.assign(h=h, decile=binomial.decile(h))
+    return frame.assign(**{f"p_{k + 1}": p[:, k] for k in range(binomial.DECILES)})
+
+
+def encoder_identity(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of the codes' attributes that says how they were made."""
+    found = {key: _plain(attributes.get(key)) for key in ENCODER_KEYS}
+    return found | {"synthetic": bool(attributes.get("synthetic", False))}
+
+
+def _about(
+    store: DataStore, trained: Artefact, city: str, outcome: str, metrics: pd.DataFrame | None
+) -> dict[str, Any]:
+    study, manifest = load_study(store.study_file), trained.manifest
+    reader = open_codes(store.open("hdf5_shards", city), 0).reader
+    edges = store.open("lsoa_labels").table("decile_edges.parquet")
+    mine = edges[(edges["city"] == city) & (edges["outcome"] == outcome)]
+    return {
+        "format_version": FORMAT_VERSION,
+        "study": study.title,
+        "synthetic": study.synthetic,
+        "city": city,
+        "city_title": study.cities[city].title,
+        "outcome": outcome,
+        "encoder": encoder_identity(reader.attributes) | {"width": reader.width},
+        "profile": manifest.recipe.config["profile"],
+        "profile_name": manifest.summary["figures"]["profile"],
+        "training": json.loads(manifest.model_dump_json(exclude={"files"})),
+        "decile_edges": json.loads(mine.to_json(orient="records")),
+        "metrics": [] if metrics is None else json.loads(metrics.to_json(orient="records")),
+        "columns": SCORE_COLUMNS,
+    }
+
+
+def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
+    size = archive.getinfo(name).file_size
+    if size > _LARGEST_MEMBER_BYTES:
+        raise SourceError(f"{path}: {name} has {size} bytes, more than any network")
+    with archive.open(name) as member:
+        return io.BytesIO(member.read(_LARGEST_MEMBER_BYTES + 1)).getvalue()
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """HDF5's scalars as Python's."""
+    if isinstance(value, bytes):
+        return value.decode()
+    return value.item() if isinstance(value, np.generic) else value

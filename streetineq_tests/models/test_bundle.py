@@ -1,0 +1,181 @@
+"""Bundles: what they hold, predicting with them elsewhere, and what they refuse."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from streetineq_assets.devices import Device
+from streetineq_assets.errors import SourceError, TrainingError
+from streetineq_assets.models import binomial, fold_tables, pairs
+from streetineq_assets.models.bundle import (
+    Bundle,
+    export_bundle,
+    import_bundle,
+    open_bundle,
+    predict,
+    refuse_other_codes,
+)
+from streetineq_assets.models.inputs import open_codes
+from streetineq_assets.models.sampling import Codes
+from streetineq_assets.store import DataStore, Recipe
+from streetineq_assets.study import load_study
+from streetineq_tests.models import published
+from streetineq_tests.models.synthetic import ArrayReader, city
+
+METRICS = pd.DataFrame(
+    {
+        "model": ["network", "coordinates"],
+        "scheme": "area",
+        "metric": "kappa_quadratic",
+        "value": [0.71, 0.55],
+        "lower": [0.6, np.nan],
+        "upper": [0.8, np.nan],
+        "n_lsoas": 50,
+    }
+)
+
+
+def train(store: DataStore, key: str) -> None:
+    """Publish folds and networks without Dagster."""
+    study = load_study(store.study_file)
+    sources = fold_tables.read_sources(store, study, "alpha")
+    store.publish(
+        "area_folds", "alpha", Recipe(code_version="1"),
+        lambda folder: fold_tables.write_folds(sources, study, folder).summary(),
+    )  # fmt: skip
+    job = pairs.open_pair(store, study, key, overrides={"epochs": 2})
+    recipe = Recipe(code_version="1", inputs=job.inputs, config=job.config)
+    store.publish(
+        "trained_model", key, recipe,
+        lambda folder: job.make(folder, Device(kind="cpu"), lambda _: None).summary(),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> DataStore:
+    made = published.write_study(tmp_path_factory.mktemp("study"))
+    train(made, "alpha/crime")
+    return made
+
+
+@pytest.fixture(scope="module")
+def bundle(store: DataStore, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    target = tmp_path_factory.mktemp("bundles") / "crime.streetineq"
+    return open_bundle(export_bundle(store, "alpha", "crime", target, METRICS))
+
+
+def test_it_says_what_it_is(bundle: Bundle) -> None:
+    about = bundle.about
+    assert (about["city"], about["outcome"]) == ("alpha", "crime")
+    assert about["encoder"]["weights_sha256"] == "0" * 64
+    assert about["encoder"]["width"] == published.WIDTH
+    assert about["folds"] == [0, 1, 2, 3, 4]
+    assert [edge["decile"] for edge in about["decile_edges"]] == list(range(1, 11))
+    assert about["training"]["recipe"]["inputs"]["alpha/hdf5_shards"]
+    assert about["metrics"][0]["value"] == 0.71
+    with zipfile.ZipFile(bundle.path) as archive:
+        card = archive.read("MODEL_CARD.md").decode()
+    assert "| network | area | kappa_quadratic | 0.710 | 0.600 to 0.800 | 50 |" in card
+    assert "| coordinates | area | kappa_quadratic | 0.550 | undefined to undefined | 50 |" in card
+    assert "synthetic" in card
+    assert "150 locations in 50 areas; 5 folds" in card
+
+
+def test_predictions_are_the_mean_of_the_networks(store: DataStore, bundle: Bundle) -> None:
+    codes = open_codes(store.open("hdf5_shards", "alpha"), 2**30)
+    table = predict(bundle, codes)
+    assert table["location_id"].tolist() == codes.reader.location_ids.tolist()
+    features = codes.reader.read()
+    each = [np.asarray(network(features))[:, 0] for network in bundle.networks().values()]
+    np.testing.assert_allclose(table["h"], np.mean(each, axis=0), atol=1e-5)
+    assert (table["decile"] == binomial.decile(table["h"].to_numpy())).all()
+    np.testing.assert_allclose(table.filter(like="p_").sum(axis=1), 1, atol=1e-5)
+
+
+def test_new_images_need_no_label_and_another_machine_no_study(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    moved = tmp_path / "elsewhere.streetineq"
+    moved.write_bytes(bundle.path.read_bytes())
+    codes, rows = city(7, 1, published.WIDTH, seed=9)
+    reader = ArrayReader(codes, rows["location_id"].to_numpy())
+    reader.attributes = dict(published.ENCODER) | {"width": published.WIDTH}
+    assert len(predict(open_bundle(moved), Codes(reader, 2**30))) == 7
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("weights_sha256", "1" * 64), ("layer", "fc7"), ("width", 96), ("preprocessing", "suel2019")],
+)
+def test_codes_of_another_encoder_are_refused(bundle: Bundle, key: str, value: object) -> None:
+    attributes = dict(published.ENCODER) | {"width": published.WIDTH}
+    refuse_other_codes(bundle.encoder, attributes)
+    refuse_other_codes(bundle.encoder, attributes | {"weights": "another name for the same"})
+    with pytest.raises(TrainingError, match=f"{key} .*{value}"):
+        refuse_other_codes(bundle.encoder, attributes | {key: value})
+
+
+def test_a_damaged_bundle_names_the_member(bundle: Bundle, tmp_path: Path) -> None:
+    spoilt = tmp_path / "spoilt.streetineq"
+    with zipfile.ZipFile(bundle.path) as old, zipfile.ZipFile(spoilt, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            new.writestr(name, content[:-1] + b"x" if name == "fold_2.keras" else content)
+    with pytest.raises(SourceError, match=r"fold_2\.keras is damaged"):
+        open_bundle(spoilt)
+
+
+def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no model bundle at"):
+        open_bundle(tmp_path / "absent.streetineq")
+    text = tmp_path / "text.streetineq"
+    text.write_text("hello", encoding="utf-8")
+    with pytest.raises(SourceError, match="is not a model bundle"):
+        open_bundle(text)
+    other = tmp_path / "other.streetineq"
+    with zipfile.ZipFile(other, "w") as archive:
+        archive.writestr("readme.txt", "a zip, but not ours")
+    with pytest.raises(SourceError, match="is not a model bundle"):
+        open_bundle(other)
+    later = tmp_path / "later.streetineq"
+    with zipfile.ZipFile(later, "w") as archive:
+        archive.writestr("bundle.json", json.dumps({"format_version": 99, "members": {}}))
+    with pytest.raises(SourceError, match="install a later streetineq"):
+        open_bundle(later)
+
+
+def test_import_puts_it_where_the_study_can_name_it(bundle: Bundle, tmp_path: Path) -> None:
+    store = DataStore(tmp_path)
+    target = import_bundle(bundle.path, store)
+    assert target == tmp_path / "inputs" / "models" / "alpha_crime.streetineq"
+    assert import_bundle(bundle.path, store) == target
+    target.write_bytes(b"another")
+    with pytest.raises(SourceError, match="move it away"):
+        import_bundle(bundle.path, store)
+
+
+def test_an_unavailable_pair_has_no_bundle(store: DataStore, tmp_path: Path) -> None:
+    train(store, "alpha/mean_income")
+    with pytest.raises(TrainingError, match=r"household_income/estimates\.csv"):
+        export_bundle(store, "alpha", "mean_income", tmp_path / "x.streetineq")
+
+
+def test_a_joint_pair_exports_its_own_networks(tmp_path: Path) -> None:
+    toml = published.STUDY.replace(
+        "[training.overrides]", "[training]\njoint = true\n\n[training.overrides]"
+    )
+    store = published.write_study(tmp_path, toml=toml)
+    train(store, "alpha/education")
+    bundle = open_bundle(export_bundle(store, "alpha", "education", tmp_path / "e.streetineq"))
+    table = predict(bundle, open_codes(store.open("hdf5_shards", "alpha"), 2**30))
+    scores = store.open("trained_model", "alpha/education").table("scores.parquet")
+    own = bundle.networks()
+    features = open_codes(store.open("hdf5_shards", "alpha"), 2**30).reader.read()
+    fold = scores.set_index("location_id")["fold"][table["location_id"]].to_numpy()
+    h = np.array([np.asarray(own[f](features[i : i + 1]))[0, 0] for i, f in enumerate(fold)])
+    expected = scores.set_index("location_id")["h"][table["location_id"]]
+    np.testing.assert_allclose(h, expected, atol=1e-4)
