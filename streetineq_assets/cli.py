@@ -1,4 +1,4 @@
-"""The command line: `streetineq demo | serve | doctor | init`.
+"""The command line: `streetineq demo | serve | doctor | init | model`.
 
 What belongs here: arguments, exit codes, what is printed. What does not: the work itself. Exit
 codes: 0 done, 1 failed with one clear message, 2 wrong usage.
@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from streetineq_assets.errors import StreetineqError
+from streetineq_assets.errors import StreetineqError, StudyError
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
 from streetineq_assets.study_template import ensure_instance, workspace_file, write_study_template
@@ -23,6 +23,10 @@ from streetineq_assets.study_template import ensure_instance, workspace_file, wr
 app = typer.Typer(
     help="Inequality measured from street images.", no_args_is_help=True, add_completion=False
 )
+model = typer.Typer(
+    help="Trained networks as one file: export, import, predict.", no_args_is_help=True
+)
+app.add_typer(model, name="model")
 Root = Annotated[Path, typer.Option(help="The study's folder.", file_okay=False)]
 
 
@@ -73,6 +77,64 @@ def init(folder: Annotated[Path, typer.Argument(help="A new or empty folder.")])
         write_study_template(folder)
     typer.echo(f"Study in {folder}. Next: put the official files into {folder / 'inputs'} as")
     typer.echo(f"{folder / 'README.md'} says, then `streetineq doctor --root {folder}`.")
+
+
+@model.command("export")
+def export_model(
+    pair: Annotated[str, typer.Argument(help="City and outcome, such as london/crime.")],
+    file: Annotated[Path, typer.Argument(help="The bundle to write.", dir_okay=False)],
+    root: Root = Path("data"),
+) -> None:
+    """Write a pair's networks, what they were trained on, and a model card into one file."""
+    from streetineq_assets.models.bundle import export_bundle
+
+    with _one_message():
+        store = DataStore(root)
+        city, outcome = _known_pair(store, pair)
+        evaluated = store.manifest("lsoa_evaluation", pair)
+        metrics = (
+            store.open("lsoa_evaluation", pair).table("metrics.parquet") if evaluated else None
+        )
+        typer.echo(f"{pair} in {export_bundle(store, city, outcome, file, metrics)}")
+
+
+@model.command("import")
+def import_model(
+    file: Annotated[Path, typer.Argument(help="A bundle.", dir_okay=False)],
+    root: Root = Path("data"),
+) -> None:
+    """Check a bundle and put it where study.toml can name it, below inputs/models."""
+    from streetineq_assets.models.bundle import import_bundle
+
+    with _one_message():
+        typer.echo(f"imported as {import_bundle(file, DataStore(root))}")
+
+
+@model.command("predict")
+def predict_with_model(
+    file: Annotated[Path, typer.Argument(help="A bundle.", dir_okay=False)],
+    city: Annotated[str, typer.Argument(help="A city with packed codes; it needs no labels.")],
+    target: Annotated[Path, typer.Argument(help="The CSV to write.", dir_okay=False)],
+    root: Root = Path("data"),
+) -> None:
+    """Predict the decile of each of a city's locations from its codes alone."""
+    from streetineq_assets.models.bundle import open_bundle, predict
+    from streetineq_assets.models.inputs import open_codes
+
+    with _one_message():
+        store = DataStore(root)
+        budget = load_study(store.study_file).training.memory_budget_mb * 2**20
+        codes = open_codes(store.open("hdf5_shards", city), budget)
+        frame = predict(open_bundle(file), codes)
+        frame.to_csv(target, index=False)
+        typer.echo(f"{len(frame)} locations in {target}")
+
+
+def _known_pair(store: DataStore, pair: str) -> tuple[str, str]:
+    pairs = {"/".join(known): known for known in load_study(store.study_file).pairs}
+    if pair not in pairs:
+        raise StudyError(f"{pair} is no pair of the study, which has {', '.join(pairs)}")
+    return pairs[pair]
 
 
 @contextlib.contextmanager

@@ -9,13 +9,16 @@ import shutil
 import duckdb
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from streetineq_assets.cli import app
 from streetineq_assets.demo.city import write_study
 from streetineq_assets.demo.summary import summary_lines
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
 from streetineq_tests.chain import run_chain
 
+CLI = CliRunner()
 SMALL = {"backbone": "mobilenet", "layer": "global_average_pooling2d"}
 PAIRS = [
     "northmere/living_environment",
@@ -115,6 +118,29 @@ def test_no_figure_of_the_network_stands_without_the_coordinates(chain, pair):
     unlike = {"rps", "moran_i_residuals", "moran_p_residuals"}  # of probabilities and residuals
     unlike |= {"interval_coverage", "interval_width"}
     assert of_network - set(beside["metric"]) <= unlike
+
+
+def test_networks_travel_as_a_bundle_and_predict_without_labels(chain, tmp_path):
+    """Trained on one city, exported, and applied to the other city's images."""
+    store, _, _ = chain
+    bundle, target = tmp_path / "crime.streetineq", tmp_path / "predicted.csv"
+    root = ["--root", str(store.root)]
+    exported = CLI.invoke(app, ["model", "export", PAIRS[0], str(bundle), *root])
+    assert exported.exit_code == 0, exported.output
+    predicted = CLI.invoke(app, ["model", "predict", str(bundle), "saltbridge", str(target), *root])
+    assert predicted.exit_code == 0, predicted.output
+    frame = pd.read_csv(target, dtype={"location_id": "str"})
+    listed = store.open("hdf5_shards", "saltbridge").table("rows.parquet")["location_id"]
+    assert set(frame["location_id"]) == set(listed)
+    assert frame["decile"].between(1, 10).all()
+
+
+def test_an_unknown_pair_is_named_with_those_that_there_are(chain, tmp_path):
+    store, _, _ = chain
+    asked = ["model", "export", "leeds/crime", str(tmp_path / "x"), "--root", str(store.root)]
+    result = CLI.invoke(app, asked)
+    assert result.exit_code == 1
+    assert "northmere/living_environment" in result.stderr
 
 
 def test_all_thirteen_outcomes_are_labelled_in_the_large_city(chain):

@@ -1,15 +1,13 @@
 """To which areas a city's locations belong: DuckDB joins them by postcode, and counts all failures.
 
 What belongs here: reading `locations/<city>.csv`, the join, a location's area and its weight. What
-does
-not: where its images lie (`catalogue`), and what its area is like (`labels`).
+does not: where its images lie (`catalogue`), and what its area is like (`labels`).
 
 A location serves one or several postcodes. Those that the directory knows, that lie in the city,
 have an LSOA and were not terminated before the images were taken, place it. If they lie in several
 LSOAs the one with most live postcodes is taken, ties by code. Its weight is the number of live
-small-user postcodes
-that it serves in that LSOA: terminated ones are 45 % of London's directory, and large users (single
-organisations) would give a few areas a fifth of all weight.
+small-user postcodes that it serves in that LSOA: terminated ones are 45 % of London's directory,
+and large users (single organisations) would give a few areas a fifth of all weight.
 """
 
 import contextlib

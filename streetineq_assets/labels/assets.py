@@ -12,7 +12,7 @@ import pandas as pd
 from dagster_duckdb import DuckDBResource
 
 from streetineq_assets.figures import save_png
-from streetineq_assets.findings import Findings
+from streetineq_assets.findings import Findings, Scalar
 from streetineq_assets.labels import boundaries, figures, postcodes
 from streetineq_assets.labels.checks import label_checks, postcode_checks
 from streetineq_assets.labels.sources import Sources, find_sources, read_sources
@@ -64,11 +64,12 @@ def postcode_lsoa(context: dg.AssetExecutionContext, study: StudyResource, duckd
     DuckDB reads the directory of any edition; the local authority decides to which city of the
     study a postcode belongs. Deciles, locations and weights rest on this table.
     """
-    directory = postcodes.find_directory(study.store.inputs(postcodes.FOLDER))
+    folder = study.store.inputs(postcodes.FOLDER)
+    directory = postcodes.find_directory(folder)
     authorities = study.study.city_of_authority()
 
-    def make(folder: Path) -> Findings:
-        table = folder / "postcode_lsoa.parquet"
+    def make(target: Path) -> Findings:
+        table = target / "postcode_lsoa.parquet"
         with duckdb.get_connection() as connection:
             postcodes.write_postcodes(connection, directory, authorities, table)
             areas = postcodes.city_areas(connection, table)
@@ -82,7 +83,7 @@ def postcode_lsoa(context: dg.AssetExecutionContext, study: StudyResource, duckd
     yield from study.materialize(
         context,
         make,
-        inputs={path.name: digest_file(path) for path in directory.files},
+        inputs={str(path.relative_to(folder)): digest_file(path) for path in directory.files},
         config={"authorities": authorities, "date": str(study.study.date)},
         columns=POSTCODE_COLUMNS,
     )
@@ -111,8 +112,8 @@ def lsoa_labels(context: dg.AssetExecutionContext, study: StudyResource, duckdb:
             figures=_figures(tables, sources),
             checks=label_checks(tables, readings, sources.recognised, areas, study.study),
             tables={
-                "availability": tables.availability.to_dict("records"),
-                "decile_edges": tables.edges.to_dict("records"),
+                "availability": _records(tables.availability),
+                "decile_edges": _records(tables.edges),
                 "files": _described(sources),
             },
         )
@@ -172,8 +173,8 @@ def _official_files() -> Iterator[dg.AssetSpec]:
 
 
 def _digests(sources: Sources, outlines: Path | None) -> dict[str, str]:
-    """The files that are read, by the name of what they hold."""
-    files = {file.table.id: file.path for file in sources.recognised if file.table}
+    """The files that are read, by what they hold; no two hold the same."""
+    files = {", ".join(file.outcomes): file.path for file in sources.recognised}
     if outlines:
         files["boundaries"] = outlines
     if _carried(sources) and sources.links:
@@ -217,6 +218,10 @@ def _draw(
         save_png(figures.correlation_matrix(here, title), folder / f"correlations_{city}.png")
         if areas is not None and areas["lsoa11"].isin(here["lsoa11"]).any():
             save_png(figures.decile_maps(here, areas, title), folder / f"deciles_{city}.png")
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Scalar]]:
+    return frame.astype(object).where(frame.notna(), None).to_dict("records")
 
 
 def _sized(path: Path) -> dict[str, str | int]:

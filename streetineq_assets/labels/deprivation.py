@@ -24,7 +24,7 @@ from streetineq_assets.labels.outcomes import DOMAINS, FILE_7, INDEX_OF_DEPRIVAT
 from streetineq_assets.labels.readings import Reading, Recognised, reading
 from streetineq_assets.labels.vintages import carry_scores, rank_anew
 
-_AREAS = re.compile(r"lsoa code \((\d{4})\)")
+_AREAS = re.compile(r"lsoa code \((2011|2021)\)")
 _DISTRICTS = re.compile(r"local authority district code \((\d{4})\)")
 _EDITIONS = {"2013": "2015", "2019": "2019", "2024": "2025"}
 _LAYOUT = "Indices of Deprivation, ranks of the domains"
@@ -40,7 +40,7 @@ def recognise(sheet: Sheet) -> Recognised | None:
     domains = tuple(key for key in DOMAINS if key != INDEX_OF_DEPRIVATION)
     if not any(normalise(_rank(key)) in names for key in domains):
         return None
-    vintage = "2011" if _year(_AREAS, names) == "2011" else "2021"
+    vintage = _year(_AREAS, names)
     district = _year(_DISTRICTS, names)
     edition = _EDITIONS.get(district, district)
     return Recognised(sheet.path, _LAYOUT, FILE_7, edition, domains, vintage)

@@ -1,8 +1,7 @@
 """From the LSOAs of 2021 back to those of 2011, for sources that are published on 2021 codes only.
 
 What belongs here: ONS' lookup between the two vintages, and carrying counts and scores over it.
-What
-does not: reading the sources (a module per format). Ranks and deciles are never carried nor
+What does not: reading the sources (a module per format). Ranks and deciles are never carried nor
 averaged: carry what they were made of and rank anew, since a rank says nothing about distances.
 
 The lookup is ONS' "LSOA (2011) to LSOA (2021) to Local Authority District (2022) Exact Fit Lookup
@@ -15,8 +14,7 @@ Carrying goes by links. An area j of 2021 gives each area i of 2011 that it is l
 s_ij = p_i / (sum of p over all areas linked to j), p the persons or households of 2011: all of it
 where i is alone. A count of i is then the sum over j of s_ij c_j: exact for U and S, an estimate
 for M and X. A score (a rate or a mean) of i is the mean of its j's scores with weights s_ij q_j, q
-the persons or
-households of 2021: exact for U, the merged area's own score for M.
+the persons or households of 2021: exact for U, the merged area's own score for M.
 """
 
 from collections.abc import Mapping

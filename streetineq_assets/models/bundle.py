@@ -1,15 +1,13 @@
 """Model bundles: trained networks in one file that another machine can predict with.
 
 What belongs here: writing, checking and reading a bundle, and predicting from codes with it. What
-does
-not: making codes of images (`codes`), and the command line.
+does not: making codes of images (`codes`), and the command line.
 
 A bundle is a zip archive: `bundle.json` with the encoder's identity, the outcome and its decile
 edges, the training's manifest and the metrics; one `.keras` file per fold; and `MODEL_CARD.md`.
 Every member's sha256 stands in `bundle.json`. Networks open without running code from the file,
-and predictions are
-refused for codes of another encoder: same layer, other weights would give numbers that mean
-    nothing.
+and predictions are refused for codes of another encoder: same layer, other weights would give
+numbers that mean nothing.
 """
 
 import hashlib

@@ -115,7 +115,7 @@ def unavailable(store: DataStore, city: str, outcome: str) -> Unavailable | None
     figures = store.open("area_folds", city).manifest.summary.get("figures", {})
     if figures.get("status") == "unavailable":
         return Unavailable(str(figures["wanted"]), str(figures["reason"]))
-    if not store.open("hdf5_shards", city).manifest.summary["figures"]["extracted"]:
+    if store.open("hdf5_shards", city).table("rows.parquet").empty:
         wanted = f"inputs/locations/{city}.csv and the images in inputs/images/{city}"
         return Unavailable(wanted, "no location of the city has codes")
     return None

@@ -1,8 +1,7 @@
 """The network: four codes of one location in, the ordinal head's outputs out.
 
 What belongs here: layers, initial weights, standardisation inside the network, and freezing. What
-does
-not: the heads' formulas (`heads`) and training (`training`).
+does not: the heads' formulas (`heads`) and training (`training`).
 
 Layers as in the original: 512-256-128, affine, batch normalisation, ReLU, shared by the four
 views; the mean of the views; 64 in the same way; the head. Everything but `cumulative_link`'s

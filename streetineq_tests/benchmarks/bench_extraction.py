@@ -10,7 +10,7 @@ median of the rounds counts. Weights are random: speed does not depend on them.
 - `torchvision`: VGG16 to fc6 with a `DataLoader`, codes to HDF5.
 - `openvino`: the same network exported to OpenVINO in float32, decoding ahead, codes to HDF5.
 - `original`: as in 2017, four images of a location per call, one compressed `.npz` per location,
-  with TensorFlow as it comes (on AMD processors it leaves oneDNN off).
+  with TensorFlow as it comes.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from PIL import Image
 from streetineq_assets.codes.encoders import load_encoder
 from streetineq_assets.codes.extraction import Pace, extract_bucket
 from streetineq_assets.codes.prefetch import prefetch
-from streetineq_assets.codes.preprocess import preprocess
+from streetineq_assets.codes.preprocess import CHANNEL_MEANS, preprocess
 from streetineq_assets.devices import Device, DeviceRequest, cpu_name, lease, list_gpus
 from streetineq_assets.images.catalogue import list_images
 from streetineq_assets.study import Encoder as Settings
@@ -43,7 +43,7 @@ BATCH = 32
 NEEDED = {"limit": 0.85, "torchvision": 1.3, "openvino": 0.90, "original": 1.3}
 NEEDED_ON_GPU = {"torchvision": 1.0}
 MEMORY_LIMIT_GB = 3.0
-# A lease imports TensorFlow, beside which PyTorch crashes, and switches oneDNN on.
+# A lease imports TensorFlow, beside which PyTorch crashes, and sets it up.
 UNLEASED = ("torchvision", "original")
 ANSWER = "answer: "
 Contender = Callable[[Path], None]
@@ -148,15 +148,26 @@ def openvino(files: list[Path], device: Device) -> Contender:
 
 def original(files: list[Path], device: Device) -> Contender:
     """One location a call, images decoded in between, a compressed file for each location."""
-    settings = Settings(weights="random", batch_size=4, preprocessing="suel2019")
+    from scipy import ndimage
+
+    settings = Settings(weights="random", batch_size=4)
     encoder = load_encoder(settings, root=Path(), seed=0, device=device)
+
+    def load(file: Path) -> np.ndarray:
+        """The whole image rescaled in double precision, as scikit-image did, then cropped."""
+        with Image.open(file) as image:
+            pixels = np.asarray(image.convert("RGB")) / 255.0
+        factor = 224 / min(pixels.shape[:2]) + 0.0001
+        scaled = ndimage.zoom(pixels, (factor, factor, 1), order=1, grid_mode=True, mode="nearest")
+        top, left = ((size - 224) // 2 for size in scaled.shape[:2])
+        view = scaled[top : top + 224, left : left + 224] * 255.0
+        return view[:, :, ::-1] - CHANNEL_MEANS
 
     def run(output: Path) -> None:
         for start in range(0, len(files), 4):
-            views = [preprocess(file, antialias=False) for file in files[start : start + 4]]
-            np.savez_compressed(
-                output / f"{start}.npz", code=np.asarray(encoder.encode(np.stack(views)))
-            )
+            views = np.stack([load(file) for file in files[start : start + 4]])
+            codes = np.asarray(encoder.encode(views.astype(np.float32)))
+            np.savez_compressed(output / f"{start}.npz", code=codes)
 
     return run
 

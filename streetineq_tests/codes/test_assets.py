@@ -333,10 +333,12 @@ class TestMissingInput:
         assert str(platform.store.inputs("weights", "w.h5")) in failure(result)
         assert "553 MB" in failure(result)
 
-    def test_a_city_without_a_list_of_locations(self, platform):
+    def test_a_city_without_a_list_of_locations_is_unavailable(self, platform):
         result = platform.run("street_images", "beta")
-        assert not result.success
-        assert "beta.csv is missing" in failure(result)
+        assert result.success
+        shown = result.asset_materializations_for_node("street_images")[0].metadata
+        assert shown["status"].value == "unavailable"
+        assert shown["wanted"].value.endswith("locations/beta.csv")
 
     def test_a_listing_that_was_not_made(self, platform, fake):
         assert "materialise street_images[alpha] first" in failure(platform.run_buckets())

@@ -19,6 +19,7 @@ from streetineq_assets.demo.run import QUIET
 from streetineq_assets.demo.scene import draw_location
 from streetineq_assets.store import DataStore
 
+pytestmark = pytest.mark.slow
 PAIR = "london/living_environment"
 LSOAS = 24
 PLACES = {
