@@ -133,7 +133,7 @@ def _directions(labels: pd.DataFrame, readings: Mapping[str, Reading]) -> Check:
     if INDEX_OF_DEPRIVATION not in readings:
         overall = DOMAINS[INDEX_OF_DEPRIVATION]
         return Check(name, True, f"not looked at: no file holds the {overall} rank")
-    rank = readings[INDEX_OF_DEPRIVATION].frame.set_index("lsoa11")["value"]
+    rank = readings[INDEX_OF_DEPRIVATION].frame["value"]
     figures: dict[str, Scalar] = {}
     wrong = []
     for (city, outcome), group in labels.groupby(["city", "outcome"], sort=False):

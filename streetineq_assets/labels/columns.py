@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 
 import numpy as np
+import pandas as pd
 
 from streetineq_assets.errors import SourceError
 from streetineq_assets.labels.files import Row, Sheet, is_blank
@@ -77,8 +78,8 @@ class Columns:
         texts = {i: [column[n] for n in kept] for i, column in self.texts.items()}
         return Columns(self.sheet, self.headings, [self.lines[n] for n in kept], texts)
 
-    def lsoas(self, position: int) -> list[str]:
-        """The areas of the rows, each once.
+    def lsoas(self, position: int) -> pd.Index:
+        """(n,) text: the areas of the rows, each once.
 
         Raises:
             SourceError: there is no row, a code has not the shape of an LSOA's, or one comes twice.
@@ -88,19 +89,22 @@ class Columns:
             raise SourceError(
                 f"{self.sheet.at()} holds a header and no areas: download it again by LSOA"
             )
-        first: dict[str, int] = {}
-        for line, code in zip(self.lines, codes, strict=True):
-            if not LSOA_CODE.fullmatch(code):
-                raise SourceError(
-                    f"{self.sheet.at(line)}: {code!r} is not the code of an LSOA (E01 or W01 and "
-                    "six digits): download the table by lower layer super output area"
-                )
-            if first.setdefault(code, line) != line:
-                raise SourceError(
-                    f"{self.sheet.at(line)}: {code} is there twice, first in line {first[code]}: "
-                    "keep one row"
-                )
-        return codes
+        areas = pd.Index(codes, dtype="str")
+        shaped = areas.str.fullmatch(LSOA_CODE.pattern)
+        if not shaped.all():
+            row = int(shaped.argmin())
+            raise SourceError(
+                f"{self.sheet.at(self.lines[row])}: {codes[row]!r} is not the code of an LSOA (E01 "
+                "or W01 and six digits): download the table by lower layer super output area"
+            )
+        if not areas.is_unique:
+            row = int(areas.duplicated().argmax())
+            first = self.lines[codes.index(codes[row])]
+            raise SourceError(
+                f"{self.sheet.at(self.lines[row])}: {codes[row]} is there twice, first in line "
+                f"{first}: keep one row"
+            )
+        return areas
 
     def counts(self, position: int) -> np.ndarray:
         """(n,) float: numbers that are zero or more, NaN where the cell is empty."""
@@ -165,19 +169,25 @@ def read_columns(
     lines: list[int] = []
     picked: list[tuple[str, ...]] = []
     for line, cells in sheet.rows():
-        if line <= line_of_header or is_blank(cells):
+        if line <= line_of_header:
             continue
         if len(cells) >= width:
-            lines.append(line)
-            picked.append(pick(cells))
-        elif not (footnotes and (len(cells) == 1 or not cells[0].strip())):
+            row = pick(cells)
+            if any(row) or not is_blank(cells):
+                lines.append(line)
+                picked.append(row)
+        elif not is_blank(cells) and not (footnotes and _is_note(cells)):
             raise SourceError(
                 f"{sheet.at(line)}: {len(cells)} columns where the header has {width}: the file "
                 "was cut off or damaged, download it again"
             )
     columns = zip(*picked, strict=True) if picked else [()] * (len(wanted) + 1)
-    texts = {i: [cell.strip() for cell in c] for i, c in zip(wanted, columns, strict=False)}
+    texts = {i: list(map(str.strip, c)) for i, c in zip(wanted, columns, strict=False)}
     return Columns(sheet, {i: headings[i] for i in wanted}, lines, texts)
+
+
+def _is_note(cells: Sequence[str]) -> bool:
+    return len(cells) == 1 or not cells[0].strip()
 
 
 def _without_sign(text: str) -> str:

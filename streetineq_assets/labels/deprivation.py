@@ -93,8 +93,7 @@ def read_carried(sheet: Sheet, links: pd.DataFrame) -> list[Reading]:
         scores = pd.Series(columns.scores(position), index=areas)
         carried = carry_scores(scores, here, weights_2021=population, weights_2011=equal)
         rank = rank_anew(carried, worst="high").to_numpy(dtype=float, na_value=float("nan"))
-        lsoas = carried.index.to_list()
-        readings.append(reading(key, sheet.path, lsoas, rank, national_rank=rank))
+        readings.append(reading(key, sheet.path, carried.index, rank, national_rank=rank))
     return readings
 
 

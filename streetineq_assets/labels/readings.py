@@ -44,9 +44,9 @@ class Reading:
     Attributes:
         outcome: key in `outcomes.OUTCOMES`, or `outcomes.INDEX_OF_DEPRIVATION`.
         path: the file.
-        frame: one row per LSOA of the file: `lsoa11` (str), `value` (float in the outcome's unit,
-            NaN where missing), `national_rank` (Int32, NA where the source has none) and
-            `denominator` (float, persons or households; NaN where the value is no share).
+        frame: by LSOA of the file (index `lsoa11`, text): `value` (float in the outcome's unit, NaN
+            where missing), `national_rank` (Int32, NA where the source has none) and `denominator`
+            (float, persons or households; NaN where the value is no share).
     """
 
     outcome: str
@@ -57,13 +57,13 @@ class Reading:
 def reading(
     outcome: str,
     path: Path,
-    lsoas: Sequence[str],
+    lsoas: pd.Index,
     value: np.ndarray,
     *,
     national_rank: np.ndarray | None = None,
     denominator: np.ndarray | None = None,
 ) -> Reading:
-    """A reading with all four columns, of which two may be empty.
+    """A reading with all columns, of which two may be empty.
 
     Raises:
         SourceError: not one value is there.
@@ -74,11 +74,11 @@ def reading(
     rank = nothing if national_rank is None else national_rank
     frame = pd.DataFrame(
         {
-            "lsoa11": pd.array(lsoas, dtype="str"),
             "value": value,
             "national_rank": pd.array(rank, dtype="Float64").astype("Int32"),
             "denominator": nothing if denominator is None else denominator,
-        }
+        },
+        index=lsoas.rename("lsoa11"),
     )
     return Reading(outcome, path, frame)
 

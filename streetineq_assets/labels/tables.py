@@ -5,7 +5,7 @@ why.
 What does not: reading files (`sources`), checks of the result (`checks`) and pictures (`figures`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,7 +108,7 @@ def _by_city(
             found[city] = _Unavailable(DIRECTORY, "the postcode directory has no area of the city")
         else:
             asked.append(city)
-            values = lsoas[city].to_frame().merge(reading.frame, on="lsoa11", how="left")
+            values = reading.frame.reindex(lsoas[city]).reset_index()
             if values["value"].notna().any():
                 held_anywhere = True
                 found[city] = values
@@ -153,13 +153,6 @@ def _ordered(frame: pd.DataFrame) -> pd.DataFrame:
     order = pd.DataFrame({"city": frame["city"], "outcome": frame["outcome"].map(place)})
     order["lsoa11"] = frame["lsoa11"] if "lsoa11" in frame else range(len(frame))
     return frame.loc[order.sort_values(list(order)).index].reset_index(drop=True)
-
-
-def rows_by_city_and_outcome(
-    labels: pd.DataFrame,
-) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
-    """The groups of the labels table, in its order."""
-    yield from labels.groupby(["city", "outcome"], sort=False)
 
 
 _DTYPES = {

@@ -70,7 +70,7 @@ def test_tables(tmp_path, raw):
     path.write_bytes(raw)
     with contextlib.suppress(SourceError):
         for reading in read_sources(find_sources(tmp_path)).values():
-            assert reading.frame["lsoa11"].is_unique
+            assert reading.frame.index.is_unique
             assert not (reading.frame["value"] < 0).any()
 
 

@@ -16,7 +16,7 @@ OF_TABLE = {table.published.id: table.outcome for table in CENSUS_TABLES}
 def values(inputs: Path, outcome: str):
     sources = find_sources(inputs)
     assert sources.problems == ()
-    return read_sources(sources)[outcome].frame.set_index("lsoa11")["value"]
+    return read_sources(sources)[outcome].frame["value"]
 
 
 def is_share(inputs: Path, outcome: str) -> bool:

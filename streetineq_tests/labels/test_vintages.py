@@ -159,7 +159,7 @@ def test_the_indices_of_2025_are_carried_and_ranked_anew(tmp_path):
     sources = find_sources(tmp_path)
     assert sources.problems == ()
     assert sources.of("crime").edition == "2025"
-    crime = read_sources(sources)["crime"].frame.set_index("lsoa11")["national_rank"]
+    crime = read_sources(sources)["crime"].frame["national_rank"]
     # Scores of 2011, less a half: F .75, E .6, C and D .5, B .35, A .1 (F takes half of S).
     weight = 150 / 2
     assert (weight * 0.6 + 100 * 0.9) / (weight + 100) > 0.75
