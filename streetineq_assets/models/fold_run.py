@@ -51,6 +51,7 @@ class FoldRun:
     """One fold's training, from where its checkpoint stands to its end."""
 
     trainer: Trainer
+    profile: Profile
     examples: Examples
     split: Split
     fold: int
@@ -71,7 +72,7 @@ class FoldRun:
         write = _tensorboard(self.logs, fresh=state.epoch == 0)
         saved_at = time.monotonic()
         held = self.examples.codes.hold(self._rows(self.split.validation))
-        while state.epoch < self.trainer.profile.epochs and not self._patience_ended(state):
+        while state.epoch < self.profile.epochs and not self._patience_ended(state):
             record = self._epoch(state, held)
             write(record)
             self.progress.report(record)
@@ -87,26 +88,26 @@ class FoldRun:
             self.progress.tell(f"fold {self.fold} goes on after epoch {state.epoch}")
             self.trainer.restore(state.variables, state.optimizer)
             return state
-        if self.trainer.profile.standardise and self.start is None:
+        if self.profile.standardise and self.start is None:
             mean, sd = moments(self.examples.codes, self._rows(self.split.train))
             set_standardisation(self.trainer.network, mean, sd)
         return FoldState(best=self.trainer.network.get_weights())
 
     def _epoch(self, state: FoldState, held: NDArray | None) -> dict[str, float]:
-        profile, started, waited = self.trainer.profile, time.perf_counter(), 0.0
+        started, waited = time.perf_counter(), 0.0
         losses = []
         batches = epoch_batches(
             self.examples.codes,
             self._rows(self.split.train),
             *self._targets,
-            profile=profile,
+            profile=self.profile,
             key=(self.seed, self.fold, state.epoch),
         )
-        rate = profile.learning_rate
+        rate = self.profile.learning_rate
         asked = time.perf_counter()
         for step, batch in enumerate(batches):
             waited += time.perf_counter() - asked
-            rate = learning_rate(profile, state.epoch + min(step / self._steps, 1.0))
+            rate = learning_rate(self.profile, state.epoch + min(step / self._steps, 1.0))
             losses.append(self.trainer.train(batch, rate))
             asked = time.perf_counter()
         loss = float(np.mean([value.numpy() for value in losses]))
@@ -136,7 +137,7 @@ class FoldRun:
     @functools.cached_property
     def _steps(self) -> int:
         n_rows = int(self.split.train.sum())
-        return steps_per_epoch(self.examples.codes, n_rows, self.trainer.profile)
+        return steps_per_epoch(self.examples.codes, n_rows, self.profile)
 
     def _validate(self, held: NDArray | None) -> tuple[float, float]:
         """Mean loss and mean absolute error in deciles over validation rows and outcomes."""
@@ -150,7 +151,7 @@ class FoldRun:
         return float(-likelihood[labelled].mean()), float(errors[labelled].mean())
 
     def _patience_ended(self, state: FoldState) -> bool:
-        patience = self.trainer.profile.patience
+        patience = self.profile.patience
         return 0 < patience <= state.epoch - state.best_epoch
 
     def _end(self, state: FoldState) -> FoldState:

@@ -22,10 +22,21 @@ from streetineq_assets.models.binomial import DECILES
 from streetineq_assets.models.heads import HEADS, log_likelihood
 from streetineq_assets.models.network import build_network, freeze_blocks
 from streetineq_assets.models.sampling import Batch, Codes
-from streetineq_assets.study import Profile
+from streetineq_assets.study import PROFILES, Profile
 
 _SCORE_ROWS = 256
 _SCORE_STEP = 32
+_ANY = PROFILES["recommended"]
+_NOT_COMPILED = (
+    "noise_sd",
+    "batch_size",
+    "balance",
+    "learning_rate",
+    "schedule",
+    "epochs",
+    "patience",
+    "validation_share",
+)
 
 
 class Trainer:
@@ -119,11 +130,21 @@ class Trainer:
         return tf.reshape(tf.cast(outputs, tf.float32), (-1, self.outcomes, self._head.units))
 
 
-@functools.lru_cache(maxsize=2)
 def trainer_for(
     profile: Profile, width: int, outcomes: int, device: Device, frozen_blocks: int = 0
 ) -> Trainer:
-    """The process's trainer of this kind, compiled once."""
+    """The process's trainer of this kind, compiled once.
+
+    Profiles that differ only in how long, how fast and on what they train share one.
+    """
+    same = {name: getattr(_ANY, name) for name in _NOT_COMPILED}
+    return _kept(profile.model_copy(update=same), width, outcomes, device, frozen_blocks)
+
+
+@functools.lru_cache(maxsize=2)
+def _kept(
+    profile: Profile, width: int, outcomes: int, device: Device, frozen_blocks: int
+) -> Trainer:
     return Trainer(profile, width, outcomes, device, frozen_blocks)
 
 

@@ -107,9 +107,17 @@ def train_folds(
         require_rows(split, fold, profile)
         progress = Progress(tell, fold, folds_left=len(todo) - done, epochs=profile.epochs)
         run = FoldRun(
-            trainer, examples, split, fold, seed, checkpoints, checkpoint_every_s, progress,
-            logs / f"fold_{fold}" if logs else None,
-        )  # fmt: skip
+            trainer=trainer,
+            profile=profile,
+            examples=examples,
+            split=split,
+            fold=fold,
+            seed=seed,
+            checkpoints=checkpoints,
+            checkpoint_every_s=checkpoint_every_s,
+            progress=progress,
+            logs=logs / f"fold_{fold}" if logs else None,
+        )
         states[fold] = run.finish()
         _return_memory()
     return Trained(examples.outcomes, examples.codes.reader.location_ids, states)
