@@ -62,8 +62,11 @@ BACKFILL = """
 """
 
 
+STREETINEQ = str(Path(sys.executable).with_name("streetineq"))
+
+
 def streetineq(*arguments, **options):
-    command = [sys.executable, "-m", "streetineq_assets.cli", *map(str, arguments)]
+    command = [STREETINEQ, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
@@ -86,8 +89,7 @@ def ui(demo):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streetineq_assets.cli", "serve"]
-    command += ["--root", str(store.root), "--port", str(port)]
+    command = [STREETINEQ, "serve", "--root", str(store.root), "--port", str(port)]
     server = subprocess.Popen(command, start_new_session=True)
     url = f"http://127.0.0.1:{port}"
     try:
@@ -239,7 +241,7 @@ def test_a_demo_killed_inside_the_pool_starts_again(tmp_path):
     """The dead run's slot is freed; without that the next run would wait for ever."""
     root = tmp_path / "study"
     write_study(root, sizes={"northmere": 20, "saltbridge": 15}, locations_per_lsoa=1)
-    command = [sys.executable, "-m", "streetineq_assets.cli", "demo", "--root", str(root)]
+    command = [STREETINEQ, "demo", "--root", str(root)]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_for(lambda: holds_slot(root), 180)
     child.send_signal(signal.SIGKILL)
@@ -252,5 +254,7 @@ def test_a_demo_killed_inside_the_pool_starts_again(tmp_path):
 
 
 def holds_slot(root):
+    if not (root / "dagster_home" / "dagster.yaml").exists():
+        return False
     with dg.DagsterInstance.from_config(str(root / "dagster_home")) as instance:
         return instance.event_log_storage.get_concurrency_info("gpu").active_slot_count > 0
