@@ -192,7 +192,7 @@ def read_listing(path: Path) -> pd.DataFrame:
 def _parsed(columns: Columns, position: int, parse: Callable[[str], object]) -> list:
     """A column's values, None where the cell is empty; `parse` raises ValueError with a reason."""
     values = []
-    for row, text in enumerate(columns.texts[position]):
+    for row, text in enumerate(columns.texts[position].to_pylist()):
         try:
             values.append(parse(text))
         except ValueError as error:

@@ -13,16 +13,19 @@ from operator import itemgetter
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from streetineq_assets.errors import SourceError
 from streetineq_assets.labels.files import Row, Sheet, is_blank
 
 LSOA_CODE = re.compile(r"[EW]01[0-9]{6}")
-_NUMBER = re.compile(
-    r"-?([0-9]{1,15}|[0-9]{1,3}(,[0-9]{3}){1,4})(\.[0-9]{1,20})?([eE]-?[0-9]{1,2})?"
+# These two are regular expressions of Arrow, which reads a column of text at once.
+_NUMBER_OR_NOTHING = (
+    r"\A(-?([0-9]{1,15}|[0-9]{1,3}(,[0-9]{3}){1,4})(\.[0-9]{1,20})?([eE]-?[0-9]{1,2})?)?\z"
 )
 # A pound sign survives re-encoding as up to three foreign characters: "£", "?", "Â£", ...
-_MONEY = re.compile(r"([^0-9.,\s-]{0,3})\s*(-?[0-9].*)")
+_MONEY = r"\A[^0-9.,\s-]{0,3}\s*(-?[0-9].*)\z"
 
 
 def normalise(heading: str) -> str:
@@ -69,13 +72,13 @@ class Columns:
     sheet: Sheet
     headings: dict[int, str]
     lines: list[int]
-    texts: dict[int, list[str]]
+    texts: dict[int, pa.StringArray]
 
     def where(self, keep: Callable[..., bool], *positions: int) -> "Columns":
         """The rows whose cells in these columns fulfil a condition."""
-        cells = zip(*(self.texts[i] for i in positions), strict=True)
+        cells = zip(*(self.texts[i].to_pylist() for i in positions), strict=True)
         kept = [n for n, row in enumerate(cells) if keep(*row)]
-        texts = {i: [column[n] for n in kept] for i, column in self.texts.items()}
+        texts = {i: column.take(pa.array(kept, pa.int64())) for i, column in self.texts.items()}
         return Columns(self.sheet, self.headings, [self.lines[n] for n in kept], texts)
 
     def lsoas(self, position: int) -> pd.Index:
@@ -84,24 +87,23 @@ class Columns:
         Raises:
             SourceError: there is no row, a code has not the shape of an LSOA's, or one comes twice.
         """
-        codes = self.texts[position]
-        if not codes:
+        texts = self.texts[position]
+        if not len(texts):
             raise SourceError(
                 f"{self.sheet.at()} holds a header and no areas: download it again by LSOA"
             )
-        areas = pd.Index(codes, dtype="str")
-        shaped = areas.str.fullmatch(LSOA_CODE.pattern)
-        if not shaped.all():
-            row = int(shaped.argmin())
-            raise SourceError(
-                f"{self.sheet.at(self.lines[row])}: {codes[row]!r} is not the code of an LSOA (E01 "
-                "or W01 and six digits): download the table by lower layer super output area"
-            )
+        areas = pd.Index(texts.to_pandas(), dtype="str")
+        self._refuse(
+            position,
+            ~areas.str.fullmatch(LSOA_CODE.pattern),
+            "is not the code of an LSOA (E01 or W01 and six digits): download the table by lower "
+            "layer super output area",
+        )
         if not areas.is_unique:
             row = int(areas.duplicated().argmax())
-            first = self.lines[codes.index(codes[row])]
+            first = self.lines[int((areas == areas[row]).argmax())]
             raise SourceError(
-                f"{self.sheet.at(self.lines[row])}: {codes[row]} is there twice, first in line "
+                f"{self.sheet.at(self.lines[row])}: {areas[row]} is there twice, first in line "
                 f"{first}: keep one row"
             )
         return areas
@@ -112,9 +114,8 @@ class Columns:
 
     def money(self, position: int) -> np.ndarray:
         """(n,) float, pounds: as `counts`, behind a currency sign that may be mangled."""
-        return self._not_negative(
-            position, "an amount of money", [_without_sign(text) for text in self.texts[position]]
-        )
+        amounts = pc.replace_substring_regex(self.texts[position], _MONEY, r"\1")
+        return self._not_negative(position, "an amount of money", amounts)
 
     def ranks(self, position: int) -> np.ndarray:
         """(n,) float: whole numbers from 1, NaN where the cell is empty."""
@@ -130,24 +131,24 @@ class Columns:
         """The place of a cell in words, for messages."""
         return f'{self.sheet.at(self.lines[row])}, column "{self.headings[position]}"'
 
-    def _not_negative(self, position: int, kind: str, texts: list[str]) -> np.ndarray:
+    def _not_negative(self, position: int, kind: str, texts: pa.StringArray) -> np.ndarray:
         numbers = self._numbers(position, kind, texts)
         self._refuse(position, numbers < 0, f"is negative, {kind} is not")
         return numbers
 
-    def _numbers(self, position: int, kind: str, texts: list[str]) -> np.ndarray:
-        if _all_digits(texts):
-            return np.fromiter(map(float, texts), float, len(texts))
-        bad = np.array([bool(text) and not _NUMBER.fullmatch(text) for text in texts], dtype=bool)
-        self._refuse(position, bad, f"is not {kind}")
-        bare = (text.replace(",", "") for text in texts)
-        return np.fromiter((float(text or "nan") for text in bare), float, len(texts))
+    def _numbers(self, position: int, kind: str, texts: pa.StringArray) -> np.ndarray:
+        good = pc.match_substring_regex(texts, _NUMBER_OR_NOTHING)
+        self._refuse(position, ~good.to_numpy(zero_copy_only=False), f"is not {kind}")
+        bare = pc.replace_substring(texts, ",", "")
+        held = pc.if_else(pc.equal(bare, ""), None, bare)
+        return held.cast(pa.float64()).to_numpy(zero_copy_only=False)
 
     def _refuse(self, position: int, wrong: np.ndarray, what: str) -> None:
         """Stop at the first wrong cell."""
         if wrong.any():
             row = int(wrong.argmax())
-            raise SourceError(f"{self.at(row, position)}: {self.texts[position][row]!r} {what}")
+            text = self.texts[position][row].as_py()
+            raise SourceError(f"{self.at(row, position)}: {text!r} {what}")
 
 
 def read_columns(
@@ -167,7 +168,7 @@ def read_columns(
     width, wanted = len(headings), sorted(set(positions))
     pick = itemgetter(*wanted, 0)  # the first is there so that one column is picked as a tuple too
     lines: list[int] = []
-    picked: list[tuple[str, ...]] = []
+    picked: list[str] = []  # row after row: a tuple kept for each row would cost twice the time
     for line, cells in sheet.rows():
         if line <= line_of_header:
             continue
@@ -175,30 +176,23 @@ def read_columns(
             row = pick(cells)
             if any(row) or not is_blank(cells):
                 lines.append(line)
-                picked.append(row)
+                picked.extend(row)
         elif not is_blank(cells) and not (footnotes and _is_note(cells)):
             raise SourceError(
                 f"{sheet.at(line)}: {len(cells)} columns where the header has {width}: the file "
                 "was cut off or damaged, download it again"
             )
-    columns = zip(*picked, strict=True) if picked else [()] * (len(wanted) + 1)
-    texts = {i: list(map(str.strip, c)) for i, c in zip(wanted, columns, strict=False)}
+    step = len(wanted) + 1
+    texts = {i: _stripped(picked[n::step]) for n, i in enumerate(wanted)}
     return Columns(sheet, {i: headings[i] for i in wanted}, lines, texts)
+
+
+def _stripped(cells: Sequence[str]) -> pa.StringArray:
+    return pc.utf8_trim_whitespace(pa.array(cells, pa.string()))
 
 
 def _is_note(cells: Sequence[str]) -> bool:
     return len(cells) == 1 or not cells[0].strip()
-
-
-def _without_sign(text: str) -> str:
-    match = _MONEY.fullmatch(text)
-    return match.group(2) if match else text
-
-
-def _all_digits(texts: Sequence[str]) -> bool:
-    """Whether every text is a plain whole number, as nearly every column is."""
-    joined = "".join(texts)
-    return joined.isascii() and joined.isdigit() and all(texts) and max(map(len, texts)) <= 15
 
 
 def _alike(wishes: Iterable[str], cells: Sequence[str]) -> str:

@@ -76,21 +76,25 @@ def decile_table(values, *, worst: WorstEnd) -> pd.DataFrame:
     Raises:
         ValueError: as `edges`.
     """
-    numbers = pd.Series(_floats(values))
+    numbers = _floats(values)
     bounds = edges(numbers)
     order = np.arange(N_DECILES) if worst == "low" else np.arange(N_DECILES)[::-1]
-    group = pd.Series(deciles(numbers, worst=worst))
-    tied = numbers.notna() & numbers.duplicated(keep=False)
-    every = range(1, N_DECILES + 1)
+    group = deciles(numbers, worst=worst).to_numpy(np.int64, na_value=0)
+    tied = pd.Series(numbers).duplicated(keep=False).to_numpy()
     return pd.DataFrame(
         {
-            "decile": pd.array(every, dtype="Int8"),
+            "decile": pd.array(range(1, N_DECILES + 1), dtype="Int8"),
             "lower": bounds[:-1][order],
             "upper": bounds[1:][order],
-            "n_lsoas": group.value_counts().reindex(every, fill_value=0).to_numpy(np.int64),
-            "n_ties": group[tied].value_counts().reindex(every, fill_value=0).to_numpy(np.int64),
+            "n_lsoas": _sizes(group),
+            "n_ties": _sizes(group[tied]),
         }
     )
+
+
+def _sizes(group: np.ndarray) -> np.ndarray:
+    """Members of deciles 1 to 10; 0 stands for none and is left out."""
+    return np.bincount(group, minlength=N_DECILES + 1)[1:]
 
 
 def _floats(values) -> np.ndarray:

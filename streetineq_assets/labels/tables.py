@@ -63,27 +63,32 @@ def build_tables(readings: Mapping[str, Reading], areas: pd.DataFrame, study: St
 
     Args:
         readings: outcome to what its file says; an outcome without a file is not a key.
-        areas: `city, lsoa11`, each LSOA in one city, as `postcodes.city_areas` gives them.
+        areas: `city, lsoa11`, each LSOA in one city, in order, as `postcodes.city_areas` gives
+            them.
 
     Raises:
         SourceError: a file holds no area of any city for which its outcome is published.
     """
     lsoas = {city: group["lsoa11"] for city, group in areas.groupby("city")}
+    found = {
+        (city, key): result
+        for key, outcome in OUTCOMES.items()
+        for city, result in _by_city(key, outcome, readings.get(key), lsoas, study).items()
+    }
     labels, edges, availability, denominators = [], [], [], []
-    for key, outcome in OUTCOMES.items():
-        found = _by_city(key, outcome, readings.get(key), lsoas, study)
-        for city, result in sorted(found.items()):
-            availability.append(_availability(city, key, result))
-            if isinstance(result, pd.DataFrame):
-                named = {"city": city, "outcome": key}
-                labels.append(_labelled(result, outcome).assign(**named))
-                edges.append(decile_table(result["value"], worst=outcome.worst).assign(**named))
-                denominators.append(result[["lsoa11", "denominator"]].assign(**named))
+    # By city, and then in the paper's order of outcomes: sorting is stable.
+    for (city, key), result in sorted(found.items(), key=lambda item: item[0][0]):
+        availability.append(_availability(city, key, result))
+        if isinstance(result, pd.DataFrame):
+            outcome, named = OUTCOMES[key], {"city": city, "outcome": key}
+            labels.append(_labelled(result, outcome).assign(**named))
+            edges.append(decile_table(result["value"], worst=outcome.worst).assign(**named))
+            denominators.append(result[["lsoa11", "denominator"]].assign(**named))
     shares = _stacked(denominators, ["city", "outcome", "lsoa11", "denominator"])
     return LabelTables(
         labels=_stacked(labels, list(COLUMNS)),
         edges=_stacked(edges, ["city", "outcome", "decile", "lower", "upper", "n_lsoas", "n_ties"]),
-        availability=pd.DataFrame(availability).astype("str").pipe(_ordered),
+        availability=pd.DataFrame(availability).astype("str"),
         denominators=shares.dropna().reset_index(drop=True),
     )
 
@@ -144,15 +149,7 @@ def _stacked(frames: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
     if not frames:
         return pd.DataFrame({name: pd.Series(dtype=_DTYPES[name]) for name in columns})
     stacked = pd.concat(frames, ignore_index=True)[columns]
-    return _ordered(stacked.astype({name: _DTYPES[name] for name in columns}))
-
-
-def _ordered(frame: pd.DataFrame) -> pd.DataFrame:
-    """By city, then in the paper's order of outcomes, then as the rows came."""
-    place = {key: i for i, key in enumerate(OUTCOMES)}
-    order = pd.DataFrame({"city": frame["city"], "outcome": frame["outcome"].map(place)})
-    order["lsoa11"] = frame["lsoa11"] if "lsoa11" in frame else range(len(frame))
-    return frame.loc[order.sort_values(list(order)).index].reset_index(drop=True)
+    return stacked.astype({name: _DTYPES[name] for name in columns})
 
 
 _DTYPES = {

@@ -65,7 +65,8 @@ def read_links(path: Path) -> pd.DataFrame:
     if "chgind" in [normalise(cell) for cell in header[1]]:
         positions["change"] = find_column(sheet, header, ["CHGIND"], table=LOOKUP)
     columns = read_columns(sheet, header, positions.values())
-    links = pd.DataFrame({name: columns.texts[i] for name, i in positions.items()}, dtype="str")
+    texts = {name: columns.texts[i].to_pandas() for name, i in positions.items()}
+    links = pd.DataFrame(texts, dtype="str")
     if links.empty:
         raise SourceError(f"{sheet.at()} holds a header and no areas: download it again")
     allowed = {

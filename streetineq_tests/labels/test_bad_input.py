@@ -106,7 +106,7 @@ CASES = {
     "a code of the wrong shape": (
         CENSUS,
         replace('"E01000003"', '"E02000003"'),
-        r"line 13: 'E02000003' is not the code of an LSOA",
+        r"line 13, column \"mnemonic\": 'E02000003' is not the code of an LSOA",
     ),
     "areas of the wrong level": (
         CENSUS,
