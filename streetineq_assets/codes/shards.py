@@ -19,6 +19,9 @@ import pandas as pd
 
 from streetineq_assets.errors import StoreError
 
+_READ_ROWS = 256
+_LONGEST_SPAN = 2
+
 
 def shard_order(location_ids: Sequence[str], seed: int) -> np.ndarray:
     """The permutation that sorts locations by sha256 of seed and id."""
@@ -102,19 +105,27 @@ class ShardReader:
         """How the codes were made; `mean` and `sd` per feature are for inspection only."""
         return dict(self._files[0].attrs.items())
 
-    def read(self, rows: np.ndarray | None = None) -> np.ndarray:
-        """Features (n, 4, width) of ascending row numbers, by default of all, as stored."""
+    def read(self, rows: np.ndarray | None = None, out: np.ndarray | None = None) -> np.ndarray:
+        """Features of ascending row numbers, by default of all, as stored.
+
+        Args:
+            rows: (n,) within 0..n_rows - 1.
+            out: (n, views, width), to be filled; new memory costs as much as the reading does.
+
+        Returns:
+            (n, views, width), `out` if it was given.
+        """
         rows = np.arange(self.n_rows) if rows is None else np.asarray(rows)
         if len(rows) and (rows[0] < 0 or rows[-1] >= self.n_rows or (np.diff(rows) <= 0).any()):
             raise ValueError(f"rows must ascend within 0..{self.n_rows - 1}")
-        found = np.empty((len(rows), self.views, self.width), self.dtype)
+        shape = (len(rows), self.views, self.width)
+        found = np.empty(shape, self.dtype) if out is None else out
+        spare = np.empty((_LONGEST_SPAN * _READ_ROWS, *shape[1:]), self.dtype)
         for file, (start, stop) in zip(self._files, self.shard_bounds, strict=True):
             first, last = np.searchsorted(rows, [start, stop])
-            dataset = file["features"]
-            for begin, end in _runs(rows[first:last]):
-                target = slice(first + begin, first + end)
-                source = slice(rows[first + begin] - start, rows[first + end - 1] - start + 1)
-                dataset.read_direct(found, np.s_[source], np.s_[target])
+            for begin in range(first, last, _READ_ROWS):
+                end = min(begin + _READ_ROWS, last)
+                _read(file["features"], rows[begin:end] - start, found[begin:end], spare)
         return found
 
     def stream(
@@ -136,9 +147,21 @@ class ShardReader:
                 yield chosen[first:last], self.read(chosen[first:last])
 
 
+def _read(dataset: Any, rows: np.ndarray, found: np.ndarray, spare: np.ndarray) -> None:
+    """Fill `found` with some rows of a shard; `spare` has room for a long span of them.
+
+    Where rows lie close, the gaps are read too: one long read beats many short ones.
+    """
+    first, span = rows[0], rows[-1] - rows[0] + 1
+    if len(rows) < span <= len(spare):
+        dataset.read_direct(spare, np.s_[first : first + span], np.s_[:span])
+        np.take(spare, rows - first, axis=0, out=found, mode="clip")  # other modes buffer `out`
+        return
+    for begin, end in _runs(rows):
+        dataset.read_direct(found, np.s_[rows[begin] : rows[end - 1] + 1], np.s_[begin:end])
+
+
 def _runs(rows: np.ndarray) -> Iterable[tuple[int, int]]:
     """Bounds of the runs of consecutive numbers; h5py reads a run many times faster than a list."""
-    if not len(rows):
-        return []
     breaks = np.flatnonzero(np.diff(rows) != 1) + 1
     return zip([0, *breaks.tolist()], [*breaks.tolist(), len(rows)], strict=True)

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -29,7 +30,6 @@ READ_ROWS = 1024
 FEWEST_ROWS = 8
 _LAST_BATCH_STEP = 32
 _HELD_SHARE = 0.25
-_LONGEST_SPAN = 2
 _T = TypeVar("_T")
 
 
@@ -44,8 +44,8 @@ class Reader(Protocol):
     location_ids: NDArray
     shard_bounds: Sequence[tuple[int, int]]
 
-    def read(self, rows: NDArray | None = None) -> NDArray:
-        """(n,) ascending rows -> (n, views, width)."""
+    def read(self, rows: NDArray | None = None, out: NDArray | None = None) -> NDArray:
+        """(n,) ascending rows -> (n, views, width), into `out` if it is given."""
         ...
 
     def stream(
@@ -102,22 +102,17 @@ class Codes:
         """Training rows in memory at one time while another such window is read."""
         return int((1 - _HELD_SHARE) * self.budget_bytes) // (2 * self.row_bytes)
 
-    def take(self, rows: NDArray[np.integer]) -> NDArray:
-        """(n,) ascending rows -> (n, 4, width) in the file's dtype."""
+    def take(self, rows: NDArray[np.integer], out: NDArray | None = None) -> NDArray:
+        """(n,) ascending rows -> (n, 4, width) in the file's dtype; `out` is filled if given."""
         if self._held is not None:
             return self._held.take(rows, axis=0)
-        out = np.empty((len(rows), self.reader.views, self.reader.width), self.dtype)
-        for start in range(0, len(rows), READ_ROWS):
-            part = rows[start : start + READ_ROWS]
-            out[start : start + len(part)] = self._read(part)
-        return out
+        return self.reader.read(rows, out)
 
-    def _read(self, rows: NDArray[np.integer]) -> NDArray:
-        """Rows from disk; where they lie close, the gaps are read too, in one long read."""
-        span = np.arange(rows[0], rows[-1] + 1)
-        if len(span) > _LONGEST_SPAN * len(rows):
-            return self.reader.read(rows)
-        return self.reader.read(span)[rows - rows[0]]
+    @cached_property
+    def window_buffers(self) -> tuple[NDArray, NDArray]:
+        """Memory for two windows, used in turns over all epochs and folds."""
+        shape = (self.window_rows, self.reader.views, self.reader.width)
+        return np.empty(shape, self.dtype), np.empty(shape, self.dtype)
 
     def hold(self, rows: NDArray[np.integer]) -> NDArray | None:
         """Rows that are asked for every epoch, when they fit a quarter of the budget."""
@@ -253,9 +248,14 @@ def _windows(
     rank = rng.permutation(len(starts))
     order = np.argsort(rank[shard], kind="stable")
     parts = np.array_split(order, -(-len(order) // codes.window_rows))
-    windows = [np.sort(part) for part in parts]
-    jobs = ((lambda w=window: (w, codes.take(rows[w]))) for window in windows)
-    for positions, features in read_ahead(jobs, depth=1):
+
+    def job(number: int) -> Callable[[], tuple[NDArray[np.integer], NDArray]]:
+        positions = np.sort(parts[number])
+        # The window before the last one has been drawn from to its end when this one is read.
+        room = codes.window_buffers[number % 2][: len(positions)]
+        return lambda: (positions, codes.take(rows[positions], room))
+
+    for positions, features in read_ahead(map(job, range(len(parts))), depth=1):
         yield positions, lambda chosen, f=features: f.take(chosen, axis=0)
 
 

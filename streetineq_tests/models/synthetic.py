@@ -28,9 +28,12 @@ class ArrayReader:
         starts = range(0, self.n_rows, shard_rows)
         self.shard_bounds = [(s, min(s + shard_rows, self.n_rows)) for s in starts]
 
-    def read(self, rows: np.ndarray | None = None) -> np.ndarray:
+    def read(self, rows: np.ndarray | None = None, out: np.ndarray | None = None) -> np.ndarray:
         rows = np.arange(self.n_rows) if rows is None else rows
-        return self._features[rows]
+        if out is None:
+            return self._features[rows]
+        out[:] = self._features[rows]
+        return out
 
     def stream(
         self, mask: np.ndarray | None = None, chunk_rows: int = 1024
@@ -55,7 +58,8 @@ def city(
     rng = np.random.default_rng(seed)
     deciles = np.arange(n_areas) * 10 // n_areas + 1
     area = rng.permutation(np.repeat(np.arange(n_areas), per_area))
-    basis = rng.normal(size=(directions, width)) / np.sqrt(directions)
+    # The same directions in every city, so that networks can be transferred.
+    basis = np.random.default_rng(1).normal(size=(directions, width)) / np.sqrt(directions)
     level = (deciles[area] - 5.5) / 2.87
     strength = level[:, None] + rng.normal(scale=0.5, size=(len(area), directions))
     location = rng.normal(scale=0.5, size=(len(area), 1, width))
