@@ -1,9 +1,12 @@
 """Fixtures that tests of several folders share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from streetineq_assets.devices import Device
 
 # TensorFlow and Dagster read these once, when they are imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -20,3 +23,14 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real open data are not at {folder}")
     return folder
+
+
+@pytest.fixture(scope="module")
+def plain_steps() -> Iterator[None]:
+    """Train without XLA, which takes longer to compile than small cities take to train.
+
+    `models/test_training` has XLA on.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Device, "jit_training", False)
+        yield

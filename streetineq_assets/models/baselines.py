@@ -74,6 +74,7 @@ def baseline_scores(
     centroids: pd.DataFrame,
     *,
     baselines: tuple[str, ...] = BASELINES,
+    folds: tuple[int, ...] | None = None,
     validation_share: float,
     seed: int,
 ) -> pd.DataFrame:
@@ -82,6 +83,7 @@ def baseline_scores(
     Args:
         rows: `row` (in the codes, ascending), `location_id, lsoa11, decile` and, for
             `coordinates_and_score`, the network's out-of-fold `h`.
+        folds: which to test; by default all.
         centroids: `lsoa11, easting_m, northing_m`; areas without one are not guessed by
             `coordinates`.
         validation_share, seed: as in the network's training, for the same validation areas.
@@ -92,7 +94,7 @@ def baseline_scores(
     """
     sums = _sum_codes(codes, rows, table)
     parts = []
-    for fold in table.folds:
+    for fold in table.folds if folds is None else folds:
         split = split_rows(table, fold, rows, validation_share=validation_share, seed=seed)
         train, validation, test = _fold_areas(rows, split, sums, centroids)
         for name in baselines:

@@ -25,6 +25,7 @@ import pandas as pd
 
 from streetineq_assets.errors import SourceError, TrainingError
 from streetineq_assets.models.card import model_card
+from streetineq_assets.models.encoder import encoder_identity, refuse_other_codes
 from streetineq_assets.models.inputs import open_codes
 from streetineq_assets.models.pairs import ASSET, JOINT, SCORE_COLUMNS
 from streetineq_assets.models.sampling import Codes
@@ -36,9 +37,6 @@ if TYPE_CHECKING:  # importing it takes the 8 s of TensorFlow
 
 FORMAT_VERSION = 1
 SUFFIX = ".streetineq"
-ENCODER_KEYS = ("backbone", "layer", "preprocessing", "weights", "weights_sha256", "width")
-# What must agree for codes to mean the same; the weights' name is only a name.
-_IDENTITY = ("backbone", "layer", "preprocessing", "weights_sha256", "width")
 _ABOUT = "bundle.json"
 _CARD = "MODEL_CARD.md"
 _LARGEST_MEMBER_BYTES = 2**30
@@ -69,15 +67,22 @@ class Bundle:
 
     def networks(self) -> dict[int, "keras.Model"]:
         """Fold to network: (n, 4, width) codes -> the head's outputs."""
-        from streetineq_assets.models.network import load_network
+        with zipfile.ZipFile(self.path) as archive:
+            names = [f"fold_{fold}.keras" for fold in self.about["folds"]]
+            return open_networks({name: archive.read(name) for name in names})
 
-        found = {}
-        with zipfile.ZipFile(self.path) as archive, tempfile.TemporaryDirectory() as folder:
-            for fold in self.about["folds"]:
-                network = Path(folder) / f"fold_{fold}.keras"
-                network.write_bytes(archive.read(network.name))
-                found[int(fold)] = load_network(network)
-        return found
+
+def open_networks(members: Mapping[str, bytes]) -> dict[int, "keras.Model"]:
+    """Fold to network, from the bytes of `fold_<k>.keras` files."""
+    from streetineq_assets.models.network import load_network
+
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in sorted(members):
+            path = Path(folder) / name
+            path.write_bytes(members[name])
+            found[int(path.stem.removeprefix("fold_"))] = load_network(path)
+    return found
 
 
 def export_bundle(
@@ -173,17 +178,6 @@ def import_bundle(path: Path, store: DataStore) -> Path:
     return target
 
 
-def refuse_other_codes(encoder: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:
-    """Raise TrainingError unless codes were made as those that the networks learnt from."""
-    for key in _IDENTITY:
-        have, want = _plain(attributes.get(key)), _plain(encoder.get(key))
-        if have != want:
-            raise TrainingError(
-                f"the networks take codes with {key} {want}, these have {have}: extract codes "
-                "with the networks' encoder, or use networks trained on these codes"
-            )
-
-
 def predict(bundle: Bundle, codes: Codes) -> pd.DataFrame:
     """Deciles of locations from their codes alone; no label is needed.
 
@@ -214,12 +208,6 @@ def predict(bundle: Bundle, codes: Codes) -> pd.DataFrame:
     frame = pd.DataFrame({"location_id": np.asarray(codes.reader.location_ids).astype(str)})
     frame = frame.assign(h=h, decile=binomial.decile(h))
     return frame.assign(**{f"p_{k + 1}": p[:, k] for k in range(binomial.DECILES)})
-
-
-def encoder_identity(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of the codes' attributes that says how they were made."""
-    found = {key: _plain(attributes.get(key)) for key in ENCODER_KEYS}
-    return found | {"synthetic": bool(attributes.get("synthetic", False))}
 
 
 def _about(
@@ -256,10 +244,3 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    """HDF5's scalars as Python's."""
-    if isinstance(value, bytes):
-        return value.decode()
-    return value.item() if isinstance(value, np.generic) else value

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.findings import Check, Findings, Scalar
+from streetineq_assets.models.encoder import encoder_identity
 from streetineq_assets.models.folds import LEAKY, FoldTable, Split, balance, scheme_note
 from streetineq_assets.models.inputs import Unavailable
 from streetineq_assets.study import Profile
@@ -151,8 +152,8 @@ def of_training(
 
 def codes_figures(attributes: Mapping[str, Any], profile: Profile) -> dict[str, Scalar]:
     """How the codes were made, and how large the profile's noise is beside their deviation."""
-    names = ("backbone", "layer", "weights", "weights_sha256", "preprocessing")
-    figures: dict[str, Scalar] = {f"codes_{n}": str(attributes.get(n, "")) for n in names}
+    identity = encoder_identity(attributes)
+    figures: dict[str, Scalar] = {f"codes_{name}": value for name, value in identity.items()}
     if profile.noise_sd and "sd" in attributes:
         share = profile.noise_sd / float(np.mean(attributes["sd"]))
         figures["noise_share_of_codes_sd"] = share

@@ -57,8 +57,12 @@ class FoldTable:
     @property
     def folds(self) -> tuple[int, ...]:
         """The folds that test something, ascending."""
-        table = self.areas if self.locations is None else self.locations
-        return tuple(int(f) for f in sorted(table["fold"].unique()) if f >= 0)
+        return tuple(int(f) for f in sorted(self.tested["fold"].unique()) if f >= 0)
+
+    @property
+    def tested(self) -> pd.DataFrame:
+        """Which fold tests what: `lsoa11, fold`, or `location_id, fold` where areas are split."""
+        return self.areas[["lsoa11", "fold"]] if self.locations is None else self.locations
 
     def digest_columns(self) -> pd.DataFrame:
         """What decides a training's outcome, sorted, for digests."""

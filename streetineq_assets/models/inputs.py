@@ -29,10 +29,10 @@ class Examples:
     """The rows of one training.
 
     Attributes:
-        codes: a city's codes.
+        codes: of a city, or of several.
         rows: `row` (in the codes, ascending), `location_id, lsoa11, decile`; `decile` is the
             area's (its mean over the outcomes, when there are several) and only stratifies
-            validation.
+            validation. With `city` where there may be several.
         classes: (n, outcomes) int, decile - 1, or -1 for no label; aligned with `rows`.
         outcomes: their keys.
     """
@@ -123,14 +123,23 @@ def unavailable(store: DataStore, city: str, outcome: str) -> Unavailable | None
 
 def open_codes(shards: Artefact, budget_bytes: int) -> Codes:
     """A city's codes, kept for the next outcome that is trained in this process."""
-    files = tuple(sorted(name for name in shards.manifest.files if name.endswith(".h5")))
-    return _codes(shards.folder, files, shards.digest, budget_bytes)
+    return _codes((_files(shards),), budget_bytes)
+
+
+def _files(shards: Artefact) -> tuple[Path, tuple[str, ...], str]:
+    names = tuple(sorted(name for name in shards.manifest.files if name.endswith(".h5")))
+    return shards.folder, names, shards.digest
 
 
 @lru_cache(maxsize=1)
-def _codes(folder: Path, files: tuple[str, ...], digest: str, budget_bytes: int) -> Codes:  # noqa: ARG001 - the digest is there to miss the cache when the content changed
-    rows = pd.read_parquet(folder / "rows.parquet")
-    return Codes(ShardReader([folder / name for name in files], rows), budget_bytes)
+def _codes(cities: tuple[tuple[Path, tuple[str, ...], str], ...], budget_bytes: int) -> Codes:
+    """Codes of one or several cities as one; the digests make the cache miss when they changed."""
+    files, tables = [], []
+    for folder, names, _ in cities:
+        rows = pd.read_parquet(folder / "rows.parquet")
+        tables.append(rows.assign(shard=rows["shard"] + len(files)))
+        files += [folder / name for name in names]
+    return Codes(ShardReader(files, pd.concat(tables, ignore_index=True)), budget_bytes)
 
 
 def label_rows(
@@ -167,12 +176,22 @@ def label_rows(
     return frame[["row", "location_id", "lsoa11", "decile"]], classes, counts
 
 
-def city_examples(
-    inputs: CityInputs, outcomes: Sequence[str], budget_bytes: int
+def make_examples(
+    reads: Sequence[CityInputs], outcomes: Sequence[str], budget_bytes: int
 ) -> tuple[Examples, dict[str, int]]:
-    """A city's examples for one or several outcomes, and the accounting of its locations."""
-    codes = open_codes(inputs.shards, budget_bytes)
-    rows, classes, counts = label_rows(
-        codes.reader.location_ids, inputs.places, inputs.labels, outcomes
-    )
-    return Examples(codes, rows, classes, tuple(outcomes)), counts
+    """The examples of one or several cities, and the accounting of the first one's locations.
+
+    Ids are a city's own, so labels are joined city by city, and rows say which city they are of.
+    """
+    codes = _codes(tuple(_files(read.shards) for read in reads), budget_bytes)
+    frames, classes, accounts, start = [], [], [], 0
+    for read in reads:
+        stop = start + len(read.shards.table("rows.parquet", columns=["row"]))
+        ids = codes.reader.location_ids[start:stop]
+        frame, found, counts = label_rows(ids, read.places, read.labels, outcomes)
+        frames.append(frame.assign(row=frame["row"] + start, city=read.city))
+        classes.append(found)
+        accounts.append(counts)
+        start = stop
+    rows = pd.concat(frames, ignore_index=True)
+    return Examples(codes, rows, np.concatenate(classes), tuple(outcomes)), accounts[0]

@@ -8,6 +8,7 @@ Dagster.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,20 +19,20 @@ from streetineq_assets.devices import Device
 from streetineq_assets.errors import StudyError
 from streetineq_assets.findings import Findings
 from streetineq_assets.models import figures, findings
-from streetineq_assets.models.baselines import BASELINES, baseline_scores
+from streetineq_assets.models.baselines import baseline_scores
 from streetineq_assets.models.binomial import DECILES
-from streetineq_assets.models.folds import Split, split_rows
+from streetineq_assets.models.folds import FoldTable, Split, split_rows
 from streetineq_assets.models.inputs import (
     SPATIAL,
     CityInputs,
     Examples,
     Unavailable,
-    city_examples,
-    open_codes,
+    make_examples,
     read_inputs,
     unavailable,
 )
 from streetineq_assets.models.ledger import ledger_of
+from streetineq_assets.models.sampling import Codes
 from streetineq_assets.store import DataStore, Recipe
 from streetineq_assets.study import Profile, Study, Training
 
@@ -57,7 +58,8 @@ class PairJob:
     Attributes:
         outcomes: what is trained together: the pair's own, or all of its city (joint training).
         inputs, config: what its recipe is made of.
-        read: the city's artefacts; None when unavailable.
+        reads: the artefacts of the city and, for the scheme `city`, of those that it learns from;
+            empty when unavailable.
         why: why the pair is unavailable; None when it is available.
     """
 
@@ -70,7 +72,7 @@ class PairJob:
     profile_name: str
     inputs: dict[str, str]
     config: dict[str, Any]
-    read: CityInputs | None
+    reads: tuple[CityInputs, ...]
     why: Unavailable | None
 
     @property
@@ -80,16 +82,16 @@ class PairJob:
 
     def make(self, folder: Path, device: Device, tell: Callable[[str], None]) -> Findings:
         """Train, score, compare with the baselines, and write the artefact's files."""
-        if self.why or self.read is None:
+        if self.why:
             write_empty(folder)
             return findings.unavailable(self.why, findings.TRAINING_CHECKS)
-        examples, _ = city_examples(self.read, self.outcomes, self.budget_bytes)
+        examples, counts = make_examples(self.reads, self.outcomes, self.budget_bytes)
         if self.joint:
             trained = self._joint(examples, device, tell)
         else:
             trained = self._train(examples, device, tell)
             save_networks(trained, self.profile, examples.codes.reader.width, folder)
-        found = self._write_tables(trained, examples, folder)
+        found = self._write_tables(trained, examples, counts, folder)
         found.figures |= {"profile": self.profile_name, "head": self.profile.head}
         found.figures |= {"joint": self.joint, "seed": self.study.seed, **device.report()}
         found.figures |= findings.codes_figures(examples.codes.reader.attributes, self.profile)
@@ -97,35 +99,52 @@ class PairJob:
         found.notes["tensorboard"] = f"`uvx tensorboard --logdir {self.logs}`"
         return found
 
-    def _write_tables(self, trained: "Trained", examples: Examples, folder: Path) -> Findings:
+    def _write_tables(
+        self, trained: "Trained", examples: Examples, counts: dict[str, int], folder: Path
+    ) -> Findings:
         """Everything of the artefact but the networks, of the rows with this outcome's label."""
-        own, counts = city_examples(self.read, (self.outcome,), self.budget_bytes)
+        classes = examples.classes[:, self.outcomes.index(self.outcome)]
+        labelled = classes >= 0
+        rows = examples.rows.assign(decile=classes + 1.0)[labelled].reset_index(drop=True)
+        used = rows["city"] == self.city
         scores = trained.scores(self.outcome)
-        scores = scores[scores["location_id"].isin(own.rows["location_id"])]
+        scores = scores[scores["location_id"].isin(rows.loc[used, "location_id"])]
         scores = scores.reset_index(drop=True)
-        baselines, history = self._baselines(own, scores), trained.history()
+        baselines, history = self._baselines(examples.codes, rows, scores), trained.history()
         tables = {"scores": scores, "history": history, "baselines": baselines}
         for name, table in tables.items():
             table.to_parquet(folder / f"{name}.parquet", index=False)
         best = {fold: state.best_epoch for fold, state in trained.states.items()}
         figures.draw_learning_curves(history, best, folder / "learning_curves.png")
-        mine = examples.rows["row"].isin(own.rows["row"]).to_numpy()
-        splits = {fold: self._split(examples, fold).only(mine) for fold in trained.states}
-        scheme = self.read.fold_table().scheme
-        found = findings.of_training(
-            trained, scores, own.rows, splits, counts=counts, scheme=scheme
-        )
+        splits = {fold: self._split(examples, fold).only(labelled) for fold in trained.states}
+        unlabelled = counts["n_locations_used"] - int(used.sum())
+        counts["n_locations_used"] -= unlabelled
+        counts["n_locations_without_label"] += unlabelled
+        scheme = self._table.scheme
+        found = findings.of_training(trained, scores, rows, splits, counts=counts, scheme=scheme)
         found.digest = trained.digest(scores, baselines)
         return found
 
     def _split(self, examples: Examples, fold: int) -> Split:
         return split_rows(
-            self.read.fold_table(),
+            self._table,
             fold,
             examples.rows,
             validation_share=self.profile.validation_share,
             seed=self.study.seed,
         )
+
+    @cached_property
+    def _table(self) -> FoldTable:
+        return self.reads[0].fold_table()
+
+    @property
+    def folds(self) -> tuple[int, ...]:
+        """The folds that this city tests: all, or its own where whole cities are held out."""
+        if self._table.scheme != "city":
+            return self._table.folds
+        own = self._table.areas["lsoa11"].isin(self.reads[0].labels["lsoa11"])
+        return tuple(sorted(set(self._table.areas.loc[own, "fold"].tolist())))
 
     @property
     def joint(self) -> bool:
@@ -156,7 +175,7 @@ class PairJob:
 
         return train_folds(
             examples,
-            self.read.fold_table(),
+            self._table,
             self.profile,
             device,
             seed=self.study.seed,
@@ -164,6 +183,7 @@ class PairJob:
             fingerprint=fingerprint(self.inputs, self.config),
             logs=self.logs,
             tell=tell,
+            folds=self.folds,
         )
 
     def _joint(self, examples: Examples, device: Device, tell: Callable[[str], None]) -> "Trained":
@@ -179,18 +199,16 @@ class PairJob:
             tell=tell,
         )
 
-    def _baselines(self, examples: Examples, scores: pd.DataFrame) -> pd.DataFrame:
-        rows = examples.rows.merge(scores[["location_id", "h"]], on="location_id", how="left")
+    def _baselines(self, codes: Codes, rows: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+        mine = scores[["location_id", "h"]].assign(city=self.city)
+        rows = rows.merge(mine, on=["city", "location_id"], how="left")
         asked = {"validation_share": self.profile.validation_share, "seed": self.study.seed}
-        places, table = self.read.centroids(), self.read.fold_table()
-        parts = [baseline_scores(examples.codes, rows, table, places, baselines=BASELINES, **asked)]
-        blocks = self.read.fold_table(SPATIAL)
-        if blocks is not None and table.scheme != "spatial_block":
-            parts.append(
-                baseline_scores(
-                    examples.codes, rows, blocks, places, baselines=_SPATIAL_BASELINES, **asked
-                )
-            )
+        places, table = self.reads[0].centroids(), self._table
+        parts = [baseline_scores(codes, rows, table, places, folds=self.folds, **asked)]
+        blocks = self.reads[0].fold_table(SPATIAL)
+        if blocks is not None and table.scheme not in ("spatial_block", "city"):
+            asked |= {"baselines": _SPATIAL_BASELINES}
+            parts.append(baseline_scores(codes, rows, blocks, places, **asked))
         return pd.concat(parts, ignore_index=True)
 
 
@@ -219,17 +237,28 @@ def open_pair(
     why = unavailable(store, city, outcome)
     outcomes = (outcome,)
     if why:
-        inputs, read = {"unavailable": f"{why.wanted}: {why.reason}"}, None
+        inputs, reads = {"unavailable": f"{why.wanted}: {why.reason}"}, ()
     else:
         if study.training.joint:
             named = study.cities[city].outcomes
             outcomes = tuple(o for o in named if unavailable(store, city, o) is None)
             config |= {"joint": True, "outcomes": list(outcomes)}
-        read = read_inputs(store, city, outcomes)
-        inputs = read.digests()
+        reads = tuple(read_inputs(store, c, outcomes) for c in _cities(store, study, city, outcome))
+        inputs = {name: digest for read in reads for name, digest in read.digests().items()}
         budget = study.training.memory_budget_mb * 2**20
-        config["in_memory"] = open_codes(read.shards, budget).resident
-    return PairJob(store, study, city, outcome, outcomes, profile, name, inputs, config, read, why)
+        config["in_memory"] = make_examples(reads, outcomes, budget)[0].codes.resident
+    return PairJob(store, study, city, outcome, outcomes, profile, name, inputs, config, reads, why)
+
+
+def _cities(store: DataStore, study: Study, city: str, outcome: str) -> tuple[str, ...]:
+    """The city itself, and for the scheme `city` the others that have this outcome.
+
+    Their folds, codes and labels are read through the store; the lineage shows the city's own.
+    """
+    if study.folds.scheme != "city":
+        return (city,)
+    named = [c for c in study.cities if c != city and outcome in study.cities[c].outcomes]
+    return (city, *(c for c in named if unavailable(store, c, outcome) is None))
 
 
 def resolve_profile(study: Study, name: str, overrides: Mapping[str, Any]) -> Profile:

@@ -5,6 +5,9 @@ optimiser. What does not: epochs, selection and resuming (`training`).
 
 Compiling a step costs seconds and a small fold trains in one, so the compiled steps outlive a fold:
 only the values of their variables are replaced. Memory therefore does not grow from fold to fold.
+
+A step runs on one device: the network has 2.3 million parameters, and several GPUs are kept busy by
+as many runs, one for each city and outcome.
 """
 
 import contextlib

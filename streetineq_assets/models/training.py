@@ -53,7 +53,11 @@ class Trained:
     def scores(self, outcome: str) -> pd.DataFrame:
         """`location_id, fold, h, p_1 .. p_10`, out of fold, sorted by location."""
         at = self.outcomes.index(outcome)
-        parts = [_score_frame(self.location_ids, f, s, at) for f, s in self.states.items()]
+        ids = np.asarray(self.location_ids)
+        parts = [
+            score_frame(ids[s.test_rows], f, s.test_scores[:, at], s.test_log_probabilities[:, at])
+            for f, s in self.states.items()
+        ]
         return pd.concat(parts).sort_values("location_id", ignore_index=True)
 
     def digest(self, *tables: pd.DataFrame) -> str:
@@ -146,14 +150,21 @@ def _require_trainable(examples: Examples, profile: Profile) -> None:
             )
 
 
-def _score_frame(ids: NDArray, fold: int, state: FoldState, at: int) -> pd.DataFrame:
-    p = np.exp(state.test_log_probabilities[:, at])
+def score_frame(location_ids: NDArray, fold: int, h: NDArray, log_p: NDArray) -> pd.DataFrame:
+    """`location_id, fold, h, p_1 .. p_10` of the locations that a fold's network scored.
+
+    Args:
+        location_ids: (n,).
+        h: (n,) float32, logits.
+        log_p: (n, 10) float, log-probabilities of the deciles.
+    """
+    p = np.exp(log_p)
     columns = {f"p_{k + 1}": p[:, k].astype(np.float32) for k in range(DECILES)}
     return pd.DataFrame(
         {
-            "location_id": np.asarray(ids)[state.test_rows].astype(str),
+            "location_id": np.asarray(location_ids).astype(str),
             "fold": np.int64(fold),
-            "h": state.test_scores[:, at],
+            "h": h,
             **columns,
         }
     )

@@ -51,20 +51,26 @@ outcomes = ["crime"]
 """
 
 
-def write_study(root: Path, *, toml: str = STUDY) -> DataStore:
-    """The study's folder with everything published that `models` reads."""
+def write_study(root: Path, *, toml: str = STUDY, beta: bool = False) -> DataStore:
+    """The study's folder with everything published that `models` reads.
+
+    `beta` adds a second city to transfer to, with 40 areas.
+    """
     (root / "study.toml").write_text(toml, encoding="utf-8")
     store = DataStore(root)
     alpha = _city(store, "alpha", n_areas=50, per_area=3, seed=1)
     hamlet = _city(store, "hamlet", n_areas=4, per_area=3, seed=2)
-    labels = pd.concat([_labels("alpha", alpha), _labels("hamlet", hamlet)])
+    cities = {"alpha": alpha, "hamlet": hamlet}
+    if beta:
+        cities["beta"] = _city(store, "beta", n_areas=40, per_area=3, seed=1)
+    labels = pd.concat([_labels(name, rows) for name, rows in cities.items()])
     availability = pd.DataFrame(
         {
-            "city": ["alpha", "alpha", "alpha", "hamlet"],
-            "outcome": ["crime", "education", "mean_income", "crime"],
-            "status": ["available", "available", "unavailable", "available"],
-            "wanted": [None, None, "household_income/estimates.csv", None],
-            "reason": [None, None, "the file is absent", None],
+            "city": ["alpha", "alpha", "alpha", "hamlet", "beta", "beta"],
+            "outcome": ["crime", "education", "mean_income", "crime", "crime", "education"],
+            "status": ["available"] * 2 + ["unavailable"] + ["available"] * 3,
+            "wanted": [None, None, "household_income/estimates.csv", None, None, None],
+            "reason": [None, None, "the file is absent", None, None, None],
         }
     )
     edges = pd.DataFrame({"city": "alpha", "outcome": "crime", "decile": range(1, 11)})
@@ -77,7 +83,9 @@ def write_study(root: Path, *, toml: str = STUDY) -> DataStore:
         availability=availability,
         decile_edges=edges,
     )
-    postcodes = pd.concat([_postcodes("alpha", alpha, 0), _postcodes("hamlet", hamlet, 50_000)])
+    postcodes = pd.concat(
+        [_postcodes(name, rows, 50_000 * n) for n, (name, rows) in enumerate(cities.items())]
+    )
     publish(store, "postcode_lsoa", None, postcode_lsoa=postcodes)
     return store
 
@@ -130,7 +138,7 @@ def _labels(name: str, rows: pd.DataFrame) -> pd.DataFrame:
     decile = areas["decile"].astype("Int8")
     frame = areas.assign(city=name, value=areas["decile"] / 10, decile=decile)
     second = frame.assign(outcome="education", decile=11 - frame["decile"])
-    parts = [frame.assign(outcome="crime")] + ([second] if name == "alpha" else [])
+    parts = [frame.assign(outcome="crime")] + ([] if name == "hamlet" else [second])
     return pd.concat(parts, ignore_index=True)
 
 

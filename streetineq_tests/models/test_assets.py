@@ -9,12 +9,15 @@ import pandas as pd
 import pytest
 
 from streetineq_assets.models.assets import build_assets
+from streetineq_assets.models.baselines import BASELINES
 from streetineq_assets.models.network import load_network
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.resources import GpuResource, StudyResource
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
 from streetineq_tests.models import published
+
+pytestmark = pytest.mark.usefixtures("plain_steps")
 
 
 def run(
@@ -221,3 +224,28 @@ def test_joint_networks_are_trained_once_per_city_and_serve_each_pair(tmp_path: 
     education = store.open("trained_model", "alpha/education").table("scores.parquet")
     assert not np.allclose(crime["h"], education["h"])
     assert metadata(run(store, "trained_model", "alpha/crime"), "trained_model")["skipped"] is True
+
+
+@pytest.mark.parametrize("scheme", ["spatial_block", "location", "holdout", "city"])
+def test_every_scheme_trains_and_says_what_it_is(scheme: str, tmp_path: Path) -> None:
+    toml = published.STUDY.replace("[folds]", f'[folds]\nscheme = "{scheme}"')
+    toml = toml.replace("block_km = 2.0", "block_km = 3.0")
+    toml += '\n[cities.beta]\ntitle = "Beta"\nauthorities = ["E09000003"]\noutcomes = ["crime"]\n'
+    store = published.write_study(tmp_path, toml=toml, beta=True)
+    for city in ("alpha", "beta", "hamlet"):
+        run(store, "area_folds", city)
+    result = run(store, "trained_model", "alpha/crime")
+    shown, passed = metadata(result, "trained_model"), checks(result)
+    assert all(value for name, value in passed.items() if name != "learned"), passed
+    assert shown["scheme"] == scheme
+    assert ("leak" in shown) == (scheme == "location")
+    assert shown["n_locations_used"] == 150
+    scores = store.open("trained_model", "alpha/crime").table("scores.parquet")
+    assert scores["location_id"].str.startswith("A").all()
+    assert len(scores) == {"holdout": 45}.get(scheme, 150)
+    assert scores["fold"].nunique() == {"holdout": 1, "city": 1}.get(scheme, 5)
+    table = store.open("trained_model", "alpha/crime").table("baselines.parquet")
+    own = table[table["scheme"] == scheme]
+    assert set(own["baseline"]) == set(BASELINES)
+    assert own["lsoa11"].str.startswith("A").all()
+    assert not own.duplicated(["baseline", "lsoa11"]).any()

@@ -26,6 +26,8 @@ from streetineq_assets.study import load_study
 from streetineq_tests.models import published
 from streetineq_tests.models.synthetic import ArrayReader, city
 
+pytestmark = pytest.mark.usefixtures("plain_steps")
+
 METRICS = pd.DataFrame(
     {
         "model": ["network", "coordinates"],
