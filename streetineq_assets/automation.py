@@ -2,7 +2,7 @@
 
 What belongs here: what is run together, and when. What does not: what a step does, and how a change
 is found (`images.catalogue`, `codes.reuse`). A job cannot mix partitions definitions, so the
-chain is six jobs; each takes one city, bucket or pair, or none.
+chain is seven jobs; each takes one city, bucket or pair, or none.
 """
 
 import json
@@ -43,8 +43,12 @@ def build_jobs() -> dict[str, Any]:
             ["trained_model", "location_predictions", "lsoa_predictions", "lsoa_evaluation"],
             "Train a city's networks on an outcome, predict out of fold, compare with the truth.",
         ),
+        "transfer_networks": (
+            ["fine_tuned_model"],
+            "Tune another city's networks on shares of this city, by outcome.",
+        ),
         "publish_report": (
-            ["inequality_report", "warehouse"],
+            ["transfer_report", "inequality_report", "warehouse"],
             "Write the report and the warehouse over everything that is there.",
         ),
     }

@@ -24,6 +24,7 @@ from streetineq_assets.reports.assets import build_assets as build_reports
 from streetineq_assets.resources import GpuResource, StudyResource, duckdb_resource
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
+from streetineq_assets.transfer.assets import build_assets as build_transfer
 
 FOLDERS = (
     build_labels,
@@ -31,6 +32,7 @@ FOLDERS = (
     build_codes,
     build_models,
     build_predictions,
+    build_transfer,
     build_reports,
 )
 

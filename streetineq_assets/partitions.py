@@ -22,6 +22,7 @@ class Partitions:
         self.pair = dg.StaticPartitionsDefinition([k for keys in pairs.values() for k in keys])
         self._buckets = buckets
         self._pairs = pairs
+        self._source = study.transfer.source
 
     def city_to_buckets(self, asset: str) -> dg.AssetDep:
         """A bucket's dependency on its city's partition of `asset`."""
@@ -38,6 +39,21 @@ class Partitions:
     def pairs_to_city(self, asset: str) -> dg.AssetDep:
         """A city's dependency on all its pairs of `asset`."""
         return dg.AssetDep(asset, partition_mapping=_inverted(self._pairs))
+
+    def source_to_pairs(self, asset: str) -> list[dg.AssetDep]:
+        """A pair's dependency on its outcome in the city that networks are transferred from.
+
+        Empty where the study names no such city.
+        """
+        given = set(self._pairs.get(self._source or "", ()))
+        children: dict[str, list[str]] = {}
+        for key in (key for city in self._pairs for key in self._pairs[city]):
+            source = f"{self._source}/{key.split('/')[1]}"
+            if source in given and key not in given:
+                children.setdefault(source, []).append(key)
+        if not children:
+            return []
+        return [dg.AssetDep(asset, partition_mapping=dg.StaticPartitionMapping(children))]
 
 
 def bucket_keys(city: str, buckets: int) -> list[str]:

@@ -172,11 +172,22 @@ class Training(Settings):
 class Transfer(Settings):
     """Fine-tuning one city's networks on a share of another's."""
 
-    source: str | None = Field(None, description="a city of this study, or a bundle file")
-    fractions: tuple[float, ...] = (0.0, 0.01, 0.1, 1.0)
+    source: str | None = Field(
+        None, description="a city of this study, or a bundle file, `{outcome}` in its name allowed"
+    )
+    fractions: tuple[float, ...] = Field((0.0, 0.01, 0.1, 1.0), min_length=1)
     unit: Literal["locations", "areas"] = "locations"
     draws: int = Field(5, ge=1)
     frozen_layers: int = Field(0, ge=0, le=4, description="leading trunk layers kept as they are")
+    learning_rate_share: float = Field(0.1, gt=0, le=1, description="of the profile's rate")
+
+    @field_validator("fractions")
+    @classmethod
+    def shares_ascend(cls, fractions: tuple[float, ...]) -> tuple[float, ...]:
+        """Shares of the target's training locations or areas, each once."""
+        if list(fractions) != sorted(set(fractions)) or not 0 <= fractions[0] <= fractions[-1] <= 1:
+            raise ValueError("must be different shares from 0 to 1, ascending")
+        return fractions
 
 
 class Shards(Settings):

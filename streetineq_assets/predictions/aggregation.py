@@ -102,6 +102,18 @@ def lsoa_table(locations: pd.DataFrame, *, rule: str) -> pd.DataFrame:
     return conform(areas.assign(**ends), LSOAS)
 
 
+def mean_probabilities(locations: pd.DataFrame, areas: pd.Series) -> np.ndarray:
+    """(len(areas), 10) float64: each area's weighted mean of its locations' probabilities.
+
+    Args:
+        locations: `tables.LOCATIONS`.
+        areas: codes, each with a location at least.
+    """
+    columns = list(PROBABILITIES)
+    means = area_means(locations, columns).set_index("lsoa11")
+    return means.loc[areas, columns].to_numpy(np.float64)
+
+
 def _rounded_mean_decile(locations: pd.DataFrame) -> pd.Series:
     """Per area, the mean of its locations' deciles among all locations; a half goes to the even."""
     decile = np.asarray(deciles(locations["h"], worst="low"), dtype=np.float64)

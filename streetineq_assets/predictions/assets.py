@@ -4,14 +4,13 @@ What belongs here: reading slices, calling the domain, publishing. What does not
 """
 
 import dagster as dg
-import numpy as np
 import pandas as pd
 
 from streetineq_assets.findings import Findings
-from streetineq_assets.models import folds as fold_schemes
+from streetineq_assets.models.folds import LEAKY, FoldTable
 from streetineq_assets.partitions import Partitions, city_of
 from streetineq_assets.predictions import evaluation, figures, findings, locations, tables
-from streetineq_assets.predictions.aggregation import area_means, lsoa_table
+from streetineq_assets.predictions.aggregation import lsoa_table, mean_probabilities
 from streetineq_assets.resources import CheckSpec, StudyResource, define_asset
 from streetineq_assets.store import Artefact, digest_frame
 
@@ -32,12 +31,12 @@ def location_predictions(context: dg.AssetExecutionContext, study: StudyResource
     places = study.store.open("locations", city).table(columns=columns)
     places = places[places["status"] == "matched"].drop(columns="status")
     labels = _labels(study, city, outcome)
-    tested, on = _tested(study.store.open("area_folds", city))
+    tested = _tested(study.store.open("area_folds", city))
 
     def make(folder):
         found = _inherited(trained)
         frame = locations.join(scores, places, labels, city=city, outcome=outcome)
-        found.checks += locations.check(frame, tested, on)
+        found.checks += locations.check(frame, tested)
         found.figures |= {
             "n_predicted": len(frame),
             "n_without_prediction": len(places) - len(frame),
@@ -110,11 +109,9 @@ def lsoa_evaluation(context: dg.AssetExecutionContext, study: StudyResource):
 
     def make(folder):
         found = _inherited(predicted)
-        columns = list(tables.PROBABILITIES)
-        means = area_means(at_locations.table(columns=["lsoa11", "weight", *columns]), columns)
         result = evaluation.evaluate_pair(
             areas,
-            areas[["lsoa11"]].merge(means, on="lsoa11")[columns].to_numpy(np.float64),
+            mean_probabilities(at_locations.table(), areas["lsoa11"]),
             trained.table("baselines.parquet"),
             positions,
             rule=settings.aggregation,
@@ -202,12 +199,10 @@ def _labels(study: StudyResource, city: str, outcome: str) -> pd.DataFrame:
     return table.loc[mine, ["lsoa11", "decile"]].sort_values("lsoa11", ignore_index=True)
 
 
-def _tested(artefact: Artefact) -> tuple[pd.DataFrame, str]:
-    """Which fold tests what, and the column that says what: the area, or the location."""
-    table = artefact.table(columns=["lsoa11", "fold", "scheme"])
-    if set(table["scheme"]) <= fold_schemes.LEAKY and len(table):
-        return artefact.table("location_folds.parquet"), "location_id"
-    return table[["lsoa11", "fold"]], "lsoa11"
+def _tested(artefact: Artefact) -> pd.DataFrame:
+    """Which fold tests which area or location; empty where the city has too few areas."""
+    table = FoldTable.load(artefact)
+    return table.tested if table else pd.DataFrame(columns=["lsoa11", "fold"])
 
 
 def _positions(study: StudyResource, city: str, areas: pd.Series) -> pd.DataFrame:
@@ -232,7 +227,7 @@ def _write(result: evaluation.Evaluation, folder) -> None:
 
 
 def _report(result: evaluation.Evaluation, found: Findings, scheme: str, n: int) -> None:
-    leaky = scheme in fold_schemes.LEAKY
+    leaky = scheme in LEAKY
     found.checks += [findings.enough_areas(n), *findings.judgement(result, scheme, leaky)]
     if len(result.metrics):
         series, table = findings.headline(result, scheme)

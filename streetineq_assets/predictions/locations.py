@@ -39,16 +39,16 @@ def most_probable(frame: pd.DataFrame) -> np.ndarray:
     return (p >= p.max(axis=1, keepdims=True) * (1 - _TIE)).argmax(axis=1) + 1
 
 
-def check(frame: pd.DataFrame, folds: pd.DataFrame, on: str) -> list[Check]:
+def check(frame: pd.DataFrame, folds: pd.DataFrame) -> list[Check]:
     """Blocking proofs of identity, of out-of-fold prediction and of probabilities.
 
     Args:
         frame: `tables.LOCATIONS`.
-        folds: `<on>, fold`: which fold tests which area or location.
-        on: `lsoa11`, or `location_id` for the scheme `location`.
+        folds: which fold tests what: `lsoa11, fold`, or `location_id, fold`.
     """
     lost = int(frame["lsoa11"].isna().sum())
     twice = int(frame["location_id"].duplicated().sum())
+    on = "location_id" if "location_id" in folds else "lsoa11"
     tested = folds.set_index(on)["fold"].reindex(frame[on]).to_numpy(np.float64)
     astray = int((tested != frame["fold"].to_numpy(np.float64, na_value=np.nan)).sum())
     p = frame[list(PROBABILITIES)].to_numpy(np.float64)

@@ -22,6 +22,7 @@ from streetineq_assets.reports.publication import write_report
 from streetineq_assets.reports.warehouse import View
 from streetineq_assets.resources import CheckSpec, StudyResource, define_asset
 from streetineq_assets.store import digest_file
+from streetineq_assets.transfer.tables import CURVE
 
 GROUP = "reports"
 
@@ -143,6 +144,13 @@ VIEWS = [
         "lsoa_evaluation",
         tables.COVERAGE,
         "How often the decile intervals hold, by actual decile.",
+    ),
+    View(
+        "transfer",
+        "transfer_report",
+        "transfer_report",
+        "Rank metrics of networks tuned on shares of a city, by draw.",
+        tables.descriptions(CURVE),
     ),
 ]
 

@@ -38,6 +38,7 @@ outcomes = ["crime"]
 """
 AREAS = {"alpha": 60, "beta": 12}
 PAIRS = ("alpha/crime", "alpha/mean_income", "beta/crime")
+NO_BUFFERS = pd.DataFrame({"fold": pd.Series(dtype="int64"), "lsoa11": pd.Series(dtype="str")})
 WANTED = "GLA household income estimates"
 
 
@@ -61,7 +62,11 @@ def write_study(root: Path) -> DataStore:
             store,
             "area_folds",
             city,
-            {"area_folds": _folds(frame), "centroids": _centroids(frame, city)},
+            {
+                "area_folds": _folds(frame),
+                "buffers": NO_BUFFERS,
+                "centroids": _centroids(frame, city),
+            },
         )
         trained(store, f"{city}/crime", frame)
     trained(store, "alpha/mean_income", cities["alpha"], available=False)

@@ -159,6 +159,7 @@ def test_folds_by_location_are_flagged_as_a_leak(store):
         "alpha",
         {
             "area_folds": folds,
+            "buffers": published.NO_BUFFERS,
             "location_folds": scores[["location_id", "fold"]],
             "centroids": published_folds.table("centroids.parquet"),
         },

@@ -1,0 +1,95 @@
+"""The networks from which a city's tuning starts: another city's of this study, or a bundle's.
+
+What belongs here: finding them, and why there are none. What does not: tuning them (`tuning`), and
+the bundle's format (`models.bundle`).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from streetineq_assets.models.bundle import network_bytes, open_bundle, open_networks
+from streetineq_assets.models.encoder import encoder_identity
+from streetineq_assets.models.inputs import Unavailable
+from streetineq_assets.models.pairs import ASSET as TRAINED
+from streetineq_assets.store import DataStore, digest_file
+from streetineq_assets.study import Profile, Study
+
+
+@dataclass(frozen=True)
+class Source:
+    """Networks to start from.
+
+    Attributes:
+        name: the source's city, or the bundle's file name.
+        encoder: of the codes that they take.
+        profile: of their layers and head.
+        digest: of what they were read from.
+        weights: reads the networks' weights, a list of arrays per network.
+    """
+
+    name: str
+    encoder: Mapping[str, Any]
+    profile: Profile
+    digest: str
+    weights: Callable[[], list[list[NDArray]]]
+
+
+def read_source(store: DataStore, study: Study, city: str, outcome: str) -> Source | Unavailable:
+    """The networks that the study transfers to one target pair, or why there are none.
+
+    Raises:
+        SourceError: the bundle is absent or no bundle.
+    """
+    named = study.transfer.source
+    if study.folds.scheme == "city":
+        return Unavailable(
+            "another scheme under [folds]", "folds of whole cities leave nothing to tune on"
+        )
+    if named is None:
+        return Unavailable("`source` under [transfer] in study.toml", "no source is named")
+    if named not in study.cities:
+        return _from_bundle(store.input_file(named.replace("{outcome}", outcome)), outcome)
+    if named == city:
+        return Unavailable("another city", f"{city} is the source itself")
+    if outcome not in study.cities[named].outcomes:
+        return Unavailable(f"{outcome} among {named}'s outcomes", f"{named} is not trained on it")
+    return _from_city(store, named, outcome)
+
+
+def _from_city(store: DataStore, city: str, outcome: str) -> Source | Unavailable:
+    if store.manifest(TRAINED, f"{city}/{outcome}") is None:
+        return Unavailable(f"trained_model of {city}/{outcome}", "it is not trained yet")
+    trained = store.open(TRAINED, f"{city}/{outcome}")
+    figures = trained.manifest.summary["figures"]
+    if figures.get("status") == "unavailable":
+        return Unavailable(str(figures["wanted"]), f"{city}/{outcome} has no networks")
+    return Source(
+        name=city,
+        encoder=encoder_identity(figures, prefix="codes_"),
+        profile=Profile.model_validate(trained.manifest.recipe.config["profile"]),
+        digest=trained.digest,
+        weights=lambda: [
+            network.get_weights()
+            for network in open_networks(network_bytes(store, trained, city, outcome)).values()
+        ],
+    )
+
+
+def _from_bundle(path: Path, outcome: str) -> Source | Unavailable:
+    bundle = open_bundle(path)
+    if bundle.about["outcome"] != outcome:
+        return Unavailable(
+            f"a bundle of {outcome}; name it with {{outcome}} in `source` under [transfer]",
+            f"{path.name} is of {bundle.about['outcome']}",
+        )
+    return Source(
+        name=path.name,
+        encoder=bundle.encoder,
+        profile=bundle.profile,
+        digest=digest_file(path),
+        weights=lambda: [network.get_weights() for network in bundle.networks().values()],
+    )

@@ -1,0 +1,87 @@
+"""Every draw is judged by the functions that judge a city's own networks."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+from sklearn.metrics import cohen_kappa_score
+
+from streetineq_assets.labels.deciles import deciles
+from streetineq_assets.transfer.judging import judge, locations_of
+
+N = 60
+AREAS = [f"E{n:03d}" for n in range(N)]
+IDS = [f"l{n}" for n in range(2 * N)]
+PLACES = pd.DataFrame(
+    {"location_id": IDS, "lsoa11": np.repeat(AREAS, 2), "weight": np.arange(2 * N) % 3}
+)
+LABELS = pd.DataFrame({"lsoa11": AREAS, "decile": np.arange(N) % 10 + 1.0})
+TESTED = pd.DataFrame({"lsoa11": AREAS, "fold": np.arange(N) % 5})
+POSITIONS = pd.DataFrame(
+    {"lsoa11": AREAS, "easting_m": np.arange(N) * 500.0, "northing_m": np.arange(N) % 7 * 500.0}
+)
+NAMED = {"city": "leeds", "outcome": "crime"}
+
+
+def scored() -> pd.DataFrame:
+    """Two shares of two draws; the larger share knows more."""
+    rng = np.random.default_rng(0)
+    truth = np.repeat(LABELS["decile"].to_numpy(), 2) - 5.5
+    parts = []
+    for fraction, noise in ((0.0, 6.0), (1.0, 1.0)):
+        for draw in range(2):
+            p = rng.dirichlet(np.ones(10), 2 * N)
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "fraction": fraction,
+                        "draw": draw,
+                        "location_id": IDS,
+                        "fold": np.repeat(TESTED["fold"].to_numpy(), 2),
+                        "h": truth + rng.normal(0, noise, 2 * N),
+                        **{f"p_{k + 1}": p[:, k] for k in range(10)},
+                    }
+                )
+            )
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_metrics_of_each_draw_are_those_of_scipy_and_scikit_learn() -> None:
+    scores = scored()
+    locations, checks = locations_of(scores, PLACES, LABELS, TESTED, **NAMED)
+    assert all(check.passed for check in checks)
+    areas, metrics = judge(locations, POSITIONS, rule="mean_score", scheme="area", seed=1)
+    assert len(areas) == 4 * N
+    found = metrics.set_index(["fraction", "draw", "metric"])
+    for (fraction, draw), group in scores.groupby(["fraction", "draw"]):
+        weighted = group.merge(PLACES, on="location_id")
+        weight = weighted.groupby("lsoa11")["weight"].transform("sum")
+        weighted["weight"] = weighted["weight"].where(weight > 0, 1)
+        sums = (weighted["h"] * weighted["weight"]).groupby(weighted["lsoa11"]).sum()
+        score = sums / weighted.groupby("lsoa11")["weight"].sum()
+        actual = LABELS.set_index("lsoa11")["decile"][score.index]
+        rho = found.loc[(fraction, draw, "spearman_score")]
+        assert rho["value"] == pytest.approx(spearmanr(score, actual).statistic)
+        assert rho["lower"] < rho["value"] < rho["upper"]
+        ranked = deciles(score.to_numpy(), worst="low").astype(int)
+        kappa = cohen_kappa_score(actual, ranked, weights="quadratic", labels=range(1, 11))
+        assert found.loc[(fraction, draw, "kappa_quadratic"), "value"] == pytest.approx(kappa)
+
+
+def test_a_network_that_scored_an_area_of_another_fold_fails_the_check() -> None:
+    scores = scored()
+    astray = (scores["fraction"] == 1.0) & (scores["draw"] == 1) & (scores["location_id"] == "l0")
+    scores.loc[astray, "fold"] = 4
+    _, checks = locations_of(scores, PLACES, LABELS, TESTED, **NAMED)
+    (failed,) = (check for check in checks if not check.passed)
+    assert failed.name == "out_of_fold"
+    assert failed.blocking
+    assert failed.figures["n_astray"] == 1
+
+
+def test_where_every_share_was_too_small_the_tables_are_empty() -> None:
+    locations, checks = locations_of(scored()[:0], PLACES, LABELS, TESTED, **NAMED)
+    areas, metrics = judge(locations, POSITIONS, rule="mean_score", scheme="area", seed=1)
+    assert len(locations) == len(areas) == len(metrics) == 0
+    assert [check.name for check in checks] == ["location_identity", "out_of_fold", "probabilities"]
+    assert all(check.passed for check in checks)
