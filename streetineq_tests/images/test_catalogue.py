@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import time
 
 import pandas as pd
 import pytest
@@ -319,12 +318,3 @@ class TestChanges:
         store.inputs("locations").mkdir(parents=True)
         store.inputs("locations", "leeds.csv").write_text("location_id,postcode\n")
         assert changed_listing(store, "leeds") not in (None, first)
-
-
-def test_ten_thousand_files_take_seconds(tmp_path):
-    ids = [str(number) for number in range(2500)]
-    write_tar(tmp_path / "a.tar", names(ids[:1250]))
-    write_files(tmp_path, names(ids[1250:]))
-    started = time.perf_counter()
-    assert listing(tmp_path, ids).images["status"].eq("present").all()
-    assert time.perf_counter() - started < 5
