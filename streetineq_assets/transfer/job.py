@@ -4,6 +4,7 @@ What belongs here: the recipe of a target, and what is written and said of it. W
 the networks come from (`source`), how they are tuned (`tuning`) and judged (`judging`), Dagster.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +25,11 @@ from streetineq_assets.models.inputs import (
     unavailable,
 )
 from streetineq_assets.models.pairs import fingerprint
+from streetineq_assets.predictions.judging import Ground
 from streetineq_assets.predictions.tables import empty
 from streetineq_assets.store import DataStore, digest_frame
 from streetineq_assets.study import Profile, Study, Transfer
-from streetineq_assets.transfer.judging import judge, locations_of
+from streetineq_assets.transfer.judging import judge_draws
 from streetineq_assets.transfer.source import Source, read_source
 from streetineq_assets.transfer.tables import LOCATIONS, LSOAS, METRICS, RUNS
 
@@ -76,40 +78,41 @@ class TransferJob:
                 empty(schema).to_parquet(folder / name, index=False)
             return findings.unavailable(self.source, CHECKS)
         scores, runs, counts = self._tune(folder, device, tell)
-        labels = self.read.labels[["lsoa11", "decile"]]
-        named = {"city": self.city, "outcome": self.outcome}
-        table = self.read.fold_table()
-        locations, checks = locations_of(scores, self.places, labels, table.tested, **named)
-        areas, metrics = judge(
-            locations,
-            self.read.centroids(),
-            rule=self.study.aggregation,
-            scheme=table.scheme,
-            seed=self.study.seed,
-        )
-        made = (locations, areas, metrics, runs)
+        found, checks = judge_draws(scores, self._ground())
+        made = (*found.values(), runs)
         for name, frame in zip(_FILES, made, strict=True):
             frame.to_parquet(folder / name, index=False)
+        about = {"status": "available", "source": self.source.name}
+        note = scheme_note([self.read.fold_table().scheme])
         return Findings(
-            figures={
-                "status": "available",
-                "source": self.source.name,
-                **counts,
-                **device.report(),
-            },
+            figures={**about, **counts, **device.report()},
             checks=[
                 Check("available", True, f"networks of {self.source.name}"),
                 *checks,
                 _shares_large_enough(runs),
             ],
             tables={"shares": _summary(runs).astype(object).to_dict("records")},
-            notes={"leak": note} if (note := scheme_note([table.scheme])) else {},
-            digest="".join(digest_frame(frame) for frame in made),
+            notes={"leak": note} if note else {},
+            digest=hashlib.sha256("".join(map(digest_frame, made)).encode()).hexdigest(),
         )
 
     def clean(self) -> None:
         """Remove the work in progress."""
         self.store.clear_workspace(ASSET, self.partition)
+
+    def _ground(self) -> Ground:
+        table = self.read.fold_table()
+        return Ground(
+            city=self.city,
+            outcome=self.outcome,
+            places=self.places,
+            labels=self.read.labels[["lsoa11", "decile"]],
+            tested=table.tested,
+            positions=self.read.centroids(),
+            rule=self.study.aggregation,
+            scheme=table.scheme,
+            seed=self.study.seed,
+        )
 
     def _tune(
         self, folder: Path, device: Device, tell: Callable[[str], None]

@@ -56,12 +56,12 @@ def write_report(evaluations: dict[tuple[str, str], Artefact], folder: Path) -> 
     summary.to_parquet(folder / "transfer_summary.parquet", index=False)
     if len(summary):
         draw_curves(summary, folder / "transfer_curves.png")
-    n = curve.groupby(["city", "outcome"]).ngroups
+    n, note = curve.groupby(["city", "outcome"]).ngroups, scheme_note(curve["scheme"])
     return Findings(
         figures={"status": "available" if n else "unavailable", "n_pairs": n},
         checks=[Check("available", n > 0, f"{n} pairs"), paper_claim(summary)],
         tables={"curve": summary.astype(object).to_dict("records")},
-        notes={"leak": note} if (note := scheme_note(curve["scheme"])) else {},
+        notes={"leak": note} if note else {},
     )
 
 

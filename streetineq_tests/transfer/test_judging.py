@@ -7,7 +7,8 @@ from scipy.stats import spearmanr
 from sklearn.metrics import cohen_kappa_score
 
 from streetineq_assets.labels.deciles import deciles
-from streetineq_assets.transfer.judging import judge, locations_of
+from streetineq_assets.predictions.judging import Ground
+from streetineq_assets.transfer.judging import judge_draws
 
 N = 60
 AREAS = [f"E{n:03d}" for n in range(N)]
@@ -20,7 +21,10 @@ TESTED = pd.DataFrame({"lsoa11": AREAS, "fold": np.arange(N) % 5})
 POSITIONS = pd.DataFrame(
     {"lsoa11": AREAS, "easting_m": np.arange(N) * 500.0, "northing_m": np.arange(N) % 7 * 500.0}
 )
-NAMED = {"city": "leeds", "outcome": "crime"}
+GROUND = Ground(
+    city="leeds", outcome="crime", places=PLACES, labels=LABELS, tested=TESTED,
+    positions=POSITIONS, rule="mean_score", scheme="area", seed=1,
+)  # fmt: skip
 
 
 def scored() -> pd.DataFrame:
@@ -48,11 +52,10 @@ def scored() -> pd.DataFrame:
 
 def test_metrics_of_each_draw_are_those_of_scipy_and_scikit_learn() -> None:
     scores = scored()
-    locations, checks = locations_of(scores, PLACES, LABELS, TESTED, **NAMED)
+    tables, checks = judge_draws(scores, GROUND)
     assert all(check.passed for check in checks)
-    areas, metrics = judge(locations, POSITIONS, rule="mean_score", scheme="area", seed=1)
-    assert len(areas) == 4 * N
-    found = metrics.set_index(["fraction", "draw", "metric"])
+    assert len(tables["areas"]) == 4 * N
+    found = tables["metrics"].set_index(["fraction", "draw", "metric"])
     for (fraction, draw), group in scores.groupby(["fraction", "draw"]):
         weighted = group.merge(PLACES, on="location_id")
         weight = weighted.groupby("lsoa11")["weight"].transform("sum")
@@ -72,7 +75,7 @@ def test_a_network_that_scored_an_area_of_another_fold_fails_the_check() -> None
     scores = scored()
     astray = (scores["fraction"] == 1.0) & (scores["draw"] == 1) & (scores["location_id"] == "l0")
     scores.loc[astray, "fold"] = 4
-    _, checks = locations_of(scores, PLACES, LABELS, TESTED, **NAMED)
+    _, checks = judge_draws(scores, GROUND)
     (failed,) = (check for check in checks if not check.passed)
     assert failed.name == "out_of_fold"
     assert failed.blocking
@@ -80,8 +83,7 @@ def test_a_network_that_scored_an_area_of_another_fold_fails_the_check() -> None
 
 
 def test_where_every_share_was_too_small_the_tables_are_empty() -> None:
-    locations, checks = locations_of(scored()[:0], PLACES, LABELS, TESTED, **NAMED)
-    areas, metrics = judge(locations, POSITIONS, rule="mean_score", scheme="area", seed=1)
-    assert len(locations) == len(areas) == len(metrics) == 0
+    tables, checks = judge_draws(scored()[:0], GROUND)
+    assert [len(table) for table in tables.values()] == [0, 0, 0]
     assert [check.name for check in checks] == ["location_identity", "out_of_fold", "probabilities"]
     assert all(check.passed for check in checks)
