@@ -2,7 +2,7 @@
 
 What belongs here: what is run together, and when. What does not: what a step does, and how a change
 is found (`images.catalogue`, `codes.reuse`). A job cannot mix partitions definitions, so the
-chain is seven jobs; each takes one city, bucket or pair, or none.
+chain is eight jobs; each takes one city, bucket or pair, or none.
 """
 
 import json
@@ -42,6 +42,10 @@ def build_jobs() -> dict[str, Any]:
         "train_and_predict": (
             ["trained_model", "location_predictions", "lsoa_predictions", "lsoa_evaluation"],
             "Train a city's networks on an outcome, predict out of fold, compare with the truth.",
+        ),
+        "train_jointly": (
+            ["joint_model", "joint_evaluation"],
+            "Train all outcomes of a city in one network, and set it beside the separate ones.",
         ),
         "transfer_networks": (
             ["fine_tuned_model"],

@@ -120,6 +120,27 @@ def test_no_figure_of_the_network_stands_without_the_coordinates(chain, pair):
     assert of_network - set(beside["metric"]) <= unlike
 
 
+def test_joint_networks_stand_beside_the_separate_ones(chain):
+    store, _, _ = chain
+    table = store.open("joint_evaluation", "northmere").table()
+    assert set(table["model"]) == {"joint_network"}
+    assert len(set(table["outcome"])) == 3
+    report = next((store.root / "assets" / "inequality_report").rglob("report.html"))
+    text = report.read_text(encoding="utf-8")
+    assert "Network of all outcomes" in text
+    assert "One network trained on all of the city" in text
+
+
+def test_networks_are_transferred_to_the_other_city(chain):
+    store, _, _ = chain
+    tuned = store.open("fine_tuned_model", "saltbridge/living_environment")
+    runs = tuned.table("tuning_runs.parquet")
+    assert set(runs["fraction"]) == {0.0, 0.1, 1.0}
+    curve = store.open("transfer_report").table()
+    assert set(curve["city"]) == {"saltbridge"}
+    assert set(curve["network"]) == {"fine_tuned", "trained_here", "coordinates"}
+
+
 def test_networks_travel_as_a_bundle_and_predict_without_labels(chain, tmp_path):
     """Trained on one city, exported, and applied to the other city's images."""
     store, _, _ = chain

@@ -1,4 +1,4 @@
-"""The assets of this step: a city's folds, and the networks of each city and outcome.
+"""The assets of this step: a city's folds, its networks by outcome, and its joint network.
 
 What belongs here: reading slices, leasing the device, calling the domain, publishing. What does
 not: any rule of it.
@@ -84,8 +84,26 @@ def trained_model(
     job.clean()
 
 
+def joint_model(context: dg.AssetExecutionContext, study: StudyResource, gpu: GpuResource):
+    """All outcomes of a city in one training: one trunk with a head for each.
+
+    It takes about the time of one outcome. With `joint = true` in study.toml `trained_model` takes
+    its networks from here; else it stands beside the separate networks, for comparison.
+    """
+    job = pairs.open_joint(study.store, study.study, context.partition_key)
+
+    def make(folder: Path) -> Findings:
+        with gpu.lease(context, study.store) as device:
+            return job.make_joint(folder, device, context.log.info)
+
+    yield from study.materialize(
+        context, make, inputs=job.inputs, config=job.config, columns=pairs.JOINT_COLUMNS
+    )
+    job.clean()
+
+
 def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
-    """Folds by city, networks by pair."""
+    """Folds by city, networks by pair, joint networks by city."""
     return [
         define_asset(
             area_folds,
@@ -110,5 +128,15 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             pool="gpu",
             code_version="1",
             checks=[CheckSpec(name, *rest) for name, rest in TRAINING_CHECKS.items()],
+        ),
+        define_asset(
+            joint_model,
+            group_name=GROUP,
+            kinds={"tensorflow", "parquet"},
+            deps=["lsoa_labels", "locations", "hdf5_shards", "area_folds"],
+            partitions_def=parts.city,
+            pool="gpu",
+            code_version=pairs.TRAINING_VERSION,  # `trained_model` looks for this recipe
+            checks=[CheckSpec(name, *rest) for name, rest in pairs.JOINT_CHECKS.items()],
         ),
     ]

@@ -3,16 +3,18 @@
 What belongs here: the city's joint artefact, found or made. What does not: the training loop
 (`training`), which is the same for one outcome and several.
 
-It always trains the city's full set of available outcomes. The first pair of a city that asks for
-it trains it; a later pair finds the artefact by its recipe and takes its own scores from it.
+It always trains the city's full set of available outcomes. With `joint = true` the first pair of a
+city trains it, unless the asset `joint_model` did; a later pair finds the artefact by its recipe
+and takes its own scores from it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import keras
+import pandas as pd
 
+from streetineq_assets.findings import Check, Findings
 from streetineq_assets.models.checkpoints import load_state, save_state
 from streetineq_assets.models.inputs import Examples
 from streetineq_assets.models.network import build_network, copy_head
@@ -41,7 +43,7 @@ def find_or_train(
     if store.current(JOINT, city, recipe):
         tell(f"the joint networks of {city} are there already: nothing is trained")
     else:
-        store.publish(JOINT, city, recipe, lambda folder: _write(train(), folder))
+        store.publish(JOINT, city, recipe, lambda folder: write_joint(train(), folder).summary())
         store.clear_workspace(JOINT, city)
     published = store.open(JOINT, city)
     states = {fold: load_state(path) for fold, path in _state_files(published).items()}
@@ -52,7 +54,7 @@ def networks_of(
     joint: Artefact, outcome: str, profile: Profile, width: int
 ) -> dict[int, keras.Model]:
     """Fold to the network of one outcome, cut out of the city's joint networks."""
-    outcomes = joint.manifest.summary["outcomes"]
+    outcomes = joint.manifest.recipe.config["outcomes"]
     together = build_network(profile, width, outcomes=len(outcomes))
     found = {}
     for fold, path in _state_files(joint).items():
@@ -61,10 +63,24 @@ def networks_of(
     return found
 
 
-def _write(trained: Trained, folder: Path) -> Mapping[str, Any]:
+def write_joint(trained: Trained, folder: Path) -> Findings:
+    """Write the state of each fold, and `joint_model.parquet`: the scores with their outcome."""
     for fold, state in trained.states.items():
         save_state(folder / f"fold_{fold}.npz", state)
-    return {"outcomes": list(trained.outcomes), "digest": trained.digest()}
+    scores = [trained.scores(outcome).assign(outcome=outcome) for outcome in trained.outcomes]
+    pd.concat(scores, ignore_index=True).to_parquet(folder / f"{JOINT}.parquet", index=False)
+    history = trained.history()
+    return Findings(
+        figures={
+            "status": "available",
+            "n_outcomes": len(trained.outcomes),
+            "n_folds": len(trained.states),
+            "epochs": float(history.groupby("fold")["epoch"].max().mean()),
+            "seconds_training": float(history["seconds"].sum()),
+        },
+        checks=[Check("available", True, f"{', '.join(trained.outcomes)} share one trunk")],
+        digest=trained.digest(),
+    )
 
 
 def _state_files(joint: Artefact) -> dict[int, Path]:

@@ -7,7 +7,7 @@ Dagster.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,7 @@ if TYPE_CHECKING:  # importing it takes the 8 s of TensorFlow
 
 ASSET = "trained_model"
 JOINT = "joint_model"
+JOINT_CHECKS = {"available": ("Labels, codes and folds are there.", False)}
 # Part of the fingerprint of unfinished trainings: raise it when the same inputs train differently.
 TRAINING_VERSION = "1"
 SCORE_COLUMNS = {
@@ -48,6 +49,7 @@ SCORE_COLUMNS = {
     "fold": "the fold whose network had not seen the location's area",
     "h": "out-of-fold score of the network, logit; higher is better-off",
 }
+JOINT_COLUMNS = {**SCORE_COLUMNS, "outcome": "key of the outcome whose head gave the score"}
 _SPATIAL_BASELINES = ("coordinates", "ridge")
 
 
@@ -97,6 +99,19 @@ class PairJob:
         found.figures |= findings.codes_figures(examples.codes.reader.attributes, self.profile)
         found.tables["departures_from_the_original"] = ledger_of(self.profile_name)
         found.notes["tensorboard"] = f"`uvx tensorboard --logdir {self.logs}`"
+        return found
+
+    def make_joint(self, folder: Path, device: Device, tell: Callable[[str], None]) -> Findings:
+        """Train the city's outcomes together and write the files of `joint_model`."""
+        if self.why:
+            nothing = empty_scores().assign(outcome=pd.Series(dtype="str"))
+            nothing.to_parquet(folder / f"{JOINT}.parquet", index=False)
+            return findings.unavailable(self.why, JOINT_CHECKS)
+        from streetineq_assets.models.joint import write_joint
+
+        examples, counts = make_examples(self.reads, self.outcomes, self.budget_bytes)
+        found = write_joint(self._train(examples, device, tell), folder)
+        found.figures |= {"profile": self.profile_name, **counts, **device.report()}
         return found
 
     def _write_tables(
@@ -168,7 +183,7 @@ class PairJob:
 
     def clean(self) -> None:
         """Remove the work in progress, which the published artefact has made useless."""
-        self.store.clear_workspace(ASSET, self.partition)
+        self.store.clear_workspace(*self.place)
 
     def _train(self, examples: Examples, device: Device, tell: Callable[[str], None]) -> "Trained":
         from streetineq_assets.models.training import train_folds
@@ -250,6 +265,28 @@ def open_pair(
     return PairJob(store, study, city, outcome, outcomes, profile, name, inputs, config, reads, why)
 
 
+def open_joint(store: DataStore, study: Study, city: str) -> PairJob:
+    """Read what the joint training of a city's available outcomes depends on.
+
+    It does not ask whether the study trains jointly: a study that does not can so compare.
+
+    Raises:
+        StudyError, StoreError: as `open_pair`.
+    """
+    training = study.training.model_copy(update={"joint": True})
+    named = study.cities[city].outcomes
+    there = [outcome for outcome in named if unavailable(store, city, outcome) is None]
+    together = study.model_copy(update={"training": training})
+    job = open_pair(store, together, f"{city}/{(there or named)[0]}")
+    if job.why or job.profile.balance == "weights":
+        return job
+    why = Unavailable(
+        'balance = "weights" under [training.overrides]',
+        "one row per class of every outcome at once cannot be drawn",
+    )
+    return replace(job, why=why, reads=(), inputs={"unavailable": why.reason})
+
+
 def _cities(store: DataStore, study: Study, city: str, outcome: str) -> tuple[str, ...]:
     """The city itself, and for the scheme `city` the others that have this outcome.
 
@@ -295,8 +332,6 @@ def save_networks(trained: "Trained", profile: Profile, width: int, folder: Path
 
 def write_empty(folder: Path) -> None:
     """The tables of a pair that cannot be trained, with their columns and no rows."""
-    kinds = {"location_id": "str", "fold": "int64", "h": "float32"}
-    kinds |= {f"p_{decile}": "float32" for decile in range(1, DECILES + 1)}
     history = {"fold": "int64", "epoch": "int64"} | dict.fromkeys(
         ("loss", "val_loss", "val_mae", "learning_rate", "seconds", "wait_seconds"), "float64"
     )
@@ -304,7 +339,16 @@ def write_empty(folder: Path) -> None:
         "fold": "int64",
         "score": "float64",
     }
-    tables = {"scores": kinds, "history": history, "baselines": baselines}
-    for name, columns in tables.items():
-        frame = pd.DataFrame({c: pd.Series(dtype=kind) for c, kind in columns.items()})
-        frame.to_parquet(folder / f"{name}.parquet", index=False)
+    empty_scores().to_parquet(folder / "scores.parquet", index=False)
+    for name, columns in {"history": history, "baselines": baselines}.items():
+        _without_rows(columns).to_parquet(folder / f"{name}.parquet", index=False)
+
+
+def empty_scores() -> pd.DataFrame:
+    """The table of scores of a pair that cannot be trained."""
+    kinds = {"location_id": "str", "fold": "int64", "h": "float32"}
+    return _without_rows(kinds | {f"p_{d}": "float32" for d in range(1, DECILES + 1)})
+
+
+def _without_rows(columns: Mapping[str, str]) -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})

@@ -9,13 +9,19 @@ import pandas as pd
 from streetineq_assets.findings import Findings
 from streetineq_assets.models.folds import LEAKY, FoldTable
 from streetineq_assets.partitions import Partitions, city_of
-from streetineq_assets.predictions import evaluation, figures, findings, locations, tables
+from streetineq_assets.predictions import evaluation, figures, findings, joint, locations, tables
 from streetineq_assets.predictions.aggregation import lsoa_table, mean_probabilities
+from streetineq_assets.predictions.judging import Ground
 from streetineq_assets.resources import CheckSpec, StudyResource, define_asset
 from streetineq_assets.store import Artefact, digest_frame
 
 GROUP = "predictions"
 AVAILABLE = CheckSpec("available", "The official file behind the outcome is there.")
+PROVEN = (
+    CheckSpec("location_identity", "Every score belongs to one location.", True),
+    CheckSpec("out_of_fold", "No network scored an area that it learnt from.", True),
+    CheckSpec("probabilities", "Ten probabilities that sum to 1 in each row.", True),
+)
 ENOUGH = CheckSpec("enough_areas", "There are enough areas for figures to mean something.")
 
 
@@ -27,9 +33,7 @@ def location_predictions(context: dg.AssetExecutionContext, study: StudyResource
     city, outcome = context.partition_key.split("/")
     trained = study.store.open("trained_model", context.partition_key)
     scores = trained.table("scores.parquet")
-    columns = ["location_id", "lsoa11", "weight", "status"]
-    places = study.store.open("locations", city).table(columns=columns)
-    places = places[places["status"] == "matched"].drop(columns="status")
+    places = _places(study, city)
     labels = _labels(study, city, outcome)
     tested = _tested(study.store.open("area_folds", city))
 
@@ -136,8 +140,68 @@ def lsoa_evaluation(context: dg.AssetExecutionContext, study: StudyResource):
     )
 
 
+def joint_evaluation(context: dg.AssetExecutionContext, study: StudyResource):
+    """The joint networks of a city, judged as the separate ones are, and beside them.
+
+    The same areas, folds and rule. With `joint = true` in study.toml the two are the same.
+    """
+    city, store, settings = context.partition_key, study.store, study.study
+    trained = store.open("joint_model", city)
+    grounds = {outcome: _ground(study, city, outcome) for outcome in settings.cities[city].outcomes}
+    separate = {
+        outcome: store.open("lsoa_evaluation", f"{city}/{outcome}")
+        for outcome in grounds
+        if store.manifest("lsoa_evaluation", f"{city}/{outcome}")
+    }
+
+    def make(folder):
+        found = _inherited(trained)
+        metrics, checks = joint.judge_outcomes(trained.table(), grounds)
+        metrics.to_parquet(folder / "joint_evaluation.parquet", index=False)
+        found.checks += checks or locations.check(
+            tables.empty(tables.LOCATIONS), _tested(store.open("area_folds", city))
+        )
+        own = [artefact.table("metrics.parquet") for artefact in separate.values()]
+        if own and len(metrics):
+            found.tables["comparison"] = joint.side_by_side(metrics, pd.concat(own))
+        return found
+
+    yield from study.materialize(
+        context,
+        make,
+        inputs={
+            "joint_model": trained.digest,
+            "locations": digest_frame(_places(study, city)),
+            "area_folds": store.open("area_folds", city).digest,
+            **{f"labels/{key}": digest_frame(ground.labels) for key, ground in grounds.items()},
+            **{f"lsoa_evaluation/{key}": found.digest for key, found in separate.items()},
+        },
+        config={"rule": settings.aggregation, "seed": settings.seed},
+        columns=tables.descriptions(tables.METRICS),
+    )
+
+
 def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
-    """The assets of this step for one study."""
+    """Predictions and evaluation by pair, joint networks by city."""
+    beside = define_asset(
+        joint_evaluation,
+        group_name=GROUP,
+        partitions_def=parts.city,
+        code_version="1",
+        deps=[
+            "joint_model",
+            "locations",
+            "area_folds",
+            "lsoa_labels",
+            parts.pairs_to_city("lsoa_evaluation"),
+        ],
+        kinds={"parquet"},
+        checks=[AVAILABLE, *PROVEN],
+    )
+    return [*_by_pair(parts), beside]
+
+
+def _by_pair(parts: Partitions) -> list[dg.AssetsDefinition]:
     pair = {"group_name": GROUP, "partitions_def": parts.pair, "code_version": "1"}
     return [
         define_asset(
@@ -151,9 +215,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             kinds={"parquet"},
             checks=[
                 AVAILABLE,
-                CheckSpec("location_identity", "Every score belongs to one location.", True),
-                CheckSpec("out_of_fold", "No network scored an area that it learnt from.", True),
-                CheckSpec("probabilities", "Ten probabilities that sum to 1 in each row.", True),
+                *PROVEN,
             ],
             **pair,
         ),
@@ -197,6 +259,27 @@ def _labels(study: StudyResource, city: str, outcome: str) -> pd.DataFrame:
     table = study.store.open("lsoa_labels").table(columns=["city", "outcome", "lsoa11", "decile"])
     mine = (table["city"] == city) & (table["outcome"] == outcome)
     return table.loc[mine, ["lsoa11", "decile"]].sort_values("lsoa11", ignore_index=True)
+
+
+def _places(study: StudyResource, city: str) -> pd.DataFrame:
+    columns = ["location_id", "lsoa11", "weight", "status"]
+    places = study.store.open("locations", city).table(columns=columns)
+    return places[places["status"] == "matched"].drop(columns="status")
+
+
+def _ground(study: StudyResource, city: str, outcome: str) -> Ground:
+    settings, folds = study.study, study.store.open("area_folds", city)
+    return Ground(
+        city=city,
+        outcome=outcome,
+        places=_places(study, city),
+        labels=_labels(study, city, outcome).dropna(),
+        tested=_tested(folds),
+        positions=folds.table("centroids.parquet"),
+        rule=settings.aggregation,
+        scheme=settings.folds.scheme,
+        seed=settings.seed,
+    )
 
 
 def _tested(artefact: Artefact) -> pd.DataFrame:

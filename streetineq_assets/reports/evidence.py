@@ -18,7 +18,7 @@ from streetineq_assets.store import DataStore, Manifest
 from streetineq_assets.study import Study
 
 NOT_MADE = "not made yet"
-OF_CITIES = ("street_images", "locations", "hdf5_shards")
+OF_CITIES = ("street_images", "locations", "hdf5_shards", "joint_evaluation")
 OF_PAIRS = ("trained_model", "location_predictions", "lsoa_predictions", "lsoa_evaluation")
 _HISTORY = ["fold", "epoch", "loss", "val_loss", "val_mae", "learning_rate"]
 
@@ -49,7 +49,7 @@ class PairEvidence:
         status: `available`, `unavailable` (no official file) or `not made yet`.
         wanted: the official file that an unavailable pair wants, and why it does.
         areas, metrics, comparisons, confusion, coverage: the published tables, empty where there
-            are none.
+            are none. With the separate networks' metrics stand those of the joint one.
         history: the training's loss by fold and epoch.
         profile: name of the training's profile, empty before it was trained.
         training: settings of the training, as its manifest has them.
@@ -179,6 +179,9 @@ def _pair(reader: _Reader, study: Study, city: str, outcome: str) -> PairEvidenc
             ("coverage", tables.COVERAGE),
         )
     }
+    if not study.training.joint:
+        together = _joint_metrics(reader, city, outcome)
+        evaluation["metrics"] = pd.concat([evaluation["metrics"], together], ignore_index=True)
     return PairEvidence(
         city=city,
         outcome=outcome,
@@ -196,6 +199,13 @@ def _pair(reader: _Reader, study: Study, city: str, outcome: str) -> PairEvidenc
         training=dict(trained.recipe.config) if trained else {},
         **evaluation,
     )
+
+
+def _joint_metrics(reader: _Reader, city: str, outcome: str) -> pd.DataFrame:
+    table = reader.table(
+        "joint_evaluation", city, "joint_evaluation", lambda: tables.empty(tables.METRICS)
+    )
+    return table[table["outcome"] == outcome]
 
 
 def _city(reader: _Reader, key: str, title: str, predicted: int | None) -> CityEvidence:

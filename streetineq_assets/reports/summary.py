@@ -11,6 +11,7 @@ import pandas as pd
 
 from streetineq_assets.predictions.evaluation import COORDINATES, MIN_AREAS, NETWORK
 from streetineq_assets.predictions.findings import SPATIAL
+from streetineq_assets.predictions.joint import JOINT_NETWORK
 from streetineq_assets.reports.evidence import PairEvidence
 
 LOWER_IS_BETTER = frozenset({"mae", "rps"})
@@ -40,6 +41,7 @@ METRIC_TITLES = {
 }
 MODEL_TITLES = {
     NETWORK: "Network",
+    JOINT_NETWORK: "Network of all outcomes",
     COORDINATES: "Coordinates only",
     "ridge": "Ridge on codes",
     "image_count": "Number of images",
@@ -127,7 +129,8 @@ def verdict(pair: PairEvidence, scheme: str) -> list[str]:
     """What the figures say of the network, in sentences, on quadratic kappa."""
     sentences = [_few_areas(pair)] if len(pair.areas) < MIN_AREAS else []
     sentences += [_against(pair, rival, scheme) for rival in _rivals(pair, scheme)]
-    sentences += _beside_the_map(pair, scheme) + _spatial(pair, scheme) + _clustered(pair, scheme)
+    sentences += _jointly(pair, scheme) + _beside_the_map(pair, scheme)
+    sentences += _spatial(pair, scheme) + _clustered(pair, scheme)
     return [sentence for sentence in sentences if sentence]
 
 
@@ -165,6 +168,15 @@ def _against(pair: PairEvidence, rival: str, scheme: str) -> str:
     if difference < 0:
         return f"“{name}” does better than the network, by {gap}{chance} ({bounds})."
     return f"The network is ahead of “{name}” by {gap}{chance} ({bounds})."
+
+
+def _jointly(pair: PairEvidence, scheme: str) -> list[str]:
+    own = value(pair, "kappa_quadratic", NETWORK, scheme)
+    joint = value(pair, "kappa_quadratic", JOINT_NETWORK, scheme)
+    if np.isnan([own, joint]).any():
+        return []
+    reached = f"reaches {joint:.2f}, one trained on this outcome alone {own:.2f}"
+    return [f"One network trained on all of the city's outcomes {reached}."]
 
 
 def _beside_the_map(pair: PairEvidence, scheme: str) -> list[str]:

@@ -214,7 +214,7 @@ def test_joint_networks_are_trained_once_per_city_and_serve_each_pair(tmp_path: 
     assert all(passed for name, passed in checks(first).items() if name != "learned")
     assert metadata(first, "trained_model")["joint"] is True
     made = store.manifest("joint_model", "alpha")
-    assert made.summary["outcomes"] == ["crime", "education"]
+    assert made.recipe.config["outcomes"] == ["crime", "education"]
     second = run(store, "trained_model", "alpha/education")
     assert store.manifest("joint_model", "alpha") == made
     assert metadata(second, "trained_model")["n_locations_used"] == 150
@@ -224,6 +224,35 @@ def test_joint_networks_are_trained_once_per_city_and_serve_each_pair(tmp_path: 
     education = store.open("trained_model", "alpha/education").table("scores.parquet")
     assert not np.allclose(crime["h"], education["h"])
     assert metadata(run(store, "trained_model", "alpha/crime"), "trained_model")["skipped"] is True
+    shown = metadata(run(store, "joint_model", "alpha"), "joint_model")
+    assert shown["skipped"] is True, "the asset is what the pairs made"
+
+
+def test_a_joint_model_stands_beside_separate_networks(ready: DataStore) -> None:
+    result = run(ready, "joint_model", "alpha")
+    shown = metadata(result, "joint_model")
+    assert (shown["n_outcomes"], shown["n_folds"]) == (2, 5)
+    scores = ready.open("joint_model", "alpha").table()
+    assert scores.groupby("outcome").size().to_dict() == {"crime": 150, "education": 150}
+    assert not scores.duplicated(["outcome", "location_id"]).any()
+    assert metadata(run(ready, "joint_model", "alpha"), "joint_model")["skipped"] is True
+
+
+def test_a_city_without_folds_has_no_joint_model_and_fails_nothing(ready: DataStore) -> None:
+    result = run(ready, "joint_model", "hamlet")
+    assert checks(result) == {"available": False}
+    assert ready.open("joint_model", "hamlet").table().empty
+
+
+def test_one_row_per_class_of_every_outcome_cannot_be_drawn(tmp_path: Path) -> None:
+    toml = published.STUDY.replace(
+        "[training.overrides]", '[training]\nprofile = "suel2019"\n\n[training.overrides]'
+    )
+    store = published.write_study(tmp_path, toml=toml)
+    run(store, "area_folds", "alpha")
+    result = run(store, "joint_model", "alpha")
+    assert checks(result) == {"available": False}
+    assert 'balance = "weights"' in metadata(result, "joint_model")["wanted"]
 
 
 @pytest.mark.parametrize("scheme", ["spatial_block", "location", "holdout", "city"])

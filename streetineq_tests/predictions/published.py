@@ -37,6 +37,7 @@ buckets = 1
 outcomes = ["crime"]
 """
 AREAS = {"alpha": 60, "beta": 12}
+OF_PAIRS = ["location_predictions", "lsoa_predictions", "lsoa_evaluation"]
 PAIRS = ("alpha/crime", "alpha/mean_income", "beta/crime")
 NO_BUFFERS = pd.DataFrame({"fold": pd.Series(dtype="int64"), "lsoa11": pd.Series(dtype="str")})
 WANTED = "GLA household income estimates"

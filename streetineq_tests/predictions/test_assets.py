@@ -24,6 +24,7 @@ def run(store, pair: str, *, raise_on_error: bool = True) -> dg.ExecuteInProcess
     parts = Partitions(load_study(store.study_file))
     return dg.materialize(
         build_assets(parts),
+        selection=published.OF_PAIRS,
         partition_key=pair,
         resources={"study": StudyResource(root=str(store.root))},
         instance=dg.DagsterInstance.ephemeral(),

@@ -24,7 +24,9 @@ def evaluated_study(tmp_path_factory) -> Path:
     assets = build_assets(Partitions(load_study(store.study_file)))
     for pair in published.PAIRS:
         resources = {"study": StudyResource(root=str(root))}
-        dg.materialize(assets, partition_key=pair, resources=resources)
+        dg.materialize(
+            assets, selection=published.OF_PAIRS, partition_key=pair, resources=resources
+        )
     return root
 
 
