@@ -231,7 +231,8 @@ def test_the_lineage_and_an_asset_are_drawn_in_a_browser(ui, demo, tmp_path):
         page = browser.new_page(viewport={"width": 1500, "height": 1000})
         page.goto(f"{ui}/asset-groups")
         page.get_by_text("Materialize all").wait_for(timeout=60_000)
-        for group in ("labels", "images", "codes", "models", "predictions", "reports"):
+        groups = ("labels", "images", "codes", "models", "predictions", "transfer", "reports")
+        for group in groups:
             assert page.get_by_text(group, exact=True).count() > 0
         page.goto(f"{ui}/assets/lsoa_labels?view=checks")
         page.get_by_text("deciles_complete").first.wait_for(timeout=60_000)

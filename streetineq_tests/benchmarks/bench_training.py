@@ -25,7 +25,7 @@ import pandas as pd
 
 from streetineq_assets.codes.shards import ShardReader
 from streetineq_assets.devices import Device
-from streetineq_assets.models.folds import area_folds, make_folds
+from streetineq_assets.models.folds import make_folds
 from streetineq_assets.models.inputs import Examples
 from streetineq_assets.models.sampling import Codes
 from streetineq_assets.study import PROFILES, Folds
@@ -51,7 +51,7 @@ def main() -> int:
         import tensorflow  # noqa: F401 - what importing takes is not training's
 
         imported = resident_mb()
-        table = [folds_of_london()]
+        table = folds_of_london()
         table += memory(Path(folder), rows, imported)
         table += speed(Path(folder), rows)
         table += small_folds()
@@ -135,13 +135,21 @@ def small_folds() -> list[tuple]:
     return [at_most("seconds for a fold of 100 locations, compiled", seconds[1], 2.0)]
 
 
-def folds_of_london() -> tuple:
-    """Fold assignment at London's size."""
+def folds_of_london() -> list[tuple]:
+    """Fold assignment at London's size, by the schemes that cost the most and the least."""
+    rng = np.random.default_rng(0)
     codes = [f"E01{n:06d}" for n in range(4835)]
     frame = pd.DataFrame({"lsoa11": codes, "decile": np.arange(4835) % 10 + 1})
-    started = time.perf_counter()
-    area_folds(frame, k=5, seed=0)
-    return at_most("seconds to fold London's 4,835 areas", time.perf_counter() - started, 1.0)
+    places = pd.DataFrame({"lsoa11": codes, "easting_m": rng.uniform(503e3, 561e3, 4835)})
+    places["northing_m"] = rng.uniform(155e3, 200e3, 4835)
+    make_folds(frame, Folds(scheme="spatial_block"), seed=0, centroids=places)  # imports SciPy
+    table = []
+    for scheme in ("area", "spatial_block"):
+        started = time.perf_counter()
+        make_folds(frame, Folds(scheme=scheme), seed=0, centroids=places)
+        seconds = time.perf_counter() - started
+        table.append(at_most(f"seconds to fold London's 4,835 areas, {scheme}", seconds, 1.0))
+    return table
 
 
 class OriginalWay:

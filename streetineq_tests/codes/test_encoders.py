@@ -162,7 +162,6 @@ class TestWeightsCheck:
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container")
-@pytest.mark.filterwarnings("ignore:__array__ implementation")
 def test_a_file_that_is_not_published_is_named(tmp_path, small):
     """Keras's own way of saving weights, read back into the same network."""
     import keras
