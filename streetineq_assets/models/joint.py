@@ -18,15 +18,16 @@ from streetineq_assets.findings import Check, Findings
 from streetineq_assets.models.checkpoints import load_state, save_state
 from streetineq_assets.models.inputs import Examples
 from streetineq_assets.models.network import build_network, copy_head
-from streetineq_assets.models.pairs import JOINT
 from streetineq_assets.models.training import Trained
 from streetineq_assets.store import Artefact, DataStore, Recipe
 from streetineq_assets.study import Profile
 
+_SCORES = "joint_model.parquet"
+
 
 def find_or_train(
     store: DataStore,
-    city: str,
+    place: tuple[str, str],
     recipe: Recipe,
     examples: Examples,
     train: Callable[[], Trained],
@@ -36,16 +37,17 @@ def find_or_train(
     """The city's joint networks: as published, or trained now and published.
 
     Args:
+        place: asset and city under which they are published.
         recipe: all that they depend on.
         examples: the rows that they were, or are, trained on.
         train: does the training.
     """
-    if store.current(JOINT, city, recipe):
-        tell(f"the joint networks of {city} are there already: nothing is trained")
+    if store.current(*place, recipe):
+        tell(f"the joint networks of {place[1]} are there already: nothing is trained")
     else:
-        store.publish(JOINT, city, recipe, lambda folder: write_joint(train(), folder).summary())
-        store.clear_workspace(JOINT, city)
-    published = store.open(JOINT, city)
+        store.publish(*place, recipe, lambda folder: write_joint(train(), folder).summary())
+        store.clear_workspace(*place)
+    published = store.open(*place)
     states = {fold: load_state(path) for fold, path in _state_files(published).items()}
     return Trained(examples.outcomes, examples.codes.reader.location_ids, states)
 
@@ -68,7 +70,7 @@ def write_joint(trained: Trained, folder: Path) -> Findings:
     for fold, state in trained.states.items():
         save_state(folder / f"fold_{fold}.npz", state)
     scores = [trained.scores(outcome).assign(outcome=outcome) for outcome in trained.outcomes]
-    pd.concat(scores, ignore_index=True).to_parquet(folder / f"{JOINT}.parquet", index=False)
+    pd.concat(scores, ignore_index=True).to_parquet(folder / _SCORES, index=False)
     history = trained.history()
     return Findings(
         figures={

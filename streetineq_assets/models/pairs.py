@@ -207,7 +207,7 @@ class PairJob:
         recipe = Recipe(code_version=TRAINING_VERSION, inputs=self.inputs, config=self.config)
         return find_or_train(
             self.store,
-            self.city,
+            self.place,
             recipe,
             examples,
             lambda: self._train(examples, device, tell),
