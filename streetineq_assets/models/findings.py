@@ -142,7 +142,8 @@ def of_training(
                 "learned",
                 bool(learned.all()),
                 f"{int(learned.sum())} of {len(folds)} folds beat a loss of "
-                f"{_EQUAL_SHARES_LOSS:.3f} (ten equal shares) on validation",
+                f"{_EQUAL_SHARES_LOSS:.3f} (ten equal shares) on validation"
+                + ("" if learned.all() else "; more images, epochs or learning rate may help"),
             ),
         ],
         tables={"folds": _records(folds)},

@@ -33,6 +33,7 @@ _EVALUATION = "lsoa_evaluation"
 _PAPER_SHARE = 0.01
 _CLOSE = 0.05
 _SHOWN = "spearman_score"
+_TICKS = {0.0: "0", 0.01: "1 %", 0.1: "10 %", 1.0: "all"}
 _COLOURS = ("#01665e", "#8c510a", "#7570b3", "#666666")
 
 
@@ -147,6 +148,8 @@ def draw_curves(summary: pd.DataFrame, path: Path) -> None:
             here = shown[(shown["outcome"] == outcome) & (shown["city"] == city)]
             _draw_city(axis, here, city, colour)
         axis.set_xscale("symlog", linthresh=0.01)
+        axis.set_xlim(-0.001, 1.2)
+        axis.set_xticks(list(_TICKS), list(_TICKS.values()))
         axis.set(title=OUTCOMES[outcome].title, xlabel="share that tuned")
     axes[0, 0].set_ylabel("Spearman of areas' scores")
     axes[0, 0].legend(fontsize=6)
