@@ -114,17 +114,21 @@ def pack_city(
     findings = Findings(figures, checks, {"without_codes": _reasons_table(city)})
     if all(check.passed for check in checks if check.blocking):
         rows = place_rows(city.codes["location_id"].tolist(), seed, rows_per_shard)
-        attributes = city.attributes | {
-            "mean": statistics.mean.astype(np.float32),
-            "sd": statistics.sd.astype(np.float32),
-            "float32_because": reason or "",
-        }
+        attributes = _attributes(city, statistics, reason)
         write_shards(buckets, folder, rows, dtype=dtype, attributes=attributes)
         published = (PUBLISHED_MEAN, PUBLISHED_SD) if _is_paper(city.attributes) else None
         save_png(code_statistics(statistics, title, published), folder / "codes.png")
         findings.digest = _digest(city, rows, dtype)
         figures["shards"] = int(rows["shard"].max()) + 1 if len(rows) else 1
     return findings
+
+
+def _attributes(city: City, statistics: FeatureStatistics, reason: str | None) -> dict[str, Any]:
+    return city.attributes | {
+        "mean": statistics.mean.astype(np.float32),
+        "sd": statistics.sd.astype(np.float32),
+        "float32_because": reason or "",
+    }
 
 
 def _digest(city: City, rows: pd.DataFrame, dtype: np.dtype) -> str:

@@ -108,9 +108,6 @@ def of_training(
     history = trained.history()
     seconds = float(history["seconds"].sum())
     seen = float((folds["n_train"] * folds["epochs"]).sum())
-    placed = counts["n_locations_used"] + counts["n_locations_without_label"]
-    covered = counts["n_locations_used"] / max(placed, 1)
-    learned = folds["val_loss"] < _EQUAL_SHARES_LOSS
     note = scheme_note([scheme])
     return Findings(
         figures={
@@ -132,22 +129,33 @@ def of_training(
             _out_of_fold(scores, rows, splits),
             _no_leakage(rows, splits, scheme),
             _probabilities(scores),
-            Check(
-                "labels_cover_locations",
-                covered >= 0.5,
-                f"{covered:.1%} of {placed} placed locations have a label",
-                figures={"share": covered},
-            ),
-            Check(
-                "learned",
-                bool(learned.all()),
-                f"{int(learned.sum())} of {len(folds)} folds beat a loss of "
-                f"{_EQUAL_SHARES_LOSS:.3f} (ten equal shares) on validation"
-                + ("" if learned.all() else "; more images, epochs or learning rate may help"),
-            ),
+            _labels_cover(counts),
+            _learned(folds),
         ],
         tables={"folds": _records(folds)},
         notes={"leak": note} if note else {},
+    )
+
+
+def _labels_cover(counts: Mapping[str, int]) -> Check:
+    placed = counts["n_locations_used"] + counts["n_locations_without_label"]
+    covered = counts["n_locations_used"] / max(placed, 1)
+    return Check(
+        "labels_cover_locations",
+        covered >= 0.5,
+        f"{covered:.1%} of {placed} placed locations have a label",
+        figures={"share": covered},
+    )
+
+
+def _learned(folds: pd.DataFrame) -> Check:
+    learned = folds["val_loss"] < _EQUAL_SHARES_LOSS
+    return Check(
+        "learned",
+        bool(learned.all()),
+        f"{int(learned.sum())} of {len(folds)} folds beat a loss of "
+        f"{_EQUAL_SHARES_LOSS:.3f} (ten equal shares) on validation"
+        + ("" if learned.all() else "; more images, epochs or learning rate may help"),
     )
 
 

@@ -151,7 +151,7 @@ def open_transfer(store: DataStore, study: Study, key: str) -> TransferJob:
     materialised yet is therefore unavailable, and does not fail that launch.
 
     Raises:
-        SourceError: the bundle is absent or no bundle.
+        SourceError: the source's file is no bundle, or is damaged.
     """
     city, outcome = key.split("/")
     config: dict[str, Any] = {

@@ -42,7 +42,7 @@ def read_source(store: DataStore, study: Study, city: str, outcome: str) -> Sour
     """The networks that the study transfers to one target pair, or why there are none.
 
     Raises:
-        SourceError: the bundle is absent or no bundle.
+        SourceError: the file is no bundle, or is damaged.
     """
     named = study.transfer.source
     if study.folds.scheme == "city":
@@ -52,7 +52,7 @@ def read_source(store: DataStore, study: Study, city: str, outcome: str) -> Sour
     if named is None:
         return Unavailable("`source` under [transfer] in study.toml", "no source is named")
     if named not in study.cities:
-        return _from_bundle(store.input_file(named.replace("{outcome}", outcome)), outcome)
+        return _from_bundle(store.input_file(named.replace("{outcome}", outcome)), outcome, study)
     if named == city:
         return Unavailable("another city", f"{city} is the source itself")
     if outcome not in study.cities[named].outcomes:
@@ -79,7 +79,12 @@ def _from_city(store: DataStore, city: str, outcome: str) -> Source | Unavailabl
     )
 
 
-def _from_bundle(path: Path, outcome: str) -> Source | Unavailable:
+def _from_bundle(path: Path, outcome: str, study: Study) -> Source | Unavailable:
+    if not path.is_file():
+        return Unavailable(
+            f"a bundle at {path}, or a city of the study, as `source` under [transfer]",
+            f"{study.transfer.source} is neither a city of the study nor a file",
+        )
     bundle = open_bundle(path)
     if bundle.about["outcome"] != outcome:
         return Unavailable(

@@ -11,71 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streetineq_assets.codes.bucket import Bucket, Contents, Rejection, write_bucket
-from streetineq_assets.codes.packing import pack_city
-from streetineq_assets.codes.shards import ShardReader
 from streetineq_assets.codes.statistics import FeatureStatistics, storage_type
-from streetineq_assets.errors import StoreError
 from streetineq_assets.images.catalogue import bucket_of
-from streetineq_tests.codes.fakes import IDENTITY
-
-N_BUCKETS = 3
-WIDTH = 5
-ATTRIBUTES = IDENTITY | {"width": WIDTH, "synthetic": True, "versions": "{}"}
-
-
-def image_hash(location_id, view):
-    return hashlib.sha256(f"{location_id}{view}".encode()).hexdigest()
-
-
-class CityOfBuckets:
-    """Buckets as `image_codes` writes them, for tests to spoil."""
-
-    def __init__(self, folder, ids, *, scale=8.0, seed=0):
-        generator = np.random.default_rng(seed)
-        drawn = generator.normal(-5, scale, (len(ids), 4, WIDTH)).astype(np.float32)
-        self.folder = folder
-        self.features = dict(zip(ids, drawn, strict=True))
-        self.hashes = {i: [image_hash(i, view) for view in "abcd"] for i in ids}
-        self.bucket = {i: bucket_of("leeds", i, N_BUCKETS) for i in ids}
-        self.rejections = []
-        self.attributes = {f"leeds/{number:03d}": ATTRIBUTES for number in range(N_BUCKETS)}
-        self.listed = sorted(ids)
-        self.locations = pd.DataFrame(
-            {"location_id": sorted(ids), "lsoa11": [f"E{n // 2:08d}" for n in range(len(ids))]}
-        )
-
-    def write(self):
-        files = {}
-        for key, attributes in self.attributes.items():
-            ids = sorted(i for i in self.features if self.bucket[i] == key)
-            rejections = [r for r in self.rejections if self.bucket[r.location_id] == key]
-            hashes = np.array([self.hashes[i] for i in ids]).reshape(-1, 4)
-            blocks = [self.features[i][None] for i in ids]
-            path = self.folder / f"{key.replace('/', '_')}.h5"
-            write_bucket(path, Contents(ids, hashes, attributes, rejections), blocks)
-            files[key] = path
-        return files
-
-    def reject(self, location_id, reason="truncated"):
-        del self.features[location_id]
-        self.rejections.append(Rejection(location_id, "b", reason))
-
-    def pack(self, **options):
-        target = self.folder / "shards"
-        target.mkdir(exist_ok=True)
-        settings = {"stale": [], "seed": 2019, "rows_per_shard": 16, "title": "Leeds"}
-        findings = pack_city(
-            self.write(), target, listed=self.listed, locations=self.locations, **settings | options
-        )
-        self.shards = sorted(target.glob("*.h5"))
-        return findings
-
-    def reader(self):
-        rows = pd.read_parquet(self.folder / "shards" / "rows.parquet")
-        return ShardReader(self.shards, rows)
-
-
-IDS = [f"{number}" for number in range(50)]
+from streetineq_tests.codes.buckets import (
+    ATTRIBUTES,
+    IDS,
+    N_BUCKETS,
+    WIDTH,
+    CityOfBuckets,
+    image_hash,
+)
 
 
 @pytest.fixture
@@ -322,79 +267,9 @@ def test_statistics_far_from_the_published_ones_are_a_warning(tmp_path):
         assert (tmp_path / "shards" / "codes.png").stat().st_size < 100_000
 
 
-class TestReader:
-    @pytest.fixture
-    def reader(self, city):
-        city.pack()
-        with city.reader() as reader:
-            yield reader
-
-    @pytest.fixture
-    def whole(self, reader, city):
-        ids = reader.location_ids
-        return np.stack([city.features[i] for i in ids]).astype(np.float16)
-
-    def test_shape(self, reader):
-        assert (reader.n_rows, reader.views, reader.width) == (50, 4, WIDTH)
-        assert reader.dtype == np.float16
-        assert reader.nbytes == 50 * 4 * WIDTH * 2
-        assert reader.attributes["backbone"] == "fake"
-
-    @pytest.mark.parametrize(
-        "rows", [[0], [49], [0, 49], [15, 16, 17], [3, 5, 7, 31, 32, 48, 49], list(range(50)), []]
-    )
-    def test_chosen_rows(self, reader, whole, rows):
-        np.testing.assert_array_equal(reader.read(np.array(rows, dtype=int)), whole[rows])
-
-    @pytest.mark.parametrize("rows", [[5, 3], [1, 1], [-1], [50]])
-    def test_rows_must_ascend_within_the_file(self, reader, rows):
-        with pytest.raises(ValueError, match="ascend"):
-            reader.read(np.array(rows))
-
-    @pytest.mark.parametrize("chunk_rows", [1, 7, 16, 1000])
-    def test_a_stream_gives_the_masks_rows_once_in_order(self, reader, whole, chunk_rows):
-        mask = np.random.default_rng(0).random(50) < 0.4
-        chunks = list(reader.stream(mask, chunk_rows=chunk_rows))
-        rows = np.concatenate([rows for rows, _ in chunks])
-        features = np.concatenate([features for _, features in chunks])
-        np.testing.assert_array_equal(rows, np.flatnonzero(mask))
-        np.testing.assert_array_equal(features, whole[mask])
-        assert max(len(rows) for rows, _ in chunks) <= chunk_rows
-
-    def test_a_stream_without_a_mask_is_everything(self, reader, whole):
-        assert np.array_equal(np.concatenate([f for _, f in reader.stream()]), whole)
-
-    def test_a_mask_of_another_length(self, reader):
-        with pytest.raises(ValueError, match="a mask of 49 for 50 rows"):
-            next(reader.stream(np.ones(49, bool)))
-
-    def test_a_shard_that_was_swapped_is_noticed(self, city):
-        city.pack()
-        first, second = city.shards[:2]
-        content = first.read_bytes()
-        first.write_bytes(second.read_bytes())
-        second.write_bytes(content)
-        with pytest.raises(StoreError, match=r"shard_000\.h5 holds other locations"):
-            city.reader()
-
-    def test_a_truncated_shard_is_named(self, city):
-        city.pack()
-        city.shards[2].write_bytes(city.shards[2].read_bytes()[:200])
-        with pytest.raises(StoreError, match=r"shard_002\.h5 is not readable"):
-            city.reader()
-
-    def test_a_missing_shard_is_noticed(self, city):
-        city.pack()
-        city.shards = city.shards[:-1]
-        with pytest.raises(StoreError, match="50 rows, the shards 48"):
-            city.reader()
-
-
-def test_a_very_wide_code_has_attributes_too(tmp_path, monkeypatch):
+def test_a_very_wide_code_has_attributes_too(tmp_path):
     """25,088 features, as VGG16's flattened last layer: their means exceed HDF5's old 64 kB."""
-    monkeypatch.setattr("streetineq_tests.codes.test_packing.WIDTH", 25_088)
-    city = CityOfBuckets(tmp_path, IDS[:4])
-    city.attributes = {key: ATTRIBUTES | {"width": 25_088} for key in city.attributes}
+    city = CityOfBuckets(tmp_path, IDS[:4], width=25_088)
     city.pack()
     with city.reader() as reader:
         assert reader.attributes["mean"].shape == (25_088,)
@@ -403,9 +278,7 @@ def test_a_very_wide_code_has_attributes_too(tmp_path, monkeypatch):
 def test_packing_does_not_hold_the_city(tmp_path, monkeypatch):
     """98 MB of codes; a block of 256 rows is 16 MB, and a few copies of it are in use."""
     width = 4096
-    monkeypatch.setattr("streetineq_tests.codes.test_packing.WIDTH", width)
-    city = CityOfBuckets(tmp_path, [])
-    city.attributes = {key: ATTRIBUTES | {"width": width} for key in city.attributes}
+    city = CityOfBuckets(tmp_path, [], width=width)
     ids = [f"{number:05d}" for number in range(1500)]
     city.listed = ids
     city.locations = pd.DataFrame({"location_id": ids, "lsoa11": ids})

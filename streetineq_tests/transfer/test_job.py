@@ -100,6 +100,7 @@ def test_a_bundle_is_a_source_too(store: DataStore, study: Study, tuned: Artefac
     [
         ("beta/crime", None, "no source is named"),
         ("alpha/crime", "alpha", "alpha is the source itself"),
+        ("beta/crime", "alfa", "alfa is neither a city of the study nor a file"),
         ("alpha/education", "hamlet", "hamlet is not trained on it"),
     ],
 )

@@ -1,0 +1,73 @@
+"""A city of three buckets as `image_codes` writes them, packed into shards."""
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+
+from streetineq_assets.codes.bucket import Contents, Rejection, write_bucket
+from streetineq_assets.codes.packing import pack_city
+from streetineq_assets.codes.shards import ShardReader
+from streetineq_assets.images.catalogue import bucket_of
+from streetineq_tests.codes.fakes import IDENTITY
+
+N_BUCKETS = 3
+WIDTH = 5
+ATTRIBUTES = IDENTITY | {"width": WIDTH, "synthetic": True, "versions": "{}"}
+
+
+def image_hash(location_id, view):
+    return hashlib.sha256(f"{location_id}{view}".encode()).hexdigest()
+
+
+class CityOfBuckets:
+    """Buckets as `image_codes` writes them, for tests to spoil."""
+
+    def __init__(self, folder, ids, *, width=WIDTH, scale=8.0, seed=0):
+        generator = np.random.default_rng(seed)
+        drawn = generator.normal(-5, scale, (len(ids), 4, width)).astype(np.float32)
+        self.folder = folder
+        self.features = dict(zip(ids, drawn, strict=True))
+        self.hashes = {i: [image_hash(i, view) for view in "abcd"] for i in ids}
+        self.bucket = {i: bucket_of("leeds", i, N_BUCKETS) for i in ids}
+        self.rejections = []
+        self.attributes = {
+            f"leeds/{number:03d}": ATTRIBUTES | {"width": width} for number in range(N_BUCKETS)
+        }
+        self.listed = sorted(ids)
+        self.locations = pd.DataFrame(
+            {"location_id": sorted(ids), "lsoa11": [f"E{n // 2:08d}" for n in range(len(ids))]}
+        )
+
+    def write(self):
+        files = {}
+        for key, attributes in self.attributes.items():
+            ids = sorted(i for i in self.features if self.bucket[i] == key)
+            rejections = [r for r in self.rejections if self.bucket[r.location_id] == key]
+            hashes = np.array([self.hashes[i] for i in ids]).reshape(-1, 4)
+            blocks = [self.features[i][None] for i in ids]
+            path = self.folder / f"{key.replace('/', '_')}.h5"
+            write_bucket(path, Contents(ids, hashes, attributes, rejections), blocks)
+            files[key] = path
+        return files
+
+    def reject(self, location_id, reason="truncated"):
+        del self.features[location_id]
+        self.rejections.append(Rejection(location_id, "b", reason))
+
+    def pack(self, **options):
+        target = self.folder / "shards"
+        target.mkdir(exist_ok=True)
+        settings = {"stale": [], "seed": 2019, "rows_per_shard": 16, "title": "Leeds"}
+        findings = pack_city(
+            self.write(), target, listed=self.listed, locations=self.locations, **settings | options
+        )
+        self.shards = sorted(target.glob("*.h5"))
+        return findings
+
+    def reader(self):
+        rows = pd.read_parquet(self.folder / "shards" / "rows.parquet")
+        return ShardReader(self.shards, rows)
+
+
+IDS = [f"{number}" for number in range(50)]

@@ -1,0 +1,96 @@
+"""The reader of shards: one array of rows, whatever the files."""
+
+import numpy as np
+import pytest
+
+from streetineq_assets.errors import StoreError
+from streetineq_tests.codes.buckets import IDS, WIDTH, CityOfBuckets
+
+
+@pytest.fixture
+def city(tmp_path):
+    return CityOfBuckets(tmp_path, IDS)
+
+
+@pytest.fixture
+def reader(city):
+    city.pack()
+    with city.reader() as reader:
+        yield reader
+
+
+@pytest.fixture
+def whole(reader, city):
+    ids = reader.location_ids
+    return np.stack([city.features[i] for i in ids]).astype(np.float16)
+
+
+def test_shape(reader):
+    assert (reader.n_rows, reader.views, reader.width) == (50, 4, WIDTH)
+    assert reader.dtype == np.float16
+    assert reader.nbytes == 50 * 4 * WIDTH * 2
+    assert reader.attributes["backbone"] == "fake"
+
+
+@pytest.mark.parametrize(
+    "rows", [[0], [49], [0, 49], [15, 16, 17], [3, 5, 7, 31, 32, 48, 49], list(range(50)), []]
+)
+def test_chosen_rows(reader, whole, rows):
+    np.testing.assert_array_equal(reader.read(np.array(rows, dtype=int)), whole[rows])
+
+
+def test_memory_that_is_there_is_filled(reader, whole):
+    rows = np.array([3, 5, 7, 31, 32, 48, 49])
+    room = np.zeros((7, *whole.shape[1:]), whole.dtype)
+    assert reader.read(rows, room) is room
+    np.testing.assert_array_equal(room, whole[rows])
+
+
+@pytest.mark.parametrize("rows", [[5, 3], [1, 1], [-1], [50]])
+def test_rows_must_ascend_within_the_file(reader, rows):
+    with pytest.raises(ValueError, match="ascend"):
+        reader.read(np.array(rows))
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 7, 16, 1000])
+def test_a_stream_gives_the_masks_rows_once_in_order(reader, whole, chunk_rows):
+    mask = np.random.default_rng(0).random(50) < 0.4
+    chunks = list(reader.stream(mask, chunk_rows=chunk_rows))
+    rows = np.concatenate([rows for rows, _ in chunks])
+    features = np.concatenate([features for _, features in chunks])
+    np.testing.assert_array_equal(rows, np.flatnonzero(mask))
+    np.testing.assert_array_equal(features, whole[mask])
+    assert max(len(rows) for rows, _ in chunks) <= chunk_rows
+
+
+def test_a_stream_without_a_mask_is_everything(reader, whole):
+    assert np.array_equal(np.concatenate([f for _, f in reader.stream()]), whole)
+
+
+def test_a_mask_of_another_length(reader):
+    with pytest.raises(ValueError, match="a mask of 49 for 50 rows"):
+        next(reader.stream(np.ones(49, bool)))
+
+
+def test_a_shard_that_was_swapped_is_noticed(city):
+    city.pack()
+    first, second = city.shards[:2]
+    content = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(content)
+    with pytest.raises(StoreError, match=r"shard_000\.h5 holds other locations"):
+        city.reader()
+
+
+def test_a_truncated_shard_is_named(city):
+    city.pack()
+    city.shards[2].write_bytes(city.shards[2].read_bytes()[:200])
+    with pytest.raises(StoreError, match=r"shard_002\.h5 is not readable"):
+        city.reader()
+
+
+def test_a_missing_shard_is_noticed(city):
+    city.pack()
+    city.shards = city.shards[:-1]
+    with pytest.raises(StoreError, match="50 rows, the shards 48"):
+        city.reader()
