@@ -52,7 +52,8 @@ def read_source(store: DataStore, study: Study, city: str, outcome: str) -> Sour
     if named is None:
         return Unavailable("`source` under [transfer] in study.toml", "no source is named")
     if named not in study.cities:
-        return _from_bundle(store.input_file(named.replace("{outcome}", outcome)), outcome, study)
+        path = store.input_file(named.replace("{outcome}", outcome))
+        return _from_bundle(path, named, city, outcome)
     if named == city:
         return Unavailable("another city", f"{city} is the source itself")
     if outcome not in study.cities[named].outcomes:
@@ -79,11 +80,11 @@ def _from_city(store: DataStore, city: str, outcome: str) -> Source | Unavailabl
     )
 
 
-def _from_bundle(path: Path, outcome: str, study: Study) -> Source | Unavailable:
+def _from_bundle(path: Path, named: str, city: str, outcome: str) -> Source | Unavailable:
     if not path.is_file():
         return Unavailable(
             f"a bundle at {path}, or a city of the study, as `source` under [transfer]",
-            f"{study.transfer.source} is neither a city of the study nor a file",
+            f"{named} is neither a city of the study nor a file",
         )
     bundle = open_bundle(path)
     if bundle.about["outcome"] != outcome:
@@ -91,6 +92,8 @@ def _from_bundle(path: Path, outcome: str, study: Study) -> Source | Unavailable
             f"a bundle of {outcome}; name it with {{outcome}} in `source` under [transfer]",
             f"{path.name} is of {bundle.about['outcome']}",
         )
+    if bundle.about["city"] == city:  # its networks have seen the areas that would test them
+        return Unavailable("networks of another city", f"{path.name} was trained on {city} itself")
     return Source(
         name=path.name,
         encoder=bundle.encoder,

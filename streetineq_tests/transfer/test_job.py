@@ -93,6 +93,8 @@ def test_a_bundle_is_a_source_too(store: DataStore, study: Study, tuned: Artefac
     education = named.model_copy(update={"source": str(target)})
     other = open_transfer(store, study.model_copy(update={"transfer": education}), "beta/education")
     assert "is of crime" in other.source.reason
+    itself = open_transfer(store, changed, "alpha/crime")
+    assert "was trained on alpha itself" in itself.source.reason
 
 
 @pytest.mark.parametrize(
