@@ -139,6 +139,8 @@ def test_networks_are_transferred_to_the_other_city(chain):
     curve = store.open("transfer_report").table()
     assert set(curve["city"]) == {"saltbridge"}
     assert set(curve["network"]) == {"fine_tuned", "trained_here", "coordinates"}
+    report = next((store.root / "assets" / "inequality_report").rglob("report.html"))
+    assert "Another city's networks" in report.read_text(encoding="utf-8")
 
 
 def test_networks_travel_as_a_bundle_and_predict_without_labels(chain, tmp_path):

@@ -212,7 +212,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:  # noqa: ARG00
             inequality_report,
             group_name=GROUP,
             kinds={"html", "parquet"},
-            deps=[*evidence.OF_CITIES, *evidence.OF_PAIRS, "lsoa_boundaries"],
+            deps=[*evidence.OF_CITIES, *evidence.OF_PAIRS, evidence.TRANSFER, "lsoa_boundaries"],
             code_version="1",
             checks=[
                 CheckSpec("pairs_available", "Every pair of the study has results."),

@@ -16,10 +16,13 @@ from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.predictions import tables
 from streetineq_assets.store import DataStore, Manifest
 from streetineq_assets.study import Study
+from streetineq_assets.transfer.report import summarise
+from streetineq_assets.transfer.tables import CURVE
 
 NOT_MADE = "not made yet"
 OF_CITIES = ("street_images", "locations", "hdf5_shards", "joint_evaluation")
 OF_PAIRS = ("trained_model", "location_predictions", "lsoa_predictions", "lsoa_evaluation")
+TRANSFER = "transfer_report"
 _HISTORY = ["fold", "epoch", "loss", "val_loss", "val_mae", "learning_rate"]
 
 
@@ -88,12 +91,15 @@ class Evidence:
     Attributes:
         positions: `lsoa11, lat, lon`: mean of the area's located images.
         versions: library to version, of those that shaped the results.
+        transfer: `source, city, outcome, network, fraction, metric, mean, lowest, highest, draws`
+            of networks tuned on shares of a city; empty where none was.
     """
 
     cities: list[CityEvidence]
     pairs: list[PairEvidence]
     positions: pd.DataFrame
     versions: dict[str, str]
+    transfer: pd.DataFrame
 
     @property
     def areas(self) -> pd.DataFrame:
@@ -120,7 +126,10 @@ def gather(store: DataStore, study: Study) -> Evidence:
     cities = [
         _city(reader, key, study.cities[key].title, counts.get(key)) for key in study.by_weight
     ]
-    return Evidence(cities, pairs, _positions(reader, study), reader.versions)
+    transfer = reader.table(
+        TRANSFER, None, "transfer_summary", lambda: summarise(tables.empty(CURVE))
+    )
+    return Evidence(cities, pairs, _positions(reader, study), reader.versions, transfer)
 
 
 def digests(store: DataStore, study: Study) -> dict[str, str]:
@@ -128,6 +137,7 @@ def digests(store: DataStore, study: Study) -> dict[str, str]:
     wanted = [(asset, city) for asset in OF_CITIES for city in study.by_weight]
     wanted += [(asset, f"{city}/{outcome}") for asset in OF_PAIRS for city, outcome in study.pairs]
     found = {f"{asset}/{key}": store.manifest(asset, key) for asset, key in wanted}
+    found[TRANSFER] = store.manifest(TRANSFER)
     return {name: manifest.digest for name, manifest in found.items() if manifest}
 
 

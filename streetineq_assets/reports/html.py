@@ -58,6 +58,7 @@ def render(
         summaries=_summaries(shown, scheme),
         overview=_svg(figures.draw_overview(shown, scheme)) if shown else None,
         cities=[_city(city, evidence, outlines, scheme) for city in evidence.cities],
+        transfers=summary.transfers(evidence.transfer),
         unavailable=[pair for pair in evidence.pairs if not pair.has_results],
         beaten=[pair for pair in shown if summary.beaten_by(pair, scheme)],
         n_shown=len(shown),

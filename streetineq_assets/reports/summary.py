@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.predictions.evaluation import COORDINATES, MIN_AREAS, NETWORK
 from streetineq_assets.predictions.findings import SPATIAL
 from streetineq_assets.predictions.joint import JOINT_NETWORK
 from streetineq_assets.reports.evidence import PairEvidence
+from streetineq_assets.transfer.report import OTHERS, OWN, TUNED
 
 LOWER_IS_BETTER = frozenset({"mae", "rps"})
 SUMMARY_METRICS = {
@@ -235,3 +237,35 @@ def confusion_shares(confusion: pd.DataFrame) -> list[dict]:
             }
         )
     return rows
+
+
+def transfers(table: pd.DataFrame) -> tuple[list[str], list[dict]]:
+    """Rank correlations of tuned networks by share, beside those of the targets' own.
+
+    Args:
+        table: `Evidence.transfer`.
+
+    Returns:
+        The shares as headings; and a row per source and target: `source, city, outcome, tuned` (a
+        text for each share), `own` and `coordinates`, "-" where there is none.
+    """
+    shown = table[table["metric"] == "spearman_score"]
+    tuned = shown[shown["network"] == TUNED]
+    shares = sorted(set(tuned["fraction"]))
+    rows = []
+    for (source, city, outcome), group in shown.groupby(["source", "city", "outcome"]):
+        texts = {(r.network, r.fraction): _mean_and_range(r) for r in group.itertuples()}
+        by_network = {r.network: _mean_and_range(r) for r in group.itertuples()}
+        row = {"source": source, "city": city, "outcome": OUTCOMES[outcome].title}
+        row["tuned"] = [texts.get((TUNED, share), "-") for share in shares]
+        row["own"] = by_network.get(OWN) or by_network.get(OTHERS, "-")
+        rows.append(row | {"coordinates": by_network.get(COORDINATES, "-")})
+    return [f"{share:.3g}" for share in shares], rows
+
+
+def _mean_and_range(line) -> str:
+    if np.isnan(line.mean):
+        return "-"
+    if line.draws == 1:
+        return f"{line.mean:.2f}"
+    return f"{line.mean:.2f} ({line.lowest:.2f} to {line.highest:.2f})"

@@ -151,3 +151,31 @@ def test_a_pair_without_metrics_has_no_results():
     assert shown.has_results
     assert not dataclasses.replace(shown, metrics=tables.empty(tables.METRICS)).has_results
     assert not dataclasses.replace(shown, status="unavailable").has_results
+
+
+def test_a_network_of_all_outcomes_is_set_beside_the_outcomes_own():
+    shown = pair({NETWORK: 0.61, ("joint_network", "area"): 0.66})
+    sentence = next(text for text in summary.verdict(shown, "area") if "all of the city" in text)
+    assert "reaches 0.66, one trained on this outcome alone 0.61" in sentence
+    alone = summary.verdict(pair({NETWORK: 0.61}), "area")
+    assert not [text for text in alone if "all of the city" in text]
+
+
+def test_tuned_networks_stand_beside_the_targets_own_and_coordinates():
+    line = {"source": "london", "city": "leeds", "outcome": "crime", "metric": "spearman_score"}
+    rows = [
+        ("fine_tuned", 0.0, 0.31, 0.25, 0.4, 5),
+        ("fine_tuned", 0.01, float("nan"), float("nan"), float("nan"), 0),
+        ("fine_tuned", 1.0, 0.7, 0.7, 0.7, 1),
+        ("trained_here", 1.0, 0.72, 0.72, 0.72, 1),
+        ("coordinates", 1.0, 0.5, 0.5, 0.5, 1),
+    ]
+    names = ["network", "fraction", "mean", "lowest", "highest", "draws"]
+    table = pd.DataFrame([line | dict(zip(names, row, strict=True)) for row in rows])
+    other = table.assign(metric="kendall", mean=9.9)
+    shares, (found,) = summary.transfers(pd.concat([table, other]))
+    assert shares == ["0", "0.01", "1"]
+    assert found["tuned"] == ["0.31 (0.25 to 0.40)", "-", "0.70"]
+    assert (found["own"], found["coordinates"]) == ("0.72", "0.50")
+    assert (found["source"], found["city"], found["outcome"]) == ("london", "leeds", "Crime deprivation")
+    assert summary.transfers(table[:0]) == ([], [])
