@@ -124,12 +124,12 @@ def train_folds(
         )
         states[fold] = run.finish()
         _return_memory()
+    gc.collect()
     return Trained(examples.outcomes, examples.codes.reader.location_ids, states)
 
 
 def _return_memory() -> None:
     """Hand freed memory back: glibc keeps it, and it would add up from fold to fold."""
-    gc.collect()
     with contextlib.suppress(OSError, AttributeError):  # other C libraries have no such call
         ctypes.CDLL(None).malloc_trim(0)
 
