@@ -124,7 +124,7 @@ def predict_with_model(
     with _one_message():
         store = DataStore(root)
         budget = load_study(store.study_file).training.memory_budget_mb * 2**20
-        codes = open_codes(store.open("hdf5_shards", city), budget)
+        codes = open_codes([store.open("hdf5_shards", city)], budget)
         frame = predict(open_bundle(file), codes)
         frame.to_csv(target, index=False)
         typer.echo(f"{len(frame)} locations in {target}")

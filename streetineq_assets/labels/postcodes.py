@@ -314,7 +314,7 @@ def _refuse_duplicates(
         """,
         {"path": str(table)},
     ).fetchone()
-    if twice and twice[0]:
+    if twice[0]:
         raise SourceError(
             f"postcode {twice[0]} comes twice in {_listed(directory.files)}: keep the files of one "
             "edition, and either the national file or those by area"
@@ -327,7 +327,7 @@ def _refuse_odd_codes(
     odd = connection.execute(
         """
         SELECT postcode, lsoa11 FROM read_parquet($path)
-        WHERE postcode IS NULL OR length(postcode) NOT BETWEEN 6 AND 8 OR postcode[-4] <> ' '
+        WHERE postcode IS NULL OR NOT regexp_full_match(postcode, '[A-Z0-9]{2,4} [A-Z0-9]{3}')
             OR (city IS NOT NULL AND NOT regexp_full_match(lsoa11, '[EW]01[0-9]{6}'))
         ORDER BY postcode LIMIT 1
         """,

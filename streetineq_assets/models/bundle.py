@@ -126,7 +126,7 @@ def network_bytes(store: DataStore, trained: Artefact, city: str, outcome: str) 
 
     profile = Profile.model_validate(trained.manifest.recipe.config["profile"])
     joint = store.open(JOINT, city)
-    width = open_codes(store.open("hdf5_shards", city), 0).reader.width
+    width = open_codes([store.open("hdf5_shards", city)], 0).reader.width
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for fold, network in networks_of(joint, outcome, profile, width).items():
@@ -214,7 +214,7 @@ def _about(
     store: DataStore, trained: Artefact, city: str, outcome: str, metrics: pd.DataFrame | None
 ) -> dict[str, Any]:
     study, manifest = load_study(store.study_file), trained.manifest
-    reader = open_codes(store.open("hdf5_shards", city), 0).reader
+    reader = open_codes([store.open("hdf5_shards", city)], 0).reader
     edges = store.open("lsoa_labels").table("decile_edges.parquet")
     mine = edges[(edges["city"] == city) & (edges["outcome"] == outcome)]
     return {

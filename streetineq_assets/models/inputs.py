@@ -121,9 +121,9 @@ def unavailable(store: DataStore, city: str, outcome: str) -> Unavailable | None
     return None
 
 
-def open_codes(shards: Artefact, budget_bytes: int) -> Codes:
-    """A city's codes, kept for the next outcome that is trained in this process."""
-    return _codes((_files(shards),), budget_bytes)
+def open_codes(shards: Sequence[Artefact], budget_bytes: int) -> Codes:
+    """Codes of one or several cities as one, kept for the next training in this process."""
+    return _codes(tuple(map(_files, shards)), budget_bytes)
 
 
 def _files(shards: Artefact) -> tuple[Path, tuple[str, ...], str]:
@@ -133,7 +133,7 @@ def _files(shards: Artefact) -> tuple[Path, tuple[str, ...], str]:
 
 @lru_cache(maxsize=1)
 def _codes(cities: tuple[tuple[Path, tuple[str, ...], str], ...], budget_bytes: int) -> Codes:
-    """Codes of one or several cities as one; the digests make the cache miss when they changed."""
+    """The digests make the cache miss when the content changed."""
     files, tables = [], []
     for folder, names, _ in cities:
         rows = pd.read_parquet(folder / "rows.parquet")
@@ -183,7 +183,7 @@ def make_examples(
 
     Ids are a city's own, so labels are joined city by city, and rows say which city they are of.
     """
-    codes = _codes(tuple(_files(read.shards) for read in reads), budget_bytes)
+    codes = open_codes([read.shards for read in reads], budget_bytes)
     frames, classes, accounts, start = [], [], [], 0
     for read in reads:
         stop = start + len(read.shards.table("rows.parquet", columns=["row"]))

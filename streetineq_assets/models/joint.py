@@ -22,8 +22,6 @@ from streetineq_assets.models.training import Trained
 from streetineq_assets.store import Artefact, DataStore, Recipe
 from streetineq_assets.study import Profile
 
-_SCORES = "joint_model.parquet"
-
 
 def find_or_train(
     store: DataStore,
@@ -45,7 +43,9 @@ def find_or_train(
     if store.current(*place, recipe):
         tell(f"the joint networks of {place[1]} are there already: nothing is trained")
     else:
-        store.publish(*place, recipe, lambda folder: write_joint(train(), folder).summary())
+        store.publish(
+            *place, recipe, lambda folder: write_joint(train(), folder, place[0]).summary()
+        )
         store.clear_workspace(*place)
     published = store.open(*place)
     states = {fold: load_state(path) for fold, path in _state_files(published).items()}
@@ -65,12 +65,12 @@ def networks_of(
     return found
 
 
-def write_joint(trained: Trained, folder: Path) -> Findings:
-    """Write the state of each fold, and `joint_model.parquet`: the scores with their outcome."""
+def write_joint(trained: Trained, folder: Path, asset: str) -> Findings:
+    """Write the state of each fold, and `<asset>.parquet`: the scores with their outcome."""
     for fold, state in trained.states.items():
         save_state(folder / f"fold_{fold}.npz", state)
     scores = [trained.scores(outcome).assign(outcome=outcome) for outcome in trained.outcomes]
-    pd.concat(scores, ignore_index=True).to_parquet(folder / _SCORES, index=False)
+    pd.concat(scores, ignore_index=True).to_parquet(folder / f"{asset}.parquet", index=False)
     history = trained.history()
     return Findings(
         figures={

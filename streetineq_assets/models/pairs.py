@@ -28,6 +28,7 @@ from streetineq_assets.models.inputs import (
     Examples,
     Unavailable,
     make_examples,
+    open_codes,
     read_inputs,
     unavailable,
 )
@@ -43,7 +44,7 @@ ASSET = "trained_model"
 JOINT = "joint_model"
 JOINT_CHECKS = {"available": ("Labels, codes and folds are there.", False)}
 # Part of the fingerprint of unfinished trainings: raise it when the same inputs train differently.
-TRAINING_VERSION = "1"
+TRAINING_VERSION = "2"
 SCORE_COLUMNS = {
     "location_id": "identifier of the location",
     "fold": "the fold whose network had not seen the location's area",
@@ -110,7 +111,7 @@ class PairJob:
         from streetineq_assets.models.joint import write_joint
 
         examples, counts = make_examples(self.reads, self.outcomes, self.budget_bytes)
-        found = write_joint(self._train(examples, device, tell), folder)
+        found = write_joint(self._train(examples, device, tell), folder, JOINT)
         found.figures |= {"profile": self.profile_name, **counts, **device.report()}
         return found
 
@@ -261,7 +262,7 @@ def open_pair(
         reads = tuple(read_inputs(store, c, outcomes) for c in _cities(store, study, city, outcome))
         inputs = {name: digest for read in reads for name, digest in read.digests().items()}
         budget = study.training.memory_budget_mb * 2**20
-        config["in_memory"] = make_examples(reads, outcomes, budget)[0].codes.resident
+        config["in_memory"] = open_codes([read.shards for read in reads], budget).resident
     return PairJob(store, study, city, outcome, outcomes, profile, name, inputs, config, reads, why)
 
 

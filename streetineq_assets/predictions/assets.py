@@ -3,11 +3,14 @@
 What belongs here: reading slices, calling the domain, publishing. What does not: any rule of it.
 """
 
+from dataclasses import replace
+
 import dagster as dg
 import pandas as pd
 
 from streetineq_assets.findings import Findings
 from streetineq_assets.models.folds import LEAKY, FoldTable
+from streetineq_assets.models.inputs import city_labels
 from streetineq_assets.partitions import Partitions, city_of
 from streetineq_assets.predictions import evaluation, figures, findings, joint, locations, tables
 from streetineq_assets.predictions.aggregation import lsoa_table, mean_probabilities
@@ -147,7 +150,7 @@ def joint_evaluation(context: dg.AssetExecutionContext, study: StudyResource):
     """
     city, store, settings = context.partition_key, study.store, study.study
     trained = store.open("joint_model", city)
-    grounds = {outcome: _ground(study, city, outcome) for outcome in settings.cities[city].outcomes}
+    grounds, folds = _grounds(study, city), store.open("area_folds", city)
     separate = {
         outcome: store.open("lsoa_evaluation", f"{city}/{outcome}")
         for outcome in grounds
@@ -158,9 +161,7 @@ def joint_evaluation(context: dg.AssetExecutionContext, study: StudyResource):
         found = _inherited(trained)
         metrics, checks = joint.judge_outcomes(trained.table(), grounds)
         metrics.to_parquet(folder / "joint_evaluation.parquet", index=False)
-        found.checks += checks or locations.check(
-            tables.empty(tables.LOCATIONS), _tested(store.open("area_folds", city))
-        )
+        found.checks += checks or locations.check(tables.empty(tables.LOCATIONS), _tested(folds))
         own = [artefact.table("metrics.parquet") for artefact in separate.values()]
         if own and len(metrics):
             found.tables["comparison"] = joint.side_by_side(metrics, pd.concat(own))
@@ -171,8 +172,8 @@ def joint_evaluation(context: dg.AssetExecutionContext, study: StudyResource):
         make,
         inputs={
             "joint_model": trained.digest,
-            "locations": digest_frame(_places(study, city)),
-            "area_folds": store.open("area_folds", city).digest,
+            "locations": digest_frame(next(iter(grounds.values())).places),
+            "area_folds": folds.digest,
             **{f"labels/{key}": digest_frame(ground.labels) for key, ground in grounds.items()},
             **{f"lsoa_evaluation/{key}": found.digest for key, found in separate.items()},
         },
@@ -267,19 +268,30 @@ def _places(study: StudyResource, city: str) -> pd.DataFrame:
     return places[places["status"] == "matched"].drop(columns="status")
 
 
-def _ground(study: StudyResource, city: str, outcome: str) -> Ground:
+def _grounds(study: StudyResource, city: str) -> dict[str, Ground]:
+    """Outcome to what scores of it are judged against; the city's slices are read once."""
     settings, folds = study.study, study.store.open("area_folds", city)
-    return Ground(
+    labels = study.store.open("lsoa_labels")
+    of_city = Ground(
         city=city,
-        outcome=outcome,
+        outcome="",
         places=_places(study, city),
-        labels=_labels(study, city, outcome).dropna(),
+        labels=city_labels(labels, city, settings.cities[city].outcomes),
         tested=_tested(folds),
         positions=folds.table("centroids.parquet"),
         rule=settings.aggregation,
         scheme=settings.folds.scheme,
         seed=settings.seed,
     )
+    return {
+        outcome: replace(of_city, outcome=outcome, labels=_of_outcome(of_city.labels, outcome))
+        for outcome in settings.cities[city].outcomes
+    }
+
+
+def _of_outcome(labels: pd.DataFrame, outcome: str) -> pd.DataFrame:
+    mine = labels["outcome"] == outcome
+    return labels.loc[mine, ["lsoa11", "decile"]].reset_index(drop=True)
 
 
 def _tested(artefact: Artefact) -> pd.DataFrame:

@@ -34,9 +34,9 @@ def judge_outcomes(
     parts, checks = [tables.empty(tables.METRICS)], []
     for outcome, group in scores.groupby("outcome", sort=True):
         ground = grounds[str(outcome)]
-        labelled = ground.places["lsoa11"].isin(ground.labels["lsoa11"])
-        here = group["location_id"].isin(ground.places.loc[labelled, "location_id"])
-        judged = judge(group[here].drop(columns="outcome").reset_index(drop=True), ground)
+        unlabelled = ~ground.places["lsoa11"].isin(ground.labels["lsoa11"])
+        left_out = group["location_id"].isin(ground.places.loc[unlabelled, "location_id"])
+        judged = judge(group[~left_out].drop(columns="outcome").reset_index(drop=True), ground)
         parts.append(judged.metrics.assign(model=JOINT_NETWORK))
         checks += judged.checks
     return pd.concat(parts, ignore_index=True), worst(checks)

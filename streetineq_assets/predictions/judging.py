@@ -61,10 +61,12 @@ def judge(scores: pd.DataFrame, ground: Ground) -> Judgement:
     frame = joins.join(
         scores, ground.places, ground.labels, city=ground.city, outcome=ground.outcome
     )
-    areas = lsoa_table(frame[frame["lsoa11"].notna()], rule=ground.rule)
+    # Whoever has no area fails the check `location_identity`; the others are judged all the same.
+    placed = frame[frame["lsoa11"].notna()].reset_index(drop=True)
+    areas = lsoa_table(placed, rule=ground.rule)
     found = evaluate_pair(
         areas,
-        mean_probabilities(frame, areas["lsoa11"]),
+        mean_probabilities(placed, areas["lsoa11"]),
         _NO_BASELINES,
         ground.positions,
         rule=ground.rule,
@@ -78,6 +80,6 @@ def worst(checks: list[Check]) -> list[Check]:
     """Of checks with the same name the first that failed, else the first."""
     kept: dict[str, Check] = {}
     for check in checks:
-        if kept.get(check.name, check).passed:
-            kept[check.name] = kept.get(check.name, check) if check.passed else check
+        if check.name not in kept or (kept[check.name].passed and not check.passed):
+            kept[check.name] = check
     return list(kept.values())

@@ -21,6 +21,7 @@ from streetineq_assets.models.inputs import (
     CityInputs,
     Unavailable,
     make_examples,
+    open_codes,
     read_inputs,
     unavailable,
 )
@@ -175,7 +176,7 @@ def open_transfer(store: DataStore, study: Study, key: str) -> TransferJob:
     config |= {
         "source": source.name,
         "profile": tuning_profile(study.transfer, source.profile).model_dump(),
-        "in_memory": make_examples((read,), (outcome,), budget)[0].codes.resident,
+        "in_memory": open_codes([read.shards], budget).resident,
     }
     inputs = read.digests() | {"source": source.digest, "weights": digest_frame(places)}
     return TransferJob(store, study, city, outcome, source, inputs, config, read, places)

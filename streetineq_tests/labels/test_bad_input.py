@@ -177,6 +177,10 @@ DIRECTORY_CASES = {
         repeat_row("AB2 1AA"),
         r"postcode AB2 1AA comes twice in .*ONSPD_AUG_2017_UK\.csv",
     ),
+    "a postcode that is none": (
+        replace('"AB3 1AA"', '"AB3 1a-"', count=-1),
+        r"row of postcode 'AB3 1a-' with LSOA 'E01000003' is malformed",
+    ),
     "an LSOA that is none": (
         replace('"E01000003"', '"E01-3"'),
         r"row of postcode 'AB3 1AA' with LSOA 'E01-3' is malformed",

@@ -69,6 +69,13 @@ def test_a_score_of_another_fold_fails_the_check() -> None:
     assert [check.name for check in checks if not check.passed] == ["out_of_fold"]
 
 
+def test_a_score_of_an_unknown_location_fails_the_check() -> None:
+    given = scores()
+    given.loc[60, "location_id"] = "nowhere"
+    _, checks = judge_outcomes(given, grounds())
+    assert "location_identity" in [check.name for check in checks if not check.passed]
+
+
 def test_the_two_stand_side_by_side() -> None:
     metrics, _ = judge_outcomes(scores(), grounds())
     own = metrics.assign(model="network", value=metrics["value"] - 0.25)

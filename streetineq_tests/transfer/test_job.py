@@ -46,7 +46,7 @@ def test_the_networks_of_each_shares_first_draw_are_kept(store: DataStore, tuned
     network = load_network(tuned.file("share_1_fold_3.keras"))
     scores = tuned.table("tuned_locations.parquet").query("fraction == 1 and draw == 0")
     mine = scores.query("fold == 3").set_index("location_id")["h"]
-    reader = open_codes(store.open("hdf5_shards", "beta"), 2**30).reader
+    reader = open_codes([store.open("hdf5_shards", "beta")], 2**30).reader
     features = pd.Series(list(reader.read()), index=reader.location_ids)
     given = np.stack(features[mine.index])
     np.testing.assert_allclose(np.asarray(network(given))[:, 0], mine, atol=1e-4)

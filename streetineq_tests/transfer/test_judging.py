@@ -71,15 +71,28 @@ def test_metrics_of_each_draw_are_those_of_scipy_and_scikit_learn() -> None:
         assert found.loc[(fraction, draw, "kappa_quadratic"), "value"] == pytest.approx(kappa)
 
 
-def test_a_network_that_scored_an_area_of_another_fold_fails_the_check() -> None:
+@pytest.mark.parametrize(("fraction", "draw"), [(0.0, 0), (0.0, 1), (1.0, 0), (1.0, 1)])
+def test_a_network_that_scored_an_area_of_another_fold_fails_the_check(
+    fraction: float, draw: int
+) -> None:
     scores = scored()
-    astray = (scores["fraction"] == 1.0) & (scores["draw"] == 1) & (scores["location_id"] == "l0")
+    here = (scores["fraction"] == fraction) & (scores["draw"] == draw)
+    astray = here & (scores["location_id"] == "l0")
     scores.loc[astray, "fold"] = 4
     _, checks = judge_draws(scores, GROUND)
     (failed,) = (check for check in checks if not check.passed)
     assert failed.name == "out_of_fold"
     assert failed.blocking
     assert failed.figures["n_astray"] == 1
+
+
+def test_a_score_of_an_unknown_location_fails_the_check() -> None:
+    scores = scored()
+    scores.loc[0, "location_id"] = "nowhere"
+    tables, checks = judge_draws(scores, GROUND)
+    failed = {check.name: check.blocking for check in checks if not check.passed}
+    assert failed["location_identity"] is True
+    assert len(tables["areas"]) == 4 * N
 
 
 def test_where_every_share_was_too_small_the_tables_are_empty() -> None:

@@ -29,7 +29,7 @@ def test_a_share_of_zero_is_the_sources_network_as_it_is(
     scores = tuned.table("tuned_locations.parquet")
     networks = read_source(store, study, "beta", "crime").weights()
     profile = pairs.open_pair(store, study, "alpha/crime").profile
-    reader = open_codes(store.open("hdf5_shards", "beta"), 2**30).reader
+    reader = open_codes([store.open("hdf5_shards", "beta")], 2**30).reader
     row = {location: n for n, location in enumerate(reader.location_ids)}
     for draw, fold in ((0, 0), (1, 0), (1, 4)):
         network = build_network(profile, published.WIDTH)
