@@ -88,7 +88,7 @@ def test_it_says_what_it_is(bundle: Bundle) -> None:
 
 
 def test_predictions_are_the_mean_of_the_networks(store: DataStore, bundle: Bundle) -> None:
-    codes = open_codes(store.open("hdf5_shards", "alpha"), 2**30)
+    codes = open_codes([store.open("hdf5_shards", "alpha")], 2**30)
     table = predict(bundle, codes)
     assert table["location_id"].tolist() == codes.reader.location_ids.tolist()
     features = codes.reader.read()
@@ -173,10 +173,10 @@ def test_a_joint_pair_exports_its_own_networks(tmp_path: Path) -> None:
     store = published.write_study(tmp_path, toml=toml)
     train(store, "alpha/education")
     bundle = open_bundle(export_bundle(store, "alpha", "education", tmp_path / "e.streetineq"))
-    table = predict(bundle, open_codes(store.open("hdf5_shards", "alpha"), 2**30))
+    table = predict(bundle, open_codes([store.open("hdf5_shards", "alpha")], 2**30))
     scores = store.open("trained_model", "alpha/education").table("scores.parquet")
     own = bundle.networks()
-    features = open_codes(store.open("hdf5_shards", "alpha"), 2**30).reader.read()
+    features = open_codes([store.open("hdf5_shards", "alpha")], 2**30).reader.read()
     fold = scores.set_index("location_id")["fold"][table["location_id"]].to_numpy()
     h = np.array([np.asarray(own[f](features[i : i + 1]))[0, 0] for i, f in enumerate(fold)])
     expected = scores.set_index("location_id")["h"][table["location_id"]]
