@@ -6,15 +6,14 @@ from streetineq_assets.definitions import build_definitions
 from streetineq_assets.demo.run import QUIET, PlannedRun, planned_runs
 
 
-def run_chain(root, instance=None) -> dict[str, dg.ExecuteInProcessResult]:
+def run_chain(root) -> dict[str, dg.ExecuteInProcessResult]:
     """Run every job on every partition, in order; the first failure fails the test."""
     definitions = build_definitions(root)
-    instance = instance or dg.DagsterInstance.ephemeral()
-    return {str(run): _execute(definitions, instance, run) for run in planned_runs(definitions)}
+    return {str(run): _execute(definitions, run) for run in planned_runs(definitions)}
 
 
-def _execute(definitions, instance, run: PlannedRun) -> dg.ExecuteInProcessResult:
+def _execute(definitions, run: PlannedRun) -> dg.ExecuteInProcessResult:
     job = definitions.resolve_job_def(run.job)
     return job.execute_in_process(
-        instance=instance, partition_key=run.partition, run_config=QUIET, raise_on_error=True
+        partition_key=run.partition, run_config=QUIET, raise_on_error=True
     )

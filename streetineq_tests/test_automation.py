@@ -33,7 +33,6 @@ def definitions(study):
 def tick(study, definitions):
     """Evaluate the sensor once; the cursor lives on from tick to tick."""
     sensor = definitions.get_sensor_def("new_images")
-    instance = dg.DagsterInstance.ephemeral()
     cursor = [None]
 
     def evaluate():
@@ -47,7 +46,8 @@ def tick(study, definitions):
         cursor[0] = data.cursor
         return [(r.job_name, r.partition_key, r.run_key) for r in data.run_requests or []]
 
-    return evaluate
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield evaluate
 
 
 @pytest.fixture

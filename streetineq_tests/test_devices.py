@@ -61,14 +61,13 @@ def test_a_killed_process_loses_its_lease(tmp_path, two_gpus):
             print("held", flush=True)
             time.sleep(60)
     """
-    child = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(hold), str(tmp_path)], stdout=subprocess.PIPE
-    )
-    child.stdout.readline()
-    with lease(DeviceRequest(), tmp_path) as device:
-        assert device.indices == (1,)
-    child.kill()
-    child.wait()
+    ) as child:
+        child.stdout.readline()
+        with lease(DeviceRequest(), tmp_path) as device:
+            assert device.indices == (1,)
+        child.kill()
     with lease(DeviceRequest(), tmp_path) as device:
         assert device.indices == (0,)
 

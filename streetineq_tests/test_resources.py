@@ -69,14 +69,12 @@ def run(tmp_path, source):
             CheckSpec("expected_direction", "the direction is the expected one"),
         ],
     )
-    instance = dg.DagsterInstance.ephemeral()
 
     def materialize(partition="alpha"):
         return dg.materialize(
             [asset],
             partition_key=partition,
             resources={"study": StudyResource(root=str(tmp_path))},
-            instance=instance,
             raise_on_error=False,
         )
 

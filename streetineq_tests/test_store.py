@@ -190,14 +190,13 @@ def test_a_kill_at_any_moment_leaves_a_whole_artefact(tmp_path):
     store = DataStore(tmp_path)
     store.publish("table", "london", RECIPE, two_files())
     for round_number in range(10):
-        child = subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(PUBLISH_FOR_EVER), str(tmp_path)],
             stdout=subprocess.PIPE,
-        )
-        child.stdout.readline()
-        time.sleep(0.02 + 0.013 * round_number)
-        child.send_signal(signal.SIGKILL)
-        child.wait()
+        ) as child:
+            child.stdout.readline()
+            time.sleep(0.02 + 0.013 * round_number)
+            child.send_signal(signal.SIGKILL)
         artefact = store.open("table", "london")
         contents = {artefact.file(name).read_text() for name in artefact.manifest.files}
         assert len(contents) == 1

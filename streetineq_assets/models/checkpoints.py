@@ -139,7 +139,8 @@ def save_state(path: Path, state: FoldState) -> None:
 
 def load_state(path: Path) -> FoldState:
     """A state; every array is read, so that the archive's checksums are checked."""
-    with np.load(path, allow_pickle=False) as archive:
+    # NumPy leaves a file that it opened itself open when the archive is damaged.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         header = json.loads(archive["header"].tobytes())
         lengths = header.pop("lengths")
         lists = {name: [archive[f"{name}_{n}"] for n in range(lengths[name])] for name in _LISTS}

@@ -8,7 +8,6 @@ the chain runs on real official files from end to end, and the figures say nothi
 import shutil
 from pathlib import Path
 
-import dagster as dg
 import numpy as np
 import pandas as pd
 import pytest
@@ -54,11 +53,11 @@ def london(tmp_path_factory, shared_data):
     for source, folder in PLACES.items():
         store.inputs(folder).mkdir(parents=True)
         shutil.copy(shared_data / source, store.inputs(folder))
-    definitions, instance = build_definitions(root), dg.DagsterInstance.ephemeral()
+    definitions = build_definitions(root)
 
     def run(job, partition=None):
         definitions.resolve_job_def(job).execute_in_process(
-            instance=instance, partition_key=partition, run_config=QUIET
+            partition_key=partition, run_config=QUIET
         )
 
     run("refresh_labels")

@@ -29,7 +29,6 @@ def run(
         selection=[asset],
         partition_key=partition,
         resources={"study": StudyResource(root=str(store.root)), "gpu": GpuResource(kind="cpu")},
-        instance=dg.DagsterInstance.ephemeral(),
         run_config={"ops": {asset: {"config": config}}} if config else None,
         raise_on_error=not fails,
     )

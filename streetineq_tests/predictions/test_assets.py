@@ -27,7 +27,6 @@ def run(store, pair: str, *, raise_on_error: bool = True) -> dg.ExecuteInProcess
         selection=published.OF_PAIRS,
         partition_key=pair,
         resources={"study": StudyResource(root=str(store.root))},
-        instance=dg.DagsterInstance.ephemeral(),
         raise_on_error=raise_on_error,
     )
 

@@ -16,7 +16,6 @@ def run(store) -> dg.ExecuteInProcessResult:
     return dg.materialize(
         build_assets(Partitions(load_study(store.study_file))),
         resources={"study": StudyResource(root=str(store.root))},
-        instance=dg.DagsterInstance.ephemeral(),
     )
 
 

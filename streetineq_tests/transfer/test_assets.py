@@ -20,7 +20,6 @@ def run(
         selection=assets,
         partition_key=key,
         resources={"study": StudyResource(root=str(store.root)), "gpu": GpuResource(kind="cpu")},
-        instance=dg.DagsterInstance.ephemeral(),
     )
 
 
