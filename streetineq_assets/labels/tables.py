@@ -75,16 +75,19 @@ def build_tables(readings: Mapping[str, Reading], areas: pd.DataFrame, study: St
         for key, outcome in OUTCOMES.items()
         for city, result in _by_city(key, outcome, readings.get(key), lsoas, study).items()
     }
-    labels, edges, availability, denominators = [], [], [], []
     # By city, and then in the paper's order of outcomes: sorting is stable.
-    for (city, key), result in sorted(found.items(), key=lambda item: item[0][0]):
-        availability.append(_availability(city, key, result))
-        if isinstance(result, pd.DataFrame):
-            outcome, named = OUTCOMES[key], {"city": city, "outcome": key}
-            labels.append(_labelled(result, outcome).assign(**named))
-            edges.append(decile_table(result["value"], worst=outcome.worst).assign(**named))
-            denominators.append(result[["lsoa11", "denominator"]].assign(**named))
-    shares = _stacked(denominators, ["city", "outcome", "lsoa11", "denominator"])
+    ordered = dict(sorted(found.items(), key=lambda item: item[0][0]))
+    held = {pair: values for pair, values in ordered.items() if isinstance(values, pd.DataFrame)}
+    worst = {(city, key): OUTCOMES[key].worst for city, key in held}
+    labels = {
+        pair: values.assign(decile=deciles(values["value"], worst=worst[pair]))
+        for pair, values in held.items()
+    }
+    edges = {
+        pair: decile_table(values["value"], worst=worst[pair]) for pair, values in held.items()
+    }
+    availability = [_availability(city, key, result) for (city, key), result in ordered.items()]
+    shares = _stacked(held, ["city", "outcome", "lsoa11", "denominator"])
     return LabelTables(
         labels=_stacked(labels, list(COLUMNS)),
         edges=_stacked(edges, ["city", "outcome", "decile", "lower", "upper", "n_lsoas", "n_ties"]),
@@ -132,10 +135,6 @@ def _covered(outcome: Outcome, study: Study, city: str) -> bool:
     return any(code.startswith(outcome.authorities) for code in study.cities[city].authorities)
 
 
-def _labelled(values: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
-    return values.assign(decile=deciles(values["value"], worst=outcome.worst))
-
-
 def _availability(
     city: str, key: str, result: pd.DataFrame | _Unavailable
 ) -> dict[str, str | None]:
@@ -145,11 +144,12 @@ def _availability(
     return row | {"wanted": None, "reason": None}
 
 
-def _stacked(frames: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+def _stacked(frames: Mapping[tuple[str, str], pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    """One table below the other, with their city and outcome."""
     if not frames:
         return pd.DataFrame({name: pd.Series(dtype=_DTYPES[name]) for name in columns})
-    stacked = pd.concat(frames, ignore_index=True)[columns]
-    return stacked.astype({name: _DTYPES[name] for name in columns})
+    stacked = pd.concat(frames, names=["city", "outcome"]).reset_index(["city", "outcome"])
+    return stacked[columns].reset_index(drop=True).astype({name: _DTYPES[name] for name in columns})
 
 
 _DTYPES = {
