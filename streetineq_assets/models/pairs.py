@@ -6,7 +6,7 @@ Dagster.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -250,16 +250,17 @@ def open_pair(
     name = profile_name or study.training.profile
     profile = resolve_profile(study, name, overrides or {})
     config: dict[str, Any] = {"profile": profile.model_dump(), "seed": study.seed}
-    why = unavailable(store, city, outcome)
+    why = _why_not(store, study, city, outcome)
     outcomes = (outcome,)
     if why:
         inputs, reads = {"unavailable": f"{why.wanted}: {why.reason}"}, ()
     else:
         if study.training.joint:
             named = study.cities[city].outcomes
-            outcomes = tuple(o for o in named if unavailable(store, city, o) is None)
+            outcomes = tuple(o for o in named if _why_not(store, study, city, o) is None)
             config |= {"joint": True, "outcomes": list(outcomes)}
-        reads = tuple(read_inputs(store, c, outcomes) for c in _cities(store, study, city, outcome))
+        learned = {city: outcomes} | _elsewhere(store, study, city, outcomes)
+        reads = tuple(read_inputs(store, c, known) for c, known in learned.items())
         inputs = {name: digest for read in reads for name, digest in read.digests().items()}
         budget = study.training.memory_budget_mb * 2**20
         config["in_memory"] = open_codes([read.shards for read in reads], budget).resident
@@ -276,7 +277,7 @@ def open_joint(store: DataStore, study: Study, city: str) -> PairJob:
     """
     training = study.training.model_copy(update={"joint": True})
     named = study.cities[city].outcomes
-    there = [outcome for outcome in named if unavailable(store, city, outcome) is None]
+    there = [outcome for outcome in named if _why_not(store, study, city, outcome) is None]
     together = study.model_copy(update={"training": training})
     job = open_pair(store, together, f"{city}/{(there or named)[0]}")
     if job.why or job.profile.balance == "weights":
@@ -288,15 +289,37 @@ def open_joint(store: DataStore, study: Study, city: str) -> PairJob:
     return replace(job, why=why, reads=(), inputs={"unavailable": why.reason})
 
 
-def _cities(store: DataStore, study: Study, city: str, outcome: str) -> tuple[str, ...]:
-    """The city itself, and for the scheme `city` the others that have this outcome.
+def _why_not(store: DataStore, study: Study, city: str, outcome: str) -> Unavailable | None:
+    """As `unavailable`; for the scheme `city` also when there is no other city to learn from."""
+    why = unavailable(store, city, outcome)
+    if why or study.folds.scheme != "city" or _elsewhere(store, study, city, (outcome,)):
+        return why
+    return Unavailable(
+        f"another city with {outcome} and images in study.toml, or another scheme under [folds]",
+        f"the scheme `city` learns from the other cities, and none of them has {outcome}",
+    )
+
+
+def _elsewhere(
+    store: DataStore, study: Study, city: str, outcomes: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    """For the scheme `city` the other cities, and which of these outcomes each can be learned by.
 
     Their folds, codes and labels are read through the store; the lineage shows the city's own.
     """
     if study.folds.scheme != "city":
-        return (city,)
-    named = [c for c in study.cities if c != city and outcome in study.cities[c].outcomes]
-    return (city, *(c for c in named if unavailable(store, c, outcome) is None))
+        return {}
+    known = {
+        other: tuple(
+            outcome
+            for outcome in outcomes
+            if outcome in study.cities[other].outcomes
+            and unavailable(store, other, outcome) is None
+        )
+        for other in study.cities
+        if other != city
+    }
+    return {other: found for other, found in known.items() if found}
 
 
 def resolve_profile(study: Study, name: str, overrides: Mapping[str, Any]) -> Profile:

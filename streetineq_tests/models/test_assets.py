@@ -256,12 +256,7 @@ def test_one_row_per_class_of_every_outcome_cannot_be_drawn(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("scheme", ["spatial_block", "location", "holdout", "city"])
 def test_every_scheme_trains_and_says_what_it_is(scheme: str, tmp_path: Path) -> None:
-    toml = published.STUDY.replace("[folds]", f'[folds]\nscheme = "{scheme}"')
-    toml = toml.replace("block_km = 2.0", "block_km = 3.0")
-    toml += '\n[cities.beta]\ntitle = "Beta"\nauthorities = ["E09000003"]\noutcomes = ["crime"]\n'
-    store = published.write_study(tmp_path, toml=toml, beta=True)
-    for city in ("alpha", "beta", "hamlet"):
-        run(store, "area_folds", city)
+    store = with_beta(tmp_path, scheme)
     result = run(store, "trained_model", "alpha/crime")
     shown, passed = metadata(result, "trained_model"), checks(result)
     assert all(value for name, value in passed.items() if name != "learned"), passed
@@ -277,3 +272,55 @@ def test_every_scheme_trains_and_says_what_it_is(scheme: str, tmp_path: Path) ->
     assert set(own["baseline"]) == set(BASELINES)
     assert own["lsoa11"].str.startswith("A").all()
     assert not own.duplicated(["baseline", "lsoa11"]).any()
+
+
+def test_an_outcome_that_no_other_city_has_cannot_be_learned_from_them(tmp_path: Path) -> None:
+    store = with_beta(tmp_path, "city")
+    result = run(store, "trained_model", "alpha/education")
+    assert checks(result)["available"] is False
+    shown = metadata(result, "trained_model")
+    assert "none of them has education" in shown["reason"]
+    assert "another city with education" in shown["wanted"]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "together"),
+    [('"crime"', ["crime"]), ('"crime", "education"', ["crime", "education"])],
+)
+def test_joint_networks_of_a_city_left_out_learn_what_any_other_city_has(
+    outcomes: str, together: list[str], tmp_path: Path
+) -> None:
+    store = with_beta(tmp_path, "city", outcomes=outcomes, joint=True)
+    for outcome in together:
+        run(store, "trained_model", f"alpha/{outcome}")
+        scores = store.open("trained_model", f"alpha/{outcome}").table("scores.parquet")
+        assert len(scores) == 150
+    made = store.manifest("joint_model", "alpha")
+    assert made.recipe.config["outcomes"] == together
+    assert {name.split("/")[0] for name in made.recipe.inputs} == {"alpha", "beta", "hamlet"}
+    run(store, "trained_model", "alpha/education")
+    shown = metadata(run(store, "joint_model", "alpha"), "joint_model")
+    assert shown["skipped"] is True, "each pair found the networks of the first"
+    assert store.manifest("joint_model", "alpha") == made
+
+
+def with_beta(
+    root: Path, scheme: str, *, outcomes: str = '"crime"', joint: bool = False
+) -> DataStore:
+    """The study with a third city, and its folds by a scheme."""
+    toml = published.STUDY.replace("[folds]", f'[folds]\nscheme = "{scheme}"')
+    toml = toml.replace("block_km = 2.0", "block_km = 3.0")
+    if joint:
+        toml = toml.replace(
+            "[training.overrides]", "[training]\njoint = true\n\n[training.overrides]"
+        )
+    toml += f"""
+[cities.beta]
+title = "Beta"
+authorities = ["E09000003"]
+outcomes = [{outcomes}]
+"""
+    store = published.write_study(root, toml=toml, beta=True)
+    for city in ("alpha", "beta", "hamlet"):
+        run(store, "area_folds", city)
+    return store
