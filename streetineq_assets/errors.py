@@ -4,6 +4,14 @@ Each carries one complete sentence: what is wrong, where, and what to do. Progra
 here: they stay the exceptions of Python and of the libraries.
 """
 
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 class StreetineqError(Exception):
     """Base of all errors whose message is meant for the person who runs the study."""
@@ -31,3 +39,20 @@ class DeviceError(StreetineqError):
 
 class TrainingError(StreetineqError):
     """A training cannot start or go on: the message names the fold and what to change."""
+
+
+@contextmanager
+def clear_disk_errors(path: Path) -> Iterator[None]:
+    """Say in one sentence that the disk is full; h5py says it in many, and not always as such."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        full = getattr(error, "errno", None) in _NO_SPACE or any(
+            os.strerror(number) in str(error) for number in _NO_SPACE
+        )
+        if not full:
+            raise
+        raise StoreError(
+            f"the disk is full while writing {path}: free some space and run it again; what was "
+            "published and the finished parts are kept"
+        ) from error

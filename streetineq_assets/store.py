@@ -6,8 +6,9 @@ content digests. What does not: what the files contain, and anything of Dagster.
 An artefact is one folder, `assets/<asset>[/<partition>]`, with a `manifest.json`. An artefact of
 one file keeps a stable file name and is replaced in one move. An artefact of several files is
 written to a fresh generation folder; the manifest, replaced last, names it, and older generations
-are swept. A crash at any moment leaves the old artefact, the new one, or files that do not match
-their manifest: then it counts as absent and is made again.
+are swept. A crash at any moment leaves the old artefact or the new one; between the two moves of an
+artefact of one file it leaves the new file and a draft of its manifest, which the next reader puts
+into its place. Files that match no manifest count as absent and are made again.
 """
 
 import contextlib
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from streetineq_assets.errors import StoreError
+from streetineq_assets.errors import StoreError, clear_disk_errors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,8 +45,9 @@ INPUT_FOLDERS = (
     "images",
 )
 _KEY = re.compile(r"^[a-z0-9_]+(/[a-z0-9_]+)?$")
+_MANIFEST = "manifest.json"
 _STAGING = ".staging-"
-_STALE_AFTER_S = 6 * 3600
+_STALE_AFTER_S = 7 * 24 * 3600  # longer than any artefact takes to make
 _LIBRARIES = ("dagster", "tensorflow", "keras", "h5py", "pandas", "numpy", "duckdb", "pyarrow")
 
 
@@ -157,7 +159,7 @@ class DataStore:
     def files_of(self, asset: str, suffix: str) -> list[Path]:
         """Every published file of an asset with this suffix, over all partitions, sorted."""
         found = []
-        for manifest_file in sorted((self.root / "assets" / asset).rglob("manifest.json")):
+        for manifest_file in sorted((self.root / "assets" / asset).rglob(_MANIFEST)):
             manifest = _read_manifest(manifest_file)
             if manifest:
                 base = manifest_file.parent / manifest.generation
@@ -166,7 +168,7 @@ class DataStore:
 
     def manifest(self, asset: str, partition: str | None = None) -> Manifest | None:
         """The manifest as it stands; the files are not looked at."""
-        return _read_manifest(self.folder(asset, partition) / "manifest.json")
+        return _read_manifest(self.folder(asset, partition) / _MANIFEST)
 
     def current(self, asset: str, partition: str | None, recipe: Recipe) -> Manifest | None:
         """The manifest, when it was made by this very recipe and its files still match it."""
@@ -174,6 +176,19 @@ class DataStore:
         if manifest is None or manifest.key != recipe.key or self.damage(manifest):
             return None
         return manifest
+
+    def intact(self, asset: str, partition: str | None = None) -> Manifest | None:
+        """The manifest, when its files match it; a publication that was cut off is finished."""
+        manifest = self.manifest(asset, partition)
+        if manifest is None or not self.damage(manifest):
+            return manifest
+        folder = self.folder(asset, partition)
+        for draft in sorted(folder.glob(f"{_STAGING}*.json")):
+            newer = _read_manifest(draft)
+            if newer and not self.damage(newer):
+                _name_manifest(draft, folder)
+                return newer
+        return None
 
     def damage(self, manifest: Manifest) -> str | None:
         """What does not match the manifest, in words; None when all does."""
@@ -192,15 +207,15 @@ class DataStore:
         Raises:
             StoreError: nothing was published, or its files no longer match its manifest.
         """
-        manifest = self.manifest(asset, partition)
+        folder = self.folder(asset, partition)
+        manifest = self.intact(asset, partition)
+        if manifest:
+            return Artefact(folder / manifest.generation, manifest)
         label = f"{asset}[{partition}]" if partition else asset
-        if manifest is None:
-            where = self.folder(asset, partition)
-            raise StoreError(f"{label} is not there ({where}): materialise {label} first")
-        damage = self.damage(manifest)
-        if damage:
-            raise StoreError(f"{damage}: materialise {label} again")
-        return Artefact(self.folder(asset, partition) / manifest.generation, manifest)
+        published = self.manifest(asset, partition)
+        if published is None:
+            raise StoreError(f"{label} is not there ({folder}): materialise {label} first")
+        raise StoreError(f"{self.damage(published)}: materialise {label} again")
 
     def publish(
         self,
@@ -216,6 +231,9 @@ class DataStore:
                 JSON-able summary, kept so that a skip can report it again. Its `digest`, when set,
                 stands for the content: for formats whose bytes carry the time of day. By default
                 the content's digest is made of the files' sha256.
+
+        Raises:
+            StoreError: the disk is full; the old artefact stays.
         """
         folder = self.folder(asset, partition)
         folder.mkdir(parents=True, exist_ok=True)
@@ -223,22 +241,22 @@ class DataStore:
         staging = folder / f"{_STAGING}{uuid.uuid4().hex[:12]}"
         staging.mkdir()
         try:
-            summary = dict(write(staging))
-            files = _seal(staging)
-            generation = "" if len(files) == 1 else uuid.uuid4().hex[:12]
-            manifest = Manifest(
-                asset=asset,
-                partition=partition,
-                recipe=recipe,
-                key=recipe.key,
-                digest=summary.get("digest") or _digest_of(files),
-                generation=generation,
-                files=files,
-                summary=summary,
-                library_versions=library_versions(),
-                published_at=dt.datetime.now(dt.UTC),
-            )
-            _move_into_place(staging, folder, manifest)
+            with clear_disk_errors(folder):
+                summary = dict(write(staging))
+                files = _seal(staging)
+                manifest = Manifest(
+                    asset=asset,
+                    partition=partition,
+                    recipe=recipe,
+                    key=recipe.key,
+                    digest=summary.get("digest") or _digest_of(files),
+                    generation="" if len(files) == 1 else uuid.uuid4().hex[:12],
+                    files=files,
+                    summary=summary,
+                    library_versions=library_versions(),
+                    published_at=dt.datetime.now(dt.UTC),
+                )
+                _move_into_place(staging, folder, manifest)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         _sweep_superseded(folder, manifest)
@@ -352,18 +370,24 @@ def _digest_of(files: dict[str, FileEntry]) -> str:
 
 
 def _move_into_place(staging: Path, folder: Path, manifest: Manifest) -> None:
-    if manifest.generation:
-        staging.rename(folder / manifest.generation)
-    else:
-        name = next(iter(manifest.files))
-        (staging / name).replace(folder / name)
+    # The draft comes first: after it, two renames are left, and `intact` finishes the second.
     draft = folder / f"{_STAGING}{uuid.uuid4().hex[:12]}.json"
     with draft.open("w", encoding="utf-8") as file:
         file.write(manifest.model_dump_json(indent=2))
         file.flush()
         os.fsync(file.fileno())
-    draft.replace(folder / "manifest.json")
+    if manifest.generation:
+        staging.rename(folder / manifest.generation)
+    else:
+        name = next(iter(manifest.files))
+        (staging / name).replace(folder / name)
+    _name_manifest(draft, folder)
     _fsync_folder(folder)
+
+
+def _name_manifest(draft: Path, folder: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):  # the publisher or another reader was faster
+        draft.replace(folder / _MANIFEST)
 
 
 def _fsync_folder(folder: Path) -> None:
@@ -378,7 +402,7 @@ def _sweep_superseded(folder: Path, manifest: Manifest) -> None:
     """Remove what the manifest does not name; work in progress and others' staging stay."""
     keep = {manifest.generation} if manifest.generation else set(manifest.files)
     for path in folder.iterdir():
-        if path.name in keep or path.name == "manifest.json" or path.name.startswith("."):
+        if path.name in keep or path.name == _MANIFEST or path.name.startswith("."):
             continue
         _remove(path)
 

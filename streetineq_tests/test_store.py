@@ -1,11 +1,13 @@
 """Publishing is atomic, skipping is exact, and what does not match its manifest is not opened."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -119,12 +121,34 @@ def test_a_failed_write_keeps_the_last_good_artefact(store):
 
     def fail(folder):
         (folder / "table.txt").write_text("half")
-        raise OSError(28, "No space left on device")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(StoreError, match=r"disk is full while writing .*table: free some space"):
         store.publish("table", None, Recipe(code_version="2"), fail)
     assert store.open("table").file("table.txt").read_text() == "good"
     assert {path.name for path in store.folder("table").iterdir()} == {"table.txt", "manifest.json"}
+
+
+def test_a_publication_cut_off_between_its_two_moves_is_finished_by_the_next_reader(
+    store, monkeypatch
+):
+    store.publish("table", "london", RECIPE, one_file())
+    newer = Recipe(code_version="2")
+    replace = Path.replace
+
+    def cut_off(self, target):
+        if Path(target).name == "manifest.json":
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            store.publish("table", "london", newer, one_file("second"))
+    artefact = store.open("table", "london")
+    assert artefact.file("table.txt").read_text() == "second"
+    assert artefact.manifest.recipe == newer
+    assert store.current("table", "london", newer)
 
 
 @pytest.mark.parametrize("name", ["../escape", "a/b/c", "London", "", "a//b", "/etc"])

@@ -9,12 +9,10 @@ view for which a location was rejected or is missing. The attributes say how the
 (`IDENTITY`), and `content_sha256` covers all of the above.
 """
 
-import errno
 import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streetineq_assets.errors import StoreError
+from streetineq_assets.errors import StoreError, clear_disk_errors
 from streetineq_assets.images.catalogue import VIEWS
 
 IDENTITY = (
@@ -34,7 +32,6 @@ IDENTITY = (
     "mixed_precision",
     "width",
 )
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Rejection(NamedTuple):
@@ -151,23 +148,6 @@ class Bucket:
         """All features in order: the number of the first row, and a block (m, 4, width)."""
         for start in range(0, self._file["features"].shape[0], rows):
             yield start, self.read(slice(start, start + rows))
-
-
-@contextmanager
-def clear_disk_errors(path: Path) -> Iterator[None]:
-    """Say in one sentence that the disk is full; h5py says it in many, and not always as such."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        full = getattr(error, "errno", None) in _NO_SPACE or any(
-            os.strerror(number) in str(error) for number in _NO_SPACE
-        )
-        if not full:
-            raise
-        raise StoreError(
-            f"the disk is full while writing {path}: free some space and run it again; what was "
-            "published and the finished parts are kept"
-        ) from error
 
 
 def _sync(path: Path) -> None:

@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from streetineq_assets.codes.bucket import Bucket, clear_disk_errors
+from streetineq_assets.codes.bucket import Bucket
 from streetineq_assets.codes.figures import code_statistics
 from streetineq_assets.codes.reading import MISSING, reasons_by_location
 from streetineq_assets.codes.shards import shard_order
 from streetineq_assets.codes.statistics import FeatureStatistics, storage_type
+from streetineq_assets.errors import clear_disk_errors
 from streetineq_assets.figures import save_png
 from streetineq_assets.findings import Check, Findings, Scalar
 from streetineq_assets.images.catalogue import VIEWS, bucket_of

@@ -31,8 +31,8 @@ def earlier_files(store: DataStore, key: str, buckets: int) -> dict[str, Path]:
             continue
         own = manifest.partition == key
         other_cut = manifest.summary["figures"]["buckets"] != buckets
-        if (own or other_cut) and store.damage(manifest) is None:
-            found[manifest.partition] = store.open(_ASSET, manifest.partition).file(f"{_ASSET}.h5")
+        if (own or other_cut) and store.intact(_ASSET, manifest.partition):
+            found[manifest.partition] = store.folder(_ASSET, manifest.partition) / f"{_ASSET}.h5"
     return found
 
 
