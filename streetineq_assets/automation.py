@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 
 from streetineq_assets.codes.reuse import changed_buckets
+from streetineq_assets.errors import StreetineqError
 from streetineq_assets.images.catalogue import changed_listing, listing_file
 from streetineq_assets.partitions import Partitions, bucket_keys
 from streetineq_assets.resources import StudyResource
@@ -97,13 +98,17 @@ def build_sensors(jobs: Mapping[str, Any], parts: Partitions) -> list[dg.SensorD
         """List a city whose files changed; once it is listed, encode the buckets that differ.
 
         File names, sizes and times are compared, no image is opened. A change is requested once:
-        its digest is the run's key, and the cursor keeps the keys requested and not yet done.
+        its digest and the moment of the last publication are the run's key, and the cursor keeps
+        the keys requested and not yet done. A city that cannot be looked at stops no other.
         """
-        wanted = {
-            request.run_key: request
-            for city in parts.city.get_partition_keys()
-            for request in _requests(study.store, study.study, city)
-        }
+        wanted: dict[str, dg.RunRequest] = {}
+        for city in parts.city.get_partition_keys():
+            try:
+                requests = list(_requests(study.store, study.study, city))
+            except StreetineqError as error:
+                context.log.warning(f"{city} is passed over: {error}")
+                continue
+            wanted |= {request.run_key: request for request in requests}
         requested = set(json.loads(context.cursor)) if context.cursor else set()
         fresh = [key for key in wanted if key not in requested][:MOST_REQUESTS_PER_TICK]
         pending = sorted(requested.intersection(wanted).union(fresh))
@@ -123,8 +128,20 @@ def _requests(store: DataStore, study: Study, city: str) -> Iterator[dg.RunReque
         return
     listing = changed_listing(store, city)
     if listing:
-        yield dg.RunRequest(run_key=f"{city}@{listing}", partition_key=city, job_name="list_images")
+        yield _request(store, "list_images", "street_images", city, listing)
         return
     keys = bucket_keys(city, study.cities[city].buckets)
     for key, digest in changed_buckets(store, city, keys).items():
-        yield dg.RunRequest(run_key=f"{key}@{digest}", partition_key=key, job_name="extract_codes")
+        yield _request(store, "extract_codes", "image_codes", key, digest)
+
+
+def _request(store: DataStore, job: str, asset: str, key: str, digest: str) -> dg.RunRequest:
+    """A run's key is used once for ever, so it names what the run replaces: files may change back.
+
+    Args:
+        asset: what the job publishes for the partition `key`.
+        digest: of the files as they are now.
+    """
+    last = store.manifest(asset, key)
+    since = last.published_at.isoformat() if last else "never"
+    return dg.RunRequest(run_key=f"{key}@{digest}@{since}", partition_key=key, job_name=job)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+from pathlib import Path
 
 import dagster as dg
 import pandas as pd
@@ -165,10 +166,43 @@ def test_only_buckets_whose_slice_differs_are_requested(tick, study, images):
     assert tick() == []
 
 
-def test_a_change_back_and_forth_is_requested_each_time(tick, study, images):
+def test_a_change_back_and_forth_is_requested_each_time_by_a_key_of_its_own(tick, study, images):
     keys = bucket_keys("alpha", BUCKETS)
     encode(study, list_city(study, sizes=[1] * BUCKETS), keys)
-    list_city(study, sizes=[2] + [1] * (BUCKETS - 1))
-    assert len(tick()) == 1
-    list_city(study, sizes=[3] + [1] * (BUCKETS - 1))
-    assert len(tick()) == 1
+    run_keys = set()
+    for size in (2, 1, 2, 1):
+        listed = list_city(study, sizes=[size] + [1] * (BUCKETS - 1))
+        (request,) = tick()
+        run_keys.add(request[2])
+        encode(study, listed, ["alpha/000"])
+    assert len(run_keys) == 4, "Dagster never runs one key twice"
+
+
+def test_a_listing_that_changes_back_is_requested_by_a_key_of_its_own(tick, study, images):
+    run_keys = set()
+    for when in (1, 2, 1, 2):
+        os.utime(images / "7_a.jpg", ns=(when, when))
+        (request,) = [each for each in tick() if each[0] == "list_images"]
+        run_keys.add(request[2])
+        list_city(study, sizes=[1] * BUCKETS)
+    assert len(run_keys) == 4
+
+
+def test_a_damaged_listing_is_requested_again(tick, study, images):
+    encode(study, list_city(study, sizes=[1] * BUCKETS), bucket_keys("alpha", BUCKETS))
+    assert tick() == []
+    (study.store.folder("street_images", "alpha") / "street_images.parquet").write_bytes(b"cut")
+    assert [request[:2] for request in tick()] == [("list_images", "alpha")]
+
+
+def test_a_city_that_cannot_be_looked_at_stops_no_other(tick, study, images, monkeypatch):
+    scandir = os.scandir
+
+    def refuse(folder):
+        if Path(folder) == images.parent:
+            raise PermissionError
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    study.store.inputs("locations", "beta.csv").write_text("location_id,postcode\n7,AB1 2CD\n")
+    assert [request[:2] for request in tick()] == [("list_images", "beta")]

@@ -6,6 +6,8 @@ an error: it has the members before the damage, and `damage` says what is wrong 
 """
 
 import io
+import lzma
+import os
 import stat
 import tarfile
 import zipfile
@@ -24,7 +26,16 @@ MAX_MEMBER_BYTES = 2**26
 
 _BUFFER_BYTES = 2**20
 _ZERO_BLOCK = bytes(tarfile.BLOCKSIZE)
-_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError)
+# `NotImplementedError` is a method or a version of ZIP that Python does not know.
+_DAMAGE = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    OSError,
+)
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 _ENCRYPTED = 0x1
 
@@ -36,7 +47,7 @@ class Member:
     Attributes:
         modified_ns: by the member's own header; 0 when the header does not say.
         refused: None, or why its bytes are never read: `unsafe_path`, `link`, `special_file`,
-            `encrypted`, `too_large`, `cut_off`.
+            `encrypted`, `too_large`, `cut_off`, `odd_name` (no UTF-8).
     """
 
     name: str
@@ -56,6 +67,11 @@ class Listing:
 def is_archive(name: str) -> bool:
     """Whether a file of this name is read as an archive."""
     return name.lower().endswith(TAR_SUFFIXES + GZIPPED_TAR_SUFFIXES + ZIP_SUFFIXES)
+
+
+def printable(name: str) -> str:
+    r"""A name as text; bytes of it that are no UTF-8 are written as `\xe9`."""
+    return os.fsencode(name).decode("utf-8", errors="backslashreplace")
 
 
 def list_members(path: Path) -> Listing:
@@ -161,7 +177,7 @@ def _tar_member(info: tarfile.TarInfo) -> Member:
         refused = "link"
     elif not info.isreg():
         refused = "special_file"
-    return Member(info.name, info.size, int(info.mtime * 1e9), refused)
+    return Member(printable(info.name), info.size, int(info.mtime * 1e9), refused)
 
 
 def _read_tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes | None:
@@ -195,7 +211,7 @@ def _read_zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes |
     try:
         with archive.open(info) as file:
             data = file.read(MAX_MEMBER_BYTES + 1)
-    except (*_DAMAGE, NotImplementedError):  # a compression method that Python does not know
+    except _DAMAGE:
         return None
     return data if len(data) == info.file_size else None
 
@@ -212,6 +228,8 @@ def _unsafe(name: str, size_bytes: int) -> str | None:
     windows_drive = len(name) > 1 and name[1] == ":"
     if parts.is_absolute() or windows_drive or ".." in parts.parts:
         return "unsafe_path"
+    if printable(name) != name:
+        return "odd_name"
     return "too_large" if size_bytes > MAX_MEMBER_BYTES else None
 
 

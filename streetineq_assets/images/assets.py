@@ -40,6 +40,7 @@ IMAGE_COLUMNS = {
 IMAGE_CHECKS = (
     CheckSpec("accounting", "Every listed location has a row for each view.", blocking=True),
     CheckSpec("files_accounted", "Every file is a view or is counted as foreign.", blocking=True),
+    CheckSpec("images_kept", "At least half of the images listed before are there.", blocking=True),
     CheckSpec("city_listed", "The city has a list of locations."),
     CheckSpec("locations_complete", "Every listed location has all its images."),
     CheckSpec("archives_intact", "Every archive can be read to its end."),
@@ -67,10 +68,11 @@ def street_images(context: dg.AssetExecutionContext, study: StudyResource):
             listing["location_id"],
             city=city,
             buckets=buckets,
-            known_archives=_known_archives(store, city),
+            known_archives=_last_listing(store, city, "archive_members.parquet"),
         )
         catalogue.write(folder)
-        findings = listing_findings(catalogue)
+        before = _last_listing(store, city, "street_images.parquet")
+        findings = listing_findings(catalogue, before)
         if not findings.figures["listed"]:
             findings.figures |= {"status": "unavailable", "wanted": str(listing_file(store, city))}
         return findings
@@ -145,9 +147,9 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     ]
 
 
-def _known_archives(store: DataStore, city: str) -> pd.DataFrame | None:
-    """What archives held at the last listing, when that is there and intact."""
+def _last_listing(store: DataStore, city: str, table: str) -> pd.DataFrame | None:
+    """A table of the last listing, when that is there and intact."""
     try:
-        return store.open("street_images", city).table("archive_members.parquet")
+        return store.open("street_images", city).table(table)
     except StoreError:
         return None

@@ -23,7 +23,12 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.errors import SourceError
-from streetineq_assets.images.archives import MAX_MEMBER_BYTES, is_archive, list_members
+from streetineq_assets.images.archives import (
+    MAX_MEMBER_BYTES,
+    is_archive,
+    list_members,
+    printable,
+)
 from streetineq_assets.store import DataStore, digest_file, digest_frame
 
 VIEWS = ("a", "b", "c", "d")
@@ -82,7 +87,12 @@ class Catalogue:
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """A file below a city's image folder; `path` is relative, with forward slashes."""
+    r"""A file below a city's image folder.
+
+    Attributes:
+        path: relative, with forward slashes; bytes that are no UTF-8 are written as `\xe9`.
+        readable: False too for a link to nowhere, and for a name that is no UTF-8.
+    """
 
     path: str
     size_bytes: int
@@ -158,19 +168,23 @@ def listing_inputs(store: DataStore, city: str) -> dict[str, str]:
 
 
 def changed_listing(store: DataStore, city: str) -> str | None:
-    """A digest of a city's files when `street_images` has not seen them yet, else None."""
+    """A digest of a city's files when `street_images` has not seen them yet, else None.
+
+    A listing that was damaged since has not seen them either.
+    """
     inputs = listing_inputs(store, city)
-    manifest = store.manifest("street_images", city)
+    manifest = store.intact("street_images", city)
     if manifest and manifest.recipe.inputs == inputs:
         return None
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
 def fingerprint(files: Iterable[FileEntry]) -> str:
-    """sha256 over the path, size and modification time of every file."""
+    """sha256 over every file's path, size, modification time, and whether it can be read."""
     digest = hashlib.sha256()
     for file in files:
-        digest.update(f"{file.path}\0{file.size_bytes}\0{file.modified_ns}\n".encode())
+        state = f"{file.path}\0{file.size_bytes}\0{file.modified_ns}\0{file.readable}\n"
+        digest.update(state.encode())
     return digest.hexdigest()
 
 
@@ -204,7 +218,7 @@ def walk_files(root: Path) -> list[FileEntry]:
             continue
         seen.add((identity.st_dev, identity.st_ino))
         for entry in _entries(folder):
-            if entry.is_dir():
+            if _is_folder(entry):
                 pending.append((Path(entry.path), f"{prefix}{entry.name}/"))
             else:
                 files.append(_file_entry(entry, prefix))
@@ -219,13 +233,21 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         raise SourceError(f"{folder} cannot be read: allow this user to list it") from error
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
 def _file_entry(entry: os.DirEntry[str], prefix: str) -> FileEntry:
-    path = prefix + entry.name
+    name = prefix + entry.name
+    path = printable(name)
     try:
         status = entry.stat()
-    except FileNotFoundError:  # a link to nowhere, or gone since the folder was listed
+    except OSError:  # a link to nowhere or to itself, or gone since the folder was listed
         return FileEntry(path, 0, 0, readable=False)
-    readable = os.access(entry.path, os.R_OK, effective_ids=_EFFECTIVE)
+    readable = path == name and os.access(entry.path, os.R_OK, effective_ids=_EFFECTIVE)
     return FileEntry(path, status.st_size, status.st_mtime_ns, readable)
 
 
@@ -260,8 +282,10 @@ def _archive_members(
         kept = dict(tuple(known.groupby(["path", "archive_bytes", "archive_modified_ns"])))
     parts = []
     for file in filter(lambda file: is_archive(file.path), files):
-        state = (file.path, file.size_bytes, file.modified_ns)
-        parts.append(kept[state] if state in kept else _read_archive(root, file))
+        before = kept.get((file.path, file.size_bytes, file.modified_ns))
+        whole = before is not None and before["damage"].isna().all()
+        # One that was damaged is read again: the fault may have been the disk's or the network's.
+        parts.append(before if whole else _read_archive(root, file))
     empty = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _MEMBER_TYPES.items()})
     return pd.concat([empty, *parts], ignore_index=True)
 

@@ -10,12 +10,18 @@ from streetineq_assets.findings import Check, Findings, Scalar
 from streetineq_assets.images.catalogue import VIEWS, Catalogue
 
 DAMAGED = "damaged_archive"
+KEPT_SHARE = 0.5
+"""A listing that loses more than this share of its images at once is taken for a disk's fault."""
 _STATES = ("complete", "incomplete", "missing")
 _STATUSES = ("present", "missing", "unreadable")
 
 
-def listing_findings(catalogue: Catalogue) -> Findings:
-    """Accounts and checks of one city's listing."""
+def listing_findings(catalogue: Catalogue, before: pd.DataFrame | None = None) -> Findings:
+    """Accounts and checks of one city's listing.
+
+    Args:
+        before: `location_id, view, status` of the last listing, if there was one.
+    """
     images, foreign = catalogue.images, catalogue.foreign_files
     states = _states(images)
     archives = catalogue.archive_members[catalogue.archive_members["member"].isna()]
@@ -42,6 +48,7 @@ def listing_findings(catalogue: Catalogue) -> Findings:
             figures["listed"] > 0,
             f"{figures['listed']} locations are listed in inputs/locations/<city>.csv",
         ),
+        _images_kept(images, before),
         _all_complete(figures),
         _archives_intact(damaged),
         Check(
@@ -80,6 +87,23 @@ def _files_accounted(figures: dict[str, Scalar], images: pd.DataFrame) -> Check:
     views, foreign = int(images["path"].notna().sum()), figures["foreign_files"]
     text = f"{figures['files']} files = {views} views of listed locations + {foreign} others"
     return Check("files_accounted", figures["files"] == views + foreign, text, blocking=True)
+
+
+def _images_kept(images: pd.DataFrame, before: pd.DataFrame | None) -> Check:
+    """Of the views that were present, those whose location is listed still are present still."""
+    had = kept = 0
+    if before is not None:
+        present = before.loc[before["status"] == "present", ["location_id", "view"]]
+        both = present.merge(images[["location_id", "view", "status"]], on=["location_id", "view"])
+        had, kept = len(both), int((both["status"] == "present").sum())
+    text = f"{kept} of the {had} images that were there before are there"
+    passed = kept >= KEPT_SHARE * had
+    if not passed:
+        text += (
+            ": is the images' disk mounted? If they were removed on purpose, take their locations "
+            "off the list"
+        )
+    return Check("images_kept", passed, text, blocking=True)
 
 
 def _all_complete(figures: dict[str, Scalar]) -> Check:

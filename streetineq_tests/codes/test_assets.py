@@ -220,6 +220,18 @@ def test_a_new_image_touches_one_bucket(platform, fake):
     assert len(fake.encode.calls) == 1
 
 
+def test_a_disk_that_is_not_mounted_costs_no_codes(platform, fake):
+    platform.run_all()
+    platform.images.rename(platform.root / "away")
+    result = platform.run("street_images", "alpha")
+    assert not result.success
+    assert "disk mounted" in failure(result)
+    assert platform.run_buckets().success
+    (platform.root / "away").rename(platform.images)
+    again = platform.run_all()["image_codes"]
+    assert all(shown["skipped"] for shown in metadata(again, "image_codes").values())
+
+
 def test_shards_refuse_buckets_of_other_images(platform, fake):
     platform.run_all()
     before = platform.store.manifest("hdf5_shards", "alpha").digest

@@ -157,3 +157,33 @@ def test_an_encrypted_member_is_refused(tmp_path):
     path.write_bytes(data)
     assert list_members(path).members[0].refused == "encrypted"
     assert dict(read_members(path, ["1_a.png"])) == {"1_a.png": None}
+
+
+def test_a_zip_of_a_later_version_is_damaged(tmp_path):
+    path = write_archive(tmp_path / "x.zip", {"1_a.png": b"data"})
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + 6] = 99  # the version needed to extract
+    path.write_bytes(data)
+    assert "version" in list_members(path).damage
+    assert list(read_members(path, ["1_a.png"])) == []
+
+
+def test_a_damaged_member_comes_as_none_whatever_its_compression(tmp_path):
+    for number, method in enumerate((zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)):
+        path = tmp_path / f"{number}.zip"
+        with zipfile.ZipFile(path, "w", method) as archive:
+            archive.writestr("1_a.png", os.urandom(3000))
+        data = bytearray(path.read_bytes())
+        data[40:200] = b"\xff" * 160
+        path.write_bytes(data)
+        assert dict(read_members(path, ["1_a.png"])) == {"1_a.png": None}
+
+
+def test_a_name_that_is_no_utf_8_is_refused_and_told(tmp_path):
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
+        info = tarfile.TarInfo("caf\udce9/1_a.png")
+        info.size = 4
+        archive.addfile(info, io.BytesIO(b"data"))
+    (member,) = list_members(path).members
+    assert (member.name, member.refused) == (r"caf\xe9/1_a.png", "odd_name")

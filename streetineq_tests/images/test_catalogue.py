@@ -8,6 +8,7 @@ import pytest
 
 from streetineq_assets.errors import SourceError
 from streetineq_assets.images import catalogue as module
+from streetineq_assets.images.archives import Listing
 from streetineq_assets.images.catalogue import (
     bucket_of,
     changed_listing,
@@ -206,6 +207,34 @@ def test_a_link_to_nowhere_is_unreadable(tmp_path):
     assert status(listing(tmp_path))["17"].tolist() == ["unreadable"] + ["missing"] * 3
 
 
+def test_a_link_to_itself_is_unreadable(tmp_path):
+    (tmp_path / "17_a.png").symlink_to(tmp_path / "17_a.png")
+    assert status(listing(tmp_path))["17"].tolist() == ["unreadable"] + ["missing"] * 3
+
+
+def test_names_that_are_no_utf_8_are_told_and_not_read(tmp_path):
+    write_files(tmp_path / os.fsdecode(b"caf\xe9"), {"17_a.png": b"bytes"})
+    found = listing(tmp_path)
+    assert status(found)["17"].tolist() == ["unreadable"] + ["missing"] * 3
+    assert found.images.loc[0, "path"] == r"caf\xe9/17_a.png"
+    assert fingerprint(walk_files(tmp_path))
+    found.write(tmp_path)
+
+
+def test_when_most_images_are_gone_at_once_the_last_listing_stays(tmp_path):
+    write_files(tmp_path, names(IDS))
+    before = listing(tmp_path).images
+    assert checks(listing(tmp_path))["images_kept"]
+    gone = listing(tmp_path / "not_mounted")
+    (kept,) = [c for c in listing_findings(gone, before).checks if c.name == "images_kept"]
+    assert (kept.passed, kept.blocking) == (False, True)
+    assert "0 of the 12 images" in kept.description
+    assert "disk mounted" in kept.description
+    fewer = listing(tmp_path / "not_mounted", ["new"])
+    (kept,) = [c for c in listing_findings(fewer, before).checks if c.name == "images_kept"]
+    assert kept.passed, "their locations were taken off the list"
+
+
 def test_an_absent_folder_is_an_empty_one(tmp_path):
     found = listing(tmp_path / "nothing")
     assert found.images["status"].eq("missing").all()
@@ -239,7 +268,7 @@ class TestUnchangedArchives:
 
     def test_they_survive_parquet(self, tmp_path, opened):
         write_tar(tmp_path / "images" / "a.tar", names(["17"]))
-        (tmp_path / "images" / "bad.zip").write_bytes(b"")
+        (tmp_path / "images" / "other.txt").write_bytes(b"")
         first = listing(tmp_path / "images")
         first.write(tmp_path)
         opened.clear()
@@ -248,6 +277,15 @@ class TestUnchangedArchives:
         assert opened == []
         pd.testing.assert_frame_equal(first.images, second.images)
         pd.testing.assert_frame_equal(first.foreign_files, second.foreign_files)
+
+    def test_one_that_could_not_be_read_is_tried_again(self, tmp_path, opened, monkeypatch):
+        write_tar(tmp_path / "a.tar", names(["17"]))
+        with monkeypatch.context() as fault:
+            fault.setattr(module, "list_members", lambda _: Listing(damage="Input/output error"))
+            first = listing(tmp_path)
+        second = listing(tmp_path, known_archives=first.archive_members)
+        assert opened == ["a.tar"]
+        assert status(second)["17"].eq("present").all()
 
     def test_newly_listed_ids_are_found_in_them(self, tmp_path, opened):
         write_tar(tmp_path / "a.tar", names(["17", "Z"]))
