@@ -238,7 +238,8 @@ def _publish_bucket(
         make,
         again=config.retry_failed and _has_rejections(study, key),
     )
-    store.clear_workspace("image_codes", key)
+    if not publication.skipped:  # the workspace of a skipped bucket may be another run's
+        store.clear_workspace("image_codes", key)
     return publication
 
 

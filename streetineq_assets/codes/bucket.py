@@ -32,6 +32,8 @@ IDENTITY = (
     "mixed_precision",
     "width",
 )
+# What h5py raises where it meets flipped bits: it has no error of its own.
+DAMAGE = (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError)
 
 
 class Rejection(NamedTuple):

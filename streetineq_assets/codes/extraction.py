@@ -14,7 +14,7 @@ import time
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from streetineq_assets.codes.bucket import Bucket, Contents, write_bucket
+from streetineq_assets.codes.bucket import DAMAGE, Bucket, Contents, write_bucket
 from streetineq_assets.codes.encoders import Encoder
 from streetineq_assets.codes.prefetch import prefetch
 from streetineq_assets.codes.reading import (
@@ -63,9 +63,9 @@ class Pace:
 
 @dataclass(frozen=True)
 class Place:
-    """A finished row: in which open file, and where in it."""
+    """A finished row: how its file is opened, and where in it."""
 
-    file: Bucket
+    opened: Callable[[], AbstractContextManager[Bucket]]
     row: int
     hashes: Hashes
 
@@ -136,11 +136,13 @@ class _Extraction:
         """Find the rows of earlier files and parts that this encoder made."""
         wanted = {job.location_id for job in self.jobs}
         for path in previous:
-            self._index(self.files.enter_context(Bucket(path)), wanted)
+            # It stays open, since another run may put a new file into its place.
+            bucket = self.files.enter_context(Bucket(path))
+            self._index(bucket.contents, partial(nullcontext, bucket), wanted)
         for path in sorted(self.work.glob(_PART)):
             part = self._usable_part(path)
             if part:
-                self._index(part, wanted)
+                self._index(part, partial(Bucket, path), wanted)
             else:
                 self.report(f"{path.name} is damaged, not finite, or of another encoder: dropped")
                 path.unlink()
@@ -187,22 +189,32 @@ class _Extraction:
         self.seconds["write"] += time.perf_counter() - started
         return self._findings(target, contents, not_finite["rows"], digest)
 
-    def _usable_part(self, path: Path) -> Bucket | None:
-        try:
-            part = self.files.enter_context(Bucket(path))
-        except StoreError:
-            return None
-        same = part.contents.identity == self.encoder.identity
-        return part if same and part.is_intact() and part.is_finite() else None
+    def _usable_part(self, path: Path) -> Contents | None:
+        """What a part holds; None when it is to be dropped.
 
-    def _index(self, file: Bucket, wanted: set[str]) -> None:
-        contents = file.contents
+        Raises:
+            OSError: the file cannot be opened at all, which says nothing about what it holds.
+        """
+        path.open("rb").close()
+        try:
+            with Bucket(path) as part:
+                same = part.contents.identity == self.encoder.identity
+                return part.contents if same and part.is_intact() and part.is_finite() else None
+        except (StoreError, *DAMAGE):
+            return None
+
+    def _index(
+        self,
+        contents: Contents,
+        opened: Callable[[], AbstractContextManager[Bucket]],
+        wanted: set[str],
+    ) -> None:
         if contents.identity != self.encoder.identity:
             return
         for row, location_id in enumerate(contents.location_ids):
             if location_id in wanted:
                 hashes = tuple(contents.image_sha256[row].tolist())
-                self.known[location_id] = Place(file, row, hashes)
+                self.known[location_id] = Place(opened, row, hashes)
 
     def _sort_out(self, prepared: Iterable[Prepared]) -> Iterator[Prepared]:
         """Let pass what is to be encoded; book the rest."""
@@ -250,9 +262,9 @@ class _Extraction:
         )
         path = self.work / f"part-{uuid.uuid4().hex}.h5"
         write_bucket(path, contents, [np.stack([codes for _, codes in rows])])
-        part = self.files.enter_context(Bucket(path))
+        opened = partial(Bucket, path)  # hours of work leave more parts than a process may open
         for row, (each, _) in enumerate(rows):
-            self.kept[each.location_id] = Place(part, row, each.hashes)
+            self.kept[each.location_id] = Place(opened, row, each.hashes)
         self.seconds["write"] += time.perf_counter() - started
 
     def _merged(self, ids: list[str], not_finite: Counter) -> Iterator[np.ndarray]:
@@ -261,10 +273,11 @@ class _Extraction:
             block = np.empty((len(places), len(VIEWS), self.encoder.width), np.float32)
             by_file = defaultdict(list)
             for position, place in enumerate(places):
-                by_file[place.file].append((place.row, position))
-            for file, pairs in by_file.items():
+                by_file[place.opened].append((place.row, position))
+            for opened, pairs in by_file.items():
                 rows, positions = zip(*sorted(pairs), strict=True)
-                block[list(positions)] = file.read(list(rows))
+                with opened() as file:
+                    block[list(positions)] = file.read(list(rows))
             not_finite["rows"] += int((~np.isfinite(block).all(axis=(1, 2))).sum())
             yield block
 

@@ -13,6 +13,7 @@ plain bilinear interpolation between four pixels, as scikit-image's `rescale` di
 import contextlib
 import io
 import os
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,7 +135,7 @@ def _rejections(data: bytes = b"") -> Iterator[None]:
     except Image.UnidentifiedImageError as error:
         reason = "truncated" if data.startswith(_MAGIC) else "not_an_image"
         raise ImageRejectedError(reason, f"it starts with {data[:16]!r}") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, TypeError, struct.error) as error:
         cut = "truncated" in str(error).lower() or _webp_is_cut(data)
         raise ImageRejectedError("truncated" if cut else "damaged", str(error)) from error
 
@@ -145,15 +146,39 @@ def _webp_is_cut(data: bytes) -> bool:
 
 
 def _upright(opened: "Image.Image") -> _Decoded:
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     _refuse_bad_size(opened)
-    upright = ImageOps.exif_transpose(opened)
+    upright = _turned(opened, _orientation(opened))
     if upright.mode.startswith("I"):  # Pillow would cut 16-bit values off at 255
         upper = np.asarray(upright).astype(np.int64) >> 8
         upright = Image.fromarray(upper.clip(0, 255).astype(np.uint8))
     rgb = upright.convert("RGB")
     return _Decoded(rgb, rgb.height, rgb.width, (0, 0, rgb.width, rgb.height))
+
+
+def _orientation(opened: "Image.Image") -> int:
+    """How the camera was held, by EXIF; 1 where it does not say, or in no way that is known.
+
+    Only this one tag is taken: other tags are often malformed, and the picture is whole.
+    """
+    found = opened.getexif().get(_ORIENTATION_TAG, 1)
+    return found if isinstance(found, int) else 1
+
+
+def _turned(image: "Image.Image", orientation: int) -> "Image.Image":
+    from PIL.Image import Transpose
+
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    return image.transpose(turns[orientation]) if orientation in turns else image
 
 
 def _decode_smaller(opened: "Image.Image") -> _Decoded | None:
@@ -163,7 +188,7 @@ def _decode_smaller(opened: "Image.Image") -> _Decoded | None:
     fraction = next((n for n in (8, 4, 2) if min(width, height) // n >= _PIXELS_LEFT), None)
     if opened.format != "JPEG" or fraction is None:
         return None
-    if opened.getexif().get(_ORIENTATION_TAG, 1) != 1:
+    if _orientation(opened) != 1:
         return None
     drafted = opened.draft("RGB", (width // fraction, height // fraction))
     if drafted is None:

@@ -207,6 +207,14 @@ def test_unchanged_work_is_skipped_without_a_device(platform, fake, monkeypatch)
         assert all(shown["skipped"] for shown in metadata(result, asset).values()), asset
 
 
+def test_a_skipped_bucket_leaves_the_work_of_another_run_alone(platform, fake):
+    platform.run_all()
+    part = platform.store.workspace("image_codes", "alpha/000") / "part-of-another-run.h5"
+    part.write_bytes(b"finished rows")
+    platform.run_buckets()
+    assert part.exists()
+
+
 def test_a_new_image_touches_one_bucket(platform, fake):
     platform.list_locations([*IDS, "new"])
     platform.run_all()

@@ -3,11 +3,13 @@
 import errno
 import hashlib
 import os
+import random
+import resource
 import subprocess
 import sys
 import threading
-import time
 import tracemalloc
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -16,7 +18,6 @@ import pytest
 from streetineq_assets.codes import extraction
 from streetineq_assets.codes.bucket import Bucket
 from streetineq_assets.codes.extraction import Pace, extract_bucket
-from streetineq_assets.codes.prefetch import prefetch
 from streetineq_assets.codes.preprocess import preprocess
 from streetineq_assets.codes.reading import plan, reasons_by_location
 from streetineq_assets.errors import StoreError
@@ -283,6 +284,30 @@ class TestInterruption:
         assert len(told) == 2
         assert not parts[0].exists()
 
+    def test_flipped_bits_in_a_part_are_damage_wherever_they_are(self, extract):
+        extract(IDS[:4])
+        (part,) = extract.work.glob("part-*.h5")
+        data = part.read_bytes()
+        draw = random.Random(2019)
+        for number in range(300):
+            flipped = bytearray(data)
+            flipped[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
+            part.with_name(f"part-{number}.h5").write_bytes(flipped)
+        expected = contents(extract.folder / "codes.h5")[1]
+        extract(IDS[:4], name="b.h5")
+        np.testing.assert_array_equal(contents(extract.folder / "b.h5")[1], expected)
+
+    def test_more_parts_than_a_process_may_open_are_all_used(self, extract):
+        extract(pace=Pace(part_rows=1))
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        in_use = len(list(Path("/proc/self/fd").iterdir()))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (in_use + 12, hard))
+        try:
+            findings = extract(name="b.h5", pace=Pace(workers=1))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert findings.figures["reused"] == len(IDS)
+
     def test_two_processes_do_not_share_a_workspace(self, extract):
         other = extraction.FileLock(extract.work / "lock")
         with other, pytest.raises(StoreError, match="another process"):
@@ -344,48 +369,6 @@ class TestPlan:
         jobs, rejections = plan(listing(root, [*IDS, "new"]))
         assert len(jobs) == 19
         assert reasons_by_location(rejections) == {"L00": "missing_view", "new": "missing"}
-
-
-class TestPrefetch:
-    def test_results_come_in_order(self):
-        def slow_first(number):
-            time.sleep(0.05 if number == 0 else 0)
-            return number * number
-
-        found = list(prefetch(slow_first, range(20), workers=4, ahead=5))
-        assert found == [number * number for number in range(20)]
-
-    def test_it_works_ahead_but_not_far(self):
-        started = []
-        results = prefetch(started.append, range(1000), workers=2, ahead=3)
-        next(results)
-        time.sleep(0.2)
-        assert 3 <= len(started) <= 8
-        results.close()
-
-    @pytest.mark.parametrize("where", ["items", "function"])
-    def test_errors_come_at_their_place(self, where):
-        def items():
-            yield from range(3)
-            if where == "items":
-                raise OSError("no more")
-
-        def function(number):
-            if where == "function" and number == 2:
-                raise OSError("no more")
-            return number
-
-        results = prefetch(function, items(), workers=2, ahead=2)
-        assert [next(results), next(results)] == [0, 1]
-        with pytest.raises(OSError, match="no more"):
-            list(results)
-
-    def test_threads_end_when_the_caller_stops(self):
-        before = threading.active_count()
-        results = prefetch(lambda n: n, iter(int, 1), workers=3, ahead=2)
-        next(results)
-        results.close()
-        assert threading.active_count() == before
 
 
 def test_memory_does_not_grow_with_the_bucket(extract, root):

@@ -195,6 +195,17 @@ class TestModes:
         found = preprocess(encoded(stored, exif=exif), antialias=antialias)
         np.testing.assert_array_equal(found, preprocess(self.base, antialias=antialias))
 
+    @pytest.mark.parametrize("tag", [0x0103, 0x011A])  # compression and resolution, numbers
+    def test_malformed_other_tags_do_not_spoil_a_turned_image(self, tag):
+        entries = struct.pack("<HHIHH", 0x0112, 3, 1, 3, 0) + struct.pack("<HHI4s", tag, 2, 4, b"x")
+        directory = struct.pack("<H", 2) + entries + struct.pack("<I", 0)
+        exif = b"Exif\0\0II*\0" + struct.pack("<I", 8) + directory
+        smooth = self.base.resize((20, 20)).resize((300, 260))
+        turned = encoded(smooth, "JPEG", exif=exif)
+        plain = Image.open(io.BytesIO(encoded(smooth, "JPEG")))
+        expected = preprocess(plain.transpose(Image.Transpose.ROTATE_180))
+        np.testing.assert_array_equal(preprocess(turned), expected)
+
 
 class TestSmallerDecoding:
     """JPEG files are decoded at a fraction of their size where that changes next to nothing."""
