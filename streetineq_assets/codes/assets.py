@@ -47,6 +47,7 @@ CODE_CHECKS = (
     CheckSpec("accounting", "Listed = extracted + rejected + missing locations.", blocking=True),
     CheckSpec("identity", "Rows are the locations that they say, once, in order.", blocking=True),
     CheckSpec("finite", "Every code is a finite number.", blocking=True),
+    CheckSpec("images_there", "At most half of the listed images are gone.", blocking=True),
     CheckSpec("complete", "Every listed location has codes."),
     CheckSpec("weights_known", "The weights are published, random, or named by their sha256."),
     CheckSpec("distinct_views", "No location has the same image in two views."),

@@ -29,6 +29,7 @@ from streetineq_assets.codes.bucket import DAMAGE, Bucket, Contents, write_bucke
 from streetineq_assets.codes.encoders import Encoder
 from streetineq_assets.codes.prefetch import prefetch
 from streetineq_assets.codes.reading import (
+    GONE,
     MISSING,
     Hashes,
     Prepared,
@@ -40,6 +41,7 @@ from streetineq_assets.codes.reading import (
 from streetineq_assets.errors import StoreError
 from streetineq_assets.findings import Check, Findings
 from streetineq_assets.images.catalogue import VIEWS
+from streetineq_assets.images.checks import KEPT_SHARE
 
 _MERGE_ROWS = 256
 _REPORT_EVERY_S = 60.0
@@ -94,8 +96,8 @@ def extract_bucket(
         report: called with a line of progress about once a minute.
 
     Returns:
-        Accounting by location, seconds by phase, and the checks `accounting, identity, finite`
-        (blocking) and `complete, distinct_views`.
+        Accounting by location, seconds by phase, and the checks `accounting, identity, finite,
+        images_there` (blocking) and `complete, distinct_views`.
 
     Raises:
         StoreError: the disk is full, or another process works on this bucket.
@@ -308,7 +310,7 @@ class _Extraction:
             "total_seconds": round(elapsed, 3),
         }
         checks = _checks(account, not_finite=not_finite, twice=twice)
-        checks.append(self._identity_check(target, contents))
+        checks += [self._identity_check(target, contents), _images_there(account, reasons[GONE])]
         table = [{"reason": why, "locations": n} for why, n in sorted(reasons.items()) if n]
         return Findings(figures, checks, {"without_codes": table}, digest=digest)
 
@@ -345,6 +347,15 @@ def _checks(account: Mapping[str, int], *, not_finite: int, twice: int) -> list[
         ),
         Check("distinct_views", twice == 0, f"{twice} locations have the same image in two views"),
     ]
+
+
+def _images_there(account: Mapping[str, int], gone: int) -> Check:
+    """Codes of a bucket are not given up because a disk is away for an hour."""
+    passed = gone <= KEPT_SHARE * account["listed"]
+    text = f"{gone} of {account['listed']} locations have an image that is gone since the listing"
+    if not passed:
+        text += ": is the images' disk mounted? If they were removed on purpose, list them again"
+    return Check("images_there", passed, text, blocking=True)
 
 
 def _batches(items: Iterable[Prepared], size: int) -> Iterator[list[Prepared]]:

@@ -20,7 +20,7 @@ from streetineq_assets.codes.preprocess import ImageRejectedError, preprocess
 from streetineq_assets.images.archives import read_members
 from streetineq_assets.images.catalogue import VIEWS
 
-MISSING = "missing"
+MISSING, GONE = "missing", "gone"
 Hashes = tuple[str, ...]
 
 
@@ -116,7 +116,8 @@ def prepare_location(
     images, rejections = [], []
     for view, (path, member) in enumerate(job.sources):
         if member:
-            data, problem = archived[view], "damaged_archive"
+            data = archived[view]
+            problem = "damaged_archive" if data or (root / path).is_file() else GONE
         else:
             data, problem = _read_file(root / path)
         if data is None:
@@ -159,6 +160,6 @@ def _read_file(path: Path) -> tuple[bytes | None, str]:
     try:
         return path.read_bytes(), ""
     except FileNotFoundError:
-        return None, "gone"
+        return None, GONE
     except OSError:
         return None, "unreadable"

@@ -238,6 +238,14 @@ def test_a_disk_that_is_not_mounted_costs_no_codes(platform, fake):
     (platform.root / "away").rename(platform.images)
     again = platform.run_all()["image_codes"]
     assert all(shown["skipped"] for shown in metadata(again, "image_codes").values())
+    # It goes after the listing, and one image had changed.
+    write_files(platform.images, {"L00_a.png": picture(900)})
+    platform.run("street_images", "alpha")
+    platform.images.rename(platform.root / "away")
+    assert "disk mounted" in failure(platform.run_buckets())
+    (platform.root / "away").rename(platform.images)
+    shown = metadata(platform.run_buckets(), "image_codes")
+    assert [each["encoded_now"] for each in shown.values() if not each["skipped"]] == [1]
 
 
 def test_shards_refuse_buckets_of_other_images(platform, fake):

@@ -185,8 +185,7 @@ class TestRejections:
             work=extract.work,
         )
         assert findings.tables["without_codes"] == [
-            {"reason": "damaged_archive", "locations": 5},
-            {"reason": "gone", "locations": 1},
+            {"reason": "gone", "locations": 6},
         ]
 
     def test_identical_views_are_a_warning(self, extract, root):
