@@ -6,9 +6,12 @@ accelerators, TensorFlow's environment. What does not: what runs on the device, 
 
 A lease is a file lock per accelerator, so the kernel frees it when its process dies. It bears the
 accelerator's UUID: numbers count within `CUDA_VISIBLE_DEVICES`, which Ray and SLURM set for each
-worker, so that everybody's GPU is number 0. TensorFlow reads its environment once, on import, so
-`lease` must come first in a process; a process that has imported TensorFlow already keeps the
-devices that it saw.
+worker, so that everybody's GPU is number 0. The locks lie in the machine's folder for temporary
+files and not in a study's: a machine's studies and users share its GPUs, and machines that share a
+study do not.
+
+TensorFlow reads its environment once, on import, so `lease` must come first in a process; a process
+that has imported TensorFlow already keeps the devices that it saw.
 """
 
 import contextlib
@@ -18,6 +21,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -118,19 +122,20 @@ class Device:
 
 
 @contextlib.contextmanager
-def lease(request: DeviceRequest, folder: Path) -> Iterator[Device]:
+def lease(request: DeviceRequest, folder: Path | None = None) -> Iterator[Device]:
     """Hold a device for the duration of the block; set TensorFlow up for it.
 
     Args:
-        folder: where the lock files lie; shared by all processes of the machine.
+        folder: where the lock files lie, for all processes of the machine; by default
+            `streetineq-gpus` in the folder for temporary files (`TMPDIR`, else `/tmp`).
 
     Raises:
-        DeviceError: `kind="gpu"`, and no GPU is free within `wait_s`, or TensorFlow sees none.
+        DeviceError: `kind="gpu"`, and no GPU is free within `wait_s`, or TensorFlow sees none; or
+            the lock files are closed to this user.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     gpus = _visible_gpus() if request.kind != "cpu" else []
     with contextlib.ExitStack() as held:
-        leased = _lock_free(gpus, request, folder, held)
+        leased = _lock_free(gpus, request, held, folder)
         device = _gpu(request, leased) if leased else _cpu(request, gpus)
         device = _set_up(device, request)
         if device.kind == "cpu":
@@ -198,9 +203,13 @@ def _named(name: str, listed: dict[str, _Gpu]) -> _Gpu | None:
 
 
 def _lock_free(
-    gpus: Sequence[_Gpu], request: DeviceRequest, folder: Path, held: contextlib.ExitStack
+    gpus: Sequence[_Gpu],
+    request: DeviceRequest,
+    held: contextlib.ExitStack,
+    folder: Path | None,
 ) -> list[_Gpu]:
     """Lock as many free GPUs as are asked for; while there is none, wait for the first."""
+    folder = folder or Path(tempfile.gettempdir()) / "streetineq-gpus"
     deadline = time.monotonic() + request.wait_s
     while True:
         taken: list[_Gpu] = []
@@ -214,11 +223,29 @@ def _lock_free(
 
 def _lock(gpu: _Gpu, folder: Path, held: contextlib.ExitStack) -> bool:
     file = re.sub(r"[^\w-]", "_", gpu.uuid)  # older names of parts hold slashes
+    path = folder / f"{file}.lock"
     try:
-        held.enter_context(FileLock(folder / f"{file}.lock", timeout=0))
+        _open_to_all(folder)
+        held.enter_context(FileLock(path, timeout=0, mode=0o666))
     except Timeout:
         return False
+    except PermissionError as error:
+        raise DeviceError(
+            f"{path} is closed to this user, so the GPU cannot be leased: `chmod 777 {folder}` and "
+            f"`chmod 666` on the files in it, or remove it while no step runs ({error})"
+        ) from error
     return True
+
+
+def _open_to_all(folder: Path) -> None:
+    """Make the folder for all users.
+
+    It is not sticky as `/tmp` is: there Linux and filelock refuse files that another user made. Nor
+    does that protect less, since whoever can use a GPU can use it without a lease.
+    """
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(parents=True)
+        folder.chmod(0o777)
 
 
 # -- what is given -------------------------------------------------------------------------------

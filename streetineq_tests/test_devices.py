@@ -4,8 +4,10 @@ The GPUs here are pretended: a stand-in for `nvidia-smi` on the PATH lists them,
 kept from being set up. What it does with a real GPU is not tested on a machine that has none.
 """
 
+import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -180,6 +182,39 @@ def test_a_fallback_is_told_on_a_machine_without_gpus(tmp_path, two_gpus, monkey
     monkeypatch.setenv("PATH", "/nowhere")
     with lease(DeviceRequest(), tmp_path) as device:
         assert "no NVIDIA GPU" in device.fallback
+
+
+class TestLockFolder:
+    def test_it_is_the_machines_and_not_the_studys(self, tmp_path, two_gpus, monkeypatch):
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        with lease(DeviceRequest()):
+            assert (tmp_path / "streetineq-gpus" / f"{GPU_A}.lock").is_file()
+
+    def test_other_users_may_lock_there_too(self, tmp_path, two_gpus):
+        folder = tmp_path / "locks"
+        before = os.umask(0o077)
+        try:
+            with lease(DeviceRequest(), folder):
+                pass
+        finally:
+            os.umask(before)
+        assert folder.stat().st_mode & 0o7777 == 0o777
+        assert (folder / f"{GPU_A}.lock").stat().st_mode & 0o777 == 0o666
+
+    def test_one_that_is_closed_to_this_user_is_named(self, tmp_path, two_gpus, monkeypatch):
+        def refuse(*_, **__):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(FileLock, "acquire", refuse)
+        with (
+            pytest.raises(DeviceError, match=r"\.lock.*chmod"),
+            lease(DeviceRequest(), tmp_path / "locks"),
+        ):
+            pass
+
+    def test_none_is_made_where_nothing_is_leased(self, tmp_path, two_gpus):
+        with lease(DeviceRequest(kind="cpu"), tmp_path / "locks"):
+            assert not (tmp_path / "locks").exists()
 
 
 def test_a_gpu_that_is_demanded_and_absent_is_an_error(tmp_path, monkeypatch):

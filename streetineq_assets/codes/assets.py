@@ -97,7 +97,7 @@ def image_codes(
 
         @cache
         def encoder() -> tuple[Encoder, Callable[[], dict[str, Any]]]:
-            device = held.enter_context(gpu.lease(context, study.store))
+            device = held.enter_context(gpu.lease(context))
             settings, root = study.study.encoder, study.store.root
             loaded = load_encoder(settings, root=root, seed=study.study.seed, device=device)
             return loaded, device.report
