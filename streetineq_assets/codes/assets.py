@@ -226,8 +226,9 @@ def _publish_bucket(
             pace=Pace(workers=min(16, (os.cpu_count() or 1) + 1)),
             report=lambda line: context.log.info(f"{key}: {line}"),
         )
-        findings.figures |= {"buckets": buckets} | loaded.identity | loaded.figures
-        findings.figures |= device_report()
+        # The device's `mixed_precision` is that of training: the encoder has the last word.
+        findings.figures |= {"buckets": buckets} | device_report()
+        findings.figures |= loaded.identity | loaded.figures
         findings.checks.append(weights_check(loaded, study.study.encoder))
         return findings
 
