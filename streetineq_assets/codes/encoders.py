@@ -225,7 +225,10 @@ def _digest_weights(model: "keras.Model") -> str:
 
 
 def _build_backbone(settings: Settings, file: Path | None, seed: int) -> "keras.Model":
-    """A layer of a `keras.applications` network, averaged over space, on `preprocess`'s images."""
+    """A layer of a `keras.applications` network, averaged over space, on `preprocess`'s images.
+
+    They are resized, bilinearly, where the network takes another size: 299 pixels in inception_v3.
+    """
     import keras
 
     module, make = _application(settings.backbone)
@@ -237,6 +240,8 @@ def _build_backbone(settings: Settings, file: Path | None, seed: int) -> "keras.
         _randomise(network, seed)
     inputs = keras.Input((SIDE, SIDE, 3), name="bgr_minus_means")
     rgb = keras.ops.flip(inputs + CHANNEL_MEANS, axis=-1)
+    if network.input_shape[1:3] != (SIDE, SIDE):
+        rgb = keras.ops.image.resize(rgb, network.input_shape[1:3], interpolation="bilinear")
     part = keras.Model(network.input, _layer(network, settings).output)
     codes = part(module.preprocess_input(rgb))
     if len(codes.shape) == 4:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from streetineq_assets.codes import encoders
 from streetineq_assets.codes.encoders import (
     load_encoder,
     relative_change,
@@ -81,6 +82,32 @@ def test_a_layer_of_a_backbone_is_averaged_over_space(tmp_path):
     encoder = load_encoder(settings, root=tmp_path, seed=3, device=CPU)
     assert encoder.width == 144
     assert np.asarray(encoder.encode(images(8))).shape == (8, 144)
+
+
+def test_a_backbone_of_another_input_size_gets_enlarged_images(tmp_path, monkeypatch):
+    """As inception_v3, xception and efficientnet_b3, but small: means of 23 x 23 pixels."""
+    import keras
+    from PIL import Image
+
+    def network(weights, include_top):
+        inputs = keras.Input((299, 299, 3))
+        means = keras.layers.AveragePooling2D(23)(inputs)
+        return keras.Model(inputs, keras.layers.Flatten(name="means")(means))
+
+    module = SimpleNamespace(preprocess_input=lambda rgb: rgb / 255)
+    monkeypatch.setattr(encoders, "_application", lambda _: (module, network))
+    settings = Settings(backbone="large", layer="means", weights="random", batch_size=4)
+    encoder = load_encoder(settings, root=tmp_path, seed=3, device=CPU)
+    batch = images(4)
+    rgb = (batch + CHANNEL_MEANS)[..., ::-1] / 255
+    large = [
+        [Image.fromarray(plane).resize((299, 299), Image.Resampling.BILINEAR) for plane in image]
+        for image in rgb.transpose(0, 3, 1, 2)
+    ]
+    planes = np.array([[np.asarray(plane) for plane in image] for image in large])
+    expected = planes.reshape(4, 3, 13, 23, 13, 23).mean(axis=(3, 5)).transpose(0, 2, 3, 1)
+    codes = np.asarray(encoder.encode(batch))
+    np.testing.assert_allclose(codes, expected.reshape(4, -1), rtol=1e-4)
 
 
 def test_a_code_depends_on_neither_place_nor_company_in_its_batch(small):
