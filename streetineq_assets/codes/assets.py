@@ -173,7 +173,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             backfill_policy=dg.BackfillPolicy.multi_run(BUCKETS_PER_RUN),
             output_required=False,
             pool="gpu",
-            code_version="1",
+            code_version="2",  # 1: a renamed weight file, or no GPU, made another encoder
             checks=CODE_CHECKS,
             checks_by_partition=False,
         ),

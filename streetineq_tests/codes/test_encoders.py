@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -19,7 +20,7 @@ from streetineq_assets.codes.encoders import (
 )
 from streetineq_assets.codes.preprocess import CHANNEL_MEANS
 from streetineq_assets.devices import Device
-from streetineq_assets.errors import SourceError, SourceMissingError, StudyError
+from streetineq_assets.errors import DeviceError, SourceError, SourceMissingError, StudyError
 from streetineq_assets.study import Encoder as Settings
 
 CPU = Device(kind="cpu")
@@ -179,27 +180,32 @@ class TestWeightsCheck:
         assert weights_check(self.encoder(small, label), Settings()).passed
 
     def test_other_files_are_known_by_the_sha256_that_the_study_names(self, small):
-        encoder = self.encoder(small, "file w.h5")
-        unknown = weights_check(encoder, Settings())
+        encoder = self.encoder(small, "file")
+        unknown = weights_check(encoder, Settings(weights="inputs/weights/w.h5"))
         assert not unknown.passed
         assert not unknown.blocking
+        assert "inputs/weights/w.h5" in unknown.description
         assert "a" * 64 in unknown.description
         assert "weights_sha256" in unknown.description
         assert weights_check(encoder, Settings(weights_sha256="a" * 64)).passed
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container")
-def test_a_file_that_is_not_published_is_named(tmp_path, small):
-    """Keras's own way of saving weights, read back into the same network."""
+def test_a_file_that_is_not_published_is_known_by_its_sha256(tmp_path, small):
+    """Keras's own way of saving weights, read back into the same network, under whatever name."""
     import keras
 
     network = keras.applications.MobileNetV2(weights=None)
     network.save_weights(tmp_path / "own.weights.h5")
     settings = Settings(**SMALL | {"weights": "own.weights.h5"})
     encoder = load_encoder(settings, root=tmp_path, seed=0, device=CPU)
-    assert encoder.identity["weights"] == "file own.weights.h5"
+    assert encoder.identity["weights"] == "file"
     digest = hashlib.sha256((tmp_path / "own.weights.h5").read_bytes()).hexdigest()
     assert encoder.identity["weights_sha256"] == digest
+    shutil.copy(tmp_path / "own.weights.h5", tmp_path / "renamed.weights.h5")
+    settings = Settings(**SMALL | {"weights": "renamed.weights.h5"})
+    renamed = load_encoder(settings, root=tmp_path, seed=0, device=CPU)
+    assert renamed.identity == encoder.identity
     wrong = Settings(**SMALL | {"weights": "own.weights.h5", "backbone": "mobilenet"})
     with pytest.raises(SourceError, match=r"own\.weights\.h5 does not fit"):
         load_encoder(wrong, root=tmp_path, seed=0, device=CPU)
@@ -241,14 +247,12 @@ def test_two_devices_give_the_same_codes_as_one(small, tmp_path):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
 
 
-def test_mixed_precision_is_left_alone_on_the_cpu(tmp_path):
-    import keras
-
-    encoder = load_encoder(
-        Settings(**SMALL | {"mixed_precision": True}), root=tmp_path, seed=3, device=CPU
-    )
-    assert encoder.identity["mixed_precision"] is False
-    assert keras.config.dtype_policy().name == "float32"
+def test_mixed_precision_is_refused_on_the_cpu(tmp_path):
+    """Rather than codes in float32, which are not comparable, under a study that says otherwise."""
+    settings = Settings(**SMALL | {"mixed_precision": True})
+    device = Device(kind="cpu", fallback="all GPUs (2) are leased by other processes")
+    with pytest.raises(DeviceError, match=r"encoder\.mixed_precision.*all GPUs \(2\) are leased"):
+        load_encoder(settings, root=tmp_path, seed=3, device=device)
 
 
 def test_mixed_precision_reports_how_far_codes_move(tmp_path, small):
