@@ -52,7 +52,8 @@ class DeviceRequest:
     Attributes:
         kind: `auto` takes a free GPU and falls back to the CPU; `gpu` fails when there is none.
         gpus: how many GPUs at most.
-        mixed_precision: float16 arithmetic with float32 variables on GPUs; ignored on the CPU.
+        mixed_precision: float16 arithmetic with float32 variables when training on GPUs; ignored
+            on the CPU. Encoders have a setting of their own, `encoder.mixed_precision`.
         threads: intra-op threads, 0 for one per core.
         logical_cpus: split the CPU into this many logical devices, to exercise several-device code.
         wait_s: how long to wait while others hold all GPUs before falling back.
@@ -72,7 +73,7 @@ class Device:
 
     Attributes:
         names, uuids: of the GPUs, as nvidia-smi has them; a CPU has no UUID.
-        mixed_precision: of training; encoders have a setting of their own.
+        mixed_precision: of training, as in `DeviceRequest`.
         fallback: why it is a CPU although a GPU would have been taken.
     """
 

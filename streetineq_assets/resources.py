@@ -172,7 +172,11 @@ class StudyResource(dg.ConfigurableResource):
 
 
 class GpuResource(dg.ConfigurableResource):
-    """The accelerator that a step asks for; see `devices.DeviceRequest` for the fields."""
+    """The accelerator that a step asks for; see `devices.DeviceRequest` for the fields.
+
+    `mixed_precision` is that of training and changes no codes: `encoder.mixed_precision` in
+    study.toml is that of codes, which must be the same in all of a study's runs.
+    """
 
     kind: str = "auto"
     gpus: int = 1
