@@ -4,7 +4,12 @@ What belongs here: which accelerator this process may use, the lock files by whi
 accelerators, TensorFlow's environment. What does not: what runs on the device, and Dagster
 (`resources.GpuResource` is the thin wrapper).
 
-A lease is a file lock per accelerator (`gpu-0.lock`), so the kernel frees it when its process dies.
+A lease is a file lock per accelerator, so the kernel frees it when its process dies. It bears the
+accelerator's UUID: numbers count within `CUDA_VISIBLE_DEVICES`, which Ray and SLURM set for each
+worker, so that everybody's GPU is number 0. The locks lie in the machine's folder for temporary
+files and not in a study's: a machine's studies and users share its GPUs, and machines that share a
+study do not.
+
 TensorFlow reads its environment once, on import, so `lease` must come first in a process; a process
 that has imported TensorFlow already keeps the devices that it saw.
 """
@@ -12,13 +17,16 @@ that has imported TensorFlow already keeps the devices that it saw.
 import contextlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from filelock import FileLock, Timeout
 
@@ -28,6 +36,13 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 _NVIDIA_SMI_TIMEOUT_S = 20
+_LOOK_EVERY_S = 0.2
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
+_LOAD = {
+    "memory.used": "memory_used_mb",
+    "memory.total": "memory_total_mb",
+    "utilization.gpu": "utilisation_percent",
+}
 
 
 @dataclass(frozen=True)
@@ -37,10 +52,11 @@ class DeviceRequest:
     Attributes:
         kind: `auto` takes a free GPU and falls back to the CPU; `gpu` fails when there is none.
         gpus: how many GPUs at most.
-        mixed_precision: float16 arithmetic with float32 variables on GPUs; ignored on the CPU.
+        mixed_precision: float16 arithmetic with float32 variables when training on GPUs; ignored
+            on the CPU. Encoders have a setting of their own, `encoder.mixed_precision`.
         threads: intra-op threads, 0 for one per core.
         logical_cpus: split the CPU into this many logical devices, to exercise several-device code.
-        wait_s: how long to wait for a GPU that others hold before falling back.
+        wait_s: how long to wait while others hold all GPUs before falling back.
     """
 
     kind: Literal["auto", "gpu", "cpu"] = "auto"
@@ -53,11 +69,17 @@ class DeviceRequest:
 
 @dataclass(frozen=True)
 class Device:
-    """What a process got: one CPU, or one or more GPUs."""
+    """What a process got: one CPU, or one or more GPUs.
+
+    Attributes:
+        names, uuids: of the GPUs, as nvidia-smi has them; a CPU has no UUID.
+        mixed_precision: of training, as in `DeviceRequest`.
+        fallback: why it is a CPU although a GPU would have been taken.
+    """
 
     kind: Literal["cpu", "gpu"]
     names: tuple[str, ...] = ("cpu",)
-    indices: tuple[int, ...] = ()
+    uuids: tuple[str, ...] = ()
     mixed_precision: bool = False
     fallback: str | None = None
     logical_cpus: int = field(default=1, repr=False)
@@ -83,7 +105,10 @@ class Device:
         return tf.distribute.get_strategy()
 
     def report(self) -> dict[str, Any]:
-        """Device name, memory and utilisation as figures for metadata."""
+        """Device name, memory and utilisation as figures for metadata.
+
+        GPUs are counted within the lease, from 0; what the driver does not tell is left out.
+        """
         figures: dict[str, Any] = {
             "device": ", ".join(self.names),
             "device_kind": self.kind,
@@ -91,38 +116,37 @@ class Device:
         }
         if self.fallback:
             figures["device_fallback"] = self.fallback
-        for index in self.indices:
-            figures |= _gpu_load(index)
+        for number, uuid in enumerate(self.uuids):
+            load = _gpu_load(uuid)
+            figures |= {f"gpu_{number}_{name}": value for name, value in load.items()}
         return figures
 
 
 @contextlib.contextmanager
-def lease(request: DeviceRequest, folder: Path) -> Iterator[Device]:
+def lease(request: DeviceRequest, folder: Path | None = None) -> Iterator[Device]:
     """Hold a device for the duration of the block; set TensorFlow up for it.
 
     Args:
-        folder: where the lock files lie; shared by all processes of the machine.
+        folder: where the lock files lie, for all processes of the machine; by default
+            `streetineq-gpus` in the folder for temporary files (`TMPDIR`, else `/tmp`).
 
     Raises:
-        DeviceError: `kind="gpu"` and no GPU is free within `wait_s`.
+        DeviceError: `kind="gpu"`, and no GPU is free within `wait_s`, or TensorFlow sees none; or
+            the lock files are closed to this user.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    gpus = list_gpus() if request.kind != "cpu" else []
+    gpus = _visible_gpus() if request.kind != "cpu" else []
     with contextlib.ExitStack() as held:
-        indices = _lock_free(gpus, request, folder, held)
-        if request.kind == "gpu" and not indices:
-            raise DeviceError(_no_gpu(gpus, request))
-        yield _set_up(_device(request, gpus, indices), request)
+        leased = _lock_free(gpus, request, held, folder)
+        device = _gpu(request, leased) if leased else _cpu(request, gpus)
+        device = _set_up(device, request)
+        if device.kind == "cpu":
+            held.close()  # others may use the GPU that TensorFlow does not see here
+        yield device
 
 
 def list_gpus() -> list[str]:
-    """Names of this machine's NVIDIA GPUs, in driver order, without importing TensorFlow."""
-    lines = _nvidia_smi("name")
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is None:
-        return lines
-    chosen = [part for part in visible.split(",") if part.strip().isdigit()]
-    return [lines[int(part)] for part in chosen if int(part) < len(lines)]
+    """Names of the NVIDIA GPUs that this process may use, without importing TensorFlow."""
+    return [gpu.name for gpu in _visible_gpus()]
 
 
 def cpu_name() -> str:
@@ -137,112 +161,193 @@ def cpu_name() -> str:
     return f"{model} ({os.cpu_count()} cores)"
 
 
-def _lock_free(
-    gpus: list[str], request: DeviceRequest, folder: Path, held: contextlib.ExitStack
-) -> tuple[int, ...]:
-    taken: list[int] = []
-    wait_s = request.wait_s
-    for index in range(len(gpus)):
-        if len(taken) == request.gpus:
+# -- which GPUs ----------------------------------------------------------------------------------
+
+
+class _Gpu(NamedTuple):
+    """A GPU, or a part of one under MIG."""
+
+    uuid: str
+    name: str
+
+
+def _visible_gpus() -> list[_Gpu]:
+    """This machine's GPUs in driver order, or those that `CUDA_VISIBLE_DEVICES` names, in its own.
+
+    CUDA sees nothing behind the first name that it does not know, so neither does this.
+    """
+    listed = _listed_gpus()
+    visible = os.environ.get(_VISIBLE)
+    if visible is None:
+        return list(listed.values())
+    found = []
+    for name in visible.split(","):
+        gpu = _named(name.strip(), listed)
+        if gpu is None:
             break
-        lock = FileLock(folder / f"gpu-{index}.lock", timeout=wait_s)
-        try:
-            held.enter_context(lock)
-        except Timeout:
-            wait_s = 0.0  # the wait is over for all of them
-            continue
-        taken.append(index)
-    return tuple(taken)
+        found.append(gpu)
+    return found
 
 
-def _device(request: DeviceRequest, gpus: list[str], indices: tuple[int, ...]) -> Device:
-    if indices:
-        return Device(
-            kind="gpu",
-            names=tuple(gpus[index] for index in indices),
-            indices=indices,
-            mixed_precision=request.mixed_precision,
-        )
-    asked = request.kind != "cpu" and gpus
+def _listed_gpus() -> dict[str, _Gpu]:
+    """Driver's number, which is CUDA's in PCI order, to GPU."""
+    rows = [line.split(",", 2) for line in _nvidia_smi("index,uuid,name")]
+    return {row[0].strip(): _Gpu(row[1].strip(), row[2].strip()) for row in rows if len(row) == 3}
+
+
+def _named(name: str, listed: dict[str, _Gpu]) -> _Gpu | None:
+    """The GPU of a number, a UUID, or the beginning of one UUID alone."""
+    if name.startswith("MIG-"):
+        return _Gpu(uuid=name, name=name)  # nvidia-smi lists whole GPUs only
+    fitting = [gpu for gpu in listed.values() if name and gpu.uuid.startswith(name)]
+    return listed.get(name) or (fitting[0] if len(fitting) == 1 else None)
+
+
+def _lock_free(
+    gpus: Sequence[_Gpu],
+    request: DeviceRequest,
+    held: contextlib.ExitStack,
+    folder: Path | None,
+) -> list[_Gpu]:
+    """Lock as many free GPUs as are asked for; while there is none, wait for the first."""
+    folder = folder or Path(tempfile.gettempdir()) / "streetineq-gpus"
+    deadline = time.monotonic() + request.wait_s
+    while True:
+        taken: list[_Gpu] = []
+        for gpu in gpus:
+            if len(taken) < request.gpus and _lock(gpu, folder, held):
+                taken.append(gpu)
+        if taken or not gpus or time.monotonic() >= deadline:
+            return taken
+        time.sleep(_LOOK_EVERY_S)
+
+
+def _lock(gpu: _Gpu, folder: Path, held: contextlib.ExitStack) -> bool:
+    file = re.sub(r"[^\w-]", "_", gpu.uuid)  # older names of parts hold slashes
+    path = folder / f"{file}.lock"
+    try:
+        _open_to_all(folder)
+        held.enter_context(FileLock(path, timeout=0, mode=0o666))
+    except Timeout:
+        return False
+    except PermissionError as error:
+        raise DeviceError(
+            f"{path} is closed to this user, so the GPU cannot be leased: `chmod 777 {folder}` and "
+            f"`chmod 666` on the files in it, or remove it while no step runs ({error})"
+        ) from error
+    return True
+
+
+def _open_to_all(folder: Path) -> None:
+    """Make the folder for all users.
+
+    It is not sticky as `/tmp` is: there Linux and filelock refuse files that another user made. Nor
+    does that protect less, since whoever can use a GPU can use it without a lease.
+    """
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(parents=True)
+        folder.chmod(0o777)
+
+
+# -- what is given -------------------------------------------------------------------------------
+
+
+def _gpu(request: DeviceRequest, leased: Sequence[_Gpu]) -> Device:
     return Device(
-        kind="cpu",
-        names=(cpu_name(),),
-        fallback=_no_gpu(gpus, request) if asked else None,
-        logical_cpus=request.logical_cpus,
+        kind="gpu",
+        names=tuple(gpu.name for gpu in leased),
+        uuids=tuple(gpu.uuid for gpu in leased),
+        mixed_precision=request.mixed_precision,
     )
 
 
-def _no_gpu(gpus: list[str], request: DeviceRequest) -> str:
-    if not gpus:
-        return "this machine has no NVIDIA GPU, or its driver does not answer"
-    return f"all {len(gpus)} GPUs are leased by other processes (waited {request.wait_s:g} s)"
+def _cpu(request: DeviceRequest, gpus: Sequence[_Gpu]) -> Device:
+    if request.kind == "cpu":
+        return Device(kind="cpu", names=(cpu_name(),), logical_cpus=request.logical_cpus)
+    return _fall_back(request, _why_none(request, gpus))
+
+
+def _fall_back(request: DeviceRequest, why: str) -> Device:
+    """The CPU in place of a GPU, which is told, or an error where a GPU was demanded."""
+    if request.kind == "gpu":
+        raise DeviceError(f"no GPU to be had: {why} (kind: auto takes the CPU instead)")
+    return Device(kind="cpu", names=(cpu_name(),), fallback=why, logical_cpus=request.logical_cpus)
+
+
+def _why_none(request: DeviceRequest, gpus: Sequence[_Gpu]) -> str:
+    if gpus:
+        return f"all GPUs ({len(gpus)}) are leased by other processes, waited {request.wait_s:g} s"
+    if _listed_gpus():
+        return f"{_VISIBLE}={os.environ.get(_VISIBLE)!r} names none of this machine's GPUs"
+    return "this machine has no NVIDIA GPU, or its driver does not answer"
+
+
+# -- TensorFlow ----------------------------------------------------------------------------------
 
 
 def _set_up(device: Device, request: DeviceRequest) -> Device:
-    """TensorFlow's environment, then its configuration where it is not running yet."""
+    """TensorFlow's environment, then its configuration where it is not running yet.
+
+    Returns:
+        The device, or what stands for a GPU that TensorFlow cannot use.
+    """
     imported = "tensorflow" in sys.modules
     if not imported:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        # On AMD processors TensorFlow leaves oneDNN off, and matrix products run at half speed.
-        if platform.machine() in ("x86_64", "AMD64"):
-            os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-        os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
-        visible = _visible(device)
-        if visible is not None:
-            os.environ["CUDA_VISIBLE_DEVICES"] = visible
-    return device if imported else _configure(device, request)
+        _set_environment(device)
+    import tensorflow as tf
+
+    if device.kind == "gpu" and not tf.config.list_physical_devices("GPU"):
+        why = "TensorFlow sees no GPU: `uv sync --extra gpu` installs its CUDA libraries"
+        device = _fall_back(request, why)
+    if not imported:
+        _configure(device, request)
+    return device
 
 
-def _visible(device: Device) -> str | None:
-    """CUDA_VISIBLE_DEVICES for the leased GPUs, counted within what the caller may see."""
-    if device.kind == "cpu":
-        return ""
-    outer = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = outer.split(",") if outer else [str(i) for i in range(len(device.indices) + 64)]
-    return ",".join(names[index].strip() for index in device.indices)
+def _set_environment(device: Device) -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # On AMD processors TensorFlow leaves oneDNN off, and matrix products run at half speed.
+    if platform.machine() in ("x86_64", "AMD64"):
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
+    # CUDA counts the fastest GPU first by itself, nvidia-smi counts by PCI bus.
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    os.environ[_VISIBLE] = ",".join(device.uuids)
 
 
-def _configure(device: Device, request: DeviceRequest) -> Device:
+def _configure(device: Device, request: DeviceRequest) -> None:
     import tensorflow as tf
 
     if request.threads:
         tf.config.threading.set_intra_op_parallelism_threads(request.threads)
-    gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:
+    for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
-    if device.kind == "gpu" and not gpus:
-        # The driver answers but the CUDA libraries are absent: `pip install streetineq[gpu]`.
-        device = Device(
-            kind="cpu",
-            names=(cpu_name(),),
-            fallback="TensorFlow sees no GPU: install streetineq[gpu] for its CUDA libraries",
-        )
     if device.kind == "cpu" and device.logical_cpus > 1:
         cpu = tf.config.list_physical_devices("CPU")[0]
         parts = [tf.config.LogicalDeviceConfiguration() for _ in range(device.logical_cpus)]
         tf.config.set_logical_device_configuration(cpu, parts)
-    return device
 
 
-def _gpu_load(index: int) -> dict[str, float]:
-    rows = _nvidia_smi("memory.used,memory.total,utilization.gpu", index)
-    if not rows:
-        return {}
-    used, total, load = (float(part) for part in rows[0].split(","))
-    return {
-        f"gpu_{index}_memory_used_mb": used,
-        f"gpu_{index}_memory_total_mb": total,
-        f"gpu_{index}_utilisation_percent": load,
-    }
+# -- nvidia-smi ----------------------------------------------------------------------------------
 
 
-def _nvidia_smi(query: str, index: int | None = None) -> list[str]:
+def _gpu_load(uuid: str) -> dict[str, float]:
+    """Memory in use and in all (MiB) and utilisation (%), as far as they are numbers."""
+    rows = _nvidia_smi(",".join(_LOAD), uuid) or [""]
+    load = {}
+    for name, value in zip(_LOAD.values(), rows[0].split(","), strict=False):
+        with contextlib.suppress(ValueError):  # `[N/A]` under MIG and on virtual GPUs
+            load[name] = float(value)
+    return load
+
+
+def _nvidia_smi(query: str, uuid: str | None = None) -> list[str]:
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return []
     command = [tool, f"--query-gpu={query}", "--format=csv,noheader,nounits"]
-    if index is not None:
-        command.append(f"--id={index}")
+    if uuid is not None:
+        command.append(f"--id={uuid}")
     try:
         answer = subprocess.run(  # noqa: S603 - a fixed tool with fixed arguments
             command, capture_output=True, text=True, timeout=_NVIDIA_SMI_TIMEOUT_S, check=True

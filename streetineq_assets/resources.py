@@ -172,7 +172,11 @@ class StudyResource(dg.ConfigurableResource):
 
 
 class GpuResource(dg.ConfigurableResource):
-    """The accelerator that a step asks for; see `devices.DeviceRequest` for the fields."""
+    """The accelerator that a step asks for; see `devices.DeviceRequest` for the fields.
+
+    `mixed_precision` is that of training and changes no codes: `encoder.mixed_precision` in
+    study.toml is that of codes, which must be the same in all of a study's runs.
+    """
 
     kind: str = "auto"
     gpus: int = 1
@@ -182,7 +186,7 @@ class GpuResource(dg.ConfigurableResource):
     wait_s: float = 0.0
 
     @contextlib.contextmanager
-    def lease(self, context: dg.AssetExecutionContext, store: DataStore) -> Generator[Device]:
+    def lease(self, context: dg.AssetExecutionContext) -> Generator[Device]:
         """Hold a device; say in the run's log which, and warn when it is not the one asked for."""
         request = DeviceRequest(
             kind=self.kind,
@@ -192,7 +196,7 @@ class GpuResource(dg.ConfigurableResource):
             logical_cpus=self.logical_cpus,
             wait_s=self.wait_s,
         )
-        with lease(request, store.leases) as device:
+        with lease(request) as device:
             context.log.info(f"running on {', '.join(device.names)}")
             if device.fallback:
                 context.log.warning(f"running on the CPU: {device.fallback}")

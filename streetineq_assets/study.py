@@ -89,7 +89,10 @@ class Encoder(Settings):
     weights_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
     preprocessing: Literal["antialias", "suel2019"] = "antialias"
     batch_size: int = Field(32, ge=1)
-    mixed_precision: bool = False
+    mixed_precision: bool = Field(
+        False,
+        description="float16 arithmetic for codes, on GPUs alone; training's is the resource gpu's",
+    )
 
 
 class Profile(Settings):

@@ -4,37 +4,54 @@ The GPUs here are pretended: a stand-in for `nvidia-smi` on the PATH lists them,
 kept from being set up. What it does with a real GPU is not tested on a machine that has none.
 """
 
+import os
 import subprocess
 import sys
+import tempfile
 import textwrap
+import threading
+import time
 
 import pytest
+from filelock import FileLock
 
 from streetineq_assets import devices
 from streetineq_assets.devices import DeviceRequest, lease, list_gpus
 from streetineq_assets.errors import DeviceError
 
+GPU_A = "GPU-aaaa1111-0000-0000-0000-000000000000"
+GPU_B = "GPU-bbbb2222-0000-0000-0000-000000000000"
+MIG = "MIG-cccc3333-0000-0000-0000-000000000000"
+NVIDIA_SMI = f"""#!/bin/sh
+case "$*" in
+  *memory.used*--id={GPU_A}) echo '1024, 81559, 37';;
+  *memory.used*--id={GPU_B}) echo '2048, 81559, [N/A]';;
+  *memory.used*) exit 6;;
+  *index,uuid,name*) echo '0, {GPU_A}, Pretend GPU A'; echo '1, {GPU_B}, Pretend GPU B';;
+esac
+"""
+
 
 @pytest.fixture
-def two_gpus(tmp_path, monkeypatch):
+def nvidia_smi(tmp_path):
+    """The folder of a tool that lists two GPUs."""
     tool = tmp_path / "bin" / "nvidia-smi"
     tool.parent.mkdir()
-    tool.write_text(
-        "#!/bin/sh\n"
-        'case "$*" in\n'
-        "  *memory.used*) echo '1024, 81559, 37';;\n"
-        "  *) echo 'Pretend GPU A'; echo 'Pretend GPU B';;\n"
-        "esac\n"
-    )
+    tool.write_text(NVIDIA_SMI)
     tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tool.parent}:/usr/bin:/bin")
+    return tool.parent
+
+
+@pytest.fixture
+def two_gpus(nvidia_smi, monkeypatch):
+    monkeypatch.setenv("PATH", f"{nvidia_smi}:/usr/bin:/bin")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(devices, "_set_up", lambda device, request: device)
 
 
 def test_each_process_gets_another_gpu_until_none_is_left(tmp_path, two_gpus):
     with lease(DeviceRequest(), tmp_path) as first, lease(DeviceRequest(), tmp_path) as second:
-        assert (first.indices, second.indices) == ((0,), (1,))
+        assert (first.uuids, second.uuids) == ((GPU_A,), (GPU_B,))
         with lease(DeviceRequest(), tmp_path) as third:
             assert third.kind == "cpu"
             assert "leased by other processes" in third.fallback
@@ -50,26 +67,27 @@ def test_a_lease_ends_with_its_block(tmp_path, two_gpus):
     with lease(DeviceRequest(gpus=2), tmp_path) as device:
         assert device.names == ("Pretend GPU A", "Pretend GPU B")
     with lease(DeviceRequest(gpus=2), tmp_path) as device:
-        assert device.indices == (0, 1)
+        assert device.uuids == (GPU_A, GPU_B)
 
 
 def test_a_killed_process_loses_its_lease(tmp_path, two_gpus):
     hold = """
         import sys, time
         from filelock import FileLock
-        with FileLock(sys.argv[1] + "/gpu-0.lock"):
+        with FileLock(sys.argv[1]):
             print("held", flush=True)
             time.sleep(60)
     """
+    lock = str(tmp_path / f"{GPU_A}.lock")
     with subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(hold), str(tmp_path)], stdout=subprocess.PIPE
+        [sys.executable, "-c", textwrap.dedent(hold), lock], stdout=subprocess.PIPE
     ) as child:
         child.stdout.readline()
         with lease(DeviceRequest(), tmp_path) as device:
-            assert device.indices == (1,)
+            assert device.uuids == (GPU_B,)
         child.kill()
     with lease(DeviceRequest(), tmp_path) as device:
-        assert device.indices == (0,)
+        assert device.uuids == (GPU_A,)
 
 
 def test_the_cpu_is_no_fallback_when_it_was_asked_for(tmp_path, two_gpus):
@@ -87,15 +105,121 @@ def test_memory_and_load_of_a_gpu_are_reported(tmp_path, two_gpus):
     assert report["gpu_0_utilisation_percent"] == 37
 
 
-def test_only_visible_gpus_are_listed(two_gpus, monkeypatch):
+def test_what_the_driver_does_not_tell_is_left_out_of_the_report(tmp_path, two_gpus, monkeypatch):
+    """Under MIG and on virtual GPUs nvidia-smi has `[N/A]` for a figure, or fails."""
+    with lease(DeviceRequest(gpus=2), tmp_path) as device:
+        report = device.report()
+    assert report["gpu_1_memory_used_mb"] == 2048
+    assert "gpu_1_utilisation_percent" not in report
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", MIG)
+    with lease(DeviceRequest(), tmp_path) as device:
+        assert device.report() == {"device": MIG, "device_kind": "gpu", "mixed_precision": False}
+
+
+@pytest.mark.parametrize(
+    ("visible", "names"),
+    [
+        ("1", ["Pretend GPU B"]),
+        ("1, 0", ["Pretend GPU B", "Pretend GPU A"]),
+        (GPU_B, ["Pretend GPU B"]),
+        ("GPU-bbbb", ["Pretend GPU B"]),
+        (MIG, [MIG]),
+        ("", []),
+        ("NoDevFiles", []),
+        ("GPU-", []),
+        ("0,-1,1", ["Pretend GPU A"]),
+    ],
+)
+def test_visible_gpus_are_those_that_cuda_would_see(two_gpus, monkeypatch, visible, names):
+    """By number, UUID or a prefix that fits one; CUDA stops at a name that it does not know."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert list_gpus() == names
+
+
+def test_workers_that_see_a_gpu_each_do_not_lock_each_other_out(tmp_path, two_gpus, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    with lease(DeviceRequest(), tmp_path) as first:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+        with lease(DeviceRequest(), tmp_path) as second:
+            assert (first.uuids, second.uuids) == ((GPU_A,), (GPU_B,))
+            assert second.report()["gpu_0_memory_used_mb"] == 2048
+
+
+def test_one_gpu_is_leased_once_however_it_is_named(tmp_path, two_gpus, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
-    assert list_gpus() == ["Pretend GPU B"]
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert list_gpus() == []
+    with lease(DeviceRequest(), tmp_path):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-bbbb")
+        with lease(DeviceRequest(), tmp_path) as second:
+            assert second.kind == "cpu"
+
+
+def test_a_free_gpu_is_taken_without_waiting_for_one_that_is_not(tmp_path, two_gpus):
+    with FileLock(tmp_path / f"{GPU_A}.lock"):
+        started = time.monotonic()
+        with lease(DeviceRequest(wait_s=30), tmp_path) as device:
+            assert device.uuids == (GPU_B,)
+        assert time.monotonic() - started < 10
+
+
+def test_whichever_gpu_is_free_first_ends_the_wait(tmp_path, two_gpus):
+    with FileLock(tmp_path / f"{GPU_A}.lock"):
+        other = FileLock(tmp_path / f"{GPU_B}.lock", thread_local=False)
+        other.acquire()
+        threading.Timer(0.5, other.release).start()
+        with lease(DeviceRequest(wait_s=30), tmp_path) as device:
+            assert device.uuids == (GPU_B,)
+
+
+@pytest.mark.parametrize("visible", ["GPU-dddd", "7", ""])
+def test_a_fallback_is_told_when_no_gpu_is_visible(tmp_path, two_gpus, monkeypatch, visible):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with lease(DeviceRequest(), tmp_path) as device:
+        assert device.kind == "cpu"
+        assert f"CUDA_VISIBLE_DEVICES={visible!r}" in device.fallback
+
+
+def test_a_fallback_is_told_on_a_machine_without_gpus(tmp_path, two_gpus, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with lease(DeviceRequest(), tmp_path) as device:
+        assert "no NVIDIA GPU" in device.fallback
+
+
+class TestLockFolder:
+    def test_it_is_the_machines_and_not_the_studys(self, tmp_path, two_gpus, monkeypatch):
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        with lease(DeviceRequest()):
+            assert (tmp_path / "streetineq-gpus" / f"{GPU_A}.lock").is_file()
+
+    def test_other_users_may_lock_there_too(self, tmp_path, two_gpus):
+        folder = tmp_path / "locks"
+        before = os.umask(0o077)
+        try:
+            with lease(DeviceRequest(), folder):
+                pass
+        finally:
+            os.umask(before)
+        assert folder.stat().st_mode & 0o7777 == 0o777
+        assert (folder / f"{GPU_A}.lock").stat().st_mode & 0o777 == 0o666
+
+    def test_one_that_is_closed_to_this_user_is_named(self, tmp_path, two_gpus, monkeypatch):
+        def refuse(*_, **__):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(FileLock, "acquire", refuse)
+        with (
+            pytest.raises(DeviceError, match=r"\.lock.*chmod"),
+            lease(DeviceRequest(), tmp_path / "locks"),
+        ):
+            pass
+
+    def test_none_is_made_where_nothing_is_leased(self, tmp_path, two_gpus):
+        with lease(DeviceRequest(kind="cpu"), tmp_path / "locks"):
+            assert not (tmp_path / "locks").exists()
 
 
 def test_a_gpu_that_is_demanded_and_absent_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     with (
         pytest.raises(DeviceError, match="no NVIDIA GPU"),
         lease(DeviceRequest(kind="gpu"), tmp_path),
@@ -115,13 +239,42 @@ def test_tensorflow_is_set_up_before_it_is_imported(tmp_path):
             assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "1"
             print(type(device.strategy()).__name__, device.strategy().num_replicas_in_sync)
     """
-    environment = {"PATH": "/usr/bin:/bin", "TF_ENABLE_ONEDNN_OPTS": "1"}
+    assert run_script(script, tmp_path).split() == ["MirroredStrategy", "2"]
+
+
+def test_a_gpu_that_tensorflow_cannot_use_is_not_given(tmp_path, nvidia_smi):
+    """The driver lists GPUs, TensorFlow has no CUDA libraries for them."""
+    script = """
+        import os, sys
+        from pathlib import Path
+        from streetineq_assets.devices import DeviceRequest, lease
+        from streetineq_assets.errors import DeviceError
+        try:
+            with lease(DeviceRequest(kind="gpu"), Path(sys.argv[1])) as device:
+                print("given", device)
+        except DeviceError as error:
+            print(error)
+        print(os.environ["CUDA_DEVICE_ORDER"], os.environ["CUDA_VISIBLE_DEVICES"])
+        with lease(DeviceRequest(), Path(sys.argv[1])) as first:
+            print(first.kind, first.fallback)
+            with lease(DeviceRequest(), Path(sys.argv[1])) as second:
+                print(second.kind, second.fallback)
+    """
+    demanded, environment, *leased = run_script(script, tmp_path, nvidia_smi).splitlines()
+    assert "uv sync --extra gpu" in demanded
+    assert environment == f"PCI_BUS_ID {GPU_A}"
+    for line in leased:
+        assert line.startswith("cpu TensorFlow sees no GPU"), line
+
+
+def run_script(script, folder, tools="/usr/bin"):
+    """What a process of its own prints, with `folder` as its argument."""
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script), str(tmp_path)],
+        [sys.executable, "-c", textwrap.dedent(script), str(folder)],
         capture_output=True,
         text=True,
         check=False,
-        env=environment,
+        env={"PATH": f"{tools}:/usr/bin:/bin", "TF_ENABLE_ONEDNN_OPTS": "1"},
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["MirroredStrategy", "2"]
+    return done.stdout

@@ -1,14 +1,25 @@
 """How every asset publishes: once, checked before, skipped when nothing changed."""
 
+import contextlib
+import logging
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import dagster as dg
 import pandas as pd
 import pytest
 
+from streetineq_assets import resources
+from streetineq_assets.devices import Device, DeviceRequest
 from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import Check, Findings
-from streetineq_assets.resources import CheckSpec, StudyResource, define_asset, duckdb_resource
+from streetineq_assets.resources import (
+    CheckSpec,
+    GpuResource,
+    StudyResource,
+    define_asset,
+    duckdb_resource,
+)
 from streetineq_assets.store import DataStore
 from streetineq_tests.test_study import MINIMAL, write
 
@@ -170,3 +181,20 @@ def test_duckdb_is_an_engine_in_memory_with_its_limits_set(tmp_path):
     assert settings["memory_limit"].startswith("953")  # 1 GB in MiB
     assert settings["temp_directory"].startswith(str(tmp_path))
     assert path == [(None,)]
+
+
+def test_a_fallback_to_the_cpu_is_a_warning_of_the_run(monkeypatch, caplog):
+    asked = []
+
+    @contextlib.contextmanager
+    def lease(request):
+        asked.append(request)
+        yield Device(kind="cpu", fallback="all GPUs (2) are leased")
+
+    monkeypatch.setattr(resources, "lease", lease)
+    context = SimpleNamespace(log=logging.getLogger("run"))
+    with GpuResource(gpus=2, wait_s=3).lease(context) as device:
+        assert device.kind == "cpu"
+    assert asked == [DeviceRequest(gpus=2, wait_s=3)]
+    warned = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert warned == ["running on the CPU: all GPUs (2) are leased"]

@@ -98,7 +98,7 @@ def image_codes(
 
         @cache
         def encoder() -> tuple[Encoder, Callable[[], dict[str, Any]]]:
-            device = held.enter_context(gpu.lease(context, study.store))
+            device = held.enter_context(gpu.lease(context))
             settings, root = study.study.encoder, study.store.root
             loaded = load_encoder(settings, root=root, seed=study.study.seed, device=device)
             return loaded, device.report
@@ -174,7 +174,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             backfill_policy=dg.BackfillPolicy.multi_run(BUCKETS_PER_RUN),
             output_required=False,
             pool="gpu",
-            code_version="1",
+            code_version="2",  # 1: a renamed weight file, or no GPU, made another encoder
             checks=CODE_CHECKS,
             checks_by_partition=False,
         ),
@@ -227,8 +227,9 @@ def _publish_bucket(
             pace=Pace(workers=min(16, (os.cpu_count() or 1) + 1)),
             report=lambda line: context.log.info(f"{key}: {line}"),
         )
-        findings.figures |= {"buckets": buckets} | loaded.identity | loaded.figures
-        findings.figures |= device_report()
+        # The device's `mixed_precision` is that of training: the encoder has the last word.
+        findings.figures |= {"buckets": buckets} | device_report()
+        findings.figures |= loaded.identity | loaded.figures
         findings.checks.append(weights_check(loaded, study.study.encoder))
         return findings
 

@@ -19,7 +19,7 @@ import numpy as np
 from streetineq_assets.codes import vgg16
 from streetineq_assets.codes.preprocess import CHANNEL_MEANS, SIDE
 from streetineq_assets.devices import Device
-from streetineq_assets.errors import SourceError, SourceMissingError, StudyError
+from streetineq_assets.errors import DeviceError, SourceError, SourceMissingError, StudyError
 from streetineq_assets.findings import Check
 from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.store import digest_file
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import keras
 
 Encode = Callable[[np.ndarray], Any]
-_FILE = "file "
+_FILE = "file"  # which one, its sha256 says: a renamed file makes the same codes
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,13 @@ def load_encoder(settings: Settings, *, root: Path, seed: int, device: Device) -
     Raises:
         SourceMissingError, SourceError: as `vgg16.build_encoder`, and for a wrong sha256.
         StudyError: no such backbone or layer.
+        DeviceError: the study wants mixed precision and the device is a CPU. Codes in float32
+            would not be comparable to those that a GPU makes for the same study.
     """
+    mixed = settings.mixed_precision
+    if mixed and device.kind != "gpu":
+        raise DeviceError(_no_mixed_precision(device))
     strategy = device.strategy()
-    mixed = settings.mixed_precision and device.kind == "gpu"
     batch_size = _round_up(settings.batch_size, math.lcm(len(VIEWS), strategy.num_replicas_in_sync))
 
     def build(*, mixed: bool) -> tuple[Encode, "keras.Model", dict[str, str]]:
@@ -172,8 +176,8 @@ def relative_change(exact: Encode, other: Encode, batch_size: int) -> float:
 def weights_check(encoder: Encoder, settings: Settings) -> Check:
     """Whether somebody vouches for the weights: Keras, the study's sha256, or nobody need to."""
     label, sha256 = encoder.identity["weights"], encoder.identity["weights_sha256"]
-    known = not label.startswith(_FILE) or settings.weights_sha256 == sha256
-    text = f"{label}, sha256 {sha256}"
+    known = label != _FILE or settings.weights_sha256 == sha256
+    text = f"{settings.weights if label == _FILE else label}, sha256 {sha256}"
     if not known:
         text += "; if these are the right weights, name it as encoder.weights_sha256 in study.toml"
     return Check("weights_known", known, text)
@@ -193,7 +197,7 @@ def _build(settings: Settings, root: Path, seed: int) -> tuple["keras.Model", di
         model = vgg16.build_encoder(file or "random", seed)
     else:
         model = _build_backbone(settings, file, seed)
-    label = settings.weights if file is None else f"{_FILE}{file.name}"
+    label = settings.weights if file is None else _FILE
     if file and vgg16.is_published_file(file):
         label = "imagenet"
     return model, {"weights": label, "weights_sha256": sha256 or _digest_weights(model)}
@@ -225,7 +229,10 @@ def _digest_weights(model: "keras.Model") -> str:
 
 
 def _build_backbone(settings: Settings, file: Path | None, seed: int) -> "keras.Model":
-    """A layer of a `keras.applications` network, averaged over space, on `preprocess`'s images."""
+    """A layer of a `keras.applications` network, averaged over space, on `preprocess`'s images.
+
+    They are resized, bilinearly, where the network takes another size: 299 pixels in inception_v3.
+    """
     import keras
 
     module, make = _application(settings.backbone)
@@ -237,6 +244,8 @@ def _build_backbone(settings: Settings, file: Path | None, seed: int) -> "keras.
         _randomise(network, seed)
     inputs = keras.Input((SIDE, SIDE, 3), name="bgr_minus_means")
     rgb = keras.ops.flip(inputs + CHANNEL_MEANS, axis=-1)
+    if network.input_shape[1:3] != (SIDE, SIDE):
+        rgb = keras.ops.image.resize(rgb, network.input_shape[1:3], interpolation="bilinear")
     part = keras.Model(network.input, _layer(network, settings).output)
     codes = part(module.preprocess_input(rgb))
     if len(codes.shape) == 4:
@@ -306,6 +315,14 @@ def _precision(mixed: bool) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def _no_mixed_precision(device: Device) -> str:
+    why = f" ({device.fallback})" if device.fallback else ""
+    return (
+        f"encoder.mixed_precision is true in study.toml, which takes a GPU, and this step has the "
+        f"CPU{why}: run it where a GPU is free, or set it to false and all images are encoded again"
+    )
 
 
 def _round_up(number: int, multiple: int) -> int:

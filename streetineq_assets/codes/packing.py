@@ -229,7 +229,10 @@ def _one_encoder(city: City) -> Check:
     odd = sorted(min(by_identity.values(), key=len)) if len(by_identity) > 1 else []
     text = "all buckets were made by one encoder"
     if odd:
-        text = f"another encoder made {', '.join(odd)}: materialise image_codes of them again"
+        text = (
+            f"another encoder than the others' made {', '.join(odd)}: materialise image_codes of "
+            "the whole city, which skips what the study's present encoder made"
+        )
     return Check("one_encoder", not odd, text, blocking=True)
 
 

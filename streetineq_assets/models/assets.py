@@ -75,7 +75,7 @@ def trained_model(
     )
 
     def make(folder: Path) -> Findings:
-        with gpu.lease(context, study.store) as device:
+        with gpu.lease(context) as device:
             return job.make(folder, device, context.log.info)
 
     yield from study.materialize(
@@ -93,7 +93,7 @@ def joint_model(context: dg.AssetExecutionContext, study: StudyResource, gpu: Gp
     job = pairs.open_joint(study.store, study.study, context.partition_key)
 
     def make(folder: Path) -> Findings:
-        with gpu.lease(context, study.store) as device:
+        with gpu.lease(context) as device:
             return job.make_joint(folder, device, context.log.info)
 
     yield from study.materialize(

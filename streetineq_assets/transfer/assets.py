@@ -27,7 +27,7 @@ def fine_tuned_model(context: dg.AssetExecutionContext, study: StudyResource, gp
     job = jobs.open_transfer(study.store, study.study, context.partition_key)
 
     def make(folder: Path) -> Findings:
-        with gpu.lease(context, study.store) as device:
+        with gpu.lease(context) as device:
             return job.make(folder, device, context.log.info)
 
     yield from study.materialize(

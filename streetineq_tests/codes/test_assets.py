@@ -1,5 +1,7 @@
 """From listing to shards through Dagster: what is recorded, skipped, blocked and accounted for."""
 
+from contextlib import nullcontext
+
 import dagster as dg
 import h5py
 import numpy as np
@@ -10,6 +12,7 @@ from dagster_duckdb import DuckDBResource
 from streetineq_assets.codes import assets as codes
 from streetineq_assets.codes.bucket import Bucket
 from streetineq_assets.codes.shards import ShardReader
+from streetineq_assets.devices import Device
 from streetineq_assets.images import assets as images
 from streetineq_assets.images.catalogue import bucket_of
 from streetineq_assets.partitions import Partitions
@@ -175,7 +178,9 @@ def test_from_files_to_shards_with_a_real_network(platform):
                 np.testing.assert_allclose(mine, bucket.read([row])[0], rtol=1e-3, atol=1e-3)
 
 
-def test_what_the_ui_shows_of_codes(platform, fake):
+def test_what_the_ui_shows_of_codes(platform, fake, monkeypatch):
+    device = Device("cpu", mixed_precision=True)
+    monkeypatch.setattr(GpuResource, "lease", lambda *_: nullcontext(device))
     platform.run("street_images", "alpha")
     shown = metadata(platform.run_buckets(), "image_codes")
     assert sorted(shown) == ["alpha/000", "alpha/001"]
@@ -185,6 +190,7 @@ def test_what_the_ui_shows_of_codes(platform, fake):
         assert one[f"{name}_seconds"] >= 0
     assert one["images_per_second"] > 0
     assert one["device_kind"] == "cpu"
+    assert one["mixed_precision"] is False, "the encoder's, not that of training on this device"
     assert one["dagster/partition_row_count"] == one["extracted"]
     columns = {column.name for column in one["dagster/column_schema"].columns}
     assert columns == {"location_id", "image_sha256", "features"}

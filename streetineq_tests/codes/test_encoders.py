@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from streetineq_assets.codes import encoders
 from streetineq_assets.codes.encoders import (
     load_encoder,
     relative_change,
@@ -18,7 +20,7 @@ from streetineq_assets.codes.encoders import (
 )
 from streetineq_assets.codes.preprocess import CHANNEL_MEANS
 from streetineq_assets.devices import Device
-from streetineq_assets.errors import SourceError, SourceMissingError, StudyError
+from streetineq_assets.errors import DeviceError, SourceError, SourceMissingError, StudyError
 from streetineq_assets.study import Encoder as Settings
 
 CPU = Device(kind="cpu")
@@ -81,6 +83,32 @@ def test_a_layer_of_a_backbone_is_averaged_over_space(tmp_path):
     encoder = load_encoder(settings, root=tmp_path, seed=3, device=CPU)
     assert encoder.width == 144
     assert np.asarray(encoder.encode(images(8))).shape == (8, 144)
+
+
+def test_a_backbone_of_another_input_size_gets_enlarged_images(tmp_path, monkeypatch):
+    """As inception_v3, xception and efficientnet_b3, but small: means of 23 x 23 pixels."""
+    import keras
+    from PIL import Image
+
+    def network(weights, include_top):
+        inputs = keras.Input((299, 299, 3))
+        means = keras.layers.AveragePooling2D(23)(inputs)
+        return keras.Model(inputs, keras.layers.Flatten(name="means")(means))
+
+    module = SimpleNamespace(preprocess_input=lambda rgb: rgb / 255)
+    monkeypatch.setattr(encoders, "_application", lambda _: (module, network))
+    settings = Settings(backbone="large", layer="means", weights="random", batch_size=4)
+    encoder = load_encoder(settings, root=tmp_path, seed=3, device=CPU)
+    batch = images(4)
+    rgb = (batch + CHANNEL_MEANS)[..., ::-1] / 255
+    large = [
+        [Image.fromarray(plane).resize((299, 299), Image.Resampling.BILINEAR) for plane in image]
+        for image in rgb.transpose(0, 3, 1, 2)
+    ]
+    planes = np.array([[np.asarray(plane) for plane in image] for image in large])
+    expected = planes.reshape(4, 3, 13, 23, 13, 23).mean(axis=(3, 5)).transpose(0, 2, 3, 1)
+    codes = np.asarray(encoder.encode(batch))
+    np.testing.assert_allclose(codes, expected.reshape(4, -1), rtol=1e-4)
 
 
 def test_a_code_depends_on_neither_place_nor_company_in_its_batch(small):
@@ -152,27 +180,32 @@ class TestWeightsCheck:
         assert weights_check(self.encoder(small, label), Settings()).passed
 
     def test_other_files_are_known_by_the_sha256_that_the_study_names(self, small):
-        encoder = self.encoder(small, "file w.h5")
-        unknown = weights_check(encoder, Settings())
+        encoder = self.encoder(small, "file")
+        unknown = weights_check(encoder, Settings(weights="inputs/weights/w.h5"))
         assert not unknown.passed
         assert not unknown.blocking
+        assert "inputs/weights/w.h5" in unknown.description
         assert "a" * 64 in unknown.description
         assert "weights_sha256" in unknown.description
         assert weights_check(encoder, Settings(weights_sha256="a" * 64)).passed
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container")
-def test_a_file_that_is_not_published_is_named(tmp_path, small):
-    """Keras's own way of saving weights, read back into the same network."""
+def test_a_file_that_is_not_published_is_known_by_its_sha256(tmp_path, small):
+    """Keras's own way of saving weights, read back into the same network, under whatever name."""
     import keras
 
     network = keras.applications.MobileNetV2(weights=None)
     network.save_weights(tmp_path / "own.weights.h5")
     settings = Settings(**SMALL | {"weights": "own.weights.h5"})
     encoder = load_encoder(settings, root=tmp_path, seed=0, device=CPU)
-    assert encoder.identity["weights"] == "file own.weights.h5"
+    assert encoder.identity["weights"] == "file"
     digest = hashlib.sha256((tmp_path / "own.weights.h5").read_bytes()).hexdigest()
     assert encoder.identity["weights_sha256"] == digest
+    shutil.copy(tmp_path / "own.weights.h5", tmp_path / "renamed.weights.h5")
+    settings = Settings(**SMALL | {"weights": "renamed.weights.h5"})
+    renamed = load_encoder(settings, root=tmp_path, seed=0, device=CPU)
+    assert renamed.identity == encoder.identity
     wrong = Settings(**SMALL | {"weights": "own.weights.h5", "backbone": "mobilenet"})
     with pytest.raises(SourceError, match=r"own\.weights\.h5 does not fit"):
         load_encoder(wrong, root=tmp_path, seed=0, device=CPU)
@@ -214,14 +247,12 @@ def test_two_devices_give_the_same_codes_as_one(small, tmp_path):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
 
 
-def test_mixed_precision_is_left_alone_on_the_cpu(tmp_path):
-    import keras
-
-    encoder = load_encoder(
-        Settings(**SMALL | {"mixed_precision": True}), root=tmp_path, seed=3, device=CPU
-    )
-    assert encoder.identity["mixed_precision"] is False
-    assert keras.config.dtype_policy().name == "float32"
+def test_mixed_precision_is_refused_on_the_cpu(tmp_path):
+    """Rather than codes in float32, which are not comparable, under a study that says otherwise."""
+    settings = Settings(**SMALL | {"mixed_precision": True})
+    device = Device(kind="cpu", fallback="all GPUs (2) are leased by other processes")
+    with pytest.raises(DeviceError, match=r"encoder\.mixed_precision.*all GPUs \(2\) are leased"):
+        load_encoder(settings, root=tmp_path, seed=3, device=device)
 
 
 def test_mixed_precision_reports_how_far_codes_move(tmp_path, small):

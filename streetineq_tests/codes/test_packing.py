@@ -211,6 +211,7 @@ class TestBlockingChecks:
         findings = city.pack()
         assert failed(findings) == {"one_encoder"}
         assert "leeds/001" in text_of(findings, "one_encoder")
+        assert "the whole city" in text_of(findings, "one_encoder"), "the fewer may be the newer"
 
     def test_buckets_whose_images_changed_are_named(self, city):
         findings = city.pack(stale=["leeds/002"])
