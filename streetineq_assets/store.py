@@ -126,11 +126,6 @@ class DataStore:
         return self.root / "dagster_home"
 
     @property
-    def leases(self) -> Path:
-        """Folder of the lock files by which processes share accelerators."""
-        return self.root / "dagster_home" / "leases"
-
-    @property
     def scratch(self) -> Path:
         """Folder for an engine's temporary files."""
         return self.root / "assets" / ".scratch"
