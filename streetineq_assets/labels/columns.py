@@ -158,7 +158,8 @@ def read_columns(
 
     Args:
         positions: the columns to read.
-        footnotes: short rows are notes when their first cell is empty or their only one.
+        footnotes: rows whose first cell is empty or their only one are notes, however many empty
+            cells a spreadsheet put behind; rows with the code of an LSOA are not.
 
     Raises:
         SourceError: a row is shorter than the header, so that the file was cut off or damaged, or a
@@ -172,16 +173,19 @@ def read_columns(
     for line, cells in sheet.rows():
         if line <= line_of_header:
             continue
-        if len(cells) >= width:
-            row = pick(cells)
-            if any(row) or not is_blank(cells):
-                lines.append(line)
-                picked.extend(row)
-        elif not is_blank(cells) and not (footnotes and _is_note(cells)):
+        # Rows that are as they should be, nearly all, are let through by their length alone.
+        short = len(cells) < width
+        if (short or (footnotes and not cells[-1])) and _is_no_row(cells, footnotes=footnotes):
+            continue
+        if short:
             raise SourceError(
                 f"{sheet.at(line)}: {len(cells)} columns where the header has {width}: the file "
                 "was cut off or damaged, download it again"
             )
+        row = pick(cells)
+        if any(row) or not is_blank(cells):
+            lines.append(line)
+            picked.extend(row)
     step = len(wanted) + 1
     texts = {i: _stripped(picked[n::step]) for n, i in enumerate(wanted)}
     return Columns(sheet, {i: headings[i] for i in wanted}, lines, texts)
@@ -191,8 +195,14 @@ def _stripped(cells: Sequence[str]) -> pa.StringArray:
     return pc.utf8_trim_whitespace(pa.array(cells, pa.string()))
 
 
-def _is_note(cells: Sequence[str]) -> bool:
-    return len(cells) == 1 or not cells[0].strip()
+def _is_no_row(cells: Sequence[str], *, footnotes: bool) -> bool:
+    """Whether a row is blank or, where there are footnotes, one of them."""
+    texts = [cell.strip() for cell in cells]
+    while texts and not texts[-1]:
+        texts.pop()
+    if not texts or not footnotes:
+        return not texts
+    return (len(texts) == 1 or not texts[0]) and not any(map(LSOA_CODE.fullmatch, texts))
 
 
 def _alike(wishes: Iterable[str], cells: Sequence[str]) -> str:
