@@ -125,6 +125,16 @@ CASES = {
         lambda text: text[: text.rindex(",", 0, len(text) - 40)] + "\n",
         r"line \d+: \d+ columns where the header has \d+: the file was cut off",
     ),
+    "an amount whose comma is not in quotation marks": (
+        INCOME,
+        lambda text: text.replace('"', ""),
+        r"income\.csv, line 2: 12 columns where the header has 8: .*comma.*quotation marks",
+    ),
+    "one cell more in one row": (
+        CENSUS,
+        replace("Place E01000005", 'Place", "E01000005'),
+        r"QS302EW\.csv, line 15: 9 columns where the header has 8",
+    ),
     "a stray quotation mark": (
         FILE_7,
         replace("Place E01000005", '"Place" E01000005'),
