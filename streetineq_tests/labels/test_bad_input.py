@@ -113,6 +113,16 @@ CASES = {
         replace("lower layer", "middle layer"),
         r"line 9: the areas are .*middle layer.*on Nomis choose",
     ),
+    "one sex alone": (
+        CENSUS,
+        replace('"Date       :","2011"', '"Sex        :","Males"'),
+        r'line 6: the table is of "Sex: Males" alone: on Nomis choose "All persons"',
+    ),
+    "urban areas alone": (
+        CENSUS,
+        replace('"Rural Urban:","Total"', '"Rural Urban:","Urban (total)"'),
+        r'line 7: the table is of "Rural Urban: Urban \(total\)" alone: on Nomis choose "Total"',
+    ),
     "an empty file": (CENSUS, lambda text: "", r"QS302EW\.csv is empty: download it again"),
     "a header without areas": (
         FILE_7,

@@ -75,6 +75,12 @@ def test_the_preamble_may_be_longer_and_the_title_may_be_lost(tmp_path):
     assert is_share(tmp_path, "self_reported_health")
 
 
+def test_a_query_download_of_all_persons_says_so(tmp_path):
+    text = official.nomis_query("KS601EW").replace('"Date       :","2011"', '"Sex :","All persons"')
+    official.write(tmp_path / "census_2011" / "a.csv", text)
+    assert is_share(tmp_path, "unemployment")
+
+
 def padded_rows(text: str) -> list[list[str]]:
     """The rows of a CSV as a spreadsheet holds them: all as wide as the widest."""
     rows = list(csv.reader(io.StringIO(text)))
