@@ -24,6 +24,7 @@ from streetineq_assets.labels.files import Row, Sheet
 from streetineq_assets.labels.outcomes import CENSUS_TABLES, CensusTable
 from streetineq_assets.labels.readings import Reading, Recognised, read_share
 
+_AREAS = "2011 super output area"  # how a query's header begins, with the level behind it
 _TITLE = re.compile(r"\s*([A-Z]{2}[0-9]{3}[A-Z]{2})\s*-\s*\S")
 _DECORATION = re.compile(r"^\s*sex: all persons; |; measures: value\s*$", re.IGNORECASE)
 _PARTS = "rural urban"  # an area may come again for its urban and its rural part
@@ -51,7 +52,8 @@ def recognise(sheet: Sheet) -> Recognised | None:
     """Say which table of the census this is; None when it is not one of Nomis' files.
 
     Raises:
-        SourceError: the areas are not the LSOAs of 2011, or the table is of a part of the people.
+        SourceError: the areas are not the LSOAs of 2011 or have no codes, or the table is of a part
+            of the people.
     """
     layout = _layout(sheet)
     if layout is None:
@@ -102,10 +104,10 @@ def _layout(sheet: Sheet) -> _Layout | None:
         names = [normalise(cell) for cell in cells]
         match = _TITLE.match(cells[0]) if cells else None
         title = title or (match and match.group(1))
-        if "mnemonic" in names[1:2]:
+        if _heads_query(names):
             table = _by_id(title) if title else _by_columns(names)
             if table:
-                _refuse_other_areas(sheet, line, names[0])
+                _refuse_other_areas(sheet, line, names)
                 _refuse_parts(sheet, sheet.head[:number])
             return _Layout(_QUERY, (line, cells), "mnemonic", table)
         if "geography code" in names:
@@ -114,11 +116,21 @@ def _layout(sheet: Sheet) -> _Layout | None:
     return None
 
 
-def _refuse_other_areas(sheet: Sheet, line: int, areas: str) -> None:
-    if "lower" not in areas or not areas.startswith("2011"):
+def _heads_query(names: Sequence[str]) -> bool:
+    """Whether a row is the header of a query download; one without codes of areas is too."""
+    return "mnemonic" in names[1:2] or (len(names) > 1 and names[0].startswith(_AREAS))
+
+
+def _refuse_other_areas(sheet: Sheet, line: int, names: Sequence[str]) -> None:
+    if "lower" not in names[0] or not names[0].startswith("2011"):
         raise SourceError(
-            f'{sheet.at(line)}: the areas are "{areas}": on Nomis choose "2011 super output area - '
-            'lower layer" and download again'
+            f'{sheet.at(line)}: the areas are "{names[0]}": on Nomis choose "{_AREAS} - lower '
+            'layer" and download again'
+        )
+    if "mnemonic" not in names:
+        raise SourceError(
+            f'{sheet.at(line)}: there is no column "mnemonic", the codes of the areas, and names '
+            "alone do not tell them: on Nomis tick the area codes and download again"
         )
 
 

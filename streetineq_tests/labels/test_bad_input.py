@@ -113,6 +113,11 @@ CASES = {
         replace("lower layer", "middle layer"),
         r"line 9: the areas are .*middle layer.*on Nomis choose",
     ),
+    "areas without their codes": (
+        CENSUS,
+        lambda text: re.sub(r',"(mnemonic|E01[0-9]{6})"', "", text),
+        r'QS302EW\.csv, line 9: there is no column "mnemonic".*tick the area codes',
+    ),
     "one sex alone": (
         CENSUS,
         replace('"Date       :","2011"', '"Sex        :","Males"'),
