@@ -158,11 +158,12 @@ def read_columns(
 
     Args:
         positions: the columns to read.
-        footnotes: short rows are notes when their first cell is empty or their only one.
+        footnotes: rows whose first cell is empty or their only one are notes, however many empty
+            cells a spreadsheet put behind; rows with the code of an LSOA are not.
 
     Raises:
-        SourceError: a row is shorter than the header, so that the file was cut off or damaged, or a
-            line is no CSV.
+        SourceError: a row is shorter than the header, so that the file was cut off or damaged, or
+            holds text beyond it, so that its cells are shifted, or a line is no CSV.
     """
     line_of_header, headings = header
     width, wanted = len(headings), sorted(set(positions))
@@ -172,16 +173,14 @@ def read_columns(
     for line, cells in sheet.rows():
         if line <= line_of_header:
             continue
-        if len(cells) >= width:
-            row = pick(cells)
-            if any(row) or not is_blank(cells):
-                lines.append(line)
-                picked.extend(row)
-        elif not is_blank(cells) and not (footnotes and _is_note(cells)):
-            raise SourceError(
-                f"{sheet.at(line)}: {len(cells)} columns where the header has {width}: the file "
-                "was cut off or damaged, download it again"
-            )
+        # Rows that are as they should be, nearly all, are let through by their length alone.
+        odd = len(cells) != width or (footnotes and not cells[-1])
+        if odd and not _is_row(sheet, line, cells, width, footnotes=footnotes):
+            continue
+        row = pick(cells)
+        if any(row) or not is_blank(cells):
+            lines.append(line)
+            picked.extend(row)
     step = len(wanted) + 1
     texts = {i: _stripped(picked[n::step]) for n, i in enumerate(wanted)}
     return Columns(sheet, {i: headings[i] for i in wanted}, lines, texts)
@@ -191,8 +190,32 @@ def _stripped(cells: Sequence[str]) -> pa.StringArray:
     return pc.utf8_trim_whitespace(pa.array(cells, pa.string()))
 
 
-def _is_note(cells: Sequence[str]) -> bool:
-    return len(cells) == 1 or not cells[0].strip()
+def _is_row(sheet: Sheet, line: int, cells: Sequence[str], width: int, *, footnotes: bool) -> bool:
+    """Whether a row belongs to the table: it is neither blank nor a footnote.
+
+    Raises:
+        SourceError: it does, and is shorter or longer than the header.
+    """
+    texts = [cell.strip() for cell in cells]
+    while texts and not texts[-1]:
+        texts.pop()
+    if not texts:
+        return False
+    is_note = len(texts) == 1 or not texts[0]
+    if footnotes and is_note and not any(map(LSOA_CODE.fullmatch, texts)):
+        return False
+    if len(cells) < width:
+        raise SourceError(
+            f"{sheet.at(line)}: {len(cells)} columns where the header has {width}: the file was "
+            "cut off or damaged, download it again"
+        )
+    if len(texts) > width:
+        raise SourceError(
+            f"{sheet.at(line)}: {len(texts)} columns where the header has {width}: most likely a "
+            'cell with a comma, such as £84,800, is not in quotation marks: write "£84,800", or '
+            "download the file again"
+        )
+    return True
 
 
 def _alike(wishes: Iterable[str], cells: Sequence[str]) -> str:

@@ -4,7 +4,8 @@ What belongs here: the two layouts of Nomis. What does not: which table holds wh
 (`outcomes.CENSUS_TABLES`), and the older InFuse layout (`infuse`).
 
 A *query download* opens with its title ("QS302EW - General health"), a copyright line and some
-`"Population :","All usual residents"` lines, one more or less by table, and a blank line. The
+`"Population :","All usual residents"` lines, one more or less by table, and a blank line. Those of
+`Sex` and `Rural Urban` say of whom the table is; a table of a part of the people is refused. The
 header is `"2011 super output area - lower layer","mnemonic",` and the categories; the rows may
 follow after another blank line; the file ends with footnotes in the second column.
 
@@ -23,9 +24,11 @@ from streetineq_assets.labels.files import Row, Sheet
 from streetineq_assets.labels.outcomes import CENSUS_TABLES, CensusTable
 from streetineq_assets.labels.readings import Reading, Recognised, read_share
 
+_AREAS = "2011 super output area"  # how a query's header begins, with the level behind it
 _TITLE = re.compile(r"\s*([A-Z]{2}[0-9]{3}[A-Z]{2})\s*-\s*\S")
 _DECORATION = re.compile(r"^\s*sex: all persons; |; measures: value\s*$", re.IGNORECASE)
 _PARTS = "rural urban"  # an area may come again for its urban and its rural part
+_WHOLE = {"sex": "All persons", _PARTS: "Total"}  # selections of a query, and what takes in all
 _QUERY, _BULK = "Nomis query download", "Nomis bulk file"
 
 
@@ -49,7 +52,8 @@ def recognise(sheet: Sheet) -> Recognised | None:
     """Say which table of the census this is; None when it is not one of Nomis' files.
 
     Raises:
-        SourceError: the areas are not the LSOAs of 2011.
+        SourceError: the areas are not the LSOAs of 2011 or have no codes, or the table is of a part
+            of the people.
     """
     layout = _layout(sheet)
     if layout is None:
@@ -96,14 +100,15 @@ def read(sheet: Sheet) -> list[Reading]:
 
 def _layout(sheet: Sheet) -> _Layout | None:
     title = None
-    for line, cells in sheet.head:
+    for number, (line, cells) in enumerate(sheet.head):
         names = [normalise(cell) for cell in cells]
         match = _TITLE.match(cells[0]) if cells else None
         title = title or (match and match.group(1))
-        if "mnemonic" in names[1:2]:
+        if _heads_query(names):
             table = _by_id(title) if title else _by_columns(names)
             if table:
-                _refuse_other_areas(sheet, line, names[0])
+                _refuse_other_areas(sheet, line, names)
+                _refuse_parts(sheet, sheet.head[:number])
             return _Layout(_QUERY, (line, cells), "mnemonic", table)
         if "geography code" in names:
             plain = [_DECORATION.sub("", cell) for cell in cells]
@@ -111,12 +116,35 @@ def _layout(sheet: Sheet) -> _Layout | None:
     return None
 
 
-def _refuse_other_areas(sheet: Sheet, line: int, areas: str) -> None:
-    if "lower" not in areas or not areas.startswith("2011"):
+def _heads_query(names: Sequence[str]) -> bool:
+    """Whether a row is the header of a query download; one without codes of areas is too."""
+    return "mnemonic" in names[1:2] or (len(names) > 1 and names[0].startswith(_AREAS))
+
+
+def _refuse_other_areas(sheet: Sheet, line: int, names: Sequence[str]) -> None:
+    if "lower" not in names[0] or not names[0].startswith("2011"):
         raise SourceError(
-            f'{sheet.at(line)}: the areas are "{areas}": on Nomis choose "2011 super output area - '
-            'lower layer" and download again'
+            f'{sheet.at(line)}: the areas are "{names[0]}": on Nomis choose "{_AREAS} - lower '
+            'layer" and download again'
         )
+    if "mnemonic" not in names:
+        raise SourceError(
+            f'{sheet.at(line)}: there is no column "mnemonic", the codes of the areas, and names '
+            "alone do not tell them: on Nomis tick the area codes and download again"
+        )
+
+
+def _refuse_parts(sheet: Sheet, preamble: Sequence[Row]) -> None:
+    """Stop at a line above the header that selects one sex, or the urban or rural areas."""
+    everyone = {normalise(choice) for choice in _WHOLE.values()}
+    for line, cells in preamble:
+        name, value = [*cells, "", ""][:2]
+        selected = normalise(name).rstrip(": ")
+        if selected in _WHOLE and normalise(value) not in everyone:
+            raise SourceError(
+                f'{sheet.at(line)}: the table is of "{name.rstrip(": ")}: {value}" alone: on Nomis '
+                f'choose "{_WHOLE[selected]}" and download again'
+            )
 
 
 def _by_id(table_id: str | None) -> CensusTable | None:

@@ -113,6 +113,21 @@ CASES = {
         replace("lower layer", "middle layer"),
         r"line 9: the areas are .*middle layer.*on Nomis choose",
     ),
+    "areas without their codes": (
+        CENSUS,
+        lambda text: re.sub(r',"(mnemonic|E01[0-9]{6})"', "", text),
+        r'QS302EW\.csv, line 9: there is no column "mnemonic".*tick the area codes',
+    ),
+    "one sex alone": (
+        CENSUS,
+        replace('"Date       :","2011"', '"Sex        :","Males"'),
+        r'line 6: the table is of "Sex: Males" alone: on Nomis choose "All persons"',
+    ),
+    "urban areas alone": (
+        CENSUS,
+        replace('"Rural Urban:","Total"', '"Rural Urban:","Urban (total)"'),
+        r'line 7: the table is of "Rural Urban: Urban \(total\)" alone: on Nomis choose "Total"',
+    ),
     "an empty file": (CENSUS, lambda text: "", r"QS302EW\.csv is empty: download it again"),
     "a header without areas": (
         FILE_7,
@@ -124,6 +139,16 @@ CASES = {
         FILE_7,
         lambda text: text[: text.rindex(",", 0, len(text) - 40)] + "\n",
         r"line \d+: \d+ columns where the header has \d+: the file was cut off",
+    ),
+    "an amount whose comma is not in quotation marks": (
+        INCOME,
+        lambda text: text.replace('"', ""),
+        r"income\.csv, line 2: 12 columns where the header has 8: .*comma.*quotation marks",
+    ),
+    "one cell more in one row": (
+        CENSUS,
+        replace("Place E01000005", 'Place", "E01000005'),
+        r"QS302EW\.csv, line 15: 9 columns where the header has 8",
     ),
     "a stray quotation mark": (
         FILE_7,

@@ -1,8 +1,11 @@
 """Every official layout is recognised by its content and read to the same values."""
 
+import csv
+import io
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pytest
 
 from streetineq_assets.errors import SourceError
@@ -70,6 +73,52 @@ def test_the_preamble_may_be_longer_and_the_title_may_be_lost(tmp_path):
     headless = text[text.index('"2011 super') :]
     official.write(tmp_path / "census_2011" / "a.csv", headless)
     assert is_share(tmp_path, "self_reported_health")
+
+
+def test_a_query_download_of_all_persons_says_so(tmp_path):
+    text = official.nomis_query("KS601EW").replace('"Date       :","2011"', '"Sex :","All persons"')
+    official.write(tmp_path / "census_2011" / "a.csv", text)
+    assert is_share(tmp_path, "unemployment")
+
+
+def padded_rows(text: str) -> list[list[str]]:
+    """The rows of a CSV as a spreadsheet holds them: all as wide as the widest."""
+    rows = list(csv.reader(io.StringIO(text)))
+    width = max(map(len, rows))
+    return [row + [""] * (width - len(row)) for row in rows]
+
+
+def padded(text: str) -> str:
+    """A CSV saved again by a spreadsheet."""
+    sink = io.StringIO()
+    csv.writer(sink, lineterminator="\n").writerows(padded_rows(text))
+    return sink.getvalue()
+
+
+def test_a_query_download_that_a_spreadsheet_saved_again(tmp_path):
+    text = official.nomis_query("QS302EW")
+    official.write(tmp_path / "census_2011" / "a.csv", padded(text))
+    assert is_share(tmp_path, "self_reported_health")
+    book = openpyxl.Workbook()
+    for row in padded_rows(text):
+        book.active.append([int(cell) if cell.isdigit() else cell or None for cell in row])
+    (tmp_path / "census_2011" / "a.csv").unlink()
+    book.save(tmp_path / "census_2011" / "a.xlsx")
+    assert is_share(tmp_path, "self_reported_health")
+
+
+@pytest.mark.parametrize("name", ["Place E01000001", ""])
+def test_an_area_without_its_last_counts_is_no_footnote(tmp_path, name):
+    row = f'"Place E01000001","E01000001",{official.RESIDENTS[0]},'
+    counts = f"{official.BAD[0]},{official.VERY_BAD[0]}\n"
+    text = official.nomis_query("QS302EW")
+    assert text.count(row) == text.count(counts) == 1
+    text = text.replace(row, row.replace("Place E01000001", name)).replace(counts, ",\n")
+    official.write(tmp_path / "census_2011" / "a.csv", padded(text))
+    series = values(tmp_path, "self_reported_health")
+    assert list(series.index) == official.LSOAS
+    assert np.isnan(series.iloc[0])
+    assert series.isna().sum() == 1
 
 
 def test_rows_of_urban_and_rural_parts_are_not_areas_of_their_own(tmp_path):
