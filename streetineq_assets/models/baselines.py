@@ -6,11 +6,12 @@ not: their evaluation (`predictions.evaluation`).
 All work on areas and score on the scale of deciles. `constant` says 5. `coordinates` is the mean
 decile of the eight nearest training areas on the British National Grid. `image_count` is a line
 through the logarithm of the number of images. `ridge` is ridge regression on the mean code of an
-area's images, its penalty chosen on the same validation areas as the network's epochs.
+area's images, its penalty chosen on the same validation areas as the network's epochs (without
+any, 10,000: the middle of those that are tried, on a logarithmic scale).
 `coordinates_and_score` regresses the decile on the `coordinates` guess and the network's mean
 score: where it gains nothing over `coordinates`, the network saw a map and not pictures. It is
-    fitted on other folds' out-of-fold
-scores; their networks have seen this fold's labels, which two coefficients cannot carry over.
+fitted on other folds' out-of-fold scores; their networks have seen this fold's labels, which two
+coefficients cannot carry over.
 """
 
 from collections.abc import Callable
@@ -28,6 +29,7 @@ _COLUMNS = ["baseline", "scheme", "lsoa11", "fold", "score"]
 _CONSTANT_DECILE = 5.0
 _NEIGHBOURS = 8
 _PENALTIES = tuple(float(10**power) for power in range(1, 8))
+DEFAULT_PENALTY = _PENALTIES[len(_PENALTIES) // 2]
 _CHUNK_ROWS = 512
 
 
@@ -90,12 +92,15 @@ def baseline_scores(
 
     Returns:
         `baseline, scheme, lsoa11, fold, score`, one row per baseline and area. Under the scheme
-        `location` an area is in several folds: its score is their mean and its fold -1.
+        `location` an area is in several folds: its score is their mean and its fold -1. A fold
+        that has no area to test, or none to learn from, has no rows.
     """
     sums = _sum_codes(codes, rows, table)
     parts = []
     for fold in table.folds if folds is None else folds:
         split = split_rows(table, fold, rows, validation_share=validation_share, seed=seed)
+        if not (split.test.any() and split.train.any()):
+            continue
         train, validation, test = _fold_areas(rows, split, sums, centroids)
         for name in baselines:
             score = GUESSES[name](train, validation, test)
@@ -137,11 +142,11 @@ def _ridge(train: Areas, validation: Areas, test: Areas) -> NDArray[np.float64]:
         model.fit((areas.means - mean) / sd, areas.decile)
         return model.predict((to.means - mean) / sd)
 
-    errors = [
-        np.square(fitted(train, penalty, validation) - validation.decile).mean()
-        for penalty in _PENALTIES
-    ]
-    return fitted(_joined(train, validation), _PENALTIES[int(np.argmin(errors))], test)
+    def error(penalty: float) -> float:
+        return np.square(fitted(train, penalty, validation) - validation.decile).mean()
+
+    penalty = min(_PENALTIES, key=error) if len(validation.lsoa11) else DEFAULT_PENALTY
+    return fitted(_joined(train, validation), penalty, test)
 
 
 def _coordinates_and_score(train: Areas, validation: Areas, test: Areas) -> NDArray[np.float64]:
@@ -196,8 +201,7 @@ def _sum_codes(codes: Codes, rows: pd.DataFrame, table: FoldTable) -> CodeSums:
     """One pass over the codes: a group is an area, or an area's part in one fold of locations."""
     keys = [rows["lsoa11"].astype(str)]
     if table.locations is not None:
-        fold = table.locations.set_index("location_id")["fold"].reindex(rows["location_id"])
-        keys.append(fold.to_numpy())
+        keys.append(table.fold_of(rows))
     group = rows.groupby(keys, sort=True).ngroup().to_numpy(np.int64)
     sums = np.zeros((int(group.max(initial=-1)) + 1, codes.reader.width))
     start = 0

@@ -4,7 +4,8 @@ What belongs here: the sentences and numbers that the UI shows. What does not: h
 and anything of Dagster.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,14 @@ import pandas as pd
 
 from streetineq_assets.findings import Check, Findings, Scalar
 from streetineq_assets.models.encoder import encoder_identity
-from streetineq_assets.models.folds import LEAKY, FoldTable, Split, balance, scheme_note
+from streetineq_assets.models.folds import (
+    LEAKY,
+    FoldTable,
+    Split,
+    balance,
+    left_out_note,
+    scheme_note,
+)
 from streetineq_assets.models.inputs import Unavailable
 from streetineq_assets.study import Profile
 
@@ -134,6 +142,15 @@ def of_training(
         ],
         tables={"folds": _records(folds)},
         notes={"leak": note} if note else {},
+    )
+
+
+def with_left_out(found: Findings, folds: Collection[int]) -> Findings:
+    """The findings with how many folds test no location with codes, and which."""
+    note = left_out_note(folds)
+    notes = found.notes | ({"folds_without_images": note} if note else {})
+    return replace(
+        found, figures=found.figures | {"n_folds_without_images": len(folds)}, notes=notes
     )
 
 

@@ -12,16 +12,17 @@ there, to the same weights bit for bit on one machine's CPU.
 import functools
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from streetineq_assets.errors import TrainingError
 from streetineq_assets.models.checkpoints import Checkpoints, FoldState
-from streetineq_assets.models.folds import Split
+from streetineq_assets.models.folds import FoldTable, Split, left_out_note
 from streetineq_assets.models.inputs import Examples
 from streetineq_assets.models.network import set_standardisation
 from streetineq_assets.models.sampling import (
@@ -219,6 +220,30 @@ class Progress:
             f"(MAE {record['val_mae']:.2f}); "
             f"at most {epochs_left * record['seconds'] / 60:.1f} minutes left"
         )
+
+
+def folds_with_rows(
+    folds: Sequence[int], table: FoldTable, rows: pd.DataFrame, tell: Callable[[str], None]
+) -> tuple[int, ...]:
+    """Those of the folds that test at least one row; the others are told.
+
+    Args:
+        rows: `location_id, lsoa11` of the locations that have codes and a label.
+
+    Raises:
+        TrainingError: no fold tests any.
+    """
+    tested = set(table.fold_of(rows))
+    there = tuple(fold for fold in folds if fold in tested)
+    if not there:
+        raise TrainingError(
+            "no fold tests a location that has codes and a label: add images of the areas that "
+            "are tested, as `area_folds` lists them"
+        )
+    note = left_out_note(set(folds) - set(there))
+    if note:
+        tell(note)
+    return there
 
 
 def require_rows(split: Split, fold: int, profile: Profile) -> None:

@@ -13,7 +13,7 @@ split into training, validation and test areas.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,17 +64,15 @@ class FoldTable:
         """Which fold tests what: `lsoa11, fold`, or `location_id, fold` where areas are split."""
         return self.areas[["lsoa11", "fold"]] if self.locations is None else self.locations
 
-    def digest_columns(self) -> pd.DataFrame:
-        """What decides a training's outcome, sorted, for digests."""
-        parts = [
-            self.areas[["lsoa11", "fold"]].rename(columns={"lsoa11": "key"}).assign(part="areas"),
-            self.buffers.rename(columns={"lsoa11": "key"}).assign(part="buffers"),
-        ]
-        if self.locations is not None:
-            renamed = self.locations.rename(columns={"location_id": "key"})
-            parts.append(renamed.assign(part="locations"))
-        table = pd.concat(parts, ignore_index=True)[["part", "key", "fold"]]
-        return table.sort_values(["part", "key", "fold"], ignore_index=True)
+    def fold_of(self, rows: pd.DataFrame) -> NDArray[np.float64]:
+        """(n,) the fold that each row is tested in, as in `tested`; NaN for unknown areas.
+
+        Args:
+            rows: `location_id, lsoa11`.
+        """
+        key = "lsoa11" if self.locations is None else "location_id"
+        by_key = self.tested.set_index(key)["fold"]
+        return by_key.reindex(rows[key]).to_numpy(np.float64)
 
     def save(self, folder: Path, stem: str = "") -> None:
         """Write `<stem>area_folds.parquet`, `<stem>buffers.parquet`, and the locations if any."""
@@ -187,18 +185,13 @@ def split_rows(
         validation_share: of the training areas; at least five areas where a quarter of them allows
             it.
     """
-    fold_of_area = table.areas.set_index("lsoa11")["fold"].reindex(rows["lsoa11"]).to_numpy()
-    if table.locations is None:
-        fold_of_row = fold_of_area
-    else:
-        by_location = table.locations.set_index("location_id")["fold"]
-        fold_of_row = by_location.reindex(rows["location_id"]).to_numpy()
+    fold_of_row = table.fold_of(rows)
     buffer = table.buffers.loc[table.buffers["fold"] == fold, "lsoa11"]
     in_buffer = rows["lsoa11"].isin(set(buffer)).to_numpy()
     test = fold_of_row == fold
-    learn = ~test & ~in_buffer & ~np.isnan(fold_of_row.astype(np.float64))
+    learn = ~test & ~in_buffer & ~np.isnan(fold_of_row)
     if (table.areas["fold"] == VALIDATION_ONLY).any():
-        validation = learn & (fold_of_area == VALIDATION_ONLY)
+        validation = learn & (fold_of_row == VALIDATION_ONLY)
     else:
         chosen = _validation_areas(table, rows[learn], validation_share, seed=seed, fold=fold)
         validation = learn & rows["lsoa11"].isin(chosen).to_numpy()
@@ -390,4 +383,16 @@ def scheme_note(schemes: Iterable[str]) -> str | None:
     return (
         "Locations of one area are in training and test (scheme `location`): the label leaks. "
         "These figures only measure how optimistic such a split is."
+    )
+
+
+def left_out_note(folds: Collection[int]) -> str | None:
+    """What to say of folds that nothing can be tested in; None when there are none."""
+    if not folds:
+        return None
+    named = ", ".join(map(str, sorted(folds)))
+    subject = f"Fold {named} tests" if len(folds) == 1 else f"Folds {named} test"
+    return (
+        f"{subject} no location that has codes and a label: left out, without a network. Add "
+        "images of these areas to have them."
     )

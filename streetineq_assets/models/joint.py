@@ -10,6 +10,7 @@ and takes its own scores from it.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import pandas as pd
@@ -23,12 +24,12 @@ from streetineq_assets.store import Artefact, DataStore, Recipe
 from streetineq_assets.study import Profile
 
 
-def find_or_train(
+def find_or_make(
     store: DataStore,
     place: tuple[str, str],
     recipe: Recipe,
     examples: Examples,
-    train: Callable[[], Trained],
+    make: Callable[[Path], dict[str, Any]],
     *,
     tell: Callable[[str], None],
 ) -> Trained:
@@ -38,14 +39,12 @@ def find_or_train(
         place: asset and city under which they are published.
         recipe: all that they depend on.
         examples: the rows that they were, or are, trained on.
-        train: does the training.
+        make: trains, writes the artefact's files into a folder and returns its summary.
     """
     if store.current(*place, recipe):
         tell(f"the joint networks of {place[1]} are there already: nothing is trained")
     else:
-        store.publish(
-            *place, recipe, lambda folder: write_joint(train(), folder, place[0]).summary()
-        )
+        store.publish(*place, recipe, make)
         store.clear_workspace(*place)
     published = store.open(*place)
     states = {fold: load_state(path) for fold, path in _state_files(published).items()}

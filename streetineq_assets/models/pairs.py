@@ -90,7 +90,7 @@ class PairJob:
             return findings.unavailable(self.why, findings.TRAINING_CHECKS)
         examples, counts = make_examples(self.reads, self.outcomes, self.budget_bytes)
         if self.joint:
-            trained = self._joint(examples, device, tell)
+            trained = self._joint(examples, counts | device.report(), device, tell)
         else:
             trained = self._train(examples, device, tell)
             save_networks(trained, self.profile, examples.codes.reader.width, folder)
@@ -108,12 +108,16 @@ class PairJob:
             nothing = empty_scores().assign(outcome=pd.Series(dtype="str"))
             nothing.to_parquet(folder / f"{JOINT}.parquet", index=False)
             return findings.unavailable(self.why, JOINT_CHECKS)
+        examples, counts = make_examples(self.reads, self.outcomes, self.budget_bytes)
+        trained = self._train(examples, device, tell)
+        return self._write_joint(trained, counts | device.report(), folder)
+
+    def _write_joint(self, trained: "Trained", about: dict[str, Any], folder: Path) -> Findings:
         from streetineq_assets.models.joint import write_joint
 
-        examples, counts = make_examples(self.reads, self.outcomes, self.budget_bytes)
-        found = write_joint(self._train(examples, device, tell), folder, JOINT)
-        found.figures |= {"profile": self.profile_name, **counts, **device.report()}
-        return found
+        found = write_joint(trained, folder, JOINT)
+        found.figures |= {"profile": self.profile_name, **about}
+        return findings.with_left_out(found, self._left_out(trained))
 
     def _write_tables(
         self, trained: "Trained", examples: Examples, counts: dict[str, int], folder: Path
@@ -138,8 +142,15 @@ class PairJob:
         counts["n_locations_without_label"] += unlabelled
         scheme = self._table.scheme
         found = findings.of_training(trained, scores, rows, splits, counts=counts, scheme=scheme)
+        found = findings.with_left_out(found, self._left_out(trained))
+        if self._blocks is not None:
+            there = baselines.loc[baselines["scheme"] == self._blocks.scheme, "fold"].nunique()
+            found.figures["n_spatial_folds_without_images"] = len(self._blocks.folds) - there
         found.digest = trained.digest(scores, baselines)
         return found
+
+    def _left_out(self, trained: "Trained") -> set[int]:
+        return set(self.folds) - set(trained.states)
 
     def _split(self, examples: Examples, fold: int) -> Split:
         return split_rows(
@@ -153,6 +164,12 @@ class PairJob:
     @cached_property
     def _table(self) -> FoldTable:
         return self.reads[0].fold_table()
+
+    @cached_property
+    def _blocks(self) -> FoldTable | None:
+        """Spatial blocks for further baselines; None where the study's folds make them idle."""
+        idle = self._table.scheme in ("spatial_block", "city")
+        return None if idle else self.reads[0].fold_table(SPATIAL)
 
     @property
     def folds(self) -> tuple[int, ...]:
@@ -202,18 +219,21 @@ class PairJob:
             folds=self.folds,
         )
 
-    def _joint(self, examples: Examples, device: Device, tell: Callable[[str], None]) -> "Trained":
-        from streetineq_assets.models.joint import find_or_train
+    def _joint(
+        self,
+        examples: Examples,
+        about: dict[str, Any],
+        device: Device,
+        tell: Callable[[str], None],
+    ) -> "Trained":
+        from streetineq_assets.models.joint import find_or_make
+
+        def make(folder: Path) -> dict[str, Any]:
+            trained = self._train(examples, device, tell)
+            return self._write_joint(trained, about, folder).summary()
 
         recipe = Recipe(code_version=TRAINING_VERSION, inputs=self.inputs, config=self.config)
-        return find_or_train(
-            self.store,
-            self.place,
-            recipe,
-            examples,
-            lambda: self._train(examples, device, tell),
-            tell=tell,
-        )
+        return find_or_make(self.store, self.place, recipe, examples, make, tell=tell)
 
     def _baselines(self, codes: Codes, rows: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
         mine = scores[["location_id", "h"]].assign(city=self.city)
@@ -221,11 +241,10 @@ class PairJob:
         asked = {"validation_share": self.profile.validation_share, "seed": self.study.seed}
         places, table = self.reads[0].centroids(), self._table
         parts = [baseline_scores(codes, rows, table, places, folds=self.folds, **asked)]
-        blocks = self.reads[0].fold_table(SPATIAL)
-        if blocks is not None and table.scheme not in ("spatial_block", "city"):
+        if self._blocks is not None:
             asked |= {"baselines": _SPATIAL_BASELINES}
-            parts.append(baseline_scores(codes, rows, blocks, places, **asked))
-        return pd.concat(parts, ignore_index=True)
+            parts.append(baseline_scores(codes, rows, self._blocks, places, **asked))
+        return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
 
 def open_pair(

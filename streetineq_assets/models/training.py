@@ -24,6 +24,7 @@ from streetineq_assets.models.fold_run import (
     HISTORY_COLUMNS,
     FoldRun,
     Progress,
+    folds_with_rows,
     require_rows,
 )
 from streetineq_assets.models.folds import FoldTable, split_rows
@@ -93,7 +94,7 @@ def train_folds(
         fingerprint: all that the training depends on, by name.
         logs: where TensorBoard's event files go, one folder per fold; None for none.
         tell: receives progress and anything unusual, a sentence at a time.
-        folds: the folds to train; by default all.
+        folds: the folds to train; by default all. Those that test no row are left out and told.
         checkpoint_every_s: seconds between saved states, at ends of epochs; 0 saves each.
 
     Raises:
@@ -103,7 +104,8 @@ def train_folds(
     trainer = trainer_for(profile, examples.codes.reader.width, len(examples.outcomes), device)
     examples.codes.load()
     checkpoints = Checkpoints(workspace, fingerprint, tell)
-    todo = table.folds if folds is None else tuple(folds)
+    todo = table.folds if folds is None else folds
+    todo = folds_with_rows(todo, table, examples.rows, tell)
     states = {}
     for done, fold in enumerate(todo):
         share = profile.validation_share

@@ -84,8 +84,9 @@ class TransferJob:
         for name, frame in zip(_FILES, made, strict=True):
             frame.to_parquet(folder / name, index=False)
         about = {"status": "available", "source": self.source.name}
-        note = scheme_note([self.read.fold_table().scheme])
-        return Findings(
+        table = self.read.fold_table()
+        note = scheme_note([table.scheme])
+        told = Findings(
             figures={**about, **counts, **device.report()},
             checks=[
                 Check("available", True, f"networks of {self.source.name}"),
@@ -96,6 +97,7 @@ class TransferJob:
             notes={"leak": note} if note else {},
             digest=hashlib.sha256("".join(map(digest_frame, made)).encode()).hexdigest(),
         )
+        return findings.with_left_out(told, set(table.folds) - set(runs["fold"]))
 
     def clean(self) -> None:
         """Remove the work in progress."""

@@ -11,6 +11,7 @@ these, by areas), and scores the fold's test locations. Draw d starts in fold f 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from streetineq_assets.devices import Device
 from streetineq_assets.models.binomial import DECILES
 from streetineq_assets.models.checkpoints import Checkpoints, FoldState
-from streetineq_assets.models.fold_run import FoldRun, Progress
+from streetineq_assets.models.fold_run import FoldRun, Progress, folds_with_rows
 from streetineq_assets.models.folds import FoldTable, Split, split_rows
 from streetineq_assets.models.inputs import Examples
 from streetineq_assets.models.network import build_network
@@ -87,6 +88,11 @@ class Tuning:
                 runs += rows
         return pd.concat(scores, ignore_index=True), conform(pd.DataFrame(runs), RUNS)
 
+    @cached_property
+    def folds(self) -> tuple[int, ...]:
+        """The target's folds that test something; the others are told, once."""
+        return folds_with_rows(self.table.folds, self.table, self.examples.rows, self.tell)
+
     def _draw(
         self,
         trainer: Trainer,
@@ -96,7 +102,7 @@ class Tuning:
     ) -> tuple[list[pd.DataFrame], list[dict[str, Any]]]:
         """All folds of one draw, or none of them when the share is too small in one."""
         fraction, draw = key
-        splits = {fold: self.split(fold, fraction, draw) for fold in self.table.folds}
+        splits = {fold: self.split(fold, fraction, draw) for fold in self.folds}
         reason = self._too_small(splits) if fraction else ""
         scores, runs = [], []
         for fold, split in splits.items():

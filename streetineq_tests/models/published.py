@@ -4,6 +4,7 @@ The city `alpha` has areas on a grid of 1 km, deciles that rise from west to eas
 synthetic codes that carry them; `hamlet` has four areas, fewer than the folds.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import h5py
@@ -51,6 +52,10 @@ outcomes = ["crime"]
 """
 
 
+JOINT = STUDY.replace("[training.overrides]", "[training]\njoint = true\n\n[training.overrides]")
+CITIES = {"alpha": (50, 1), "hamlet": (4, 2), "beta": (40, 1)}  # areas, seed
+
+
 def write_study(root: Path, *, toml: str = STUDY, beta: bool = False) -> DataStore:
     """The study's folder with everything published that `models` reads.
 
@@ -58,11 +63,7 @@ def write_study(root: Path, *, toml: str = STUDY, beta: bool = False) -> DataSto
     """
     (root / "study.toml").write_text(toml, encoding="utf-8")
     store = DataStore(root)
-    alpha = _city(store, "alpha", n_areas=50, per_area=3, seed=1)
-    hamlet = _city(store, "hamlet", n_areas=4, per_area=3, seed=2)
-    cities = {"alpha": alpha, "hamlet": hamlet}
-    if beta:
-        cities["beta"] = _city(store, "beta", n_areas=40, per_area=3, seed=1)
+    cities = {name: _city(store, name) for name in CITIES if beta or name != "beta"}
     labels = pd.concat([_labels(name, rows) for name, rows in cities.items()])
     availability = pd.DataFrame(
         {
@@ -121,10 +122,24 @@ def publish_shards(store: DataStore, name: str, codes: np.ndarray, ids: list[str
     store.publish("hdf5_shards", name, Recipe(code_version="1"), write)
 
 
-def _city(store: DataStore, name: str, *, n_areas: int, per_area: int, seed: int) -> pd.DataFrame:
-    codes, rows = city(n_areas, per_area, WIDTH, signal=1.0, seed=seed)
+def codes_of(name: str) -> tuple[np.ndarray, pd.DataFrame]:
+    """A city's codes (n, 4, WIDTH) and rows, `lsoa11, location_id` and so on, three an area."""
+    n_areas, seed = CITIES[name]
+    codes, rows = city(n_areas, 3, WIDTH, signal=1.0, seed=seed)
     prefix = name[0].upper()
     rows = rows.assign(lsoa11=prefix + rows["lsoa11"], location_id=prefix + rows["location_id"])
+    return codes, rows
+
+
+def lose_images(store: DataStore, name: str, areas: Iterable[str]) -> None:
+    """Publish the city's shards anew, without the locations of these areas."""
+    codes, rows = codes_of(name)
+    kept = ~rows["lsoa11"].isin(set(areas)).to_numpy()
+    publish_shards(store, name, codes[kept], rows["location_id"][kept].tolist())
+
+
+def _city(store: DataStore, name: str) -> pd.DataFrame:
+    codes, rows = codes_of(name)
     publish_shards(store, name, codes, rows["location_id"].tolist())
     places = rows[["location_id", "lsoa11"]].assign(weight=1, status="matched", reason=None)
     stray = {"location_id": "stray", "lsoa11": None, "weight": 0, "status": "rejected"}

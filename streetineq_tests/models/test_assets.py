@@ -10,6 +10,7 @@ import pytest
 
 from streetineq_assets.models.assets import build_assets
 from streetineq_assets.models.baselines import BASELINES
+from streetineq_assets.models.bundle import export_bundle, open_bundle
 from streetineq_assets.models.network import load_network
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.resources import GpuResource, StudyResource
@@ -182,9 +183,7 @@ def test_wrong_settings_of_a_run_fail_in_one_sentence(
     trained: tuple, config: dict, message: str
 ) -> None:
     store, _, _ = trained
-    result = run(store, "trained_model", "alpha/crime", config, fails=True)
-    (failure,) = [e for e in result.all_events if e.is_step_failure]
-    assert message in failure.step_failure_data.user_failure_data.description
+    assert message in failure(store, "alpha/crime", config)
 
 
 def test_labels_for_fewer_than_half_of_the_locations_are_a_warning(tmp_path: Path) -> None:
@@ -204,10 +203,7 @@ def test_labels_for_fewer_than_half_of_the_locations_are_a_warning(tmp_path: Pat
 
 
 def test_joint_networks_are_trained_once_per_city_and_serve_each_pair(tmp_path: Path) -> None:
-    joint = published.STUDY.replace(
-        "[training.overrides]", "[training]\njoint = true\n\n[training.overrides]"
-    )
-    store = published.write_study(tmp_path, toml=joint)
+    store = published.write_study(tmp_path, toml=published.JOINT)
     run(store, "area_folds", "alpha")
     first = run(store, "trained_model", "alpha/crime")
     assert all(passed for name, passed in checks(first).items() if name != "learned")
@@ -302,6 +298,64 @@ def test_joint_networks_of_a_city_left_out_learn_what_any_other_city_has(
     shown = metadata(run(store, "joint_model", "alpha"), "joint_model")
     assert shown["skipped"] is True, "each pair found the networks of the first"
     assert store.manifest("joint_model", "alpha") == made
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_a_fold_whose_areas_have_no_images_is_left_out_and_told(
+    joint: bool, tmp_path: Path
+) -> None:
+    store = published.write_study(tmp_path, toml=published.JOINT if joint else published.STUDY)
+    run(store, "area_folds", "alpha")
+    folds = store.open("area_folds", "alpha").table()
+    published.lose_images(store, "alpha", folds.loc[folds["fold"] == 2, "lsoa11"])
+    result = run(store, "trained_model", "alpha/crime")
+    assert all(passed for name, passed in checks(result).items() if name != "learned")
+    shown = metadata(result, "trained_model")
+    assert (shown["n_folds"], shown["n_folds_without_images"]) == (4, 1)
+    assert "Fold 2 tests no location that has codes" in shown["folds_without_images"]
+    artefact = store.open("trained_model", "alpha/crime")
+    scores = artefact.table("scores.parquet")
+    assert (len(scores), set(scores["fold"])) == (120, {0, 1, 3, 4})
+    baselines = artefact.table("baselines.parquet")
+    assert set(baselines.loc[baselines["scheme"] == "area", "fold"]) == {0, 1, 3, 4}
+    bundle = export_bundle(store, "alpha", "crime", tmp_path / "crime.streetineq")
+    assert list(open_bundle(bundle).networks()) == [0, 1, 3, 4]
+    if joint:
+        assert store.manifest("joint_model", "alpha").summary["figures"]["n_folds"] == 4
+
+
+def test_a_city_whose_tested_areas_have_no_images_fails_with_the_remedy(tmp_path: Path) -> None:
+    store = published.write_study(
+        tmp_path, toml=published.STUDY.replace("[folds]", '[folds]\nscheme = "holdout"')
+    )
+    run(store, "area_folds", "alpha")
+    folds = store.open("area_folds", "alpha").table()
+    published.lose_images(store, "alpha", folds.loc[folds["fold"] == 0, "lsoa11"])
+    assert "no fold tests a location that has codes and a label: add images" in failure(
+        store, "alpha/crime"
+    )
+
+
+def test_images_in_a_part_of_the_city_leave_out_the_spatial_folds_without_them(
+    tmp_path: Path,
+) -> None:
+    store = published.write_study(tmp_path)
+    run(store, "area_folds", "alpha")
+    blocks = store.open("area_folds", "alpha").table("spatial_area_folds.parquet")
+    east = blocks.loc[blocks["lsoa11"].str[-1].astype(int) >= 4, "lsoa11"]
+    published.lose_images(store, "alpha", east)
+    shown = metadata(run(store, "trained_model", "alpha/crime"), "trained_model")
+    assert (shown["n_areas_used"], shown["n_folds_without_images"]) == (20, 0)
+    table = store.open("trained_model", "alpha/crime").table("baselines.parquet")
+    spatial = table.loc[table["scheme"] == "spatial_block", "fold"].nunique()
+    assert shown["n_spatial_folds_without_images"] == 5 - spatial > 0
+
+
+def failure(store: DataStore, pair: str, config: dict | None = None) -> str:
+    """The one sentence with which a pair's training fails."""
+    result = run(store, "trained_model", pair, config, fails=True)
+    (event,) = [e for e in result.all_events if e.is_step_failure]
+    return event.step_failure_data.user_failure_data.description
 
 
 def with_beta(

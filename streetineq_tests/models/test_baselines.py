@@ -4,7 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from streetineq_assets.models.baselines import BASELINES, baseline_scores
+from streetineq_assets.models.baselines import (
+    BASELINES,
+    DEFAULT_PENALTY,
+    GUESSES,
+    Areas,
+    baseline_scores,
+)
 from streetineq_assets.models.folds import FoldTable, make_folds
 from streetineq_assets.models.sampling import Codes
 from streetineq_assets.study import Folds
@@ -153,3 +159,48 @@ def test_fewer_areas_than_neighbours_use_all_of_them() -> None:
     first = frame.iloc[0]
     expected = frame.loc[frame["fold"] != first["fold"], "decile"].mean()
     assert scores[first["lsoa11"]] == pytest.approx(expected)
+
+
+def test_a_fold_without_areas_to_test_or_to_learn_from_is_left_out() -> None:
+    fold = TABLE.fold_of(ROWS)
+    rng = np.random.default_rng(2)
+    kept = ROWS[fold != 2].reset_index(drop=True)
+    kept = kept.assign(h=rng.normal(size=len(kept)))
+    table = scored(kept)
+    assert set(table["fold"]) == {0, 1, 3}
+    assert table.groupby("baseline").size().to_dict() == dict.fromkeys(BASELINES, 45)
+    alone = ROWS[fold == 2].reset_index(drop=True).assign(h=0.0)
+    nothing = scored(alone)
+    assert nothing.empty
+    assert nothing.columns.tolist() == table.columns.tolist()
+
+
+def test_without_validation_areas_ridge_takes_the_penalty_that_is_documented() -> None:
+    codes, rows = city(2, 3, WIDTH, seed=3)
+    table = FoldTable(
+        areas=pd.DataFrame({"lsoa11": sorted(set(rows["lsoa11"])), "fold": [0, 1],
+                            "scheme": "area"}),
+        buffers=pd.DataFrame({"fold": pd.Series(dtype=int), "lsoa11": pd.Series(dtype=str)}),
+    )  # fmt: skip
+    guesses = of(scored(rows, table, codes, baselines=("ridge",)), "ridge")
+    assert np.isfinite(guesses).all()
+    validation, both = _areas_of(codes[:0], rows[:0]), _areas_of(CODES, ROWS)
+    strongest = GUESSES["ridge"](both, validation, both)
+    x = (both.means - both.means.mean(axis=0)) / both.means.std(axis=0)
+    y = both.decile - both.decile.mean()
+    w = np.linalg.solve(x.T @ x + DEFAULT_PENALTY * np.eye(WIDTH), x.T @ y)
+    np.testing.assert_allclose(strongest, both.decile.mean() + x @ w, atol=1e-5)
+
+
+def _areas_of(codes: np.ndarray, rows: pd.DataFrame) -> Areas:
+    """Areas in which only codes and deciles matter."""
+    grouped = rows.groupby("lsoa11", sort=True)
+    members = [grouped.indices[name] for name in sorted(grouped.indices)]
+    means = np.array([codes[at].mean(axis=(0, 1), dtype=np.float64) for at in members])
+    n = len(members)
+    return Areas(
+        lsoa11=np.array(sorted(grouped.indices), dtype=str),
+        decile=grouped["decile"].first().to_numpy(),
+        n_images=np.ones(n), places=np.zeros((n, 2)), means=means.reshape(n, WIDTH),
+        scores=np.zeros(n),
+    )  # fmt: skip

@@ -269,6 +269,25 @@ def test_too_few_locations_are_refused_with_the_remedy(tmp_path: Path) -> None:
         )
 
 
+def test_a_fold_that_tests_no_row_is_left_out_and_told(tmp_path: Path) -> None:
+    table = make_folds(areas(ROWS), Folds(k=3), seed=5)
+    mine = ROWS["lsoa11"].isin(table.areas.loc[table.areas["fold"] != 1, "lsoa11"])
+    given = Examples(
+        examples(CODES, ROWS).codes, ROWS[mine].reset_index(drop=True),
+        ROWS.loc[mine, ["decile"]].to_numpy(int) - 1, ("crime",),
+    )  # fmt: skip
+    told: list[str] = []
+    once = QUICK.model_copy(update={"epochs": 1})
+    result = trained(tmp_path, given, once, tell=told.append)
+    assert list(result.states) == [0, 2]
+    (sentence,) = told
+    assert sentence.startswith("Fold 1 tests no location that has codes and a label: left out")
+    with pytest.raises(
+        TrainingError, match="no fold tests a location that has codes and a label: add images"
+    ):
+        trained(tmp_path, given, once, folds=[1])
+
+
 def test_codes_that_are_not_finite_name_their_location(tmp_path: Path) -> None:
     codes = CODES.copy()
     codes[11, 0, 0] = np.inf

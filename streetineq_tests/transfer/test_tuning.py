@@ -1,5 +1,6 @@
 """Tuning on shares of a target: which rows, from which networks, and going on after a kill."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,21 @@ def test_a_killed_tuning_goes_on(store: DataStore, study: Study, tmp_path: Path)
     second, _ = given.finish(source, tmp_path)
     pd.testing.assert_frame_equal(first, second)
     assert sum("was finished before" in line for line in told) == 10
+
+
+def test_a_fold_without_images_tunes_and_scores_nothing(
+    store: DataStore, study: Study, tmp_path: Path
+) -> None:
+    given = tuning(store, study, tmp_path, fractions=(0.0, 1.0), draws=1)
+    fold = given.table.fold_of(given.examples.rows)
+    rows = given.examples.rows[fold != 2].reset_index(drop=True)
+    given.examples = replace(given.examples, rows=rows, classes=given.examples.classes[fold != 2])
+    told: list[str] = []
+    given.tell = told.append
+    scores, runs = given.finish(read_source(store, study, "beta", "crime").weights(), tmp_path)
+    assert (scores.groupby("fraction")["location_id"].size() == (fold != 2).sum()).all()
+    assert set(runs["fold"]) == set(scores["fold"]) == {0, 1, 3, 4}
+    assert sum("Fold 2 tests no location that has codes" in line for line in told) == 1
 
 
 def test_shares_must_ascend(store: DataStore, tmp_path: Path) -> None:
