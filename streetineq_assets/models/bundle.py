@@ -28,7 +28,7 @@ from streetineq_assets.models.card import model_card
 from streetineq_assets.models.encoder import encoder_identity, refuse_other_codes
 from streetineq_assets.models.inputs import open_codes
 from streetineq_assets.models.pairs import ASSET, JOINT, SCORE_COLUMNS
-from streetineq_assets.models.sampling import Codes
+from streetineq_assets.models.sampling import Codes, refuse_not_finite
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import Profile, load_study
 
@@ -40,6 +40,7 @@ SUFFIX = ".streetineq"
 _ABOUT = "bundle.json"
 _CARD = "MODEL_CARD.md"
 _LARGEST_MEMBER_BYTES = 2**30
+_CHUNK_ROWS = 256
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -190,7 +191,7 @@ def predict(bundle: Bundle, codes: Codes) -> pd.DataFrame:
         `location_id, h, decile, p_1 .. p_10`, in the order of the codes.
 
     Raises:
-        TrainingError: the codes are of another encoder.
+        TrainingError: the codes are of another encoder, or not finite.
     """
     from streetineq_assets.models import binomial
     from streetineq_assets.models.heads import HEADS
@@ -198,7 +199,9 @@ def predict(bundle: Bundle, codes: Codes) -> pd.DataFrame:
     refuse_other_codes(bundle.encoder, codes.reader.attributes)
     networks, head = list(bundle.networks().values()), HEADS[bundle.profile.head]
     scores, probabilities = [], []
-    for features in codes.chunks(np.arange(codes.reader.n_rows), 256):
+    rows = np.arange(codes.reader.n_rows)
+    for number, features in enumerate(codes.chunks(rows, _CHUNK_ROWS)):
+        refuse_not_finite(codes, rows[number * _CHUNK_ROWS :][: len(features)], features)
         outputs = [network(features.astype(np.float32)) for network in networks]
         scores.append(np.mean([np.asarray(head.score(o)) for o in outputs], axis=0))
         votes = [np.exp(np.asarray(head.log_probabilities(o))) for o in outputs]
@@ -206,7 +209,7 @@ def predict(bundle: Bundle, codes: Codes) -> pd.DataFrame:
     h = np.concatenate(scores) if scores else np.empty(0, np.float32)
     p = np.concatenate(probabilities) if scores else np.empty((0, binomial.DECILES), np.float32)
     frame = pd.DataFrame({"location_id": np.asarray(codes.reader.location_ids).astype(str)})
-    frame = frame.assign(h=h, decile=binomial.decile(h))
+    frame = frame.assign(h=h, decile=binomial.most_probable(p))
     return frame.assign(**{f"p_{k + 1}": p[:, k] for k in range(binomial.DECILES)})
 
 

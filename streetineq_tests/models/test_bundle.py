@@ -20,6 +20,7 @@ from streetineq_assets.models.bundle import (
     refuse_other_codes,
 )
 from streetineq_assets.models.inputs import open_codes
+from streetineq_assets.models.network import build_network
 from streetineq_assets.models.sampling import Codes
 from streetineq_assets.store import DataStore, Recipe
 from streetineq_assets.study import load_study
@@ -55,6 +56,13 @@ def train(store: DataStore, key: str) -> None:
         "trained_model", key, recipe,
         lambda folder: job.make(folder, Device(kind="cpu"), lambda _: None).summary(),
     )  # fmt: skip
+
+
+def new_codes(codes: np.ndarray) -> Codes:
+    """Codes of locations `new0`, `new1`, ..., by the encoder of the study."""
+    reader = ArrayReader(codes, np.array([f"new{n}" for n in range(len(codes))], dtype=object))
+    reader.attributes = dict(published.ENCODER) | {"width": published.WIDTH}
+    return Codes(reader, 2**30)
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +102,28 @@ def test_predictions_are_the_mean_of_the_networks(store: DataStore, bundle: Bund
     features = codes.reader.read()
     each = [np.asarray(network(features))[:, 0] for network in bundle.networks().values()]
     np.testing.assert_allclose(table["h"], np.mean(each, axis=0), atol=1e-5)
-    assert (table["decile"] == binomial.decile(table["h"].to_numpy())).all()
     np.testing.assert_allclose(table.filter(like="p_").sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_predicted_decile_is_the_most_probable_one(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in `location_predictions`, also for a head whose mean score falls elsewhere."""
+    corn = bundle.profile.model_copy(update={"head": "corn"})
+    network = build_network(corn, published.WIDTH)
+    monkeypatch.setattr(Bundle, "networks", lambda _: {0: network})
+    other = Bundle(bundle.path, bundle.about | {"profile": corn.model_dump()})
+    table = predict(other, new_codes(city(60, 1, published.WIDTH, seed=9)[0]))
+    p = table.filter(like="p_").to_numpy()
+    assert (table["decile"] == p.argmax(axis=1) + 1).all()
+    assert (table["decile"] != binomial.decile(table["h"].to_numpy())).any()
+
+
+def test_codes_that_are_not_finite_are_named(bundle: Bundle) -> None:
+    codes, _ = city(3, 100, published.WIDTH, seed=9)
+    codes[280, 2, 5] = np.nan
+    with pytest.raises(TrainingError, match=r"codes of location new280 are not finite .*again"):
+        predict(bundle, new_codes(codes))
 
 
 def test_new_images_need_no_label_and_another_machine_no_study(
@@ -103,10 +131,8 @@ def test_new_images_need_no_label_and_another_machine_no_study(
 ) -> None:
     moved = tmp_path / "elsewhere.streetineq"
     moved.write_bytes(bundle.path.read_bytes())
-    codes, rows = city(7, 1, published.WIDTH, seed=9)
-    reader = ArrayReader(codes, rows["location_id"].to_numpy())
-    reader.attributes = dict(published.ENCODER) | {"width": published.WIDTH}
-    assert len(predict(open_bundle(moved), Codes(reader, 2**30))) == 7
+    codes, _ = city(7, 1, published.WIDTH, seed=9)
+    assert len(predict(open_bundle(moved), new_codes(codes))) == 7
 
 
 @pytest.mark.parametrize(
