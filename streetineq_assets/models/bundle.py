@@ -15,6 +15,7 @@ import io
 import json
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ import pandas as pd
 
 from streetineq_assets.errors import SourceError, TrainingError
 from streetineq_assets.models.card import model_card
+from streetineq_assets.models.description import network_file, require_description
 from streetineq_assets.models.encoder import encoder_identity, refuse_other_codes
 from streetineq_assets.models.inputs import open_codes
 from streetineq_assets.models.pairs import ASSET, JOINT, SCORE_COLUMNS
@@ -41,6 +43,10 @@ _ABOUT = "bundle.json"
 _CARD = "MODEL_CARD.md"
 _LARGEST_MEMBER_BYTES = 2**30
 _CHUNK_ROWS = 256
+# What a file raises that is no zip, is encrypted or packed in another way (RuntimeError), or whose
+# description is no JSON or not ours.
+_NO_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
+_NO_DESCRIPTION = (ValueError, KeyError, TypeError)
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -69,7 +75,7 @@ class Bundle:
     def networks(self) -> dict[int, "keras.Model"]:
         """Fold to network: (n, 4, width) codes -> the head's outputs."""
         with zipfile.ZipFile(self.path) as archive:
-            names = [f"fold_{fold}.keras" for fold in self.about["folds"]]
+            names = map(network_file, self.about["folds"])
             return open_networks({name: archive.read(name) for name in names})
 
 
@@ -131,7 +137,7 @@ def network_bytes(store: DataStore, trained: Artefact, city: str, outcome: str) 
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for fold, network in networks_of(joint, outcome, profile, width).items():
-            path = Path(folder) / f"fold_{fold}.keras"
+            path = Path(folder) / network_file(fold)
             network.save(path)
             found[path.name] = path.read_bytes()
     return found
@@ -141,7 +147,8 @@ def open_bundle(path: Path) -> Bundle:
     """Read and check a bundle.
 
     Raises:
-        SourceError: the file is absent, is no bundle, is of a later format, or is damaged.
+        SourceError: the file is absent, is no bundle, is of a later format, is damaged, or its
+            description lacks a field or has one of another shape.
     """
     if not path.is_file():
         raise SourceError(f"no model bundle at {path}")
@@ -153,10 +160,11 @@ def open_bundle(path: Path) -> Bundle:
                     f"{path} has format {about['format_version']}, this version reads up to "
                     f"{FORMAT_VERSION}: install a later streetineq"
                 )
+            require_description(about, path)
             for name, digest in about["members"].items():
                 if _sha256(_member(archive, name, path)) != digest:
                     raise SourceError(f"{path}: {name} is damaged; get the bundle again")
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
+    except (*_NO_ZIP, *_NO_DESCRIPTION) as error:
         raise SourceError(f"{path} is not a model bundle ({error}); get it again") from error
     return Bundle(path, about)
 

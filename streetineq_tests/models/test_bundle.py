@@ -176,6 +176,36 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
         open_bundle(later)
 
 
+def with_description(bundle: Bundle, target: Path, **changed: object) -> Path:
+    """The same members under another account of them; a field set to None is left out."""
+    about = {k: v for k, v in (bundle.about | changed).items() if v is not None}
+    with zipfile.ZipFile(bundle.path) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            content = json.dumps(about) if name == "bundle.json" else old.read(name)
+            new.writestr(name, content)
+    return target
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"city": None, "encoder": None}, "it lacks city, encoder"),
+        ({"city": "../../../escaped"}, r"city: String should match pattern"),
+        ({"outcome": "crime/.."}, r"outcome: String should match pattern"),
+        ({"profile": {"epochs": 3}}, r"profile\.standardise: Field required"),
+        ({"folds": []}, "folds: .*at least 1 item"),
+        ({"folds": [0, 9]}, r"no network fold_9\.keras among its members"),
+    ],
+)
+def test_a_wrong_description_names_the_field_and_nothing_is_written(
+    bundle: Bundle, tmp_path: Path, changed: dict, message: str
+) -> None:
+    wrong = with_description(bundle, tmp_path / "wrong.streetineq", **changed)
+    with pytest.raises(SourceError, match=f"is not a model bundle .*{message}.*again"):
+        import_bundle(wrong, DataStore(tmp_path / "study" / "deep"))
+    assert list(tmp_path.iterdir()) == [wrong]
+
+
 def test_import_puts_it_where_the_study_can_name_it(bundle: Bundle, tmp_path: Path) -> None:
     store = DataStore(tmp_path)
     target = import_bundle(bundle.path, store)
