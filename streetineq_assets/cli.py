@@ -122,6 +122,8 @@ def predict_with_model(
     from streetineq_assets.models.inputs import open_codes
 
     with _one_message():
+        if not target.parent.is_dir():
+            raise StreetineqError(f"there is no folder {target.parent}: make it first")
         store = DataStore(root)
         budget = load_study(store.study_file).training.memory_budget_mb * 2**20
         codes = open_codes([store.open("hdf5_shards", city)], budget)

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from streetineq_assets.cli import app
 from streetineq_assets.devices import Device
 from streetineq_assets.errors import SourceError, TrainingError
 from streetineq_assets.models import binomial, fold_tables, pairs
@@ -174,6 +176,26 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
         archive.writestr("bundle.json", json.dumps({"format_version": 99, "members": {}}))
     with pytest.raises(SourceError, match="install a later streetineq"):
         open_bundle(later)
+
+
+def test_predicting_from_the_command_line_fails_in_one_sentence(
+    store: DataStore, bundle: Bundle, tmp_path: Path
+) -> None:
+    nothing = pd.DataFrame({"shard": [], "row": [], "location_id": []})
+    published.publish(store, "hdf5_shards", "hamlet", rows=nothing)
+    for city_key, target, message in [
+        ("alpha", tmp_path / "absent" / "x.csv", f"there is no folder {tmp_path / 'absent'}"),
+        ("hamlet", tmp_path / "x.csv", "no location of hamlet has codes: put images"),
+        ("nowhere", tmp_path / "x.csv", "hdf5_shards[nowhere] is not there"),
+    ]:
+        asked = ["model", "predict", str(bundle.path), city_key, str(target)]
+        result = CliRunner().invoke(app, [*asked, "--root", str(store.root)])
+        assert result.exit_code == 1
+        assert message in result.stderr
+        assert result.stderr.count("\n") == 1
+    asked = ["model", "predict", str(bundle.path), "alpha", str(tmp_path / "x.csv")]
+    assert CliRunner().invoke(app, [*asked, "--root", str(store.root)]).exit_code == 0
+    assert len(pd.read_csv(tmp_path / "x.csv")) == 150
 
 
 def with_description(bundle: Bundle, target: Path, **changed: object) -> Path:
