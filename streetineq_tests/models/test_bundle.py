@@ -198,6 +198,15 @@ def test_predicting_from_the_command_line_fails_in_one_sentence(
     assert len(pd.read_csv(tmp_path / "x.csv")) == 150
 
 
+def test_an_export_without_an_evaluation_says_so(store: DataStore, tmp_path: Path) -> None:
+    target = tmp_path / "crime.streetineq"
+    asked = ["model", "export", "alpha/crime", str(target), "--root", str(store.root)]
+    result = CliRunner().invoke(app, asked)
+    assert result.exit_code == 0
+    assert "without metrics" in result.stdout
+    assert open_bundle(target).about["metrics"] == []
+
+
 def with_description(bundle: Bundle, target: Path, **changed: object) -> Path:
     """The same members under another account of them; a field set to None is left out."""
     about = {k: v for k, v in (bundle.about | changed).items() if v is not None}
