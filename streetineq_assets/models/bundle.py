@@ -24,12 +24,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from streetineq_assets.errors import SourceError, TrainingError
+from streetineq_assets.errors import SourceError, StoreError, TrainingError
 from streetineq_assets.models.card import model_card
 from streetineq_assets.models.description import network_file, require_description
 from streetineq_assets.models.encoder import encoder_identity, refuse_other_codes
-from streetineq_assets.models.inputs import open_codes
-from streetineq_assets.models.pairs import ASSET, JOINT, SCORE_COLUMNS
+from streetineq_assets.models.pairs import ASSET, JOINT, SCORE_COLUMNS, are_of
 from streetineq_assets.models.sampling import Codes, refuse_not_finite
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import Profile, load_study
@@ -102,7 +101,7 @@ def export_bundle(
         metrics: `lsoa_evaluation`'s `model, scheme, metric, value, lower, upper, n_lsoas`, if made.
 
     Raises:
-        StoreError: the pair, or what it was trained on, is not there.
+        StoreError: the pair, or its joint networks, are not there, or these were replaced.
         TrainingError: the pair is unavailable.
     """
     trained = store.open(ASSET, f"{city}/{outcome}")
@@ -125,7 +124,11 @@ def export_bundle(
 
 
 def network_bytes(store: DataStore, trained: Artefact, city: str, outcome: str) -> dict[str, bytes]:
-    """File name to bytes of each fold's network, cut out of the joint ones where these are."""
+    """File name to bytes of each fold's network, cut out of the joint ones where these are.
+
+    Raises:
+        StoreError: the joint networks are not there, or no longer those of the pair's scores.
+    """
     files = [name for name in trained.manifest.files if name.endswith(".keras")]
     if files:
         return {name: trained.file(name).read_bytes() for name in files}
@@ -133,7 +136,13 @@ def network_bytes(store: DataStore, trained: Artefact, city: str, outcome: str) 
 
     profile = Profile.model_validate(trained.manifest.recipe.config["profile"])
     joint = store.open(JOINT, city)
-    width = open_codes([store.open("hdf5_shards", city)], 0).reader.width
+    if not are_of(trained.manifest, joint.manifest):
+        made = f"trained_model[{city}/{outcome}]"
+        raise StoreError(
+            f"the joint networks of {city} were replaced since {made} took its scores from them: "
+            f"materialise {made} again"
+        )
+    width = trained.manifest.summary["figures"]["codes_width"]
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for fold, network in networks_of(joint, outcome, profile, width).items():
@@ -225,7 +234,7 @@ def _about(
     store: DataStore, trained: Artefact, city: str, outcome: str, metrics: pd.DataFrame | None
 ) -> dict[str, Any]:
     study, manifest = load_study(store.study_file), trained.manifest
-    reader = open_codes([store.open("hdf5_shards", city)], 0).reader
+    figures = manifest.summary["figures"]
     edges = store.open("lsoa_labels").table("decile_edges.parquet")
     mine = edges[(edges["city"] == city) & (edges["outcome"] == outcome)]
     return {
@@ -235,9 +244,9 @@ def _about(
         "city": city,
         "city_title": study.cities[city].title,
         "outcome": outcome,
-        "encoder": encoder_identity(reader.attributes) | {"width": reader.width},
+        "encoder": encoder_identity(figures, prefix="codes_"),
         "profile": manifest.recipe.config["profile"],
-        "profile_name": manifest.summary["figures"]["profile"],
+        "profile_name": figures["profile"],
         "training": json.loads(manifest.model_dump_json(exclude={"files"})),
         "decile_edges": json.loads(mine.to_json(orient="records")),
         "metrics": [] if metrics is None else json.loads(metrics.to_json(orient="records")),

@@ -253,6 +253,21 @@ def test_an_unavailable_pair_has_no_bundle(store: DataStore, tmp_path: Path) -> 
         export_bundle(store, "alpha", "mean_income", tmp_path / "x.streetineq")
 
 
+def test_it_names_the_encoder_of_the_codes_that_were_learned_from(
+    store: DataStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Codes that were made again by another encoder since are not those of the networks."""
+    shards = store.open("hdf5_shards", "alpha")
+    ids = shards.table("rows.parquet")["location_id"].tolist()
+    codes = open_codes([shards], 2**30).reader.read()
+    monkeypatch.setitem(published.ENCODER, "weights_sha256", "2" * 64)
+    published.publish_shards(store, "alpha", codes, ids)
+    target = export_bundle(store, "alpha", "crime", tmp_path / "x.streetineq")
+    monkeypatch.undo()
+    published.publish_shards(store, "alpha", codes, ids)
+    assert open_bundle(target).encoder["weights_sha256"] == "0" * 64
+
+
 def test_a_joint_pair_exports_its_own_networks(tmp_path: Path) -> None:
     toml = published.STUDY.replace(
         "[training.overrides]", "[training]\njoint = true\n\n[training.overrides]"
