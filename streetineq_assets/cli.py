@@ -87,15 +87,19 @@ def export_model(
 ) -> None:
     """Write a pair's networks, what they were trained on, and a model card into one file."""
     from streetineq_assets.models.bundle import export_bundle
+    from streetineq_assets.predictions.lineage import evaluation_of
 
     with _one_message():
         store = DataStore(root)
         city, outcome = _known_pair(store, pair)
-        evaluated = store.manifest("lsoa_evaluation", pair)
-        metrics = (
-            store.open("lsoa_evaluation", pair).table("metrics.parquet") if evaluated else None
-        )
+        evaluation = evaluation_of(store, pair)
+        metrics = evaluation.table("metrics.parquet") if evaluation else None
         typer.echo(f"{pair} in {export_bundle(store, city, outcome, file, metrics)}")
+        if evaluation is None:
+            typer.echo(
+                "without metrics: these networks are not evaluated; materialise "
+                "location_predictions, lsoa_predictions and lsoa_evaluation, then export again"
+            )
 
 
 @model.command("import")
@@ -122,6 +126,8 @@ def predict_with_model(
     from streetineq_assets.models.inputs import open_codes
 
     with _one_message():
+        if not target.parent.is_dir():
+            raise StreetineqError(f"there is no folder {target.parent}: make it first")
         store = DataStore(root)
         budget = load_study(store.study_file).training.memory_budget_mb * 2**20
         codes = open_codes([store.open("hdf5_shards", city)], budget)

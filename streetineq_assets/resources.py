@@ -109,6 +109,7 @@ class StudyResource(dg.ConfigurableResource):
         inputs: Mapping[str, str] | None = None,
         config: Mapping[str, Any] | None = None,
         columns: Mapping[str, str] | None = None,
+        again: bool = False,
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         """Publish the asset of `context` and report it: the body of every asset ends here.
 
@@ -117,6 +118,7 @@ class StudyResource(dg.ConfigurableResource):
             inputs: name to digest of each slice that `make` reads.
             config: every setting that changes the content.
             columns: description and unit of each column of the asset's main table.
+            again: make it even though its recipe did not change.
         """
         asset = context.asset_key.to_user_string()
         partition = context.partition_key if context.has_partition_key else None
@@ -127,7 +129,7 @@ class StudyResource(dg.ConfigurableResource):
         )
         self._log_reason(context, asset, partition, recipe)
         try:
-            publication = self.publish(asset, partition, recipe, make)
+            publication = self.publish(asset, partition, recipe, make, again=again)
         except ChecksFailedError as failed:
             yield from check_results(asset, failed.findings.checks)
             raise dg.Failure(

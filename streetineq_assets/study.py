@@ -31,6 +31,7 @@ OutcomeKey = Literal[
 ]
 OUTCOME_KEYS: tuple[str, ...] = get_args(OutcomeKey)
 ProfileName = Literal["recommended", "suel2019"]
+Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # it becomes part of paths
 AuthorityCode = Annotated[str, Field(pattern=r"^[EWSN]\d{8}$")]
 
 
@@ -209,7 +210,7 @@ class Study(Settings):
     census_edition: Literal["2011"] = "2011"
     iod_edition: Literal["2015", "2019"] = "2015"
     aggregation: Literal["mean_score", "mean_decile", "fixed_borders"] = "mean_score"
-    cities: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], City] = Field(min_length=1)
+    cities: dict[Key, City] = Field(min_length=1)
     folds: Folds = Folds()
     encoder: Encoder = Encoder()
     shards: Shards = Shards()

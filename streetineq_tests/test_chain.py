@@ -150,6 +150,7 @@ def test_networks_travel_as_a_bundle_and_predict_without_labels(chain, tmp_path)
     root = ["--root", str(store.root)]
     exported = CLI.invoke(app, ["model", "export", PAIRS[0], str(bundle), *root])
     assert exported.exit_code == 0, exported.output
+    assert "without metrics" not in exported.output
     predicted = CLI.invoke(app, ["model", "predict", str(bundle), "saltbridge", str(target), *root])
     assert predicted.exit_code == 0, predicted.output
     frame = pd.read_csv(target, dtype={"location_id": "str"})

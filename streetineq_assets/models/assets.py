@@ -63,7 +63,8 @@ def trained_model(
 ):
     """The ordinal networks of one city and outcome, one per fold, and their out-of-fold scores.
 
-    A killed run goes on from its last saved epoch; a finished fold is not trained again. The
+    A killed run goes on from its last saved epoch; a finished fold is not trained again. Joint
+    networks that another pair's run has replaced are no longer this pair's: it is made again. The
     baselines, trained and tested on the same folds, lie beside the scores.
     """
     job = pairs.open_pair(
@@ -79,7 +80,12 @@ def trained_model(
             return job.make(folder, device, context.log.info)
 
     yield from study.materialize(
-        context, make, inputs=job.inputs, config=job.config, columns=pairs.SCORE_COLUMNS
+        context,
+        make,
+        inputs=job.inputs,
+        config=job.config,
+        columns=pairs.SCORE_COLUMNS,
+        again=job.superseded,
     )
     job.clean()
 

@@ -17,6 +17,7 @@ DECILES = 10
 _TRIALS = DECILES - 1
 _CLASSES = np.arange(DECILES)
 _LOG_CHOOSE = np.log([math.comb(_TRIALS, k) for k in range(DECILES)])
+_TIE = 1e-6  # probabilities closer than this, relative to the largest, are the same in float32
 # argmax of the probabilities changes where 10 sigmoid(h) is a whole number: at logit(k / 10).
 _BORDERS = np.array([math.log(k / (DECILES - k)) for k in range(1, DECILES)])
 
@@ -57,6 +58,20 @@ def decile(h: ArrayLike) -> NDArray[np.int8]:
     # Counting borders below h is exact at ties, where rounding of sigmoid would not be.
     borders = _BORDERS.astype(np.result_type(h.dtype, np.float32))
     return (1 + np.searchsorted(borders, h, side="left")).astype(np.int8)
+
+
+def most_probable(probabilities: ArrayLike) -> NDArray[np.int8]:
+    """The decile of largest probability of any head, the lower of two that tie.
+
+    Args:
+        probabilities: (n, 10) of deciles 1 to 10, finite.
+
+    Returns:
+        (n,) int8 in 1..10; that of the binomial head is `decile(h)`.
+    """
+    p = np.asarray(probabilities, dtype=np.float64)
+    largest = p.max(axis=1, keepdims=True) * (1 - _TIE)
+    return ((p >= largest).argmax(axis=1) + 1).astype(np.int8)
 
 
 def expected_decile(h: ArrayLike) -> NDArray[np.floating]:

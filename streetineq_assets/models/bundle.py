@@ -15,6 +15,7 @@ import io
 import json
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +24,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from streetineq_assets.errors import SourceError, TrainingError
+from streetineq_assets.errors import SourceError, StoreError, TrainingError
 from streetineq_assets.models.card import model_card
+from streetineq_assets.models.description import network_file, require_description
 from streetineq_assets.models.encoder import encoder_identity, refuse_other_codes
-from streetineq_assets.models.inputs import open_codes
-from streetineq_assets.models.pairs import ASSET, JOINT, SCORE_COLUMNS
-from streetineq_assets.models.sampling import Codes
+from streetineq_assets.models.pairs import ASSET, JOINT, SCORE_COLUMNS, are_of
+from streetineq_assets.models.sampling import Codes, refuse_not_finite
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import Profile, load_study
 
@@ -40,6 +41,11 @@ SUFFIX = ".streetineq"
 _ABOUT = "bundle.json"
 _CARD = "MODEL_CARD.md"
 _LARGEST_MEMBER_BYTES = 2**30
+_CHUNK_ROWS = 256
+# What a file raises that is no zip, is encrypted or packed in another way (RuntimeError), or whose
+# description is no JSON or not ours.
+_NO_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
+_NO_DESCRIPTION = (ValueError, KeyError, TypeError)
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -68,7 +74,7 @@ class Bundle:
     def networks(self) -> dict[int, "keras.Model"]:
         """Fold to network: (n, 4, width) codes -> the head's outputs."""
         with zipfile.ZipFile(self.path) as archive:
-            names = [f"fold_{fold}.keras" for fold in self.about["folds"]]
+            names = map(network_file, self.about["folds"])
             return open_networks({name: archive.read(name) for name in names})
 
 
@@ -95,7 +101,7 @@ def export_bundle(
         metrics: `lsoa_evaluation`'s `model, scheme, metric, value, lower, upper, n_lsoas`, if made.
 
     Raises:
-        StoreError: the pair, or what it was trained on, is not there.
+        StoreError: the pair, or its joint networks, are not there, or these were replaced.
         TrainingError: the pair is unavailable.
     """
     trained = store.open(ASSET, f"{city}/{outcome}")
@@ -118,7 +124,11 @@ def export_bundle(
 
 
 def network_bytes(store: DataStore, trained: Artefact, city: str, outcome: str) -> dict[str, bytes]:
-    """File name to bytes of each fold's network, cut out of the joint ones where these are."""
+    """File name to bytes of each fold's network, cut out of the joint ones where these are.
+
+    Raises:
+        StoreError: the joint networks are not there, or no longer those of the pair's scores.
+    """
     files = [name for name in trained.manifest.files if name.endswith(".keras")]
     if files:
         return {name: trained.file(name).read_bytes() for name in files}
@@ -126,11 +136,17 @@ def network_bytes(store: DataStore, trained: Artefact, city: str, outcome: str) 
 
     profile = Profile.model_validate(trained.manifest.recipe.config["profile"])
     joint = store.open(JOINT, city)
-    width = open_codes([store.open("hdf5_shards", city)], 0).reader.width
+    if not are_of(trained.manifest, joint.manifest):
+        made = f"trained_model[{city}/{outcome}]"
+        raise StoreError(
+            f"the joint networks of {city} were replaced since {made} took its scores from them: "
+            f"materialise {made} again"
+        )
+    width = trained.manifest.summary["figures"]["codes_width"]
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for fold, network in networks_of(joint, outcome, profile, width).items():
-            path = Path(folder) / f"fold_{fold}.keras"
+            path = Path(folder) / network_file(fold)
             network.save(path)
             found[path.name] = path.read_bytes()
     return found
@@ -140,7 +156,8 @@ def open_bundle(path: Path) -> Bundle:
     """Read and check a bundle.
 
     Raises:
-        SourceError: the file is absent, is no bundle, is of a later format, or is damaged.
+        SourceError: the file is absent, is no bundle, is of a later format, is damaged, or its
+            description lacks a field or has one of another shape.
     """
     if not path.is_file():
         raise SourceError(f"no model bundle at {path}")
@@ -152,10 +169,11 @@ def open_bundle(path: Path) -> Bundle:
                     f"{path} has format {about['format_version']}, this version reads up to "
                     f"{FORMAT_VERSION}: install a later streetineq"
                 )
+            require_description(about, path)
             for name, digest in about["members"].items():
                 if _sha256(_member(archive, name, path)) != digest:
                     raise SourceError(f"{path}: {name} is damaged; get the bundle again")
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
+    except (*_NO_ZIP, *_NO_DESCRIPTION) as error:
         raise SourceError(f"{path} is not a model bundle ({error}); get it again") from error
     return Bundle(path, about)
 
@@ -190,7 +208,7 @@ def predict(bundle: Bundle, codes: Codes) -> pd.DataFrame:
         `location_id, h, decile, p_1 .. p_10`, in the order of the codes.
 
     Raises:
-        TrainingError: the codes are of another encoder.
+        TrainingError: the codes are of another encoder, or not finite.
     """
     from streetineq_assets.models import binomial
     from streetineq_assets.models.heads import HEADS
@@ -198,7 +216,9 @@ def predict(bundle: Bundle, codes: Codes) -> pd.DataFrame:
     refuse_other_codes(bundle.encoder, codes.reader.attributes)
     networks, head = list(bundle.networks().values()), HEADS[bundle.profile.head]
     scores, probabilities = [], []
-    for features in codes.chunks(np.arange(codes.reader.n_rows), 256):
+    rows = np.arange(codes.reader.n_rows)
+    for number, features in enumerate(codes.chunks(rows, _CHUNK_ROWS)):
+        refuse_not_finite(codes, rows[number * _CHUNK_ROWS :][: len(features)], features)
         outputs = [network(features.astype(np.float32)) for network in networks]
         scores.append(np.mean([np.asarray(head.score(o)) for o in outputs], axis=0))
         votes = [np.exp(np.asarray(head.log_probabilities(o))) for o in outputs]
@@ -206,7 +226,7 @@ def predict(bundle: Bundle, codes: Codes) -> pd.DataFrame:
     h = np.concatenate(scores) if scores else np.empty(0, np.float32)
     p = np.concatenate(probabilities) if scores else np.empty((0, binomial.DECILES), np.float32)
     frame = pd.DataFrame({"location_id": np.asarray(codes.reader.location_ids).astype(str)})
-    frame = frame.assign(h=h, decile=binomial.decile(h))
+    frame = frame.assign(h=h, decile=binomial.most_probable(p))
     return frame.assign(**{f"p_{k + 1}": p[:, k] for k in range(binomial.DECILES)})
 
 
@@ -214,7 +234,7 @@ def _about(
     store: DataStore, trained: Artefact, city: str, outcome: str, metrics: pd.DataFrame | None
 ) -> dict[str, Any]:
     study, manifest = load_study(store.study_file), trained.manifest
-    reader = open_codes([store.open("hdf5_shards", city)], 0).reader
+    figures = manifest.summary["figures"]
     edges = store.open("lsoa_labels").table("decile_edges.parquet")
     mine = edges[(edges["city"] == city) & (edges["outcome"] == outcome)]
     return {
@@ -224,9 +244,9 @@ def _about(
         "city": city,
         "city_title": study.cities[city].title,
         "outcome": outcome,
-        "encoder": encoder_identity(reader.attributes) | {"width": reader.width},
+        "encoder": encoder_identity(figures, prefix="codes_"),
         "profile": manifest.recipe.config["profile"],
-        "profile_name": manifest.summary["figures"]["profile"],
+        "profile_name": figures["profile"],
         "training": json.loads(manifest.model_dump_json(exclude={"files"})),
         "decile_edges": json.loads(mine.to_json(orient="records")),
         "metrics": [] if metrics is None else json.loads(metrics.to_json(orient="records")),

@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetineq_assets.codes.shards import ShardReader
+from streetineq_assets.errors import StoreError
 from streetineq_assets.models.folds import FoldTable
 from streetineq_assets.models.sampling import Codes
 from streetineq_assets.store import Artefact, DataStore, digest_frame
@@ -122,8 +123,19 @@ def unavailable(store: DataStore, city: str, outcome: str) -> Unavailable | None
 
 
 def open_codes(shards: Sequence[Artefact], budget_bytes: int) -> Codes:
-    """Codes of one or several cities as one, kept for the next training in this process."""
-    return _codes(tuple(map(_files, shards)), budget_bytes)
+    """Codes of one or several cities as one, kept for the next training in this process.
+
+    Raises:
+        StoreError: no city has any.
+    """
+    cities = tuple(map(_files, shards))
+    if not any(names for _, names, _ in cities):
+        named = ", ".join(str(artefact.manifest.partition) for artefact in shards)
+        raise StoreError(
+            f"no location of {named} has codes: put images below inputs/images, then materialise "
+            "image_codes and hdf5_shards"
+        )
+    return _codes(cities, budget_bytes)
 
 
 def _files(shards: Artefact) -> tuple[Path, tuple[str, ...], str]:

@@ -34,7 +34,7 @@ from streetineq_assets.models.inputs import (
 )
 from streetineq_assets.models.ledger import ledger_of
 from streetineq_assets.models.sampling import Codes
-from streetineq_assets.store import DataStore, Recipe
+from streetineq_assets.store import DataStore, Manifest, Recipe
 from streetineq_assets.study import Profile, Study, Training
 
 if TYPE_CHECKING:  # importing it takes the 8 s of TensorFlow
@@ -97,6 +97,8 @@ class PairJob:
         found = self._write_tables(trained, examples, counts, folder)
         found.figures |= {"profile": self.profile_name, "head": self.profile.head}
         found.figures |= {"joint": self.joint, "seed": self.study.seed, **device.report()}
+        if self.joint:
+            found.figures["joint_digest"] = self.store.manifest(*self.place).digest
         found.figures |= findings.codes_figures(examples.codes.reader.attributes, self.profile)
         found.tables["departures_from_the_original"] = ledger_of(self.profile_name)
         found.notes["tensorboard"] = f"`uvx tensorboard --logdir {self.logs}`"
@@ -185,6 +187,18 @@ class PairJob:
         return bool(self.config.get("joint"))
 
     @property
+    def superseded(self) -> bool:
+        """Whether the published scores are of joint networks that others have replaced.
+
+        A city has one set of joint networks: a pair that is trained with other settings replaces
+        them for all.
+        """
+        published = self.store.manifest(ASSET, self.partition)
+        if not self.joint or published is None:
+            return False
+        return not are_of(published, self.store.manifest(*self.place))
+
+    @property
     def budget_bytes(self) -> int:
         """Memory for codes held at one time."""
         return self.study.training.memory_budget_mb * 2**20
@@ -245,6 +259,12 @@ class PairJob:
             asked |= {"baselines": _SPATIAL_BASELINES}
             parts.append(baseline_scores(codes, rows, self._blocks, places, **asked))
         return pd.concat([part for part in parts if len(part)], ignore_index=True)
+
+
+def are_of(trained: Manifest, joint: Manifest | None) -> bool:
+    """Whether a pair's published scores are of these joint networks."""
+    recorded = trained.summary["figures"].get("joint_digest")
+    return joint is not None and recorded == joint.digest
 
 
 def open_pair(

@@ -160,7 +160,10 @@ def moments(
         part = features.reshape(-1, codes.reader.width).astype(np.float32)
         part_mean = part.mean(axis=0, dtype=np.float64)
         if not np.isfinite(part_mean).all():
-            raise TrainingError(_not_finite(codes, rows[start : start + len(features)], features))
+            refuse_not_finite(codes, rows[start : start + len(features)], features)
+            raise TrainingError(
+                "the codes of the training rows are too large to average: extract them again"
+            )
         part -= part_mean.astype(np.float32)
         part_squares = np.einsum("ij,ij->j", part, part).astype(np.float64)
         delta, total = part_mean - mean, count + len(part)
@@ -308,12 +311,18 @@ def _one_per_class(
         yield np.sort(np.concatenate(drawn))
 
 
-def _not_finite(codes: Codes, rows: NDArray[np.integer], features: NDArray) -> str:
+def refuse_not_finite(codes: Codes, rows: NDArray[np.integer], features: NDArray) -> None:
+    """Raise TrainingError where codes are NaN or infinite, with the first such location.
+
+    Args:
+        rows: (n,) within all codes.
+        features: (n, views, width), the codes of these rows.
+    """
     bad = ~np.isfinite(features).all(axis=(1, 2))
     if not bad.any():
-        return "the codes of the training rows are too large to average: extract them again"
+        return
     location = codes.reader.location_ids[rows[np.flatnonzero(bad)[0]]]
-    return (
+    raise TrainingError(
         f"the codes of location {location} are not finite ({int(bad.sum())} of {len(bad)} such "
         "locations in this part): materialise image_codes and hdf5_shards again"
     )

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.findings import Check
+from streetineq_assets.models.binomial import most_probable
 from streetineq_assets.predictions.tables import LOCATIONS, PROBABILITIES, conform
-
-_TIE = 1e-6  # probabilities closer than this, relative to the largest, are the same in float32
 
 
 def join(
@@ -28,15 +27,12 @@ def join(
     frame = scores.astype({"location_id": "str"}).merge(places, on="location_id", how="left")
     frame = frame.merge(actual, on="lsoa11", how="left")
     frame = frame.assign(
-        city=city, outcome=outcome, weight=frame["weight"].fillna(0), decile=most_probable(frame)
+        city=city,
+        outcome=outcome,
+        weight=frame["weight"].fillna(0),
+        decile=most_probable(frame[list(PROBABILITIES)].to_numpy()),
     )
     return conform(frame, LOCATIONS).sort_values("location_id", ignore_index=True)
-
-
-def most_probable(frame: pd.DataFrame) -> np.ndarray:
-    """The decile of largest probability, the lower of two that tie: (n,) of 1..10."""
-    p = frame[list(PROBABILITIES)].to_numpy(np.float64)
-    return (p >= p.max(axis=1, keepdims=True) * (1 - _TIE)).argmax(axis=1) + 1
 
 
 def check(frame: pd.DataFrame, folds: pd.DataFrame) -> list[Check]:

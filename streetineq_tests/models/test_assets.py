@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from streetineq_assets.errors import StoreError
 from streetineq_assets.models.assets import build_assets
 from streetineq_assets.models.baselines import BASELINES
 from streetineq_assets.models.bundle import export_bundle, open_bundle
@@ -203,8 +204,7 @@ def test_labels_for_fewer_than_half_of_the_locations_are_a_warning(tmp_path: Pat
 
 
 def test_joint_networks_are_trained_once_per_city_and_serve_each_pair(tmp_path: Path) -> None:
-    store = published.write_study(tmp_path, toml=published.JOINT)
-    run(store, "area_folds", "alpha")
+    store = trained_jointly(tmp_path)
     first = run(store, "trained_model", "alpha/crime")
     assert all(passed for name, passed in checks(first).items() if name != "learned")
     assert metadata(first, "trained_model")["joint"] is True
@@ -221,6 +221,23 @@ def test_joint_networks_are_trained_once_per_city_and_serve_each_pair(tmp_path: 
     assert metadata(run(store, "trained_model", "alpha/crime"), "trained_model")["skipped"] is True
     shown = metadata(run(store, "joint_model", "alpha"), "joint_model")
     assert shown["skipped"] is True, "the asset is what the pairs made"
+
+
+def test_a_pair_whose_joint_networks_were_replaced_has_none_until_it_is_made_again(
+    tmp_path: Path,
+) -> None:
+    store = trained_jointly(tmp_path)
+    run(store, "trained_model", "alpha/crime")
+    run(store, "trained_model", "alpha/education", {"overrides": {"epochs": 1, "head": "corn"}})
+    target = tmp_path / "x.streetineq"
+    with pytest.raises(StoreError, match=r"replaced .* materialise trained_model\[alpha/crime\]"):
+        export_bundle(store, "alpha", "crime", target)
+    export_bundle(store, "alpha", "education", target)
+    made = metadata(run(store, "trained_model", "alpha/crime"), "trained_model")
+    assert made["skipped"] is False
+    assert made["joint_digest"] == store.manifest("joint_model", "alpha").digest
+    export_bundle(store, "alpha", "crime", target)
+    assert metadata(run(store, "trained_model", "alpha/crime"), "trained_model")["skipped"] is True
 
 
 def test_a_joint_model_stands_beside_separate_networks(ready: DataStore) -> None:
@@ -356,6 +373,13 @@ def failure(store: DataStore, pair: str, config: dict | None = None) -> str:
     result = run(store, "trained_model", pair, config, fails=True)
     (event,) = [e for e in result.all_events if e.is_step_failure]
     return event.step_failure_data.user_failure_data.description
+
+
+def trained_jointly(root: Path) -> DataStore:
+    """The study with `joint = true`, and alpha's folds."""
+    store = published.write_study(root, toml=published.JOINT)
+    run(store, "area_folds", "alpha")
+    return store
 
 
 def with_beta(

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from streetineq_assets.cli import app
 from streetineq_assets.devices import Device
 from streetineq_assets.errors import SourceError, TrainingError
 from streetineq_assets.models import binomial, fold_tables, pairs
@@ -20,6 +22,7 @@ from streetineq_assets.models.bundle import (
     refuse_other_codes,
 )
 from streetineq_assets.models.inputs import open_codes
+from streetineq_assets.models.network import build_network
 from streetineq_assets.models.sampling import Codes
 from streetineq_assets.store import DataStore, Recipe
 from streetineq_assets.study import load_study
@@ -55,6 +58,13 @@ def train(store: DataStore, key: str) -> None:
         "trained_model", key, recipe,
         lambda folder: job.make(folder, Device(kind="cpu"), lambda _: None).summary(),
     )  # fmt: skip
+
+
+def new_codes(codes: np.ndarray) -> Codes:
+    """Codes of locations `new0`, `new1`, ..., by the encoder of the study."""
+    reader = ArrayReader(codes, np.array([f"new{n}" for n in range(len(codes))], dtype=object))
+    reader.attributes = dict(published.ENCODER) | {"width": published.WIDTH}
+    return Codes(reader, 2**30)
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +104,28 @@ def test_predictions_are_the_mean_of_the_networks(store: DataStore, bundle: Bund
     features = codes.reader.read()
     each = [np.asarray(network(features))[:, 0] for network in bundle.networks().values()]
     np.testing.assert_allclose(table["h"], np.mean(each, axis=0), atol=1e-5)
-    assert (table["decile"] == binomial.decile(table["h"].to_numpy())).all()
     np.testing.assert_allclose(table.filter(like="p_").sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_predicted_decile_is_the_most_probable_one(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in `location_predictions`, also for a head whose mean score falls elsewhere."""
+    corn = bundle.profile.model_copy(update={"head": "corn"})
+    network = build_network(corn, published.WIDTH)
+    monkeypatch.setattr(Bundle, "networks", lambda _: {0: network})
+    other = Bundle(bundle.path, bundle.about | {"profile": corn.model_dump()})
+    table = predict(other, new_codes(city(60, 1, published.WIDTH, seed=9)[0]))
+    p = table.filter(like="p_").to_numpy()
+    assert (table["decile"] == p.argmax(axis=1) + 1).all()
+    assert (table["decile"] != binomial.decile(table["h"].to_numpy())).any()
+
+
+def test_codes_that_are_not_finite_are_named(bundle: Bundle) -> None:
+    codes, _ = city(3, 100, published.WIDTH, seed=9)
+    codes[280, 2, 5] = np.nan
+    with pytest.raises(TrainingError, match=r"codes of location new280 are not finite .*again"):
+        predict(bundle, new_codes(codes))
 
 
 def test_new_images_need_no_label_and_another_machine_no_study(
@@ -103,10 +133,8 @@ def test_new_images_need_no_label_and_another_machine_no_study(
 ) -> None:
     moved = tmp_path / "elsewhere.streetineq"
     moved.write_bytes(bundle.path.read_bytes())
-    codes, rows = city(7, 1, published.WIDTH, seed=9)
-    reader = ArrayReader(codes, rows["location_id"].to_numpy())
-    reader.attributes = dict(published.ENCODER) | {"width": published.WIDTH}
-    assert len(predict(open_bundle(moved), Codes(reader, 2**30))) == 7
+    codes, _ = city(7, 1, published.WIDTH, seed=9)
+    assert len(predict(open_bundle(moved), new_codes(codes))) == 7
 
 
 @pytest.mark.parametrize(
@@ -150,6 +178,65 @@ def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
         open_bundle(later)
 
 
+def test_predicting_from_the_command_line_fails_in_one_sentence(
+    store: DataStore, bundle: Bundle, tmp_path: Path
+) -> None:
+    nothing = pd.DataFrame({"shard": [], "row": [], "location_id": []})
+    published.publish(store, "hdf5_shards", "hamlet", rows=nothing)
+    for city_key, target, message in [
+        ("alpha", tmp_path / "absent" / "x.csv", f"there is no folder {tmp_path / 'absent'}"),
+        ("hamlet", tmp_path / "x.csv", "no location of hamlet has codes: put images"),
+        ("nowhere", tmp_path / "x.csv", "hdf5_shards[nowhere] is not there"),
+    ]:
+        asked = ["model", "predict", str(bundle.path), city_key, str(target)]
+        result = CliRunner().invoke(app, [*asked, "--root", str(store.root)])
+        assert result.exit_code == 1
+        assert message in result.stderr
+        assert result.stderr.count("\n") == 1
+    asked = ["model", "predict", str(bundle.path), "alpha", str(tmp_path / "x.csv")]
+    assert CliRunner().invoke(app, [*asked, "--root", str(store.root)]).exit_code == 0
+    assert len(pd.read_csv(tmp_path / "x.csv")) == 150
+
+
+def test_an_export_without_an_evaluation_says_so(store: DataStore, tmp_path: Path) -> None:
+    target = tmp_path / "crime.streetineq"
+    asked = ["model", "export", "alpha/crime", str(target), "--root", str(store.root)]
+    result = CliRunner().invoke(app, asked)
+    assert result.exit_code == 0
+    assert "without metrics" in result.stdout
+    assert open_bundle(target).about["metrics"] == []
+
+
+def with_description(bundle: Bundle, target: Path, **changed: object) -> Path:
+    """The same members under another account of them; a field set to None is left out."""
+    about = {k: v for k, v in (bundle.about | changed).items() if v is not None}
+    with zipfile.ZipFile(bundle.path) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            content = json.dumps(about) if name == "bundle.json" else old.read(name)
+            new.writestr(name, content)
+    return target
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"city": None, "encoder": None}, "it lacks city, encoder"),
+        ({"city": "../../../escaped"}, r"city: String should match pattern"),
+        ({"outcome": "crime/.."}, r"outcome: String should match pattern"),
+        ({"profile": {"epochs": 3}}, r"profile\.standardise: Field required"),
+        ({"folds": []}, "folds: .*at least 1 item"),
+        ({"folds": [0, 9]}, r"no network fold_9\.keras among its members"),
+    ],
+)
+def test_a_wrong_description_names_the_field_and_nothing_is_written(
+    bundle: Bundle, tmp_path: Path, changed: dict, message: str
+) -> None:
+    wrong = with_description(bundle, tmp_path / "wrong.streetineq", **changed)
+    with pytest.raises(SourceError, match=f"is not a model bundle .*{message}.*again"):
+        import_bundle(wrong, DataStore(tmp_path / "study" / "deep"))
+    assert list(tmp_path.iterdir()) == [wrong]
+
+
 def test_import_puts_it_where_the_study_can_name_it(bundle: Bundle, tmp_path: Path) -> None:
     store = DataStore(tmp_path)
     target = import_bundle(bundle.path, store)
@@ -164,6 +251,21 @@ def test_an_unavailable_pair_has_no_bundle(store: DataStore, tmp_path: Path) -> 
     train(store, "alpha/mean_income")
     with pytest.raises(TrainingError, match=r"household_income/estimates\.csv"):
         export_bundle(store, "alpha", "mean_income", tmp_path / "x.streetineq")
+
+
+def test_it_names_the_encoder_of_the_codes_that_were_learned_from(
+    store: DataStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Codes that were made again by another encoder since are not those of the networks."""
+    shards = store.open("hdf5_shards", "alpha")
+    ids = shards.table("rows.parquet")["location_id"].tolist()
+    codes = open_codes([shards], 2**30).reader.read()
+    monkeypatch.setitem(published.ENCODER, "weights_sha256", "2" * 64)
+    published.publish_shards(store, "alpha", codes, ids)
+    target = export_bundle(store, "alpha", "crime", tmp_path / "x.streetineq")
+    monkeypatch.undo()
+    published.publish_shards(store, "alpha", codes, ids)
+    assert open_bundle(target).encoder["weights_sha256"] == "0" * 64
 
 
 def test_a_joint_pair_exports_its_own_networks(tmp_path: Path) -> None:

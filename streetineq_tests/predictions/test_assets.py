@@ -8,6 +8,7 @@ from streetineq_assets.models.folds import area_folds
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.predictions import tables
 from streetineq_assets.predictions.assets import build_assets
+from streetineq_assets.predictions.lineage import evaluation_of
 from streetineq_assets.resources import StudyResource
 from streetineq_assets.study import load_study
 from streetineq_tests.predictions import published
@@ -20,11 +21,13 @@ def store(tmp_path):
     return published.write_study(tmp_path)
 
 
-def run(store, pair: str, *, raise_on_error: bool = True) -> dg.ExecuteInProcessResult:
+def run(
+    store, pair: str, *, assets: list[str] = published.OF_PAIRS, raise_on_error: bool = True
+) -> dg.ExecuteInProcessResult:
     parts = Partitions(load_study(store.study_file))
     return dg.materialize(
         build_assets(parts),
-        selection=published.OF_PAIRS,
+        selection=assets,
         partition_key=pair,
         resources={"study": StudyResource(root=str(store.root))},
         raise_on_error=raise_on_error,
@@ -141,6 +144,21 @@ def test_a_score_by_the_wrong_folds_network_blocks(store):
     result = run(store, "beta/crime", raise_on_error=False)
     assert not result.success
     assert checks(result)["location_predictions.out_of_fold"] is False
+
+
+def test_an_evaluation_belongs_to_the_networks_that_stand(store):
+    """Also when it alone was made again, from predictions of the networks before."""
+    assert evaluation_of(store, "alpha/crime") is None
+    run(store, "alpha/crime")
+    made = evaluation_of(store, "alpha/crime")
+    assert made.digest == store.open("lsoa_evaluation", "alpha/crime").digest
+    scores = store.open("location_predictions", "alpha/crime").table()
+    published.trained(store, "alpha/crime", scores, change=lambda s: s.assign(h=s["h"] + 1))
+    assert evaluation_of(store, "alpha/crime") is None
+    run(store, "alpha/crime", assets=["lsoa_evaluation"])
+    assert evaluation_of(store, "alpha/crime") is None
+    run(store, "alpha/crime")
+    assert evaluation_of(store, "alpha/crime") is not None
 
 
 def test_folds_by_location_are_flagged_as_a_leak(store):
