@@ -68,12 +68,27 @@ def read(sheet: Sheet) -> list[Reading]:
     """The one outcome that the table holds.
 
     Raises:
-        SourceError: a column is missing, or a cell is not what it should be.
+        SourceError: a column is missing, a cell is not what it should be, or a second table follows
+            in the same file.
     """
     layout = _layout(sheet)
     if layout is None or layout.table is None:
         raise SourceError(f"{sheet.at()} changed while it was being read: run again")
-    table, header = layout.table, layout.header
+    try:
+        return [_share(sheet, layout, layout.table)]
+    except SourceError as error:
+        # Rows are looked through for a second header only now: it shows as some other fault.
+        second = _second_header(sheet, layout)
+        if second is None:
+            raise
+        raise SourceError(
+            f"{sheet.at(second)}: a second table begins here: on Nomis choose one of each "
+            "selection and download one table at a time"
+        ) from error
+
+
+def _share(sheet: Sheet, layout: _Layout, table: CensusTable) -> Reading:
+    header = layout.header
 
     def column(*headings: str) -> int:
         return find_column(sheet, header, headings, table=str(table.published))
@@ -87,15 +102,17 @@ def read(sheet: Sheet) -> list[Reading]:
     columns = read_columns(sheet, header, wanted, footnotes=layout.name == _QUERY)
     if parts:
         columns = columns.where(lambda part: part.lower() in ("total", ""), *parts)
-    return [
-        read_share(
-            columns,
-            outcome=table.outcome,
-            code=code,
-            numerator=numerator,
-            denominator=denominator,
-        )
-    ]
+    return read_share(
+        columns, outcome=table.outcome, code=code, numerator=numerator, denominator=denominator
+    )
+
+
+def _second_header(sheet: Sheet, layout: _Layout) -> int | None:
+    """The line in which the header of a query download comes again; None when it does not."""
+    first, headings = layout.header
+    start = headings[:2]
+    again = (line for line, cells in sheet.rows() if line > first and cells[:2] == start)
+    return next(again, None) if layout.name == _QUERY else None
 
 
 def _layout(sheet: Sheet) -> _Layout | None:

@@ -3,11 +3,11 @@
 What belongs here: writing, checking and reading a bundle, and predicting from codes with it. What
 does not: making codes of images (`codes`), and the command line.
 
-A bundle is a zip archive: `bundle.json` with the encoder's identity, the outcome and its decile
-edges, the training's manifest and the metrics; one `.keras` file per fold; and `MODEL_CARD.md`.
-Every member's sha256 stands in `bundle.json`. Networks open without running code from the file,
-and predictions are refused for codes of another encoder: same layer, other weights would give
-numbers that mean nothing.
+A bundle is a zip archive: `bundle.json` with the encoder's identity, the outcome, the cities that
+were learned from with the outcome's decile edges there, the training's manifest and the metrics;
+one `.keras` file per fold; and `MODEL_CARD.md`. Every member's sha256 stands in `bundle.json`.
+Networks open without running code from the file, and predictions are refused for codes of another
+encoder: same layer, other weights would give numbers that mean nothing.
 """
 
 import hashlib
@@ -29,14 +29,14 @@ from streetineq_assets.models.card import model_card
 from streetineq_assets.models.description import network_file, require_description
 from streetineq_assets.models.encoder import encoder_identity, refuse_other_codes
 from streetineq_assets.models.pairs import ASSET, JOINT, SCORE_COLUMNS, are_of
-from streetineq_assets.models.sampling import Codes, refuse_not_finite
+from streetineq_assets.models.sampling import Codes
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import Profile, load_study
 
 if TYPE_CHECKING:  # importing it takes the 8 s of TensorFlow
     import keras
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 SUFFIX = ".streetineq"
 _ABOUT = "bundle.json"
 _CARD = "MODEL_CARD.md"
@@ -216,9 +216,7 @@ def predict(bundle: Bundle, codes: Codes) -> pd.DataFrame:
     refuse_other_codes(bundle.encoder, codes.reader.attributes)
     networks, head = list(bundle.networks().values()), HEADS[bundle.profile.head]
     scores, probabilities = [], []
-    rows = np.arange(codes.reader.n_rows)
-    for number, features in enumerate(codes.chunks(rows, _CHUNK_ROWS)):
-        refuse_not_finite(codes, rows[number * _CHUNK_ROWS :][: len(features)], features)
+    for features in codes.chunks(np.arange(codes.reader.n_rows), _CHUNK_ROWS):
         outputs = [network(features.astype(np.float32)) for network in networks]
         scores.append(np.mean([np.asarray(head.score(o)) for o in outputs], axis=0))
         votes = [np.exp(np.asarray(head.log_probabilities(o))) for o in outputs]
@@ -236,7 +234,8 @@ def _about(
     study, manifest = load_study(store.study_file), trained.manifest
     figures = manifest.summary["figures"]
     edges = store.open("lsoa_labels").table("decile_edges.parquet")
-    mine = edges[(edges["city"] == city) & (edges["outcome"] == outcome)]
+    learned_from = figures["trained_on"].split(", ")
+    mine = edges[edges["city"].isin(learned_from) & (edges["outcome"] == outcome)]
     return {
         "format_version": FORMAT_VERSION,
         "study": study.title,
@@ -244,6 +243,8 @@ def _about(
         "city": city,
         "city_title": study.cities[city].title,
         "outcome": outcome,
+        "scheme": figures["scheme"],
+        "trained_on": {key: study.cities[key].title for key in learned_from},
         "encoder": encoder_identity(figures, prefix="codes_"),
         "profile": manifest.recipe.config["profile"],
         "profile_name": figures["profile"],

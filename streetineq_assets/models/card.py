@@ -6,17 +6,19 @@ What belongs here: the text. What does not: the bundle (`bundle`).
 from collections.abc import Mapping
 from typing import Any
 
+from streetineq_assets.models.folds import scheme_note
+
 _METRICS = ("spearman", "kappa_quadratic", "mae")
 _CARD = """\
-# {outcome} in {city_title}
+# {outcome} in {cities}
 
 Ordinal networks that give street locations a decile of `{outcome}` from 1 (worst-off) to 10
-(best-off), relative to the areas of {city_title}. One network per fold; predictions are their mean.
+(best-off), relative to the areas of {cities}. One network per fold; predictions are their mean.
 {synthetic}
 ## Intended use
 
 Research on inequality between small areas, for cities whose street images are like those of
-{city_title}. Scores rank areas; a decile of another city is relative to that city, so calibrate
+{cities}. Scores rank areas; a decile of another city is relative to that city, so calibrate
 there, or fine-tune, before reading deciles as such.
 
 ## Not intended
@@ -28,12 +30,12 @@ another way (height, camera, season) without a check; any claim about causes.
 
 - codes: {backbone} {layer}, preprocessing {preprocessing}, weights {weights}
   (sha256 `{weights_sha256}`), {width} values for each of four views
-- profile `{profile_name}`, head `{head}`, seed {seed}; folds of whole areas
-- trained on {n_locations} locations in {n_areas} areas; {n_folds} folds
+- profile `{profile_name}`, head `{head}`, seed {seed}
+- trained on {n_locations} locations in {n_areas} areas of {cities}; {folds}
 
 ## How good
 
-{metrics}
+{leak}{metrics}
 
 Read no figure of the networks without the one of coordinates alone beside it: much of a city's
 inequality can be guessed from where a place is.
@@ -43,15 +45,23 @@ inequality can be guessed from where a place is.
 Labels are statistics of areas (an ecological measure), images show what a camera saw on one day,
 and deciles are cut among the city's own areas. Coverage by images differs between areas.
 """
+_FOLDS = {
+    "area": "{n} folds of whole areas",
+    "spatial_block": "{n} folds of whole squares of the map",
+    "location": "{n} folds of single locations",
+    "city": "{left_out} was left out, and its areas are the test",
+    "holdout": "one split of whole areas into training, validation and test",
+}
 
 
 def model_card(about: Mapping[str, Any]) -> str:
     """The card as Markdown, from what `bundle.json` says."""
     figures, encoder = about["training"]["summary"]["figures"], about["encoder"]
+    leak = scheme_note([about["scheme"]])
     synthetic = "\n**Trained on synthetic input: of no use on real images.**\n"
     return _CARD.format(
         outcome=about["outcome"],
-        city_title=about["city_title"],
+        cities=", ".join(about["trained_on"].values()),
         synthetic=synthetic if about["synthetic"] or encoder["synthetic"] else "",
         **{key: encoder[key] for key in ("backbone", "layer", "preprocessing", "weights")},
         weights_sha256=encoder["weights_sha256"],
@@ -59,9 +69,10 @@ def model_card(about: Mapping[str, Any]) -> str:
         profile_name=about["profile_name"],
         head=about["profile"]["head"],
         seed=about["training"]["recipe"]["config"]["seed"],
-        n_locations=figures["n_locations_used"],
-        n_areas=figures["n_areas_used"],
-        n_folds=figures["n_folds"],
+        n_locations=figures["n_locations_trained_on"],
+        n_areas=figures["n_areas_trained_on"],
+        folds=_FOLDS[about["scheme"]].format(n=figures["n_folds"], left_out=about["city_title"]),
+        leak=f"**{leak}**\n\n" if leak else "",
         metrics=_metrics_table(about["metrics"]),
     )
 

@@ -21,6 +21,7 @@ class _Description(BaseModel):
 
     city: Key
     outcome: Key
+    trained_on: dict[Key, str] = Field(min_length=1)
     encoder: dict[str, Any]
     profile: Profile
     folds: list[int] = Field(min_length=1)

@@ -110,18 +110,21 @@ def of_training(
         scores: `location_id, fold, h, p_1 .. p_10`.
         rows: `location_id, lsoa11` of the locations with this outcome's label.
         splits: fold to its split of `rows`.
-        counts: the accounting of `inputs.label_rows`.
+        counts: of the city's own locations and areas, by `inputs.label_rows`. What was trained on
+            is not always that: the scheme `city` learns from other cities, `holdout` from a part.
     """
     folds = pd.DataFrame([_fold_row(trained, fold, s, rows) for fold, s in splits.items()])
     history = trained.history()
     seconds = float(history["seconds"].sum())
     seen = float((folds["n_train"] * folds["epochs"]).sum())
     note = scheme_note([scheme])
+    learned = np.logical_or.reduce([split.train | split.validation for split in splits.values()])
     return Findings(
         figures={
             "status": "available",
             **counts,
-            "n_areas_used": int(rows["lsoa11"].nunique()),
+            "n_locations_trained_on": int(learned.sum()),
+            "n_areas_trained_on": int(rows.loc[learned, "lsoa11"].nunique()),
             "scheme": scheme,
             "n_folds": len(folds),
             "epochs": float(folds["epochs"].mean()),

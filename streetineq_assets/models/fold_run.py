@@ -163,8 +163,8 @@ class FoldRun:
         if bad.any():
             location = self.examples.codes.reader.location_ids[rows[bad][0]]
             raise TrainingError(
-                f"fold {self.fold}: location {location} has no finite score; its codes are "
-                "damaged, materialise image_codes and hdf5_shards again"
+                f"fold {self.fold}: location {location} has no finite score, though its codes are "
+                f"finite: the network has grown too large. {self._smaller_rate}"
             )
         finished = FoldState(
             epoch=state.epoch,
@@ -185,9 +185,16 @@ class FoldRun:
     def _diverged(self, epoch: int, rate: float) -> str:
         return (
             f"fold {self.fold}: the loss is no longer finite in epoch {epoch} at a learning rate "
-            f"of {rate:g}; finished folds are kept. Set a smaller learning_rate under "
-            "[training.overrides] in study.toml"
+            f"of {rate:g}; finished folds are kept. {self._smaller_rate}"
         )
+
+    @property
+    def _smaller_rate(self) -> str:
+        """What to do against divergence; a tuning's rate is a share of the source's."""
+        name, table = "learning_rate", "training.overrides"
+        if self.start is not None:
+            name, table = "learning_rate_share", "transfer"
+        return f"Set a smaller {name} under [{table}] in study.toml"
 
 
 def learning_rate(profile: Profile, epochs_done: float) -> float:

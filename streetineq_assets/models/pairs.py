@@ -96,6 +96,7 @@ class PairJob:
             save_networks(trained, self.profile, examples.codes.reader.width, folder)
         found = self._write_tables(trained, examples, counts, folder)
         found.figures |= {"profile": self.profile_name, "head": self.profile.head}
+        found.figures["trained_on"] = ", ".join(self.learned_from)
         found.figures |= {"joint": self.joint, "seed": self.study.seed, **device.report()}
         if self.joint:
             found.figures["joint_digest"] = self.store.manifest(*self.place).digest
@@ -140,6 +141,7 @@ class PairJob:
         figures.draw_learning_curves(history, best, folder / "learning_curves.png")
         splits = {fold: self._split(examples, fold).only(labelled) for fold in trained.states}
         unlabelled = counts["n_locations_used"] - int(used.sum())
+        counts["n_areas_used"] = int(rows.loc[used, "lsoa11"].nunique())
         counts["n_locations_used"] -= unlabelled
         counts["n_locations_without_label"] += unlabelled
         scheme = self._table.scheme
@@ -180,6 +182,15 @@ class PairJob:
             return self._table.folds
         own = self._table.areas["lsoa11"].isin(self.reads[0].labels["lsoa11"])
         return tuple(sorted(set(self._table.areas.loc[own, "fold"].tolist())))
+
+    @property
+    def learned_from(self) -> tuple[str, ...]:
+        """The cities that taught the networks: the pair's own, or the others where it is left out.
+
+        In joint training also those that have another of the outcomes: the trunk learned from them.
+        """
+        others = tuple(read.city for read in self.reads[1:])
+        return others if self._table.scheme == "city" else (self.city,)
 
     @property
     def joint(self) -> bool:

@@ -9,6 +9,9 @@ outcomes. A larger one is read anew each epoch: the shards in an order by (seed,
 into windows of half the budget, so that one window is read while another is drawn from. Rows of a
 shard are in random order already (`hdf5_shards`), so a window is a random sample of the city.
 
+Every row is looked at once, when it is first taken: a code that is not finite stops whatever takes
+it, with the location's name, and not as a loss that diverges.
+
 Orders of rows come from (seed, fold, epoch) alone; nothing has to be remembered to resume.
 """
 
@@ -30,6 +33,7 @@ READ_ROWS = 1024
 FEWEST_ROWS = 8
 _LAST_BATCH_STEP = 32
 _HELD_SHARE = 0.25
+_HALF_EXPONENT = 0x7C00
 _T = TypeVar("_T")
 
 
@@ -77,6 +81,7 @@ class Codes:
         self.budget_bytes = budget_bytes
         self.resident = reader.nbytes <= budget_bytes
         self._held: NDArray | None = None
+        self._finite = np.zeros(reader.n_rows, bool)
 
     def load(self) -> None:
         """Read a resident city, once; a larger one stays on disk."""
@@ -103,10 +108,28 @@ class Codes:
         return int((1 - _HELD_SHARE) * self.budget_bytes) // (2 * self.row_bytes)
 
     def take(self, rows: NDArray[np.integer], out: NDArray | None = None) -> NDArray:
-        """(n,) ascending rows -> (n, 4, width) in the file's dtype; `out` is filled if given."""
-        if self._held is not None:
-            return self._held.take(rows, axis=0)
-        return self.reader.read(rows, out)
+        """(n,) ascending rows -> (n, 4, width) in the file's dtype; `out` is filled if given.
+
+        Raises:
+            TrainingError: a code is not finite; the message names its location.
+        """
+        held = self._held
+        taken = self.reader.read(rows, out) if held is None else held.take(rows, axis=0)
+        if not self._finite[rows].all():
+            self._require_finite(rows, taken)
+        return taken
+
+    def _require_finite(self, rows: NDArray[np.integer], features: NDArray) -> None:
+        for start in range(0, len(rows), READ_ROWS):  # in parts, for the memory that it takes
+            part = features[start : start + READ_ROWS]
+            if not _all_finite(part):
+                bad = rows[start : start + READ_ROWS][~np.isfinite(part).all(axis=(1, 2))]
+                raise TrainingError(
+                    f"the codes of location {self.reader.location_ids[bad[0]]} are not finite "
+                    f"({len(bad)} of {len(part)} such locations in this part): materialise "
+                    "image_codes and hdf5_shards again"
+                )
+        self._finite[rows] = True
 
     @cached_property
     def window_buffers(self) -> tuple[NDArray, NDArray]:
@@ -148,28 +171,18 @@ def read_ahead(jobs: Iterable[Callable[[], _T]], depth: int) -> Iterator[_T]:
 def moments(
     codes: Codes, rows: NDArray[np.integer]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and deviation of each feature over these rows and all their views; each (width,).
-
-    Raises:
-        TrainingError: a code is not finite; the message names its location.
-    """
+    """Mean and deviation of each feature over these rows and all their views; each (width,)."""
     count, mean = 0, np.zeros(codes.reader.width)
     squares = np.zeros(codes.reader.width)
-    start = 0
     for features in codes.chunks(rows, READ_ROWS // 2):
         part = features.reshape(-1, codes.reader.width).astype(np.float32)
         part_mean = part.mean(axis=0, dtype=np.float64)
-        if not np.isfinite(part_mean).all():
-            refuse_not_finite(codes, rows[start : start + len(features)], features)
-            raise TrainingError(
-                "the codes of the training rows are too large to average: extract them again"
-            )
         part -= part_mean.astype(np.float32)
         part_squares = np.einsum("ij,ij->j", part, part).astype(np.float64)
         delta, total = part_mean - mean, count + len(part)
         squares += part_squares + np.square(delta) * (count * len(part) / total)
         mean += delta * (len(part) / total)
-        count, start = total, start + len(features)
+        count = total
     return mean, np.sqrt(squares / max(count, 1))
 
 
@@ -311,18 +324,10 @@ def _one_per_class(
         yield np.sort(np.concatenate(drawn))
 
 
-def refuse_not_finite(codes: Codes, rows: NDArray[np.integer], features: NDArray) -> None:
-    """Raise TrainingError where codes are NaN or infinite, with the first such location.
-
-    Args:
-        rows: (n,) within all codes.
-        features: (n, views, width), the codes of these rows.
-    """
-    bad = ~np.isfinite(features).all(axis=(1, 2))
-    if not bad.any():
-        return
-    location = codes.reader.location_ids[rows[np.flatnonzero(bad)[0]]]
-    raise TrainingError(
-        f"the codes of location {location} are not finite ({int(bad.sum())} of {len(bad)} such "
-        "locations in this part): materialise image_codes and hdf5_shards again"
-    )
+def _all_finite(features: NDArray) -> bool:
+    """Whether no value is infinite or NaN; those alone have every bit of the exponent set."""
+    if features.dtype != np.float16:
+        return bool(np.isfinite(features).all())
+    # On halves this is eight times as fast as NumPy's `isfinite`.
+    exponents = features.view(np.uint16) & np.uint16(_HALF_EXPONENT)
+    return int(exponents.max(initial=0)) < _HALF_EXPONENT

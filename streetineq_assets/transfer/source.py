@@ -92,7 +92,7 @@ def _from_bundle(path: Path, named: str, city: str, outcome: str) -> Source | Un
             f"a bundle of {outcome}; name it with {{outcome}} in `source` under [transfer]",
             f"{path.name} is of {bundle.about['outcome']}",
         )
-    if bundle.about["city"] == city:  # its networks have seen the areas that would test them
+    if city in bundle.about["trained_on"]:  # its networks have seen the areas that would test them
         return Unavailable("networks of another city", f"{path.name} was trained on {city} itself")
     return Source(
         name=path.name,

@@ -118,6 +118,11 @@ CASES = {
         lambda text: re.sub(r',"(mnemonic|E01[0-9]{6})"', "", text),
         r'QS302EW\.csv, line 9: there is no column "mnemonic".*tick the area codes',
     ),
+    "two tables in one file": (
+        CENSUS,
+        lambda text: text + text,
+        r"QS302EW\.csv, line 65: a second table begins here: .*one table at a time",
+    ),
     "one sex alone": (
         CENSUS,
         replace('"Date       :","2011"', '"Sex        :","Males"'),

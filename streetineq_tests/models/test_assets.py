@@ -275,7 +275,12 @@ def test_every_scheme_trains_and_says_what_it_is(scheme: str, tmp_path: Path) ->
     assert all(value for name, value in passed.items() if name != "learned"), passed
     assert shown["scheme"] == scheme
     assert ("leak" in shown) == (scheme == "location")
-    assert shown["n_locations_used"] == 150
+    assert (shown["n_locations_used"], shown["n_areas_used"]) == (150, 50)
+    learned = (shown["n_locations_trained_on"], shown["n_areas_trained_on"])
+    assert learned == {"holdout": (105, 35), "city": (132, 44)}.get(scheme, (150, 50))
+    bundle = open_bundle(export_bundle(store, "alpha", "crime", tmp_path / "x.streetineq"))
+    others = {"beta": "Beta", "hamlet": "Hamlet"}
+    assert bundle.about["trained_on"] == {"city": others}.get(scheme, {"alpha": "Alpha"})
     scores = store.open("trained_model", "alpha/crime").table("scores.parquet")
     assert scores["location_id"].str.startswith("A").all()
     assert len(scores) == {"holdout": 45}.get(scheme, 150)

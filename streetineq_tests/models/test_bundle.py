@@ -21,12 +21,14 @@ from streetineq_assets.models.bundle import (
     predict,
     refuse_other_codes,
 )
+from streetineq_assets.models.card import model_card
 from streetineq_assets.models.inputs import open_codes
 from streetineq_assets.models.network import build_network
 from streetineq_assets.models.sampling import Codes
 from streetineq_assets.store import DataStore, Recipe
 from streetineq_assets.study import load_study
 from streetineq_tests.models import published
+from streetineq_tests.models.bundles import with_description
 from streetineq_tests.models.synthetic import ArrayReader, city
 
 pytestmark = pytest.mark.usefixtures("plain_steps")
@@ -94,7 +96,27 @@ def test_it_says_what_it_is(bundle: Bundle) -> None:
     assert "| network | area | kappa_quadratic | 0.710 | 0.600 to 0.800 | 50 |" in card
     assert "| coordinates | area | kappa_quadratic | 0.550 | undefined to undefined | 50 |" in card
     assert "synthetic" in card
-    assert "150 locations in 50 areas; 5 folds" in card
+    assert "150 locations in 50 areas of Alpha; 5 folds of whole areas" in card
+
+
+@pytest.mark.parametrize(
+    ("scheme", "trained_on", "texts"),
+    [
+        ("location", {"alpha": "Alpha"}, ["5 folds of single locations", "the label leaks"]),
+        ("holdout", {"alpha": "Alpha"}, ["one split of whole areas"]),
+        (
+            "city",
+            {"beta": "Beta", "hamlet": "Hamlet"},
+            ["areas of Beta, Hamlet; Alpha was left out", "relative to the areas of Beta, Hamlet."],
+        ),
+    ],
+)
+def test_the_card_says_how_they_were_split_and_who_was_learned_from(
+    bundle: Bundle, scheme: str, trained_on: dict, texts: list[str]
+) -> None:
+    card = model_card(bundle.about | {"scheme": scheme, "trained_on": trained_on})
+    assert "folds of whole areas" not in card
+    assert all(text in " ".join(card.split()) for text in texts), card
 
 
 def test_predictions_are_the_mean_of_the_networks(store: DataStore, bundle: Bundle) -> None:
@@ -207,20 +229,12 @@ def test_an_export_without_an_evaluation_says_so(store: DataStore, tmp_path: Pat
     assert open_bundle(target).about["metrics"] == []
 
 
-def with_description(bundle: Bundle, target: Path, **changed: object) -> Path:
-    """The same members under another account of them; a field set to None is left out."""
-    about = {k: v for k, v in (bundle.about | changed).items() if v is not None}
-    with zipfile.ZipFile(bundle.path) as old, zipfile.ZipFile(target, "w") as new:
-        for name in old.namelist():
-            content = json.dumps(about) if name == "bundle.json" else old.read(name)
-            new.writestr(name, content)
-    return target
-
-
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
         ({"city": None, "encoder": None}, "it lacks city, encoder"),
+        ({"trained_on": None}, "it lacks trained_on"),
+        ({"trained_on": {"..": "Up"}}, r"trained_on\.\.\.\S*: String should match pattern"),
         ({"city": "../../../escaped"}, r"city: String should match pattern"),
         ({"outcome": "crime/.."}, r"outcome: String should match pattern"),
         ({"profile": {"epochs": 3}}, r"profile\.standardise: Field required"),

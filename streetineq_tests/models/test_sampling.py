@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from streetineq_assets.errors import TrainingError
+from streetineq_assets.models import sampling
 from streetineq_assets.models.sampling import (
     Codes,
     class_weights,
@@ -56,6 +57,36 @@ def test_moments_ignore_all_other_rows_and_name_a_bad_one() -> None:
     assert np.isfinite(moments(source(codes, rows), others)[0]).all()
     with pytest.raises(TrainingError, match=rows["location_id"][7]):
         moments(source(codes, rows), np.arange(len(rows)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("share", [2.0, 0.3])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_codes_that_are_not_finite_are_refused_wherever_they_are_taken(
+    bad: float, share: float, dtype: str
+) -> None:
+    codes, rows = made(dtype=dtype)
+    codes[1700, 3, -1] = bad
+    loaded = source(codes, rows, share)
+    others = np.delete(np.arange(len(rows)), 1700)
+    assert len(loaded.take(others)) == len(others)
+    for take in (loaded.take, loaded.hold, lambda chosen: list(loaded.chunks(chosen, 64))):
+        if take == loaded.hold and loaded.resident:
+            continue
+        with pytest.raises(TrainingError, match=rf"{rows['location_id'][1700]}.*image_codes"):
+            take(np.array([3, 1700]))
+
+
+def test_each_row_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes, rows = made()
+    loaded = source(codes, rows)
+    loaded.take(np.arange(1000))
+    seen: list[int] = []
+    monkeypatch.setattr(sampling, "_all_finite", lambda part: not seen.append(len(part)))
+    loaded.take(np.arange(200, 300))
+    assert seen == []
+    loaded.take(np.arange(900, 1100))
+    assert seen == [200]
 
 
 def test_class_weights_are_n_over_ten_n_c_within_each_outcome() -> None:

@@ -12,7 +12,7 @@ from streetineq_assets.devices import Device
 from streetineq_assets.errors import TrainingError
 from streetineq_assets.models import fold_run, trainer
 from streetineq_assets.models.fold_run import learning_rate
-from streetineq_assets.models.folds import make_folds
+from streetineq_assets.models.folds import make_folds, split_rows
 from streetineq_assets.models.inputs import Examples
 from streetineq_assets.models.sampling import Codes
 from streetineq_assets.models.trainer import trainer_for
@@ -288,11 +288,21 @@ def test_a_fold_that_tests_no_row_is_left_out_and_told(tmp_path: Path) -> None:
         trained(tmp_path, given, once, folds=[1])
 
 
-def test_codes_that_are_not_finite_name_their_location(tmp_path: Path) -> None:
+@pytest.mark.parametrize("profile", ["recommended", "suel2019"])
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_codes_that_are_not_finite_name_their_location(
+    part: str, profile: str, tmp_path: Path
+) -> None:
+    table = make_folds(areas(ROWS), Folds(scheme="holdout"), seed=5)
+    split = split_rows(table, 0, ROWS, validation_share=0.1, seed=5)
+    row = np.flatnonzero(getattr(split, part))[3]
     codes = CODES.copy()
-    codes[11, 0, 0] = np.inf
-    with pytest.raises(TrainingError, match=ROWS["location_id"][11]):
-        trained(tmp_path, examples(codes, ROWS))
+    codes[row, 0, 0] = np.nan
+    once = PROFILES[profile].model_copy(update={"epochs": 1})
+    with pytest.raises(TrainingError, match=rf"{ROWS['location_id'][row]} are not finite.*again"):
+        train_folds(
+            examples(codes, ROWS), table, once, CPU, seed=5, workspace=tmp_path, fingerprint={}
+        )
 
 
 def test_joint_training_refuses_one_row_per_class(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from streetineq_assets.devices import Device
 from streetineq_assets.errors import TrainingError
-from streetineq_assets.models.bundle import export_bundle
+from streetineq_assets.models.bundle import export_bundle, open_bundle
 from streetineq_assets.models.inputs import open_codes
 from streetineq_assets.models.network import load_network
 from streetineq_assets.partitions import Partitions
@@ -16,6 +16,7 @@ from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import Study, Transfer
 from streetineq_assets.transfer.job import TransferJob, open_transfer
 from streetineq_assets.transfer.source import Source
+from streetineq_tests.models.bundles import with_description
 
 CPU = Device(kind="cpu")
 
@@ -90,6 +91,14 @@ def test_a_bundle_is_a_source_too(store: DataStore, study: Study, tuned: Artefac
     scores = pd.read_parquet(folder / "tuned_locations.parquet")
     before = tuned.table("tuned_locations.parquet").query("fraction == 0").reset_index(drop=True)
     np.testing.assert_allclose(scores["h"], before["h"], atol=1e-5)
+    # What counts is whom the networks learned from: left out of them, a city can be a target.
+    learned = with_description(open_bundle(target), store.inputs("models", "beta_crime.streetineq"),
+                               trained_on={"beta": "Beta"})  # fmt: skip
+    others = named.model_copy(update={"source": str(learned)})
+    left_out = study.model_copy(update={"transfer": others})
+    assert isinstance(open_transfer(store, left_out, "alpha/crime").source, Source)
+    seen = open_transfer(store, left_out, "beta/crime")
+    assert "was trained on beta itself" in seen.source.reason
     education = named.model_copy(update={"source": str(target)})
     other = open_transfer(store, study.model_copy(update={"transfer": education}), "beta/education")
     assert "is of crime" in other.source.reason

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 
 from streetineq_assets.devices import Device
-from streetineq_assets.errors import StudyError
+from streetineq_assets.errors import StudyError, TrainingError
 from streetineq_assets.models import pairs
 from streetineq_assets.models.inputs import make_examples, open_codes
 from streetineq_assets.models.network import build_network
+from streetineq_assets.models.sampling import Codes
 from streetineq_assets.models.trainer import trainer_for
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import Study, load_study
@@ -19,6 +20,7 @@ from streetineq_assets.transfer.job import open_transfer
 from streetineq_assets.transfer.source import read_source
 from streetineq_assets.transfer.tuning import Tuning, draw_share
 from streetineq_tests.models import published
+from streetineq_tests.models.synthetic import ArrayReader
 from streetineq_tests.transfer.conftest import STUDY
 
 CPU = Device(kind="cpu")
@@ -119,6 +121,29 @@ def test_a_fold_without_images_tunes_and_scores_nothing(
     assert (scores.groupby("fraction")["location_id"].size() == (fold != 2).sum()).all()
     assert set(runs["fold"]) == set(scores["fold"]) == {0, 1, 3, 4}
     assert sum("Fold 2 tests no location that has codes" in line for line in told) == 1
+
+
+def test_codes_that_are_not_finite_name_their_location(
+    store: DataStore, study: Study, tmp_path: Path
+) -> None:
+    given = tuning(store, study, tmp_path, fractions=(1.0,), draws=1)
+    features = given.examples.codes.reader.read()
+    features[5] = np.nan
+    ids = given.examples.codes.reader.location_ids
+    given.examples = replace(given.examples, codes=Codes(ArrayReader(features, ids), 2**30))
+    source = read_source(store, study, "beta", "crime").weights()
+    with pytest.raises(TrainingError, match=f"{ids[5]} are not finite.*image_codes"):
+        given.finish(source, tmp_path)
+
+
+def test_a_tuning_that_diverges_names_its_own_rate(
+    store: DataStore, study: Study, tmp_path: Path
+) -> None:
+    given = tuning(store, study, tmp_path, fractions=(1.0,), draws=1)
+    given.profile = given.profile.model_copy(update={"learning_rate": 1e30})
+    source = read_source(store, study, "beta", "crime").weights()
+    with pytest.raises(TrainingError, match=r"smaller learning_rate_share under \[transfer\]"):
+        given.finish(source, tmp_path)
 
 
 def test_shares_must_ascend(store: DataStore, tmp_path: Path) -> None:
