@@ -36,7 +36,7 @@ class ShardReader:
 
     Attributes:
         n_rows, views, width: the shape of all features together.
-        dtype: float16 or float32, as stored.
+        dtype: float16 or float32, as stored; the wider one where shards differ.
         location_ids: object array of the rows' ids, in their order over all shards.
         shard_bounds: (first row, row after the last) of each shard.
     """
@@ -82,7 +82,8 @@ class ShardReader:
             self.close()
             raise StoreError(f"rows.parquet has {len(rows)} rows, the shards {start}")
         self.views, self.width = self._files[0]["features"].shape[1:]
-        self.dtype: np.dtype = self._files[0]["features"].dtype
+        # Several cities may be read as one; large codes of float32 are infinite in float16.
+        self.dtype = np.result_type(*(file["features"].dtype for file in self._files))
 
     def __enter__(self) -> "ShardReader":
         return self
@@ -103,7 +104,11 @@ class ShardReader:
     @cached_property
     def attributes(self) -> dict[str, Any]:
         """How the codes were made; `mean` and `sd` per feature are for inspection only."""
-        return dict(self._files[0].attrs.items())
+        return self.attributes_of(0)
+
+    def attributes_of(self, shard: int) -> dict[str, Any]:
+        """As `attributes`, of one shard by its number: several cities may be read as one."""
+        return dict(self._files[shard].attrs.items())
 
     def read(self, rows: np.ndarray | None = None, out: np.ndarray | None = None) -> np.ndarray:
         """Features of ascending row numbers, by default of all, as stored.

@@ -1,9 +1,10 @@
 """Which encoder made some codes, and the refusal of networks that learnt from another's.
 
-What belongs here: the identity and its comparison. What does not: encoders themselves (`codes`).
+What belongs here: the identity and its comparison, of codes with networks and with each other. What
+does not: encoders themselves (`codes`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,37 @@ def encoder_identity(attributes: Mapping[str, Any], prefix: str = "") -> dict[st
 
 def refuse_other_codes(encoder: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:
     """Raise TrainingError unless codes were made as those that the networks learnt from."""
-    for key in _IDENTITY:
-        have, want = _plain(attributes.get(key)), _plain(encoder.get(key))
-        if have != want:
+    for key, want, have in _differences(encoder, attributes):
+        raise TrainingError(
+            f"the networks take codes with {key} {want}, these have {have}: extract codes "
+            "with the networks' encoder, or use networks trained on these codes"
+        )
+
+
+def refuse_mixed_codes(made: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise TrainingError unless all cities' codes, which are to be learned from as one, are alike.
+
+    Args:
+        made: city to the attributes of its codes.
+    """
+    first = next(iter(made), None)
+    for city, attributes in made.items():
+        for key, have, other in _differences(made[first], attributes):
             raise TrainingError(
-                f"the networks take codes with {key} {want}, these have {have}: extract codes "
-                "with the networks' encoder, or use networks trained on these codes"
+                f"the codes of {first} have {key} {have}, those of {city} {other}: networks that "
+                "learn from both need one encoder; materialise image_codes and hdf5_shards of the "
+                "city that differs from study.toml again"
             )
+
+
+def _differences(
+    one: Mapping[str, Any], other: Mapping[str, Any]
+) -> Iterator[tuple[str, Any, Any]]:
+    """What makes codes mean something else, and its two values."""
+    for key in _IDENTITY:
+        values = _plain(one.get(key)), _plain(other.get(key))
+        if values[0] != values[1]:
+            yield key, *values
 
 
 def _plain(value: Any) -> Any:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from streetineq_assets.codes.shards import ShardReader
 from streetineq_assets.errors import StoreError
+from streetineq_assets.models.encoder import refuse_mixed_codes
 from streetineq_assets.models.folds import FoldTable
 from streetineq_assets.models.sampling import Codes
 from streetineq_assets.store import Artefact, DataStore, digest_frame
@@ -127,10 +128,11 @@ def open_codes(shards: Sequence[Artefact], budget_bytes: int) -> Codes:
 
     Raises:
         StoreError: no city has any.
+        TrainingError: the cities' codes were made by different encoders.
     """
-    cities = tuple(map(_files, shards))
-    if not any(names for _, names, _ in cities):
-        named = ", ".join(str(artefact.manifest.partition) for artefact in shards)
+    cities = tuple(map(_packed, shards))
+    if not any(packed.files for packed in cities):
+        named = ", ".join(packed.city for packed in cities)
         raise StoreError(
             f"no location of {named} has codes: put images below inputs/images, then materialise "
             "image_codes and hdf5_shards"
@@ -138,20 +140,33 @@ def open_codes(shards: Sequence[Artefact], budget_bytes: int) -> Codes:
     return _codes(cities, budget_bytes)
 
 
-def _files(shards: Artefact) -> tuple[Path, tuple[str, ...], str]:
-    names = tuple(sorted(name for name in shards.manifest.files if name.endswith(".h5")))
-    return shards.folder, names, shards.digest
+@dataclass(frozen=True)
+class _Packed:
+    """A city's shards by their files; the digest makes a cache miss when the content changed."""
+
+    city: str
+    folder: Path
+    files: tuple[str, ...]
+    digest: str
+
+
+def _packed(shards: Artefact) -> _Packed:
+    files = tuple(sorted(name for name in shards.manifest.files if name.endswith(".h5")))
+    return _Packed(str(shards.manifest.partition), shards.folder, files, shards.digest)
 
 
 @lru_cache(maxsize=1)
-def _codes(cities: tuple[tuple[Path, tuple[str, ...], str], ...], budget_bytes: int) -> Codes:
-    """The digests make the cache miss when the content changed."""
-    files, tables = [], []
-    for folder, names, _ in cities:
-        rows = pd.read_parquet(folder / "rows.parquet")
+def _codes(cities: tuple[_Packed, ...], budget_bytes: int) -> Codes:
+    files, tables, first_shards = [], [], {}
+    for packed in cities:
+        rows = pd.read_parquet(packed.folder / "rows.parquet")
         tables.append(rows.assign(shard=rows["shard"] + len(files)))
-        files += [folder / name for name in names]
-    return Codes(ShardReader(files, pd.concat(tables, ignore_index=True)), budget_bytes)
+        if packed.files:
+            first_shards[packed.city] = len(files)
+        files += [packed.folder / name for name in packed.files]
+    reader = ShardReader(files, pd.concat(tables, ignore_index=True))
+    refuse_mixed_codes({city: reader.attributes_of(n) for city, n in first_shards.items()})
+    return Codes(reader, budget_bytes)
 
 
 def label_rows(

@@ -12,6 +12,7 @@ from streetineq_assets.errors import StoreError
 from streetineq_assets.models.assets import build_assets
 from streetineq_assets.models.baselines import BASELINES
 from streetineq_assets.models.bundle import export_bundle, open_bundle
+from streetineq_assets.models.inputs import open_codes
 from streetineq_assets.models.network import load_network
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.resources import GpuResource, StudyResource
@@ -290,6 +291,41 @@ def test_every_scheme_trains_and_says_what_it_is(scheme: str, tmp_path: Path) ->
     assert set(own["baseline"]) == set(BASELINES)
     assert own["lsoa11"].str.startswith("A").all()
     assert not own.duplicated(["baseline", "lsoa11"]).any()
+
+
+def test_codes_of_different_encoders_are_not_learned_from_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = with_beta(tmp_path, "city")
+    codes, ids = codes_of(store, "beta")
+    monkeypatch.setitem(published.ENCODER, "layer", "block5_pool")
+    published.publish_shards(store, "beta", codes, ids)
+    result = run(store, "trained_model", "alpha/crime", fails=True)
+    (failure,) = [e for e in result.all_events if e.is_step_failure]
+    message = failure.step_failure_data.user_failure_data.description
+    assert "alpha have layer fc6, those of beta block5_pool" in message
+
+
+def test_codes_of_several_cities_are_read_in_the_widest_of_their_types(tmp_path: Path) -> None:
+    store = published.write_study(tmp_path, beta=True)
+    codes, ids = codes_of(store, "alpha")
+    with np.errstate(over="ignore"):  # in the attributes, which nothing is computed from
+        published.publish_shards(store, "alpha", codes.astype("float16"), ids)
+    wide, ids = codes_of(store, "beta")
+    wide[3, 0, 5] = 1e5  # not a number that float16 has
+    published.publish_shards(store, "beta", wide, ids)
+    both = open_codes([store.open("hdf5_shards", city) for city in ("alpha", "beta")], 2**30)
+    both.load()
+    assert both.dtype == np.float32
+    features = both.take(np.arange(both.reader.n_rows))
+    np.testing.assert_array_equal(features[: len(codes)], codes.astype("float16"))
+    np.testing.assert_array_equal(features[len(codes) :], wide)
+
+
+def codes_of(store: DataStore, city: str) -> tuple[np.ndarray, list[str]]:
+    """A city's codes as published, and whose they are."""
+    reader = open_codes([store.open("hdf5_shards", city)], 0).reader
+    return reader.read(), reader.location_ids.tolist()
 
 
 def test_an_outcome_that_no_other_city_has_cannot_be_learned_from_them(tmp_path: Path) -> None:
