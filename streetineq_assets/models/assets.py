@@ -132,7 +132,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             ],
             partitions_def=parts.pair,
             pool="gpu",
-            code_version="2",
+            code_version="3",
             checks=[CheckSpec(name, *rest) for name, rest in TRAINING_CHECKS.items()],
         ),
         define_asset(

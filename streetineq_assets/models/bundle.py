@@ -108,6 +108,11 @@ def export_bundle(
     figures = trained.manifest.summary["figures"]
     if figures.get("status") == "unavailable":
         raise TrainingError(f"{city}/{outcome} has no networks: it wants {figures.get('wanted')}")
+    if "trained_on" not in figures:
+        raise StoreError(
+            f"trained_model[{city}/{outcome}] is of an earlier version, which did not record what "
+            "it learned from: materialise it again"
+        )
     members = network_bytes(store, trained, city, outcome)
     about = _about(store, trained, city, outcome, metrics)
     about["folds"] = sorted(int(name[5:-6]) for name in members)
@@ -235,16 +240,17 @@ def _about(
     figures = manifest.summary["figures"]
     edges = store.open("lsoa_labels").table("decile_edges.parquet")
     learned_from = figures["trained_on"].split(", ")
+    titles = {key: known.title for key, known in study.cities.items()}
     mine = edges[edges["city"].isin(learned_from) & (edges["outcome"] == outcome)]
     return {
         "format_version": FORMAT_VERSION,
         "study": study.title,
         "synthetic": study.synthetic,
         "city": city,
-        "city_title": study.cities[city].title,
+        "city_title": titles[city],
         "outcome": outcome,
         "scheme": figures["scheme"],
-        "trained_on": {key: study.cities[key].title for key in learned_from},
+        "trained_on": {key: titles.get(key, key) for key in learned_from},
         "encoder": encoder_identity(figures, prefix="codes_"),
         "profile": manifest.recipe.config["profile"],
         "profile_name": figures["profile"],

@@ -6,7 +6,7 @@ Dagster.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from streetineq_assets.findings import Findings
 from streetineq_assets.models import figures, findings
 from streetineq_assets.models.baselines import baseline_scores
 from streetineq_assets.models.binomial import DECILES
+from streetineq_assets.models.elsewhere import elsewhere, why_not
 from streetineq_assets.models.folds import FoldTable, Split, split_rows
 from streetineq_assets.models.inputs import (
     SPATIAL,
@@ -30,7 +31,6 @@ from streetineq_assets.models.inputs import (
     make_examples,
     open_codes,
     read_inputs,
-    unavailable,
 )
 from streetineq_assets.models.ledger import ledger_of
 from streetineq_assets.models.sampling import Codes
@@ -300,16 +300,16 @@ def open_pair(
     name = profile_name or study.training.profile
     profile = resolve_profile(study, name, overrides or {})
     config: dict[str, Any] = {"profile": profile.model_dump(), "seed": study.seed}
-    why = _why_not(store, study, city, outcome)
+    why = why_not(store, study, city, outcome)
     outcomes = (outcome,)
     if why:
         inputs, reads = {"unavailable": f"{why.wanted}: {why.reason}"}, ()
     else:
         if study.training.joint:
             named = study.cities[city].outcomes
-            outcomes = tuple(o for o in named if _why_not(store, study, city, o) is None)
+            outcomes = tuple(o for o in named if why_not(store, study, city, o) is None)
             config |= {"joint": True, "outcomes": list(outcomes)}
-        learned = {city: outcomes} | _elsewhere(store, study, city, outcomes)
+        learned = {city: outcomes} | elsewhere(store, study, city, outcomes)
         reads = tuple(read_inputs(store, c, known) for c, known in learned.items())
         inputs = {name: digest for read in reads for name, digest in read.digests().items()}
         budget = study.training.memory_budget_mb * 2**20
@@ -327,7 +327,7 @@ def open_joint(store: DataStore, study: Study, city: str) -> PairJob:
     """
     training = study.training.model_copy(update={"joint": True})
     named = study.cities[city].outcomes
-    there = [outcome for outcome in named if _why_not(store, study, city, outcome) is None]
+    there = [outcome for outcome in named if why_not(store, study, city, outcome) is None]
     together = study.model_copy(update={"training": training})
     job = open_pair(store, together, f"{city}/{(there or named)[0]}")
     if job.why or job.profile.balance == "weights":
@@ -337,39 +337,6 @@ def open_joint(store: DataStore, study: Study, city: str) -> PairJob:
         "one row per class of every outcome at once cannot be drawn",
     )
     return replace(job, why=why, reads=(), inputs={"unavailable": why.reason})
-
-
-def _why_not(store: DataStore, study: Study, city: str, outcome: str) -> Unavailable | None:
-    """As `unavailable`; for the scheme `city` also when there is no other city to learn from."""
-    why = unavailable(store, city, outcome)
-    if why or study.folds.scheme != "city" or _elsewhere(store, study, city, (outcome,)):
-        return why
-    return Unavailable(
-        f"another city with {outcome} and images in study.toml, or another scheme under [folds]",
-        f"the scheme `city` learns from the other cities, and none of them has {outcome}",
-    )
-
-
-def _elsewhere(
-    store: DataStore, study: Study, city: str, outcomes: Sequence[str]
-) -> dict[str, tuple[str, ...]]:
-    """For the scheme `city` the other cities, and which of these outcomes each can be learned by.
-
-    Their folds, codes and labels are read through the store; the lineage shows the city's own.
-    """
-    if study.folds.scheme != "city":
-        return {}
-    known = {
-        other: tuple(
-            outcome
-            for outcome in outcomes
-            if outcome in study.cities[other].outcomes
-            and unavailable(store, other, outcome) is None
-        )
-        for other in study.cities
-        if other != city
-    }
-    return {other: found for other, found in known.items() if found}
 
 
 def resolve_profile(study: Study, name: str, overrides: Mapping[str, Any]) -> Profile:
