@@ -7,9 +7,11 @@ line that says "missing" names the official file and where it goes.
 import platform
 import shutil
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streetineq_assets.devices import cpu_name, list_gpus
+from streetineq_assets.errors import SourceError, SourceMissingError
 from streetineq_assets.store import DataStore, digest_file
 from streetineq_assets.study import Study, load_study
 
@@ -97,13 +99,19 @@ def _sources(store: DataStore, sources: "Sources") -> list[dict[str, str]]:
     ]
     rows += [_found("ignored", reason, str(path)) for path, reason in sources.ignored]
     rows += [_found("wrong", "see right", problem) for problem in sources.problems]
-    files = [path for path in store.inputs("onspd").rglob("*") if path.is_file()]
-    where = str(store.inputs("onspd"))
-    if files:
-        rows.append(_found("found", "postcode directory", f"{where} ({len(files)} files)"))
-    else:
-        rows.append(_found("missing", "postcode directory", f"ONS Postcode Directory into {where}"))
-    return rows
+    return [*rows, _directory(store.inputs("onspd"))]
+
+
+def _directory(folder: Path) -> dict[str, str]:
+    from streetineq_assets.labels.postcodes import find_directory
+
+    try:
+        files = find_directory(folder).files
+    except SourceMissingError:
+        return _found("missing", "postcode directory", f"ONS Postcode Directory into {folder}")
+    except SourceError as error:
+        return _found("wrong", "postcode directory", str(error))
+    return _found("found", "postcode directory", f"{folder} ({len(files)} files)")
 
 
 def _outcomes(store: DataStore, study: Study, sources: "Sources") -> list[dict[str, str]]:

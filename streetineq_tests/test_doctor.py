@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from streetineq_assets.cli import app
 from streetineq_assets.doctor import examine, report_lines
 from streetineq_assets.store import DataStore
+from streetineq_tests.labels import official
 from streetineq_tests.test_study import MINIMAL, write
 
 INCOME = (
@@ -46,6 +47,21 @@ def test_a_broken_source_is_told_and_does_not_stop_the_rest(store):
     wrong = [s for s in examine(store)["sources"] if s["status"] == "wrong"]
     assert len(wrong) == 1
     assert "web page" in wrong[0]["where"]
+
+
+def test_the_postcode_directory_is_looked_at(store):
+    def told():
+        (row,) = [s for s in examine(store)["sources"] if s["what"] == "postcode directory"]
+        return row["status"], row["where"]
+
+    assert told()[0] == "missing"
+    store.inputs("onspd").mkdir(parents=True)
+    page = store.inputs("onspd", "ONSPD.csv")
+    page.write_text("<!DOCTYPE html><html></html>")
+    assert told()[0] == "wrong"
+    assert "web page" in told()[1]
+    page.write_text(official.directory("2017"))
+    assert told() == ("found", f"{store.inputs('onspd')} (1 files)")
 
 
 def test_weights_that_are_there_are_told_by_their_hash(store):

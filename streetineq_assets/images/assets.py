@@ -141,7 +141,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             kinds={"duckdb", "parquet"},
             deps=["postcode_lsoa"],
             partitions_def=parts.city,
-            code_version="1",
+            code_version="2",
             checks=LOCATION_CHECKS,
         ),
     ]

@@ -3,11 +3,12 @@
 What belongs here: reading `locations/<city>.csv`, the join, a location's area and its weight. What
 does not: where its images lie (`catalogue`), and what its area is like (`labels`).
 
-A location serves one or several postcodes. Those that the directory knows, that lie in the city,
-have an LSOA and were not terminated before the images were taken, place it. If they lie in several
-LSOAs the one with most live postcodes is taken, ties by code. Its weight is the number of live
-small-user postcodes that it serves in that LSOA: terminated ones are 45 % of London's directory,
-and large users (single organisations) would give a few areas a fifth of all weight.
+A location serves one or several postcodes. Those that the directory knows, whose LSOA is one of the
+city's (as `postcodes.city_areas` says, so that it has a label), and that were not terminated before
+the images were taken, place it. If they lie in several LSOAs the one with most live postcodes is
+taken, ties by code. Its weight is the number of live small-user postcodes that it serves in that
+LSOA: terminated ones are 45 % of London's directory, and large users (single organisations) would
+give a few areas a fifth of all weight.
 """
 
 import contextlib
@@ -24,6 +25,7 @@ from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import Check, Findings
 from streetineq_assets.labels.columns import Columns, find_column, normalise, read_columns
 from streetineq_assets.labels.files import read_sheets
+from streetineq_assets.labels.postcodes import city_areas
 
 REASONS = ("terminated_before_capture", "no_lsoa", "outside_city", "unknown_postcode")
 """Why a postcode does not place a location; the first that holds of any postcode is the
@@ -61,18 +63,21 @@ _KNOWN = """
 CREATE TEMP TABLE known AS
 WITH served AS (
     SELECT DISTINCT location_id,
-        regexp_replace(upper(replace(postcode, ' ', '')), '(...)$', ' \\1') AS postcode
+        regexp_replace(regexp_replace(upper(postcode), '[^A-Z0-9]', '', 'g'), '(...)$', ' \\1')
+            AS postcode
     FROM listed)
 SELECT served.location_id, served.postcode, p.oa11, p.lsoa11, p.msoa11, p.lat, p.lon,
     coalesce(p.introduced <= $date, true) AND coalesce(p.terminated > $date, true) AS live,
     p.usertype = 0 AS small_user,
     CASE WHEN p.postcode IS NULL THEN 'unknown_postcode'
-        WHEN p.city IS DISTINCT FROM $city THEN 'outside_city'
+        WHEN CASE WHEN p.lsoa11 IS NULL THEN p.city ELSE areas.city END IS DISTINCT FROM $city
+            THEN 'outside_city'
         WHEN p.lsoa11 IS NULL THEN 'no_lsoa'
         WHEN p.terminated < date_trunc('month', l.captured_at) THEN 'terminated_before_capture'
     END AS fault
 FROM served JOIN locations AS l USING (location_id)
 LEFT JOIN read_parquet($postcodes) AS p ON p.postcode = served.postcode
+LEFT JOIN areas ON areas.lsoa11 = p.lsoa11
 """
 _PLACE = """
 WITH votes AS (
@@ -141,6 +146,7 @@ def join_locations(
     locations = _one_row_each(rows, listing)
     connection.register("listed", rows[["location_id", "postcode"]])
     connection.register("locations", locations)
+    connection.register("areas", city_areas(connection, postcodes))
     try:
         connection.execute(_KNOWN, {"postcodes": str(postcodes), "city": city, "date": date})
         table = connection.execute(_PLACE, {"reasons": list(REASONS)}).df()
@@ -149,6 +155,7 @@ def join_locations(
         connection.execute("DROP TABLE IF EXISTS known")
         connection.unregister("listed")
         connection.unregister("locations")
+        connection.unregister("areas")
     findings = _findings(table, rows, dict(faults))
     return table.drop(columns="n_lsoas").astype(_DTYPES), findings
 
@@ -165,8 +172,8 @@ def read_listing(path: Path) -> pd.DataFrame:
         null. A city without a file has no rows: it is unavailable, and stops no other.
 
     Raises:
-        SourceError: a column is missing, an id is empty or no part of a file name, or a cell is
-            wrong.
+        SourceError: a column is missing, an id is empty or no part of a file name, a cell is
+            wrong, or one of `lat` and `lon` is there alone.
     """
     if not path.is_file():
         return pd.DataFrame(columns=["line", *_LISTED]).astype(_LISTED)
@@ -186,7 +193,14 @@ def read_listing(path: Path) -> pd.DataFrame:
         frame[name] = [None] * len(columns.lines)
         if name in positions:
             frame[name] = _parsed(columns, positions[name], _PARSERS.get(name, _text))
-    return pd.DataFrame(frame).astype(_LISTED)
+    rows = pd.DataFrame(frame).astype(_LISTED)
+    halves = rows["lat"].isna() != rows["lon"].isna()
+    if halves.any():
+        raise SourceError(
+            f"{sheet.at(int(rows.loc[halves, 'line'].iloc[0]))}: lat without lon, or lon without "
+            "lat: give both or neither"
+        )
+    return rows
 
 
 def _parsed(columns: Columns, position: int, parse: Callable[[str], object]) -> list:
@@ -210,11 +224,14 @@ def _id(text: str) -> str:
     return text
 
 
-def _degrees(text: str, limit: int) -> float | None:
+def _degrees(text: str, low: float, high: float) -> float | None:
     if not text:
         return None
-    if not re.fullmatch(r"-?[0-9]{1,3}(\.[0-9]+)?", text) or abs(float(text)) > limit:
-        raise ValueError(f"is not a number of degrees from -{limit} to {limit}")
+    if not re.fullmatch(r"-?[0-9]{1,3}(\.[0-9]+)?", text) or not low <= float(text) <= high:
+        raise ValueError(
+            f"is not a number of degrees in the United Kingdom, {low:g} to {high:g}: are lat and "
+            "lon in each other's place?"
+        )
     return float(text)
 
 
@@ -231,8 +248,8 @@ def _day(text: str) -> dt.date | None:
 _PARSERS: dict[str, Callable[[str], object]] = {
     "location_id": _id,
     "postcode": str,  # an empty one is an unknown one
-    "lat": partial(_degrees, limit=90),
-    "lon": partial(_degrees, limit=180),
+    "lat": partial(_degrees, low=49, high=61.5),
+    "lon": partial(_degrees, low=-9, high=2.5),
     "captured_at": _day,
 }
 

@@ -4,7 +4,7 @@ What belongs here: finding what is read, calling the domain, publishing. What do
 it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import dagster as dg
@@ -15,6 +15,7 @@ from streetineq_assets.figures import save_png
 from streetineq_assets.findings import Findings, Scalar
 from streetineq_assets.labels import boundaries, figures, postcodes
 from streetineq_assets.labels.checks import label_checks, postcode_checks
+from streetineq_assets.labels.readings import Reading
 from streetineq_assets.labels.sources import Sources, find_sources, read_sources
 from streetineq_assets.labels.tables import COLUMNS, LabelTables, build_tables
 from streetineq_assets.labels.vintages import CHANGES, count_changes, read_links
@@ -109,7 +110,7 @@ def lsoa_labels(context: dg.AssetExecutionContext, study: StudyResource, duckdb:
         tables.write(folder)
         _draw(tables.labels, tables.edges, outlines, study.study, folder)
         return Findings(
-            figures=_figures(tables, sources),
+            figures=_figures(tables, sources, readings),
             checks=label_checks(tables, readings, sources.recognised, areas, study.study),
             tables={
                 "availability": _records(tables.availability),
@@ -187,11 +188,15 @@ def _carried(sources: Sources) -> bool:
     return any(file.vintage == "2021" for file in sources.recognised)
 
 
-def _figures(tables: LabelTables, sources: Sources) -> dict[str, int]:
+def _figures(
+    tables: LabelTables, sources: Sources, readings: Mapping[str, Reading]
+) -> dict[str, int]:
     """How many pairs are available, and how many areas changed where a source was carried."""
     found = {"pairs_available": int((tables.availability["status"] == "available").sum())}
-    if _carried(sources) and sources.links:
-        kinds = count_changes(read_links(sources.links))
+    carried = [key for f in sources.recognised if f.vintage == "2021" for key in f.outcomes]
+    if carried and sources.links:
+        links = read_links(sources.links)  # of England and Wales; the source may be England's
+        kinds = count_changes(links[links["lsoa11"].isin(readings[carried[0]].frame.index)])
         found |= {f"lsoas_{name}": kinds[kind] for kind, name in CHANGES.items()}
     return found
 

@@ -41,6 +41,7 @@ _WORKBOOK_ERRORS = (
     LookupError,
     OSError,
     ParseError,
+    RuntimeError,
     TypeError,
     ValueError,
     struct.error,
@@ -131,8 +132,8 @@ def decode(path: Path, raw: bytes, *, partial: bool = False) -> str:
     Raises:
         SourceError: the bytes are a web page, UTF-16, or no text.
     """
-    start = raw[:1024].lower()
-    if any(mark in start for mark in _HTML):
+    start = raw[:1024].removeprefix(codecs.BOM_UTF8).lstrip().lower()
+    if start.startswith(b"<") or any(mark in start for mark in _HTML):
         raise SourceError(
             f"{path} is a web page and not a table: the link led to a page about the file (or to a "
             "log-in). Open it in a browser and save the file that it offers"
@@ -143,6 +144,22 @@ def decode(path: Path, raw: bytes, *, partial: bool = False) -> str:
         return codecs.getincrementaldecoder("utf-8-sig")().decode(raw, final=not partial)
     except UnicodeDecodeError:
         return raw.decode("latin-1")
+
+
+def other_separator(path: Path) -> str | None:
+    """Semicolons or tabs, where these and not commas part the columns of a text file.
+
+    Raises:
+        SourceError: as `read_bytes` and `decode`.
+    """
+    raw = read_bytes(path, limit=_HEAD_BYTES)
+    if raw.startswith((_ZIP, _OLE)):
+        return None
+    lines = decode(path, raw, partial=True).splitlines()
+    for name, mark in {"semicolons": ";", "tabs": "\t"}.items():
+        if 2 * sum(line.count(mark) > max(1, line.count(",")) for line in lines) > len(lines):
+            return name
+    return None
 
 
 def is_blank(cells: list[str]) -> bool:
@@ -193,13 +210,13 @@ def _xls_sheets(path: Path, raw: bytes, limit: int | None) -> Iterator[Sheet]:
     try:
         # xlrd writes its warnings to standard output unless it is given a file.
         book = xlrd.open_workbook(file_contents=raw, on_demand=True, logfile=io.StringIO())
-    except (xlrd.XLRDError, xlrd.compdoc.CompDocError) as error:
+        sheets = [book.sheet_by_name(name) for name in book.sheet_names()]
+    except (xlrd.XLRDError, xlrd.compdoc.CompDocError, xlrd.formula.FormulaError) as error:
         raise SourceError(f"{path} is a damaged workbook ({error}): download it again") from error
-    for name in book.sheet_names():
-        sheet = book.sheet_by_name(name)
+    for sheet in sheets:
         count = sheet.nrows if limit is None else min(limit, sheet.nrows)
         rows = [(n + 1, [_text(v) for v in sheet.row_values(n)]) for n in range(count)]
-        yield _workbook_sheet(path, name, rows)
+        yield _workbook_sheet(path, sheet.name, rows)
 
 
 def _text(value: object) -> str:

@@ -50,6 +50,8 @@ _COORDINATES: dict[str, tuple[str, tuple[str, ...]]] = {
     "lat": ("DOUBLE", ("lat",)),
     "lon": ("DOUBLE", ("long",)),
 }
+# The lists of names and codes in the publisher's archive have one or two of them.
+_ENOUGH_COLUMNS = 4
 _AUTHORITY_OF_YEAR = re.compile(r"lad\d\dcd")
 
 # A code that ends in 99999999 stands for "no area of this kind"; latitude 99.999999 for no grid
@@ -236,7 +238,8 @@ def _directory(path: Path) -> Directory | None:
         return None
     header = sheet.head[0]
     names = [normalise(cell) for cell in header[1]]
-    if "doterm" not in names or not set(names) & set(_COLUMNS["postcode"][1]):
+    known = sum(any(name in names for name in theirs) for _, theirs in _COLUMNS.values())
+    if known < _ENOUGH_COLUMNS:
         return None
     columns = {}
     for ours, (_, theirs) in _COLUMNS.items():

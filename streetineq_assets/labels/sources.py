@@ -16,7 +16,7 @@ from types import ModuleType
 
 from streetineq_assets.errors import SourceError
 from streetineq_assets.labels import boundaries, deprivation, income, infuse, nomis
-from streetineq_assets.labels.files import DOCUMENTS, Sheet, read_sheets
+from streetineq_assets.labels.files import DOCUMENTS, Sheet, other_separator, read_sheets
 from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.labels.readings import Reading, Recognised
 from streetineq_assets.labels.vintages import LOOKUP, find_links, read_links
@@ -74,7 +74,9 @@ def find_sources(inputs: Path) -> Sources:
             problems.append(str(error))
             continue
         if found is None:
-            ignored.append((path, "no layout that is known"))
+            separator = other_separator(path)
+            told = f"its columns are separated by {separator}: save it with commas"
+            ignored.append((path, told if separator else "no layout that is known"))
         elif not found.outcomes:
             ignored.append((path, f"{found.layout} without an outcome"))
         else:

@@ -26,6 +26,7 @@ POSTCODES = [
     ("AA3 1AA", "alpha", THREE, 0, "1980-01-01", "2012-03-01", 53.0),
     ("AA4 1AA", "alpha", None, 0, "1980-01-01", None, None),
     ("BB1 1AA", "beta", "E01000009", 0, "1980-01-01", None, 54.0),
+    ("BB9 9AA", "beta", ONE, 0, "1980-01-01", None, 51.0),
     ("CC1 1AA", None, "E01000008", 0, "1980-01-01", None, 55.0),
 ]
 
@@ -113,6 +114,20 @@ def test_a_large_user_places_a_location_that_then_weighs_nothing(join):
 def test_the_output_area_is_that_of_most_live_postcodes_in_the_lsoa(join):
     table, _ = join("7,AA1 1AA", "7,AA1 1AB", "7,AA1 1AC")
     assert table.loc["7", "oa11"] == "E00000001"
+
+
+def test_the_city_is_that_of_most_postcodes_of_the_area_as_for_labels(join):
+    # BB9 9AA is filed under beta, but its LSOA is one of alpha's, and has its label there.
+    here, _ = join("7,BB9 9AA")
+    assert here.loc["7", "lsoa11"] == ONE
+    there, _ = join("7,BB9 9AA", city="beta")
+    assert there.loc["7", "reason"] == "outside_city"
+
+
+@pytest.mark.parametrize("written", ["AA11AA", "aa1 1aa", "AA1\u00a01AA", "AA1-1AA", " AA1  1AA"])
+def test_a_postcode_may_be_written_in_any_way(join, written):
+    table, _ = join(f"7,{written}")
+    assert table.loc["7", "postcodes"] == "AA1 1AA"
 
 
 # -- failures --------------------------------------------------------------------------------------
@@ -234,7 +249,16 @@ def test_a_month_of_capture_is_its_first_day(join):
             ["7,AA1 1AA,north"],
             r"line 2, column \"lat\": 'north' is not",
         ),
-        ("location_id,postcode,lat", ["7,AA1 1AA,95.0"], r"line 2, column \"lat\": '95\.0' is not"),
+        (
+            "location_id,postcode,lat,lon",
+            ["7,AA1 1AA,-0.1,51.5"],
+            r"column \"lat\": '-0\.1' is not a number .* 49 to 61\.5: .*each other's place",
+        ),
+        (
+            "location_id,postcode,lat,lon",
+            ["7,AA1 1AA,51.5,0", "8,AA1 1AA,51.5,"],
+            "line 3: lat without lon",
+        ),
         (
             "location_id,postcode,captured_at",
             ["7,A,21/07/2016"],
@@ -246,8 +270,8 @@ def test_a_month_of_capture_is_its_first_day(join):
             r"column \"captured_at\": '2016-13' is",
         ),
         (
-            "location_id,postcode,lat,provider",
-            ["7,AA1 1AA,51.5,a", "8,AA1 1AA,51.5,a", "7,AA1 1AB,51.6,a"],
+            "location_id,postcode,lat,lon,provider",
+            ["7,AA1 1AA,51.5,0,a", "8,AA1 1AA,51.5,0,a", "7,AA1 1AB,51.6,0,a"],
             r"lines 2 and 4: location 7 has two values of lat:",
         ),
     ],

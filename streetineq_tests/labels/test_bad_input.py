@@ -195,6 +195,10 @@ DIRECTORY_CASES = {
         replace('"lsoa11"', '"lsoa12"'),
         r'postcode directory needs the column "lsoa11" or "lsoa11cd".*"lsoa12"',
     ),
+    "a renamed column of dates": (
+        replace('"doterm"', '"doterms"'),
+        r'postcode directory needs the column "doterm"; these look alike: "doterms"',
+    ),
     "text where a date belongs": (
         replace('"198001"', '"long ago"'),
         r"""ONSPD_AUG_2017_UK\.csv, line 2, column introduced: .*long ago""",
@@ -216,6 +220,10 @@ DIRECTORY_CASES = {
         r"row of postcode 'AB3 1AA' with LSOA 'E01-3' is malformed",
     ),
     "a web page": (lambda text: HTML, r"is a web page and not a table"),
+    "an answer in XML": (
+        lambda text: '<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>',
+        r"is a web page and not a table",
+    ),
     "an empty file": (lambda text: " \n", r"is empty"),
     "no city of the study": (
         lambda text: text.replace("E09000001", "E06000001").replace("E08000025", "E06000002"),

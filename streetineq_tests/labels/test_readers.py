@@ -243,3 +243,31 @@ def test_two_files_for_one_outcome_are_refused_and_both_are_named(tmp_path, firs
     assert len(sources.problems) == 1
     with pytest.raises(SourceError, match=r"one\.csv .* and .*two\.csv .* both hold " + outcome):
         read_sources(sources)
+
+
+@pytest.mark.parametrize(("mark", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_other_separators_than_commas_are_told(tmp_path, mark, name):
+    text = official.nomis_query("QS302EW").replace(",", mark)
+    official.write(tmp_path / "census_2011" / "health.csv", text)
+    ((path, reason),) = find_sources(tmp_path).ignored
+    assert path.name == "health.csv"
+    assert reason == f"its columns are separated by {name}: save it with commas"
+
+
+@pytest.mark.parametrize("flag", [b"\x01\x00", b"\x00\x00"])
+def test_a_damaged_workbook_is_told(tmp_path, flag):
+    """Its parts marked as encrypted, or packed by a method that does not exist."""
+    path = tmp_path / "census_2011" / "health.xlsx"
+    path.parent.mkdir()
+    book = openpyxl.Workbook()
+    book.save(path)
+    data = path.read_bytes()
+    method = b"\x08\x00" if flag[0] else b"\x63\x00"
+    for start, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        parts = data.split(start)
+        tail = at - len(start)
+        parts[1:] = [p[:tail] + flag + method + p[tail + 4 :] for p in parts[1:]]
+        data = start.join(parts)
+    path.write_bytes(data)
+    (problem,) = find_sources(tmp_path).problems
+    assert "health.xlsx is a damaged workbook" in problem

@@ -10,6 +10,7 @@ from streetineq_assets.labels.vintages import (
     carry_counts,
     carry_scores,
     count_changes,
+    find_links,
     rank_anew,
     read_links,
 )
@@ -164,6 +165,11 @@ def test_the_indices_of_2025_are_carried_and_ranked_anew(tmp_path):
     weight = 150 / 2
     assert (weight * 0.6 + 100 * 0.9) / (weight + 100) > 0.75
     assert crime.to_dict() == {F: 1, E: 2, C: 3, D: 3, B: 5, A: 6}
+
+
+def test_a_lookup_is_found_whatever_the_case_of_its_suffix(tmp_path):
+    lookup(tmp_path).rename(tmp_path / "LOOKUP.CSV")
+    assert find_links(tmp_path) == tmp_path / "LOOKUP.CSV"
 
 
 def test_without_the_lookup_the_indices_of_2025_say_what_they_want(tmp_path):
