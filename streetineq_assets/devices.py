@@ -35,6 +35,7 @@ from streetineq_assets.errors import DeviceError
 if TYPE_CHECKING:
     import tensorflow as tf
 
+_DRIVERS_TOOL = "nvidia-smi"
 _NVIDIA_SMI_TIMEOUT_S = 20
 _LOOK_EVERY_S = 0.2
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -74,7 +75,8 @@ class Device:
     Attributes:
         names, uuids: of the GPUs, as nvidia-smi has them; a CPU has no UUID.
         mixed_precision: of training, as in `DeviceRequest`.
-        fallback: why it is a CPU although a GPU would have been taken.
+        fallback: why it is a CPU although a GPU would have been taken; None on a machine that has
+            no NVIDIA driver, where a CPU is what there is.
     """
 
     kind: Literal["cpu", "gpu"]
@@ -262,7 +264,8 @@ def _gpu(request: DeviceRequest, leased: Sequence[_Gpu]) -> Device:
 
 
 def _cpu(request: DeviceRequest, gpus: Sequence[_Gpu]) -> Device:
-    if request.kind == "cpu":
+    nothing_else = request.kind == "auto" and shutil.which(_DRIVERS_TOOL) is None
+    if request.kind == "cpu" or nothing_else:
         return Device(kind="cpu", names=(cpu_name(),), logical_cpus=request.logical_cpus)
     return _fall_back(request, _why_none(request, gpus))
 
@@ -342,7 +345,7 @@ def _gpu_load(uuid: str) -> dict[str, float]:
 
 
 def _nvidia_smi(query: str, uuid: str | None = None) -> list[str]:
-    tool = shutil.which("nvidia-smi")
+    tool = shutil.which(_DRIVERS_TOOL)
     if tool is None:
         return []
     command = [tool, f"--query-gpu={query}", "--format=csv,noheader,nounits"]

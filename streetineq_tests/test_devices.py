@@ -178,10 +178,16 @@ def test_a_fallback_is_told_when_no_gpu_is_visible(tmp_path, two_gpus, monkeypat
         assert f"CUDA_VISIBLE_DEVICES={visible!r}" in device.fallback
 
 
-def test_a_fallback_is_told_on_a_machine_without_gpus(tmp_path, two_gpus, monkeypatch):
-    monkeypatch.setenv("PATH", "/nowhere")
+def test_the_cpu_of_a_machine_without_a_driver_is_no_fallback(tmp_path, two_gpus, monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda _: None)
     with lease(DeviceRequest(), tmp_path) as device:
-        assert "no NVIDIA GPU" in device.fallback
+        assert (device.kind, device.fallback) == ("cpu", None)
+
+
+def test_a_driver_that_does_not_answer_is_told(tmp_path, two_gpus, nvidia_smi):
+    (nvidia_smi / "nvidia-smi").write_text("#!/bin/sh\nexit 9\n", encoding="utf-8")
+    with lease(DeviceRequest(), tmp_path) as device:
+        assert "its driver does not answer" in device.fallback
 
 
 class TestLockFolder:
