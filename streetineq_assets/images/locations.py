@@ -146,8 +146,8 @@ def join_locations(
     locations = _one_row_each(rows, listing)
     connection.register("listed", rows[["location_id", "postcode"]])
     connection.register("locations", locations)
-    connection.register("areas", city_areas(connection, postcodes))
     try:
+        connection.register("areas", city_areas(connection, postcodes))
         connection.execute(_KNOWN, {"postcodes": str(postcodes), "city": city, "date": date})
         table = connection.execute(_PLACE, {"reasons": list(REASONS)}).df()
         faults = connection.execute(_FAULTS).fetchall()

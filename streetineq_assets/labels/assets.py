@@ -151,7 +151,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
                 "lsoa_boundaries",
                 "postcode_lsoa",
             ],
-            code_version="1",
+            code_version="2",
             checks=LABEL_CHECKS,
         ),
     ]

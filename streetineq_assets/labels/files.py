@@ -89,11 +89,14 @@ def read_sheets(path: Path, *, head: bool = False) -> list[Sheet]:
         whole = read_bytes(path) if head else raw
         open_book = _xlsx_sheets if raw.startswith(_ZIP) else _xls_sheets
         try:
-            return list(open_book(path, whole, HEAD_ROWS if head else None))
+            sheets = list(open_book(path, whole, HEAD_ROWS if head else None))
         except _WORKBOOK_ERRORS as error:
             raise SourceError(
                 f"{path} is a damaged workbook ({error}): download it again"
             ) from error
+        if not sheets:
+            raise SourceError(f"{path} is a workbook without a sheet of cells: download it again")
+        return sheets
     text = decode(path, raw, partial=head)
     first = _csv_head(text)
     return [Sheet(path, None, first, lambda: iter(first) if head else _csv_rows(path, text))]

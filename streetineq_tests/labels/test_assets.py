@@ -75,6 +75,25 @@ def test_a_second_run_skips_and_a_third_on_new_files_does_not(spoilable):
     assert contents(spoilable) == before  # the layout differs and the numbers do not
 
 
+def test_changed_areas_are_counted_in_the_nations_of_the_carried_file(spoilable):
+    """The lookup is of England and Wales, the Indices are of England alone."""
+    links = [f"{code},{code},U" for code in [*official.LSOAS, "W01000001", "W01000002"]]
+    lookup = "\n".join(["LSOA11CD,LSOA21CD,CHGIND", *links])
+    official.write(spoilable / "inputs/boundaries/lookup.csv", lookup)
+    official.write(spoilable / "inputs/iod_2015/File_7.csv", file_7_of_2021())
+    shown = metadata_of(run(spoilable, "lsoa_labels"), "lsoa_labels")
+    assert shown["lsoas_unchanged"].value == len(official.LSOAS)
+    assert shown["lsoas_split"].value == 0
+
+
+def file_7_of_2021():
+    """The Indices on the LSOAs of 2021, with rising scores and one population."""
+    text = official.file_7("2019", whole=True)
+    header, *rows = text.replace("LSOA code (2011)", "LSOA code (2021)").splitlines()
+    rows = [row.replace(",0.125,", f",{i / 10},") + ",1500" for i, row in enumerate(rows)]
+    return "\n".join([header + ",Total population: mid 2022", *rows])
+
+
 def test_boundaries_bring_maps(spoilable):
     write_boundaries(spoilable / "inputs/boundaries/LSOA_2011.geojson")
     result = run(spoilable, "lsoa_labels")

@@ -199,6 +199,10 @@ DIRECTORY_CASES = {
         replace('"doterm"', '"doterms"'),
         r'postcode directory needs the column "doterm"; these look alike: "doterms"',
     ),
+    "postcodes under another name": (
+        lambda text: re.sub('"pcd2?"|"pcds"', '"post"', text),
+        r'the postcode directory needs the column "pcds" or "pcd8"',
+    ),
     "text where a date belongs": (
         replace('"198001"', '"long ago"'),
         r"""ONSPD_AUG_2017_UK\.csv, line 2, column introduced: .*long ago""",

@@ -7,12 +7,14 @@ import io
 import duckdb
 import openpyxl
 import pytest
+import xlrd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streetineq_assets.errors import SourceError, SourceMissingError
 from streetineq_assets.images.locations import read_listing
 from streetineq_assets.labels.boundaries import read_boundaries
+from streetineq_assets.labels.files import read_sheets
 from streetineq_assets.labels.postcodes import find_directory, write_postcodes
 from streetineq_assets.labels.sources import find_sources, read_sources
 from streetineq_assets.labels.vintages import read_links
@@ -34,6 +36,21 @@ def workbook():
     return sink.getvalue()
 
 
+def marked_members(raw, field, mark):
+    """A workbook in which one byte of each member's local and central header is changed.
+
+    Args:
+        field: offset of the byte within a local header; it stands two bytes later in the central.
+    """
+    changed = bytearray(raw)
+    for signature, offset in ((b"PK\x03\x04", field), (b"PK\x01\x02", field + 2)):
+        place = -1
+        while (place := raw.find(signature, place + 1)) >= 0:
+            changed[place + offset] = mark
+    return bytes(changed)
+
+
+ENCRYPTED, UNKNOWN_PACKING = marked_members(workbook(), 6, 1), marked_members(workbook(), 8, 97)
 TABLES = [
     official.nomis_query("QS302EW", lsoas=official.LSOAS[:4]).encode(),
     official.nomis_bulk("KS403EW")[:1500].encode(),
@@ -42,6 +59,8 @@ TABLES = [
     official.income_csv(sign="£")[:600].encode("latin-1"),
     gzip.compress(official.income_csv()[:600].encode()),
     workbook(),
+    ENCRYPTED,
+    UNKNOWN_PACKING,
     b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600),
 ]
 DIRECTORIES = [official.directory(edition)[:4000].encode() for edition in official.EDITIONS]
@@ -72,6 +91,43 @@ def test_tables(tmp_path, raw):
         for reading in read_sources(find_sources(tmp_path)).values():
             assert reading.frame.index.is_unique
             assert not (reading.frame["value"] < 0).any()
+
+
+@pytest.mark.parametrize("raw", [ENCRYPTED, UNKNOWN_PACKING], ids=["encrypted", "packing"])
+def test_a_workbook_that_cannot_be_unpacked_is_damaged(tmp_path, raw):
+    (tmp_path / "file.xlsx").write_bytes(raw)
+    with pytest.raises(SourceError, match=r"file\.xlsx is a damaged workbook"):
+        read_sheets(tmp_path / "file.xlsx")
+
+
+class Book:
+    """An XLS workbook that opens and whose sheets, which xlrd parses on demand, have a fault."""
+
+    def __init__(self, *sheets):
+        self.sheets = dict(sheets)
+
+    def sheet_names(self):
+        return list(self.sheets)
+
+    def sheet_by_name(self, name):
+        raise self.sheets[name]
+
+
+@pytest.mark.parametrize(
+    "fault", [xlrd.XLRDError, xlrd.compdoc.CompDocError, xlrd.formula.FormulaError]
+)
+def test_a_sheet_of_an_xls_workbook_that_cannot_be_parsed_is_damaged(tmp_path, monkeypatch, fault):
+    monkeypatch.setattr(xlrd, "open_workbook", lambda **_: Book(("LSOA11", fault("token"))))
+    (tmp_path / "file.xls").write_bytes(TABLES[-1])
+    with pytest.raises(SourceError, match=r"file\.xls is a damaged workbook \(token\)"):
+        read_sheets(tmp_path / "file.xls")
+
+
+def test_a_workbook_without_sheets_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(xlrd, "open_workbook", lambda **_: Book())
+    (tmp_path / "file.xls").write_bytes(TABLES[-1])
+    with pytest.raises(SourceError, match=r"file\.xls is a workbook without a sheet of cells"):
+        read_sheets(tmp_path / "file.xls")
 
 
 @FUZZ

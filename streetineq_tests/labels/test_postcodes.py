@@ -96,6 +96,9 @@ def test_the_national_file_is_taken_where_its_parts_lie_beside_it(connection, tm
     official.write(tmp_path / "onspd" / "Data" / "ONSPD_AUG_2017_UK.csv", whole)
     official.write(tmp_path / "onspd" / "Data" / "multi_csv" / "AB.csv", whole)
     official.write(tmp_path / "onspd" / "Documents" / "names and codes.csv", "LAD12CD,LAD12NM\n1,2")
+    official.write(tmp_path / "onspd" / "Documents" / "LSOA names.csv", "LSOA11CD,LSOA11NM\n1,2")
+    lookup = "OA11CD,LSOA11CD,LSOA11NM,MSOA11CD,MSOA11NM,LAD11CD,LAD11NM\n1,2,3,4,5,6,7"
+    official.write(tmp_path / "onspd" / "Documents" / "areas.csv", lookup)
     (tmp_path / "onspd" / "User Guide.pdf").write_bytes(b"%PDF\x00")
     directory = find_directory(tmp_path / "onspd")
     assert [path.name for path in directory.files] == ["ONSPD_AUG_2017_UK.csv"]
