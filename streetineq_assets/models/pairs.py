@@ -107,7 +107,8 @@ class PairJob:
         if self.joint:
             found.figures["joint_digest"] = self.store.manifest(*self.place).digest
         found.figures |= findings.codes_figures(examples.codes.reader.attributes, self.profile)
-        found.tables["departures_from_the_original"] = ledger_of(self.profile_name)
+        ledger = ledger_of(self.profile_name, self.profile)
+        found.tables["departures_from_the_original"] = ledger
         found.notes |= findings.refused_note(self.refused)
         found.notes["tensorboard"] = f"`uvx tensorboard --logdir {self.logs}`"
         return found

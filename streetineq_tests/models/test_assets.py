@@ -12,11 +12,12 @@ from streetineq_assets.errors import StoreError
 from streetineq_assets.models.assets import build_assets
 from streetineq_assets.models.baselines import BASELINES
 from streetineq_assets.models.bundle import export_bundle, open_bundle
+from streetineq_assets.models.ledger import ledger_of
 from streetineq_assets.models.network import load_network
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.resources import GpuResource, StudyResource
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import load_study
+from streetineq_assets.study import PROFILES, load_study
 from streetineq_tests.models import published
 
 pytestmark = pytest.mark.usefixtures("plain_steps")
@@ -156,6 +157,10 @@ def test_a_second_run_skips_and_another_profile_trains_again(trained: tuple) -> 
     config = {"profile": "suel2019", "overrides": {"epochs": 1}}
     other = metadata(run(store, "trained_model", "alpha/crime", config), "trained_model")
     assert other["profile"] == "suel2019"
+    ledger = pd.DataFrame(r.data for r in other["departures_from_the_original"].records)
+    here = ledger.set_index("original")["here"]
+    assert here["epochs = 10 in the profile suel2019"] == "epochs = 1"
+    assert len(here) == len(ledger_of("suel2019", PROFILES["suel2019"])) + 1
     assert other["noise_share_of_codes_sd"] == pytest.approx(0.05 / 8.17, rel=0.3)
     assert store.manifest("trained_model", "alpha/crime").digest != before
     run(store, "trained_model", "alpha/crime")
