@@ -157,6 +157,11 @@ def with_left_out(found: Findings, folds: Collection[int]) -> Findings:
     )
 
 
+def refused_note(refused: Mapping[str, str]) -> dict[str, str]:
+    """Which outcomes joint training does without, and why; no note when there are none."""
+    return {"outcomes_left_out": "; ".join(refused.values())} if refused else {}
+
+
 def _labels_cover(counts: Mapping[str, int]) -> Check:
     placed = counts["n_locations_used"] + counts["n_locations_without_label"]
     covered = counts["n_locations_used"] / max(placed, 1)

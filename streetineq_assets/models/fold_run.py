@@ -97,12 +97,14 @@ class FoldRun:
     def _epoch(self, state: FoldState, held: NDArray | None) -> dict[str, float]:
         started, waited = time.perf_counter(), 0.0
         losses = []
+        key = (self.seed, self.fold, state.epoch)
+        self.trainer.seed_epoch(key)
         batches = epoch_batches(
             self.examples.codes,
             self._rows(self.split.train),
             *self._targets,
             profile=self.profile,
-            key=(self.seed, self.fold, state.epoch),
+            key=key,
         )
         rate = self.profile.learning_rate
         asked = time.perf_counter()

@@ -1,4 +1,4 @@
-"""How each profile departs from the original system, and why.
+"""How each profile departs from the original system, and a run from its profile, and why.
 
 What belongs here: the ledger, for the metadata of trained networks and for the report. What does
 not: the settings themselves (`study.PROFILES`).
@@ -6,7 +6,7 @@ not: the settings themselves (`study.PROFILES`).
 
 from dataclasses import dataclass
 
-from streetineq_assets.study import ProfileName
+from streetineq_assets.study import PROFILES, Profile, ProfileName
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,23 @@ LEDGER: tuple[Deviation, ...] = (
 )
 
 
-def ledger_of(profile: ProfileName) -> list[dict[str, str]]:
-    """The rows of one profile, for a table."""
-    return [
-        {"original": d.original, "here": d.here, "why": d.why}
-        for d in LEDGER
-        if profile in d.profiles
+def ledger_of(name: ProfileName, used: Profile) -> list[dict[str, str]]:
+    """The rows of one profile, for a table, and a row per field that was set otherwise.
+
+    Args:
+        used: the profile with the overrides of the study and of the run.
+    """
+    rows = [
+        {"original": d.original, "here": d.here, "why": d.why} for d in LEDGER if name in d.profiles
+    ]
+    own, run = PROFILES[name].model_dump(), used.model_dump()
+    # A run that bears the name of 2019 must show where it does not train as the profile does.
+    return rows + [
+        {
+            "original": f"{field} = {own[field]} in the profile {name}",
+            "here": f"{field} = {value}",
+            "why": "an override of study.toml or of this run",
+        }
+        for field, value in run.items()
+        if value != own[field]
     ]

@@ -7,8 +7,8 @@ Dagster.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,11 @@ import pandas as pd
 from pydantic import ValidationError
 
 from streetineq_assets.devices import Device
-from streetineq_assets.errors import StudyError
+from streetineq_assets.errors import StudyError, TrainingError
 from streetineq_assets.findings import Findings
 from streetineq_assets.models import figures, findings
 from streetineq_assets.models.baselines import baseline_scores
-from streetineq_assets.models.binomial import DECILES
-from streetineq_assets.models.elsewhere import elsewhere, why_not
+from streetineq_assets.models.empty_tables import empty_scores, write_empty
 from streetineq_assets.models.folds import FoldTable, Split, split_rows
 from streetineq_assets.models.inputs import (
     SPATIAL,
@@ -30,10 +29,15 @@ from streetineq_assets.models.inputs import (
     Unavailable,
     make_examples,
     open_codes,
-    read_inputs,
 )
 from streetineq_assets.models.ledger import ledger_of
 from streetineq_assets.models.sampling import Codes
+from streetineq_assets.models.together import (
+    read_cities,
+    read_together,
+    why_not,
+    why_not_together,
+)
 from streetineq_assets.store import DataStore, Manifest, Recipe
 from streetineq_assets.study import Profile, Study, Training
 
@@ -64,6 +68,7 @@ class PairJob:
         reads: the artefacts of the city and, for the scheme `city`, of those that it learns from;
             empty when unavailable.
         why: why the pair is unavailable; None when it is available.
+        refused: the city's outcomes that joint training does without, and why.
     """
 
     store: DataStore
@@ -77,6 +82,7 @@ class PairJob:
     config: dict[str, Any]
     reads: tuple[CityInputs, ...]
     why: Unavailable | None
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def partition(self) -> str:
@@ -101,7 +107,9 @@ class PairJob:
         if self.joint:
             found.figures["joint_digest"] = self.store.manifest(*self.place).digest
         found.figures |= findings.codes_figures(examples.codes.reader.attributes, self.profile)
-        found.tables["departures_from_the_original"] = ledger_of(self.profile_name)
+        ledger = ledger_of(self.profile_name, self.profile)
+        found.tables["departures_from_the_original"] = ledger
+        found.notes |= findings.refused_note(self.refused)
         found.notes["tensorboard"] = f"`uvx tensorboard --logdir {self.logs}`"
         return found
 
@@ -120,6 +128,7 @@ class PairJob:
 
         found = write_joint(trained, folder, JOINT)
         found.figures |= {"profile": self.profile_name, **about}
+        found.notes |= findings.refused_note(self.refused)
         return findings.with_left_out(found, self._left_out(trained))
 
     def _write_tables(
@@ -295,26 +304,30 @@ def open_pair(
     Raises:
         StudyError: the profile or an override is wrong.
         StoreError: an artefact is to be materialised first.
+        TrainingError: the outcome cannot be trained with the others of its city.
     """
     city, outcome = key.split("/")
-    name = profile_name or study.training.profile
+    name, joint = profile_name or study.training.profile, study.training.joint
     profile = resolve_profile(study, name, overrides or {})
     config: dict[str, Any] = {"profile": profile.model_dump(), "seed": study.seed}
-    why = why_not(store, study, city, outcome)
-    outcomes = (outcome,)
+    opened = partial(
+        PairJob, store, study, city, outcome, profile=profile, profile_name=name, config=config
+    )
+    why = why_not(store, study, city, outcome) or (why_not_together(profile) if joint else None)
     if why:
-        inputs, reads = {"unavailable": f"{why.wanted}: {why.reason}"}, ()
-    else:
-        if study.training.joint:
-            named = study.cities[city].outcomes
-            outcomes = tuple(o for o in named if why_not(store, study, city, o) is None)
-            config |= {"joint": True, "outcomes": list(outcomes)}
-        learned = {city: outcomes} | elsewhere(store, study, city, outcomes)
-        reads = tuple(read_inputs(store, c, known) for c, known in learned.items())
-        inputs = {name: digest for read in reads for name, digest in read.digests().items()}
-        budget = study.training.memory_budget_mb * 2**20
-        config["in_memory"] = open_codes([read.shards for read in reads], budget).resident
-    return PairJob(store, study, city, outcome, outcomes, profile, name, inputs, config, reads, why)
+        inputs = {"unavailable": f"{why.wanted}: {why.reason}"}
+        return opened(outcomes=(outcome,), inputs=inputs, reads=(), why=why)
+    if joint:
+        outcomes, reads, refused = read_together(store, study, city)
+        config |= {"joint": True, "outcomes": list(outcomes)}
+    else:  # an outcome with nothing to learn is then refused where it is trained
+        outcomes, reads, refused = (outcome,), read_cities(store, study, city, (outcome,)), {}
+    if outcome in refused:
+        raise TrainingError(refused[outcome])
+    inputs = {name: digest for read in reads for name, digest in read.digests().items()}
+    budget = study.training.memory_budget_mb * 2**20
+    config["in_memory"] = open_codes([read.shards for read in reads], budget).resident
+    return opened(outcomes=outcomes, inputs=inputs, reads=reads, why=None, refused=refused)
 
 
 def open_joint(store: DataStore, study: Study, city: str) -> PairJob:
@@ -323,20 +336,15 @@ def open_joint(store: DataStore, study: Study, city: str) -> PairJob:
     It does not ask whether the study trains jointly: a study that does not can so compare.
 
     Raises:
-        StudyError, StoreError: as `open_pair`.
+        StudyError, StoreError, TrainingError: as `open_pair`.
     """
     training = study.training.model_copy(update={"joint": True})
-    named = study.cities[city].outcomes
-    there = [outcome for outcome in named if why_not(store, study, city, outcome) is None]
     together = study.model_copy(update={"training": training})
-    job = open_pair(store, together, f"{city}/{(there or named)[0]}")
-    if job.why or job.profile.balance == "weights":
-        return job
-    why = Unavailable(
-        'balance = "weights" under [training.overrides]',
-        "one row per class of every outcome at once cannot be drawn",
-    )
-    return replace(job, why=why, reads=(), inputs={"unavailable": why.reason})
+    outcomes, _, refused = read_together(store, study, city)
+    first = (*outcomes, *refused, *study.cities[city].outcomes)[0]
+    job = open_pair(store, together, f"{city}/{first}")
+    # Where nothing is trained, too: its place is the city's, not that of the pair's own networks.
+    return replace(job, config=job.config | {"joint": True})
 
 
 def resolve_profile(study: Study, name: str, overrides: Mapping[str, Any]) -> Profile:
@@ -369,27 +377,3 @@ def save_networks(trained: "Trained", profile: Profile, width: int, folder: Path
         network = build_network(profile, width, outcomes=len(trained.outcomes))
         network.set_weights(state.best)
         network.save(folder / f"fold_{fold}.keras")
-
-
-def write_empty(folder: Path) -> None:
-    """The tables of a pair that cannot be trained, with their columns and no rows."""
-    history = {"fold": "int64", "epoch": "int64"} | dict.fromkeys(
-        ("loss", "val_loss", "val_mae", "learning_rate", "seconds", "wait_seconds"), "float64"
-    )
-    baselines = dict.fromkeys(("baseline", "scheme", "lsoa11"), "str") | {
-        "fold": "int64",
-        "score": "float64",
-    }
-    empty_scores().to_parquet(folder / "scores.parquet", index=False)
-    for name, columns in {"history": history, "baselines": baselines}.items():
-        _without_rows(columns).to_parquet(folder / f"{name}.parquet", index=False)
-
-
-def empty_scores() -> pd.DataFrame:
-    """The table of scores of a pair that cannot be trained."""
-    kinds = {"location_id": "str", "fold": "int64", "h": "float32"}
-    return _without_rows(kinds | {f"p_{d}": "float32" for d in range(1, DECILES + 1)})
-
-
-def _without_rows(columns: Mapping[str, str]) -> pd.DataFrame:
-    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})

@@ -60,6 +60,7 @@ class Trainer:
         with _precision(device):
             self.network = build_network(profile, width, outcomes=outcomes)
         freeze_blocks(self.network, frozen_blocks)
+        self._dropouts = [x for x in self.network.layers if isinstance(x, keras.layers.Dropout)]
         self._optimizer = _optimizer(profile, device)
         self._optimizer.build(self.network.trainable_variables)
         self._fresh_optimizer = [v.numpy() for v in self._optimizer.variables]
@@ -74,6 +75,15 @@ class Trainer:
         else:
             self.network.set_weights(weights)
         _assign(self._optimizer.variables, self._fresh_optimizer)
+
+    def seed_epoch(self, key: tuple[int, int, int]) -> None:
+        """Let dropout draw from the numbers of this key: (seed, fold, epoch).
+
+        Each epoch then draws the same whatever was trained before it in this process, so a repeat
+        and a training that goes on after a crash are exact, and no state is to be saved.
+        """
+        for layer, words in zip(self._dropouts, _words(key, len(self._dropouts)), strict=True):
+            layer.seed_generator.state.assign(words)
 
     def state(self) -> tuple[list[NDArray], list[NDArray]]:
         """All values that a training step changes: the network's and the optimiser's."""
@@ -171,6 +181,11 @@ def _precision(device: Device) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def _words(key: tuple[int, int, int], generators: int) -> NDArray[np.uint32]:
+    """(generators, 2) states for Keras's seed generators."""
+    return np.random.SeedSequence(key).generate_state(2 * generators).reshape(generators, 2)
 
 
 def _assign(variables: list[Any], values: list[NDArray]) -> None:

@@ -30,6 +30,7 @@ from streetineq_assets.models.fold_run import (
 from streetineq_assets.models.folds import FoldTable, split_rows
 from streetineq_assets.models.inputs import Examples
 from streetineq_assets.models.sampling import require_window
+from streetineq_assets.models.together import nothing_to_learn
 from streetineq_assets.models.trainer import trainer_for
 from streetineq_assets.store import digest_frame
 from streetineq_assets.study import Profile
@@ -144,12 +145,9 @@ def _require_trainable(examples: Examples, profile: Profile) -> None:
             '"weights" under [training.overrides], or joint = false'
         )
     for outcome, column in zip(examples.outcomes, examples.classes.T, strict=True):
-        found = np.unique(column[column >= 0])
-        if len(found) < 2:
-            raise TrainingError(
-                f"{outcome} has {'one decile only' if len(found) else 'no labelled location'} "
-                "among the locations with codes: there is nothing to learn; check lsoa_labels"
-            )
+        refusal = nothing_to_learn(outcome, len(np.unique(column[column >= 0])))
+        if refusal:
+            raise TrainingError(refusal)
 
 
 def score_frame(location_ids: NDArray, fold: int, h: NDArray, log_p: NDArray) -> pd.DataFrame:

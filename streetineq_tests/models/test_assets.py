@@ -13,11 +13,12 @@ from streetineq_assets.models.assets import build_assets
 from streetineq_assets.models.baselines import BASELINES
 from streetineq_assets.models.bundle import export_bundle, open_bundle
 from streetineq_assets.models.inputs import open_codes
+from streetineq_assets.models.ledger import ledger_of
 from streetineq_assets.models.network import load_network
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.resources import GpuResource, StudyResource
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import load_study
+from streetineq_assets.study import PROFILES, load_study
 from streetineq_tests.models import published
 
 pytestmark = pytest.mark.usefixtures("plain_steps")
@@ -157,6 +158,10 @@ def test_a_second_run_skips_and_another_profile_trains_again(trained: tuple) -> 
     config = {"profile": "suel2019", "overrides": {"epochs": 1}}
     other = metadata(run(store, "trained_model", "alpha/crime", config), "trained_model")
     assert other["profile"] == "suel2019"
+    ledger = pd.DataFrame(r.data for r in other["departures_from_the_original"].records)
+    here = ledger.set_index("original")["here"]
+    assert here["epochs = 10 in the profile suel2019"] == "epochs = 1"
+    assert len(here) == len(ledger_of("suel2019", PROFILES["suel2019"])) + 1
     assert other["noise_share_of_codes_sd"] == pytest.approx(0.05 / 8.17, rel=0.3)
     assert store.manifest("trained_model", "alpha/crime").digest != before
     run(store, "trained_model", "alpha/crime")
@@ -257,15 +262,46 @@ def test_a_city_without_folds_has_no_joint_model_and_fails_nothing(ready: DataSt
     assert ready.open("joint_model", "hamlet").table().empty
 
 
-def test_one_row_per_class_of_every_outcome_cannot_be_drawn(tmp_path: Path) -> None:
+@pytest.mark.parametrize("joint", [False, True])
+def test_one_row_per_class_of_every_outcome_cannot_be_drawn(joint: bool, tmp_path: Path) -> None:
+    settings = f'profile = "suel2019"\njoint = {str(joint).lower()}\n'
     toml = published.STUDY.replace(
-        "[training.overrides]", '[training]\nprofile = "suel2019"\n\n[training.overrides]'
+        "[training.overrides]", f"[training]\n{settings}\n[training.overrides]"
     )
     store = published.write_study(tmp_path, toml=toml)
     run(store, "area_folds", "alpha")
     result = run(store, "joint_model", "alpha")
     assert checks(result) == {"available": False}
-    assert 'balance = "weights"' in metadata(result, "joint_model")["wanted"]
+    shown = metadata(result, "joint_model")
+    assert 'balance = "weights"' in shown["wanted"]
+    if joint:
+        pair = run(store, "trained_model", "alpha/crime")
+        assert checks(pair)["available"] is False
+        own = metadata(pair, "trained_model")
+        assert (own["wanted"], own["reason"]) == (shown["wanted"], shown["reason"])
+        again = metadata(run(store, "trained_model", "alpha/crime"), "trained_model")
+        assert again["skipped"] is True
+
+
+@pytest.mark.parametrize(("decile", "told"), [(5, "one decile only"), (None, "no labelled")])
+def test_a_poor_outcome_fails_alone_and_joint_training_does_without_it(
+    decile: int | None, told: str, tmp_path: Path
+) -> None:
+    store = published.write_study(tmp_path, toml=published.JOINT)
+    run(store, "area_folds", "alpha")
+    labels = store.open("lsoa_labels").table()
+    availability = store.open("lsoa_labels").table("availability.parquet")
+    poor = (labels["city"] == "alpha") & (labels["outcome"] == "education")
+    labels.loc[poor, "decile"] = pd.NA if decile is None else decile
+    published.publish(store, "lsoa_labels", None, lsoa_labels=labels, availability=availability)
+    shown = metadata(run(store, "trained_model", "alpha/crime"), "trained_model")
+    assert shown["status"] == "available"
+    assert f"education has {told}" in shown["outcomes_left_out"]
+    together = metadata(run(store, "joint_model", "alpha"), "joint_model")
+    assert together["skipped"] is True
+    assert together["outcomes_left_out"] == shown["outcomes_left_out"]
+    assert store.manifest("joint_model", "alpha").recipe.config["outcomes"] == ["crime"]
+    assert f"education has {told}" in failure(store, "alpha/education")
 
 
 @pytest.mark.parametrize("scheme", ["spatial_block", "location", "holdout", "city"])

@@ -108,6 +108,22 @@ def test_a_killed_training_goes_on_to_the_same_networks(
     assert steps < 18 or any("was finished before" in line for line in told)
 
 
+def test_a_killed_training_with_dropout_goes_on_to_the_same_networks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drops = QUICK.model_copy(update={"dropout": 0.5, "epochs": 3})
+    asked: dict[str, Any] = {"profile": drops, "folds": [1]}
+    whole = trained(tmp_path / "whole", **asked)
+    with monkeypatch.context() as patched:
+        stop_after(3, patched)
+        with pytest.raises(Stop):
+            trained(tmp_path / "killed", **asked)
+    told: list[str] = []
+    assert trained(tmp_path / "killed", **asked, tell=told.append).digest() == whole.digest()
+    assert any("goes on after epoch" in line for line in told)
+    assert trained(tmp_path / "other", **asked | {"seed": 6}).digest() != whole.digest()
+
+
 def test_a_finished_training_is_not_trained_again(
     reference: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -97,6 +97,18 @@ def test_frozen_blocks_stay_as_they_were(store: DataStore, study: Study, tmp_pat
     assert not any(s for s, n in zip(same, names, strict=True) if n.startswith("head/kernel"))
 
 
+def test_a_repeated_tuning_with_dropout_is_identical(
+    store: DataStore, study: Study, tmp_path: Path
+) -> None:
+    source = read_source(store, study, "beta", "crime").weights()
+    found = []
+    for name in ("first", "second"):
+        given = tuning(store, study, tmp_path / name, fractions=(1.0,), draws=1)
+        given.profile = given.profile.model_copy(update={"dropout": 0.5})
+        found.append(given.finish(source, tmp_path)[0])
+    pd.testing.assert_frame_equal(*found, check_exact=True)
+
+
 def test_a_killed_tuning_goes_on(store: DataStore, study: Study, tmp_path: Path) -> None:
     source = read_source(store, study, "beta", "crime").weights()
     given = tuning(store, study, tmp_path, fractions=(0.5,))
