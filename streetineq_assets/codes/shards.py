@@ -36,7 +36,7 @@ class ShardReader:
 
     Attributes:
         n_rows, views, width: the shape of all features together.
-        dtype: float16 or float32, as stored.
+        dtype: float16 or float32, the widest of the files: none loses what it holds.
         location_ids: object array of the rows' ids, in their order over all shards.
         shard_bounds: (first row, row after the last) of each shard.
     """
@@ -82,7 +82,7 @@ class ShardReader:
             self.close()
             raise StoreError(f"rows.parquet has {len(rows)} rows, the shards {start}")
         self.views, self.width = self._files[0]["features"].shape[1:]
-        self.dtype: np.dtype = self._files[0]["features"].dtype
+        self.dtype = np.result_type(*(file["features"].dtype for file in self._files))
 
     def __enter__(self) -> "ShardReader":
         return self
@@ -103,10 +103,14 @@ class ShardReader:
     @cached_property
     def attributes(self) -> dict[str, Any]:
         """How the codes were made; `mean` and `sd` per feature are for inspection only."""
-        return dict(self._files[0].attrs.items())
+        return self.attributes_of(0)
+
+    def attributes_of(self, shard: int) -> dict[str, Any]:
+        """As `attributes`, of one shard: files may be of several cities."""
+        return dict(self._files[shard].attrs.items())
 
     def read(self, rows: np.ndarray | None = None, out: np.ndarray | None = None) -> np.ndarray:
-        """Features of ascending row numbers, by default of all, as stored.
+        """Features of ascending row numbers, by default of all, as `dtype`.
 
         Args:
             rows: (n,) within 0..n_rows - 1.

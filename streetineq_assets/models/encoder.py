@@ -1,6 +1,7 @@
 """Which encoder made some codes, and the refusal of networks that learnt from another's.
 
-What belongs here: the identity and its comparison. What does not: encoders themselves (`codes`).
+What belongs here: the identity and its comparison, also between cities. What does not: encoders
+themselves (`codes`).
 """
 
 from collections.abc import Mapping
@@ -33,6 +34,23 @@ def refuse_other_codes(encoder: Mapping[str, Any], attributes: Mapping[str, Any]
             raise TrainingError(
                 f"the networks take codes with {key} {want}, these have {have}: extract codes "
                 "with the networks' encoder, or use networks trained on these codes"
+            )
+
+
+def refuse_mixed_codes(attributes: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise TrainingError unless the codes of all cities were made by one encoder.
+
+    Args:
+        attributes: city to the attributes of its codes.
+    """
+    first, *others = attributes
+    for other, key in ((other, key) for other in others for key in _IDENTITY):
+        one, two = _plain(attributes[first].get(key)), _plain(attributes[other].get(key))
+        if one != two:
+            raise TrainingError(
+                f"the codes of {first} have {key} {one}, those of {other} {two}: networks cannot "
+                "learn from both; materialise image_codes and hdf5_shards of both cities with one "
+                "encoder"
             )
 
 

@@ -17,7 +17,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetineq_assets.codes.shards import ShardReader
-from streetineq_assets.errors import StoreError
+from streetineq_assets.errors import StoreError, TrainingError
+from streetineq_assets.models.encoder import refuse_mixed_codes
 from streetineq_assets.models.folds import FoldTable
 from streetineq_assets.models.sampling import Codes
 from streetineq_assets.store import Artefact, DataStore, digest_frame
@@ -127,9 +128,10 @@ def open_codes(shards: Sequence[Artefact], budget_bytes: int) -> Codes:
 
     Raises:
         StoreError: no city has any.
+        TrainingError: they are of several encoders.
     """
     cities = tuple(map(_files, shards))
-    if not any(names for _, names, _ in cities):
+    if not any(names for _, _, names, _ in cities):
         named = ", ".join(str(artefact.manifest.partition) for artefact in shards)
         raise StoreError(
             f"no location of {named} has codes: put images below inputs/images, then materialise "
@@ -138,20 +140,28 @@ def open_codes(shards: Sequence[Artefact], budget_bytes: int) -> Codes:
     return _codes(cities, budget_bytes)
 
 
-def _files(shards: Artefact) -> tuple[Path, tuple[str, ...], str]:
+def _files(shards: Artefact) -> tuple[str, Path, tuple[str, ...], str]:
     names = tuple(sorted(name for name in shards.manifest.files if name.endswith(".h5")))
-    return shards.folder, names, shards.digest
+    return str(shards.manifest.partition), shards.folder, names, shards.digest
 
 
 @lru_cache(maxsize=1)
-def _codes(cities: tuple[tuple[Path, tuple[str, ...], str], ...], budget_bytes: int) -> Codes:
+def _codes(cities: tuple[tuple[str, Path, tuple[str, ...], str], ...], budget_bytes: int) -> Codes:
     """The digests make the cache miss when the content changed."""
-    files, tables = [], []
-    for folder, names, _ in cities:
+    files, tables, first_shards = [], [], {}
+    for city, folder, names, _ in cities:
         rows = pd.read_parquet(folder / "rows.parquet")
         tables.append(rows.assign(shard=rows["shard"] + len(files)))
+        if names:
+            first_shards[city] = len(files)
         files += [folder / name for name in names]
-    return Codes(ShardReader(files, pd.concat(tables, ignore_index=True)), budget_bytes)
+    reader = ShardReader(files, pd.concat(tables, ignore_index=True))
+    try:
+        refuse_mixed_codes({city: reader.attributes_of(n) for city, n in first_shards.items()})
+    except TrainingError:
+        reader.close()
+        raise
+    return Codes(reader, budget_bytes)
 
 
 def label_rows(

@@ -373,6 +373,16 @@ def test_images_in_a_part_of_the_city_leave_out_the_spatial_folds_without_them(
     assert shown["n_spatial_folds_without_images"] == 5 - spatial > 0
 
 
+def test_cities_with_codes_of_unlike_encoders_are_not_learned_from_together(tmp_path: Path) -> None:
+    store = with_beta(tmp_path, "city")
+    codes, rows = published.codes_of("beta")
+    ids = rows["location_id"].tolist()
+    published.publish_shards(store, "beta", codes, ids, layer="block5_pool")
+    told = failure(store, "alpha/crime")
+    assert "the codes of alpha have layer fc6, those of beta block5_pool" in told
+    assert "with one encoder" in told
+
+
 def failure(store: DataStore, pair: str, config: dict | None = None) -> str:
     """The one sentence with which a pair's training fails."""
     result = run(store, "trained_model", pair, config, fails=True)
