@@ -6,7 +6,7 @@ Dagster.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -30,9 +30,11 @@ from streetineq_assets.models.inputs import (
     make_examples,
     open_codes,
     read_inputs,
-    unavailable,
 )
 from streetineq_assets.models.ledger import ledger_of
+from streetineq_assets.models.other_cities import absent, absent_note
+from streetineq_assets.models.other_cities import elsewhere as _elsewhere
+from streetineq_assets.models.other_cities import why_not as _why_not
 from streetineq_assets.models.sampling import Codes
 from streetineq_assets.store import DataStore, Manifest, Recipe
 from streetineq_assets.study import Profile, Study, Training
@@ -102,6 +104,7 @@ class PairJob:
             found.figures["joint_digest"] = self.store.manifest(*self.place).digest
         found.figures |= findings.codes_figures(examples.codes.reader.attributes, self.profile)
         found.tables["departures_from_the_original"] = ledger_of(self.profile_name)
+        found.notes |= self._notes()
         found.notes["tensorboard"] = f"`uvx tensorboard --logdir {self.logs}`"
         return found
 
@@ -120,6 +123,7 @@ class PairJob:
 
         found = write_joint(trained, folder, JOINT)
         found.figures |= {"profile": self.profile_name, **about}
+        found.notes |= self._notes()
         return findings.with_left_out(found, self._left_out(trained))
 
     def _write_tables(
@@ -152,6 +156,14 @@ class PairJob:
             found.figures["n_spatial_folds_without_images"] = len(self._blocks.folds) - there
         found.digest = trained.digest(scores, baselines)
         return found
+
+    def _notes(self) -> dict[str, str]:
+        """What is to be said of the pair's artefact and of its city's joint networks alike."""
+        missing = absent(self.store, self.study, self.city, self.outcomes)
+        # One that was published since the reading was read all the same, or will be the next time.
+        read = {read.city for read in self.reads}
+        note = absent_note({other: what for other, what in missing.items() if other not in read})
+        return {"cities_not_there": note} if note else {}
 
     def _left_out(self, trained: "Trained") -> set[int]:
         return set(self.folds) - set(trained.states)
@@ -337,39 +349,6 @@ def open_joint(store: DataStore, study: Study, city: str) -> PairJob:
         "one row per class of every outcome at once cannot be drawn",
     )
     return replace(job, why=why, reads=(), inputs={"unavailable": why.reason})
-
-
-def _why_not(store: DataStore, study: Study, city: str, outcome: str) -> Unavailable | None:
-    """As `unavailable`; for the scheme `city` also when there is no other city to learn from."""
-    why = unavailable(store, city, outcome)
-    if why or study.folds.scheme != "city" or _elsewhere(store, study, city, (outcome,)):
-        return why
-    return Unavailable(
-        f"another city with {outcome} and images in study.toml, or another scheme under [folds]",
-        f"the scheme `city` learns from the other cities, and none of them has {outcome}",
-    )
-
-
-def _elsewhere(
-    store: DataStore, study: Study, city: str, outcomes: Sequence[str]
-) -> dict[str, tuple[str, ...]]:
-    """For the scheme `city` the other cities, and which of these outcomes each can be learned by.
-
-    Their folds, codes and labels are read through the store; the lineage shows the city's own.
-    """
-    if study.folds.scheme != "city":
-        return {}
-    known = {
-        other: tuple(
-            outcome
-            for outcome in outcomes
-            if outcome in study.cities[other].outcomes
-            and unavailable(store, other, outcome) is None
-        )
-        for other in study.cities
-        if other != city
-    }
-    return {other: found for other, found in known.items() if found}
 
 
 def resolve_profile(study: Study, name: str, overrides: Mapping[str, Any]) -> Profile:
