@@ -23,6 +23,7 @@ class Partitions:
         self._buckets = buckets
         self._pairs = pairs
         self._source = study.transfer.source
+        self._scheme = study.folds.scheme
 
     def city_to_buckets(self, asset: str) -> dg.AssetDep:
         """A bucket's dependency on its city's partition of `asset`."""
@@ -39,6 +40,11 @@ class Partitions:
     def pairs_to_city(self, asset: str) -> dg.AssetDep:
         """A city's dependency on all its pairs of `asset`."""
         return dg.AssetDep(asset, partition_mapping=_inverted(self._pairs))
+
+    @property
+    def folds_need(self) -> tuple[str, ...]:
+        """Of a city's own assets those that its folds are made from, by the study's scheme."""
+        return ("locations",) if self._scheme == "location" else ()
 
     def source_to_pairs(self, asset: str) -> list[dg.AssetDep]:
         """A pair's dependency on its outcome in the city that networks are transferred from.

@@ -111,7 +111,7 @@ class ShardReader:
         return dict(self._files[shard].attrs.items())
 
     def read(self, rows: np.ndarray | None = None, out: np.ndarray | None = None) -> np.ndarray:
-        """Features of ascending row numbers, by default of all, as stored.
+        """Features of ascending row numbers, by default of all, as `dtype`.
 
         Args:
             rows: (n,) within 0..n_rows - 1.

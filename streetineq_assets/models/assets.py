@@ -115,7 +115,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             area_folds,
             group_name=GROUP,
             kinds={"pandas", "parquet"},
-            deps=["lsoa_labels", "postcode_lsoa"],
+            deps=["lsoa_labels", "postcode_lsoa", *parts.folds_need],
             partitions_def=parts.city,
             code_version="1",
             checks=[CheckSpec(name, *rest) for name, rest in FOLD_CHECKS.items()],

@@ -108,12 +108,19 @@ def city_labels(labels: Artefact, city: str, outcomes: Sequence[str]) -> pd.Data
     return frame.astype({"decile": "float64"}).sort_values(["outcome", "lsoa11"], ignore_index=True)
 
 
-def unavailable(store: DataStore, city: str, outcome: str) -> Unavailable | None:
-    """Why this pair cannot be trained, by the labels' own account or by the city's folds."""
+def labels_unavailable(store: DataStore, city: str, outcome: str) -> Unavailable | None:
+    """Why this pair has no labels, by their own account; None when it has."""
     table = store.open("lsoa_labels").table("availability.parquet")
     mine = table[(table["city"] == city) & (table["outcome"] == outcome)]
     if len(mine) and mine["status"].iloc[0] != "available":
         return Unavailable(str(mine["wanted"].iloc[0]), str(mine["reason"].iloc[0]))
+    return None
+
+
+def unavailable(store: DataStore, city: str, outcome: str) -> Unavailable | None:
+    """Why this pair cannot be trained, by the labels' own account or by the city's folds."""
+    if why := labels_unavailable(store, city, outcome):
+        return why
     figures = store.open("area_folds", city).manifest.summary.get("figures", {})
     if figures.get("status") == "unavailable":
         return Unavailable(str(figures["wanted"]), str(figures["reason"]))

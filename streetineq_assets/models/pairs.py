@@ -31,11 +31,11 @@ from streetineq_assets.models.inputs import (
     open_codes,
 )
 from streetineq_assets.models.ledger import ledger_of
+from streetineq_assets.models.other_cities import absent, absent_note, why_not
 from streetineq_assets.models.sampling import Codes
 from streetineq_assets.models.together import (
     read_cities,
     read_together,
-    why_not,
     why_not_together,
 )
 from streetineq_assets.store import DataStore, Manifest, Recipe
@@ -109,7 +109,7 @@ class PairJob:
         found.figures |= findings.codes_figures(examples.codes.reader.attributes, self.profile)
         ledger = ledger_of(self.profile_name, self.profile)
         found.tables["departures_from_the_original"] = ledger
-        found.notes |= findings.refused_note(self.refused)
+        found.notes |= self._notes()
         found.notes["tensorboard"] = f"`uvx tensorboard --logdir {self.logs}`"
         return found
 
@@ -128,7 +128,7 @@ class PairJob:
 
         found = write_joint(trained, folder, JOINT)
         found.figures |= {"profile": self.profile_name, **about}
-        found.notes |= findings.refused_note(self.refused)
+        found.notes |= self._notes()
         return findings.with_left_out(found, self._left_out(trained))
 
     def _write_tables(
@@ -161,6 +161,15 @@ class PairJob:
             found.figures["n_spatial_folds_without_images"] = len(self._blocks.folds) - there
         found.digest = trained.digest(scores, baselines)
         return found
+
+    def _notes(self) -> dict[str, str]:
+        """What is to be said of the pair's artefact and of its city's joint networks alike."""
+        missing = absent(self.store, self.study, self.city, self.outcomes)
+        # One that was published since the reading was read all the same, or will be the next time.
+        read = {read.city for read in self.reads}
+        note = absent_note({other: what for other, what in missing.items() if other not in read})
+        told = findings.refused_note(self.refused)
+        return told | {"cities_not_there": note} if note else told
 
     def _left_out(self, trained: "Trained") -> set[int]:
         return set(self.folds) - set(trained.states)

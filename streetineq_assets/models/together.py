@@ -6,20 +6,10 @@ city. What does not: opening a pair (`pairs`), and the joint networks themselves
 
 from collections.abc import Sequence
 
-from streetineq_assets.models.inputs import CityInputs, Unavailable, read_inputs, unavailable
+from streetineq_assets.models.inputs import CityInputs, Unavailable, read_inputs
+from streetineq_assets.models.other_cities import elsewhere, why_not
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Profile, Study
-
-
-def why_not(store: DataStore, study: Study, city: str, outcome: str) -> Unavailable | None:
-    """As `unavailable`; for the scheme `city` also when there is no other city to learn from."""
-    why = unavailable(store, city, outcome)
-    if why or study.folds.scheme != "city" or _elsewhere(store, study, city, (outcome,)):
-        return why
-    return Unavailable(
-        f"another city with {outcome} and images in study.toml, or another scheme under [folds]",
-        f"the scheme `city` learns from the other cities, and none of them has {outcome}",
-    )
 
 
 def why_not_together(profile: Profile) -> Unavailable | None:
@@ -42,7 +32,7 @@ def read_cities(
     store: DataStore, study: Study, city: str, outcomes: Sequence[str]
 ) -> tuple[CityInputs, ...]:
     """The city's slices, and for the scheme `city` those of the cities that it learns from."""
-    learned = {city: tuple(outcomes)} | _elsewhere(store, study, city, outcomes)
+    learned = {city: tuple(outcomes)} | elsewhere(store, study, city, outcomes)
     return tuple(read_inputs(store, c, known) for c, known in learned.items())
 
 
@@ -85,25 +75,3 @@ def read_together(
     if refused and outcomes:
         reads = read_cities(store, study, city, outcomes)
     return outcomes, reads, refused
-
-
-def _elsewhere(
-    store: DataStore, study: Study, city: str, outcomes: Sequence[str]
-) -> dict[str, tuple[str, ...]]:
-    """For the scheme `city` the other cities, and which of these outcomes each can be learned by.
-
-    Their folds, codes and labels are read through the store; the lineage shows the city's own.
-    """
-    if study.folds.scheme != "city":
-        return {}
-    known = {
-        other: tuple(
-            outcome
-            for outcome in outcomes
-            if outcome in study.cities[other].outcomes
-            and unavailable(store, other, outcome) is None
-        )
-        for other in study.cities
-        if other != city
-    }
-    return {other: found for other, found in known.items() if found}

@@ -25,14 +25,16 @@ def judge_outcomes(
     Args:
         scores: `outcome, location_id, fold, h, p_1 .. p_10`, out of fold. A location of an area
             without a label for an outcome has a score there too, which is not judged.
-        grounds: outcome to what its scores are judged against.
+        grounds: outcome to what its scores are judged against; scores of other outcomes, such as
+            those that have left the study since the training, are left out.
 
     Returns:
         `tables.METRICS` with the model `joint_network`; and per check the first outcome that
         failed it, else one that passed.
     """
     parts, checks = [tables.empty(tables.METRICS)], []
-    for outcome, group in scores.groupby("outcome", sort=True):
+    known = scores[scores["outcome"].isin(list(grounds))]
+    for outcome, group in known.groupby("outcome", sort=True):
         ground = grounds[str(outcome)]
         unlabelled = ~ground.places["lsoa11"].isin(ground.labels["lsoa11"])
         left_out = group["location_id"].isin(ground.places.loc[unlabelled, "location_id"])

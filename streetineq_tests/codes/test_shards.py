@@ -1,8 +1,11 @@
 """The reader of shards: one array of rows, whatever the files."""
 
+import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
+from streetineq_assets.codes.shards import ShardReader
 from streetineq_assets.errors import StoreError
 from streetineq_tests.codes.buckets import IDS, WIDTH, CityOfBuckets
 
@@ -94,3 +97,23 @@ def test_a_missing_shard_is_noticed(city):
     city.shards = city.shards[:-1]
     with pytest.raises(StoreError, match="50 rows, the shards 48"):
         city.reader()
+
+
+def test_files_of_unlike_precision_are_read_in_the_widest(tmp_path):
+    files, parts = [], [("half", np.float16, 0.1), ("single", np.float32, 1e5)]
+    for name, dtype, value in parts:
+        files.append(tmp_path / f"{name}.h5")
+        with h5py.File(files[-1], "w") as file:
+            file["features"] = np.full((3, 4, WIDTH), value, dtype)
+            file["location_id"] = np.array([f"{name}{n}" for n in range(3)], dtype=object)
+    ids = [f"{name}{n}" for name, *_ in parts for n in range(3)]
+    rows = pd.DataFrame({"shard": [0] * 3 + [1] * 3, "row": [*range(3)] * 2, "location_id": ids})
+    for order in (1, -1):
+        rows["shard"] = rows["shard"] if order == 1 else 1 - rows["shard"]
+        with ShardReader(files[::order], rows) as reader:
+            assert reader.dtype == np.float32
+            for chosen in ([0, 2, 3, 5], list(range(6))):
+                values = reader.read(np.array(chosen))[:, 0, 0]
+                half = np.array([n < 3 for n in chosen]) == (order == 1)
+                assert (values[half] == np.float16(0.1)).all()
+                assert (values[~half] == 1e5).all()

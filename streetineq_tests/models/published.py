@@ -102,8 +102,10 @@ def publish(store: DataStore, asset: str, partition: str | None, **tables: pd.Da
     store.publish(asset, partition, Recipe(code_version="1"), write)
 
 
-def publish_shards(store: DataStore, name: str, codes: np.ndarray, ids: list[str]) -> None:
-    """Two HDF5 shards in this order of rows."""
+def publish_shards(
+    store: DataStore, name: str, codes: np.ndarray, ids: list[str], **encoder: str
+) -> None:
+    """Two HDF5 shards in this order of rows; `encoder` changes what they say of theirs."""
     half = len(ids) // 2
 
     def write(folder: Path) -> dict:
@@ -111,7 +113,7 @@ def publish_shards(store: DataStore, name: str, codes: np.ndarray, ids: list[str
             with h5py.File(folder / f"shard_{number:03d}.h5", "w") as file:
                 file["features"] = codes[part]
                 file["location_id"] = np.array(ids[part], dtype=object)
-                file.attrs.update(ENCODER, width=WIDTH)
+                file.attrs.update(ENCODER | encoder, width=WIDTH)
                 file.attrs.update(mean=codes.mean(axis=(0, 1)), sd=codes.std(axis=(0, 1)))
         shard = [0] * half + [1] * (len(ids) - half)
         row = [*range(half), *range(len(ids) - half)]

@@ -1,5 +1,6 @@
 """The assets of this step, run by Dagster on published upstreams."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -445,6 +446,34 @@ def test_images_in_a_part_of_the_city_leave_out_the_spatial_folds_without_them(
     assert shown["n_spatial_folds_without_images"] == 5 - spatial > 0
 
 
+def test_a_city_that_is_not_there_yet_is_left_out_and_told(tmp_path: Path) -> None:
+    store = with_beta(tmp_path, "city", folds=["alpha"])
+    shown = metadata(run(store, "trained_model", "alpha/crime"), "trained_model")
+    assert shown["status"] == "unavailable"
+    assert shown["wanted"] == "area_folds[hamlet], area_folds[beta] to be materialised"
+    assert "none of those with crime is there yet" in shown["reason"]
+    run(store, "area_folds", "beta")
+    result = run(store, "trained_model", "alpha/crime")
+    shown = metadata(result, "trained_model")
+    assert checks(result)["available"]
+    assert shown["trained_on"] == "beta"
+    assert "not there yet: hamlet" in shown["cities_not_there"]
+    assert "materialise area_folds[hamlet], then" in shown["cities_not_there"]
+    shown = metadata(run(store, "joint_model", "alpha"), "joint_model")
+    assert "not there yet: hamlet" in shown["cities_not_there"]
+    run(store, "area_folds", "hamlet")
+    shown = metadata(run(store, "trained_model", "alpha/crime"), "trained_model")
+    assert shown["trained_on"] == "hamlet, beta"
+    assert "cities_not_there" not in shown
+
+
+@pytest.mark.parametrize(("scheme", "needed"), [("location", True), ("city", False)])
+def test_folds_depend_on_what_their_scheme_reads(scheme: str, needed: bool, tmp_path: Path) -> None:
+    store = with_beta(tmp_path, scheme, folds=[])
+    folds = build_assets(Partitions(load_study(store.study_file)))[0]
+    assert (dg.AssetKey("locations") in folds.dependency_keys) == needed
+
+
 def failure(store: DataStore, pair: str, config: dict | None = None) -> str:
     """The one sentence with which a pair's training fails."""
     result = run(store, "trained_model", pair, config, fails=True)
@@ -460,7 +489,12 @@ def trained_jointly(root: Path) -> DataStore:
 
 
 def with_beta(
-    root: Path, scheme: str, *, outcomes: str = '"crime"', joint: bool = False
+    root: Path,
+    scheme: str,
+    *,
+    outcomes: str = '"crime"',
+    joint: bool = False,
+    folds: Sequence[str] = ("alpha", "beta", "hamlet"),
 ) -> DataStore:
     """The study with a third city, and its folds by a scheme."""
     toml = published.STUDY.replace("[folds]", f'[folds]\nscheme = "{scheme}"')
@@ -476,6 +510,6 @@ authorities = ["E09000003"]
 outcomes = [{outcomes}]
 """
     store = published.write_study(root, toml=toml, beta=True)
-    for city in ("alpha", "beta", "hamlet"):
+    for city in folds:
         run(store, "area_folds", city)
     return store

@@ -76,6 +76,15 @@ def test_a_score_of_an_unknown_location_fails_the_check() -> None:
     assert "location_identity" in [check.name for check in checks if not check.passed]
 
 
+def test_a_head_whose_outcome_has_left_the_study_is_left_out() -> None:
+    crime = {"crime": grounds()["crime"]}
+    metrics, checks = judge_outcomes(scores(), crime)
+    assert set(metrics["outcome"]) == {"crime"}
+    assert all(check.passed for check in checks)
+    metrics, checks = judge_outcomes(scores(), {"mean_income": crime["crime"]})
+    assert len(metrics) == len(checks) == 0
+
+
 def test_the_two_stand_side_by_side() -> None:
     metrics, _ = judge_outcomes(scores(), grounds())
     own = metrics.assign(model="network", value=metrics["value"] - 0.25)
