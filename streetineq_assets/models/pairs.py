@@ -109,7 +109,7 @@ class PairJob:
         found.figures |= findings.codes_figures(examples.codes.reader.attributes, self.profile)
         ledger = ledger_of(self.profile_name, self.profile)
         found.tables["departures_from_the_original"] = ledger
-        found.notes |= findings.refused_note(self.refused)
+        found.notes |= findings.joint_notes(self.outcomes, self.refused)
         found.notes["tensorboard"] = f"`uvx tensorboard --logdir {self.logs}`"
         return found
 
@@ -128,7 +128,7 @@ class PairJob:
 
         found = write_joint(trained, folder, JOINT)
         found.figures |= {"profile": self.profile_name, **about}
-        found.notes |= findings.refused_note(self.refused)
+        found.notes |= findings.joint_notes(self.outcomes, self.refused)
         return findings.with_left_out(found, self._left_out(trained))
 
     def _write_tables(
