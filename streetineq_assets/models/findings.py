@@ -4,7 +4,7 @@ What belongs here: the sentences and numbers that the UI shows. What does not: h
 and anything of Dagster.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -157,9 +157,20 @@ def with_left_out(found: Findings, folds: Collection[int]) -> Findings:
     )
 
 
-def refused_note(refused: Mapping[str, str]) -> dict[str, str]:
-    """Which outcomes joint training does without, and why; no note when there are none."""
-    return {"outcomes_left_out": "; ".join(refused.values())} if refused else {}
+def joint_notes(outcomes: Sequence[str], refused: Mapping[str, str]) -> dict[str, str]:
+    """Whose the losses of joint networks are, and which outcomes they do without, and why.
+
+    Args:
+        outcomes: those that share the trunk.
+        refused: the others that have labels, each with its reason.
+    """
+    notes = {"outcomes_left_out": "; ".join(refused.values())} if refused else {}
+    if len(outcomes) > 1:
+        notes["validation"] = (
+            f"val_loss and val_mae, and with them the check `learned`, are of {len(outcomes)} "
+            f"outcomes on one trunk taken together: {', '.join(outcomes)}"
+        )
+    return notes
 
 
 def _labels_cover(counts: Mapping[str, int]) -> Check:

@@ -36,6 +36,12 @@ from streetineq_assets.models.trainer import Trainer
 from streetineq_assets.study import Profile
 
 _REPORT_EVERY_S = 10.0
+# A fold trains on (k - 1) / k of the areas: more folds leave each of them more.
+_LARGER_K = "set a larger k under [folds]"
+_MORE_ROWS = {
+    "holdout": "raise the first two of holdout_shares under [folds]",
+    "city": "name another city",
+}
 HISTORY_COLUMNS = (
     "epoch",
     "loss",
@@ -255,15 +261,15 @@ def folds_with_rows(
     return there
 
 
-def require_rows(split: Split, fold: int, profile: Profile) -> None:
+def require_rows(split: Split, fold: int, profile: Profile, scheme: str) -> None:
     """Raise TrainingError when a fold has too few rows to train, validate or test."""
     fewest = profile.batch_size if profile.balance == "one_per_class" else FEWEST_ROWS
     train, validation = int(split.train.sum()), int(split.validation.sum())
     if train < fewest or not validation:
         raise TrainingError(
             f"fold {fold} has {train} locations to train on and {validation} to validate on; at "
-            f"least {fewest} and 1 are needed: set a smaller k under [folds] in study.toml, or "
-            "add images"
+            f"least {fewest} and 1 are needed: add images, or {_MORE_ROWS.get(scheme, _LARGER_K)} "
+            "in study.toml"
         )
 
 

@@ -168,7 +168,7 @@ class PairJob:
         # One that was published since the reading was read all the same, or will be the next time.
         read = {read.city for read in self.reads}
         note = absent_note({other: what for other, what in missing.items() if other not in read})
-        told = findings.refused_note(self.refused)
+        told = findings.joint_notes(self.outcomes, self.refused)
         return told | {"cities_not_there": note} if note else told
 
     def _left_out(self, trained: "Trained") -> set[int]:

@@ -111,7 +111,7 @@ def train_folds(
     for done, fold in enumerate(todo):
         share = profile.validation_share
         split = split_rows(table, fold, examples.rows, validation_share=share, seed=seed)
-        require_rows(split, fold, profile)
+        require_rows(split, fold, profile, table.scheme)
         progress = Progress(tell, fold, folds_left=len(todo) - done, epochs=profile.epochs)
         run = FoldRun(
             trainer=trainer,

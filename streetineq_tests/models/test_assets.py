@@ -215,6 +215,8 @@ def test_joint_networks_are_trained_once_per_city_and_serve_each_pair(tmp_path: 
     first = run(store, "trained_model", "alpha/crime")
     assert all(passed for name, passed in checks(first).items() if name != "learned")
     assert metadata(first, "trained_model")["joint"] is True
+    together = "2 outcomes on one trunk taken together: crime, education"
+    assert together in metadata(first, "trained_model")["validation"]
     made = store.manifest("joint_model", "alpha")
     assert made.recipe.config["outcomes"] == ["crime", "education"]
     second = run(store, "trained_model", "alpha/education")

@@ -276,10 +276,19 @@ def test_an_outcome_with_one_decile_or_no_label_is_refused(tmp_path: Path) -> No
         trained(tmp_path, with_labels(lambda c: np.full_like(c, -1)))
 
 
-def test_too_few_locations_are_refused_with_the_remedy(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("settings", "remedy"),
+    [
+        ({"k": 4}, r"fold 0 has 5 locations.*add images, or set a larger k under"),
+        ({"scheme": "holdout"}, r"add images, or raise the first two of holdout_shares under"),
+    ],
+)
+def test_too_few_locations_are_refused_with_the_remedy(
+    settings: dict[str, Any], remedy: str, tmp_path: Path
+) -> None:
     codes, rows = city(8, 1, WIDTH)
-    table = make_folds(areas(rows), Folds(k=4), seed=0)
-    with pytest.raises(TrainingError, match=r"fold 0 has 5 locations.*smaller k.*add images"):
+    table = make_folds(areas(rows), Folds(**settings), seed=0)
+    with pytest.raises(TrainingError, match=remedy):
         train_folds(
             examples(codes, rows), table, QUICK, CPU, seed=0, workspace=tmp_path, fingerprint={}
         )
