@@ -21,7 +21,7 @@ from streetineq_assets.findings import Findings
 from streetineq_assets.models import figures, findings
 from streetineq_assets.models.baselines import baseline_scores
 from streetineq_assets.models.binomial import DECILES
-from streetineq_assets.models.folds import FoldTable, Split, split_rows
+from streetineq_assets.models.folds import FoldTable, Split, scheme_note, split_rows
 from streetineq_assets.models.inputs import (
     SPATIAL,
     CityInputs,
@@ -162,8 +162,10 @@ class PairJob:
         missing = absent(self.store, self.study, self.city, self.outcomes)
         # One that was published since the reading was read all the same, or will be the next time.
         read = {read.city for read in self.reads}
-        note = absent_note({other: what for other, what in missing.items() if other not in read})
-        return {"cities_not_there": note} if note else {}
+        missing = {other: what for other, what in missing.items() if other not in read}
+        leak = scheme_note([self._table.scheme])
+        notes = {"leak": leak, "cities_not_there": absent_note(missing)}
+        return {name: note for name, note in notes.items() if note}
 
     def _left_out(self, trained: "Trained") -> set[int]:
         return set(self.folds) - set(trained.states)
