@@ -21,7 +21,7 @@ from streetineq_assets.findings import Findings
 from streetineq_assets.models import figures, findings
 from streetineq_assets.models.baselines import baseline_scores
 from streetineq_assets.models.empty_tables import empty_scores, write_empty
-from streetineq_assets.models.folds import FoldTable, Split, split_rows
+from streetineq_assets.models.folds import FoldTable, Split, scheme_note, split_rows
 from streetineq_assets.models.inputs import (
     SPATIAL,
     CityInputs,
@@ -167,9 +167,11 @@ class PairJob:
         missing = absent(self.store, self.study, self.city, self.outcomes)
         # One that was published since the reading was read all the same, or will be the next time.
         read = {read.city for read in self.reads}
-        note = absent_note({other: what for other, what in missing.items() if other not in read})
-        told = findings.joint_notes(self.outcomes, self.refused)
-        return told | {"cities_not_there": note} if note else told
+        missing = {other: what for other, what in missing.items() if other not in read}
+        leak = scheme_note([self._table.scheme])
+        notes = {"leak": leak, "cities_not_there": absent_note(missing)}
+        told = {name: note for name, note in notes.items() if note}
+        return told | findings.joint_notes(self.outcomes, self.refused)
 
     def _left_out(self, trained: "Trained") -> set[int]:
         return set(self.folds) - set(trained.states)

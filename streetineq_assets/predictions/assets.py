@@ -9,7 +9,7 @@ import dagster as dg
 import pandas as pd
 
 from streetineq_assets.findings import Findings
-from streetineq_assets.models.folds import LEAKY, FoldTable
+from streetineq_assets.models.folds import LEAKY, FoldTable, scheme_note
 from streetineq_assets.models.inputs import city_labels
 from streetineq_assets.partitions import Partitions, city_of
 from streetineq_assets.predictions import evaluation, figures, findings, joint, locations, tables
@@ -38,10 +38,11 @@ def location_predictions(context: dg.AssetExecutionContext, study: StudyResource
     scores = trained.table("scores.parquet")
     places = _places(study, city)
     labels = _labels(study, city, outcome)
-    tested = _tested(study.store.open("area_folds", city))
+    folds = study.store.open("area_folds", city)
+    tested = _tested(folds)
 
     def make(folder):
-        found = _inherited(trained)
+        found = _inherited(trained, folds)
         frame = locations.join(scores, places, labels, city=city, outcome=outcome)
         found.checks += locations.check(frame, tested)
         found.figures |= {
@@ -158,7 +159,7 @@ def joint_evaluation(context: dg.AssetExecutionContext, study: StudyResource):
     }
 
     def make(folder):
-        found = _inherited(trained)
+        found = _inherited(trained, folds)
         metrics, checks = joint.judge_outcomes(trained.table(), grounds)
         metrics.to_parquet(folder / "joint_evaluation.parquet", index=False)
         found.checks += checks or locations.check(tables.empty(tables.LOCATIONS), _tested(folds))
@@ -305,11 +306,18 @@ def _positions(study: StudyResource, city: str, areas: pd.Series) -> pd.DataFram
     return table[table["lsoa11"].isin(set(areas))].reset_index(drop=True)
 
 
-def _inherited(upstream: Artefact) -> Findings:
-    """Findings that carry on whether the pair's labels are there, and what is wanted if not."""
-    given = Findings.from_summary(upstream.manifest.summary).figures
-    kept = {name: given[name] for name in ("status", "wanted", "reason") if given.get(name)}
-    return Findings(figures=kept, checks=[findings.availability(kept)])
+def _inherited(upstream: Artefact, folds: Artefact | None = None) -> Findings:
+    """Findings that carry on whether the pair's labels are there, and what is wanted if not.
+
+    Also whether an area's label leaks: by the city's folds, or as the upstream says.
+    """
+    given = Findings.from_summary(upstream.manifest.summary)
+    wanted = ("status", "wanted", "reason")
+    kept = {name: given.figures[name] for name in wanted if given.figures.get(name)}
+    table = FoldTable.load(folds) if folds else None
+    leak = given.notes.get("leak") or (scheme_note([table.scheme]) if table else None)
+    notes = {"leak": leak} if leak else {}
+    return Findings(figures=kept, checks=[findings.availability(kept)], notes=notes)
 
 
 def _write(result: evaluation.Evaluation, folder) -> None:

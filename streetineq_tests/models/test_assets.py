@@ -330,6 +330,9 @@ def test_every_scheme_trains_and_says_what_it_is(scheme: str, tmp_path: Path) ->
     assert set(own["baseline"]) == set(BASELINES)
     assert own["lsoa11"].str.startswith("A").all()
     assert not own.duplicated(["baseline", "lsoa11"]).any()
+    if scheme in ("location", "holdout"):
+        shown = metadata(run(store, "joint_model", "alpha"), "joint_model")
+        assert ("leak" in shown) == (scheme == "location")
 
 
 def test_codes_of_different_encoders_are_not_learned_from_together(

@@ -63,6 +63,7 @@ def test_from_scores_to_evaluation(store):
 def test_what_the_ui_shows(store):
     result = run(store, "alpha/crime")
     shown = metadata(result, "lsoa_evaluation")
+    assert "leak" not in shown
     assert {"confusion_plot", "metrics_plot", "coverage_plot", "headline", "spearman_score"} <= set(
         shown
     )
@@ -162,7 +163,7 @@ def test_an_evaluation_belongs_to_the_networks_that_stand(store):
 
 
 def test_folds_by_location_are_flagged_as_a_leak(store):
-    """Under the leaky scheme an area is in several folds, and the evaluation says so."""
+    """Under the leaky scheme an area is in several folds, and everything made of them says so."""
     text = store.study_file.read_text(encoding="utf-8")
     text = text.replace("[encoder]", '[folds]\nscheme = "location"\n\n[encoder]')
     store.study_file.write_text(text, encoding="utf-8")
@@ -195,3 +196,8 @@ def test_folds_by_location_are_flagged_as_a_leak(store):
     areas = store.open("lsoa_predictions", "alpha/crime").table()
     assert areas["fold"].isna().all()
     assert areas["lower"].isna().all()
+    assert all("the label leaks" in metadata(result, asset)["leak"] for asset in published.OF_PAIRS)
+    joint = scores.assign(outcome="crime")
+    published.publish(store, "joint_model", "alpha", {"joint_model": joint})
+    shown = metadata(run(store, "alpha", assets=["joint_evaluation"]), "joint_evaluation")
+    assert "the label leaks" in shown["leak"]
