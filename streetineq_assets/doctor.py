@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streetineq_assets.devices import cpu_name, list_gpus
+from streetineq_assets.digests import digest_file
 from streetineq_assets.errors import SourceError, SourceMissingError
-from streetineq_assets.store import DataStore, digest_file
+from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study, load_study
 
 if TYPE_CHECKING:

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from streetineq_assets.digests import digest_file
 from streetineq_assets.errors import StoreError, clear_disk_errors
 
 if TYPE_CHECKING:
@@ -300,29 +301,6 @@ class Artefact:
         import pandas as pd
 
         return pd.read_parquet(self.file(name or f"{self.manifest.asset}.parquet"), columns=columns)
-
-
-# -- digests -------------------------------------------------------------------------------------
-
-
-def digest_file(path: Path) -> str:
-    """sha256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def digest_frame(frame: "pd.DataFrame") -> str:
-    """sha256 of a frame's values, column names and types; its index does not count.
-
-    Rows are hashed by value: the same values in another memory layout, such as a slice of a larger
-    frame, give the same digest.
-    """
-    from pandas.util import hash_pandas_object
-
-    types = [(str(name), str(kind)) for name, kind in frame.dtypes.items()]
-    digest = hashlib.sha256(json.dumps(types).encode())
-    digest.update(hash_pandas_object(frame, index=False).to_numpy().tobytes())
-    return digest.hexdigest()
 
 
 @cache

@@ -12,8 +12,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import StoreError
-from streetineq_assets.store import DataStore, Recipe, digest_frame
+from streetineq_assets.store import DataStore, Recipe
 
 RECIPE = Recipe(code_version="1", inputs={"labels": "abc"}, config={"seed": 1})
 

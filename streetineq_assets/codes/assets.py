@@ -26,6 +26,7 @@ from streetineq_assets.codes.encoders import (
 from streetineq_assets.codes.extraction import Pace, extract_bucket
 from streetineq_assets.codes.packing import pack_city
 from streetineq_assets.codes.reuse import changed_buckets, earlier_files, hand_over
+from streetineq_assets.digests import digest_frame
 from streetineq_assets.findings import Check, Findings
 from streetineq_assets.images.catalogue import bucket_of, slice_digest
 from streetineq_assets.partitions import Partitions, bucket_keys, city_of
@@ -38,7 +39,7 @@ from streetineq_assets.resources import (
     check_results,
     define_asset,
 )
-from streetineq_assets.store import Recipe, digest_frame, library_versions
+from streetineq_assets.store import Recipe, library_versions
 
 GROUP = "codes"
 BUCKETS_PER_RUN = 8

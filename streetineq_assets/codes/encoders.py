@@ -19,10 +19,10 @@ import numpy as np
 from streetineq_assets.codes import vgg16
 from streetineq_assets.codes.preprocess import CHANNEL_MEANS, SIDE
 from streetineq_assets.devices import Device
+from streetineq_assets.digests import digest_file
 from streetineq_assets.errors import DeviceError, SourceError, SourceMissingError, StudyError
 from streetineq_assets.findings import Check
 from streetineq_assets.images.catalogue import VIEWS
-from streetineq_assets.store import digest_file
 from streetineq_assets.study import Encoder as Settings
 
 if TYPE_CHECKING:

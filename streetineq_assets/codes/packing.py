@@ -21,11 +21,11 @@ from streetineq_assets.codes.figures import code_statistics
 from streetineq_assets.codes.reading import MISSING, reasons_by_location
 from streetineq_assets.codes.shards import shard_order
 from streetineq_assets.codes.statistics import FeatureStatistics, storage_type
+from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import clear_disk_errors
 from streetineq_assets.figures import save_png
 from streetineq_assets.findings import Check, Findings, Scalar
 from streetineq_assets.images.catalogue import VIEWS, bucket_of
-from streetineq_assets.store import digest_frame
 
 MAX_SHARED_IMAGES = 0.001
 # fc6 before its ReLU varies with every image; behind a ReLU many features may be 0 for a city.

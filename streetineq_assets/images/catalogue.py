@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from streetineq_assets.digests import digest_file, digest_frame
 from streetineq_assets.errors import SourceError
 from streetineq_assets.images.archives import (
     MAX_MEMBER_BYTES,
@@ -29,7 +30,7 @@ from streetineq_assets.images.archives import (
     list_members,
     printable,
 )
-from streetineq_assets.store import DataStore, digest_file, digest_frame
+from streetineq_assets.store import DataStore
 
 VIEWS = ("a", "b", "c", "d")
 HEADINGS = {"a": 0, "b": 90, "c": 180, "d": 270}

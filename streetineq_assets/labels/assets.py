@@ -11,6 +11,7 @@ import dagster as dg
 import pandas as pd
 from dagster_duckdb import DuckDBResource
 
+from streetineq_assets.digests import digest_file, digest_frame
 from streetineq_assets.figures import save_png
 from streetineq_assets.findings import Findings, Scalar
 from streetineq_assets.labels import boundaries, figures, postcodes
@@ -21,7 +22,6 @@ from streetineq_assets.labels.tables import COLUMNS, LabelTables, build_tables
 from streetineq_assets.labels.vintages import CHANGES, count_changes, read_links
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.resources import CheckSpec, StudyResource, define_asset
-from streetineq_assets.store import digest_file, digest_frame
 from streetineq_assets.study import Study
 
 GROUP = "labels"

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import Findings
 from streetineq_assets.models import figures, findings
 from streetineq_assets.models.folds import FoldTable, TooFewAreasError, empty_table, make_folds
 from streetineq_assets.models.grid import area_centroids
 from streetineq_assets.models.inputs import SPATIAL, Unavailable
-from streetineq_assets.store import DataStore, digest_frame
+from streetineq_assets.store import DataStore
 from streetineq_assets.study import Folds, Study
 
 

@@ -17,11 +17,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetineq_assets.codes.shards import ShardReader
+from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import StoreError
 from streetineq_assets.models.encoder import refuse_mixed_codes
 from streetineq_assets.models.folds import FoldTable
 from streetineq_assets.models.sampling import Codes
-from streetineq_assets.store import Artefact, DataStore, digest_frame
+from streetineq_assets.store import Artefact, DataStore
 
 SPATIAL = "spatial_"
 

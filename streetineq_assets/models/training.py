@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetineq_assets.devices import Device
+from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import TrainingError
 from streetineq_assets.models.binomial import DECILES
 from streetineq_assets.models.checkpoints import Checkpoints, FoldState
@@ -32,7 +33,6 @@ from streetineq_assets.models.inputs import Examples
 from streetineq_assets.models.sampling import require_window
 from streetineq_assets.models.together import nothing_to_learn
 from streetineq_assets.models.trainer import trainer_for
-from streetineq_assets.store import digest_frame
 from streetineq_assets.study import Profile
 
 CHECKPOINT_EVERY_S = 15.0

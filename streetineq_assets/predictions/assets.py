@@ -8,6 +8,7 @@ from dataclasses import replace
 import dagster as dg
 import pandas as pd
 
+from streetineq_assets.digests import digest_frame
 from streetineq_assets.findings import Findings
 from streetineq_assets.models.folds import LEAKY, FoldTable, scheme_note
 from streetineq_assets.models.inputs import city_labels
@@ -16,7 +17,7 @@ from streetineq_assets.predictions import evaluation, figures, findings, joint, 
 from streetineq_assets.predictions.aggregation import lsoa_table, mean_probabilities
 from streetineq_assets.predictions.judging import Ground
 from streetineq_assets.resources import CheckSpec, StudyResource, define_asset
-from streetineq_assets.store import Artefact, digest_frame
+from streetineq_assets.store import Artefact
 
 GROUP = "predictions"
 AVAILABLE = CheckSpec("available", "The official file behind the outcome is there.")

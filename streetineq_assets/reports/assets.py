@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from streetineq_assets.digests import digest_file
 from streetineq_assets.findings import Check, Findings
 from streetineq_assets.images import locations as image_locations
 from streetineq_assets.images.assets import IMAGE_COLUMNS
@@ -21,7 +22,6 @@ from streetineq_assets.reports import warehouse as views
 from streetineq_assets.reports.publication import write_report
 from streetineq_assets.reports.warehouse import View
 from streetineq_assets.resources import CheckSpec, StudyResource, define_asset
-from streetineq_assets.store import digest_file
 from streetineq_assets.transfer.tables import CURVE
 
 GROUP = "reports"

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streetineq_assets.digests import digest_file
 from streetineq_assets.errors import StoreError
-from streetineq_assets.store import DataStore, digest_file
+from streetineq_assets.store import DataStore
 
 if TYPE_CHECKING:
     import duckdb

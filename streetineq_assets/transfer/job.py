@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from streetineq_assets.devices import Device
+from streetineq_assets.digests import digest_frame
 from streetineq_assets.findings import Check, Findings
 from streetineq_assets.models import findings
 from streetineq_assets.models.encoder import refuse_other_codes
@@ -28,7 +29,7 @@ from streetineq_assets.models.inputs import (
 from streetineq_assets.models.pairs import fingerprint
 from streetineq_assets.predictions.judging import Ground
 from streetineq_assets.predictions.tables import empty
-from streetineq_assets.store import DataStore, digest_frame
+from streetineq_assets.store import DataStore
 from streetineq_assets.study import Profile, Study, Transfer
 from streetineq_assets.transfer.judging import judge_draws
 from streetineq_assets.transfer.source import Source, read_source

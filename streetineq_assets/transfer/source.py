@@ -11,11 +11,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from streetineq_assets.digests import digest_file
 from streetineq_assets.models.bundle import network_bytes, open_bundle, open_networks
 from streetineq_assets.models.encoder import encoder_identity
 from streetineq_assets.models.inputs import Unavailable
 from streetineq_assets.models.pairs import ASSET as TRAINED
-from streetineq_assets.store import DataStore, digest_file
+from streetineq_assets.store import DataStore
 from streetineq_assets.study import Profile, Study
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from streetineq_assets.digests import digest_frame
 from streetineq_assets.findings import Findings
 from streetineq_assets.models import grid
-from streetineq_assets.store import DataStore, Recipe, digest_frame
+from streetineq_assets.store import DataStore, Recipe
 from streetineq_tests.predictions import simulated
 
 STUDY = """

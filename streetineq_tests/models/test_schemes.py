@@ -1,0 +1,191 @@
+"""Training by every scheme of folds, with other cities, and where images are partial."""
+
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pytest
+
+from streetineq_assets.models.assets import build_assets
+from streetineq_assets.models.baselines import BASELINES
+from streetineq_assets.models.bundle import export_bundle, open_bundle
+from streetineq_assets.models.inputs import open_codes
+from streetineq_assets.partitions import Partitions
+from streetineq_assets.store import DataStore
+from streetineq_assets.study import load_study
+from streetineq_tests.models import published
+from streetineq_tests.models.running import checks, failure, metadata, run, with_beta
+
+pytestmark = pytest.mark.usefixtures("plain_steps")
+
+
+@pytest.mark.parametrize("scheme", ["spatial_block", "location", "holdout", "city"])
+def test_every_scheme_trains_and_says_what_it_is(scheme: str, tmp_path: Path) -> None:
+    store = with_beta(tmp_path, scheme)
+    result = run(store, "trained_model", "alpha/crime")
+    shown, passed = metadata(result, "trained_model"), checks(result)
+    assert all(value for name, value in passed.items() if name != "learned"), passed
+    assert shown["scheme"] == scheme
+    assert ("leak" in shown) == (scheme == "location")
+    assert (shown["n_locations_used"], shown["n_areas_used"]) == (150, 50)
+    learned = (shown["n_locations_trained_on"], shown["n_areas_trained_on"])
+    assert learned == {"holdout": (105, 35), "city": (132, 44)}.get(scheme, (150, 50))
+    bundle = open_bundle(export_bundle(store, "alpha", "crime", tmp_path / "x.streetineq"))
+    others = {"beta": "Beta", "hamlet": "Hamlet"}
+    assert bundle.about["trained_on"] == {"city": others}.get(scheme, {"alpha": "Alpha"})
+    scores = store.open("trained_model", "alpha/crime").table("scores.parquet")
+    assert scores["location_id"].str.startswith("A").all()
+    assert len(scores) == {"holdout": 45}.get(scheme, 150)
+    assert scores["fold"].nunique() == {"holdout": 1, "city": 1}.get(scheme, 5)
+    table = store.open("trained_model", "alpha/crime").table("baselines.parquet")
+    own = table[table["scheme"] == scheme]
+    assert set(own["baseline"]) == set(BASELINES)
+    assert own["lsoa11"].str.startswith("A").all()
+    assert not own.duplicated(["baseline", "lsoa11"]).any()
+    if scheme in ("location", "holdout"):
+        shown = metadata(run(store, "joint_model", "alpha"), "joint_model")
+        assert ("leak" in shown) == (scheme == "location")
+
+
+def test_codes_of_different_encoders_are_not_learned_from_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = with_beta(tmp_path, "city")
+    codes, ids = codes_of(store, "beta")
+    monkeypatch.setitem(published.ENCODER, "layer", "block5_pool")
+    published.publish_shards(store, "beta", codes, ids)
+    result = run(store, "trained_model", "alpha/crime", fails=True)
+    (failure,) = [e for e in result.all_events if e.is_step_failure]
+    message = failure.step_failure_data.user_failure_data.description
+    assert "alpha have layer fc6, those of beta block5_pool" in message
+
+
+def test_codes_of_several_cities_are_read_in_the_widest_of_their_types(tmp_path: Path) -> None:
+    store = published.write_study(tmp_path, beta=True)
+    codes, ids = codes_of(store, "alpha")
+    with np.errstate(over="ignore"):  # in the attributes, which nothing is computed from
+        published.publish_shards(store, "alpha", codes.astype("float16"), ids)
+    wide, ids = codes_of(store, "beta")
+    wide[3, 0, 5] = 1e5  # not a number that float16 has
+    published.publish_shards(store, "beta", wide, ids)
+    both = open_codes([store.open("hdf5_shards", city) for city in ("alpha", "beta")], 2**30)
+    both.load()
+    assert both.dtype == np.float32
+    features = both.take(np.arange(both.reader.n_rows))
+    np.testing.assert_array_equal(features[: len(codes)], codes.astype("float16"))
+    np.testing.assert_array_equal(features[len(codes) :], wide)
+
+
+def codes_of(store: DataStore, city: str) -> tuple[np.ndarray, list[str]]:
+    """A city's codes as published, and whose they are."""
+    reader = open_codes([store.open("hdf5_shards", city)], 0).reader
+    return reader.read(), reader.location_ids.tolist()
+
+
+def test_an_outcome_that_no_other_city_has_cannot_be_learned_from_them(tmp_path: Path) -> None:
+    store = with_beta(tmp_path, "city")
+    result = run(store, "trained_model", "alpha/education")
+    assert checks(result)["available"] is False
+    shown = metadata(result, "trained_model")
+    assert "none of them has education" in shown["reason"]
+    assert "another city with education" in shown["wanted"]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "together"),
+    [('"crime"', ["crime"]), ('"crime", "education"', ["crime", "education"])],
+)
+def test_joint_networks_of_a_city_left_out_learn_what_any_other_city_has(
+    outcomes: str, together: list[str], tmp_path: Path
+) -> None:
+    store = with_beta(tmp_path, "city", outcomes=outcomes, joint=True)
+    for outcome in together:
+        run(store, "trained_model", f"alpha/{outcome}")
+        scores = store.open("trained_model", f"alpha/{outcome}").table("scores.parquet")
+        assert len(scores) == 150
+    made = store.manifest("joint_model", "alpha")
+    assert made.recipe.config["outcomes"] == together
+    assert {name.split("/")[0] for name in made.recipe.inputs} == {"alpha", "beta", "hamlet"}
+    run(store, "trained_model", "alpha/education")
+    shown = metadata(run(store, "joint_model", "alpha"), "joint_model")
+    assert shown["skipped"] is True, "each pair found the networks of the first"
+    assert store.manifest("joint_model", "alpha") == made
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_a_fold_whose_areas_have_no_images_is_left_out_and_told(
+    joint: bool, tmp_path: Path
+) -> None:
+    store = published.write_study(tmp_path, toml=published.JOINT if joint else published.STUDY)
+    run(store, "area_folds", "alpha")
+    folds = store.open("area_folds", "alpha").table()
+    published.lose_images(store, "alpha", folds.loc[folds["fold"] == 2, "lsoa11"])
+    result = run(store, "trained_model", "alpha/crime")
+    assert all(passed for name, passed in checks(result).items() if name != "learned")
+    shown = metadata(result, "trained_model")
+    assert (shown["n_folds"], shown["n_folds_without_images"]) == (4, 1)
+    assert "Fold 2 tests no location that has codes" in shown["folds_without_images"]
+    artefact = store.open("trained_model", "alpha/crime")
+    scores = artefact.table("scores.parquet")
+    assert (len(scores), set(scores["fold"])) == (120, {0, 1, 3, 4})
+    baselines = artefact.table("baselines.parquet")
+    assert set(baselines.loc[baselines["scheme"] == "area", "fold"]) == {0, 1, 3, 4}
+    bundle = export_bundle(store, "alpha", "crime", tmp_path / "crime.streetineq")
+    assert list(open_bundle(bundle).networks()) == [0, 1, 3, 4]
+    if joint:
+        assert store.manifest("joint_model", "alpha").summary["figures"]["n_folds"] == 4
+
+
+def test_a_city_whose_tested_areas_have_no_images_fails_with_the_remedy(tmp_path: Path) -> None:
+    store = published.write_study(
+        tmp_path, toml=published.STUDY.replace("[folds]", '[folds]\nscheme = "holdout"')
+    )
+    run(store, "area_folds", "alpha")
+    folds = store.open("area_folds", "alpha").table()
+    published.lose_images(store, "alpha", folds.loc[folds["fold"] == 0, "lsoa11"])
+    assert "no fold tests a location that has codes and a label: add images" in failure(
+        store, "alpha/crime"
+    )
+
+
+def test_images_in_a_part_of_the_city_leave_out_the_spatial_folds_without_them(
+    tmp_path: Path,
+) -> None:
+    store = published.write_study(tmp_path)
+    run(store, "area_folds", "alpha")
+    blocks = store.open("area_folds", "alpha").table("spatial_area_folds.parquet")
+    east = blocks.loc[blocks["lsoa11"].str[-1].astype(int) >= 4, "lsoa11"]
+    published.lose_images(store, "alpha", east)
+    shown = metadata(run(store, "trained_model", "alpha/crime"), "trained_model")
+    assert (shown["n_areas_used"], shown["n_folds_without_images"]) == (20, 0)
+    table = store.open("trained_model", "alpha/crime").table("baselines.parquet")
+    spatial = table.loc[table["scheme"] == "spatial_block", "fold"].nunique()
+    assert shown["n_spatial_folds_without_images"] == 5 - spatial > 0
+
+
+def test_a_city_that_is_not_there_yet_is_left_out_and_told(tmp_path: Path) -> None:
+    store = with_beta(tmp_path, "city", folds=["alpha"])
+    shown = metadata(run(store, "trained_model", "alpha/crime"), "trained_model")
+    assert shown["status"] == "unavailable"
+    assert shown["wanted"] == "area_folds[hamlet], area_folds[beta] to be materialised"
+    assert "none of those with crime is there yet" in shown["reason"]
+    run(store, "area_folds", "beta")
+    result = run(store, "trained_model", "alpha/crime")
+    shown = metadata(result, "trained_model")
+    assert checks(result)["available"]
+    assert shown["trained_on"] == "beta"
+    assert "not there yet: hamlet" in shown["cities_not_there"]
+    assert "materialise area_folds[hamlet], then" in shown["cities_not_there"]
+    shown = metadata(run(store, "joint_model", "alpha"), "joint_model")
+    assert "not there yet: hamlet" in shown["cities_not_there"]
+    run(store, "area_folds", "hamlet")
+    shown = metadata(run(store, "trained_model", "alpha/crime"), "trained_model")
+    assert shown["trained_on"] == "hamlet, beta"
+    assert "cities_not_there" not in shown
+
+
+@pytest.mark.parametrize(("scheme", "needed"), [("location", True), ("city", False)])
+def test_folds_depend_on_what_their_scheme_reads(scheme: str, needed: bool, tmp_path: Path) -> None:
+    store = with_beta(tmp_path, scheme, folds=[])
+    folds = build_assets(Partitions(load_study(store.study_file)))[0]
+    assert (dg.AssetKey("locations") in folds.dependency_keys) == needed
