@@ -203,6 +203,7 @@ def test_joint_networks_are_trained_once_per_city_and_serve_each_pair(tmp_path: 
     assert shown["skipped"] is True, "the asset is what the pairs made"
 
 
+@pytest.mark.slow
 def test_a_pair_whose_joint_networks_were_replaced_has_none_until_it_is_made_again(
     tmp_path: Path,
 ) -> None:

@@ -108,6 +108,7 @@ def test_a_killed_training_goes_on_to_the_same_networks(
     assert steps < 18 or any("was finished before" in line for line in told)
 
 
+@pytest.mark.slow
 def test_a_killed_training_with_dropout_goes_on_to_the_same_networks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
