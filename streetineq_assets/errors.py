@@ -1,7 +1,8 @@
 """The errors that a user can cause and mend.
 
-Each carries one complete sentence: what is wrong, where, and what to do. Programming errors are not
-here: they stay the exceptions of Python and of the libraries.
+Each carries one complete sentence: what is wrong, where, and what to do. A full disk is one of
+them, in whatever words a library tells it. Programming errors are not here: they stay the
+exceptions of Python and of the libraries.
 """
 
 import errno

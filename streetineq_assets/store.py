@@ -176,7 +176,7 @@ class DataStore:
     def intact(self, asset: str, partition: str | None = None) -> Manifest | None:
         """The manifest, when its files match it; a publication that was cut off is finished."""
         manifest = self.manifest(asset, partition)
-        if manifest is None or not self.damage(manifest):
+        if manifest and not self.damage(manifest):
             return manifest
         folder = self.folder(asset, partition)
         for draft in sorted(folder.glob(f"{_STAGING}*.json")):

@@ -1,6 +1,7 @@
 """Publishing is atomic, skipping is exact, and what does not match its manifest is not opened."""
 
 import errno
+import hashlib
 import os
 import signal
 import subprocess
@@ -12,7 +13,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from streetineq_assets.digests import digest_frame
+from streetineq_assets import digests
+from streetineq_assets.digests import digest_file, digest_frame
 from streetineq_assets.errors import StoreError
 from streetineq_assets.store import DataStore, Recipe
 
@@ -130,10 +132,12 @@ def test_a_failed_write_keeps_the_last_good_artefact(store):
     assert {path.name for path in store.folder("table").iterdir()} == {"table.txt", "manifest.json"}
 
 
+@pytest.mark.parametrize("earlier", [True, False])
 def test_a_publication_cut_off_between_its_two_moves_is_finished_by_the_next_reader(
-    store, monkeypatch
+    store, monkeypatch, earlier
 ):
-    store.publish("table", "london", RECIPE, one_file())
+    if earlier:
+        store.publish("table", "london", RECIPE, one_file())
     newer = Recipe(code_version="2")
     replace = Path.replace
 
@@ -162,6 +166,26 @@ def test_the_digest_of_a_file_is_its_bytes(store):
     first = store.publish("table", None, RECIPE, one_file("same"))
     again = store.publish("table", None, Recipe(code_version="9"), one_file("same"))
     assert first.digest == again.digest
+
+
+def test_a_file_is_read_once_until_it_is_touched(tmp_path, monkeypatch):
+    path = tmp_path / "shard.h5"
+    path.write_bytes(b"codes")
+    reads = []
+    file_digest = hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda *a: reads.append(1) or file_digest(*a))
+    digest_file(path)
+    digest_file(path)
+    assert len(reads) == 2, "what was written a moment ago may be written again unseen"
+    monkeypatch.setattr(digests, "_SETTLED_S", 0.0)
+    before = [digest_file(path), digest_file(path), digest_file(path)]
+    assert len(reads) == 3
+    times = path.stat()
+    time.sleep(0.05)  # longer than a tick of the file system's clock
+    path.write_bytes(b"CODES")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert digest_file(path) not in before
+    assert digest_file(path) == hashlib.sha256(b"CODES").hexdigest()
 
 
 def test_a_summary_may_speak_for_bytes_that_carry_the_time(store):

@@ -67,7 +67,7 @@ class Pace:
 class Place:
     """A finished row: how its file is opened, and where in it."""
 
-    opened: Callable[[], AbstractContextManager[Bucket]]
+    opener: Callable[[], AbstractContextManager[Bucket]]
     row: int
     hashes: Hashes
 
@@ -208,7 +208,7 @@ class _Extraction:
     def _index(
         self,
         contents: Contents,
-        opened: Callable[[], AbstractContextManager[Bucket]],
+        opener: Callable[[], AbstractContextManager[Bucket]],
         wanted: set[str],
     ) -> None:
         if contents.identity != self.encoder.identity:
@@ -216,7 +216,7 @@ class _Extraction:
         for row, location_id in enumerate(contents.location_ids):
             if location_id in wanted:
                 hashes = tuple(contents.image_sha256[row].tolist())
-                self.known[location_id] = Place(opened, row, hashes)
+                self.known[location_id] = Place(opener, row, hashes)
 
     def _sort_out(self, prepared: Iterable[Prepared]) -> Iterator[Prepared]:
         """Let pass what is to be encoded; book the rest."""
@@ -264,9 +264,9 @@ class _Extraction:
         )
         path = self.work / f"part-{uuid.uuid4().hex}.h5"
         write_bucket(path, contents, [np.stack([codes for _, codes in rows])])
-        opened = partial(Bucket, path)  # hours of work leave more parts than a process may open
+        opener = partial(Bucket, path)  # hours of work leave more parts than a process may open
         for row, (each, _) in enumerate(rows):
-            self.kept[each.location_id] = Place(opened, row, each.hashes)
+            self.kept[each.location_id] = Place(opener, row, each.hashes)
         self.seconds["write"] += time.perf_counter() - started
 
     def _merged(self, ids: list[str], not_finite: Counter) -> Iterator[np.ndarray]:
@@ -275,10 +275,10 @@ class _Extraction:
             block = np.empty((len(places), len(VIEWS), self.encoder.width), np.float32)
             by_file = defaultdict(list)
             for position, place in enumerate(places):
-                by_file[place.opened].append((place.row, position))
-            for opened, pairs in by_file.items():
+                by_file[place.opener].append((place.row, position))
+            for opener, pairs in by_file.items():
                 rows, positions = zip(*sorted(pairs), strict=True)
-                with opened() as file:
+                with opener() as file:
                     block[list(positions)] = file.read(list(rows))
             not_finite["rows"] += int((~np.isfinite(block).all(axis=(1, 2))).sum())
             yield block

@@ -6,7 +6,6 @@ What belongs here: finding what is read, calling the domain, publishing. What do
 from pathlib import Path
 
 import dagster as dg
-import pandas as pd
 from dagster_duckdb import DuckDBResource
 
 from streetineq_assets.errors import StoreError
@@ -21,7 +20,7 @@ from streetineq_assets.images.catalogue import (
 from streetineq_assets.images.checks import listing_findings
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.resources import CheckSpec, StudyResource, define_asset
-from streetineq_assets.store import DataStore
+from streetineq_assets.store import Artefact, DataStore
 
 GROUP = "images"
 
@@ -63,16 +62,16 @@ def street_images(context: dg.AssetExecutionContext, study: StudyResource):
 
     def make(folder: Path) -> Findings:
         listing = join.read_listing(listing_file(store, city))
+        last = _last_listing(store, city)
         catalogue = list_images(
             store.inputs("images", city),
             listing["location_id"],
             city=city,
             buckets=buckets,
-            known_archives=_last_listing(store, city, "archive_members.parquet"),
+            known_archives=last and last.table("archive_members.parquet"),
         )
         catalogue.write(folder)
-        before = _last_listing(store, city, "street_images.parquet")
-        findings = listing_findings(catalogue, before)
+        findings = listing_findings(catalogue, last and last.table())
         if not findings.figures["listed"]:
             findings.figures |= {"status": "unavailable", "wanted": str(listing_file(store, city))}
         return findings
@@ -141,15 +140,15 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             kinds={"duckdb", "parquet"},
             deps=["postcode_lsoa"],
             partitions_def=parts.city,
-            code_version="2",
+            code_version="2",  # 1: a location's city was its postcodes', not its LSOA's
             checks=LOCATION_CHECKS,
         ),
     ]
 
 
-def _last_listing(store: DataStore, city: str, table: str) -> pd.DataFrame | None:
-    """A table of the last listing, when that is there and intact."""
+def _last_listing(store: DataStore, city: str) -> Artefact | None:
+    """The last listing, when it is there and intact."""
     try:
-        return store.open("street_images", city).table(table)
+        return store.open("street_images", city)
     except StoreError:
         return None

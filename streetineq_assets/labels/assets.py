@@ -151,7 +151,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
                 "lsoa_boundaries",
                 "postcode_lsoa",
             ],
-            code_version="2",
+            code_version="2",  # 1: rows with text beyond the header were read shifted
             checks=LABEL_CHECKS,
         ),
     ]
@@ -183,9 +183,9 @@ def _digests(sources: Sources, outlines: Path | None) -> dict[str, str]:
     return {name: digest_file(path) for name, path in files.items()}
 
 
-def _carried(sources: Sources) -> bool:
-    """Whether a source is on the LSOAs of 2021."""
-    return any(file.vintage == "2021" for file in sources.recognised)
+def _carried(sources: Sources) -> list[str]:
+    """The outcomes whose source is on the LSOAs of 2021."""
+    return [key for file in sources.recognised if file.vintage == "2021" for key in file.outcomes]
 
 
 def _figures(
@@ -193,7 +193,7 @@ def _figures(
 ) -> dict[str, int]:
     """How many pairs are available, and how many areas changed where a source was carried."""
     found = {"pairs_available": int((tables.availability["status"] == "available").sum())}
-    carried = [key for f in sources.recognised if f.vintage == "2021" for key in f.outcomes]
+    carried = _carried(sources)
     if carried and sources.links:
         links = read_links(sources.links)  # of England and Wales; the source may be England's
         kinds = count_changes(links[links["lsoa11"].isin(readings[carried[0]].frame.index)])

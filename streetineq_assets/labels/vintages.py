@@ -39,7 +39,7 @@ def find_links(folder: Path) -> Path | None:
     Raises:
         SourceError: there are several, or a CSV is damaged.
     """
-    tables = [path for path in sorted(folder.rglob("*")) if ".csv" in path.name.lower()]
+    tables = [path for path in sorted(folder.rglob("*")) if ".csv" in map(str.lower, path.suffixes)]
     found = [path for path in tables if _has_both_codes(read_sheets(path, head=True)[0])]
     if len(found) > 1:
         raise SourceError(f"{found[0]} and {found[1]} are both lookups of LSOAs: keep one of them")

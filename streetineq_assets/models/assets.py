@@ -11,7 +11,7 @@ import dagster as dg
 from pydantic import Field
 
 from streetineq_assets.findings import Findings
-from streetineq_assets.models import fold_tables, pairs
+from streetineq_assets.models import fold_tables, opening, pairs
 from streetineq_assets.models.findings import FOLD_CHECKS, TRAINING_CHECKS
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.resources import CheckSpec, GpuResource, StudyResource, define_asset
@@ -67,7 +67,7 @@ def trained_model(
     networks that another pair's run has replaced are no longer this pair's: it is made again. The
     baselines, trained and tested on the same folds, lie beside the scores.
     """
-    job = pairs.open_pair(
+    job = opening.open_pair(
         study.store,
         study.study,
         context.partition_key,
@@ -96,7 +96,7 @@ def joint_model(context: dg.AssetExecutionContext, study: StudyResource, gpu: Gp
     It takes about the time of one outcome. With `joint = true` in study.toml `trained_model` takes
     its networks from here; else it stands beside the separate networks, for comparison.
     """
-    job = pairs.open_joint(study.store, study.study, context.partition_key)
+    job = opening.open_joint(study.store, study.study, context.partition_key)
 
     def make(folder: Path) -> Findings:
         with gpu.lease(context) as device:
@@ -132,7 +132,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             ],
             partitions_def=parts.pair,
             pool="gpu",
-            code_version="3",
+            code_version="3",  # 2: which cities taught the networks was not recorded
             checks=[CheckSpec(name, *rest) for name, rest in TRAINING_CHECKS.items()],
         ),
         define_asset(

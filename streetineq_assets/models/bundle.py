@@ -26,9 +26,9 @@ import pandas as pd
 
 from streetineq_assets.errors import SourceError, StoreError, TrainingError
 from streetineq_assets.models.card import model_card
-from streetineq_assets.models.description import network_file, require_description
+from streetineq_assets.models.description import require_description
 from streetineq_assets.models.encoder import encoder_identity, refuse_other_codes
-from streetineq_assets.models.pairs import ASSET, JOINT, SCORE_COLUMNS, are_of
+from streetineq_assets.models.pairs import ASSET, JOINT, SCORE_COLUMNS, are_of, network_file
 from streetineq_assets.models.sampling import Codes
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import Profile, load_study

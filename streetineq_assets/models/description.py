@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError
 
 from streetineq_assets.errors import SourceError
+from streetineq_assets.models.pairs import network_file
 from streetineq_assets.study import Key, Profile
 
 
@@ -26,11 +27,6 @@ class _Description(BaseModel):
     profile: Profile
     folds: list[int] = Field(min_length=1)
     members: dict[str, str]
-
-
-def network_file(fold: int) -> str:
-    """Name of the member that holds a fold's network."""
-    return f"fold_{fold}.keras"
 
 
 def require_description(about: Mapping[str, Any], path: Path) -> None:

@@ -1,22 +1,20 @@
 """One city and outcome: from published slices to the files of `trained_model`.
 
-What belongs here: what a pair's recipe is made of, and what its artefact holds. What does not:
-training itself (`training`), joint training of a city's outcomes (`joint`), and anything of
-Dagster.
+What belongs here: what a pair's artefact holds. What does not: what its recipe is made of
+(`opening`), training itself (`training`), joint training of a city's outcomes (`joint`), and
+anything of Dagster.
 """
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from pydantic import ValidationError
 
 from streetineq_assets.devices import Device
-from streetineq_assets.errors import StudyError, TrainingError
 from streetineq_assets.findings import Findings
 from streetineq_assets.models import figures, findings
 from streetineq_assets.models.baselines import baseline_scores
@@ -28,18 +26,12 @@ from streetineq_assets.models.inputs import (
     Examples,
     Unavailable,
     make_examples,
-    open_codes,
 )
 from streetineq_assets.models.ledger import ledger_of
-from streetineq_assets.models.other_cities import absent, absent_note, why_not
+from streetineq_assets.models.other_cities import absent, absent_note
 from streetineq_assets.models.sampling import Codes
-from streetineq_assets.models.together import (
-    read_cities,
-    read_together,
-    why_not_together,
-)
 from streetineq_assets.store import DataStore, Manifest, Recipe
-from streetineq_assets.study import Profile, Study, Training
+from streetineq_assets.study import Profile, Study
 
 if TYPE_CHECKING:  # importing it takes the 8 s of TensorFlow
     from streetineq_assets.models.training import Trained
@@ -298,82 +290,6 @@ def are_of(trained: Manifest, joint: Manifest | None) -> bool:
     return joint is not None and recorded == joint.digest
 
 
-def open_pair(
-    store: DataStore,
-    study: Study,
-    key: str,
-    *,
-    profile_name: str = "",
-    overrides: Mapping[str, Any] | None = None,
-) -> PairJob:
-    """Read what a pair's recipe depends on.
-
-    Args:
-        key: the partition, `city/outcome`.
-        profile_name, overrides: of this run; empty for the study's.
-
-    Raises:
-        StudyError: the profile or an override is wrong.
-        StoreError: an artefact is to be materialised first.
-        TrainingError: the outcome cannot be trained with the others of its city.
-    """
-    city, outcome = key.split("/")
-    name, joint = profile_name or study.training.profile, study.training.joint
-    profile = resolve_profile(study, name, overrides or {})
-    config: dict[str, Any] = {"profile": profile.model_dump(), "seed": study.seed}
-    opened = partial(
-        PairJob, store, study, city, outcome, profile=profile, profile_name=name, config=config
-    )
-    why = why_not(store, study, city, outcome) or (why_not_together(profile) if joint else None)
-    if why:
-        inputs = {"unavailable": f"{why.wanted}: {why.reason}"}
-        return opened(outcomes=(outcome,), inputs=inputs, reads=(), why=why)
-    if joint:
-        outcomes, reads, refused = read_together(store, study, city)
-        config |= {"joint": True, "outcomes": list(outcomes)}
-    else:  # an outcome with nothing to learn is then refused where it is trained
-        outcomes, reads, refused = (outcome,), read_cities(store, study, city, (outcome,)), {}
-    if outcome in refused:
-        raise TrainingError(refused[outcome])
-    inputs = {name: digest for read in reads for name, digest in read.digests().items()}
-    budget = study.training.memory_budget_mb * 2**20
-    config["in_memory"] = open_codes([read.shards for read in reads], budget).resident
-    return opened(outcomes=outcomes, inputs=inputs, reads=reads, why=None, refused=refused)
-
-
-def open_joint(store: DataStore, study: Study, city: str) -> PairJob:
-    """Read what the joint training of a city's available outcomes depends on.
-
-    It does not ask whether the study trains jointly: a study that does not can so compare.
-
-    Raises:
-        StudyError, StoreError, TrainingError: as `open_pair`.
-    """
-    training = study.training.model_copy(update={"joint": True})
-    together = study.model_copy(update={"training": training})
-    outcomes, _, refused = read_together(store, study, city)
-    first = (*outcomes, *refused, *study.cities[city].outcomes)[0]
-    job = open_pair(store, together, f"{city}/{first}")
-    # Where nothing is trained, too: its place is the city's, not that of the pair's own networks.
-    return replace(job, config=job.config | {"joint": True})
-
-
-def resolve_profile(study: Study, name: str, overrides: Mapping[str, Any]) -> Profile:
-    """The profile with the study's overrides and then the run's.
-
-    Raises:
-        StudyError: no such profile, or a field or value that it does not take.
-    """
-    merged = study.training.overrides | dict(overrides)
-    try:
-        return Training(profile=name, overrides=merged).resolve()
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise StudyError(
-            f"training settings of this run (profile {name!r}, overrides {merged}): {first['msg']}"
-        ) from error
-
-
 def fingerprint(inputs: Mapping[str, str], config: Mapping[str, Any]) -> dict[str, str]:
     """All that a training depends on, flat, for its checkpoints."""
     settings = {name: json.dumps(value, sort_keys=True) for name, value in config.items()}
@@ -387,4 +303,9 @@ def save_networks(trained: "Trained", profile: Profile, width: int, folder: Path
     for fold, state in trained.states.items():
         network = build_network(profile, width, outcomes=len(trained.outcomes))
         network.set_weights(state.best)
-        network.save(folder / f"fold_{fold}.keras")
+        network.save(folder / network_file(fold))
+
+
+def network_file(fold: int) -> str:
+    """Name of a fold's network, in the artefact and in a bundle."""
+    return f"fold_{fold}.keras"

@@ -1,15 +1,30 @@
 """Which outcomes and cities are learned from together, and what cannot be.
 
 What belongs here: whether a pair can be trained at all, alone and with the other outcomes of its
-city. What does not: opening a pair (`pairs`), and the joint networks themselves (`joint`).
+city. What does not: opening a pair (`opening`), and the joint networks themselves (`joint`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from streetineq_assets.models.inputs import CityInputs, Unavailable, read_inputs
 from streetineq_assets.models.other_cities import elsewhere, why_not
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Profile, Study
+
+
+class Together(NamedTuple):
+    """What a city trains jointly.
+
+    Attributes:
+        outcomes: those that share the trunk.
+        reads: the slices of the city and of those that it learns from.
+        refused: the outcomes that have labels and that it does without, and why.
+    """
+
+    outcomes: tuple[str, ...]
+    reads: tuple[CityInputs, ...]
+    refused: Mapping[str, str]
 
 
 def why_not_together(profile: Profile) -> Unavailable | None:
@@ -20,12 +35,6 @@ def why_not_together(profile: Profile) -> Unavailable | None:
         'balance = "weights" under [training.overrides]',
         "one row per class of every outcome at once cannot be drawn",
     )
-
-
-def available_outcomes(store: DataStore, study: Study, city: str) -> tuple[str, ...]:
-    """The city's outcomes that can be trained by the labels' account, in the study's order."""
-    named = study.cities[city].outcomes
-    return tuple(o for o in named if why_not(store, study, city, o) is None)
 
 
 def read_cities(
@@ -46,7 +55,21 @@ def nothing_to_learn(outcome: str, n_deciles: int) -> str | None:
     )
 
 
-def untrainable(reads: Sequence[CityInputs], outcomes: Sequence[str]) -> dict[str, str]:
+def read_together(store: DataStore, study: Study, city: str) -> Together:
+    """The city's available outcomes, less those that training would refuse."""
+    named = study.cities[city].outcomes
+    available = tuple(o for o in named if why_not(store, study, city, o) is None)
+    if not available:
+        return Together((), (), {})
+    reads = read_cities(store, study, city, available)
+    refused = _untrainable(reads, available)
+    outcomes = tuple(outcome for outcome in available if outcome not in refused)
+    if refused and outcomes:
+        reads = read_cities(store, study, city, outcomes)
+    return Together(outcomes, reads, refused)
+
+
+def _untrainable(reads: Sequence[CityInputs], outcomes: Sequence[str]) -> dict[str, str]:
     """Those of the outcomes that training would refuse, and why.
 
     Joint training does without them: one poor outcome must not take its city's others with it.
@@ -60,18 +83,3 @@ def untrainable(reads: Sequence[CityInputs], outcomes: Sequence[str]) -> dict[st
             deciles[str(outcome)] |= set(found)
     why = {outcome: nothing_to_learn(outcome, len(found)) for outcome, found in deciles.items()}
     return {outcome: reason for outcome, reason in why.items() if reason}
-
-
-def read_together(
-    store: DataStore, study: Study, city: str
-) -> tuple[tuple[str, ...], tuple[CityInputs, ...], dict[str, str]]:
-    """The outcomes that a city trains jointly, their slices, and which it does without and why."""
-    named = available_outcomes(store, study, city)
-    if not named:
-        return (), (), {}
-    reads = read_cities(store, study, city, named)
-    refused = untrainable(reads, named)
-    outcomes = tuple(outcome for outcome in named if outcome not in refused)
-    if refused and outcomes:
-        reads = read_cities(store, study, city, outcomes)
-    return outcomes, reads, refused

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from streetineq_assets.cli import app
 from streetineq_assets.devices import Device
 from streetineq_assets.errors import SourceError, TrainingError
-from streetineq_assets.models import binomial, fold_tables, pairs
+from streetineq_assets.models import binomial, fold_tables, opening
 from streetineq_assets.models.bundle import (
     Bundle,
     export_bundle,
@@ -54,7 +54,7 @@ def train(store: DataStore, key: str) -> None:
         "area_folds", "alpha", Recipe(code_version="1"),
         lambda folder: fold_tables.write_folds(sources, study, folder).summary(),
     )  # fmt: skip
-    job = pairs.open_pair(store, study, key, overrides={"epochs": 2})
+    job = opening.open_pair(store, study, key, overrides={"epochs": 2})
     recipe = Recipe(code_version="1", inputs=job.inputs, config=job.config)
     store.publish(
         "trained_model", key, recipe,

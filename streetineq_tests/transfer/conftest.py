@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from streetineq_assets.devices import Device
-from streetineq_assets.models import fold_tables, pairs
+from streetineq_assets.models import fold_tables, opening, pairs
 from streetineq_assets.store import Artefact, DataStore, Recipe
 from streetineq_assets.study import Study, load_study
 from streetineq_assets.transfer.job import ASSET, TransferJob, open_transfer
@@ -43,7 +43,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataStore]:
         )
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Device, "jit_training", False)
-        make(store, "trained_model", "alpha/crime", pairs.open_pair(store, study, "alpha/crime"))
+        make(store, "trained_model", "alpha/crime", opening.open_pair(store, study, "alpha/crime"))
         yield store
 
 

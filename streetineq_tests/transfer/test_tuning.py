@@ -9,7 +9,7 @@ import pytest
 
 from streetineq_assets.devices import Device
 from streetineq_assets.errors import StudyError, TrainingError
-from streetineq_assets.models import pairs
+from streetineq_assets.models import opening
 from streetineq_assets.models.inputs import make_examples, open_codes
 from streetineq_assets.models.network import build_network
 from streetineq_assets.models.sampling import Codes
@@ -31,7 +31,7 @@ def test_a_share_of_zero_is_the_sources_network_as_it_is(
 ) -> None:
     scores = tuned.table("tuned_locations.parquet")
     networks = read_source(store, study, "beta", "crime").weights()
-    profile = pairs.open_pair(store, study, "alpha/crime").profile
+    profile = opening.open_pair(store, study, "alpha/crime").profile
     reader = open_codes([store.open("hdf5_shards", "beta")], 2**30).reader
     row = {location: n for n, location in enumerate(reader.location_ids)}
     for draw, fold in ((0, 0), (1, 0), (1, 4)):
@@ -48,7 +48,7 @@ def tuning(store: DataStore, study: Study, tmp_path: Path, **changes) -> Tuning:
     settings = study.transfer.model_copy(update=changes)
     return Tuning(
         examples=examples, table=job.read.fold_table(), transfer=settings,
-        profile=pairs.open_pair(store, study, "alpha/crime").profile, seed=1, device=CPU,
+        profile=opening.open_pair(store, study, "alpha/crime").profile, seed=1, device=CPU,
         workspace=tmp_path, fingerprint={}, tell=lambda _: None,
     )  # fmt: skip
 
