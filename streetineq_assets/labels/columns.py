@@ -24,6 +24,7 @@ LSOA_CODE = re.compile(r"[EW]01[0-9]{6}")
 _NUMBER_OR_NOTHING = (
     r"\A(-?([0-9]{1,15}|[0-9]{1,3}(,[0-9]{3}){1,4})(\.[0-9]{1,20})?([eE]-?[0-9]{1,2})?)?\z"
 )
+_REMEDY = ": correct the cell, or download the file again"
 # A pound sign survives re-encoding as up to three foreign characters: "£", "?", "Â£", ...
 _MONEY = r"\A[^0-9.,\s-]{0,3}\s*(-?[0-9].*)\z"
 
@@ -120,7 +121,9 @@ class Columns:
     def ranks(self, position: int) -> np.ndarray:
         """(n,) float: whole numbers from 1, NaN where the cell is empty."""
         numbers = self.counts(position)
-        self._refuse(position, (numbers < 1) | (numbers % 1 != 0), "is not a rank (1, 2, 3, ...)")
+        self._refuse(
+            position, (numbers < 1) | (numbers % 1 != 0), f"is not a rank (1, 2, 3, ...){_REMEDY}"
+        )
         return numbers
 
     def scores(self, position: int) -> np.ndarray:
@@ -133,12 +136,12 @@ class Columns:
 
     def _not_negative(self, position: int, kind: str, texts: pa.StringArray) -> np.ndarray:
         numbers = self._numbers(position, kind, texts)
-        self._refuse(position, numbers < 0, f"is negative, {kind} is not")
+        self._refuse(position, numbers < 0, f"is negative, {kind} is not{_REMEDY}")
         return numbers
 
     def _numbers(self, position: int, kind: str, texts: pa.StringArray) -> np.ndarray:
         good = pc.match_substring_regex(texts, _NUMBER_OR_NOTHING)
-        self._refuse(position, ~good.to_numpy(zero_copy_only=False), f"is not {kind}")
+        self._refuse(position, ~good.to_numpy(zero_copy_only=False), f"is not {kind}{_REMEDY}")
         bare = pc.replace_substring(texts, ",", "")
         held = pc.if_else(pc.equal(bare, ""), None, bare)
         return held.cast(pa.float64()).to_numpy(zero_copy_only=False)

@@ -76,7 +76,7 @@ CASES = {
     "text in a count": (
         CENSUS,
         replace(f",{official.BAD[2]},{official.VERY_BAD[2]}\n", f",n/a,{official.VERY_BAD[2]}\n"),
-        r"""QS302EW\.csv, line 13, column "Bad health": 'n/a' is not a count""",
+        r"""QS302EW\.csv, line 13, column "Bad health": 'n/a' is not a count: correct the cell""",
     ),
     "a negative count": (
         CENSUS,
