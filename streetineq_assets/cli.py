@@ -86,7 +86,7 @@ def export_model(
     root: Root = Path("data"),
 ) -> None:
     """Write a pair's networks, what they were trained on, and a model card into one file."""
-    from streetineq_assets.models.bundle import export_bundle
+    from streetineq_assets.models.bundles.bundle import export_bundle
     from streetineq_assets.predictions.lineage import evaluation_of
 
     with _one_message():
@@ -108,7 +108,7 @@ def import_model(
     root: Root = Path("data"),
 ) -> None:
     """Check a bundle and put it where study.toml can name it, below inputs/models."""
-    from streetineq_assets.models.bundle import import_bundle
+    from streetineq_assets.models.bundles.bundle import import_bundle
 
     with _one_message():
         typer.echo(f"imported as {import_bundle(file, DataStore(root))}")
@@ -122,8 +122,8 @@ def predict_with_model(
     root: Root = Path("data"),
 ) -> None:
     """Predict the decile of each of a city's locations from its codes alone."""
-    from streetineq_assets.models.bundle import open_bundle, predict
-    from streetineq_assets.models.inputs import open_codes
+    from streetineq_assets.models.bundles.bundle import open_bundle, predict
+    from streetineq_assets.models.dataset import open_codes
 
     with _one_message():
         if not target.parent.is_dir():

@@ -1,11 +1,14 @@
-"""What a step found out about its own output: figures, checks, tables, notes.
+"""What a step reports beside its files: values, checks, small tables, notes; and its record.
 
-What belongs here: plain dataclasses that domain code fills and that survive in a manifest as JSON,
-so that a skipped step can report them again. What does not: how the UI shows them (`resources`).
+Plain dataclasses that domain code fills and that survive in a manifest as JSON, so that a skipped
+step can report them again. How the UI shows them is `resources`' matter.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from pydantic import BaseModel
 
 Scalar = int | float | str | bool | None
 
@@ -18,7 +21,36 @@ class Check:
     passed: bool
     description: str
     blocking: bool = False
-    figures: dict[str, Scalar] = field(default_factory=dict)
+    values: dict[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CheckSpec:
+    """A check that an asset declares: what holds when it passes, and whether a failure blocks."""
+
+    name: str
+    description: str
+    blocking: bool = False
+
+    def result(self, passed: bool, text: str, **values: Scalar) -> Check:
+        """What came of it.
+
+        Args:
+            text: one sentence; of a failure the value, the limit, the consequence and the remedy.
+            values: single numbers behind it.
+        """
+        return Check(self.name, bool(passed), text, self.blocking, values)
+
+
+@dataclass(frozen=True)
+class Unavailable:
+    """Why something cannot be made, and which file, setting or asset would change that."""
+
+    wanted: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.reason}; wanted: {self.wanted}"
 
 
 @dataclass
@@ -26,24 +58,49 @@ class Findings:
     """What a step reports beside its files.
 
     Attributes:
-        figures: single values; numbers become time series in the UI.
+        values: single values; numbers become time series in the UI.
         checks: one entry for every check that the asset declares.
         tables: small tables, each a list of rows with the same keys.
         notes: Markdown texts.
+        unavailable: set where the artefact's tables are empty for want of an input.
+        record: what later steps need to know, typed by the step that makes it; the UI's labels
+            are nobody's interface.
+        n_rows: of the main table, where that is not a Parquet file.
         digest: the content's digest, for files whose bytes carry the time of day; else None.
     """
 
-    figures: dict[str, Scalar] = field(default_factory=dict)
+    values: dict[str, Scalar] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
     tables: dict[str, list[dict[str, Scalar]]] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    unavailable: Unavailable | None = None
+    record: BaseModel | None = None
+    n_rows: int | None = None
     digest: str | None = None
 
     def summary(self) -> dict[str, Any]:
-        """The findings as JSON-able values."""
-        return asdict(self)
+        """What the UI shows, as JSON-able values."""
+        shown = ("values", "checks", "tables", "notes", "n_rows")
+        return {name: value for name, value in asdict(self).items() if name in shown}
 
     @classmethod
-    def from_summary(cls, summary: dict[str, Any]) -> "Findings":
-        """The findings that a manifest kept."""
-        return cls(**{**summary, "checks": [Check(**check) for check in summary["checks"]]})
+    def from_summary(
+        cls, summary: dict[str, Any], unavailable: Unavailable | None = None
+    ) -> "Findings":
+        """The findings that a manifest kept, without the record."""
+        checks = [Check(**check) for check in summary.get("checks", [])]
+        return cls(**{**summary, "checks": checks}, unavailable=unavailable)
+
+
+AVAILABLE = CheckSpec("available", "All inputs are there.")
+
+
+def unavailable_findings(why: Unavailable, specs: Iterable[CheckSpec]) -> Findings:
+    """Of an artefact with empty tables: nothing fails but the check `available`, a warning.
+
+    Args:
+        specs: the checks that the asset declares.
+    """
+    text = f"unavailable: {why}; the tables are empty"
+    checks = [spec.result(spec.name != AVAILABLE.name, text) for spec in specs]
+    return Findings(checks=checks, unavailable=why)

@@ -1,7 +1,7 @@
 """The Dagster resources, and the one way in which an asset publishes.
 
-What belongs here: the study with its store, the accelerator, the DuckDB engine, and the translation
-of a step's findings into Dagster's events. What does not: any rule of the domain, and any path.
+The study with its store, the accelerator, the DuckDB engine, and the translation of a step's
+findings into Dagster's events.
 
 Assets write files through the store and return no values; there is no IO manager. The content's
 hash is then known when the result is returned, and tables and gigabytes go the same way.
@@ -15,20 +15,25 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 from dagster_duckdb import DuckDBResource
+from pydantic import Field
 
 from streetineq_assets.devices import Device, DeviceRequest, lease
 from streetineq_assets.errors import StreetineqError
-from streetineq_assets.figures import INLINE_LIMIT_BYTES
-from streetineq_assets.findings import Check, Findings, Scalar
-from streetineq_assets.store import DataStore, Manifest, Recipe
+from streetineq_assets.findings import Check, CheckSpec, Findings, Scalar
+from streetineq_assets.manifests import Manifest, Recipe
+from streetineq_assets.plotting import INLINE_LIMIT_BYTES
+from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study, load_study
+from streetineq_assets.tables import described
 
 SYNTHETIC_NOTE = "**Synthetic input.** Neither the areas nor the images are real."
 Make = Callable[[Path], Findings]
@@ -87,15 +92,16 @@ class StudyResource(dg.ConfigurableResource):
         """
         manifest = None if again else self.store.current(asset, partition, recipe)
         if manifest:
-            return Publication(manifest, Findings.from_summary(manifest.summary), 0.0, skipped=True)
+            findings = Findings.from_summary(manifest.summary, manifest.unavailable)
+            return Publication(manifest, findings, 0.0, skipped=True)
         found: list[Findings] = []
 
-        def write(folder: Path) -> dict[str, Any]:
+        def write(folder: Path) -> Findings:
             findings = make(folder)
             if any(check.blocking and not check.passed for check in findings.checks):
                 raise ChecksFailedError(findings)
             found.append(findings)
-            return findings.summary()
+            return findings
 
         started = time.perf_counter()
         manifest = self.store.publish(asset, partition, recipe, write)
@@ -108,8 +114,7 @@ class StudyResource(dg.ConfigurableResource):
         *,
         inputs: Mapping[str, str] | None = None,
         config: Mapping[str, Any] | None = None,
-        columns: Mapping[str, str] | None = None,
-        again: bool = False,
+        columns: pa.Schema | None = None,
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
         """Publish the asset of `context` and report it: the body of every asset ends here.
 
@@ -117,8 +122,7 @@ class StudyResource(dg.ConfigurableResource):
             make: writes the files into the folder that it is given, and says what it found.
             inputs: name to digest of each slice that `make` reads.
             config: every setting that changes the content.
-            columns: description and unit of each column of the asset's main table.
-            again: make it even though its recipe did not change.
+            columns: schema of the asset's main table.
         """
         asset = context.asset_key.to_user_string()
         partition = context.partition_key if context.has_partition_key else None
@@ -129,13 +133,16 @@ class StudyResource(dg.ConfigurableResource):
         )
         self._log_reason(context, asset, partition, recipe)
         try:
-            publication = self.publish(asset, partition, recipe, make, again=again)
+            publication = self.publish(asset, partition, recipe, make)
         except ChecksFailedError as failed:
             yield from check_results(asset, failed.findings.checks)
             raise dg.Failure(
-                f"{failed}. Nothing was published; the last good {asset} stays.",
+                f"{failed}. Nothing was published; the previous {asset} is unchanged.",
                 allow_retries=False,
             ) from failed
+        if publication.skipped:
+            since = publication.manifest.published_at
+            context.log.info(f"unchanged since {since:%Y-%m-%d %H:%M} UTC: nothing was made")
         yield dg.MaterializeResult(
             metadata=self.metadata(publication, columns),
             data_version=dg.DataVersion(publication.manifest.digest),
@@ -143,23 +150,27 @@ class StudyResource(dg.ConfigurableResource):
         )
 
     def metadata(
-        self, publication: Publication, columns: Mapping[str, str] | None = None
+        self, publication: Publication, columns: pa.Schema | None = None
     ) -> dict[str, Any]:
         """Everything that the UI shows of an artefact."""
         manifest, findings = publication.manifest, publication.findings
-        folder = self.store.folder(manifest.asset, manifest.partition) / manifest.generation
-        shown: dict[str, Any] = _figures(findings.figures)
+        folder = self.store.path_of(manifest)
+        shown: dict[str, Any] = {"skipped": publication.skipped}
+        if findings.unavailable:
+            shown |= {"status": "unavailable"} | asdict(findings.unavailable)
+        shown |= _values(findings.values)
         shown |= {name: _table(rows) for name, rows in findings.tables.items() if rows}
         shown |= {name: dg.MetadataValue.md(text) for name, text in findings.notes.items()}
         shown |= _plots(folder, manifest)
-        shown |= _main_table(folder / f"{manifest.asset}.parquet", manifest, columns or {})
+        shown |= _rows(folder, manifest, findings)
+        if columns:
+            shown["dagster/column_schema"] = column_schema(columns)
         if self.study.synthetic:
             shown["synthetic"] = dg.MetadataValue.md(SYNTHETIC_NOTE)
         return shown | {
             "folder": dg.MetadataValue.path(str(folder)),
             "bytes": manifest.size_bytes,
             "seconds": round(publication.seconds, 3),
-            "skipped": publication.skipped,
             "inputs": dg.MetadataValue.json(manifest.recipe.inputs),
             "config": dg.MetadataValue.json(manifest.recipe.config),
             "library_versions": dg.MetadataValue.json(manifest.library_versions),
@@ -170,29 +181,51 @@ class StudyResource(dg.ConfigurableResource):
     ) -> None:
         before = self.store.manifest(asset, partition)
         if before and before.key != recipe.key:
-            context.log.info(f"made again, changed: {', '.join(recipe.difference(before.recipe))}")
+            changed = ", ".join(recipe.difference(before.recipe))
+            context.log.info(f"to be made again, changed: {changed}")
+
+
+class DeviceKind(StrEnum):
+    """Which device a step asks for."""
+
+    auto = "auto"
+    gpu = "gpu"
+    cpu = "cpu"
 
 
 class GpuResource(dg.ConfigurableResource):
-    """The accelerator that a step asks for; see `devices.DeviceRequest` for the fields.
+    """The accelerator that a step asks for."""
 
-    `mixed_precision` is that of training and changes no codes: `encoder.mixed_precision` in
-    study.toml is that of codes, which must be the same in all of a study's runs.
-    """
-
-    kind: str = "auto"
-    gpus: int = 1
-    mixed_precision: bool = False
-    threads: int = 0
-    logical_cpus: int = 1
-    wait_s: float = 0.0
+    kind: DeviceKind = Field(
+        DeviceKind.auto,
+        description="`auto` takes a free GPU, else the CPU; `gpu` fails without a GPU",
+    )
+    gpus: int = Field(
+        1, description="GPUs that one extraction spreads over; training always takes one"
+    )
+    mixed_precision: bool = Field(
+        False,
+        description="float16 arithmetic when training on a GPU. That of codes is "
+        "`encoder.mixed_precision` in study.toml, the same for all of a study's runs",
+    )
+    threads: int = Field(0, description="CPU threads of one operation; 0 leaves it to TensorFlow")
+    logical_cpus: int = Field(
+        1, description="logical devices that the CPU is split into, to try out several devices"
+    )
+    wait_s: float = Field(0.0, description="seconds to wait for a GPU before taking the CPU")
 
     @contextlib.contextmanager
-    def lease(self, context: dg.AssetExecutionContext) -> Generator[Device]:
-        """Hold a device; say in the run's log which, and warn when it is not the one asked for."""
+    def lease(
+        self, context: dg.AssetExecutionContext, *, most_gpus: int | None = None
+    ) -> Generator[Device]:
+        """Hold a device; log which, and warn when it is not the one asked for.
+
+        Args:
+            most_gpus: that the work can use; by default as many as the resource says.
+        """
         request = DeviceRequest(
-            kind=self.kind,
-            gpus=self.gpus,
+            kind=self.kind.value,
+            gpus=self.gpus if most_gpus is None else min(self.gpus, most_gpus),
             mixed_precision=self.mixed_precision,
             threads=self.threads,
             logical_cpus=self.logical_cpus,
@@ -218,15 +251,6 @@ def duckdb_resource(store: DataStore, *, memory_limit: str = "4GB") -> DuckDBRes
 
 
 # -- defining assets -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class CheckSpec:
-    """A check that an asset reports: blocking, or a warning."""
-
-    name: str
-    description: str
-    blocking: bool = False
 
 
 def define_asset(
@@ -277,7 +301,7 @@ def check_results(asset: str, checks: Iterable[Check]) -> Iterator[dg.AssetCheck
                 dg.AssetCheckSeverity.ERROR if check.blocking else dg.AssetCheckSeverity.WARN
             ),
             description=check.description,
-            metadata=_figures(check.figures),
+            metadata=_values(check.values),
         )
 
 
@@ -297,13 +321,35 @@ def _explained(compute: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[
 # -- metadata ------------------------------------------------------------------------------------
 
 
-def _figures(figures: Mapping[str, Scalar]) -> dict[str, Any]:
-    """Scalars as they are; what is not a number has no place in a time series."""
+def column_schema(columns: pa.Schema) -> dg.TableSchema:
+    """The UI's form of a table's columns: type, meaning with unit, and whether values may miss."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                field.name,
+                type=str(field.type),
+                description=text,
+                constraints=dg.TableColumnConstraints(nullable=field.nullable),
+            )
+            for field, text in described(columns)
+        ]
+    )
+
+
+def _values(values: Mapping[str, Scalar]) -> dict[str, Any]:
+    """Scalars, rounded; what is not a number has no place in a time series."""
     return {
-        name: value
-        for name, value in figures.items()
+        name: _rounded(value)
+        for name, value in values.items()
         if value is not None and not (isinstance(value, float) and math.isnan(value))
     }
+
+
+def _rounded(value: Scalar) -> Scalar:
+    """A float to three digits, or to units where it has more before the point."""
+    if not isinstance(value, float) or not math.isfinite(value):
+        return value
+    return round(value) if abs(value) >= 1000 else float(f"{value:.3g}")
 
 
 def _table(rows: list[dict[str, Scalar]]) -> dg.TableMetadataValue:
@@ -320,7 +366,10 @@ def _table(rows: list[dict[str, Scalar]]) -> dg.TableMetadataValue:
 
 
 def _plain(row: Mapping[str, Scalar]) -> dict[str, Any]:
-    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else _rounded(value)
+        for name, value in row.items()
+    }
 
 
 def _plots(folder: Path, manifest: Manifest) -> dict[str, Any]:
@@ -335,20 +384,12 @@ def _plots(folder: Path, manifest: Manifest) -> dict[str, Any]:
     return shown
 
 
-def _main_table(path: Path, manifest: Manifest, columns: Mapping[str, str]) -> dict[str, Any]:
-    """Row count and column schema of the table named after the asset, where there is one."""
-    if path.name not in manifest.files:
-        return {}
-    import pyarrow.parquet as pq
+def _rows(folder: Path, manifest: Manifest, findings: Findings) -> dict[str, Any]:
+    """Row count of the main table: as found, or of the Parquet file named after the asset."""
+    rows, name = findings.n_rows, f"{manifest.asset}.parquet"
+    if rows is None and name in manifest.files:
+        import pyarrow.parquet as pq
 
-    schema, rows = pq.read_schema(path), pq.read_metadata(path).num_rows
+        rows = pq.read_metadata(folder / name).num_rows
     count = "dagster/partition_row_count" if manifest.partition else "dagster/row_count"
-    described = [
-        dg.TableColumn(
-            field.name,
-            type=str(field.type).removeprefix("large_"),
-            description=columns.get(field.name),
-        )
-        for field in schema
-    ]
-    return {count: rows, "dagster/column_schema": dg.TableSchema(columns=described)}
+    return {} if rows is None else {count: rows}

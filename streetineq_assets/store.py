@@ -1,7 +1,6 @@
-"""Where each artefact lies, how it is published, and what its manifest says.
+"""Where each artefact lies, and how it is published and opened.
 
-What belongs here: every path below a study's root, atomic publishing, manifests and their checks,
-content digests. What does not: what the files contain, and anything of Dagster.
+Every path below a study's root is made here.
 
 An artefact is one folder, `assets/<asset>[/<partition>]`, with a `manifest.json`. An artefact of
 one file keeps a stable file name and is replaced in one move. An artefact of several files is
@@ -20,21 +19,24 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Mapping
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import TYPE_CHECKING
 
 from streetineq_assets.digests import digest_file
 from streetineq_assets.errors import StoreError, clear_disk_errors
+from streetineq_assets.findings import Findings
+from streetineq_assets.manifests import (
+    FileEntry,
+    Manifest,
+    Recipe,
+    library_versions,
+    read_manifest,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = 1
 INPUT_FOLDERS = (
     "census_2011",
     "iod_2015",
@@ -49,63 +51,6 @@ _KEY = re.compile(r"^[a-z0-9_]+(/[a-z0-9_]+)?$")
 _MANIFEST = "manifest.json"
 _STAGING = ".staging-"
 _STALE_AFTER_S = 7 * 24 * 3600  # longer than any artefact takes to make
-_LIBRARIES = ("dagster", "tensorflow", "keras", "h5py", "pandas", "numpy", "duckdb", "pyarrow")
-
-
-class Recipe(BaseModel):
-    """All that decides an artefact's content; its key decides whether to make it again.
-
-    `inputs` maps a name to the digest of the slice that was read, not of the file it came from.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    code_version: str
-    inputs: dict[str, str] = Field(default_factory=dict)
-    config: dict[str, Any] = Field(default_factory=dict)
-
-    @property
-    def key(self) -> str:
-        """sha256 of the recipe in canonical JSON."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
-
-    def difference(self, other: "Recipe") -> list[str]:
-        """Names of the parts that differ, such as `inputs.labels` or `config.profile`."""
-        changed = [] if self.code_version == other.code_version else ["code_version"]
-        for part in ("inputs", "config"):
-            mine, theirs = getattr(self, part), getattr(other, part)
-            names = sorted(mine.keys() | theirs.keys())
-            changed += [f"{part}.{n}" for n in names if mine.get(n) != theirs.get(n)]
-        return changed
-
-
-class FileEntry(BaseModel):
-    """One file of an artefact."""
-
-    sha256: str
-    bytes: int
-
-
-class Manifest(BaseModel):
-    """What one published artefact is, and what it was made of."""
-
-    schema_version: int = SCHEMA_VERSION
-    asset: str
-    partition: str | None
-    recipe: Recipe
-    key: str
-    digest: str
-    generation: str
-    files: dict[str, FileEntry]
-    summary: dict[str, Any]
-    library_versions: dict[str, str]
-    published_at: dt.datetime
-
-    @property
-    def size_bytes(self) -> int:
-        """All files together."""
-        return sum(entry.bytes for entry in self.files.values())
 
 
 class DataStore:
@@ -152,19 +97,19 @@ class DataStore:
                 raise StoreError(f"{name!r} is not the name of an asset or partition")
         return self.root / "assets" / asset / (partition or "")
 
-    def files_of(self, asset: str, suffix: str) -> list[Path]:
-        """Every published file of an asset with this suffix, over all partitions, sorted."""
-        found = []
-        for manifest_file in sorted((self.root / "assets" / asset).rglob(_MANIFEST)):
-            manifest = _read_manifest(manifest_file)
-            if manifest:
-                base = manifest_file.parent / manifest.generation
-                found += [base / n for n in sorted(manifest.files) if n.endswith(suffix)]
-        return found
+    def path_of(self, manifest: Manifest) -> Path:
+        """The folder in which the files lie that a manifest names."""
+        return self.folder(manifest.asset, manifest.partition) / manifest.generation
+
+    def manifests(self, asset: str, city: str = "") -> list[Manifest]:
+        """What is published of an asset, over all partitions or one city's, by partition."""
+        base = self.root / "assets" / asset
+        found = [read_manifest(path) for path in sorted((base / city).rglob(_MANIFEST))]
+        return [manifest for manifest in found if manifest]
 
     def manifest(self, asset: str, partition: str | None = None) -> Manifest | None:
         """The manifest as it stands; the files are not looked at."""
-        return _read_manifest(self.folder(asset, partition) / _MANIFEST)
+        return read_manifest(self.folder(asset, partition) / _MANIFEST)
 
     def current(self, asset: str, partition: str | None, recipe: Recipe) -> Manifest | None:
         """The manifest, when it was made by this very recipe and its files still match it."""
@@ -180,7 +125,7 @@ class DataStore:
             return manifest
         folder = self.folder(asset, partition)
         for draft in sorted(folder.glob(f"{_STAGING}*.json")):
-            newer = _read_manifest(draft)
+            newer = read_manifest(draft)
             if newer and not self.damage(newer):
                 _name_manifest(draft, folder)
                 return newer
@@ -188,7 +133,7 @@ class DataStore:
 
     def damage(self, manifest: Manifest) -> str | None:
         """What does not match the manifest, in words; None when all does."""
-        base = self.folder(manifest.asset, manifest.partition) / manifest.generation
+        base = self.path_of(manifest)
         for name, entry in manifest.files.items():
             path = base / name
             if not path.is_file():
@@ -203,13 +148,13 @@ class DataStore:
         Raises:
             StoreError: nothing was published, or its files no longer match its manifest.
         """
-        folder = self.folder(asset, partition)
         manifest = self.intact(asset, partition)
         if manifest:
-            return Artefact(folder / manifest.generation, manifest)
+            return Artefact(self.path_of(manifest), manifest)
         label = f"{asset}[{partition}]" if partition else asset
         published = self.manifest(asset, partition)
         if published is None:
+            folder = self.folder(asset, partition)
             raise StoreError(f"{label} is not there ({folder}): materialise {label} first")
         raise StoreError(f"{self.damage(published)}: materialise {label} again")
 
@@ -218,15 +163,15 @@ class DataStore:
         asset: str,
         partition: str | None,
         recipe: Recipe,
-        write: Callable[[Path], Mapping[str, Any]],
+        write: Callable[[Path], Findings],
     ) -> Manifest:
         """Write an artefact and put it in the place of the old one.
 
         Args:
-            write: fills the folder that it is given with files (flat, at least one) and returns a
-                JSON-able summary, kept so that a skip can report it again. Its `digest`, when set,
-                stands for the content: for formats whose bytes carry the time of day. By default
-                the content's digest is made of the files' sha256.
+            write: fills the folder that it is given with files (flat, at least one) and returns
+                what it found, kept so that a skip can report it again. The findings' `digest`, when
+                set, stands for the content: for formats whose bytes carry the time of day. By
+                default the content's digest is made of the files' sha256.
 
         Raises:
             StoreError: the disk is full; the old artefact stays.
@@ -238,17 +183,19 @@ class DataStore:
         staging.mkdir()
         try:
             with clear_disk_errors(folder):
-                summary = dict(write(staging))
+                findings = write(staging)
                 files = _seal(staging)
                 manifest = Manifest(
                     asset=asset,
                     partition=partition,
                     recipe=recipe,
                     key=recipe.key,
-                    digest=summary.get("digest") or _digest_of(files),
+                    digest=findings.digest or _digest_of(files),
                     generation="" if len(files) == 1 else uuid.uuid4().hex[:12],
                     files=files,
-                    summary=summary,
+                    unavailable=findings.unavailable,
+                    record=findings.record.model_dump(mode="json") if findings.record else {},
+                    summary=findings.summary(),
                     library_versions=library_versions(),
                     published_at=dt.datetime.now(dt.UTC),
                 )
@@ -303,24 +250,7 @@ class Artefact:
         return pd.read_parquet(self.file(name or f"{self.manifest.asset}.parquet"), columns=columns)
 
 
-@cache
-def library_versions() -> dict[str, str]:
-    """Versions of the libraries that shape results; recorded in manifests, never compared."""
-    found = {}
-    for name in _LIBRARIES:
-        with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
-
-
 # -- the moves of publishing ---------------------------------------------------------------------
-
-
-def _read_manifest(path: Path) -> Manifest | None:
-    try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValidationError):
-        return None
 
 
 def _seal(staging: Path) -> dict[str, FileEntry]:

@@ -8,7 +8,7 @@ Loading reads one file and imports no heavy library, since every process of the 
 import datetime as dt
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -33,6 +33,33 @@ OUTCOME_KEYS: tuple[str, ...] = get_args(OutcomeKey)
 ProfileName = Literal["recommended", "suel2019"]
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # it becomes part of paths
 AuthorityCode = Annotated[str, Field(pattern=r"^[EWSN]\d{8}$")]
+
+
+class Pair(NamedTuple):
+    """A city and an outcome: what one set of networks is trained on, and a partition key."""
+
+    city: str
+    outcome: str
+
+    @classmethod
+    def parse(cls, key: str) -> "Pair":
+        """The pair of a partition key, `london/crime`.
+
+        Raises:
+            StudyError: the key has not this form.
+        """
+        parts = key.split("/")
+        if len(parts) != 2 or not all(parts):
+            raise StudyError(f"{key!r} is no pair: expected <city>/<outcome>, such as london/crime")
+        return cls(*parts)
+
+    @property
+    def key(self) -> str:
+        """The partition key, `london/crime`."""
+        return f"{self.city}/{self.outcome}"
+
+    def __str__(self) -> str:
+        return self.key
 
 
 class Settings(BaseModel):
@@ -229,9 +256,9 @@ class Study(Settings):
         return self
 
     @property
-    def pairs(self) -> tuple[tuple[str, str], ...]:
-        """Every (city, outcome) that the study trains, heaviest city first."""
-        return tuple((city, o) for city in self.by_weight for o in self.cities[city].outcomes)
+    def pairs(self) -> tuple[Pair, ...]:
+        """Every pair that the study trains, heaviest city first."""
+        return tuple(Pair(city, o) for city in self.by_weight for o in self.cities[city].outcomes)
 
     @property
     def by_weight(self) -> tuple[str, ...]:

@@ -10,10 +10,11 @@ import pytest
 
 from streetineq_assets.codes.reuse import changed_buckets
 from streetineq_assets.definitions import build_definitions
+from streetineq_assets.findings import Findings
 from streetineq_assets.images.catalogue import listing_inputs, slice_digest
+from streetineq_assets.manifests import Recipe
 from streetineq_assets.partitions import bucket_keys
 from streetineq_assets.resources import StudyResource
-from streetineq_assets.store import Recipe
 from streetineq_tests.test_study import MINIMAL, write
 
 BUCKETS = 30
@@ -82,7 +83,7 @@ def list_city(study, sizes):
 
     def make(folder):
         frame.to_parquet(folder / "street_images.parquet", index=False)
-        return {}
+        return Findings()
 
     inputs = listing_inputs(study.store, "alpha")
     study.store.publish("street_images", "alpha", Recipe(code_version="1", inputs=inputs), make)
@@ -97,7 +98,7 @@ def encode(study, frame, keys):
 
         def make(folder):
             (folder / "image_codes.h5").write_bytes(b"codes")
-            return {}
+            return Findings()
 
         study.store.publish("image_codes", key, recipe, make)
 

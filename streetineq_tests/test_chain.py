@@ -66,7 +66,7 @@ def test_locations_are_accounted_for_at_every_step(chain):
         listed = truth.locations[truth.locations["city"] == city]["location_id"]
         images = store.open("street_images", city).table()
         assert set(images["location_id"]) == set(listed)
-        figures = store.manifest("hdf5_shards", city).summary["figures"]
+        figures = store.manifest("hdf5_shards", city).summary["values"]
         assert figures["listed"] == len(listed)
         accounted = figures["extracted"] + figures["rejected"] + figures["missing"]
         assert accounted == len(listed)
@@ -224,12 +224,12 @@ def test_a_city_without_images_is_unavailable_and_fails_nothing(chain, tmp_path)
         (root / f"inputs/locations/{city}.csv").unlink()
     assert all(result.success for result in run_chain(root).values())
     without = DataStore(root)
-    assert without.manifest("street_images", "northmere").summary["figures"]["status"] == (
+    assert without.manifest("street_images", "northmere").summary["values"]["status"] == (
         "unavailable"
     )
     for pair in PAIRS:
         assert without.open("lsoa_predictions", pair).table().empty
-        figures = without.manifest("trained_model", pair).summary["figures"]
+        figures = without.manifest("trained_model", pair).summary["values"]
         assert figures["status"] == "unavailable"
         assert "inputs/locations" in figures["wanted"]
     assert len(without.open("lsoa_labels").table()) > 0

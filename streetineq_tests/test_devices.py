@@ -238,7 +238,7 @@ def test_tensorflow_is_set_up_before_it_is_imported(tmp_path):
     script = """
         import os, sys
         from pathlib import Path
-        from streetineq_assets.devices import DeviceRequest, lease
+        from streetineq_assets.devices import (DeviceRequest, lease)
         assert "tensorflow" not in sys.modules
         with lease(DeviceRequest(kind="cpu", logical_cpus=2), Path(sys.argv[1])) as device:
             assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
@@ -253,7 +253,7 @@ def test_a_gpu_that_tensorflow_cannot_use_is_not_given(tmp_path, nvidia_smi):
     script = """
         import os, sys
         from pathlib import Path
-        from streetineq_assets.devices import DeviceRequest, lease
+        from streetineq_assets.devices import (DeviceRequest, lease)
         from streetineq_assets.errors import DeviceError
         try:
             with lease(DeviceRequest(kind="gpu"), Path(sys.argv[1])) as device:

@@ -57,7 +57,7 @@ def run(tmp_path, source):
             (folder / "picture.png").write_bytes(b"\x89PNG")
             ok = bool(frame["share"].le(1).all())
             return Findings(
-                figures={"mean_share": float(frame["share"].mean()), "undefined": float("nan")},
+                values={"mean_share": float(frame["share"].mean()), "undefined": float("nan")},
                 checks=[
                     Check("shares_in_range", ok, "a share above 1", blocking=True),
                     Check("expected_direction", passed=False, description="looks reversed"),

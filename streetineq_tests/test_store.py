@@ -16,7 +16,9 @@ import pytest
 from streetineq_assets import digests
 from streetineq_assets.digests import digest_file, digest_frame
 from streetineq_assets.errors import StoreError
-from streetineq_assets.store import DataStore, Recipe
+from streetineq_assets.findings import Findings
+from streetineq_assets.manifests import Recipe
+from streetineq_assets.store import DataStore
 
 RECIPE = Recipe(code_version="1", inputs={"labels": "abc"}, config={"seed": 1})
 
@@ -33,7 +35,7 @@ def two_files(text="first"):
     def write(folder):
         (folder / "a.txt").write_text(text)
         (folder / "b.txt").write_text(text)
-        return {}
+        return Findings()
 
     return write
 
@@ -218,13 +220,14 @@ def test_the_digest_of_a_slice_is_that_of_its_values():
 
 PUBLISH_FOR_EVER = """
     import sys
-    from streetineq_assets.store import DataStore, Recipe
+    from streetineq_assets.manifests import Recipe
+    from streetineq_assets.store import DataStore
     store = DataStore(sys.argv[1])
     def write(number):
         def fill(folder):
             for name in "abcd":
                 (folder / name).write_text(str(number) * 20000)
-            return {}
+            return Findings()
         return fill
     print("ready", flush=True)
     number = 0

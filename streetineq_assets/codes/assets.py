@@ -27,19 +27,18 @@ from streetineq_assets.codes.extraction import Pace, extract_bucket
 from streetineq_assets.codes.packing import pack_city
 from streetineq_assets.codes.reuse import changed_buckets, earlier_files, hand_over
 from streetineq_assets.digests import digest_frame
-from streetineq_assets.findings import Check, Findings
+from streetineq_assets.findings import Check, CheckSpec, Findings
 from streetineq_assets.images.catalogue import bucket_of, slice_digest
+from streetineq_assets.manifests import Recipe, library_versions
 from streetineq_assets.partitions import Partitions, bucket_keys, city_of
 from streetineq_assets.resources import (
     ChecksFailedError,
-    CheckSpec,
     GpuResource,
     Publication,
     StudyResource,
     check_results,
     define_asset,
 )
-from streetineq_assets.store import Recipe, library_versions
 
 GROUP = "codes"
 BUCKETS_PER_RUN = 8
@@ -229,8 +228,8 @@ def _publish_bucket(
             report=lambda line: context.log.info(f"{key}: {line}"),
         )
         # The device's `mixed_precision` is that of training: the encoder has the last word.
-        findings.figures |= {"buckets": buckets} | device_report()
-        findings.figures |= loaded.identity | loaded.figures
+        findings.values |= {"buckets": buckets} | device_report()
+        findings.values |= loaded.identity | loaded.values
         findings.checks.append(weights_check(loaded, study.study.encoder))
         return findings
 
@@ -265,7 +264,7 @@ def _recipe(
 
 def _has_rejections(study: StudyResource, key: str) -> bool:
     manifest = study.store.manifest("image_codes", key)
-    return bool(manifest and manifest.summary["figures"]["rejected"])
+    return bool(manifest and manifest.summary["values"]["rejected"])
 
 
 def _attributes(study: StudyResource) -> dict[str, Any]:
@@ -276,7 +275,7 @@ def _attributes(study: StudyResource) -> dict[str, Any]:
 def _materialization(
     context: dg.AssetExecutionContext, study: StudyResource, key: str, publication: Publication
 ) -> dg.AssetMaterialization:
-    rows = {"dagster/partition_row_count": publication.findings.figures["extracted"]}
+    rows = {"dagster/partition_row_count": publication.findings.values["extracted"]}
     return dg.AssetMaterialization(
         context.asset_key,
         partition=key,
@@ -305,7 +304,7 @@ def _over_buckets(found: dict[str, Findings]) -> list[Check]:
                 not failed,
                 "; ".join(told) or f"{spec.description} ({len(results)} buckets)",
                 blocking=spec.blocking,
-                figures={"buckets": len(results), "failing_buckets": len(failed)},
+                values={"buckets": len(results), "failing_buckets": len(failed)},
             )
         )
     return checks

@@ -41,14 +41,14 @@ class Encoder:
             convertible to a float32 array; it may still be computing when it returns.
         batch_size: the one number of images that `encode` takes, a multiple of four.
         identity: what decides the codes; two files with the same identity hold comparable codes.
-        figures: what loading it showed.
+        values: what loading it showed.
     """
 
     encode: Encode
     batch_size: int
     width: int
     identity: dict[str, Any]
-    figures: dict[str, Any]
+    values: dict[str, Any]
 
 
 def idle_encoder(settings: Settings) -> Encoder:

@@ -25,10 +25,9 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from streetineq_assets.codes.bucket import DAMAGE, Bucket, Contents, write_bucket
+from streetineq_assets.codes.bucket_file import DAMAGE, Bucket, Contents, write_bucket
 from streetineq_assets.codes.encoders import Encoder
-from streetineq_assets.codes.prefetch import prefetch
-from streetineq_assets.codes.reading import (
+from streetineq_assets.codes.image_loading import (
     GONE,
     MISSING,
     Hashes,
@@ -42,6 +41,7 @@ from streetineq_assets.errors import StoreError
 from streetineq_assets.findings import Check, Findings
 from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.images.checks import KEPT_SHARE
+from streetineq_assets.prefetch import prefetch
 
 _MERGE_ROWS = 256
 _REPORT_EVERY_S = 60.0

@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from streetineq_assets.codes.bucket import Bucket
-from streetineq_assets.codes.figures import code_statistics
-from streetineq_assets.codes.reading import MISSING, reasons_by_location
+from streetineq_assets.codes.bucket_file import Bucket
+from streetineq_assets.codes.feature_statistics import FeatureStatistics, storage_type
+from streetineq_assets.codes.image_loading import MISSING, reasons_by_location
+from streetineq_assets.codes.plots import code_statistics
 from streetineq_assets.codes.shards import shard_order
-from streetineq_assets.codes.statistics import FeatureStatistics, storage_type
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import clear_disk_errors
-from streetineq_assets.figures import save_png
 from streetineq_assets.findings import Check, Findings, Scalar
 from streetineq_assets.images.catalogue import VIEWS, bucket_of
+from streetineq_assets.plotting import save_png
 
 MAX_SHARED_IMAGES = 0.001
 # fc6 before its ReLU varies with every image; behind a ReLU many features may be 0 for a city.
@@ -284,7 +284,7 @@ def _shared_images(city: City, locations: pd.DataFrame) -> Check:
         share <= MAX_SHARED_IMAGES,
         f"{shared} of {len(hashes)} images occur in two LSOAs (at most {MAX_SHARED_IMAGES:.1%})",
         blocking=True,
-        figures={"shared_images": shared, "share": share},
+        values={"shared_images": shared, "share": share},
     )
 
 
@@ -304,7 +304,7 @@ def _feature_checks(statistics: FeatureStatistics, attributes: Mapping[str, Any]
             f"{dead} of {width} features have one value for all images "
             f"(at most {most:.0%} in layer {attributes['layer']})",
             blocking=True,
-            figures={"dead_units": dead},
+            values={"dead_units": dead},
         ),
     ]
     mean, sd = statistics.overall

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from streetineq_assets.codes.bucket import Bucket, Contents, write_bucket
+from streetineq_assets.codes.bucket_file import Bucket, Contents, write_bucket
 from streetineq_assets.images.catalogue import slice_digests
 from streetineq_assets.store import DataStore
 
@@ -30,7 +30,7 @@ def earlier_files(store: DataStore, key: str, buckets: int) -> dict[str, Path]:
         if manifest is None:
             continue
         own = manifest.partition == key
-        other_cut = manifest.summary["figures"]["buckets"] != buckets
+        other_cut = manifest.summary["values"]["buckets"] != buckets
         if (own or other_cut) and store.intact(_ASSET, manifest.partition):
             found[manifest.partition] = store.folder(_ASSET, manifest.partition) / f"{_ASSET}.h5"
     return found

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from streetineq_assets.predictions.evaluation import MIN_AREAS
-from streetineq_assets.reports.evidence import CityEvidence, PairEvidence, gather
-from streetineq_assets.reports.summary import Cell, Column, row
+from streetineq_assets.reports.comparison import Cell, Column, row
+from streetineq_assets.reports.results import CityEvidence, PairEvidence, gather
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
 

@@ -9,8 +9,8 @@ import dagster as dg
 from dagster_duckdb import DuckDBResource
 
 from streetineq_assets.errors import StoreError
-from streetineq_assets.findings import Findings
-from streetineq_assets.images import locations as join
+from streetineq_assets.findings import CheckSpec, Findings
+from streetineq_assets.images import location_areas as join
 from streetineq_assets.images.catalogue import (
     list_images,
     listing_digest,
@@ -19,7 +19,7 @@ from streetineq_assets.images.catalogue import (
 )
 from streetineq_assets.images.checks import listing_findings
 from streetineq_assets.partitions import Partitions
-from streetineq_assets.resources import CheckSpec, StudyResource, define_asset
+from streetineq_assets.resources import StudyResource, define_asset
 from streetineq_assets.store import Artefact, DataStore
 
 GROUP = "images"
@@ -72,8 +72,8 @@ def street_images(context: dg.AssetExecutionContext, study: StudyResource):
         )
         catalogue.write(folder)
         findings = listing_findings(catalogue, last and last.table())
-        if not findings.figures["listed"]:
-            findings.figures |= {"status": "unavailable", "wanted": str(listing_file(store, city))}
+        if not findings.values["listed"]:
+            findings.values |= {"status": "unavailable", "wanted": str(listing_file(store, city))}
         return findings
 
     yield from study.materialize(

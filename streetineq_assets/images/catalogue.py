@@ -24,12 +24,7 @@ import pandas as pd
 
 from streetineq_assets.digests import digest_file, digest_frame
 from streetineq_assets.errors import SourceError
-from streetineq_assets.images.archives import (
-    MAX_MEMBER_BYTES,
-    is_archive,
-    list_members,
-    printable,
-)
+from streetineq_assets.images.archives import MAX_MEMBER_BYTES, is_archive, list_members, printable
 from streetineq_assets.store import DataStore
 
 VIEWS = ("a", "b", "c", "d")

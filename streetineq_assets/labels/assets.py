@@ -11,17 +11,18 @@ import dagster as dg
 import pandas as pd
 from dagster_duckdb import DuckDBResource
 
+from streetineq_assets import geography
 from streetineq_assets.digests import digest_file, digest_frame
-from streetineq_assets.figures import save_png
-from streetineq_assets.findings import Findings, Scalar
-from streetineq_assets.labels import boundaries, figures, postcodes
+from streetineq_assets.findings import CheckSpec, Findings, Scalar
+from streetineq_assets.labels import plots, postcodes
 from streetineq_assets.labels.checks import label_checks, postcode_checks
-from streetineq_assets.labels.readings import Reading
+from streetineq_assets.labels.formats.base import Reading
+from streetineq_assets.labels.labelling import COLUMNS, LabelTables, build_tables
 from streetineq_assets.labels.sources import Sources, find_sources, read_sources
-from streetineq_assets.labels.tables import COLUMNS, LabelTables, build_tables
 from streetineq_assets.labels.vintages import CHANGES, count_changes, read_links
 from streetineq_assets.partitions import Partitions
-from streetineq_assets.resources import CheckSpec, StudyResource, define_asset
+from streetineq_assets.plotting import save_png
+from streetineq_assets.resources import StudyResource, define_asset
 from streetineq_assets.study import Study
 
 GROUP = "labels"
@@ -76,7 +77,7 @@ def postcode_lsoa(context: dg.AssetExecutionContext, study: StudyResource, duckd
             areas = postcodes.city_areas(connection, table)
             postcodes.refuse_no_area(areas, directory, authorities)
             return Findings(
-                figures=postcodes.summarise(connection, table, study.study.date),
+                values=postcodes.summarise(connection, table, study.study.date),
                 checks=postcode_checks(connection, table, areas, study.study),
                 tables={"files": [_sized(path) for path in directory.files]},
             )
@@ -102,7 +103,7 @@ def lsoa_labels(context: dg.AssetExecutionContext, study: StudyResource, duckdb:
     published = study.store.open("postcode_lsoa")
     with duckdb.get_connection() as connection:
         areas = postcodes.city_areas(connection, published.file("postcode_lsoa.parquet"))
-    outlines = boundaries.find_boundaries(study.store.inputs(boundaries.FOLDER))
+    outlines = geography.find_boundaries(study.store.inputs(geography.BOUNDARIES_FOLDER))
 
     def make(folder: Path) -> Findings:
         readings = read_sources(sources)
@@ -110,7 +111,7 @@ def lsoa_labels(context: dg.AssetExecutionContext, study: StudyResource, duckdb:
         tables.write(folder)
         _draw(tables.labels, tables.edges, outlines, study.study, folder)
         return Findings(
-            figures=_figures(tables, sources, readings),
+            values=_figures(tables, sources, readings),
             checks=label_checks(tables, readings, sources.recognised, areas, study.study),
             tables={
                 "availability": _records(tables.availability),
@@ -214,15 +215,15 @@ def _settings(study: Study) -> dict[str, object]:
 def _draw(
     labels: pd.DataFrame, edges: pd.DataFrame, outlines: Path | None, study: Study, folder: Path
 ) -> None:
-    areas = boundaries.read_boundaries(outlines) if outlines else None
+    areas = geography.read_boundaries(outlines) if outlines else None
     for city, here in labels.groupby("city"):
         title = study.cities[city].title
         bounds = edges[edges["city"] == city]
-        distributions = figures.value_distributions(here, bounds, title)
+        distributions = plots.value_distributions(here, bounds, title)
         save_png(distributions, folder / f"distributions_{city}.png")
-        save_png(figures.correlation_matrix(here, title), folder / f"correlations_{city}.png")
+        save_png(plots.correlation_matrix(here, title), folder / f"correlations_{city}.png")
         if areas is not None and areas["lsoa11"].isin(here["lsoa11"]).any():
-            save_png(figures.decile_maps(here, areas, title), folder / f"deciles_{city}.png")
+            save_png(plots.decile_maps(here, areas, title), folder / f"deciles_{city}.png")
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Scalar]]:

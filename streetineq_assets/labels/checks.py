@@ -12,9 +12,9 @@ import pandas as pd
 
 from streetineq_assets.findings import Check, Scalar
 from streetineq_assets.labels.deciles import N_DECILES
+from streetineq_assets.labels.formats.base import Reading, Recognised
+from streetineq_assets.labels.labelling import LabelTables
 from streetineq_assets.labels.outcomes import DOMAINS, INDEX_OF_DEPRIVATION, OUTCOMES
-from streetineq_assets.labels.readings import Reading, Recognised
-from streetineq_assets.labels.tables import LabelTables
 from streetineq_assets.study import Study
 
 MATCHED = 0.99
@@ -70,7 +70,7 @@ def areas_as_published(areas: pd.DataFrame, study: Study) -> Check:
         if city.lsoas is not None and n != city.lsoas:
             wrong.append(f"{key} has {n:,} LSOAs, published are {city.lsoas:,}")
     text = "; ".join(wrong) or "every city has the published number of LSOAs"
-    return Check("areas_as_published", not wrong, text, figures=figures)
+    return Check("areas_as_published", not wrong, text, values=figures)
 
 
 # -- of the labels ---------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ def _deciles_even(edges: pd.DataFrame) -> Check:
     uneven = [f"{c}/{o} by {spread[c, o]}" for c, o in spread.index[spread > allowed]]
     text = f"ties make the deciles uneven: {', '.join(uneven)}" if uneven else "near-equal sizes"
     worst = int(spread.max()) if len(spread) else 0
-    return Check("deciles_even", not uneven, text, figures={"largest_difference": worst})
+    return Check("deciles_even", not uneven, text, values={"largest_difference": worst})
 
 
 def _directions(labels: pd.DataFrame, readings: Mapping[str, Reading]) -> Check:
@@ -143,7 +143,7 @@ def _directions(labels: pd.DataFrame, readings: Mapping[str, Reading]) -> Check:
             wrong.append(f"{outcome} in {city} ({r:+.2f})")
     text = f"opposite to what is expected, so a source may have its sign wrong: {', '.join(wrong)}"
     return Check(
-        name, not wrong, text if wrong else "every outcome points the expected way", figures=figures
+        name, not wrong, text if wrong else "every outcome points the expected way", values=figures
     )
 
 
@@ -156,7 +156,7 @@ def _areas_matched(labels: pd.DataFrame) -> Check:
         if share < MATCHED:
             low.append(f"{outcome} in {city}: {values.isna().sum():,} of {len(values):,}")
     text = f"areas without a value: {'; '.join(low)}" if low else "nearly all areas have values"
-    return Check("areas_matched", not low, text, figures=figures)
+    return Check("areas_matched", not low, text, values=figures)
 
 
 def _editions(files: Iterable[Recognised], study: Study) -> Check:
@@ -178,7 +178,7 @@ def _outcomes_available(availability: pd.DataFrame, study: Study) -> Check:
     named = [f"{city}/{outcome}" for city, outcome in missing.index]
     text = f"unavailable: {', '.join(named)}" if named else "all pairs of the study are available"
     figures: dict[str, Scalar] = {"available": len(asked) - len(missing), "asked": len(asked)}
-    return Check("outcomes_available", not named, text, figures=figures)
+    return Check("outcomes_available", not named, text, values=figures)
 
 
 def rank_correlation(a: pd.Series, b: pd.Series) -> float:
@@ -209,7 +209,7 @@ def _postcodes_placed(connection: duckdb.DuckDBPyConnection, postcodes: Path) ->
     share = placed / in_cities if in_cities else 0.0
     text = f"{placed:,} of the cities' {in_cities:,} postcodes have an LSOA"
     figures: dict[str, Scalar] = {"share": round(share, 4)}
-    return Check("postcodes_placed", share >= MATCHED, text, figures=figures)
+    return Check("postcodes_placed", share >= MATCHED, text, values=figures)
 
 
 def _cities_found(areas: pd.DataFrame, study: Study) -> Check:
@@ -222,4 +222,4 @@ def _areas_in_one_city(areas: pd.DataFrame) -> Check:
     split = areas[areas["n_elsewhere"] > 0]
     text = f"{len(split)} LSOAs have postcodes outside their city ({split['n_elsewhere'].sum()})"
     figures: dict[str, Scalar] = {"lsoas": len(split), "postcodes": int(split["n_elsewhere"].sum())}
-    return Check("areas_in_one_city", split.empty, text, figures=figures)
+    return Check("areas_in_one_city", split.empty, text, values=figures)

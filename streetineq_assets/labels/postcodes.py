@@ -26,8 +26,8 @@ import duckdb
 import pandas as pd
 
 from streetineq_assets.errors import SourceError, SourceMissingError
-from streetineq_assets.labels.columns import find_column, normalise
-from streetineq_assets.labels.files import DOCUMENTS, is_gzip, read_sheets
+from streetineq_assets.spreadsheets.columns import find_column, normalise
+from streetineq_assets.spreadsheets.sheets import DOCUMENTS, is_gzip, read_sheets
 
 FOLDER = "onspd"
 DIRECTORY = (

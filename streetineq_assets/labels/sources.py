@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from streetineq_assets import geography
 from streetineq_assets.errors import SourceError
-from streetineq_assets.labels import boundaries, deprivation, income, infuse, nomis
-from streetineq_assets.labels.files import DOCUMENTS, Sheet, other_separator, read_sheets
+from streetineq_assets.labels.formats import deprivation, income, infuse, nomis
+from streetineq_assets.labels.formats.base import Reading, Recognised
 from streetineq_assets.labels.outcomes import OUTCOMES
-from streetineq_assets.labels.readings import Reading, Recognised
 from streetineq_assets.labels.vintages import LOOKUP, find_links, read_links
+from streetineq_assets.spreadsheets.sheets import DOCUMENTS, Sheet, other_separator, read_sheets
 
 FOLDERS = ("census_2011", "iod_2015", "household_income")
 _FORMATS: tuple[ModuleType, ...] = (nomis, infuse, deprivation, income)
@@ -82,7 +83,7 @@ def find_sources(inputs: Path) -> Sources:
         else:
             recognised.append(found)
     try:
-        links = find_links(inputs / boundaries.FOLDER)
+        links = find_links(inputs / geography.BOUNDARIES_FOLDER)
     except SourceError as error:
         links = None
         problems.append(str(error))
@@ -169,7 +170,7 @@ def _without_links(recognised: list[Recognised], links: Path | None) -> Iterator
         if file.vintage == "2021" and links is None:
             yield (
                 f"{_described(file)} is on the LSOAs of 2021: to carry it to those of 2011, put "
-                f"the lookup {LOOKUP} into inputs/{boundaries.FOLDER}"
+                f"the lookup {LOOKUP} into inputs/{geography.BOUNDARIES_FOLDER}"
             )
 
 

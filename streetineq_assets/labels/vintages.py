@@ -23,8 +23,8 @@ from pathlib import Path
 import pandas as pd
 
 from streetineq_assets.errors import SourceError
-from streetineq_assets.labels.columns import LSOA_CODE, find_column, normalise, read_columns
-from streetineq_assets.labels.files import Sheet, read_sheets
+from streetineq_assets.spreadsheets.columns import LSOA_CODE, find_column, normalise, read_columns
+from streetineq_assets.spreadsheets.sheets import Sheet, read_sheets
 
 LOOKUP = (
     '"LSOA (2011) to LSOA (2021) to Local Authority District (2022) Exact Fit Lookup for EW" '

@@ -10,11 +10,11 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from streetineq_assets.findings import Findings
-from streetineq_assets.models import fold_tables, opening, pairs
-from streetineq_assets.models.findings import FOLD_CHECKS, TRAINING_CHECKS
+from streetineq_assets.findings import CheckSpec, Findings
+from streetineq_assets.models import city_folds, opening, pair_training
+from streetineq_assets.models.checks import FOLD_CHECKS, TRAINING_CHECKS
 from streetineq_assets.partitions import Partitions
-from streetineq_assets.resources import CheckSpec, GpuResource, StudyResource, define_asset
+from streetineq_assets.resources import GpuResource, StudyResource, define_asset
 
 GROUP = "models"
 FOLD_COLUMNS = {
@@ -41,10 +41,10 @@ def area_folds(context: dg.AssetExecutionContext, study: StudyResource):
     outcome to another. Beside it lie spatial blocks for the baselines, and the areas' centroids.
     """
     city = context.partition_key
-    sources = fold_tables.read_sources(study.store, study.study, city)
+    sources = city_folds.read_sources(study.store, study.study, city)
 
     def make(folder: Path) -> Findings:
-        return fold_tables.write_folds(sources, study.study, folder)
+        return city_folds.write_folds(sources, study.study, folder)
 
     yield from study.materialize(
         context,
@@ -84,7 +84,7 @@ def trained_model(
         make,
         inputs=job.inputs,
         config=job.config,
-        columns=pairs.SCORE_COLUMNS,
+        columns=pair_training.SCORE_COLUMNS,
         again=job.superseded,
     )
     job.clean()
@@ -103,7 +103,7 @@ def joint_model(context: dg.AssetExecutionContext, study: StudyResource, gpu: Gp
             return job.make_joint(folder, device, context.log.info)
 
     yield from study.materialize(
-        context, make, inputs=job.inputs, config=job.config, columns=pairs.JOINT_COLUMNS
+        context, make, inputs=job.inputs, config=job.config, columns=pair_training.JOINT_COLUMNS
     )
     job.clean()
 
@@ -142,7 +142,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             deps=["lsoa_labels", "locations", "hdf5_shards", "area_folds"],
             partitions_def=parts.city,
             pool="gpu",
-            code_version=pairs.TRAINING_VERSION,  # `trained_model` looks for this recipe
-            checks=[CheckSpec(name, *rest) for name, rest in pairs.JOINT_CHECKS.items()],
+            code_version=pair_training.TRAINING_VERSION,  # `trained_model` looks for this recipe
+            checks=[CheckSpec(name, *rest) for name, rest in pair_training.JOINT_CHECKS.items()],
         ),
     ]

@@ -21,8 +21,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from streetineq_assets.models.batches import Codes
 from streetineq_assets.models.folds import FoldTable, Split, split_rows
-from streetineq_assets.models.sampling import Codes
 
 BASELINES = ("constant", "coordinates", "image_count", "ridge", "coordinates_and_score")
 _COLUMNS = ["baseline", "scheme", "lsoa11", "fold", "score"]

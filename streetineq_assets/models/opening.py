@@ -12,15 +12,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from streetineq_assets.errors import StudyError, TrainingError
-from streetineq_assets.models.inputs import open_codes
-from streetineq_assets.models.other_cities import why_not
-from streetineq_assets.models.pairs import PairJob
-from streetineq_assets.models.together import (
-    Together,
-    read_cities,
-    read_together,
-    why_not_together,
-)
+from streetineq_assets.models.availability import why_not
+from streetineq_assets.models.dataset import open_codes
+from streetineq_assets.models.pair_training import PairJob
+from streetineq_assets.models.together import Together, read_cities, read_together, why_not_together
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Profile, Study, Training
 

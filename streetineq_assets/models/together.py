@@ -7,8 +7,8 @@ city. What does not: opening a pair (`opening`), and the joint networks themselv
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from streetineq_assets.models.inputs import CityInputs, Unavailable, read_inputs
-from streetineq_assets.models.other_cities import elsewhere, why_not
+from streetineq_assets.models.availability import elsewhere, why_not
+from streetineq_assets.models.dataset import CityInputs, Unavailable, read_inputs
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Profile, Study
 

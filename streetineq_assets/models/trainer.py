@@ -21,10 +21,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from streetineq_assets.devices import Device
+from streetineq_assets.models.batches import Batch, Codes
 from streetineq_assets.models.binomial import DECILES
 from streetineq_assets.models.heads import HEADS, log_likelihood
 from streetineq_assets.models.network import build_network, freeze_blocks
-from streetineq_assets.models.sampling import Batch, Codes
 from streetineq_assets.study import PROFILES, Profile
 
 _SCORE_ROWS = 256

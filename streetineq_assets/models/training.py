@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 from streetineq_assets.devices import Device
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import TrainingError
+from streetineq_assets.models.batches import require_window
 from streetineq_assets.models.binomial import DECILES
 from streetineq_assets.models.checkpoints import Checkpoints, FoldState
-from streetineq_assets.models.fold_run import (
+from streetineq_assets.models.dataset import Examples
+from streetineq_assets.models.fold_training import (
     HISTORY_COLUMNS,
     FoldRun,
     Progress,
@@ -29,8 +31,6 @@ from streetineq_assets.models.fold_run import (
     require_rows,
 )
 from streetineq_assets.models.folds import FoldTable, split_rows
-from streetineq_assets.models.inputs import Examples
-from streetineq_assets.models.sampling import require_window
 from streetineq_assets.models.together import nothing_to_learn
 from streetineq_assets.models.trainer import trainer_for
 from streetineq_assets.study import Profile

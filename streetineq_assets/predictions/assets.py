@@ -9,14 +9,21 @@ import dagster as dg
 import pandas as pd
 
 from streetineq_assets.digests import digest_frame
-from streetineq_assets.findings import Findings
+from streetineq_assets.findings import CheckSpec, Findings
+from streetineq_assets.models.dataset import city_labels
 from streetineq_assets.models.folds import LEAKY, FoldTable, scheme_note
-from streetineq_assets.models.inputs import city_labels
 from streetineq_assets.partitions import Partitions, city_of
-from streetineq_assets.predictions import evaluation, figures, findings, joint, locations, tables
+from streetineq_assets.predictions import (
+    checks,
+    evaluation,
+    location_scores,
+    plots,
+    tables,
+)
 from streetineq_assets.predictions.aggregation import lsoa_table, mean_probabilities
+from streetineq_assets.predictions.joint_evaluation import judge_outcomes, side_by_side
 from streetineq_assets.predictions.judging import Ground
-from streetineq_assets.resources import CheckSpec, StudyResource, define_asset
+from streetineq_assets.resources import StudyResource, define_asset
 from streetineq_assets.store import Artefact
 
 GROUP = "predictions"
@@ -44,16 +51,16 @@ def location_predictions(context: dg.AssetExecutionContext, study: StudyResource
 
     def make(folder):
         found = _inherited(trained, folds)
-        frame = locations.join(scores, places, labels, city=city, outcome=outcome)
-        found.checks += locations.check(frame, tested)
-        found.figures |= {
+        frame = location_scores.join(scores, places, labels, city=city, outcome=outcome)
+        found.checks += location_scores.check(frame, tested)
+        found.values |= {
             "n_predicted": len(frame),
             "n_without_prediction": len(places) - len(frame),
             "n_lsoas": int(frame["lsoa11"].nunique()),
         }
         frame.to_parquet(folder / "location_predictions.parquet", index=False)
         if len(frame):
-            figures.draw_scores(frame, "h", folder / "score_by_decile.png", unit="locations")
+            plots.draw_scores(frame, "h", folder / "score_by_decile.png", unit="locations")
         return found
 
     yield from study.materialize(
@@ -84,12 +91,12 @@ def lsoa_predictions(context: dg.AssetExecutionContext, study: StudyResource):
         found = _inherited(predicted)
         frame = predicted.table()
         areas = lsoa_table(frame, rule=rule) if len(frame) else tables.empty(tables.LSOAS)
-        ranked, checks = findings.ranking(areas, n_city, rule)
-        found.figures |= ranked
-        found.checks += [*checks, findings.enough_areas(len(areas))]
+        ranked, ranking_checks = checks.ranking(areas, n_city, rule)
+        found.values |= ranked
+        found.checks += [*ranking_checks, checks.enough_areas(len(areas))]
         areas.to_parquet(folder / "lsoa_predictions.parquet", index=False)
         if len(areas):
-            figures.draw_scores(areas, "score", folder / "score_by_decile.png", unit="areas")
+            plots.draw_scores(areas, "score", folder / "score_by_decile.png", unit="areas")
         return found
 
     yield from study.materialize(
@@ -161,12 +168,14 @@ def joint_evaluation(context: dg.AssetExecutionContext, study: StudyResource):
 
     def make(folder):
         found = _inherited(trained, folds)
-        metrics, checks = joint.judge_outcomes(trained.table(), grounds)
+        metrics, proofs = judge_outcomes(trained.table(), grounds)
         metrics.to_parquet(folder / "joint_evaluation.parquet", index=False)
-        found.checks += checks or locations.check(tables.empty(tables.LOCATIONS), _tested(folds))
+        found.checks += proofs or location_scores.check(
+            tables.empty(tables.LOCATIONS), _tested(folds)
+        )
         own = [artefact.table("metrics.parquet") for artefact in separate.values()]
         if own and len(metrics):
-            found.tables["comparison"] = joint.side_by_side(metrics, pd.concat(own))
+            found.tables["comparison"] = side_by_side(metrics, pd.concat(own))
         return found
 
     yield from study.materialize(
@@ -314,28 +323,28 @@ def _inherited(upstream: Artefact, folds: Artefact | None = None) -> Findings:
     """
     given = Findings.from_summary(upstream.manifest.summary)
     wanted = ("status", "wanted", "reason")
-    kept = {name: given.figures[name] for name in wanted if given.figures.get(name)}
+    kept = {name: given.values[name] for name in wanted if given.values.get(name)}
     table = FoldTable.load(folds) if folds else None
     leak = given.notes.get("leak") or (scheme_note([table.scheme]) if table else None)
     notes = {"leak": leak} if leak else {}
-    return Findings(figures=kept, checks=[findings.availability(kept)], notes=notes)
+    return Findings(values=kept, checks=[checks.availability(kept)], notes=notes)
 
 
 def _write(result: evaluation.Evaluation, folder) -> None:
     for name, frame in result.frames.items():
         frame.to_parquet(folder / f"{name}.parquet", index=False)
     if len(result.metrics):
-        figures.draw_confusion(result.confusion, folder / "confusion.png")
-        figures.draw_metrics(result.metrics, folder / "metrics.png")
-        figures.draw_coverage(result.coverage, folder / "coverage.png")
+        plots.draw_confusion(result.confusion, folder / "confusion.png")
+        plots.draw_metrics(result.metrics, folder / "metrics.png")
+        plots.draw_coverage(result.coverage, folder / "coverage.png")
 
 
 def _report(result: evaluation.Evaluation, found: Findings, scheme: str, n: int) -> None:
     leaky = scheme in LEAKY
-    found.checks += [findings.enough_areas(n), *findings.judgement(result, scheme, leaky)]
+    found.checks += [checks.enough_areas(n), *checks.judgement(result, scheme, leaky)]
     if len(result.metrics):
-        series, table = findings.headline(result, scheme)
-        found.figures |= series
+        series, table = checks.headline(result, scheme)
+        found.values |= series
         found.notes["headline"] = table
         rows = result.metrics.drop(columns=["city", "outcome"]).astype(object)
         found.tables["metrics"] = rows.to_dict("records")

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.labels.deciles import deciles
-from streetineq_assets.predictions import bootstrap, intervals, metrics, residuals, tables
+from streetineq_assets.predictions import bootstrap, intervals, metrics, spatial, tables
 from streetineq_assets.predictions.bootstrap import Forecast
 
 NETWORK = "network"
 COORDINATES = "coordinates"
-MIN_AREAS = residuals.MIN_AREAS
+MIN_AREAS = spatial.MIN_AREAS
 DRAWS = 1000
 _SAME = 1e-9  # deciles: what differs by less differs by rounding
 
@@ -113,7 +113,7 @@ class _Verdict:
     """One model's metrics: the figures, their values in every draw, and Moran's I and its p."""
 
     n_lsoas: int
-    figures: dict[str, np.ndarray]
+    values: dict[str, np.ndarray]
     draws: dict[str, np.ndarray]
     moran: tuple[float, float]
     n_placed: int
@@ -135,9 +135,9 @@ class _Judge:
         residual = (forecast.decile - actual)[placed]
         return _Verdict(
             n_lsoas=len(actual),
-            figures=bootstrap.evaluate(actual, forecast, np.ones((1, len(actual)), np.float32)),
+            values=bootstrap.evaluate(actual, forecast, np.ones((1, len(actual)), np.float32)),
             draws=bootstrap.evaluate(actual, forecast, self.counts[:, there]),
-            moran=residuals.moran(residual, self.positions[there][placed], seed=self.seed),
+            moran=spatial.moran(residual, self.positions[there][placed], seed=self.seed),
             n_placed=int(placed.sum()),
         )
 
@@ -163,7 +163,7 @@ def _against(
 def _metric_rows(model: str, scheme: str, verdict: _Verdict) -> list[dict]:
     about = {"model": model, "scheme": scheme}
     rows = []
-    for metric, value in verdict.figures.items():
+    for metric, value in verdict.values.items():
         lower, upper = bootstrap.ends(verdict.draws[metric])
         bounds = {"lower": lower, "upper": upper, "n_lsoas": verdict.n_lsoas}
         rows.append(about | {"metric": metric, "value": value[0]} | bounds)
@@ -175,8 +175,8 @@ def _metric_rows(model: str, scheme: str, verdict: _Verdict) -> list[dict]:
 def _difference_rows(name: str, scheme: str, network: _Verdict, rival: _Verdict) -> list[dict]:
     about = {"baseline": name, "scheme": scheme, "n_lsoas": rival.n_lsoas}
     rows = []
-    for metric, value in rival.figures.items():
-        difference = network.figures[metric][0] - value[0]
+    for metric, value in rival.values.items():
+        difference = network.values[metric][0] - value[0]
         lower, upper = bootstrap.ends(network.draws[metric] - rival.draws[metric])
         figures = {"difference": difference, "lower": lower, "upper": upper}
         rows.append(about | {"metric": metric} | figures)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from streetineq_assets.findings import Check
-from streetineq_assets.predictions import locations as joins
+from streetineq_assets.predictions import location_scores as joins
 from streetineq_assets.predictions.aggregation import lsoa_table, mean_probabilities
 from streetineq_assets.predictions.evaluation import evaluate_pair
 

@@ -8,20 +8,20 @@ from pathlib import Path
 
 import dagster as dg
 
+from streetineq_assets import geography
 from streetineq_assets.digests import digest_file
-from streetineq_assets.findings import Check, Findings
-from streetineq_assets.images import locations as image_locations
+from streetineq_assets.findings import Check, CheckSpec, Findings
+from streetineq_assets.images import location_areas as image_locations
 from streetineq_assets.images.assets import IMAGE_COLUMNS
-from streetineq_assets.labels import boundaries
-from streetineq_assets.labels import tables as label_tables
+from streetineq_assets.labels import labelling as label_tables
 from streetineq_assets.labels.assets import POSTCODE_COLUMNS
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.predictions import tables
-from streetineq_assets.reports import evidence
+from streetineq_assets.reports import results
 from streetineq_assets.reports import warehouse as views
-from streetineq_assets.reports.publication import write_report
+from streetineq_assets.reports.report import write_report
 from streetineq_assets.reports.warehouse import View
-from streetineq_assets.resources import CheckSpec, StudyResource, define_asset
+from streetineq_assets.resources import StudyResource, define_asset
 from streetineq_assets.transfer.tables import CURVE
 
 GROUP = "reports"
@@ -162,14 +162,14 @@ def inequality_report(context: dg.AssetExecutionContext, study: StudyResource):
     same inputs give the same bytes.
     """
     store, settings = study.store, study.study
-    found = evidence.digests(store, settings)
-    outlines = boundaries.find_boundaries(store.inputs(boundaries.FOLDER))
+    found = results.digests(store, settings)
+    outlines = geography.find_boundaries(store.inputs(geography.BOUNDARIES_FOLDER))
     if outlines:
         found["boundaries"] = digest_file(outlines)
 
     def make(folder: Path) -> Findings:
-        drawn = boundaries.read_boundaries(outlines) if outlines else None
-        return write_report(evidence.gather(store, settings), settings, drawn, folder)
+        drawn = geography.read_boundaries(outlines) if outlines else None
+        return write_report(results.gather(store, settings), settings, drawn, folder)
 
     yield from study.materialize(
         context, make, inputs=found, config=settings.model_dump(mode="json")
@@ -188,7 +188,7 @@ def warehouse(context: dg.AssetExecutionContext, study: StudyResource):
         rows = views.build_warehouse(store, VIEWS, folder / views.WAREHOUSE_FILE)
         absent = [view.name for view in VIEWS if view.name not in rows]
         return Findings(
-            figures={"n_views": len(rows)},
+            values={"n_views": len(rows)},
             checks=[
                 Check(
                     "tables_published",
@@ -212,7 +212,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:  # noqa: ARG00
             inequality_report,
             group_name=GROUP,
             kinds={"html", "parquet"},
-            deps=[*evidence.OF_CITIES, *evidence.OF_PAIRS, evidence.TRANSFER, "lsoa_boundaries"],
+            deps=[*results.OF_CITIES, *results.OF_PAIRS, results.TRANSFER, "lsoa_boundaries"],
             code_version="1",
             checks=[
                 CheckSpec("pairs_available", "Every pair of the study has results."),

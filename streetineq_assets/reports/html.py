@@ -10,12 +10,12 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from streetineq_assets.figures import png_bytes, svg_text
 from streetineq_assets.labels.outcomes import OUTCOMES
-from streetineq_assets.models.ledger import LEDGER
+from streetineq_assets.models.deviations import LEDGER
+from streetineq_assets.plotting import png_bytes, svg_text
 from streetineq_assets.predictions.intervals import LEVEL
-from streetineq_assets.reports import figures, maps, summary
-from streetineq_assets.reports.evidence import CityEvidence, Evidence, PairEvidence
+from streetineq_assets.reports import comparison, maps, plots
+from streetineq_assets.reports.results import CityEvidence, Evidence, PairEvidence
 from streetineq_assets.study import Study
 
 if TYPE_CHECKING:
@@ -54,13 +54,13 @@ def render(
         study=study,
         scheme=scheme,
         synthetic=synthetic_reasons(evidence, study),
-        columns=summary.columns(shown, scheme),
+        columns=comparison.columns(shown, scheme),
         summaries=_summaries(shown, scheme),
-        overview=_svg(figures.draw_overview(shown, scheme)) if shown else None,
+        overview=_svg(plots.draw_overview(shown, scheme)) if shown else None,
         cities=[_city(city, evidence, outlines, scheme) for city in evidence.cities],
-        transfers=summary.transfers(evidence.transfer),
+        transfers=comparison.transfers(evidence.transfer),
         unavailable=[pair for pair in evidence.pairs if not pair.has_results],
-        beaten=[pair for pair in shown if summary.beaten_by(pair, scheme)],
+        beaten=[pair for pair in shown if comparison.beaten_by(pair, scheme)],
         n_shown=len(shown),
         settings=_settings(evidence, study),
         versions=sorted(evidence.versions.items()),
@@ -99,14 +99,14 @@ def shade(share: float) -> str:
 
 
 def _summaries(pairs: list[PairEvidence], scheme: str) -> list[dict[str, Any]]:
-    shown = summary.columns(pairs, scheme)
+    shown = comparison.columns(pairs, scheme)
     return [
         {
             "title": title,
-            "better": "lower" if metric in summary.LOWER_IS_BETTER else "higher",
-            "rows": [(pair, summary.row(pair, metric, shown, scheme)) for pair in pairs],
+            "better": "lower" if metric in comparison.LOWER_IS_BETTER else "higher",
+            "rows": [(pair, comparison.row(pair, metric, shown, scheme)) for pair in pairs],
         }
-        for metric, title in summary.SUMMARY_METRICS.items()
+        for metric, title in comparison.SUMMARY_METRICS.items()
     ]
 
 
@@ -123,27 +123,27 @@ def _city(
 def _pair(
     pair: PairEvidence, evidence: Evidence, outlines: "gpd.GeoDataFrame | None", scheme: str
 ) -> dict[str, Any]:
-    shown = summary.columns([pair], scheme)
+    shown = comparison.columns([pair], scheme)
     actual = pair.areas["actual_decile"].dropna().astype(float)
     return {
         "pair": pair,
         "unit": OUTCOMES[pair.outcome].unit,
-        "sentences": summary.verdict(pair, scheme),
+        "sentences": comparison.verdict(pair, scheme),
         "columns": shown,
         "metrics": [
-            (title, summary.row(pair, metric, shown, scheme))
-            for metric, title in summary.METRIC_TITLES.items()
+            (title, comparison.row(pair, metric, shown, scheme))
+            for metric, title in comparison.METRIC_TITLES.items()
         ],
-        "confusion": summary.confusion_shares(pair.confusion),
+        "confusion": comparison.confusion_shares(pair.confusion),
         "coverage": pair.coverage.to_dict("records"),
         "coverage_of_all": {
-            metric: summary.value(pair, metric, "network", scheme)
+            metric: comparison.value(pair, metric, "network", scheme)
             for metric in ("interval_coverage", "interval_width")
         },
         "n_ranked": len(pair.areas),
         "mean_actual": float(actual.mean()) if len(actual) else float("nan"),
         "maps": _png(maps.draw_maps(pair.areas, outlines, evidence.positions)),
-        "learning": _svg(figures.draw_learning(pair.history)) if len(pair.history) else None,
+        "learning": _svg(plots.draw_learning(pair.history)) if len(pair.history) else None,
     }
 
 

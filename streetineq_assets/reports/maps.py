@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from streetineq_assets.figures import DECILE_COLOURS, MISSING_COLOUR, new_figure
-from streetineq_assets.models.grid import national_grid
+from streetineq_assets.geography import national_grid
+from streetineq_assets.plotting import DECILE_COLOURS, MISSING_COLOUR, new_figure
 
 if TYPE_CHECKING:
     import geopandas as gpd

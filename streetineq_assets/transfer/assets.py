@@ -8,12 +8,12 @@ from pathlib import Path
 
 import dagster as dg
 
-from streetineq_assets.findings import Findings
+from streetineq_assets.findings import CheckSpec, Findings
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.predictions.tables import descriptions
-from streetineq_assets.resources import CheckSpec, GpuResource, StudyResource, define_asset
-from streetineq_assets.transfer import job as jobs
-from streetineq_assets.transfer import report, tables
+from streetineq_assets.resources import GpuResource, StudyResource, define_asset
+from streetineq_assets.transfer import curve, tables
+from streetineq_assets.transfer import pair_tuning as jobs
 
 GROUP = "transfer"
 
@@ -47,10 +47,10 @@ def transfer_report(context: dg.AssetExecutionContext, study: StudyResource):
     networks and coordinates alone, on the same folds. The paper's claim is that a share of 0.01 is
     enough.
     """
-    evaluations = report.read_evaluations(study.store, study.study)
+    evaluations = curve.read_evaluations(study.store, study.study)
     yield from study.materialize(
         context,
-        lambda folder: report.write_report(evaluations, folder),
+        lambda folder: curve.write_report(evaluations, folder),
         inputs={f"{asset}/{key}": found.digest for (asset, key), found in evaluations.items()},
         columns=descriptions(tables.CURVE),
     )
@@ -81,6 +81,6 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             kinds={"parquet"},
             deps=["fine_tuned_model", "lsoa_evaluation"],
             code_version="1",
-            checks=[CheckSpec(name, text) for name, text in report.CHECKS.items()],
+            checks=[CheckSpec(name, text) for name, text in curve.CHECKS.items()],
         ),
     ]

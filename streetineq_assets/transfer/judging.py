@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from streetineq_assets.findings import Check
-from streetineq_assets.predictions import locations, tables
+from streetineq_assets.predictions import location_scores, tables
 from streetineq_assets.predictions.judging import Ground, judge, worst
 from streetineq_assets.predictions.tables import Schema
 from streetineq_assets.transfer.tables import DRAW, LOCATIONS, LSOAS, METRICS
@@ -36,6 +36,6 @@ def judge_draws(
         for name, schema in schemas.items():
             table = getattr(judged, name).assign(fraction=fraction, draw=draw)
             parts[name].append(tables.conform(table, schema))
-    nothing = locations.check(tables.empty(tables.LOCATIONS), ground.tested)
+    nothing = location_scores.check(tables.empty(tables.LOCATIONS), ground.tested)
     found = {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
     return found, worst(checks) or nothing

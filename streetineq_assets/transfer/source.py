@@ -11,11 +11,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from streetineq_assets.codes.identity import encoder_identity
 from streetineq_assets.digests import digest_file
-from streetineq_assets.models.bundle import network_bytes, open_bundle, open_networks
-from streetineq_assets.models.encoder import encoder_identity
-from streetineq_assets.models.inputs import Unavailable
-from streetineq_assets.models.pairs import ASSET as TRAINED
+from streetineq_assets.models.bundles.bundle import network_bytes, open_bundle, open_networks
+from streetineq_assets.models.dataset import Unavailable
+from streetineq_assets.models.pair_training import ASSET as TRAINED
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Profile, Study
 
@@ -66,7 +66,7 @@ def _from_city(store: DataStore, city: str, outcome: str) -> Source | Unavailabl
     if store.manifest(TRAINED, f"{city}/{outcome}") is None:
         return Unavailable(f"trained_model of {city}/{outcome}", "it is not trained yet")
     trained = store.open(TRAINED, f"{city}/{outcome}")
-    figures = trained.manifest.summary["figures"]
+    figures = trained.manifest.summary["values"]
     if figures.get("status") == "unavailable":
         return Unavailable(str(figures["wanted"]), f"{city}/{outcome} has no networks")
     return Source(

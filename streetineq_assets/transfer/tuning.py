@@ -20,13 +20,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetineq_assets.devices import Device
+from streetineq_assets.models.batches import FEWEST_ROWS
 from streetineq_assets.models.binomial import DECILES
 from streetineq_assets.models.checkpoints import Checkpoints, FoldState
-from streetineq_assets.models.fold_run import FoldRun, Progress, folds_with_rows
+from streetineq_assets.models.dataset import Examples
+from streetineq_assets.models.fold_training import FoldRun, Progress, folds_with_rows
 from streetineq_assets.models.folds import FoldTable, Split, split_rows
-from streetineq_assets.models.inputs import Examples
 from streetineq_assets.models.network import build_network
-from streetineq_assets.models.sampling import FEWEST_ROWS
 from streetineq_assets.models.trainer import Trainer, trainer_for
 from streetineq_assets.models.training import score_frame
 from streetineq_assets.predictions.tables import conform

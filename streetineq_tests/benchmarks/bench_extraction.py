@@ -34,10 +34,10 @@ from PIL import Image
 
 from streetineq_assets.codes.encoders import load_encoder
 from streetineq_assets.codes.extraction import Pace, extract_bucket
-from streetineq_assets.codes.prefetch import prefetch
 from streetineq_assets.codes.preprocess import CHANNEL_MEANS, preprocess
 from streetineq_assets.devices import Device, DeviceRequest, cpu_name, lease, list_gpus
 from streetineq_assets.images.catalogue import list_images
+from streetineq_assets.prefetch import prefetch
 from streetineq_assets.study import Encoder as Settings
 
 GFLOP_PER_IMAGE = 30.9

@@ -25,9 +25,9 @@ import pandas as pd
 
 from streetineq_assets.codes.shards import ShardReader
 from streetineq_assets.devices import Device
+from streetineq_assets.models.batches import Codes
+from streetineq_assets.models.dataset import Examples
 from streetineq_assets.models.folds import make_folds
-from streetineq_assets.models.inputs import Examples
-from streetineq_assets.models.sampling import Codes
 from streetineq_assets.study import PROFILES, Folds
 
 ROUNDS = 5

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pandas as pd
 
-from streetineq_assets.codes.bucket import Contents, Rejection, write_bucket
+from streetineq_assets.codes.bucket_file import Contents, Rejection, write_bucket
 from streetineq_assets.codes.packing import pack_city
 from streetineq_assets.codes.shards import ShardReader
 from streetineq_assets.images.catalogue import bucket_of

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 from streetineq_assets.codes.extraction import Pace, extract_bucket
-from streetineq_assets.store import DataStore, Recipe
+from streetineq_assets.findings import Findings
+from streetineq_assets.manifests import Recipe
+from streetineq_assets.store import DataStore
 from streetineq_tests.codes.fakes import fake_encoder, listing
 
 KEY = "leeds/000"
@@ -18,8 +20,8 @@ def extract_and_publish(root: Path, ids: list[str], *, seconds: float) -> None:
     store = DataStore(root)
     images = listing(store.inputs("images", "leeds"), ids)
 
-    def write(folder: Path) -> dict:
-        findings = extract_bucket(
+    def write(folder: Path) -> Findings:
+        return extract_bucket(
             images,
             root=store.inputs("images", "leeds"),
             encoder=fake_encoder(batch_size=4, seconds=seconds),
@@ -27,7 +29,6 @@ def extract_and_publish(root: Path, ids: list[str], *, seconds: float) -> None:
             work=store.workspace("image_codes", KEY),
             pace=Pace(workers=2, part_rows=3),
         )
-        return findings.summary()
 
     store.publish("image_codes", KEY, Recipe(code_version="1"), write)
     store.clear_workspace("image_codes", KEY)

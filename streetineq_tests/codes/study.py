@@ -10,10 +10,12 @@ import pandas as pd
 from dagster_duckdb import DuckDBResource
 
 from streetineq_assets.codes import assets as codes
+from streetineq_assets.findings import Findings
 from streetineq_assets.images import assets as images
+from streetineq_assets.manifests import Recipe
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.resources import GpuResource, StudyResource
-from streetineq_assets.store import DataStore, Recipe
+from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
 from streetineq_tests.images.pictures import views_of, write_files
 
@@ -81,7 +83,7 @@ class Platform:
 
         def write(folder):
             table.to_parquet(folder / "postcode_lsoa.parquet", index=False)
-            return {}
+            return Findings()
 
         self.store.publish("postcode_lsoa", None, Recipe(code_version="1"), write)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from streetineq_assets.codes import assets as codes
-from streetineq_assets.codes.bucket import Bucket
+from streetineq_assets.codes.bucket_file import Bucket
 from streetineq_assets.codes.shards import ShardReader
 from streetineq_assets.devices import Device
 from streetineq_assets.images.catalogue import bucket_of

@@ -216,8 +216,8 @@ import json, sys
 from pathlib import Path
 from types import SimpleNamespace
 import numpy as np
-from streetineq_assets.codes.encoders import compile_model, load_encoder
-from streetineq_assets.devices import DeviceRequest, lease
+from streetineq_assets.codes.encoders import (compile_model, load_encoder)
+from streetineq_assets.devices import (DeviceRequest, lease)
 from streetineq_assets.study import Encoder as Settings
 
 settings = Settings(**json.loads(sys.argv[1]))
@@ -265,7 +265,7 @@ def test_mixed_precision_reports_how_far_codes_move(tmp_path, small):
         Settings(**SMALL | {"mixed_precision": True}), root=tmp_path, seed=3, device=gpu
     )
     assert encoder.identity["mixed_precision"] is True
-    assert 1e-6 < encoder.figures["mixed_precision_change"] < 0.05
+    assert 1e-6 < encoder.values["mixed_precision_change"] < 0.05
     codes = np.asarray(encoder.encode(images(8)))
     assert codes.dtype == np.float32
     change = np.abs(codes - np.asarray(small.encode(images(8)))).max()

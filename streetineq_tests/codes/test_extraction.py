@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from streetineq_assets.codes import extraction
-from streetineq_assets.codes.bucket import Bucket
+from streetineq_assets.codes.bucket_file import Bucket
 from streetineq_assets.codes.extraction import Pace, extract_bucket
+from streetineq_assets.codes.image_loading import plan, reasons_by_location
 from streetineq_assets.codes.preprocess import preprocess
-from streetineq_assets.codes.reading import plan, reasons_by_location
 from streetineq_assets.errors import StoreError
 from streetineq_tests.codes.fakes import WIDTH, codes_of, fake_encoder, listing
 from streetineq_tests.codes.test_preprocess import bomb
@@ -89,7 +89,7 @@ def test_every_row_is_its_locations_own(extract):
         expected = codes_of(np.stack([preprocess(image) for image in images]))
         np.testing.assert_array_equal(features[row], expected, err_msg=location_id)
     assert not failed(findings)
-    assert findings.figures["extracted"] == findings.figures["listed"] == 20
+    assert findings.values["extracted"] == findings.values["listed"] == 20
 
 
 def test_hashes_are_those_of_the_files(extract, root):
@@ -151,7 +151,7 @@ class TestRejections:
             {"reason": "too_small", "locations": 1},
             {"reason": "truncated", "locations": 1},
         ]
-        figures = findings.figures
+        figures = findings.values
         assert (figures["listed"], figures["extracted"]) == (10, 2)
         assert (figures["rejected"], figures["missing"]) == (7, 1)
         assert failed(findings) == {"complete"}
@@ -170,8 +170,8 @@ class TestRejections:
         (root / "html_b.png").write_bytes(picture(7))
         encoder = fake_encoder()
         findings = extract(faulty, encoder, name="again.h5", previous=[extract.folder / "codes.h5"])
-        assert findings.figures["encoded_now"] == 1
-        assert findings.figures["extracted"] == 3
+        assert findings.values["encoded_now"] == 1
+        assert findings.values["extracted"] == 3
 
     def test_files_that_vanish_after_listing(self, extract, root):
         images = listing(root, IDS)
@@ -192,7 +192,7 @@ class TestRejections:
         (root / "deep" / "L00_a.png").write_bytes((root / "deep" / "L00_b.png").read_bytes())
         findings = extract()
         assert failed(findings) == {"distinct_views"}
-        assert findings.figures["identical_views"] == 1
+        assert findings.values["identical_views"] == 1
 
 
 def test_an_empty_bucket_is_an_empty_file(extract):
@@ -208,7 +208,7 @@ def test_codes_that_are_not_finite_block(extract):
     broken = extraction.replace(encoder, encode=lambda pixels: codes_of(pixels) * np.inf)
     assert "finite" in failed(extract(encoder=broken))
     again = extract()
-    assert again.figures["encoded_now"] == 20, "they are not reused"
+    assert again.values["encoded_now"] == 20, "they are not reused"
     assert not failed(again)
 
 
@@ -218,7 +218,7 @@ class TestReuse:
         encoder = fake_encoder()
         second = extract(encoder=encoder, name="b.h5", previous=[extract.folder / "codes.h5"])
         assert encoder.encode.calls == []
-        assert second.figures["reused"] == 20
+        assert second.values["reused"] == 20
         assert second.digest == first.digest
 
     def test_only_what_is_new_or_changed_is_encoded_and_the_removed_is_dropped(self, extract, root):
@@ -226,14 +226,14 @@ class TestReuse:
         (root / "deep" / "L03_c.png").write_bytes(picture(77))
         encoder = fake_encoder()
         findings = extract(IDS[2:12], encoder, name="b.h5", previous=[extract.folder / "codes.h5"])
-        assert findings.figures["encoded_now"] == 3
-        assert findings.figures["reused"] == 7
+        assert findings.values["encoded_now"] == 3
+        assert findings.values["reused"] == 7
         found, _ = contents(extract.folder / "b.h5")
         assert found.location_ids == IDS[2:12]
         for part in extract.work.glob("part-*"):
             part.unlink()
         fresh = extract(IDS[2:12], name="c.h5")
-        assert fresh.figures["encoded_now"] == 10
+        assert fresh.values["encoded_now"] == 10
         assert findings.digest == fresh.digest
 
     @pytest.mark.parametrize(
@@ -243,13 +243,13 @@ class TestReuse:
         extract()
         encoder = fake_encoder(**change)
         findings = extract(encoder=encoder, name="b.h5", previous=[extract.folder / "codes.h5"])
-        assert findings.figures["encoded_now"] == 20
+        assert findings.values["encoded_now"] == 20
 
     def test_a_file_that_only_moved_is_not_encoded_again(self, extract, root):
         extract(IDS[:5])
         (root / "deep").rename(root / "elsewhere")
         findings = extract(IDS[:5], name="b.h5", previous=[extract.folder / "codes.h5"])
-        assert findings.figures["reused"] == 5
+        assert findings.values["reused"] == 5
 
 
 class TestInterruption:
@@ -267,8 +267,8 @@ class TestInterruption:
         assert not (extract.folder / "codes.h5").exists()
         assert threading.active_count() < 8, "worker threads have ended"
         findings = extract()
-        assert findings.figures["reused"] == 8
-        assert findings.figures["encoded_now"] == 12
+        assert findings.values["reused"] == 8
+        assert findings.values["encoded_now"] == 12
 
     def test_a_damaged_part_is_dropped_and_made_again(self, extract):
         extract(pace=Pace(part_rows=5))
@@ -279,7 +279,7 @@ class TestInterruption:
         parts[1].write_bytes(parts[1].read_bytes()[:-3000])
         told = []
         findings = extract(name="b.h5", report=told.append)
-        assert findings.figures["encoded_now"] == 10
+        assert findings.values["encoded_now"] == 10
         assert len(told) == 2
         assert not parts[0].exists()
 
@@ -305,7 +305,7 @@ class TestInterruption:
             findings = extract(name="b.h5", pace=Pace(workers=1))
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        assert findings.figures["reused"] == len(IDS)
+        assert findings.values["reused"] == len(IDS)
 
     def test_two_processes_do_not_share_a_workspace(self, extract):
         other = extraction.FileLock(extract.work / "lock")
@@ -334,7 +334,7 @@ class TestFullDisk:
 import resource, sys
 from pathlib import Path
 import numpy as np
-from streetineq_assets.codes.bucket import Contents, write_bucket
+from streetineq_assets.codes.bucket_file import (Contents, write_bucket)
 from streetineq_assets.errors import StoreError
 folder = Path(sys.argv[1])
 def write(count):

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from streetineq_assets.codes.bucket import Bucket
+from streetineq_assets.codes.bucket_file import Bucket
 from streetineq_assets.store import DataStore
 from streetineq_tests.codes.killed import KEY, extract_and_publish
 from streetineq_tests.images.pictures import views_of, write_files, write_tar

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streetineq_assets.codes.bucket import Bucket, Contents, Rejection, write_bucket
-from streetineq_assets.codes.statistics import FeatureStatistics, storage_type
+from streetineq_assets.codes.bucket_file import Bucket, Contents, Rejection, write_bucket
+from streetineq_assets.codes.feature_statistics import FeatureStatistics, storage_type
 from streetineq_assets.images.catalogue import bucket_of
 from streetineq_tests.codes.buckets import (
     ATTRIBUTES,
@@ -83,7 +83,7 @@ def test_a_city_without_codes_is_one_empty_shard(tmp_path):
     city.bucket = {"x": bucket_of("leeds", "x", N_BUCKETS)}
     findings = city.pack()
     assert not failed(findings)
-    assert findings.figures["missing"] == 1
+    assert findings.values["missing"] == 1
     with city.reader() as reader:
         assert reader.n_rows == 0
         assert reader.read().shape == (0, 4, WIDTH)
@@ -160,8 +160,8 @@ class TestStorage:
     def test_values_are_never_clipped(self, tmp_path):
         city = CityOfBuckets(tmp_path, IDS, scale=40_000)
         findings = city.pack()
-        assert findings.figures["dtype"] == "float32"
-        assert "magnitude" in findings.figures["float32_because"]
+        assert findings.values["dtype"] == "float32"
+        assert "magnitude" in findings.values["float32_because"]
         with city.reader() as reader:
             expected = np.stack([city.features[i] for i in reader.location_ids])
             np.testing.assert_array_equal(reader.read(), expected)

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from streetineq_assets.codes.bucket import Bucket
+from streetineq_assets.codes.bucket_file import Bucket
 from streetineq_assets.codes.extraction import extract_bucket
 from streetineq_assets.codes.reuse import changed_buckets, earlier_files, hand_over
 from streetineq_assets.errors import StoreError
 from streetineq_assets.images.catalogue import bucket_of, list_images, slice_digest
-from streetineq_assets.store import DataStore, Recipe
+from streetineq_assets.manifests import Recipe
+from streetineq_assets.store import DataStore
 from streetineq_tests.codes.fakes import fake_encoder
 from streetineq_tests.images.pictures import picture, views_of, write_files
 
@@ -53,8 +54,8 @@ class Study:
                 work=self.store.workspace("image_codes", key),
                 previous=list(previous.values()),
             )
-            findings.figures["buckets"] = buckets
-            return findings.summary()
+            findings.values["buckets"] = buckets
+            return findings
 
         recipe = Recipe(code_version="1", inputs={"street_images": slice_digest(images)})
         self.store.publish("image_codes", key, recipe, write)

@@ -19,7 +19,8 @@ from streetineq_assets.images.catalogue import (
     walk_files,
 )
 from streetineq_assets.images.checks import listing_findings
-from streetineq_assets.store import DataStore, Recipe
+from streetineq_assets.manifests import Recipe
+from streetineq_assets.store import DataStore
 from streetineq_tests.images.pictures import write_files, write_tar, write_zip
 
 IDS = ["17", "x_1", "Z"]
@@ -77,7 +78,7 @@ def test_a_missing_view_is_missing_and_not_left_out(tmp_path):
     assert status(found)["17"].tolist() == ["present", "present", "missing", "present"]
     assert status(found)["x_1"].eq("missing").all()
     assert found.images.loc[2, "reason"] == "no_file"
-    figures = listing_findings(found).figures
+    figures = listing_findings(found).values
     assert [figures[f"locations_{s}"] for s in ("complete", "incomplete", "missing")] == [1, 1, 1]
     assert checks(found)["accounting"]
     assert not checks(found)["locations_complete"]

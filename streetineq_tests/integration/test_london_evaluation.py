@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.neighbors import KNeighborsRegressor
 
-from streetineq_assets.labels.boundaries import find_boundaries, read_boundaries
+from streetineq_assets.geography import find_boundaries, read_boundaries
 from streetineq_assets.labels.deciles import deciles
 from streetineq_assets.models import binomial
 from streetineq_assets.models.folds import area_folds

@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 
 from streetineq_assets.labels.assets import build_assets
+from streetineq_assets.labels.labelling import build_tables
 from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.labels.postcodes import city_areas, find_directory, write_postcodes
 from streetineq_assets.labels.sources import find_sources, read_sources
-from streetineq_assets.labels.tables import build_tables
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.resources import StudyResource, duckdb_resource
 from streetineq_assets.store import DataStore

@@ -10,7 +10,7 @@ from streetineq_assets.labels.assets import (
     POSTCODE_COLUMNS,
     build_assets,
 )
-from streetineq_assets.labels.tables import COLUMNS
+from streetineq_assets.labels.labelling import COLUMNS
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.store import DataStore
 from streetineq_tests.labels import official

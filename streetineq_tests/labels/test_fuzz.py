@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streetineq_assets.errors import SourceError, SourceMissingError
-from streetineq_assets.images.locations import read_listing
-from streetineq_assets.labels.boundaries import read_boundaries
-from streetineq_assets.labels.files import read_sheets
+from streetineq_assets.geography import read_boundaries
+from streetineq_assets.images.location_areas import read_listing
 from streetineq_assets.labels.postcodes import find_directory, write_postcodes
 from streetineq_assets.labels.sources import find_sources, read_sources
 from streetineq_assets.labels.vintages import read_links
+from streetineq_assets.spreadsheets.sheets import read_sheets
 from streetineq_tests.labels import official
 
 FUZZ = settings(

@@ -3,9 +3,9 @@
 import duckdb
 import pytest
 
+from streetineq_assets.labels.labelling import build_tables
 from streetineq_assets.labels.postcodes import city_areas, find_directory, write_postcodes
 from streetineq_assets.labels.sources import find_sources, read_sources
-from streetineq_assets.labels.tables import build_tables
 from streetineq_tests.labels import official
 from streetineq_tests.labels.study import STUDY, study_of
 

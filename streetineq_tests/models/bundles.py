@@ -4,7 +4,7 @@ import json
 import zipfile
 from pathlib import Path
 
-from streetineq_assets.models.bundle import Bundle
+from streetineq_assets.models.bundles.bundle import Bundle
 
 
 def with_description(bundle: Bundle, target: Path, **changed: object) -> Path:

@@ -11,8 +11,10 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from streetineq_assets.models.grid import national_grid
-from streetineq_assets.store import DataStore, Recipe
+from streetineq_assets.findings import Findings
+from streetineq_assets.geography import national_grid
+from streetineq_assets.manifests import Recipe
+from streetineq_assets.store import DataStore
 from streetineq_tests.models.synthetic import city
 
 WIDTH = 48
@@ -94,10 +96,10 @@ def write_study(root: Path, *, toml: str = STUDY, beta: bool = False) -> DataSto
 def publish(store: DataStore, asset: str, partition: str | None, **tables: pd.DataFrame) -> None:
     """Publish Parquet tables as an artefact."""
 
-    def write(folder: Path) -> dict:
+    def write(folder: Path) -> Findings:
         for name, table in tables.items():
             table.to_parquet(folder / f"{name}.parquet", index=False)
-        return {}
+        return Findings()
 
     store.publish(asset, partition, Recipe(code_version="1"), write)
 
@@ -108,7 +110,7 @@ def publish_shards(
     """Two HDF5 shards in this order of rows; `encoder` changes what they say of theirs."""
     half = len(ids) // 2
 
-    def write(folder: Path) -> dict:
+    def write(folder: Path) -> Findings:
         for number, part in enumerate((slice(None, half), slice(half, None))):
             with h5py.File(folder / f"shard_{number:03d}.h5", "w") as file:
                 file["features"] = codes[part]
@@ -119,7 +121,7 @@ def publish_shards(
         row = [*range(half), *range(len(ids) - half)]
         table = pd.DataFrame({"shard": shard, "row": row, "location_id": ids})
         table.to_parquet(folder / "rows.parquet", index=False)
-        return {}
+        return Findings()
 
     store.publish("hdf5_shards", name, Recipe(code_version="1"), write)
 

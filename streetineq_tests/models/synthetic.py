@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from streetineq_assets.models.inputs import Examples
-from streetineq_assets.models.sampling import Codes
+from streetineq_assets.models.batches import Codes
+from streetineq_assets.models.dataset import Examples
 
 MEAN, SD = -5.24, 8.17
 

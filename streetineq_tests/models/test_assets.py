@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from streetineq_assets.errors import StoreError
-from streetineq_assets.models.bundle import export_bundle
-from streetineq_assets.models.ledger import ledger_of
+from streetineq_assets.models.bundles.bundle import export_bundle
+from streetineq_assets.models.deviations import ledger_of
 from streetineq_assets.models.network import load_network
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import PROFILES

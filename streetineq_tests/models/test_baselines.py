@@ -11,8 +11,8 @@ from streetineq_assets.models.baselines import (
     Areas,
     baseline_scores,
 )
+from streetineq_assets.models.batches import Codes
 from streetineq_assets.models.folds import FoldTable, make_folds
-from streetineq_assets.models.sampling import Codes
 from streetineq_assets.study import Folds
 from streetineq_tests.models.synthetic import ArrayReader, areas, city
 

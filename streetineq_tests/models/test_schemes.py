@@ -8,8 +8,8 @@ import pytest
 
 from streetineq_assets.models.assets import build_assets
 from streetineq_assets.models.baselines import BASELINES
-from streetineq_assets.models.bundle import export_bundle, open_bundle
-from streetineq_assets.models.inputs import open_codes
+from streetineq_assets.models.bundles.bundle import export_bundle, open_bundle
+from streetineq_assets.models.dataset import open_codes
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
@@ -133,7 +133,7 @@ def test_a_fold_whose_areas_have_no_images_is_left_out_and_told(
     bundle = export_bundle(store, "alpha", "crime", tmp_path / "crime.streetineq")
     assert list(open_bundle(bundle).networks()) == [0, 1, 3, 4]
     if joint:
-        assert store.manifest("joint_model", "alpha").summary["figures"]["n_folds"] == 4
+        assert store.manifest("joint_model", "alpha").summary["values"]["n_folds"] == 4
 
 
 def test_a_city_whose_tested_areas_have_no_images_fails_with_the_remedy(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ import pytest
 
 from streetineq_assets.devices import Device
 from streetineq_assets.errors import TrainingError
-from streetineq_assets.models import fold_run, trainer
-from streetineq_assets.models.fold_run import learning_rate
+from streetineq_assets.models import fold_training, trainer
+from streetineq_assets.models.batches import Codes
+from streetineq_assets.models.dataset import Examples
+from streetineq_assets.models.fold_training import learning_rate
 from streetineq_assets.models.folds import make_folds, split_rows
-from streetineq_assets.models.inputs import Examples
-from streetineq_assets.models.sampling import Codes
 from streetineq_assets.models.trainer import trainer_for
 from streetineq_assets.models.training import Trained, train_folds
 from streetineq_assets.study import PROFILES, Folds, Profile
@@ -247,9 +247,9 @@ def test_tensorboard_gets_a_folder_per_fold(tmp_path: Path) -> None:
 def test_divergence_stops_with_epoch_and_learning_rate_and_keeps_finished_folds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = fold_run.FoldRun._begin
+    original = fold_training.FoldRun._begin
 
-    def spoiled(self: fold_run.FoldRun, state: Any) -> Any:
+    def spoiled(self: fold_training.FoldRun, state: Any) -> Any:
         begun = original(self, state)
         if self.fold == 1:
             values = [np.full(v.shape, np.nan) for v in self.trainer.network.get_weights()]
@@ -257,7 +257,7 @@ def test_divergence_stops_with_epoch_and_learning_rate_and_keeps_finished_folds(
         return begun
 
     with monkeypatch.context() as patched:
-        patched.setattr(fold_run.FoldRun, "_begin", spoiled)
+        patched.setattr(fold_training.FoldRun, "_begin", spoiled)
         with pytest.raises(TrainingError, match=r"fold 1.*epoch 1.*learning rate of 0\.00"):
             trained(tmp_path)
     told: list[str] = []

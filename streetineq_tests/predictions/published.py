@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from streetineq_assets import geography
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.findings import Findings
-from streetineq_assets.models import grid
-from streetineq_assets.store import DataStore, Recipe
+from streetineq_assets.manifests import Recipe
+from streetineq_assets.store import DataStore
 from streetineq_tests.predictions import simulated
 
 STUDY = """
@@ -84,10 +85,10 @@ def publish(
 ) -> None:
     """Publish tables as an artefact."""
 
-    def write(folder: Path) -> dict:
+    def write(folder: Path) -> Findings:
         for name, frame in frames.items():
             frame.to_parquet(folder / f"{name}.parquet", index=False)
-        return (findings or Findings()).summary()
+        return findings or Findings()
 
     digests = {name: digest_frame(frame) for name, frame in frames.items()}
     store.publish(asset, partition, Recipe(code_version="test", inputs=digests), write)
@@ -114,7 +115,7 @@ def trained(
     if not available:
         frames = {name: frame.head(0) for name, frame in frames.items()}
         figures = {"status": "unavailable", "wanted": WANTED, "reason": "no file"}
-    publish(store, "trained_model", pair, frames, Findings(figures=figures))
+    publish(store, "trained_model", pair, frames, Findings(values=figures))
 
 
 def _locations(city: str, areas: int) -> pd.DataFrame:
@@ -171,7 +172,7 @@ def _folds(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _centroids(frame: pd.DataFrame, city: str) -> pd.DataFrame:
-    return grid.area_centroids(_postcodes(frame.assign(city=city)))
+    return geography.area_centroids(_postcodes(frame.assign(city=city)))
 
 
 def expected_scores(store: DataStore, pair: str) -> pd.DataFrame:

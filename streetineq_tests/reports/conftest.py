@@ -9,7 +9,7 @@ import pytest
 
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.predictions.assets import build_assets
-from streetineq_assets.reports import evidence
+from streetineq_assets.reports import results
 from streetineq_assets.resources import StudyResource
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
@@ -44,7 +44,7 @@ def study(evaluated_study):
 
 @pytest.fixture(scope="session")
 def gathered(evaluated_study, study):
-    return evidence.gather(DataStore(evaluated_study), study)
+    return results.gather(DataStore(evaluated_study), study)
 
 
 def write_boundaries(store: DataStore) -> Path:

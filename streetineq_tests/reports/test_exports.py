@@ -4,7 +4,7 @@ import geopandas as gpd
 import pandas as pd
 import pytest
 
-from streetineq_assets.labels.boundaries import read_boundaries
+from streetineq_assets.geography import read_boundaries
 from streetineq_assets.predictions import tables
 from streetineq_assets.reports import exports
 from streetineq_tests.reports.conftest import write_boundaries

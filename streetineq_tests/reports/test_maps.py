@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from streetineq_assets.figures import DECILE_COLOURS, MISSING_COLOUR
-from streetineq_assets.labels.boundaries import read_boundaries
+from streetineq_assets.geography import read_boundaries
+from streetineq_assets.plotting import DECILE_COLOURS, MISSING_COLOUR
 from streetineq_assets.reports.maps import draw_maps
 from streetineq_tests.reports.conftest import write_boundaries
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from streetineq_assets.devices import Device
-from streetineq_assets.models import fold_tables, opening, pairs
-from streetineq_assets.store import Artefact, DataStore, Recipe
+from streetineq_assets.manifests import Recipe
+from streetineq_assets.models import city_folds, opening, pair_training
+from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import Study, load_study
-from streetineq_assets.transfer.job import ASSET, TransferJob, open_transfer
+from streetineq_assets.transfer.pair_tuning import ASSET, TransferJob, open_transfer
 from streetineq_tests.models import published
 
 STUDY = (
@@ -34,12 +35,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataStore]:
     store = published.write_study(tmp_path_factory.mktemp("study"), toml=STUDY, beta=True)
     study = load_study(store.study_file)
     for city in ("alpha", "beta"):
-        sources = fold_tables.read_sources(store, study, city)
+        sources = city_folds.read_sources(store, study, city)
         store.publish(
             "area_folds",
             city,
             Recipe(code_version="1"),
-            lambda folder, s=sources: fold_tables.write_folds(s, study, folder).summary(),
+            lambda folder, s=sources: city_folds.write_folds(s, study, folder),
         )
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Device, "jit_training", False)
@@ -58,9 +59,11 @@ def tuned(store: DataStore, study: Study) -> Artefact:
     return make(store, ASSET, "beta/crime", open_transfer(store, study, "beta/crime"))
 
 
-def make(store: DataStore, asset: str, key: str, job: TransferJob | pairs.PairJob) -> Artefact:
+def make(
+    store: DataStore, asset: str, key: str, job: TransferJob | pair_training.PairJob
+) -> Artefact:
     """Publish a job's artefact as its asset would."""
     recipe = Recipe(code_version="1", inputs=job.inputs, config=job.config)
     device = Device(kind="cpu")
-    store.publish(asset, key, recipe, lambda f: job.make(f, device, lambda _: None).summary())
+    store.publish(asset, key, recipe, lambda f: job.make(f, device, lambda _: None))
     return store.open(asset, key)

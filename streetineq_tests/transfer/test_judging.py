@@ -83,7 +83,7 @@ def test_a_network_that_scored_an_area_of_another_fold_fails_the_check(
     (failed,) = (check for check in checks if not check.passed)
     assert failed.name == "out_of_fold"
     assert failed.blocking
-    assert failed.figures["n_astray"] == 1
+    assert failed.values["n_astray"] == 1
 
 
 def test_a_score_of_an_unknown_location_fails_the_check() -> None:

@@ -10,13 +10,13 @@ import pytest
 from streetineq_assets.devices import Device
 from streetineq_assets.errors import StudyError, TrainingError
 from streetineq_assets.models import opening
-from streetineq_assets.models.inputs import make_examples, open_codes
+from streetineq_assets.models.batches import Codes
+from streetineq_assets.models.dataset import make_examples, open_codes
 from streetineq_assets.models.network import build_network
-from streetineq_assets.models.sampling import Codes
 from streetineq_assets.models.trainer import trainer_for
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import Study, load_study
-from streetineq_assets.transfer.job import open_transfer
+from streetineq_assets.transfer.pair_tuning import open_transfer
 from streetineq_assets.transfer.source import read_source
 from streetineq_assets.transfer.tuning import Tuning, draw_share
 from streetineq_tests.models import published

@@ -1,0 +1,99 @@
+"""Which encoder made some codes, and the refusal to take codes of two encoders for one.
+
+The identity stands in every bucket and shard, in the records of shards and networks, and in
+bundles. It is compared here and nowhere else.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from streetineq_assets.errors import TrainingError
+
+
+class EncoderIdentity(BaseModel):
+    """What decides the codes of an image.
+
+    Attributes:
+        backbone, layer, preprocessing: as in study.toml.
+        weights: `imagenet`, `random`, `file`, or `none` where nothing was encoded: a label only,
+            since a renamed file makes the same codes; the sha256 is what counts.
+        mixed_precision: float16 arithmetic. Versions that did not record it had no GPU path in use.
+        width: values per view; 0 where nothing was encoded.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    backbone: str
+    layer: str
+    preprocessing: str
+    weights: str
+    weights_sha256: str
+    mixed_precision: bool = False
+    width: int
+
+    @classmethod
+    def from_attributes(cls, attributes: Mapping[str, Any]) -> "EncoderIdentity":
+        """The identity among the attributes of a bucket or shard; HDF5's scalars become Python's.
+
+        Raises:
+            pydantic.ValidationError: an attribute is absent.
+        """
+        named = {name: attributes[name] for name in cls.model_fields if name in attributes}
+        return cls.model_validate({name: _plain(value) for name, value in named.items()})
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The identity as attributes of an HDF5 file."""
+        return self.model_dump()
+
+    def differences(self, other: "EncoderIdentity") -> Iterator[tuple[str, Any, Any]]:
+        """What makes the other's codes mean something else: name, own value, the other's."""
+        for name in type(self).model_fields:
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if name != "weights" and mine != theirs:
+                yield name, mine, theirs
+
+    def is_same(self, other: "EncoderIdentity") -> bool:
+        """Whether codes of the two can stand in one table."""
+        return not any(self.differences(other))
+
+
+def require_encoder(wanted: EncoderIdentity, found: EncoderIdentity) -> None:
+    """Refuse networks codes that they did not learn from.
+
+    Args:
+        wanted: of the codes that the networks learned from.
+        found: of the codes at hand.
+
+    Raises:
+        TrainingError: they differ; the message names the first difference.
+    """
+    for name, mine, theirs in wanted.differences(found):
+        raise TrainingError(
+            f"the networks take codes with {name} {mine}, these have {theirs}: extract codes with "
+            "the networks' encoder, or use networks trained on these codes"
+        )
+
+
+def require_one_encoder(by_city: Mapping[str, EncoderIdentity]) -> None:
+    """Refuse to learn from cities whose codes mean different things.
+
+    Raises:
+        TrainingError: two cities' codes differ; the message names both and the difference.
+    """
+    first = next(iter(by_city), None)
+    for city, identity in by_city.items():
+        for name, mine, theirs in by_city[first].differences(identity):
+            raise TrainingError(
+                f"the codes of {first} have {name} {mine}, those of {city} {theirs}: networks that "
+                "learn from both need one encoder; materialise image_codes and hdf5_shards of the "
+                "city that differs from study.toml again"
+            )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode()
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,74 @@
+"""The tables of this step, and the records that later steps read."""
+
+from typing import Any
+
+import pyarrow as pa
+from pydantic import AliasChoices, BaseModel, Field, model_validator
+
+from streetineq_assets.codes.identity import EncoderIdentity
+from streetineq_assets.tables import column, schema
+
+_FEATURES = pa.list_(pa.list_(pa.float32()), 4)
+IMAGE_CODES = schema(
+    column("location_id", "string", "the location; rows ascend by it"),
+    column("image_sha256", pa.list_(pa.string(), 4), "sha256 of each view's bytes"),
+    column("features", _FEATURES, "codes of views a, b, c, d; fc6 before its ReLU"),
+)
+HDF5_SHARDS = schema(
+    column("location_id", "string", "the location; rows ascend by hash(seed, location_id)"),
+    column("features", _FEATURES, "codes of views a, b, c, d, as float16 or float32"),
+)
+SHARD_ROWS = schema(
+    column("shard", "int32", "number of the shard, from 0"),
+    column("row", "int32", "row in the shard, from 0"),
+    column("location_id", "string", "the location whose codes lie there"),
+)
+
+
+class BucketRecord(BaseModel):
+    """What later runs need to know of a bucket of codes.
+
+    Attributes:
+        n_buckets: of the city, when the bucket was made.
+        n_rejected: locations that could not be encoded.
+    """
+
+    n_buckets: int = Field(validation_alias=AliasChoices("n_buckets", "buckets"))
+    n_rejected: int = Field(validation_alias=AliasChoices("n_rejected", "rejected"))
+
+
+class ShardsRecord(BaseModel):
+    """What later steps need to know of a city's shards.
+
+    Attributes:
+        n_listed, n_extracted, n_rejected, n_missing: locations.
+        without_codes: reason to number of locations.
+        encoder: what made the codes.
+        synthetic: whether they are of synthetic images or random weights.
+        dtype: of the features, `float16` or `float32`.
+    """
+
+    n_listed: int = Field(validation_alias=AliasChoices("n_listed", "listed"))
+    n_extracted: int = Field(validation_alias=AliasChoices("n_extracted", "extracted"))
+    n_rejected: int = Field(validation_alias=AliasChoices("n_rejected", "rejected"))
+    n_missing: int = Field(validation_alias=AliasChoices("n_missing", "missing"))
+    without_codes: dict[str, int] = Field(default_factory=dict)
+    encoder: EncoderIdentity
+    synthetic: bool = False
+    dtype: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def from_version_1(cls, found: dict[str, Any]) -> dict[str, Any]:
+        """Read what stood among the values and tables of manifests of version 1."""
+        if "encoder" in found or "backbone" not in found:
+            return found
+        rows = found.get("without_codes", [])
+        reasons = {row["reason"]: row["locations"] for row in rows}
+        return found | {"encoder": found, "without_codes": reasons}
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all features, four views a location."""
+        itemsize = {"float16": 2, "float32": 4}[self.dtype]
+        return self.n_extracted * 4 * self.encoder.width * itemsize

@@ -1,0 +1,1 @@
+"""The layouts in which official tables are published, a module each."""

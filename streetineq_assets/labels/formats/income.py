@@ -1,0 +1,87 @@
+"""Household income of London's LSOAs, modelled by the Greater London Authority.
+
+What belongs here: the CSV and the workbook of that publication. What does not: the outcomes made of
+it.
+
+The CSV's header is `Code, Name, ..., Mean 2001/02, ..., Median 2012/13`; its amounts look like
+`?70,480`, a mangled pound sign and thousands commas. The workbook has one sheet per level of
+geography; in `LSOA11` the header takes three rows: a title over each block of years ("Total Mean
+Annual Household Income estimate"), the years, and `Code, Name, LAD code, Borough`. Joined downwards
+they read "Total Mean Annual Household Income estimate 2012/13".
+"""
+
+from itertools import zip_longest
+
+from streetineq_assets.errors import SourceError
+from streetineq_assets.labels.formats.base import Reading, Recognised, reading
+from streetineq_assets.labels.outcomes import GLA_INCOME, INCOME_YEAR
+from streetineq_assets.spreadsheets.columns import find_column, normalise, read_columns
+from streetineq_assets.spreadsheets.sheets import Row, Sheet, is_blank
+
+_STATISTICS = {"mean_income": "Mean", "median_income": "Median"}
+_BLOCK = "Total {} Annual Household Income estimate"
+_SHEET = "LSOA11"
+
+
+def recognise(sheet: Sheet) -> Recognised | None:
+    """Say whether this is the publication's table of LSOAs; None when it is not."""
+    header = _header(sheet)
+    if header is None or sheet.name not in (None, _SHEET):
+        return None
+    layout = f"GLA workbook, sheet {_SHEET}" if sheet.name else "GLA CSV"
+    return Recognised(sheet.path, layout, GLA_INCOME, INCOME_YEAR, tuple(_STATISTICS))
+
+
+def read(sheet: Sheet) -> list[Reading]:
+    """Mean and median income, pounds per year.
+
+    Raises:
+        SourceError: a column is missing, or a cell is not what it should be.
+    """
+    header = _header(sheet)
+    if header is None:
+        raise SourceError(f"{sheet.at()} changed while it was being read: run again")
+
+    def column(*headings: str) -> int:
+        return find_column(sheet, header, headings, table=GLA_INCOME.id)
+
+    code = column("Code")
+    incomes = {
+        outcome: column(f"{name} {INCOME_YEAR}", f"{_BLOCK.format(name)} {INCOME_YEAR}")
+        for outcome, name in _STATISTICS.items()
+    }
+    columns = read_columns(sheet, header, [code, *incomes.values()])
+    lsoas = columns.lsoas(code)
+    return [
+        reading(outcome, sheet.path, lsoas, columns.money(position))
+        for outcome, position in incomes.items()
+    ]
+
+
+def _header(sheet: Sheet) -> Row | None:
+    """The row that starts with "Code", joined with the rows of headings above it."""
+    above: list[list[str]] = []
+    for line, cells in sheet.head:
+        if cells and normalise(cells[0]) == "code":
+            joined = _joined([*above, cells])
+            # Many tables start with "Code"; this one speaks of incomes or of means by year.
+            known = any(s.lower() in h.lower() for h in joined for s in ("income", "mean 20"))
+            return (line, joined) if known else None
+        if is_blank(cells):
+            above.clear()
+        else:
+            above.append(cells)
+    return None
+
+
+def _joined(rows: list[list[str]]) -> list[str]:
+    """One heading per column; a title stands over the columns up to the next title."""
+    titles = [""] * len(rows)
+    headings = []
+    for column in zip_longest(*rows, fillvalue=""):
+        parts = [part.strip() for part in column]
+        if any(parts):  # a column without any heading separates two blocks
+            titles = [part or title for part, title in zip(parts, titles, strict=True)]
+            titles[-1] = parts[-1]
+        headings.append(" ".join(filter(None, titles)) if any(parts) else "")
+    return headings

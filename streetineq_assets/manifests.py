@@ -1,0 +1,154 @@
+"""What a published artefact is and what it was made of: recipe, manifest, and earlier versions.
+
+Version 2 keeps apart what later steps read (`record`, `unavailable`) and what the UI shows
+(`summary`). In version 1 both stood under `summary.figures`; such manifests are read as if they had
+been written today, so that an existing study skips what has not changed.
+"""
+
+import contextlib
+import datetime as dt
+import hashlib
+import json
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from streetineq_assets.errors import StoreError
+from streetineq_assets.findings import Unavailable
+
+SCHEMA_VERSION = 2
+_LIBRARIES = ("dagster", "tensorflow", "keras", "h5py", "pandas", "numpy", "duckdb", "pyarrow")
+# Asset and name of a check in version 1 to its name today.
+_RENAMED_CHECKS: dict[tuple[str, str], str] = {}
+
+Record = TypeVar("Record", bound=BaseModel)
+
+
+class Recipe(BaseModel):
+    """All that decides an artefact's content; its key decides whether to make it again.
+
+    `inputs` maps a name to the digest of the slice that was read, not of the file it came from.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    code_version: str
+    inputs: dict[str, str] = Field(default_factory=dict)
+    config: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """sha256 of the recipe in canonical JSON."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def difference(self, other: "Recipe") -> list[str]:
+        """Names of the parts that differ, such as `inputs.labels` or `config.profile`."""
+        changed = [] if self.code_version == other.code_version else ["code_version"]
+        for part in ("inputs", "config"):
+            mine, theirs = getattr(self, part), getattr(other, part)
+            names = sorted(mine.keys() | theirs.keys())
+            changed += [f"{part}.{n}" for n in names if mine.get(n) != theirs.get(n)]
+        return changed
+
+
+class FileEntry(BaseModel):
+    """One file of an artefact."""
+
+    sha256: str
+    bytes: int
+
+
+class Manifest(BaseModel):
+    """What one published artefact is, and what it was made of.
+
+    Attributes:
+        unavailable: set where its tables are empty for want of an input.
+        record: what later steps need to know; see `read_record`.
+        summary: what the UI shows; no step reads it.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    asset: str
+    partition: str | None
+    recipe: Recipe
+    key: str
+    digest: str
+    generation: str
+    files: dict[str, FileEntry]
+    unavailable: Unavailable | None = None
+    record: dict[str, Any] = Field(default_factory=dict)
+    summary: dict[str, Any]
+    library_versions: dict[str, str]
+    published_at: dt.datetime
+
+    @property
+    def label(self) -> str:
+        """The artefact as Dagster names it, such as `trained_model[london/crime]`."""
+        return f"{self.asset}[{self.partition}]" if self.partition else self.asset
+
+    @property
+    def size_bytes(self) -> int:
+        """All files together."""
+        return sum(entry.bytes for entry in self.files.values())
+
+    def read_record(self, model: type[Record]) -> Record:
+        """The record, as the step that makes the artefact declares it.
+
+        Raises:
+            StoreError: an earlier version made the artefact and did not record a field.
+        """
+        try:
+            return model.model_validate(self.record)
+        except ValidationError as error:
+            field = ".".join(map(str, error.errors()[0]["loc"])) or "its record"
+            raise StoreError(
+                f"{self.label} was made by an earlier version, which did not record {field}: "
+                f"materialise {self.label} again"
+            ) from error
+
+
+def read_manifest(path: Path) -> Manifest | None:
+    """The manifest in a file; None when it is absent, half written or no manifest."""
+    try:
+        content = json.loads(path.read_bytes())
+        if isinstance(content, dict) and content.get("schema_version") == 1:
+            content = _from_version_1(content)
+        return Manifest.model_validate(content)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Versions of the libraries that shape results; recorded in manifests, never compared."""
+    found = {}
+    for name in _LIBRARIES:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def _from_version_1(content: dict[str, Any]) -> dict[str, Any]:
+    """A manifest of version 1 in today's form; records know the old names of their fields."""
+    summary = dict(content["summary"])
+    values, tables = summary.pop("figures", {}), summary.get("tables", {})
+    checks = [_renamed(content["asset"], check) for check in summary.get("checks", [])]
+    why = None
+    if values.get("status") == "unavailable":
+        why = {name: str(values.get(name, "")) for name in ("wanted", "reason")}
+    summary = {"values": values, "checks": checks, "tables": tables} | {
+        "notes": summary.get("notes", {})
+    }
+    upgraded = {"summary": summary, "unavailable": why, "record": {**tables, **values}}
+    return content | upgraded | {"schema_version": SCHEMA_VERSION}
+
+
+def _renamed(asset: str, check: dict[str, Any]) -> dict[str, Any]:
+    values = check.get("values", check.get("figures", {}))
+    kept = {name: check[name] for name in ("passed", "description", "blocking") if name in check}
+    name = _RENAMED_CHECKS.get((asset, check["name"]), check["name"])
+    return {"name": name, "values": values} | kept

@@ -1,0 +1,318 @@
+"""From shards to batches: which rows are in memory, and in which order they are drawn.
+
+What belongs here: codes held within a memory budget, their statistics over training rows, class
+weights, and the batches of one epoch. What does not: the shards' format (`codes.shards`) and what
+is done with a batch (`training`).
+
+A city that fits the budget is read once, in sequence, and sampled in memory, for all folds and
+outcomes. A larger one is read anew each epoch: the shards in an order by (seed, fold, epoch), cut
+into windows of half the budget, so that one window is read while another is drawn from. Rows of a
+shard are in random order already (`hdf5_shards`), so a window is a random sample of the city.
+
+Every row is looked at once, when it is first taken: a code that is not finite stops whatever takes
+it, with the location's name, and not as a loss that diverges.
+
+Orders of rows come from (seed, fold, epoch) alone; nothing has to be remembered to resume.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streetineq_assets.errors import TrainingError
+from streetineq_assets.models.binomial import DECILES
+from streetineq_assets.prefetch import prefetch
+from streetineq_assets.study import Profile
+
+READ_ROWS = 1024
+FEWEST_ROWS = 8
+_LAST_BATCH_STEP = 32
+_HELD_SHARE = 0.25
+_HALF_EXPONENT = 0x7C00
+
+
+class Reader(Protocol):
+    """What training asks of `codes.shards.ShardReader`."""
+
+    n_rows: int
+    width: int
+    views: int
+    dtype: Any
+    nbytes: int
+    location_ids: NDArray
+    shard_bounds: Sequence[tuple[int, int]]
+
+    def read(self, rows: NDArray | None = None, out: NDArray | None = None) -> NDArray:
+        """(n,) ascending rows -> (n, views, width), into `out` if it is given."""
+        ...
+
+    def stream(
+        self, mask: NDArray | None = None, chunk_rows: int = READ_ROWS
+    ) -> Iterator[tuple[NDArray, NDArray]]:
+        """Row numbers and codes, in sequence."""
+        ...
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Codes (b, 4, width) in the file's dtype, classes (b, m) int32, weights (b, m) float32."""
+
+    features: NDArray
+    classes: NDArray[np.int32]
+    weights: NDArray[np.float32]
+
+
+class Codes:
+    """A city's codes, in memory where they fit the budget, else on disk.
+
+    Args:
+        reader: the shards.
+        budget_bytes: for codes held at one time.
+    """
+
+    def __init__(self, reader: Reader, budget_bytes: int) -> None:
+        self.reader = reader
+        self.budget_bytes = budget_bytes
+        self.resident = reader.nbytes <= budget_bytes
+        self._held: NDArray | None = None
+        self._finite = np.zeros(reader.n_rows, bool)
+
+    def load(self) -> None:
+        """Read a resident city, once; a larger one stays on disk."""
+        if not self.resident or self._held is not None:
+            return
+        held = np.empty((self.reader.n_rows, self.reader.views, self.reader.width), self.dtype)
+        for rows, features in self.reader.stream():
+            held[rows] = features
+        self._held = held
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the codes as stored."""
+        return np.dtype(self.reader.dtype)
+
+    @property
+    def row_bytes(self) -> int:
+        """Of one location's codes."""
+        return self.reader.views * self.reader.width * self.dtype.itemsize
+
+    @property
+    def window_rows(self) -> int:
+        """Training rows in memory at one time while another such window is read."""
+        return int((1 - _HELD_SHARE) * self.budget_bytes) // (2 * self.row_bytes)
+
+    def take(self, rows: NDArray[np.integer], out: NDArray | None = None) -> NDArray:
+        """(n,) ascending rows -> (n, 4, width) in the file's dtype; `out` is filled if given.
+
+        Raises:
+            TrainingError: a code is not finite; the message names its location.
+        """
+        held = self._held
+        taken = self.reader.read(rows, out) if held is None else held.take(rows, axis=0)
+        if not self._finite[rows].all():
+            self._require_finite(rows, taken)
+        return taken
+
+    def _require_finite(self, rows: NDArray[np.integer], features: NDArray) -> None:
+        for start in range(0, len(rows), READ_ROWS):  # in parts, for the memory that it takes
+            part = features[start : start + READ_ROWS]
+            if not _all_finite(part):
+                bad = rows[start : start + READ_ROWS][~np.isfinite(part).all(axis=(1, 2))]
+                raise TrainingError(
+                    f"the codes of location {self.reader.location_ids[bad[0]]} are not finite "
+                    f"({len(bad)} of {len(part)} such locations in this part): materialise "
+                    "image_codes and hdf5_shards again"
+                )
+        self._finite[rows] = True
+
+    @cached_property
+    def window_buffers(self) -> tuple[NDArray, NDArray]:
+        """Memory for two windows, used in turns over all epochs and folds."""
+        shape = (self.window_rows, self.reader.views, self.reader.width)
+        return np.empty(shape, self.dtype), np.empty(shape, self.dtype)
+
+    def hold(self, rows: NDArray[np.integer]) -> NDArray | None:
+        """Rows that are asked for every epoch, when they fit a quarter of the budget."""
+        if self.resident or len(rows) * self.row_bytes > _HELD_SHARE * self.budget_bytes:
+            return None
+        return self.take(rows)
+
+    def chunks(
+        self, rows: NDArray[np.integer], size: int, held: NDArray | None = None
+    ) -> Iterator[NDArray]:
+        """Consecutive chunks of rows, read ahead; `held` is what `hold` gave for the same rows."""
+
+        def chunk(start: int) -> NDArray:
+            part = slice(start, start + size)
+            return self.take(rows[part]) if held is None else held[part]
+
+        return prefetch(chunk, range(0, len(rows), size), workers=1, ahead=3)
+
+
+def moments(
+    codes: Codes, rows: NDArray[np.integer]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and deviation of each feature over these rows and all their views; each (width,)."""
+    count, mean = 0, np.zeros(codes.reader.width)
+    squares = np.zeros(codes.reader.width)
+    for features in codes.chunks(rows, READ_ROWS // 2):
+        part = features.reshape(-1, codes.reader.width).astype(np.float32)
+        part_mean = part.mean(axis=0, dtype=np.float64)
+        part -= part_mean.astype(np.float32)
+        part_squares = np.einsum("ij,ij->j", part, part).astype(np.float64)
+        delta, total = part_mean - mean, count + len(part)
+        squares += part_squares + np.square(delta) * (count * len(part) / total)
+        mean += delta * (len(part) / total)
+        count = total
+    return mean, np.sqrt(squares / max(count, 1))
+
+
+def class_weights(classes: NDArray[np.integer]) -> NDArray[np.float32]:
+    """n / (10 n_c) for each row and outcome, 0 where there is no label.
+
+    Args:
+        classes: (n, m), 0..9, or -1 for no label. Counts are taken within each outcome.
+    """
+    weights = np.zeros(classes.shape, np.float32)
+    for outcome in range(classes.shape[1]):
+        column = classes[:, outcome]
+        labelled = column >= 0
+        counts = np.bincount(column[labelled], minlength=DECILES)
+        share = labelled.sum() / (DECILES * np.maximum(counts, 1))
+        weights[labelled, outcome] = share[column[labelled]]
+    return weights
+
+
+def epoch_batches(
+    codes: Codes,
+    rows: NDArray[np.integer],
+    classes: NDArray[np.integer],
+    weights: NDArray[np.float32],
+    *,
+    profile: Profile,
+    key: tuple[int, int, int],
+) -> Iterator[Batch]:
+    """The batches of one epoch.
+
+    Args:
+        rows: (n,) training rows, ascending.
+        classes, weights: (n, m), aligned with `rows`.
+        key: (seed, fold, epoch), which decides every order.
+    """
+    rng = np.random.default_rng(key)
+    for positions, window in _windows(codes, rows, rng):
+        local = classes[positions]
+        if profile.balance == "one_per_class":
+            drawn = _one_per_class(local[:, 0], profile.batch_size, rng)
+        else:
+            drawn = _permuted(len(positions), profile.batch_size, rng)
+        noise, targets = _noise(profile.noise_sd, rng), (local, weights[positions])
+        assemble = partial(_assemble, window, noise, targets)
+        yield from prefetch(assemble, drawn, workers=1, ahead=3)
+
+
+def steps_per_epoch(codes: Codes, n_rows: int, profile: Profile) -> int:
+    """About how many batches an epoch has, for the learning rate's schedule."""
+    window = n_rows if codes.resident else max(1, min(n_rows, codes.window_rows))
+    per_window = max(1, -(-window // profile.batch_size))
+    return per_window * -(-n_rows // window)
+
+
+def require_window(codes: Codes, profile: Profile) -> None:
+    """Raise TrainingError when the budget cannot hold a few batches."""
+    if codes.resident or codes.window_rows >= 4 * profile.batch_size:
+        return
+    needed = 8 * profile.batch_size * codes.row_bytes / (1 - _HELD_SHARE) / 2**20
+    raise TrainingError(
+        f"memory_budget_mb under [training] holds {codes.window_rows} locations at a time, fewer "
+        f"than four batches of {profile.batch_size}: set it to at least {needed:.0f}"
+    )
+
+
+# -- windows and draws
+# ------------------------------------------------------------------------------
+
+
+def _windows(
+    codes: Codes, rows: NDArray[np.integer], rng: np.random.Generator
+) -> Iterator[tuple[NDArray[np.integer], Callable[[NDArray[np.integer]], NDArray]]]:
+    """Positions among `rows` that are in memory together, and how to take some of them."""
+    if codes.resident:
+        yield np.arange(len(rows)), lambda chosen: codes.take(rows[chosen])
+        return
+    starts = np.array([start for start, _ in codes.reader.shard_bounds])
+    shard = np.searchsorted(starts, rows, side="right") - 1
+    rank = rng.permutation(len(starts))
+    order = np.argsort(rank[shard], kind="stable")
+    parts = np.array_split(order, -(-len(order) // codes.window_rows))
+
+    def read(number: int) -> tuple[NDArray[np.integer], NDArray]:
+        positions = np.sort(parts[number])
+        # The window before the last one has been drawn from to its end when this one is read.
+        room = codes.window_buffers[number % 2][: len(positions)]
+        return positions, codes.take(rows[positions], room)
+
+    for positions, features in prefetch(read, range(len(parts)), workers=1, ahead=2):
+        yield positions, lambda chosen, f=features: f.take(chosen, axis=0)
+
+
+def _assemble(
+    window: Callable[[NDArray[np.integer]], NDArray],
+    noise: Callable[[NDArray], NDArray],
+    targets: tuple[NDArray[np.integer], NDArray[np.float32]],
+    chosen: NDArray[np.integer],
+) -> Batch:
+    classes, weights = targets
+    return Batch(noise(window(chosen)), classes[chosen].astype(np.int32), weights[chosen])
+
+
+def _noise(sd: float, rng: np.random.Generator) -> Callable[[NDArray], NDArray]:
+    """Adds N(0, sd^2) to a training batch; drawn where batches are made, off the device's time."""
+    if not sd:
+        return lambda features: features
+    own = np.random.default_rng(rng.integers(2**63))
+    return lambda features: (
+        features + np.float32(sd) * own.standard_normal(features.shape, np.float32)
+    )
+
+
+def _permuted(n: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.integer]]:
+    """Every row once, but for a rest: batch shapes stay few, so that few are compiled.
+
+    The last batch is cut to a multiple of a quarter of a batch, of 32 rows at least (of 32 or of 8,
+    when there are fewer rows in all): a smaller rest, too small for batch normalisation, waits for
+    the next epoch's order.
+    """
+    steps = (max(_LAST_BATCH_STEP, size // 4), _LAST_BATCH_STEP, FEWEST_ROWS)
+    step = next((step for step in steps if step <= n), n)
+    order = rng.permutation(n)
+    for start in range(0, n, size):
+        chosen = order[start : start + size]
+        if len(chosen) < size:
+            chosen = chosen[: len(chosen) // step * step]
+        if len(chosen):
+            yield np.sort(chosen)
+
+
+def _one_per_class(
+    classes: NDArray[np.integer], size: int, rng: np.random.Generator
+) -> Iterator[NDArray[np.integer]]:
+    """floor(n / size) batches, at least one, of size / 10 distinct rows of every class."""
+    members = [np.flatnonzero(classes == c) for c in range(DECILES)]
+    each = max(1, size // DECILES)
+    for _ in range(max(1, len(classes) // size)):
+        drawn = [rng.choice(m, min(each, len(m)), replace=False) for m in members]
+        yield np.sort(np.concatenate(drawn))
+
+
+def _all_finite(features: NDArray) -> bool:
+    """Whether no value is infinite or NaN; those alone have every bit of the exponent set."""
+    if features.dtype != np.float16:
+        return bool(np.isfinite(features).all())
+    # On halves this is eight times as fast as NumPy's `isfinite`.
+    exponents = features.view(np.uint16) & np.uint16(_HALF_EXPONENT)
+    return int(exponents.max(initial=0)) < _HALF_EXPONENT

@@ -1,0 +1,1 @@
+"""Trained networks as one file that another machine can predict with."""

@@ -1,0 +1,273 @@
+"""Model bundles: trained networks in one file that another machine can predict with.
+
+What belongs here: writing, checking and reading a bundle, and predicting from codes with it. What
+does not: making codes of images (`codes`), and the command line.
+
+A bundle is a zip archive: `bundle.json` with the encoder's identity, the outcome, the cities that
+were learned from with the outcome's decile edges there, the training's manifest and the metrics;
+one `.keras` file per fold; and `MODEL_CARD.md`. Every member's sha256 stands in `bundle.json`.
+Networks open without running code from the file, and predictions are refused for codes of another
+encoder: same layer, other weights would give numbers that mean nothing.
+"""
+
+import hashlib
+import io
+import json
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from streetineq_assets.codes.identity import encoder_identity, refuse_other_codes
+from streetineq_assets.errors import SourceError, StoreError, TrainingError
+from streetineq_assets.models.batches import Codes
+from streetineq_assets.models.bundles.model_card import model_card
+from streetineq_assets.models.bundles.schema import require_description
+from streetineq_assets.models.pair_training import ASSET, JOINT, SCORE_COLUMNS, are_of, network_file
+from streetineq_assets.store import Artefact, DataStore
+from streetineq_assets.study import Profile, load_study
+
+if TYPE_CHECKING:  # importing it takes the 8 s of TensorFlow
+    import keras
+
+FORMAT_VERSION = 2
+SUFFIX = ".streetineq"
+_ABOUT = "bundle.json"
+_CARD = "MODEL_CARD.md"
+_LARGEST_MEMBER_BYTES = 2**30
+_CHUNK_ROWS = 256
+# What a file raises that is no zip, is encrypted or packed in another way (RuntimeError), or whose
+# description is no JSON or not ours.
+_NO_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
+_NO_DESCRIPTION = (ValueError, KeyError, TypeError)
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose members were checked against its own account of them.
+
+    Attributes:
+        path: the file.
+        about: what `bundle.json` says.
+    """
+
+    path: Path
+    about: dict[str, Any]
+
+    @property
+    def encoder(self) -> dict[str, Any]:
+        """The identity of the codes that the networks take."""
+        return self.about["encoder"]
+
+    @property
+    def profile(self) -> Profile:
+        """How the networks were trained."""
+        return Profile.model_validate(self.about["profile"])
+
+    def networks(self) -> dict[int, "keras.Model"]:
+        """Fold to network: (n, 4, width) codes -> the head's outputs."""
+        with zipfile.ZipFile(self.path) as archive:
+            names = map(network_file, self.about["folds"])
+            return open_networks({name: archive.read(name) for name in names})
+
+
+def open_networks(members: Mapping[str, bytes]) -> dict[int, "keras.Model"]:
+    """Fold to network, from the bytes of `fold_<k>.keras` files."""
+    from streetineq_assets.models.network import load_network
+
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in sorted(members):
+            path = Path(folder) / name
+            path.write_bytes(members[name])
+            found[int(path.stem.removeprefix("fold_"))] = load_network(path)
+    return found
+
+
+def export_bundle(
+    store: DataStore, city: str, outcome: str, target: Path, metrics: pd.DataFrame | None = None
+) -> Path:
+    """Write the bundle of a trained pair.
+
+    Args:
+        target: the file to write; it is replaced whole or not at all.
+        metrics: `lsoa_evaluation`'s `model, scheme, metric, value, lower, upper, n_lsoas`, if made.
+
+    Raises:
+        StoreError: the pair, or its joint networks, are not there, or these were replaced.
+        TrainingError: the pair is unavailable.
+    """
+    trained = store.open(ASSET, f"{city}/{outcome}")
+    figures = trained.manifest.summary["values"]
+    if figures.get("status") == "unavailable":
+        raise TrainingError(f"{city}/{outcome} has no networks: it wants {figures.get('wanted')}")
+    if "trained_on" not in figures:
+        raise StoreError(
+            f"trained_model[{city}/{outcome}] is of an earlier version, which did not record what "
+            "it learned from: materialise it again"
+        )
+    members = network_bytes(store, trained, city, outcome)
+    about = _about(store, trained, city, outcome, metrics)
+    about["folds"] = sorted(int(name[5:-6]) for name in members)
+    members[_CARD] = model_card(about).encode()
+    about["members"] = {name: _sha256(content) for name, content in sorted(members.items())}
+    members[_ABOUT] = json.dumps(about, indent=2, sort_keys=True, default=str).encode()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.draft")
+    with zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in sorted(members.items()):
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), content)
+    draft.replace(target)
+    return target
+
+
+def network_bytes(store: DataStore, trained: Artefact, city: str, outcome: str) -> dict[str, bytes]:
+    """File name to bytes of each fold's network, cut out of the joint ones where these are.
+
+    Raises:
+        StoreError: the joint networks are not there, or no longer those of the pair's scores.
+    """
+    files = [name for name in trained.manifest.files if name.endswith(".keras")]
+    if files:
+        return {name: trained.file(name).read_bytes() for name in files}
+    from streetineq_assets.models.joint_training import networks_of
+
+    profile = Profile.model_validate(trained.manifest.recipe.config["profile"])
+    joint = store.open(JOINT, city)
+    if not are_of(trained.manifest, joint.manifest):
+        made = f"trained_model[{city}/{outcome}]"
+        raise StoreError(
+            f"the joint networks of {city} were replaced since {made} took its scores from them: "
+            f"materialise {made} again"
+        )
+    width = trained.manifest.summary["values"]["codes_width"]
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for fold, network in networks_of(joint, outcome, profile, width).items():
+            path = Path(folder) / network_file(fold)
+            network.save(path)
+            found[path.name] = path.read_bytes()
+    return found
+
+
+def open_bundle(path: Path) -> Bundle:
+    """Read and check a bundle.
+
+    Raises:
+        SourceError: the file is absent, is no bundle, is of a later format, is damaged, or its
+            description lacks a field or has one of another shape.
+    """
+    if not path.is_file():
+        raise SourceError(f"no model bundle at {path}")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            about = json.loads(_member(archive, _ABOUT, path))
+            if about["format_version"] > FORMAT_VERSION:
+                raise SourceError(
+                    f"{path} has format {about['format_version']}, this version reads up to "
+                    f"{FORMAT_VERSION}: install a later streetineq"
+                )
+            require_description(about, path)
+            for name, digest in about["members"].items():
+                if _sha256(_member(archive, name, path)) != digest:
+                    raise SourceError(f"{path}: {name} is damaged; get the bundle again")
+    except (*_NO_ZIP, *_NO_DESCRIPTION) as error:
+        raise SourceError(f"{path} is not a model bundle ({error}); get it again") from error
+    return Bundle(path, about)
+
+
+def import_bundle(path: Path, store: DataStore) -> Path:
+    """Check a bundle and copy it to `inputs/models/`, where study.toml can name it.
+
+    Raises:
+        SourceError: as `open_bundle`, or another bundle of that name is there.
+    """
+    bundle = open_bundle(path)
+    target = store.inputs("models", f"{bundle.about['city']}_{bundle.about['outcome']}{SUFFIX}")
+    content = path.read_bytes()
+    if target.exists() and target.read_bytes() != content:
+        raise SourceError(f"another bundle is at {target}: move it away first")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.draft")
+    draft.write_bytes(content)
+    draft.replace(target)
+    return target
+
+
+def predict(bundle: Bundle, codes: Codes) -> pd.DataFrame:
+    """Deciles of locations from their codes alone; no label is needed.
+
+    The networks of all folds vote: a location's score is their mean.
+
+    Args:
+        codes: of new images, by the encoder that the bundle names.
+
+    Returns:
+        `location_id, h, decile, p_1 .. p_10`, in the order of the codes.
+
+    Raises:
+        TrainingError: the codes are of another encoder, or not finite.
+    """
+    from streetineq_assets.models import binomial
+    from streetineq_assets.models.heads import HEADS
+
+    refuse_other_codes(bundle.encoder, codes.reader.attributes)
+    networks, head = list(bundle.networks().values()), HEADS[bundle.profile.head]
+    scores, probabilities = [], []
+    for features in codes.chunks(np.arange(codes.reader.n_rows), _CHUNK_ROWS):
+        outputs = [network(features.astype(np.float32)) for network in networks]
+        scores.append(np.mean([np.asarray(head.score(o)) for o in outputs], axis=0))
+        votes = [np.exp(np.asarray(head.log_probabilities(o))) for o in outputs]
+        probabilities.append(np.mean(votes, axis=0))
+    h = np.concatenate(scores) if scores else np.empty(0, np.float32)
+    p = np.concatenate(probabilities) if scores else np.empty((0, binomial.DECILES), np.float32)
+    frame = pd.DataFrame({"location_id": np.asarray(codes.reader.location_ids).astype(str)})
+    frame = frame.assign(h=h, decile=binomial.most_probable(p))
+    return frame.assign(**{f"p_{k + 1}": p[:, k] for k in range(binomial.DECILES)})
+
+
+def _about(
+    store: DataStore, trained: Artefact, city: str, outcome: str, metrics: pd.DataFrame | None
+) -> dict[str, Any]:
+    study, manifest = load_study(store.study_file), trained.manifest
+    figures = manifest.summary["values"]
+    edges = store.open("lsoa_labels").table("decile_edges.parquet")
+    learned_from = figures["trained_on"].split(", ")
+    titles = {key: known.title for key, known in study.cities.items()}
+    mine = edges[edges["city"].isin(learned_from) & (edges["outcome"] == outcome)]
+    return {
+        "format_version": FORMAT_VERSION,
+        "study": study.title,
+        "synthetic": study.synthetic,
+        "city": city,
+        "city_title": titles[city],
+        "outcome": outcome,
+        "scheme": figures["scheme"],
+        "trained_on": {key: titles.get(key, key) for key in learned_from},
+        "encoder": encoder_identity(figures, prefix="codes_"),
+        "profile": manifest.recipe.config["profile"],
+        "profile_name": figures["profile"],
+        "training": json.loads(manifest.model_dump_json(exclude={"files"})),
+        "decile_edges": json.loads(mine.to_json(orient="records")),
+        "metrics": [] if metrics is None else json.loads(metrics.to_json(orient="records")),
+        "columns": SCORE_COLUMNS,
+    }
+
+
+def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
+    size = archive.getinfo(name).file_size
+    if size > _LARGEST_MEMBER_BYTES:
+        raise SourceError(f"{path}: {name} has {size} bytes, more than any network")
+    with archive.open(name) as member:
+        return io.BytesIO(member.read(_LARGEST_MEMBER_BYTES + 1)).getvalue()
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,97 @@
+"""The model card of a bundle: what the networks are for, how good, and where they must not be used.
+
+What belongs here: the text. What does not: the bundle (`bundle`).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from streetineq_assets.models.folds import scheme_note
+
+_METRICS = ("spearman", "kappa_quadratic", "mae")
+_CARD = """\
+# {outcome} in {cities}
+
+Ordinal networks that give street locations a decile of `{outcome}` from 1 (worst-off) to 10
+(best-off), relative to the areas of {cities}. One network per fold; predictions are their mean.
+{synthetic}
+## Intended use
+
+Research on inequality between small areas, for cities whose street images are like those of
+{cities}. Scores rank areas; a decile of another city is relative to that city, so calibrate
+there, or fine-tune, before reading deciles as such.
+
+## Not intended
+
+Decisions about people, households or single addresses; areas with few images; images taken in
+another way (height, camera, season) without a check; any claim about causes.
+
+## How they were made
+
+- codes: {backbone} {layer}, preprocessing {preprocessing}, weights {weights}
+  (sha256 `{weights_sha256}`), {width} values for each of four views
+- profile `{profile_name}`, head `{head}`, seed {seed}
+- trained on {n_locations} locations in {n_areas} areas of {cities}; {folds}
+
+## How good
+
+{leak}{metrics}
+
+Read no figure of the networks without the one of coordinates alone beside it: much of a city's
+inequality can be guessed from where a place is.
+
+## Limits
+
+Labels are statistics of areas (an ecological measure), images show what a camera saw on one day,
+and deciles are cut among the city's own areas. Coverage by images differs between areas.
+"""
+_FOLDS = {
+    "area": "{n} folds of whole areas",
+    "spatial_block": "{n} folds of whole squares of the map",
+    "location": "{n} folds of single locations",
+    "city": "{left_out} was left out, and its areas are the test",
+    "holdout": "one split of whole areas into training, validation and test",
+}
+
+
+def model_card(about: Mapping[str, Any]) -> str:
+    """The card as Markdown, from what `bundle.json` says."""
+    figures, encoder = about["training"]["summary"]["values"], about["encoder"]
+    leak = scheme_note([about["scheme"]])
+    synthetic = "\n**Trained on synthetic input: of no use on real images.**\n"
+    return _CARD.format(
+        outcome=about["outcome"],
+        cities=", ".join(about["trained_on"].values()),
+        synthetic=synthetic if about["synthetic"] or encoder["synthetic"] else "",
+        **{key: encoder[key] for key in ("backbone", "layer", "preprocessing", "weights")},
+        weights_sha256=encoder["weights_sha256"],
+        width=encoder["width"],
+        profile_name=about["profile_name"],
+        head=about["profile"]["head"],
+        seed=about["training"]["recipe"]["config"]["seed"],
+        n_locations=figures["n_locations_trained_on"],
+        n_areas=figures["n_areas_trained_on"],
+        folds=_FOLDS[about["scheme"]].format(n=figures["n_folds"], left_out=about["city_title"]),
+        leak=f"**{leak}**\n\n" if leak else "",
+        metrics=_metrics_table(about["metrics"]),
+    )
+
+
+def _metrics_table(metrics: list[Mapping[str, Any]]) -> str:
+    """Out-of-fold metrics of areas, network and baselines."""
+    shown = [row for row in metrics if row["metric"] in _METRICS]
+    if not shown:
+        return "Not evaluated yet."
+    lines = [
+        "| model | folds | metric | value | 95 % interval | areas |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in shown:
+        interval = f"{_number(row['lower'])} to {_number(row['upper'])}"
+        cells = (row["model"], row["scheme"], row["metric"], _number(row["value"]), interval)
+        lines.append(f"| {' | '.join(cells)} | {row['n_lsoas']} |")
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"

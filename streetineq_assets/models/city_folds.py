@@ -1,0 +1,109 @@
+"""A city's fold tables: what they are made from, and the files of `area_folds`.
+
+What belongs here: the areas' mean decile and places, and which tables are written. What does not:
+the schemes themselves (`folds`).
+
+Beside the study's own folds lie spatial blocks, for the baselines that must stand beside every
+figure, and the areas' centroids, so that no later step reads the postcode directory again.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from streetineq_assets.digests import digest_frame
+from streetineq_assets.errors import SourceError
+from streetineq_assets.findings import Findings
+from streetineq_assets.geography import area_centroids
+from streetineq_assets.models import checks, plots
+from streetineq_assets.models.dataset import SPATIAL, Unavailable
+from streetineq_assets.models.folds import FoldTable, TooFewAreasError, empty_table, make_folds
+from streetineq_assets.store import DataStore
+from streetineq_assets.study import Folds, Study
+
+
+@dataclass(frozen=True)
+class FoldSources:
+    """What a city's folds are made from.
+
+    Attributes:
+        areas: `lsoa11, decile` (mean over the city's outcomes, NaN for none) and `city`, sorted;
+            of all cities for the scheme `city`, else of one.
+        centroids: `lsoa11, easting_m, northing_m` of the areas.
+        locations: `location_id, lsoa11` for the scheme `location`, else None.
+    """
+
+    areas: pd.DataFrame
+    centroids: pd.DataFrame
+    locations: pd.DataFrame | None
+
+    def digests(self) -> dict[str, str]:
+        """Of each slice, for the recipe."""
+        given = {"labels": self.areas, "centroids": self.centroids, "locations": self.locations}
+        return {name: digest_frame(frame) for name, frame in given.items() if frame is not None}
+
+
+def read_sources(store: DataStore, study: Study, city: str) -> FoldSources:
+    """Open what the city's folds need; StoreError names what is to be materialised first."""
+    scheme = study.folds.scheme
+    cities = tuple(study.cities) if scheme == "city" else (city,)
+    labels = store.open("lsoa_labels").table(columns=["city", "outcome", "lsoa11", "decile"])
+    areas = pd.concat([_mean_deciles(labels, c, study.cities[c].outcomes) for c in cities])
+    directory = pd.read_parquet(
+        store.open("postcode_lsoa").file("postcode_lsoa.parquet"),
+        columns=["city", "lsoa11", "lat", "lon"],
+        filters=[("city", "in", list(cities))],
+    )
+    known = directory[directory["lsoa11"].isin(areas["lsoa11"])]
+    locations = None
+    if scheme == "location":
+        table = store.open("locations", city).table(columns=["location_id", "lsoa11", "status"])
+        matched = table.loc[table["status"] == "matched", ["location_id", "lsoa11"]]
+        locations = matched.sort_values("location_id", ignore_index=True)
+    return FoldSources(areas.reset_index(drop=True), area_centroids(known), locations)
+
+
+def write_folds(sources: FoldSources, study: Study, folder: Path) -> Findings:
+    """Make the study's fold table and spatial blocks, and write them with the centroids.
+
+    A city with too few areas gets empty tables and the status `unavailable`, with the remedy.
+
+    Raises:
+        SourceError: the study's scheme needs places that areas lack.
+    """
+    sources.centroids.to_parquet(folder / "centroids.parquet", index=False)
+    try:
+        table = _make(sources, study.folds, study.seed)
+    except TooFewAreasError as error:
+        empty_table(study.folds.scheme).save(folder)
+        why = Unavailable("smaller folds, or more areas", str(error))
+        return checks.unavailable(why, checks.FOLD_CHECKS)
+    except ValueError as error:
+        raise SourceError(f"{error}; add them to the postcode directory in inputs/onspd") from error
+    table.save(folder)
+    found = checks.of_folds(table, sources.areas)
+    blocks = study.folds.model_copy(update={"scheme": "spatial_block"})
+    try:
+        _make(sources, blocks, study.seed).save(folder, SPATIAL)
+    except ValueError as error:
+        found.notes["spatial_blocks"] = f"No spatial blocks, so no baseline on them: {error}."
+    plots.draw_folds(table.areas, sources.areas, folder / "areas_by_fold.png")
+    return found
+
+
+def _make(sources: FoldSources, settings: Folds, seed: int) -> FoldTable:
+    return make_folds(
+        sources.areas,
+        settings,
+        seed=seed,
+        centroids=sources.centroids,
+        locations=sources.locations,
+    )
+
+
+def _mean_deciles(labels: pd.DataFrame, city: str, outcomes: tuple[str, ...]) -> pd.DataFrame:
+    mine = labels[(labels["city"] == city) & labels["outcome"].isin(outcomes)]
+    deciles = mine["decile"].astype("Float64").astype("float64")
+    means = mine.assign(decile=deciles).groupby("lsoa11", as_index=False, sort=True)["decile"]
+    return means.mean().assign(city=city)

@@ -1,0 +1,108 @@
+"""The figures of this step: scores by decile, confusion, metrics with intervals, coverage.
+
+What belongs here: drawing of published tables. What does not: calculating anything that a table
+does not hold, and maps (`reports.maps`).
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from streetineq_assets.plotting import DECILE_COLOURS, new_figure, save_png
+from streetineq_assets.predictions.intervals import LEVEL
+from streetineq_assets.predictions.metrics import N_DECILES
+
+METRIC_TITLES = {
+    "spearman_score": "Spearman, score",
+    "kappa_quadratic": "quadratic kappa",
+    "within_1": "share within 1 decile",
+    "mae": "mean absolute error (deciles)",
+}
+_LABELS = range(1, N_DECILES + 1)
+
+
+def draw_scores(frame: pd.DataFrame, column: str, path: Path, *, unit: str) -> None:
+    """Boxes of a score within each actual decile.
+
+    Args:
+        frame: `actual_decile` and the score's column.
+        unit: what one row is, in the plural.
+    """
+    figure, axes = new_figure(6.0, 3.4)
+    known = frame.dropna(subset=["actual_decile"])
+    groups = [known.loc[known["actual_decile"] == d, column].to_numpy(float) for d in _LABELS]
+    boxes = axes.boxplot(groups, positions=list(_LABELS), patch_artist=True, sym=".", widths=0.7)
+    for patch, colour in zip(boxes["boxes"], DECILE_COLOURS, strict=True):
+        patch.set(facecolor=colour, edgecolor="#333333", linewidth=0.6)
+    for line in boxes["medians"]:
+        line.set(color="#d95f02", linewidth=1.6)
+    for points in boxes["fliers"]:
+        points.set(markersize=2, markeredgecolor="#777777")
+    axes.set(
+        xlabel="actual decile (1 = worst-off)",
+        ylabel="out-of-fold score (logit)",
+        title=f"Score by actual decile, n = {len(known):,} {unit}",
+    )
+    save_png(figure, path)
+
+
+def draw_confusion(confusion: pd.DataFrame, path: Path) -> None:
+    """The 10 x 10 table, shaded by share of the actual decile, with counts."""
+    ordered = confusion.sort_values(["actual", "predicted"])
+    counts = ordered["n"].to_numpy(float).reshape(N_DECILES, N_DECILES)
+    total = counts.sum(axis=1, keepdims=True)
+    share = np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
+    figure, axes = new_figure(5.0, 4.6)
+    image = axes.imshow(share, cmap="Blues", vmin=0, vmax=max(0.5, share.max()), origin="lower")
+    for (row, column), n in np.ndenumerate(counts):
+        colour = "white" if share[row, column] > 0.3 else "#222222"
+        if n:
+            axes.text(column, row, f"{n:.0f}", ha="center", va="center", fontsize=7, color=colour)
+    axes.set(
+        xticks=range(N_DECILES),
+        yticks=range(N_DECILES),
+        xticklabels=_LABELS,
+        yticklabels=_LABELS,
+        xlabel="predicted decile",
+        ylabel="actual decile (1 = worst-off)",
+        title=f"Areas by decile, n = {counts.sum():,.0f}",
+    )
+    figure.colorbar(image, ax=axes, label="share of the actual decile", shrink=0.8)
+    save_png(figure, path)
+
+
+def draw_metrics(metrics: pd.DataFrame, path: Path) -> None:
+    """The network beside every baseline, with 95 % intervals."""
+    models = metrics[["model", "scheme"]].drop_duplicates().itertuples(index=False)
+    keys = list(models)[::-1]
+    width, height = 9.0, 1.2 + 0.3 * len(keys)
+    figure, axes = new_figure(width, height, columns=len(METRIC_TITLES), sharey=True)
+    for axis, (metric, title) in zip(axes, METRIC_TITLES.items(), strict=True):
+        rows = metrics[metrics["metric"] == metric].set_index(["model", "scheme"])
+        for place, key in enumerate(keys):
+            row = rows.loc[key]
+            colour = "#d95f02" if key[0] == "network" else "#555555"
+            if np.isfinite(row["value"]):
+                axis.plot(row["value"], place, "o", color=colour, markersize=4)
+                axis.plot([row["lower"], row["upper"]], [place, place], color=colour, linewidth=1)
+        axis.set_title(title)
+        axis.grid(axis="x", color="#dddddd", linewidth=0.6)
+    labels = [f"{model} ({scheme})" for model, scheme in keys]
+    axes[0].set_yticks(range(len(keys)), labels)
+    save_png(figure, path)
+
+
+def draw_coverage(coverage: pd.DataFrame, path: Path) -> None:
+    """How often the decile intervals hold, by actual decile, and how wide they are."""
+    figure, (left, right) = new_figure(7.0, 2.8, columns=2)
+    colours = [DECILE_COLOURS[decile - 1] for decile in coverage["actual"]]
+    style = {"color": colours, "edgecolor": "#333333", "linewidth": 0.5}
+    left.bar(coverage["actual"], coverage["coverage"], **style)
+    left.axhline(LEVEL, color="#d95f02", linewidth=1.2)
+    left.set(ylim=(0, 1.02), title=f"Share of intervals that hold (promised: {LEVEL:.0%})")
+    right.bar(coverage["actual"], coverage["mean_width"], **style)
+    right.set(ylim=(0, N_DECILES), title="Mean width, deciles")
+    for axis in (left, right):
+        axis.set(xlabel="actual decile (1 = worst-off)", xticks=list(_LABELS))
+    save_png(figure, path)

@@ -1,0 +1,1 @@
+"""Reading what offices publish: sheets of rows, and typed columns of them."""

@@ -1,0 +1,103 @@
+"""Schemas of the platform's tables: name, type, meaning and unit of every column, in one form.
+
+A schema is PyArrow's own, with the description and the unit in each field's metadata. From it come
+the empty table of what is unavailable, the cast of a frame to its published types, the columns that
+the UI shows, the comments of the warehouse and the data dictionary. It is written into the Parquet
+file, so that a file that was passed on still explains itself. pandera was looked at: it validates
+values, which the checks do, and keeps no unit.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_DESCRIPTION, _UNIT = b"description", b"unit"
+
+
+def column(
+    name: str, kind: str | pa.DataType, description: str, *, unit: str = "", nullable: bool = False
+) -> pa.Field:
+    """One column.
+
+    Args:
+        kind: Arrow's type or its name, such as `string`, `int16`, `float64`, `bool`.
+        description: a phrase for a reader of the table, without the unit.
+        unit: of the values, such as `metres`; empty for codes, names, keys and counts.
+        nullable: whether a value may be missing. NaN is a missing value.
+    """
+    dtype = kind if isinstance(kind, pa.DataType) else pa.type_for_alias(kind)
+    about = {_DESCRIPTION: description.encode(), _UNIT: unit.encode()}
+    return pa.field(name, dtype, nullable=nullable, metadata=about)
+
+
+def schema(*columns: pa.Field) -> pa.Schema:
+    """A table's columns, in order.
+
+    Raises:
+        ValueError: a name occurs twice: a mistake of the program.
+    """
+    names = [field.name for field in columns]
+    if len(set(names)) < len(names):
+        raise ValueError(f"a column occurs twice among {', '.join(names)}")
+    return pa.schema(columns)
+
+
+def described(fields: pa.Schema) -> Iterator[tuple[pa.Field, str]]:
+    """Each column with its description and unit in one phrase."""
+    for field in fields:
+        about = field.metadata or {}
+        text = about.get(_DESCRIPTION, b"").decode()
+        unit = about.get(_UNIT, b"").decode()
+        yield field, f"{text} ({unit})" if unit else text
+
+
+def descriptions(fields: pa.Schema) -> dict[str, str]:
+    """Column to description and unit."""
+    return {field.name: text for field, text in described(fields)}
+
+
+def conform(frame: "pd.DataFrame", fields: pa.Schema) -> "pd.DataFrame":
+    """The schema's columns of a frame, in its order and of its types.
+
+    Raises:
+        KeyError: the frame lacks a column: a mistake of the program, not of the input.
+    """
+    types = {field.name: _pandas_type(field) for field in fields}
+    return frame[list(types)].astype(types).reset_index(drop=True)
+
+
+def empty(fields: pa.Schema) -> "pd.DataFrame":
+    """The table without rows."""
+    import pandas as pd
+
+    return conform(pd.DataFrame(columns=fields.names), fields)
+
+
+def write(frame: "pd.DataFrame", fields: pa.Schema, path: Path) -> None:
+    """Write a frame as a Parquet file that carries the schema.
+
+    Raises:
+        KeyError: as `conform`.
+        ValueError: a value is missing where the schema does not allow it: a mistake of the program.
+    """
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(conform(frame, fields), schema=fields, preserve_index=False)
+    pq.write_table(table, path)
+
+
+def _pandas_type(field: pa.Field) -> str:
+    """The pandas type of a column: nullable integers only where values may be missing."""
+    kind = field.type
+    if pa.types.is_string(kind):
+        return "str"
+    if pa.types.is_temporal(kind):
+        return "datetime64[s]"
+    if pa.types.is_integer(kind) and field.nullable:
+        return str(kind).replace("int", "Int").replace("uI", "UI")
+    return {"double": "float64", "float": "float32"}.get(str(kind), str(kind))

@@ -1,0 +1,111 @@
+"""Running one asset on a study, and reading what it says: the one way in which tests do it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+from dagster_duckdb import DuckDBResource
+
+from streetineq_assets.definitions import FOLDERS
+from streetineq_assets.findings import Check, Findings
+from streetineq_assets.manifests import Manifest, Recipe
+from streetineq_assets.partitions import Partitions
+from streetineq_assets.resources import GpuResource, StudyResource
+from streetineq_assets.store import DataStore
+from streetineq_assets.study import load_study
+
+RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+
+
+def run(
+    store: DataStore,
+    asset: str,
+    partition: str | None = None,
+    *,
+    config: Mapping[str, Any] | None = None,
+    keys: tuple[str, str] | None = None,
+    instance: dg.DagsterInstance | None = None,
+    fails: bool = False,
+) -> dg.ExecuteInProcessResult:
+    """Materialise one asset of the study, on the CPU.
+
+    Args:
+        config: of the asset.
+        keys: first and last of a range of partitions, in place of one.
+        fails: whether a failure is expected and returned; else it is raised.
+    """
+    parts = Partitions(load_study(store.study_file))
+    return dg.materialize(
+        [each for build in FOLDERS for each in build(parts)],
+        selection=[asset],
+        partition_key=partition,
+        tags=dict(zip(RANGE, keys, strict=True)) if keys else None,
+        instance=instance,
+        raise_on_error=not fails,
+        run_config={"ops": {asset: {"config": dict(config)}}} if config else None,
+        resources={
+            "study": StudyResource(root=str(store.root)),
+            "gpu": GpuResource(kind="cpu"),
+            "duckdb": DuckDBResource(database=":memory:"),
+        },
+    )
+
+
+def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:
+    """What the UI shows of the one materialisation of an asset."""
+    (shown,) = metadata_by_partition(result, asset).values()
+    return shown
+
+
+def metadata_by_partition(
+    result: dg.ExecuteInProcessResult, asset: str
+) -> dict[str | None, dict[str, Any]]:
+    """What the UI shows of every materialisation of an asset, by partition."""
+    events = result.asset_materializations_for_node(asset)
+    return {e.partition: {name: v.value for name, v in e.metadata.items()} for e in events}
+
+
+def checks(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+    """The checks that were evaluated, by name."""
+    return {found.check_name: found for found in result.get_asset_check_evaluations()}
+
+
+def failed(result: dg.ExecuteInProcessResult) -> set[str]:
+    """The names of the checks that failed."""
+    return {name for name, found in checks(result).items() if not found.passed}
+
+
+def failed_checks(findings: Findings) -> set[str]:
+    """The names of the checks that failed, of findings that Dagster has not seen."""
+    return {check.name for check in findings.checks if not check.passed}
+
+
+def check_of(findings: Findings, name: str) -> Check:
+    """One check of findings that Dagster has not seen."""
+    (found,) = [check for check in findings.checks if check.name == name]
+    return found
+
+
+def failure(result: dg.ExecuteInProcessResult) -> str:
+    """The one sentence with which the run failed."""
+    (event,) = [event for event in result.all_events if event.is_step_failure]
+    return event.step_failure_data.user_failure_data.description
+
+
+def publish(
+    store: DataStore,
+    asset: str,
+    partition: str | None,
+    findings: Findings | None = None,
+    **tables: pd.DataFrame,
+) -> Manifest:
+    """Publish Parquet tables as an artefact, by name."""
+
+    def write(folder: Path) -> Findings:
+        for name, table in tables.items():
+            table.to_parquet(folder / f"{name}.parquet", index=False)
+        return findings or Findings()
+
+    return store.publish(asset, partition, Recipe(code_version="test"), write)

@@ -1,0 +1,292 @@
+"""Locations get their areas by postcode, a weight, or a reason why they have none."""
+
+import datetime as dt
+
+import duckdb
+import pandas as pd
+import pytest
+
+from streetineq_assets.errors import SourceError
+from streetineq_assets.images.location_areas import CHECKS, COLUMNS, join_locations, read_listing
+
+DATE = dt.date(2017, 8, 1)
+ONE, TWO, THREE = "E01000001", "E01000002", "E01000003"
+
+# postcode, city, LSOA, user type, introduced, terminated, latitude
+POSTCODES = [
+    ("AA1 1AA", "alpha", ONE, 0, "1980-01-01", None, 51.0),
+    ("AA1 1AB", "alpha", ONE, 0, "1980-01-01", None, 51.2),
+    ("AA1 1AC", "alpha", ONE, 1, "1980-01-01", None, 51.4),
+    ("AA1 1AD", "alpha", ONE, 0, "1980-01-01", "2012-03-01", None),
+    ("AA1 1AE", "alpha", ONE, 0, "2017-09-01", None, 51.0),
+    ("AA2 1AA", "alpha", TWO, 0, "1980-01-01", None, 52.0),
+    ("AA2 1AB", "alpha", TWO, 0, "1980-01-01", None, 52.0),
+    ("AA2 1AC", "alpha", TWO, 0, "1980-01-01", None, 52.0),
+    ("AA2 1AD", "alpha", TWO, 0, "1980-01-01", "2017-08-01", 52.0),
+    ("AA3 1AA", "alpha", THREE, 0, "1980-01-01", "2012-03-01", 53.0),
+    ("AA4 1AA", "alpha", None, 0, "1980-01-01", None, None),
+    ("BB1 1AA", "beta", "E01000009", 0, "1980-01-01", None, 54.0),
+    ("BB9 9AA", "beta", ONE, 0, "1980-01-01", None, 51.0),
+    ("CC1 1AA", None, "E01000008", 0, "1980-01-01", None, 55.0),
+]
+
+
+@pytest.fixture(scope="module")
+def postcodes(tmp_path_factory):
+    """A small `postcode_lsoa.parquet`; output areas alternate within an LSOA."""
+    names = ["postcode", "city", "lsoa11", "usertype", "introduced", "terminated", "lat"]
+    frame = pd.DataFrame(POSTCODES, columns=names)
+    for column in ("introduced", "terminated"):
+        frame[column] = pd.to_datetime(frame[column]).astype("datetime64[s]")
+    known = frame["lsoa11"].notna()
+    frame["oa11"] = frame["lsoa11"].str.replace("E01", "E00").where(known)
+    frame.loc[frame["postcode"] == "AA1 1AC", "oa11"] = "E00999999"
+    frame["msoa11"] = frame["lsoa11"].str.replace("E01", "E02").where(known)
+    frame["lon"] = frame["lat"] - 51.5
+    path = tmp_path_factory.mktemp("postcodes") / "postcode_lsoa.parquet"
+    frame.to_parquet(path, index=False)
+    return path
+
+
+@pytest.fixture
+def join(postcodes, tmp_path):
+    def joined(*rows, header="location_id,postcode", date=DATE, city="alpha"):
+        listing = tmp_path / "alpha.csv"
+        listing.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+        with duckdb.connect() as connection:
+            table, findings = join_locations(connection, listing, postcodes, city=city, date=date)
+            assert connection.execute("SHOW TABLES").fetchall() == []
+        assert list(table.columns) == list(COLUMNS)
+        assert [check.name for check in findings.checks] == list(CHECKS)
+        return table.set_index("location_id"), findings
+
+    return joined
+
+
+# -- areas and weights -----------------------------------------------------------------------------
+
+
+def test_a_location_takes_the_areas_of_its_postcode(join):
+    table, _ = join("7,AA1 1AA")
+    row = table.loc["7"]
+    assert [row["oa11"], row["lsoa11"], row["msoa11"]] == ["E00000001", ONE, "E02000001"]
+    assert [row["weight"], row["n_postcodes"], row["postcodes"]] == [1, 1, "AA1 1AA"]
+    assert [row["lat"], row["lon"]] == [51.0, pytest.approx(-0.5)]
+    assert row["status"] == "matched"
+    assert pd.isna(row["reason"])
+
+
+def test_the_weight_counts_live_small_user_postcodes_at_the_studys_date(join):
+    # Two live small users; one large user, one terminated and one not yet introduced weigh nothing.
+    table, _ = join("7,AA1 1AA", "7,AA1 1AB", "7,AA1 1AC", "7,AA1 1AD", "7,AA1 1AE")
+    assert table.loc["7", "weight"] == 2
+    assert table.loc["7", "n_postcodes"] == 5
+    assert table.loc["7", "postcodes"] == "AA1 1AA;AA1 1AB;AA1 1AC;AA1 1AD;AA1 1AE"
+    later, _ = join("7,AA1 1AA", "7,AA1 1AE", date=dt.date(2017, 9, 1))
+    assert later.loc["7", "weight"] == 2
+    earlier, _ = join("7,AA1 1AD", date=dt.date(2012, 2, 29))
+    assert earlier.loc["7", "weight"] == 1
+
+
+def test_the_majority_of_live_postcodes_decides_between_areas(join):
+    # Terminated by the study's date: AA1 1AD. So ONE has two live postcodes and TWO has three.
+    rows = ["AA1 1AA", "AA1 1AB", "AA1 1AD", "AA2 1AA", "AA2 1AB", "AA2 1AC"]
+    table, findings = join(*[f"7,{postcode}" for postcode in rows])
+    assert table.loc["7", "lsoa11"] == TWO
+    assert table.loc["7", "weight"] == 3
+    assert table.loc["7", "lat"] == 52.0
+    assert findings.values["locations_over_several_lsoas"] == 1
+
+
+def test_a_tie_between_areas_goes_to_the_lower_code(join):
+    table, _ = join("7,AA2 1AA", "7,AA1 1AA")
+    assert table.loc["7", "lsoa11"] == ONE
+    assert table.loc["7", "weight"] == 1
+
+
+def test_a_large_user_places_a_location_that_then_weighs_nothing(join):
+    table, findings = join("7,AA1 1AC")
+    assert table.loc["7", "lsoa11"] == ONE
+    assert table.loc["7", "weight"] == 0
+    assert findings.values["matched_without_weight"] == 1
+
+
+def test_the_output_area_is_that_of_most_live_postcodes_in_the_lsoa(join):
+    table, _ = join("7,AA1 1AA", "7,AA1 1AB", "7,AA1 1AC")
+    assert table.loc["7", "oa11"] == "E00000001"
+
+
+def test_the_city_is_that_of_most_postcodes_of_the_area_as_for_labels(join):
+    # BB9 9AA is filed under beta, but its LSOA is one of alpha's, and has its label there.
+    here, _ = join("7,BB9 9AA")
+    assert here.loc["7", "lsoa11"] == ONE
+    there, _ = join("7,BB9 9AA", city="beta")
+    assert there.loc["7", "reason"] == "outside_city"
+
+
+@pytest.mark.parametrize("written", ["AA11AA", "aa1 1aa", "AA1\u00a01AA", "AA1-1AA", " AA1  1AA"])
+def test_a_postcode_may_be_written_in_any_way(join, written):
+    table, _ = join(f"7,{written}")
+    assert table.loc["7", "postcodes"] == "AA1 1AA"
+
+
+# -- failures --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("postcode", "reason"),
+    [
+        ("ZZ9 9ZZ", "unknown_postcode"),
+        ("", "unknown_postcode"),
+        ("nonsense", "unknown_postcode"),
+        ("BB1 1AA", "outside_city"),
+        ("CC1 1AA", "outside_city"),
+        ("AA4 1AA", "no_lsoa"),
+    ],
+)
+def test_a_location_that_no_postcode_places_is_rejected_with_a_reason(join, postcode, reason):
+    table, findings = join(f"7,{postcode}", "8,AA1 1AA")
+    row = table.loc["7"]
+    assert [row["status"], row["reason"], row["weight"]] == ["rejected", reason, 0]
+    assert row[["oa11", "lsoa11", "msoa11", "lat", "lon"]].isna().all()
+    assert findings.values[f"rejected_{reason}"] == 1
+    assert findings.values[f"postcodes_{reason}"] == 1
+    assert findings.values["matched"] == 1
+
+
+def test_a_postcode_terminated_before_the_capture_does_not_place(join):
+    header = "location_id,postcode,captured_at"
+    table, findings = join("7,AA3 1AA,2016-07-21", "8,AA3 1AA,2012-03-31", header=header)
+    assert table.loc["7", "reason"] == "terminated_before_capture"
+    assert table.loc["8", "lsoa11"] == THREE  # gone in the month of the capture: it was there
+    assert table.loc["8", "weight"] == 0
+    assert findings.values["rejected_terminated_before_capture"] == 1
+
+
+def test_without_a_date_of_capture_a_terminated_postcode_places(join):
+    table, _ = join("7,AA3 1AA")
+    assert table.loc["7", "lsoa11"] == THREE
+
+
+def test_one_good_postcode_is_enough(join):
+    table, findings = join("7,ZZ9 9ZZ", "7,BB1 1AA", "7,AA4 1AA", "7,AA1 1AA")
+    assert table.loc["7", "status"] == "matched"
+    assert table.loc["7", "n_postcodes"] == 4
+    assert findings.values["postcodes_unknown_postcode"] == 1
+    assert findings.values["postcodes_outside_city"] == 1
+    assert findings.values["postcodes_no_lsoa"] == 1
+
+
+def test_the_reason_is_that_of_the_postcode_that_came_furthest(join):
+    table, _ = join("7,ZZ9 9ZZ", "7,BB1 1AA", "8,AA4 1AA", "8,BB1 1AA")
+    assert table["reason"].to_dict() == {"7": "outside_city", "8": "no_lsoa"}
+
+
+def test_listed_is_matched_plus_rejected(join):
+    rows = [f"{i},{p[0]}" for i, p in enumerate(POSTCODES)] + ["99,ZZ9 9ZZ"]
+    table, findings = join(*rows)
+    rejected = sum(n for name, n in findings.values.items() if name.startswith("rejected_"))
+    assert findings.values["listed"] == len(rows) == findings.values["matched"] + rejected
+    assert table.index.is_unique
+    accounted = findings.checks[0]
+    assert accounted.blocking
+    assert accounted.passed
+
+
+def test_many_failures_are_a_warning(join):
+    _, findings = join("1,AA1 1AA", "2,ZZ9 9ZZ")
+    failed = {check.name for check in findings.checks if not check.passed}
+    assert failed == {"locations_matched"}
+
+
+# -- the listing -----------------------------------------------------------------------------------
+
+
+def test_rows_come_in_the_order_of_ids_as_text(join):
+    table, _ = join("b,AA1 1AA", "10,AA1 1AA", "9,AA1 1AA", "é,AA1 1AA", "A,AA1 1AA")
+    assert list(table.index) == ["10", "9", "A", "b", "é"]
+
+
+def test_ids_stay_text_and_postcodes_match_whatever_their_spaces_and_case(join):
+    table, _ = join("007,aa11aa", "1.0,AA1  1AB", " 8 , AA2 1AA ")
+    assert list(table.index) == ["007", "1.0", "8"]
+    assert table["lsoa11"].to_list() == [ONE, ONE, TWO]
+
+
+def test_repeated_rows_count_once_and_shared_postcodes_are_counted(join):
+    table, findings = join("7,AA1 1AA", "7,AA1 1AA", "8,AA1 1AA")
+    assert table.loc["7", "weight"] == 1
+    assert findings.values["rows_repeated"] == 1
+    assert findings.values["postcodes_of_several_locations"] == 1
+
+
+def test_listed_coordinates_and_origin_are_kept(join):
+    header = "postcode,location_id,licence,lon,lat,provider,captured_at,notes"
+    table, _ = join(
+        "AA1 1AA,7,CC-BY-SA,-0.125,51.5,Mapillary,2016-07-21T10:30:00Z,x", header=header
+    )
+    row = table.loc["7"]
+    assert [row["lat"], row["lon"]] == [51.5, -0.125]
+    assert [row["provider"], row["licence"]] == ["Mapillary", "CC-BY-SA"]
+    assert row["captured_at"] == pd.Timestamp(2016, 7, 21)
+
+
+def test_a_month_of_capture_is_its_first_day(join):
+    table, _ = join("7,AA1 1AA,2016-07", header="location_id,postcode,captured_at")
+    assert table.loc["7", "captured_at"] == pd.Timestamp(2016, 7, 1)
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "message"),
+    [
+        ("id,postcode", ["7,AA1 1AA"], r'line 1: .*needs the column "location_id"'),
+        ("location_id,post_code", ["7,x"], r'needs the column "postcode"; .*"post_code"'),
+        ("location_id,postcode", [",AA1 1AA"], r"line 2, column \"location_id\": '' is no id"),
+        ("location_id,postcode", ["../7,AA1 1AA"], r"column \"location_id\": '\.\./7' .*slash"),
+        ("location_id,postcode", ["7"], r"line 2: 1 columns where the header has 2"),
+        (
+            "location_id,postcode,lat",
+            ["7,AA1 1AA,north"],
+            r"line 2, column \"lat\": 'north' is not",
+        ),
+        (
+            "location_id,postcode,lat,lon",
+            ["7,AA1 1AA,-0.1,51.5"],
+            r"column \"lat\": '-0\.1' is not a number .* 49 to 61\.5: .*each other's place",
+        ),
+        (
+            "location_id,postcode,lat,lon",
+            ["7,AA1 1AA,51.5,0", "8,AA1 1AA,51.5,"],
+            "line 3: lat without lon",
+        ),
+        (
+            "location_id,postcode,captured_at",
+            ["7,A,21/07/2016"],
+            r"column \"captured_at\": '21",
+        ),
+        (
+            "location_id,postcode,captured_at",
+            ["7,A,2016-13"],
+            r"column \"captured_at\": '2016-13' is",
+        ),
+        (
+            "location_id,postcode,lat,lon,provider",
+            ["7,AA1 1AA,51.5,0,a", "8,AA1 1AA,51.5,0,a", "7,AA1 1AB,51.6,0,a"],
+            r"lines 2 and 4: location 7 has two values of lat:",
+        ),
+    ],
+)
+def test_a_malformed_listing_is_refused(join, header, rows, message):
+    with pytest.raises(SourceError, match=message):
+        join(*rows, header=header)
+
+
+def test_a_city_without_a_listing_has_no_locations(tmp_path):
+    assert read_listing(tmp_path / "alpha.csv").empty
+
+
+def test_a_listing_without_rows_lists_nothing(join):
+    table, findings = join()
+    assert len(table) == 0
+    assert findings.values["listed"] == 0
+    assert all(check.passed for check in findings.checks)

@@ -1,0 +1,238 @@
+"""Labels per city: deciles among the city's own areas, and what is unavailable and why."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from streetineq_assets.errors import SourceError
+from streetineq_assets.labels.checks import label_checks
+from streetineq_assets.labels.labelling import build_tables
+from streetineq_assets.labels.outcomes import OUTCOMES
+from streetineq_assets.labels.sources import find_sources, read_sources
+from streetineq_assets.study import Study
+from streetineq_tests.labels import official
+from streetineq_tests.labels.study import STUDY, study_of
+
+AREAS = pd.DataFrame(
+    {
+        "city": ["alpha"] * len(official.CITY_A) + ["beta"] * len(official.CITY_B),
+        "lsoa11": official.LSOAS,
+    }
+)
+STUDIED = study_of(STUDY)
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    return official.write_inputs(tmp_path)
+
+
+def tables_of(inputs, areas=AREAS, study=STUDIED):
+    return build_tables(read_sources(find_sources(inputs)), areas, study)
+
+
+def checks_of(inputs, study: Study = STUDIED, areas=AREAS):
+    sources = find_sources(inputs)
+    readings = read_sources(sources)
+    tables = build_tables(readings, areas, study)
+    return {c.name: c for c in label_checks(tables, readings, sources.recognised, areas, study)}
+
+
+def available(tables, city, outcome):
+    rows = tables.availability.set_index(["city", "outcome"])
+    return rows.loc[(city, outcome)]
+
+
+def test_deciles_are_cut_within_each_city(inputs):
+    labels = tables_of(inputs).labels
+    for outcome, worst in (("self_reported_health", "high"), ("crime", "low")):
+        for city, lsoas in (("alpha", official.CITY_A), ("beta", official.CITY_B)):
+            rows = labels[(labels["city"] == city) & (labels["outcome"] == outcome)]
+            assert rows["lsoa11"].to_list() == lsoas
+            bins = pd.qcut(rows["value"], 10, labels=False) + 1
+            expected = bins if worst == "low" else 11 - bins
+            assert rows["decile"].to_list() == expected.to_list()
+
+
+def test_values_and_ranks_are_those_of_the_files(inputs):
+    labels = tables_of(inputs).labels
+    alpha = labels[labels["city"] == "alpha"].set_index(["outcome", "lsoa11"])
+    assert alpha.loc["crime", "national_rank"].to_list() == official.RANKS["Crime"][:30].tolist()
+    assert alpha.loc["mean_income", "value"].to_list() == official.MEAN.tolist()
+    assert alpha.loc["mean_income", "national_rank"].isna().all()
+    shares = official.SHARES["unemployment"][:30]
+    assert np.array_equal(alpha.loc["unemployment", "value"], shares)
+
+
+def test_rows_come_by_city_then_in_the_papers_order_of_outcomes_then_by_area(inputs):
+    labels = tables_of(inputs).labels
+    alpha = labels[labels["city"] == "alpha"]
+    assert alpha["outcome"].drop_duplicates().to_list() == list(OUTCOMES)
+    assert labels["city"].is_monotonic_increasing
+    assert labels.dtypes.astype(str).to_dict() == {
+        "city": "str",
+        "outcome": "str",
+        "lsoa11": "str",
+        "value": "float64",
+        "national_rank": "Int32",
+        "decile": "Int8",
+    }
+
+
+def test_the_edges_enclose_each_decile(inputs):
+    tables = tables_of(inputs)
+    merged = tables.labels.merge(tables.edges, on=["city", "outcome", "decile"])
+    assert len(merged) == len(tables.labels)
+    assert merged["value"].between(merged["lower"], merged["upper"]).all()
+    sizes = tables.labels.groupby(["city", "outcome", "decile"]).size()
+    edges = tables.edges.set_index(["city", "outcome", "decile"])["n_lsoas"]
+    assert edges[edges > 0].to_dict() == sizes.to_dict()
+
+
+def test_availability_names_all_thirteen_outcomes_of_both_cities(inputs):
+    (inputs / "census_2011" / "QS408EW.csv").unlink()
+    tables = tables_of(inputs)
+    assert len(tables.availability) == 26
+    crowding = available(tables, "alpha", "occupancy_rating")
+    assert crowding["status"] == "unavailable"
+    assert crowding["wanted"].startswith('QS408EW "Occupancy rating (rooms)"')
+    assert crowding["reason"] == "no file in inputs/census_2011 holds it"
+    assert available(tables, "alpha", "crime")["status"] == "available"
+    assert pd.isna(available(tables, "alpha", "crime")["wanted"])
+    assert "occupancy_rating" not in set(tables.labels["outcome"])
+
+
+def test_a_city_outside_the_coverage_of_a_source_is_unavailable(inputs):
+    beta = available(tables_of(inputs), "beta", "mean_income")
+    assert beta["status"] == "unavailable"
+    assert beta["reason"] == "published for Greater London alone"
+
+
+def test_a_city_without_postcodes_wants_the_directory(inputs):
+    beta = available(tables_of(inputs, AREAS[AREAS["city"] == "alpha"]), "beta", "crime")
+    assert beta["status"] == "unavailable"
+    assert "ONS Postcode Directory" in beta["wanted"]
+
+
+def test_one_city_without_any_area_in_a_file_is_unavailable_and_the_other_goes_on(inputs):
+    path = inputs / "census_2011" / "QS302EW.csv"
+    kept = [line for line in path.read_text().splitlines() if "E0102" not in line]
+    official.write(path, "\n".join(kept))
+    tables = tables_of(inputs)
+    assert available(tables, "alpha", "self_reported_health")["status"] == "available"
+    beta = available(tables, "beta", "self_reported_health")
+    assert beta["reason"] == "QS302EW.csv has no value for any area of the city"
+    assert "QS302EW" in beta["wanted"]
+    assert (tables.labels["city"] == "beta").sum() == 10 * len(official.CITY_B)
+
+
+def test_no_city_with_any_area_in_a_file_is_an_error(inputs):
+    path = inputs / "census_2011" / "QS302EW.csv"
+    official.write(path, path.read_text().replace('"E01', '"W01'))
+    with pytest.raises(SourceError, match=r"QS302EW\.csv has no value .* of alpha, beta"):
+        tables_of(inputs)
+
+
+def test_an_area_that_a_file_lacks_keeps_its_row_without_a_decile(inputs):
+    path = inputs / "census_2011" / "QS302EW.csv"
+    kept = [line for line in path.read_text().splitlines() if "E01000004" not in line]
+    official.write(path, "\n".join(kept))
+    labels = tables_of(inputs).labels.set_index(["outcome", "lsoa11"])
+    row = labels.loc[("self_reported_health", "E01000004")]
+    assert pd.isna(row["value"])
+    assert pd.isna(row["decile"])
+    assert labels.loc["self_reported_health", "decile"].notna().sum() == 41
+    check = checks_of(inputs)["areas_matched"]
+    assert not check.passed
+    assert "self_reported_health in alpha: 1 of 30" in check.description
+
+
+def test_ties_over_a_whole_decile_are_no_error_and_are_counted(inputs):
+    path = inputs / "household_income" / "income.csv"
+    text = path.read_text(encoding="utf-8")
+    for code, income in zip(official.CITY_A[:20], official.MEAN, strict=False):
+        (row,) = [line for line in text.splitlines() if line.startswith(code)]
+        text = text.replace(row, row.replace(f'"?{income:,}"', '"?55,555"'))
+    official.write(path, text)
+    tables = tables_of(inputs)
+    labels, edges = tables.labels, tables.edges
+    tied = labels[(labels["outcome"] == "mean_income") & (labels["value"] == 55_555)]
+    assert len(tied) == 20
+    assert set(tied["decile"]) == {tied["decile"].iloc[0]}
+    rows = edges[edges["outcome"] == "mean_income"].set_index("decile")
+    assert rows.loc[tied["decile"].iloc[0], "n_ties"] == 20
+    assert rows["n_lsoas"].sum() == 30
+    assert not checks_of(inputs)["deciles_even"].passed
+
+
+# -- checks ----------------------------------------------------------------------------------------
+
+
+def test_all_checks_hold_on_sound_files_but_the_direction_of_random_ranks(inputs):
+    failed = {name for name, check in checks_of(inputs).items() if not check.passed}
+    assert failed <= {"directions_as_expected"}
+
+
+def test_a_sign_error_in_a_source_shows(inputs):
+    # Crime ordered as the overall index in one file, and the other way round in the next.
+    overall = official.RANKS["Index of Multiple Deprivation (IMD)"]
+    crime = "Crime Rank (where 1 is most deprived)"
+    for ranks, expected in ((overall, True), (32_845 - overall, False)):
+        rows = official.file_7_rows()
+        place = rows[0].index(crime)
+        for row, rank in zip(rows[1:], ranks, strict=True):
+            row[place] = int(rank)
+        text = "\n".join(",".join(f'"{cell}"' for cell in row) for row in rows)
+        official.write(inputs / "iod_2015" / "File_7.csv", text)
+        check = checks_of(inputs)["directions_as_expected"]
+        assert ("crime in alpha" not in check.description) == expected
+        assert check.values["alpha/crime"] == (1.0 if expected else -1.0)
+
+
+def test_living_environment_and_housing_are_exempt_from_the_direction(inputs):
+    rows = official.file_7_rows()
+    for domain in ("Living Environment", "Barriers to Housing and Services"):
+        place = rows[0].index(f"{domain} Rank (where 1 is most deprived)")
+        overall = official.RANKS["Index of Multiple Deprivation (IMD)"]
+        for row, rank in zip(rows[1:], 32_845 - overall, strict=True):
+            row[place] = int(rank)
+    text = "\n".join(",".join(f'"{cell}"' for cell in row) for row in rows)
+    official.write(inputs / "iod_2015" / "File_7.csv", text)
+    check = checks_of(inputs)["directions_as_expected"]
+    assert check.values["alpha/living_environment"] == -1.0
+    assert "living_environment" not in check.description
+    assert "barriers_to_housing" not in check.description
+
+
+def test_a_share_of_nobody_is_missing_and_blocks(inputs):
+    path = inputs / "census_2011" / "QS302EW.csv"
+    counts = [official.CENSUS["QS302EW"][2][name][0] for name in official.CENSUS["QS302EW"][2]]
+    row = ",".join(str(int(n)) for n in counts)
+    official.write(path, path.read_text().replace(row, "0,0,0,0,0,0", 1))
+    check = checks_of(inputs)["denominators_positive"]
+    assert check.blocking
+    assert not check.passed
+    assert "self_reported_health of E01000001" in check.description
+
+
+def test_another_edition_than_the_studys_is_a_warning(inputs):
+    official.write(inputs / "iod_2015" / "File_7.csv", official.file_7("2019"))
+    check = checks_of(inputs)["editions_as_studied"]
+    assert not check.passed
+    assert not check.blocking
+    assert check.description == "File_7.csv is of 2019, the study says 2015"
+    of_2019 = STUDIED.model_copy(update={"iod_edition": "2019"})
+    assert checks_of(inputs, of_2019)["editions_as_studied"].passed
+
+
+def test_a_city_with_another_number_of_areas_than_published_is_a_warning(inputs):
+    check = checks_of(inputs, areas=AREAS.drop(index=3))["areas_as_published"]
+    assert not check.passed
+    assert check.description == "alpha has 29 LSOAs, published are 30"
+
+
+def test_an_unavailable_pair_of_the_study_is_a_warning(inputs):
+    (inputs / "household_income" / "income.csv").unlink()
+    check = checks_of(inputs)["outcomes_available"]
+    assert not check.passed
+    assert check.description == "unavailable: alpha/mean_income"

@@ -1,0 +1,300 @@
+"""Bundles: what they hold, predicting with them elsewhere, and what they refuse."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from streetineq_assets.cli import app
+from streetineq_assets.devices import Device
+from streetineq_assets.errors import SourceError, TrainingError
+from streetineq_assets.manifests import Recipe
+from streetineq_assets.models import binomial, city_folds, opening
+from streetineq_assets.models.batches import Codes
+from streetineq_assets.models.bundles.bundle import (
+    Bundle,
+    export_bundle,
+    import_bundle,
+    open_bundle,
+    predict,
+    refuse_other_codes,
+)
+from streetineq_assets.models.bundles.model_card import model_card
+from streetineq_assets.models.dataset import open_codes
+from streetineq_assets.models.network import build_network
+from streetineq_assets.store import DataStore
+from streetineq_assets.study import load_study
+from streetineq_tests.models import published
+from streetineq_tests.models.bundles import with_description
+from streetineq_tests.models.synthetic import ArrayReader, city
+
+pytestmark = pytest.mark.usefixtures("plain_steps")
+
+METRICS = pd.DataFrame(
+    {
+        "model": ["network", "coordinates"],
+        "scheme": "area",
+        "metric": "kappa_quadratic",
+        "value": [0.71, 0.55],
+        "lower": [0.6, np.nan],
+        "upper": [0.8, np.nan],
+        "n_lsoas": 50,
+    }
+)
+
+
+def train(store: DataStore, key: str) -> None:
+    """Publish folds and networks without Dagster."""
+    study = load_study(store.study_file)
+    sources = city_folds.read_sources(store, study, "alpha")
+    store.publish(
+        "area_folds", "alpha", Recipe(code_version="1"),
+        lambda folder: city_folds.write_folds(sources, study, folder),
+    )  # fmt: skip
+    job = opening.open_pair(store, study, key, overrides={"epochs": 2})
+    recipe = Recipe(code_version="1", inputs=job.inputs, config=job.config)
+    store.publish(
+        "trained_model", key, recipe,
+        lambda folder: job.make(folder, Device(kind="cpu"), lambda _: None),
+    )  # fmt: skip
+
+
+def new_codes(codes: np.ndarray) -> Codes:
+    """Codes of locations `new0`, `new1`, ..., by the encoder of the study."""
+    reader = ArrayReader(codes, np.array([f"new{n}" for n in range(len(codes))], dtype=object))
+    reader.attributes = dict(published.ENCODER) | {"width": published.WIDTH}
+    return Codes(reader, 2**30)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> DataStore:
+    made = published.write_study(tmp_path_factory.mktemp("study"))
+    train(made, "alpha/crime")
+    return made
+
+
+@pytest.fixture(scope="module")
+def bundle(store: DataStore, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    target = tmp_path_factory.mktemp("bundles") / "crime.streetineq"
+    return open_bundle(export_bundle(store, "alpha", "crime", target, METRICS))
+
+
+def test_it_says_what_it_is(bundle: Bundle) -> None:
+    about = bundle.about
+    assert (about["city"], about["outcome"]) == ("alpha", "crime")
+    assert about["encoder"]["weights_sha256"] == "0" * 64
+    assert about["encoder"]["width"] == published.WIDTH
+    assert about["folds"] == [0, 1, 2, 3, 4]
+    assert [edge["decile"] for edge in about["decile_edges"]] == list(range(1, 11))
+    assert about["training"]["recipe"]["inputs"]["alpha/hdf5_shards"]
+    assert about["metrics"][0]["value"] == 0.71
+    with zipfile.ZipFile(bundle.path) as archive:
+        card = archive.read("MODEL_CARD.md").decode()
+    assert "| network | area | kappa_quadratic | 0.710 | 0.600 to 0.800 | 50 |" in card
+    assert "| coordinates | area | kappa_quadratic | 0.550 | undefined to undefined | 50 |" in card
+    assert "synthetic" in card
+    assert "150 locations in 50 areas of Alpha; 5 folds of whole areas" in card
+
+
+@pytest.mark.parametrize(
+    ("scheme", "trained_on", "texts"),
+    [
+        ("location", {"alpha": "Alpha"}, ["5 folds of single locations", "the label leaks"]),
+        ("holdout", {"alpha": "Alpha"}, ["one split of whole areas"]),
+        (
+            "city",
+            {"beta": "Beta", "hamlet": "Hamlet"},
+            ["areas of Beta, Hamlet; Alpha was left out", "relative to the areas of Beta, Hamlet."],
+        ),
+    ],
+)
+def test_the_card_says_how_they_were_split_and_who_was_learned_from(
+    bundle: Bundle, scheme: str, trained_on: dict, texts: list[str]
+) -> None:
+    card = model_card(bundle.about | {"scheme": scheme, "trained_on": trained_on})
+    assert "folds of whole areas" not in card
+    assert all(text in " ".join(card.split()) for text in texts), card
+
+
+def test_predictions_are_the_mean_of_the_networks(store: DataStore, bundle: Bundle) -> None:
+    codes = open_codes([store.open("hdf5_shards", "alpha")], 2**30)
+    table = predict(bundle, codes)
+    assert table["location_id"].tolist() == codes.reader.location_ids.tolist()
+    features = codes.reader.read()
+    each = [np.asarray(network(features))[:, 0] for network in bundle.networks().values()]
+    np.testing.assert_allclose(table["h"], np.mean(each, axis=0), atol=1e-5)
+    np.testing.assert_allclose(table.filter(like="p_").sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_predicted_decile_is_the_most_probable_one(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in `location_predictions`, also for a head whose mean score falls elsewhere."""
+    corn = bundle.profile.model_copy(update={"head": "corn"})
+    network = build_network(corn, published.WIDTH)
+    monkeypatch.setattr(Bundle, "networks", lambda _: {0: network})
+    other = Bundle(bundle.path, bundle.about | {"profile": corn.model_dump()})
+    table = predict(other, new_codes(city(60, 1, published.WIDTH, seed=9)[0]))
+    p = table.filter(like="p_").to_numpy()
+    assert (table["decile"] == p.argmax(axis=1) + 1).all()
+    assert (table["decile"] != binomial.decile(table["h"].to_numpy())).any()
+
+
+def test_codes_that_are_not_finite_are_named(bundle: Bundle) -> None:
+    codes, _ = city(3, 100, published.WIDTH, seed=9)
+    codes[280, 2, 5] = np.nan
+    with pytest.raises(TrainingError, match=r"codes of location new280 are not finite .*again"):
+        predict(bundle, new_codes(codes))
+
+
+def test_new_images_need_no_label_and_another_machine_no_study(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    moved = tmp_path / "elsewhere.streetineq"
+    moved.write_bytes(bundle.path.read_bytes())
+    codes, _ = city(7, 1, published.WIDTH, seed=9)
+    assert len(predict(open_bundle(moved), new_codes(codes))) == 7
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("weights_sha256", "1" * 64), ("layer", "fc7"), ("width", 96), ("preprocessing", "suel2019")],
+)
+def test_codes_of_another_encoder_are_refused(bundle: Bundle, key: str, value: object) -> None:
+    attributes = dict(published.ENCODER) | {"width": published.WIDTH}
+    refuse_other_codes(bundle.encoder, attributes)
+    refuse_other_codes(bundle.encoder, attributes | {"weights": "another name for the same"})
+    with pytest.raises(TrainingError, match=f"{key} .*{value}"):
+        refuse_other_codes(bundle.encoder, attributes | {key: value})
+
+
+def test_a_damaged_bundle_names_the_member(bundle: Bundle, tmp_path: Path) -> None:
+    spoilt = tmp_path / "spoilt.streetineq"
+    with zipfile.ZipFile(bundle.path) as old, zipfile.ZipFile(spoilt, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            new.writestr(name, content[:-1] + b"x" if name == "fold_2.keras" else content)
+    with pytest.raises(SourceError, match=r"fold_2\.keras is damaged"):
+        open_bundle(spoilt)
+
+
+def test_what_is_no_bundle_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no model bundle at"):
+        open_bundle(tmp_path / "absent.streetineq")
+    text = tmp_path / "text.streetineq"
+    text.write_text("hello", encoding="utf-8")
+    with pytest.raises(SourceError, match="is not a model bundle"):
+        open_bundle(text)
+    other = tmp_path / "other.streetineq"
+    with zipfile.ZipFile(other, "w") as archive:
+        archive.writestr("readme.txt", "a zip, but not ours")
+    with pytest.raises(SourceError, match="is not a model bundle"):
+        open_bundle(other)
+    later = tmp_path / "later.streetineq"
+    with zipfile.ZipFile(later, "w") as archive:
+        archive.writestr("bundle.json", json.dumps({"format_version": 99, "members": {}}))
+    with pytest.raises(SourceError, match="install a later streetineq"):
+        open_bundle(later)
+
+
+def test_predicting_from_the_command_line_fails_in_one_sentence(
+    store: DataStore, bundle: Bundle, tmp_path: Path
+) -> None:
+    nothing = pd.DataFrame({"shard": [], "row": [], "location_id": []})
+    published.publish(store, "hdf5_shards", "hamlet", rows=nothing)
+    for city_key, target, message in [
+        ("alpha", tmp_path / "absent" / "x.csv", f"there is no folder {tmp_path / 'absent'}"),
+        ("hamlet", tmp_path / "x.csv", "no location of hamlet has codes: put images"),
+        ("nowhere", tmp_path / "x.csv", "hdf5_shards[nowhere] is not there"),
+    ]:
+        asked = ["model", "predict", str(bundle.path), city_key, str(target)]
+        result = CliRunner().invoke(app, [*asked, "--root", str(store.root)])
+        assert result.exit_code == 1
+        assert message in result.stderr
+        assert result.stderr.count("\n") == 1
+    asked = ["model", "predict", str(bundle.path), "alpha", str(tmp_path / "x.csv")]
+    assert CliRunner().invoke(app, [*asked, "--root", str(store.root)]).exit_code == 0
+    assert len(pd.read_csv(tmp_path / "x.csv")) == 150
+
+
+def test_an_export_without_an_evaluation_says_so(store: DataStore, tmp_path: Path) -> None:
+    target = tmp_path / "crime.streetineq"
+    asked = ["model", "export", "alpha/crime", str(target), "--root", str(store.root)]
+    result = CliRunner().invoke(app, asked)
+    assert result.exit_code == 0
+    assert "without metrics" in result.stdout
+    assert open_bundle(target).about["metrics"] == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"city": None, "encoder": None}, "it lacks city, encoder"),
+        ({"trained_on": None}, "it lacks trained_on"),
+        ({"trained_on": {"..": "Up"}}, r"trained_on\.\.\.\S*: String should match pattern"),
+        ({"city": "../../../escaped"}, r"city: String should match pattern"),
+        ({"outcome": "crime/.."}, r"outcome: String should match pattern"),
+        ({"profile": {"epochs": 3}}, r"profile\.standardise: Field required"),
+        ({"folds": []}, "folds: .*at least 1 item"),
+        ({"folds": [0, 9]}, r"no network fold_9\.keras among its members"),
+    ],
+)
+def test_a_wrong_description_names_the_field_and_nothing_is_written(
+    bundle: Bundle, tmp_path: Path, changed: dict, message: str
+) -> None:
+    wrong = with_description(bundle, tmp_path / "wrong.streetineq", **changed)
+    with pytest.raises(SourceError, match=f"is not a model bundle .*{message}.*again"):
+        import_bundle(wrong, DataStore(tmp_path / "study" / "deep"))
+    assert list(tmp_path.iterdir()) == [wrong]
+
+
+def test_import_puts_it_where_the_study_can_name_it(bundle: Bundle, tmp_path: Path) -> None:
+    store = DataStore(tmp_path)
+    target = import_bundle(bundle.path, store)
+    assert target == tmp_path / "inputs" / "models" / "alpha_crime.streetineq"
+    assert import_bundle(bundle.path, store) == target
+    target.write_bytes(b"another")
+    with pytest.raises(SourceError, match="move it away"):
+        import_bundle(bundle.path, store)
+
+
+def test_an_unavailable_pair_has_no_bundle(store: DataStore, tmp_path: Path) -> None:
+    train(store, "alpha/mean_income")
+    with pytest.raises(TrainingError, match=r"household_income/estimates\.csv"):
+        export_bundle(store, "alpha", "mean_income", tmp_path / "x.streetineq")
+
+
+def test_it_names_the_encoder_of_the_codes_that_were_learned_from(
+    store: DataStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Codes that were made again by another encoder since are not those of the networks."""
+    shards = store.open("hdf5_shards", "alpha")
+    ids = shards.table("rows.parquet")["location_id"].tolist()
+    codes = open_codes([shards], 2**30).reader.read()
+    monkeypatch.setitem(published.ENCODER, "weights_sha256", "2" * 64)
+    published.publish_shards(store, "alpha", codes, ids)
+    target = export_bundle(store, "alpha", "crime", tmp_path / "x.streetineq")
+    monkeypatch.undo()
+    published.publish_shards(store, "alpha", codes, ids)
+    assert open_bundle(target).encoder["weights_sha256"] == "0" * 64
+
+
+def test_a_joint_pair_exports_its_own_networks(tmp_path: Path) -> None:
+    toml = published.STUDY.replace(
+        "[training.overrides]", "[training]\njoint = true\n\n[training.overrides]"
+    )
+    store = published.write_study(tmp_path, toml=toml)
+    train(store, "alpha/education")
+    bundle = open_bundle(export_bundle(store, "alpha", "education", tmp_path / "e.streetineq"))
+    table = predict(bundle, open_codes([store.open("hdf5_shards", "alpha")], 2**30))
+    scores = store.open("trained_model", "alpha/education").table("scores.parquet")
+    own = bundle.networks()
+    features = open_codes([store.open("hdf5_shards", "alpha")], 2**30).reader.read()
+    fold = scores.set_index("location_id")["fold"][table["location_id"]].to_numpy()
+    h = np.array([np.asarray(own[f](features[i : i + 1]))[0, 0] for i, f in enumerate(fold)])
+    expected = scores.set_index("location_id")["h"][table["location_id"]]
+    np.testing.assert_allclose(h, expected, atol=1e-4)

@@ -1,0 +1,182 @@
+"""What the report says of a pair: honest sentences, and the best in bold whoever it is."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from streetineq_assets.predictions import tables
+from streetineq_assets.reports import comparison
+from streetineq_assets.reports.results import PairEvidence
+
+
+def pair(
+    values: dict[tuple[str, str], float],
+    leads: dict[str, tuple[float, float, float]] | None = None,
+    *,
+    areas: int = 100,
+    metric: str = "kappa_quadratic",
+) -> PairEvidence:
+    """A pair with one metric per model, and the network's leads over baselines."""
+    metrics = pd.DataFrame(
+        [
+            (model, scheme, metric, value, value - 0.1, value + 0.1, areas)
+            for (model, scheme), value in values.items()
+        ],
+        columns=["model", "scheme", "metric", "value", "lower", "upper", "n_lsoas"],
+    )
+    comparisons = pd.DataFrame(
+        [(name, "area", metric, *lead, areas) for name, lead in (leads or {}).items()],
+        columns=["baseline", "scheme", "metric", "difference", "lower", "upper", "n_lsoas"],
+    )
+    predicted = pd.DataFrame({"lsoa11": [f"E{i}" for i in range(areas)]})
+    empty = pd.DataFrame()
+    return PairEvidence(
+        city="alpha",
+        outcome="crime",
+        place="Alpha",
+        title="Crime",
+        status="available",
+        wanted="",
+        areas=predicted,
+        metrics=metrics,
+        comparisons=comparisons,
+        confusion=empty,
+        coverage=empty,
+        history=empty,
+        profile="recommended",
+        training={},
+    )
+
+
+NETWORK, COORDINATES, RIDGE = ("network", "area"), ("coordinates", "area"), ("ridge", "area")
+BLOCKS = ("coordinates", "spatial_block")
+
+
+def test_columns_put_the_network_first_and_other_folds_last():
+    found = comparison.columns(
+        [pair({BLOCKS: 0.2, RIDGE: 0.5, COORDINATES: 0.4, NETWORK: 0.6})], "area"
+    )
+    assert [(c.model, c.scheme) for c in found] == [NETWORK, COORDINATES, RIDGE, BLOCKS]
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "best"),
+    [
+        ("kappa_quadratic", {NETWORK: 0.6, COORDINATES: 0.7, BLOCKS: 0.9}, [False, True, False]),
+        ("mae", {NETWORK: 1.2, COORDINATES: 1.4, BLOCKS: 0.9}, [True, False, False]),
+        ("kappa_quadratic", {NETWORK: 0.601, COORDINATES: 0.599, BLOCKS: 0.9}, [True, True, False]),
+        ("moran_i_residuals", {NETWORK: 0.3, COORDINATES: 0.1, BLOCKS: 0}, [False] * 3),
+    ],
+)
+def test_the_best_on_the_same_folds_is_marked_whoever_it_is(metric, values, best):
+    shown = pair(values, metric=metric)
+    cells = comparison.row(shown, metric, comparison.columns([shown], "area"), "area")
+    assert [cell.best for cell in cells] == best
+
+
+def test_a_cell_without_a_figure_says_so():
+    assert comparison.Cell(np.nan, np.nan, np.nan).text == "none"
+    assert comparison.Cell(np.nan, np.nan, np.nan).interval == ""
+    assert comparison.Cell(0.456, 0.4, 0.5).text == "0.46"
+    assert comparison.Cell(0.456, 0.4, 0.5).interval == "0.40 to 0.50"
+
+
+@pytest.mark.parametrize(
+    ("lead", "said"),
+    [
+        ((0.2, 0.1, 0.3), "The network is ahead of “coordinates only” by 0.20 (95 %"),
+        ((0.1, -0.1, 0.3), "which may be chance"),
+        ((-0.1, -0.3, 0.1), "does better than the network, by 0.10, which may be chance"),
+        ((-0.2, -0.3, -0.1), "“coordinates only” does better than the network, by 0.20 (95 %"),
+        ((0.0, -0.1, 0.1), "“coordinates only” does as well as the network"),
+    ],
+)
+def test_sentences_follow_the_interval_of_the_lead(lead, said):
+    shown = pair({NETWORK: 0.5, COORDINATES: 0.5 - lead[0]}, {"coordinates": lead})
+    assert any(said in sentence for sentence in comparison.verdict(shown, "area"))
+
+
+def test_few_areas_come_first():
+    shown = pair({NETWORK: 0.5}, areas=12)
+    assert comparison.verdict(shown, "area")[0].startswith("Only 12 areas")
+
+
+@pytest.mark.parametrize(
+    ("blocked", "said"), [(0.3, "what close neighbours give"), (0.7, "do not carry")]
+)
+def test_spatial_blocks_are_put_beside_the_map(blocked, said):
+    shown = pair({NETWORK: 0.8, COORDINATES: 0.6, BLOCKS: blocked})
+    assert any(said in sentence for sentence in comparison.verdict(shown, "area"))
+
+
+def test_what_the_pictures_add_to_the_map_is_said():
+    both = ("coordinates_and_score", "area")
+    adds = comparison.verdict(pair({NETWORK: 0.5, COORDINATES: 0.6, both: 0.7}), "area")
+    nothing = comparison.verdict(pair({NETWORK: 0.5, COORDINATES: 0.6, both: 0.6}), "area")
+    assert any("adds to what the map says" in sentence for sentence in adds)
+    assert any("adds nothing" in sentence for sentence in nothing)
+
+
+def test_baselines_that_match_the_network_are_named():
+    leads = {"coordinates": (0.0, -0.1, 0.1), "ridge": (0.2, 0.1, 0.3)}
+    shown = pair({NETWORK: 0.5, COORDINATES: 0.5, RIDGE: 0.3}, leads)
+    assert comparison.beaten_by(shown, "area") == ["coordinates"]
+
+
+def test_the_networks_own_score_in_a_baseline_is_no_rival():
+    both = ("coordinates_and_score", "area")
+    shown = pair({NETWORK: 0.5, both: 0.9}, {"coordinates_and_score": (-0.4, -0.5, -0.3)})
+    assert comparison.beaten_by(shown, "area") == []
+    assert not any("does better" in sentence for sentence in comparison.verdict(shown, "area"))
+
+
+def test_the_confusion_table_is_shared_out_by_rows():
+    counts = np.zeros((10, 10), int)
+    counts[0, 0], counts[0, 1], counts[4, 4] = 3, 1, 2
+    table = pd.DataFrame(
+        [(i + 1, j + 1, counts[i, j]) for i in range(10) for j in range(10)],
+        columns=["actual", "predicted", "n"],
+    )
+    rows = comparison.confusion_shares(table.sample(frac=1, random_state=0))
+    assert [cell["share"] for cell in rows[0]["cells"][:3]] == [0.75, 0.25, 0.0]
+    assert rows[0]["n"] == 4
+    assert rows[1]["n"] == 0
+    assert rows[4]["cells"][4] == {"n": 2, "share": 1.0}
+
+
+def test_a_pair_without_metrics_has_no_results():
+    shown = pair({NETWORK: 0.5})
+    assert shown.has_results
+    assert not dataclasses.replace(shown, metrics=tables.empty(tables.METRICS)).has_results
+    assert not dataclasses.replace(shown, status="unavailable").has_results
+
+
+def test_a_network_of_all_outcomes_is_set_beside_the_outcomes_own():
+    shown = pair({NETWORK: 0.61, ("joint_network", "area"): 0.66})
+    sentence = next(text for text in comparison.verdict(shown, "area") if "all of the city" in text)
+    assert "reaches 0.66, one trained on this outcome alone 0.61" in sentence
+    alone = comparison.verdict(pair({NETWORK: 0.61}), "area")
+    assert not [text for text in alone if "all of the city" in text]
+
+
+def test_tuned_networks_stand_beside_the_targets_own_and_coordinates():
+    line = {"source": "london", "city": "leeds", "outcome": "crime", "metric": "spearman_score"}
+    rows = [
+        ("fine_tuned", 0.0, 0.31, 0.25, 0.4, 5),
+        ("fine_tuned", 0.01, float("nan"), float("nan"), float("nan"), 0),
+        ("fine_tuned", 1.0, 0.7, 0.7, 0.7, 1),
+        ("trained_here", 1.0, 0.72, 0.72, 0.72, 1),
+        ("coordinates", 1.0, 0.5, 0.5, 0.5, 1),
+    ]
+    names = ["network", "fraction", "mean", "lowest", "highest", "draws"]
+    table = pd.DataFrame([line | dict(zip(names, row, strict=True)) for row in rows])
+    other = table.assign(metric="kendall", mean=9.9)
+    shares, (found,) = comparison.transfers(pd.concat([table, other]))
+    assert shares == ["0", "0.01", "1"]
+    assert found["tuned"] == ["0.31 (0.25 to 0.40)", "-", "0.70"]
+    assert (found["own"], found["coordinates"]) == ("0.72", "0.50")
+    assert (found["source"], found["city"]) == ("london", "leeds")
+    assert found["outcome"] == "Crime deprivation"
+    assert comparison.transfers(table[:0]) == ([], [])

@@ -1,0 +1,72 @@
+"""Boundaries are found, read and put on the British National Grid, or refused."""
+
+import gzip
+import json
+
+import geopandas as gpd
+import pytest
+from shapely import box
+
+from streetineq_assets.errors import SourceError
+from streetineq_assets.geography import find_boundaries, read_boundaries
+
+CODES = ["E01000002", "E01000001"]
+
+
+@pytest.fixture
+def areas():
+    shapes = [box(530_000 + 1000 * i, 180_000, 531_000 + 1000 * i, 181_000) for i in range(2)]
+    return gpd.GeoDataFrame({"LSOA11CD": CODES}, geometry=shapes, crs="EPSG:27700")
+
+
+def geojson(areas, path, packed=False):
+    text = areas.to_crs("EPSG:4326").to_json()
+    path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.geojson", "a.geojson.gz", "a.gpkg", "a.shp"])
+def test_every_form_gives_the_same_areas_by_code(tmp_path, areas, name):
+    path = tmp_path / name
+    if "geojson" in name:
+        geojson(areas, path, packed=name.endswith(".gz"))
+    else:
+        areas.rename(columns={"LSOA11CD": "lsoa11cd"}).to_file(path)
+    read = read_boundaries(find_boundaries(tmp_path))
+    assert read["lsoa11"].to_list() == sorted(CODES)
+    assert read.crs == "EPSG:27700"
+    assert read.geometry.area.round(-2).to_list() == [1e6, 1e6]
+
+
+def test_no_boundaries_is_no_error(tmp_path):
+    (tmp_path / "lookup.csv").write_text("LSOA11CD,LSOA21CD\n")
+    assert find_boundaries(tmp_path) is None
+
+
+def test_two_files_are_refused(tmp_path, areas):
+    geojson(areas, tmp_path / "a.geojson")
+    geojson(areas, tmp_path / "b.geojson")
+    with pytest.raises(SourceError, match=r"a\.geojson and .*b\.geojson are both boundaries"):
+        find_boundaries(tmp_path)
+
+
+def test_what_is_no_boundary_file_is_refused(tmp_path, areas):
+    cases = {
+        "truncated": geojson(areas, tmp_path / "whole.geojson").read_bytes()[:200],
+        "codes": geojson(
+            areas.rename(columns={"LSOA11CD": "MSOA11CD"}), tmp_path / "x"
+        ).read_bytes(),
+        "twice": geojson(areas.assign(LSOA11CD="E01000001"), tmp_path / "x").read_bytes(),
+        "nothing": json.dumps({"type": "FeatureCollection", "features": []}).encode(),
+    }
+    messages = {
+        "truncated": "holds no boundaries",
+        "codes": r"no column of LSOA codes of 2011 \(LSOA11CD\); it has .*MSOA11CD|msoa11cd",
+        "twice": "E01000001 is there twice",
+        "nothing": "no column of LSOA codes",
+    }
+    for case, raw in cases.items():
+        path = tmp_path / f"{case}.geojson"
+        path.write_bytes(raw)
+        with pytest.raises(SourceError, match=messages[case]):
+            read_boundaries(path)
