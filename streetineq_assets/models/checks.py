@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from streetineq_assets.codes.identity import encoder_identity
+from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.findings import Check, Findings, Scalar
 from streetineq_assets.models.dataset import Unavailable
 from streetineq_assets.models.folds import (
@@ -195,7 +195,7 @@ def _learned(folds: pd.DataFrame) -> Check:
 
 def codes_figures(attributes: Mapping[str, Any], profile: Profile) -> dict[str, Scalar]:
     """How the codes were made, and how large the profile's noise is beside their deviation."""
-    identity = encoder_identity(attributes)
+    identity = EncoderIdentity.from_attributes(attributes).model_dump()
     figures: dict[str, Scalar] = {f"codes_{name}": value for name, value in identity.items()}
     if profile.noise_sd and "sd" in attributes:
         share = profile.noise_sd / float(np.mean(attributes["sd"]))

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from streetineq_assets.codes.identity import refuse_mixed_codes
+from streetineq_assets.codes.identity import EncoderIdentity, require_one_encoder
 from streetineq_assets.codes.shards import ShardReader
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import StoreError
@@ -173,7 +173,12 @@ def _codes(cities: tuple[_Packed, ...], budget_bytes: int) -> Codes:
             first_shards[packed.city] = len(files)
         files += [packed.folder / name for name in packed.files]
     reader = ShardReader(files, pd.concat(tables, ignore_index=True))
-    refuse_mixed_codes({city: reader.attributes_of(n) for city, n in first_shards.items()})
+    require_one_encoder(
+        {
+            city: EncoderIdentity.from_attributes(reader.attributes_of(number))
+            for city, number in first_shards.items()
+        }
+    )
     return Codes(reader, budget_bytes)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.devices import Device
 from streetineq_assets.findings import Findings
 from streetineq_assets.manifests import Manifest, Recipe
@@ -30,9 +31,10 @@ from streetineq_assets.models.dataset import (
 )
 from streetineq_assets.models.deviations import ledger_of
 from streetineq_assets.models.folds import FoldTable, Split, scheme_note, split_rows
-from streetineq_assets.models.tables import empty_scores, write_empty
+from streetineq_assets.models.tables import BASELINES, HISTORY, JOINT_SCORES, SCORES, TrainingRecord
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Profile, Study
+from streetineq_assets.tables import empty, write
 
 if TYPE_CHECKING:  # importing it takes the 8 s of TensorFlow
     from streetineq_assets.models.training import Trained
@@ -85,7 +87,12 @@ class PairJob:
     def make(self, folder: Path, device: Device, tell: Callable[[str], None]) -> Findings:
         """Train, score, compare with the baselines, and write the artefact's files."""
         if self.why:
-            write_empty(folder)
+            for name, columns in {
+                "scores": SCORES,
+                "history": HISTORY,
+                "baselines": BASELINES,
+            }.items():
+                write(empty(columns), columns, folder / f"{name}.parquet")
             return checks.unavailable(self.why, checks.TRAINING_CHECKS)
         examples, counts = make_examples(self.reads, self.outcomes, self.budget_bytes)
         if self.joint:
@@ -100,6 +107,18 @@ class PairJob:
         if self.joint:
             found.values["joint_digest"] = self.store.manifest(*self.place).digest
         found.values |= checks.codes_figures(examples.codes.reader.attributes, self.profile)
+        attributes = examples.codes.reader.attributes
+        found.record = TrainingRecord(
+            profile_name=self.profile_name,
+            scheme=self._table.scheme,
+            trained_on=self.learned_from,
+            encoder=EncoderIdentity.from_attributes(attributes),
+            synthetic=bool(attributes.get("synthetic", False)),
+            n_folds=len(trained.states),
+            n_locations_trained_on=found.values["n_locations_trained_on"],
+            n_lsoas_trained_on=found.values["n_areas_trained_on"],
+            joint=self.joint,
+        )
         ledger = ledger_of(self.profile_name, self.profile)
         found.tables["departures_from_the_original"] = ledger
         found.notes |= self._notes()
@@ -109,8 +128,7 @@ class PairJob:
     def make_joint(self, folder: Path, device: Device, tell: Callable[[str], None]) -> Findings:
         """Train the city's outcomes together and write the files of `joint_model`."""
         if self.why:
-            nothing = empty_scores().assign(outcome=pd.Series(dtype="str"))
-            nothing.to_parquet(folder / f"{JOINT}.parquet", index=False)
+            write(empty(JOINT_SCORES), JOINT_SCORES, folder / f"{JOINT}.parquet")
             return checks.unavailable(self.why, JOINT_CHECKS)
         examples, counts = make_examples(self.reads, self.outcomes, self.budget_bytes)
         trained = self._train(examples, device, tell)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from streetineq_assets.codes.identity import refuse_other_codes
+from streetineq_assets.codes.identity import EncoderIdentity, require_encoder
 from streetineq_assets.devices import Device
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.findings import Check, Findings
@@ -125,7 +125,8 @@ class TransferJob:
 
         budget = self.study.training.memory_budget_mb * 2**20
         examples, counts = make_examples((self.read,), (self.outcome,), budget)
-        refuse_other_codes(self.source.encoder, examples.codes.reader.attributes)
+        found = EncoderIdentity.from_attributes(examples.codes.reader.attributes)
+        require_encoder(self.source.encoder, found)
         tuning = Tuning(
             examples=examples,
             table=self.read.fold_table(),

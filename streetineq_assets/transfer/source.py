@@ -4,18 +4,18 @@ What belongs here: finding them, and why there are none. What does not: tuning t
 the bundle's format (`models.bundle`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from numpy.typing import NDArray
 
-from streetineq_assets.codes.identity import encoder_identity
+from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.digests import digest_file
 from streetineq_assets.models.bundles.bundle import network_bytes, open_bundle, open_networks
 from streetineq_assets.models.dataset import Unavailable
 from streetineq_assets.models.pair_training import ASSET as TRAINED
+from streetineq_assets.models.tables import TrainingRecord
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Profile, Study
 
@@ -33,7 +33,7 @@ class Source:
     """
 
     name: str
-    encoder: Mapping[str, Any]
+    encoder: EncoderIdentity
     profile: Profile
     digest: str
     weights: Callable[[], list[list[NDArray]]]
@@ -71,7 +71,7 @@ def _from_city(store: DataStore, city: str, outcome: str) -> Source | Unavailabl
         return Unavailable(str(figures["wanted"]), f"{city}/{outcome} has no networks")
     return Source(
         name=city,
-        encoder=encoder_identity(figures, prefix="codes_"),
+        encoder=trained.manifest.read_record(TrainingRecord).encoder,
         profile=Profile.model_validate(trained.manifest.recipe.config["profile"]),
         digest=trained.digest,
         weights=lambda: [

@@ -24,12 +24,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from streetineq_assets.codes.identity import encoder_identity, refuse_other_codes
+from streetineq_assets.codes.identity import EncoderIdentity, require_encoder
 from streetineq_assets.errors import SourceError, StoreError, TrainingError
 from streetineq_assets.models.batches import Codes
 from streetineq_assets.models.bundles.model_card import model_card
 from streetineq_assets.models.bundles.schema import require_description
 from streetineq_assets.models.pair_training import ASSET, JOINT, SCORE_COLUMNS, are_of, network_file
+from streetineq_assets.models.tables import TrainingRecord
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import Profile, load_study
 
@@ -62,9 +63,9 @@ class Bundle:
     about: dict[str, Any]
 
     @property
-    def encoder(self) -> dict[str, Any]:
+    def encoder(self) -> EncoderIdentity:
         """The identity of the codes that the networks take."""
-        return self.about["encoder"]
+        return EncoderIdentity.model_validate(self.about["encoder"])
 
     @property
     def profile(self) -> Profile:
@@ -218,7 +219,7 @@ def predict(bundle: Bundle, codes: Codes) -> pd.DataFrame:
     from streetineq_assets.models import binomial
     from streetineq_assets.models.heads import HEADS
 
-    refuse_other_codes(bundle.encoder, codes.reader.attributes)
+    require_encoder(bundle.encoder, EncoderIdentity.from_attributes(codes.reader.attributes))
     networks, head = list(bundle.networks().values()), HEADS[bundle.profile.head]
     scores, probabilities = [], []
     for features in codes.chunks(np.arange(codes.reader.n_rows), _CHUNK_ROWS):
@@ -237,9 +238,9 @@ def _about(
     store: DataStore, trained: Artefact, city: str, outcome: str, metrics: pd.DataFrame | None
 ) -> dict[str, Any]:
     study, manifest = load_study(store.study_file), trained.manifest
-    figures = manifest.summary["values"]
+    record = manifest.read_record(TrainingRecord)
     edges = store.open("lsoa_labels").table("decile_edges.parquet")
-    learned_from = figures["trained_on"].split(", ")
+    learned_from = record.trained_on
     titles = {key: known.title for key, known in study.cities.items()}
     mine = edges[edges["city"].isin(learned_from) & (edges["outcome"] == outcome)]
     return {
@@ -249,11 +250,11 @@ def _about(
         "city": city,
         "city_title": titles[city],
         "outcome": outcome,
-        "scheme": figures["scheme"],
+        "scheme": record.scheme,
         "trained_on": {key: titles.get(key, key) for key in learned_from},
-        "encoder": encoder_identity(figures, prefix="codes_"),
+        "encoder": record.encoder.model_dump() | {"synthetic": record.synthetic},
         "profile": manifest.recipe.config["profile"],
-        "profile_name": figures["profile"],
+        "profile_name": record.profile_name,
         "training": json.loads(manifest.model_dump_json(exclude={"files"})),
         "decile_edges": json.loads(mine.to_json(orient="records")),
         "metrics": [] if metrics is None else json.loads(metrics.to_json(orient="records")),
