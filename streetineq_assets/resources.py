@@ -37,6 +37,7 @@ from streetineq_assets.tables import described
 
 SYNTHETIC_NOTE = "**Synthetic input.** Neither the areas nor the images are real."
 Make = Callable[[Path], Findings]
+Events = Iterator[dg.AssetCheckResult | dg.MaterializeResult]
 
 
 class ChecksFailedError(Exception):
@@ -115,7 +116,7 @@ class StudyResource(dg.ConfigurableResource):
         inputs: Mapping[str, str] | None = None,
         config: Mapping[str, Any] | None = None,
         columns: pa.Schema | None = None,
-    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    ) -> Events:
         """Publish the asset of `context` and report it: the body of every asset ends here.
 
         Args:
