@@ -1,8 +1,7 @@
-"""Jobs, schedules and the sensor, all shipped stopped: whoever runs the study switches them on.
+"""Jobs, schedules and sensors, all shipped stopped: whoever runs the study switches them on.
 
-What belongs here: what is run together, and when. What does not: what a step does, and how a change
-is found (`images.catalogue`, `codes.reuse`). A job cannot mix partitions definitions, so the
-chain is eight jobs; each takes one city, bucket or pair, or none.
+A job cannot mix partitions definitions, so the chain is nine jobs, in the order in which data flow;
+each takes one city, bucket or pair, or none.
 """
 
 import json
@@ -40,13 +39,23 @@ def build_jobs() -> dict[str, Any]:
             ["hdf5_shards", "area_folds"],
             "Pack a city's codes for training, and split its areas into folds.",
         ),
-        "train_and_predict": (
-            ["trained_model", "location_predictions", "lsoa_predictions", "lsoa_evaluation"],
-            "Train a city's networks on an outcome, predict out of fold, compare with the truth.",
-        ),
         "train_jointly": (
-            ["joint_model", "joint_evaluation"],
-            "Train all outcomes of a city in one network, and set it beside the separate ones.",
+            ["joint_model"],
+            "Train all outcomes of a city in one network; with `joint = true` before the pairs.",
+        ),
+        "train_and_predict": (
+            [
+                "trained_model",
+                "baseline_scores",
+                "location_predictions",
+                "lsoa_predictions",
+                "lsoa_evaluation",
+            ],
+            "Train a pair's networks, predict out of fold, compare with baselines and the truth.",
+        ),
+        "compare_jointly": (
+            ["joint_evaluation"],
+            "Evaluate a city's joint networks, beside those of its pairs.",
         ),
         "transfer_networks": (
             ["fine_tuned_model"],
@@ -64,30 +73,56 @@ def build_jobs() -> dict[str, Any]:
 
 
 def build_schedules(jobs: Mapping[str, Any], parts: Partitions) -> list[dg.ScheduleDefinition]:
-    """Labels every Monday; every pair once a month."""
+    """Labels every Monday; networks once a month."""
 
     @dg.schedule(job=jobs["refresh_labels"], cron_schedule="0 5 * * 1", execution_timezone=TIMEZONE)
     def weekly_labels() -> dg.RunRequest:
         """Unchanged files are skipped, so a week without news costs seconds."""
         return dg.RunRequest()
 
-    @dg.schedule(
-        job=jobs["train_and_predict"], cron_schedule="0 2 1 * *", execution_timezone=TIMEZONE
-    )
+    first = "train_jointly" if parts.trains_jointly else "train_and_predict"
+    keys = (parts.city if parts.trains_jointly else parts.pair).get_partition_keys()
+
+    @dg.schedule(job=jobs[first], cron_schedule="0 2 1 * *", execution_timezone=TIMEZONE)
     def monthly_retraining(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest]:
-        """One run for each pair; a pair whose labels and codes did not change is skipped in it."""
+        """A run for each pair; one whose labels and codes did not change is skipped in it.
+
+        A study that trains jointly has a run for each city, after which the sensor
+        `joint_networks_trained` asks for the city's pairs.
+        """
         month = context.scheduled_execution_time.strftime("%Y-%m")
-        return [
-            dg.RunRequest(run_key=f"{key}-{month}", partition_key=key)
-            for key in parts.pair.get_partition_keys()
-        ]
+        return [dg.RunRequest(run_key=f"{key}-{month}", partition_key=key) for key in keys]
 
     return [weekly_labels, monthly_retraining]
 
 
 def build_sensors(jobs: Mapping[str, Any], parts: Partitions) -> list[dg.SensorDefinition]:
-    """One sensor: new or changed image files lead to exactly the runs that they need."""
+    """New images lead to the runs that they need, and joint networks to the runs of their pairs."""
+    joint = [_joint_networks_sensor(jobs, parts)] if parts.trains_jointly else []
+    return [_new_images_sensor(jobs, parts), *joint]
 
+
+def _joint_networks_sensor(jobs: Mapping[str, Any], parts: Partitions) -> dg.SensorDefinition:
+    @dg.run_status_sensor(
+        run_status=dg.DagsterRunStatus.SUCCESS,
+        monitored_jobs=[jobs["train_jointly"]],
+        request_jobs=[jobs["train_and_predict"]],
+    )
+    def joint_networks_trained(context: dg.RunStatusSensorContext) -> list[dg.RunRequest]:
+        """After a city's joint networks were trained, a run for each of its pairs."""
+        run = context.dagster_run
+        city = run.tags["dagster/partition"]
+        return [
+            dg.RunRequest(
+                run_key=f"{key}-{run.run_id}", partition_key=key, job_name="train_and_predict"
+            )
+            for key in parts.pairs_of(city)
+        ]
+
+    return joint_networks_trained
+
+
+def _new_images_sensor(jobs: Mapping[str, Any], parts: Partitions) -> dg.SensorDefinition:
     @dg.sensor(
         jobs=[jobs["list_images"], jobs["extract_codes"]],
         minimum_interval_seconds=SENSOR_INTERVAL_S,
@@ -99,14 +134,14 @@ def build_sensors(jobs: Mapping[str, Any], parts: Partitions) -> list[dg.SensorD
 
         File names, sizes and times are compared, no image is opened. A change is requested once:
         its digest and the moment of the last publication are the run's key, and the cursor keeps
-        the keys requested and not yet done. A city that cannot be looked at stops no other.
+        the keys requested and not yet done. A city that cannot be listed stops no other.
         """
         wanted: dict[str, dg.RunRequest] = {}
         for city in parts.city.get_partition_keys():
             try:
                 requests = list(_requests(study.store, study.study, city))
             except StreetineqError as error:
-                context.log.warning(f"{city} is passed over: {error}")
+                context.log.warning(f"{city} is left out: {error}")
                 continue
             wanted |= {request.run_key: request for request in requests}
         requested = set(json.loads(context.cursor)) if context.cursor else set()
@@ -114,12 +149,13 @@ def build_sensors(jobs: Mapping[str, Any], parts: Partitions) -> list[dg.SensorD
         pending = sorted(requested.intersection(wanted).union(fresh))
         if not fresh:
             context.update_cursor(json.dumps(pending))
-            return dg.SkipReason(f"nothing new; {len(pending)} requested changes are not done yet")
+            waiting = f"; {len(pending)} requested runs have not ended" if pending else ""
+            return dg.SkipReason(f"nothing changed{waiting}")
         return dg.SensorResult(
             run_requests=[wanted[key] for key in fresh], cursor=json.dumps(pending)
         )
 
-    return [new_images]
+    return new_images
 
 
 def _requests(store: DataStore, study: Study, city: str) -> Iterator[dg.RunRequest]:

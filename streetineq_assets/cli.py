@@ -17,7 +17,7 @@ import typer
 
 from streetineq_assets.errors import StreetineqError, StudyError
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import load_study
+from streetineq_assets.study import Pair, load_study
 from streetineq_assets.study_template import ensure_instance, workspace_file, write_study_template
 
 app = typer.Typer(
@@ -91,10 +91,10 @@ def export_model(
 
     with _one_message():
         store = DataStore(root)
-        city, outcome = _known_pair(store, pair)
+        known = _known_pair(store, pair)
         evaluation = evaluation_of(store, pair)
         metrics = evaluation.table("metrics.parquet") if evaluation else None
-        typer.echo(f"{pair} in {export_bundle(store, city, outcome, file, metrics)}")
+        typer.echo(f"{pair} in {export_bundle(store, known, file, metrics)}")
         if evaluation is None:
             typer.echo(
                 "without metrics: these networks are not evaluated; materialise "
@@ -136,8 +136,8 @@ def predict_with_model(
         typer.echo(f"{len(frame)} locations in {target}")
 
 
-def _known_pair(store: DataStore, pair: str) -> tuple[str, str]:
-    pairs = {"/".join(known): known for known in load_study(store.study_file).pairs}
+def _known_pair(store: DataStore, pair: str) -> Pair:
+    pairs = {known.key: known for known in load_study(store.study_file).pairs}
     if pair not in pairs:
         raise StudyError(f"{pair} is no pair of the study, which has {', '.join(pairs)}")
     return pairs[pair]

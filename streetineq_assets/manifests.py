@@ -22,7 +22,9 @@ from streetineq_assets.findings import Unavailable
 SCHEMA_VERSION = 2
 _LIBRARIES = ("dagster", "tensorflow", "keras", "h5py", "pandas", "numpy", "duckdb", "pyarrow")
 # Asset and name of a check in version 1 to its name today.
-_RENAMED_CHECKS: dict[tuple[str, str], str] = {}
+_RENAMED_CHECKS: dict[tuple[str, str], str] = {
+    ("trained_model", "no_leakage"): "no_leak",
+}
 
 Record = TypeVar("Record", bound=BaseModel)
 
@@ -143,7 +145,9 @@ def _from_version_1(content: dict[str, Any]) -> dict[str, Any]:
     summary = {"values": values, "checks": checks, "tables": tables} | {
         "notes": summary.get("notes", {})
     }
-    upgraded = {"summary": summary, "unavailable": why, "record": {**tables, **values}}
+    # Records also hold settings that version 1 had in the recipe alone.
+    record = {**content["recipe"].get("config", {}), **tables, **values}
+    upgraded = {"summary": summary, "unavailable": why, "record": record}
     return content | upgraded | {"schema_version": SCHEMA_VERSION}
 
 

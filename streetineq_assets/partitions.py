@@ -1,7 +1,5 @@
 """The three partitions definitions and the mappings between them, from the study.
 
-What belongs here: partition keys, which of them belong together, and dependencies that cross from
-one definition to another. What does not: what a partition's slice is (each step's code knows).
 All are static: the study file names every city, bucket and pair, so a fresh instance has them all.
 Keys come heaviest city first, since a back-fill ends with its slowest run.
 """
@@ -24,6 +22,7 @@ class Partitions:
         self._pairs = pairs
         self._source = study.transfer.source
         self._scheme = study.folds.scheme
+        self._joint = study.training.joint
 
     def city_to_buckets(self, asset: str) -> dg.AssetDep:
         """A bucket's dependency on its city's partition of `asset`."""
@@ -41,10 +40,24 @@ class Partitions:
         """A city's dependency on all its pairs of `asset`."""
         return dg.AssetDep(asset, partition_mapping=_inverted(self._pairs))
 
+    def pairs_of(self, city: str) -> list[str]:
+        """A city's pairs, by key."""
+        return self._pairs[city]
+
+    @property
+    def trains_jointly(self) -> bool:
+        """Whether every pair's networks are cut out of its city's joint ones."""
+        return self._joint
+
     @property
     def folds_need(self) -> tuple[str, ...]:
         """Of a city's own assets those that its folds are made from, by the study's scheme."""
         return ("locations",) if self._scheme == "location" else ()
+
+    @property
+    def networks_need(self) -> tuple[dg.AssetDep, ...]:
+        """Where a pair's networks come from: the city's joint ones, if the study trains jointly."""
+        return (self.city_to_pairs("joint_model"),) if self._joint else ()
 
     def source_to_pairs(self, asset: str) -> list[dg.AssetDep]:
         """A pair's dependency on its outcome in the city that networks are transferred from.

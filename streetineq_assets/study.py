@@ -128,23 +128,31 @@ class Profile(Settings):
 
     standardise: bool = Field(description="per feature, by the fold's training rows")
     noise_sd: float = Field(ge=0, description="Gaussian noise on training rows, in code units")
-    batch_size: int = Field(ge=2)
-    balance: Literal["one_per_class", "weights"]
-    optimizer: Literal["adam", "adamw"]
-    learning_rate: float = Field(gt=0)
-    schedule: Literal["constant", "cosine"]
-    weight_decay: float = Field(ge=0)
-    epochs: int = Field(ge=1, description="at most this many")
-    patience: int = Field(
-        ge=0, description="epochs without better validation loss; 0 is never stop"
+    batch_size: int = Field(ge=2, description="locations per training step")
+    balance: Literal["one_per_class", "weights"] = Field(
+        description="how classes are balanced: one row of each per batch, or weights"
     )
-    validation_share: float = Field(gt=0, lt=0.5, description="of the training fold's areas")
-    batch_norm_momentum: float = Field(gt=0, lt=1)
+    optimizer: Literal["adam", "adamw"] = Field(description="with or without weight decay")
+    learning_rate: float = Field(gt=0, description="step size of the optimiser at the start")
+    schedule: Literal["constant", "cosine"] = Field(description="of the learning rate over epochs")
+    weight_decay: float = Field(ge=0, description="of AdamW")
+    epochs: int = Field(ge=1, description="passes over the training rows, at most")
+    patience: int = Field(
+        ge=0, description="epochs without a better validation loss before stopping; 0 never stops"
+    )
+    validation_share: float = Field(
+        gt=0, lt=0.5, description="share of the training areas on which the best epoch is chosen"
+    )
+    batch_norm_momentum: float = Field(
+        gt=0, lt=1, description="how slowly batch normalisation's moving averages follow"
+    )
     batch_norm: Literal["per_view", "pooled"] = Field(
         "pooled", description="training statistics of each view alone, or of the four together"
     )
-    dropout: float = Field(0.0, ge=0, lt=1)
-    head: Literal["binomial", "cumulative_link", "corn"] = "binomial"
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of units dropped after each layer")
+    head: Literal["binomial", "cumulative_link", "corn"] = Field(
+        "binomial", description="the ordinal model of the deciles"
+    )
 
 
 PROFILES: dict[str, Profile] = {

@@ -1,57 +1,84 @@
-"""The assets of this step: a city's folds, its networks by outcome, and its joint network.
+"""The assets of this step: a city's folds and joint networks, a pair's networks and baselines."""
 
-What belongs here: reading slices, leasing the device, calling the domain, publishing. What does
-not: any rule of it.
-"""
-
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, create_model
 
-from streetineq_assets.findings import CheckSpec, Findings
-from streetineq_assets.models import city_folds, opening, pair_training
-from streetineq_assets.models.checks import FOLD_CHECKS, TRAINING_CHECKS
+from streetineq_assets.findings import Findings
+from streetineq_assets.models import (
+    baselines,
+    checks,
+    city_folds,
+    joint_training,
+    pair_training,
+    tables,
+)
+from streetineq_assets.models.training_plan import TRAINING_VERSION, RunProfile, resolve_profile
 from streetineq_assets.partitions import Partitions
-from streetineq_assets.resources import GpuResource, StudyResource, define_asset
+from streetineq_assets.resources import Events, GpuResource, StudyResource, define_asset
+from streetineq_assets.study import PROFILES, Pair, Profile, Study
 
 GROUP = "models"
-FOLD_COLUMNS = {
-    "lsoa11": "lower layer super output area of 2011",
-    "fold": "the network that this area tests; -1 tests none, -2 only validates (holdout)",
-    "scheme": "how areas were split",
-    "block": "the square of the national grid in which the area lies (spatial_block)",
-}
+
+
+def _override(name: str) -> tuple[Any, Any]:
+    """A field of the profile as an optional setting, with its choices and description."""
+    field = Profile.model_fields[name]
+    kind: Any = field.annotation
+    if get_origin(kind) is Literal:
+        kind = StrEnum(name, {choice: choice for choice in get_args(kind)})
+    return kind | None, Field(
+        None, description=f"{field.description}; by default as study.toml says"
+    )
+
+
+ProfileChoice = StrEnum("ProfileChoice", {name: name for name in PROFILES})
+ProfileOverrides = create_model(
+    "ProfileOverrides",
+    __base__=dg.Config,
+    __doc__="Fields of the profile that this run sets otherwise.",
+    **{name: _override(name) for name in Profile.model_fields},
+)
 
 
 class TrainingConfig(dg.Config):
     """How to train in this run; left alone, as study.toml says."""
 
-    profile: str = Field("", description="recommended or suel2019; empty for the study's profile")
-    overrides: dict[str, Any] = Field(
-        {}, description="fields of the profile, such as epochs: 20, over those of study.toml"
+    profile: ProfileChoice | None = Field(
+        None, description="the profile to train by; by default the study's"
+    )
+    overrides: ProfileOverrides = Field(
+        default_factory=ProfileOverrides,
+        description="fields of the profile, over those of study.toml",
     )
 
+    def resolve(self, study: Study) -> RunProfile:
+        """The profile of the run."""
+        overrides = self.overrides.model_dump(mode="json", exclude_none=True)
+        return resolve_profile(study, self.profile and self.profile.value, overrides)
 
-def area_folds(context: dg.AssetExecutionContext, study: StudyResource):
-    """One fold table per city, used by every outcome, head, baseline and joint network.
 
-    Whole areas, stratified by their mean decile over the outcomes, so that nothing leaks from one
-    outcome to another. Beside it lie spatial blocks for the baselines, and the areas' centroids.
+def area_folds(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
+    """Which areas of a city test which network: one fold table for all outcomes.
+
+    Every outcome, head, baseline and joint network uses it, so that nothing leaks from one outcome
+    to another. Whole areas are kept together and stratified by their mean decile. Beside the table
+    lie spatial blocks for the baselines, and the areas' centroids.
     """
-    city = context.partition_key
-    sources = city_folds.read_sources(study.store, study.study, city)
+    slices = city_folds.read_fold_slices(study.store, study.study, context.partition_key)
 
     def make(folder: Path) -> Findings:
-        return city_folds.write_folds(sources, study.study, folder)
+        return city_folds.write_folds(slices, study.study, folder)
 
     yield from study.materialize(
         context,
         make,
-        inputs=sources.digests(),
+        inputs=slices.digests(),
         config={"folds": study.study.folds.model_dump(), "seed": study.study.seed},
-        columns=FOLD_COLUMNS,
+        columns=tables.AREA_FOLDS,
     )
 
 
@@ -60,56 +87,88 @@ def trained_model(
     config: TrainingConfig,
     study: StudyResource,
     gpu: GpuResource,
-):
-    """The ordinal networks of one city and outcome, one per fold, and their out-of-fold scores.
+) -> Events:
+    """The networks of one city and outcome, and the score that each gives to areas it never saw.
 
-    A killed run goes on from its last saved epoch; a finished fold is not trained again. Joint
-    networks that another pair's run has replaced are no longer this pair's: it is made again. The
-    baselines, trained and tested on the same folds, lie beside the scores.
+    One ordinal network per fold. A killed run resumes from its last saved epoch; a finished fold is
+    not trained again. With `joint = true` in study.toml the networks are cut out of the city's
+    joint ones. With folds by city they learn from the other cities' locations, codes and labels,
+    which are read from the store and are not edges of the lineage.
     """
-    job = opening.open_pair(
-        study.store,
-        study.study,
-        context.partition_key,
-        profile_name=config.profile,
-        overrides=config.overrides,
-    )
+    pair = Pair.parse(context.partition_key)
+    plan = pair_training.plan_pair(study.store, study.study, pair, config.resolve(study.study))
 
     def make(folder: Path) -> Findings:
-        with gpu.lease(context) as device:
-            return job.make(folder, device, context.log.info)
+        if plan.unavailable:
+            return pair_training.write_unavailable(plan.unavailable, folder)
+        if plan.joint:
+            return pair_training.take_joint(plan, folder)
+        with gpu.lease(context, most_gpus=1) as device:
+            return pair_training.train_pair(plan, folder, device, context.log.info)
+
+    yield from study.materialize(
+        context, make, inputs=plan.inputs, config=plan.config, columns=tables.SCORES
+    )
+    plan.clean()
+
+
+def baseline_scores(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
+    """What can be guessed without a network, on the same folds: from the map, or from plain means.
+
+    The baselines are a constant, coordinates, the number of images, ridge regression on the codes,
+    and coordinates together with the network's score. No figure of the network stands without them.
+    """
+    pair = Pair.parse(context.partition_key)
+    trained = study.store.open(pair_training.ASSET, pair.key)
+    plan = pair_training.plan_pair(study.store, study.study, pair, resolve_profile(study.study))
+
+    def make(folder: Path) -> Findings:
+        if trained.manifest.unavailable:
+            return baselines.write_unavailable(trained.manifest.unavailable, folder)
+        return baselines.score_pair(plan, trained, folder)
 
     yield from study.materialize(
         context,
         make,
-        inputs=job.inputs,
-        config=job.config,
-        columns=pair_training.SCORE_COLUMNS,
-        again=job.superseded,
+        inputs=plan.inputs | {"trained_model": trained.digest},
+        config={
+            "validation_share": baselines.validation_share(trained),
+            "seed": study.study.seed,
+        },
+        columns=tables.BASELINES,
     )
-    job.clean()
 
 
-def joint_model(context: dg.AssetExecutionContext, study: StudyResource, gpu: GpuResource):
-    """All outcomes of a city in one training: one trunk with a head for each.
+def joint_model(
+    context: dg.AssetExecutionContext,
+    config: TrainingConfig,
+    study: StudyResource,
+    gpu: GpuResource,
+) -> Events:
+    """All outcomes of a city learned by one network: a common trunk with a head for each.
 
     It takes about the time of one outcome. With `joint = true` in study.toml `trained_model` takes
     its networks from here; else it stands beside the separate networks, for comparison.
     """
-    job = opening.open_joint(study.store, study.study, context.partition_key)
+    plan = joint_training.plan_joint(
+        study.store, study.study, context.partition_key, config.resolve(study.study)
+    )
 
     def make(folder: Path) -> Findings:
-        with gpu.lease(context) as device:
-            return job.make_joint(folder, device, context.log.info)
+        if plan.unavailable:
+            return joint_training.write_unavailable(plan.unavailable, folder)
+        with gpu.lease(context, most_gpus=1) as device:
+            return joint_training.train_jointly(plan, folder, device, context.log.info)
 
     yield from study.materialize(
-        context, make, inputs=job.inputs, config=job.config, columns=pair_training.JOINT_COLUMNS
+        context, make, inputs=plan.inputs, config=plan.config, columns=tables.JOINT_SCORES
     )
-    job.clean()
+    plan.clean()
 
 
 def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
-    """Folds by city, networks by pair, joint networks by city."""
+    """Folds by city, networks and baselines by pair, joint networks by city."""
+    of_pair = ["lsoa_labels", *map(parts.city_to_pairs, ("locations", "hdf5_shards", "area_folds"))]
     return [
         define_asset(
             area_folds,
@@ -118,22 +177,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             deps=["lsoa_labels", "postcode_lsoa", *parts.folds_need],
             partitions_def=parts.city,
             code_version="1",
-            checks=[CheckSpec(name, *rest) for name, rest in FOLD_CHECKS.items()],
-        ),
-        define_asset(
-            trained_model,
-            group_name=GROUP,
-            kinds={"tensorflow", "parquet"},
-            deps=[
-                "lsoa_labels",
-                parts.city_to_pairs("locations"),
-                parts.city_to_pairs("hdf5_shards"),
-                parts.city_to_pairs("area_folds"),
-            ],
-            partitions_def=parts.pair,
-            pool="gpu",
-            code_version="3",  # 2: which cities taught the networks was not recorded
-            checks=[CheckSpec(name, *rest) for name, rest in TRAINING_CHECKS.items()],
+            checks=checks.AREA_FOLDS,
         ),
         define_asset(
             joint_model,
@@ -142,7 +186,26 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             deps=["lsoa_labels", "locations", "hdf5_shards", "area_folds"],
             partitions_def=parts.city,
             pool="gpu",
-            code_version=pair_training.TRAINING_VERSION,  # `trained_model` looks for this recipe
-            checks=[CheckSpec(name, *rest) for name, rest in pair_training.JOINT_CHECKS.items()],
+            code_version=TRAINING_VERSION,
+            checks=checks.JOINT_MODEL,
+        ),
+        define_asset(
+            trained_model,
+            group_name=GROUP,
+            kinds={"tensorflow", "parquet"},
+            deps=[*of_pair, *parts.networks_need],
+            partitions_def=parts.pair,
+            pool="gpu",
+            code_version="3",  # 2: which cities taught the networks was not recorded
+            checks=checks.TRAINED_MODEL,
+        ),
+        define_asset(
+            baseline_scores,
+            group_name=GROUP,
+            kinds={"scikitlearn", "parquet"},
+            deps=["trained_model", *of_pair],
+            partitions_def=parts.pair,
+            code_version="1",
+            checks=checks.BASELINE_SCORES,
         ),
     ]

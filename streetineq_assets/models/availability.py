@@ -1,81 +1,115 @@
-"""What the scheme `city` learns from: the other cities, as far as they are there.
+"""What can be trained at all, and which cities the scheme `city` learns from.
 
-What belongs here: which cities can teach a pair, which cannot yet, and why a pair has none. What
-does not: how their slices are read (`inputs`), and training.
-
-Dagster knows nothing of these dependencies: a mapping would make every city wait for all others,
-while any one of them is enough to learn from. So a city whose artefacts are not there yet is left
-out and named. One whose files are damaged is an error, as everywhere.
+Under that scheme a pair learns from all other cities that have its outcome. Dagster knows nothing
+of these dependencies: a mapping would make every city wait for all others, while any one of them is
+enough to learn from. So a city whose artefacts are not there yet is left out and named. One whose
+files are damaged is an error, as everywhere.
 """
 
 from collections.abc import Sequence
 
-from streetineq_assets.models.dataset import Unavailable, labels_unavailable, unavailable
+from streetineq_assets.codes.tables import ShardsRecord
+from streetineq_assets.findings import Unavailable
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import Study
+from streetineq_assets.study import Pair, Study
 
+Labels = dict[str, tuple[str, ...]]
 _READ = ("locations", "hdf5_shards", "area_folds")
 
 
-def elsewhere(
-    store: DataStore, study: Study, city: str, outcomes: Sequence[str]
-) -> dict[str, tuple[str, ...]]:
-    """For the scheme `city` the other cities, and which of these outcomes each can be learned by.
+def pair_unavailable(store: DataStore, study: Study, pair: Pair) -> Unavailable | None:
+    """Why a pair cannot be trained; None when it can.
 
-    Their folds, codes and labels are read through the store; the lineage shows the city's own.
+    It lacks labels, folds or codes, or, under the scheme `city`, another city to learn from.
+
+    Raises:
+        StoreError: an artefact is absent or damaged; the message names what to materialise.
     """
+    why = inputs_unavailable(store, pair)
+    if (
+        why
+        or study.folds.scheme != "city"
+        or teaching_cities(store, study, pair.city, (pair.outcome,))
+    ):
+        return why
+    missing = missing_cities(store, study, pair.city, (pair.outcome,))
+    if missing:
+        return Unavailable(
+            f"{_joined(missing)} to be materialised",
+            "the scheme `city` learns from the other cities, and none of those with "
+            f"{pair.outcome} is there yet",
+        )
+    return Unavailable(
+        f"another city with {pair.outcome} and images in study.toml, or another scheme under "
+        "[folds]",
+        f"the scheme `city` learns from the other cities, and none of them has {pair.outcome}",
+    )
+
+
+def inputs_unavailable(store: DataStore, pair: Pair) -> Unavailable | None:
+    """Why a pair has nothing of its own to train on: by its labels, folds or codes."""
+    if why := labels_unavailable(store, pair):
+        return why
+    if why := store.open("area_folds", pair.city).manifest.unavailable:
+        return why
+    if store.open("hdf5_shards", pair.city).manifest.read_record(ShardsRecord).n_extracted == 0:
+        wanted = f"inputs/locations/{pair.city}.csv and the images in inputs/images/{pair.city}"
+        return Unavailable(wanted, "no location of the city has codes")
+    return None
+
+
+def labels_unavailable(store: DataStore, pair: Pair) -> Unavailable | None:
+    """Why a pair has no labels, by their own account; None when it has."""
+    table = store.open("lsoa_labels").table("availability.parquet")
+    mine = table[(table["city"] == pair.city) & (table["outcome"] == pair.outcome)]
+    if len(mine) and mine["status"].iloc[0] != "available":
+        return Unavailable(str(mine["wanted"].iloc[0]), str(mine["reason"].iloc[0]))
+    return None
+
+
+def nothing_to_learn(outcome: str, n_deciles: int) -> str | None:
+    """Why an outcome cannot be trained that has so many deciles among its locations with codes."""
+    if n_deciles >= 2:
+        return None
+    return (
+        f"{outcome} has {'one decile only' if n_deciles else 'no labelled location'} "
+        "among the locations with codes: there is nothing to learn; check lsoa_labels"
+    )
+
+
+def teaching_cities(store: DataStore, study: Study, city: str, outcomes: Sequence[str]) -> Labels:
+    """Under the scheme `city` the other cities, and which of these outcomes each can teach."""
     known = {
-        other: tuple(outcome for outcome in shared if unavailable(store, other, outcome) is None)
-        for other, shared in _labelled(store, study, city, outcomes).items()
+        other: tuple(o for o in shared if inputs_unavailable(store, Pair(other, o)) is None)
+        for other, shared in _labelled_cities(store, study, city, outcomes).items()
         if not _missing(store, other)
     }
-    return {other: found for other, found in known.items() if found}
+    return {other: shared for other, shared in known.items() if shared}
 
 
-def absent(
-    store: DataStore, study: Study, city: str, outcomes: Sequence[str]
-) -> dict[str, tuple[str, ...]]:
-    """For the scheme `city` the others with one of these outcomes that cannot be read yet.
+def missing_cities(store: DataStore, study: Study, city: str, outcomes: Sequence[str]) -> Labels:
+    """Under the scheme `city` the others with one of these outcomes that cannot be read yet.
 
     Returns:
         City to what is to be materialised for it, as `area_folds[leeds]`.
     """
-    missing = {other: _missing(store, other) for other in _labelled(store, study, city, outcomes)}
-    return {other: labels for other, labels in missing.items() if labels}
+    labelled = _labelled_cities(store, study, city, outcomes)
+    missing = {other: _missing(store, other) for other in labelled}
+    return {other: assets for other, assets in missing.items() if assets}
 
 
-def why_not(store: DataStore, study: Study, city: str, outcome: str) -> Unavailable | None:
-    """As `unavailable`; for the scheme `city` also when there is no other city to learn from."""
-    why = unavailable(store, city, outcome)
-    if why or study.folds.scheme != "city" or elsewhere(store, study, city, (outcome,)):
-        return why
-    missing = absent(store, study, city, (outcome,))
-    if missing:
-        return Unavailable(
-            f"{_listed(missing)} to be materialised",
-            "the scheme `city` learns from the other cities, and none of those with "
-            f"{outcome} is there yet",
-        )
-    return Unavailable(
-        f"another city with {outcome} and images in study.toml, or another scheme under [folds]",
-        f"the scheme `city` learns from the other cities, and none of them has {outcome}",
-    )
-
-
-def absent_note(missing: dict[str, tuple[str, ...]]) -> str | None:
+def missing_cities_note(missing: Labels) -> str | None:
     """What to say of cities that could have been learned from; None when there are none."""
     if not missing:
         return None
     return (
         f"Not learned from, since not there yet: {', '.join(missing)}. To learn from them too, "
-        f"materialise {_listed(missing)}, then this again."
+        f"materialise {_joined(missing)}, then this again."
     )
 
 
-def _labelled(
-    store: DataStore, study: Study, city: str, outcomes: Sequence[str]
-) -> dict[str, tuple[str, ...]]:
-    """The other cities with labels of some of these outcomes; empty unless by the scheme `city`."""
+def _labelled_cities(store: DataStore, study: Study, city: str, outcomes: Sequence[str]) -> Labels:
+    """The other cities with labels of some of these outcomes; empty under any other scheme."""
     if study.folds.scheme != "city":
         return {}
     shared = {
@@ -83,17 +117,17 @@ def _labelled(
             outcome
             for outcome in outcomes
             if outcome in study.cities[other].outcomes
-            and labels_unavailable(store, other, outcome) is None
+            and labels_unavailable(store, Pair(other, outcome)) is None
         )
         for other in study.cities
         if other != city
     }
-    return {other: found for other, found in shared.items() if found}
+    return {other: labelled for other, labelled in shared.items() if labelled}
 
 
 def _missing(store: DataStore, city: str) -> tuple[str, ...]:
     return tuple(f"{asset}[{city}]" for asset in _READ if store.manifest(asset, city) is None)
 
 
-def _listed(missing: dict[str, tuple[str, ...]]) -> str:
-    return ", ".join(label for labels in missing.values() for label in labels)
+def _joined(missing: Labels) -> str:
+    return ", ".join(asset for assets in missing.values() for asset in assets)

@@ -1,8 +1,5 @@
 """What a network must beat: guesses from no image at all, and from plain means of the codes.
 
-What belongs here: the baselines, trained and tested on the folds that the network has. What does
-not: their evaluation (`predictions.evaluation`).
-
 All work on areas and score on the scale of deciles. `constant` says 5. `coordinates` is the mean
 decile of the eight nearest training areas on the British National Grid. `image_count` is a line
 through the logarithm of the number of images. `ridge` is ridge regression on the mean code of an
@@ -16,20 +13,32 @@ coefficients cannot carry over.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from streetineq_assets.models.batches import Codes
-from streetineq_assets.models.folds import FoldTable, Split, split_rows
+from streetineq_assets.errors import StoreError
+from streetineq_assets.findings import Findings, Unavailable, unavailable_findings
+from streetineq_assets.models import checks
+from streetineq_assets.models.dataset import SPATIAL_STEM, Codes, labelled_rows, open_codes
+from streetineq_assets.models.folds import FoldTable, Split, scheme_note, split_rows
+from streetineq_assets.models.pair_training import SCORES_FILE
+from streetineq_assets.models.tables import BASELINES
+from streetineq_assets.models.training_plan import TrainingPlan
+from streetineq_assets.store import Artefact
+from streetineq_assets.study import Profile
+from streetineq_assets.tables import conform, empty, write
 
-BASELINES = ("constant", "coordinates", "image_count", "ridge", "coordinates_and_score")
-_COLUMNS = ["baseline", "scheme", "lsoa11", "fold", "score"]
+ASSET = "baseline_scores"
+
+NAMES = ("constant", "coordinates", "image_count", "ridge", "coordinates_and_score")
 _CONSTANT_DECILE = 5.0
 _NEIGHBOURS = 8
 _PENALTIES = tuple(float(10**power) for power in range(1, 8))
 DEFAULT_PENALTY = _PENALTIES[len(_PENALTIES) // 2]
+_ON_SPATIAL_BLOCKS = ("coordinates", "ridge")
 _CHUNK_ROWS = 512
 
 
@@ -53,7 +62,7 @@ class Areas:
     Attributes:
         lsoa11, decile: (a,) codes, and actual deciles.
         n_images: (a,).
-        places: (a, 2) metres on EPSG:27700, NaN where unknown.
+        centroids: (a, 2) metres on EPSG:27700, NaN where unknown.
         means: (a, width) mean code.
         scores: (a,) the network's mean out-of-fold score, NaN where there is none.
     """
@@ -61,7 +70,7 @@ class Areas:
     lsoa11: NDArray
     decile: NDArray[np.float64]
     n_images: NDArray[np.float64]
-    places: NDArray[np.float64]
+    centroids: NDArray[np.float64]
     means: NDArray[np.float64]
     scores: NDArray[np.float64]
 
@@ -69,13 +78,93 @@ class Areas:
 Guess = Callable[[Areas, Areas, Areas], NDArray[np.float64]]
 
 
-def baseline_scores(
+def score_pair(plan: TrainingPlan, trained: Artefact, folder: Path) -> Findings:
+    """Score a pair's baselines on the folds of its networks and on spatial blocks; write them.
+
+    Args:
+        plan: of the pair's networks, by which they were trained.
+        trained: the networks' artefact.
+
+    Raises:
+        StoreError: the networks were trained on other inputs than there are now.
+    """
+    if trained.manifest.recipe.inputs != plan.inputs:
+        raise StoreError(
+            f"{trained.manifest.label} was trained on other labels, locations, codes or folds than "
+            f"there are now: materialise {trained.manifest.label} first"
+        )
+    outcome = trained.manifest.partition.split("/")[1]
+    rows, _ = labelled_rows(plan.slices, plan.outcomes).of_outcome(plan.outcomes.index(outcome))
+    h = trained.table(SCORES_FILE, ["location_id", "h"]).assign(city=plan.city)
+    rows = rows.merge(h, on=["city", "location_id"], how="left")
+    codes = open_codes([each.shards for each in plan.slices], plan.budget_bytes)
+    share = validation_share(trained)
+    centroids, seed = plan.slices[0].centroids(), plan.study.seed
+
+    def scored(table: FoldTable, folds: tuple[int, ...], names: tuple[str, ...]) -> pd.DataFrame:
+        return score_baselines(
+            codes,
+            rows,
+            table,
+            centroids,
+            baselines=names,
+            folds=folds,
+            validation_share=share,
+            seed=seed,
+        )
+
+    parts, tables = [scored(plan.table, plan.folds, NAMES)], {plan.table.scheme: plan.table}
+    blocks = _spatial_blocks(plan)
+    if blocks is not None:
+        parts.append(scored(blocks, blocks.folds, _ON_SPATIAL_BLOCKS))
+        tables[blocks.scheme] = blocks
+    baselines = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    write(baselines, BASELINES, folder / f"{ASSET}.parquet")
+    return _findings(baselines, tables, blocks)
+
+
+def write_unavailable(why: Unavailable, folder: Path) -> Findings:
+    """The empty table of a pair whose networks are unavailable."""
+    write(empty(BASELINES), BASELINES, folder / f"{ASSET}.parquet")
+    return unavailable_findings(why, checks.BASELINE_SCORES)
+
+
+def validation_share(trained: Artefact) -> float:
+    """Of the networks' training, so that baselines are fitted on the same validation areas."""
+    return Profile.model_validate(trained.manifest.recipe.config["profile"]).validation_share
+
+
+def _spatial_blocks(plan: TrainingPlan) -> FoldTable | None:
+    """Blocks for further baselines; None where the study's folds make them idle or impossible."""
+    idle = plan.table.scheme in ("spatial_block", "city")
+    return None if idle else plan.slices[0].fold_table(SPATIAL_STEM)
+
+
+def _findings(
+    baselines: pd.DataFrame, tables: dict[str, FoldTable], blocks: FoldTable | None
+) -> Findings:
+    note = scheme_note(tables)
+    found = Findings(
+        values={
+            "n_baselines": int(baselines["baseline"].nunique()),
+            "n_lsoas": int(baselines["lsoa11"].nunique()),
+        },
+        checks=checks.baseline_checks(baselines, tables),
+        notes={"leak": note} if note else {},
+    )
+    if blocks is not None:
+        scored = baselines.loc[baselines["scheme"] == blocks.scheme, "fold"].nunique()
+        found.values["n_spatial_folds_without_images"] = len(blocks.folds) - scored
+    return found
+
+
+def score_baselines(
     codes: Codes,
     rows: pd.DataFrame,
     table: FoldTable,
     centroids: pd.DataFrame,
     *,
-    baselines: tuple[str, ...] = BASELINES,
+    baselines: tuple[str, ...] = NAMES,
     folds: tuple[int, ...] | None = None,
     validation_share: float,
     seed: int,
@@ -86,12 +175,12 @@ def baseline_scores(
         rows: `row` (in the codes, ascending), `location_id, lsoa11, decile` and, for
             `coordinates_and_score`, the network's out-of-fold `h`.
         folds: which to test; by default all.
-        centroids: `lsoa11, easting_m, northing_m`; areas without one are not guessed by
-            `coordinates`.
+        centroids: `lsoa11, easting_m, northing_m`; `coordinates` gives no score to areas without
+            one.
         validation_share, seed: as in the network's training, for the same validation areas.
 
     Returns:
-        `baseline, scheme, lsoa11, fold, score`, one row per baseline and area. Under the scheme
+        `models.tables.BASELINES`, one row per baseline and area. Under the scheme
         `location` an area is in several folds: its score is their mean and its fold -1. A fold
         that has no area to test, or none to learn from, has no rows.
     """
@@ -106,13 +195,13 @@ def baseline_scores(
             score = GUESSES[name](train, validation, test)
             part = {"baseline": name, "scheme": table.scheme, "lsoa11": test.lsoa11}
             parts.append(pd.DataFrame({**part, "fold": np.int64(fold), "score": score}))
-    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_COLUMNS)
+    frame = pd.concat(parts, ignore_index=True) if parts else empty(BASELINES)
     if table.locations is not None:
         keys = ["baseline", "scheme", "lsoa11"]
         frame = frame.groupby(keys, as_index=False)["score"].mean().assign(fold=-1)
-    order = pd.Categorical(frame["baseline"], categories=BASELINES)
+    order = pd.Categorical(frame["baseline"], categories=NAMES)
     frame = frame.assign(order=order.codes).sort_values(["order", "lsoa11"], ignore_index=True)
-    return frame[_COLUMNS]
+    return conform(frame, BASELINES)
 
 
 # -- the guesses: training, validation and test areas to a score per test area ---------------------
@@ -151,7 +240,7 @@ def _ridge(train: Areas, validation: Areas, test: Areas) -> NDArray[np.float64]:
 
 def _coordinates_and_score(train: Areas, validation: Areas, test: Areas) -> NDArray[np.float64]:
     known = _joined(train, validation)
-    seen = np.isfinite(known.scores) & np.isfinite(known.places).all(axis=1)
+    seen = np.isfinite(known.scores) & np.isfinite(known.centroids).all(axis=1)
     features = np.column_stack([_neighbours(known, known, leave_out=True), known.scores])
     wanted = np.column_stack([_neighbours(known, test), test.scores])
     answer = np.full(len(test.lsoa11), np.nan)
@@ -175,14 +264,14 @@ def _neighbours(known: Areas, wanted: Areas, *, leave_out: bool = False) -> NDAr
     from scipy.spatial import cKDTree
 
     answer = np.full(len(wanted.lsoa11), np.nan)
-    placed = np.isfinite(known.places).all(axis=1)
-    asked = np.isfinite(wanted.places).all(axis=1)
+    placed = np.isfinite(known.centroids).all(axis=1)
+    asked = np.isfinite(wanted.centroids).all(axis=1)
     available = int(placed.sum()) - leave_out
     if available < 1 or not asked.any():
         return answer
     neighbours = min(_NEIGHBOURS, available)
     ranks = np.arange(1 + leave_out, neighbours + leave_out + 1)
-    _, nearest = cKDTree(known.places[placed]).query(wanted.places[asked], k=list(ranks))
+    _, nearest = cKDTree(known.centroids[placed]).query(wanted.centroids[asked], k=list(ranks))
     answer[asked] = known.decile[placed][nearest].mean(axis=1)
     return answer
 
@@ -193,8 +282,7 @@ def _line(x: NDArray, y: NDArray, wanted: NDArray) -> NDArray[np.float64]:
     return LinearRegression().fit(x, y).predict(wanted)
 
 
-# -- areas from rows
-# --------------------------------------------------------------------------------
+# -- areas from rows -----------------------------------------------------------------------------
 
 
 def _sum_codes(codes: Codes, rows: pd.DataFrame, table: FoldTable) -> CodeSums:
@@ -215,13 +303,15 @@ def _sum_codes(codes: Codes, rows: pd.DataFrame, table: FoldTable) -> CodeSums:
 def _fold_areas(
     rows: pd.DataFrame, split: Split, sums: CodeSums, centroids: pd.DataFrame
 ) -> tuple[Areas, Areas, Areas]:
-    place = centroids.set_index("lsoa11")[["easting_m", "northing_m"]]
-    parts = (split.train, split.validation, split.test)
-    return tuple(_areas(rows, mask, sums, place) for mask in parts)  # type: ignore[return-value]
+    by_area = centroids.set_index("lsoa11")[["easting_m", "northing_m"]]
+    train, validation, test = (
+        _areas(rows, mask, sums, by_area) for mask in (split.train, split.validation, split.test)
+    )
+    return train, validation, test
 
 
 def _areas(
-    rows: pd.DataFrame, mask: NDArray[np.bool_], sums: CodeSums, place: pd.DataFrame
+    rows: pd.DataFrame, mask: NDArray[np.bool_], sums: CodeSums, centroids: pd.DataFrame
 ) -> Areas:
     chosen = rows[mask].assign(group=sums.group[mask])
     scores = chosen["h"] if "h" in chosen else pd.Series(np.nan, index=chosen.index)
@@ -235,7 +325,7 @@ def _areas(
         lsoa11=areas.index.to_numpy(str),
         decile=areas["decile"].to_numpy(np.float64),
         n_images=4.0 * areas["n"].to_numpy(np.float64),
-        places=place.reindex(areas.index).to_numpy(np.float64),
+        centroids=centroids.reindex(areas.index).to_numpy(np.float64),
         means=totals / areas["n"].to_numpy(np.float64)[:, None],
         scores=areas["h"].to_numpy(np.float64),
     )

@@ -1,60 +1,28 @@
-"""From shards to batches: which rows are in memory, and in which order they are drawn.
-
-What belongs here: codes held within a memory budget, their statistics over training rows, class
-weights, and the batches of one epoch. What does not: the shards' format (`codes.shards`) and what
-is done with a batch (`training`).
+"""The batches of an epoch: class weights, and which rows are drawn in which order.
 
 A city that fits the budget is read once, in sequence, and sampled in memory, for all folds and
 outcomes. A larger one is read anew each epoch: the shards in an order by (seed, fold, epoch), cut
 into windows of half the budget, so that one window is read while another is drawn from. Rows of a
 shard are in random order already (`hdf5_shards`), so a window is a random sample of the city.
 
-Every row is looked at once, when it is first taken: a code that is not finite stops whatever takes
-it, with the location's name, and not as a loss that diverges.
-
 Orders of rows come from (seed, fold, epoch) alone; nothing has to be remembered to resume.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import Any, Protocol
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streetineq_assets.errors import TrainingError
 from streetineq_assets.models.binomial import DECILES
+from streetineq_assets.models.dataset import HELD_SHARE, READ_ROWS, Codes
 from streetineq_assets.prefetch import prefetch
 from streetineq_assets.study import Profile
 
-READ_ROWS = 1024
 FEWEST_ROWS = 8
 _LAST_BATCH_STEP = 32
-_HELD_SHARE = 0.25
-_HALF_EXPONENT = 0x7C00
-
-
-class Reader(Protocol):
-    """What training asks of `codes.shards.ShardReader`."""
-
-    n_rows: int
-    width: int
-    views: int
-    dtype: Any
-    nbytes: int
-    location_ids: NDArray
-    shard_bounds: Sequence[tuple[int, int]]
-
-    def read(self, rows: NDArray | None = None, out: NDArray | None = None) -> NDArray:
-        """(n,) ascending rows -> (n, views, width), into `out` if it is given."""
-        ...
-
-    def stream(
-        self, mask: NDArray | None = None, chunk_rows: int = READ_ROWS
-    ) -> Iterator[tuple[NDArray, NDArray]]:
-        """Row numbers and codes, in sequence."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -64,93 +32,6 @@ class Batch:
     features: NDArray
     classes: NDArray[np.int32]
     weights: NDArray[np.float32]
-
-
-class Codes:
-    """A city's codes, in memory where they fit the budget, else on disk.
-
-    Args:
-        reader: the shards.
-        budget_bytes: for codes held at one time.
-    """
-
-    def __init__(self, reader: Reader, budget_bytes: int) -> None:
-        self.reader = reader
-        self.budget_bytes = budget_bytes
-        self.resident = reader.nbytes <= budget_bytes
-        self._held: NDArray | None = None
-        self._finite = np.zeros(reader.n_rows, bool)
-
-    def load(self) -> None:
-        """Read a resident city, once; a larger one stays on disk."""
-        if not self.resident or self._held is not None:
-            return
-        held = np.empty((self.reader.n_rows, self.reader.views, self.reader.width), self.dtype)
-        for rows, features in self.reader.stream():
-            held[rows] = features
-        self._held = held
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Of the codes as stored."""
-        return np.dtype(self.reader.dtype)
-
-    @property
-    def row_bytes(self) -> int:
-        """Of one location's codes."""
-        return self.reader.views * self.reader.width * self.dtype.itemsize
-
-    @property
-    def window_rows(self) -> int:
-        """Training rows in memory at one time while another such window is read."""
-        return int((1 - _HELD_SHARE) * self.budget_bytes) // (2 * self.row_bytes)
-
-    def take(self, rows: NDArray[np.integer], out: NDArray | None = None) -> NDArray:
-        """(n,) ascending rows -> (n, 4, width) in the file's dtype; `out` is filled if given.
-
-        Raises:
-            TrainingError: a code is not finite; the message names its location.
-        """
-        held = self._held
-        taken = self.reader.read(rows, out) if held is None else held.take(rows, axis=0)
-        if not self._finite[rows].all():
-            self._require_finite(rows, taken)
-        return taken
-
-    def _require_finite(self, rows: NDArray[np.integer], features: NDArray) -> None:
-        for start in range(0, len(rows), READ_ROWS):  # in parts, for the memory that it takes
-            part = features[start : start + READ_ROWS]
-            if not _all_finite(part):
-                bad = rows[start : start + READ_ROWS][~np.isfinite(part).all(axis=(1, 2))]
-                raise TrainingError(
-                    f"the codes of location {self.reader.location_ids[bad[0]]} are not finite "
-                    f"({len(bad)} of {len(part)} such locations in this part): materialise "
-                    "image_codes and hdf5_shards again"
-                )
-        self._finite[rows] = True
-
-    @cached_property
-    def window_buffers(self) -> tuple[NDArray, NDArray]:
-        """Memory for two windows, used in turns over all epochs and folds."""
-        shape = (self.window_rows, self.reader.views, self.reader.width)
-        return np.empty(shape, self.dtype), np.empty(shape, self.dtype)
-
-    def hold(self, rows: NDArray[np.integer]) -> NDArray | None:
-        """Rows that are asked for every epoch, when they fit a quarter of the budget."""
-        if self.resident or len(rows) * self.row_bytes > _HELD_SHARE * self.budget_bytes:
-            return None
-        return self.take(rows)
-
-    def chunks(
-        self, rows: NDArray[np.integer], size: int, held: NDArray | None = None
-    ) -> Iterator[NDArray]:
-        """Consecutive chunks of rows, read ahead; `held` is what `hold` gave for the same rows."""
-
-        def chunk(start: int) -> NDArray:
-            part = slice(start, start + size)
-            return self.take(rows[part]) if held is None else held[part]
-
-        return prefetch(chunk, range(0, len(rows), size), workers=1, ahead=3)
 
 
 def moments(
@@ -226,7 +107,7 @@ def require_window(codes: Codes, profile: Profile) -> None:
     """Raise TrainingError when the budget cannot hold a few batches."""
     if codes.resident or codes.window_rows >= 4 * profile.batch_size:
         return
-    needed = 8 * profile.batch_size * codes.row_bytes / (1 - _HELD_SHARE) / 2**20
+    needed = 8 * profile.batch_size * codes.row_bytes / (1 - HELD_SHARE) / 2**20
     raise TrainingError(
         f"memory_budget_mb under [training] holds {codes.window_rows} locations at a time, fewer "
         f"than four batches of {profile.batch_size}: set it to at least {needed:.0f}"
@@ -307,12 +188,3 @@ def _one_per_class(
     for _ in range(max(1, len(classes) // size)):
         drawn = [rng.choice(m, min(each, len(m)), replace=False) for m in members]
         yield np.sort(np.concatenate(drawn))
-
-
-def _all_finite(features: NDArray) -> bool:
-    """Whether no value is infinite or NaN; those alone have every bit of the exponent set."""
-    if features.dtype != np.float16:
-        return bool(np.isfinite(features).all())
-    # On halves this is eight times as fast as NumPy's `isfinite`.
-    exponents = features.view(np.uint16) & np.uint16(_HALF_EXPONENT)
-    return int(exponents.max(initial=0)) < _HALF_EXPONENT

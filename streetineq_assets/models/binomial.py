@@ -1,7 +1,6 @@
 """The binomial link between a network's output and a decile, in closed form.
 
-What belongs here: probabilities, decile and loss of Binomial(9, sigmoid(h)), on NumPy arrays. What
-does not: the same link inside a training step and the other ordinal heads (`heads`).
+These functions take NumPy arrays; `heads` has the same link inside a training step.
 
 With p = sigmoid(h), class k = decile - 1 has probability C(9, k) p^k (1 - p)^(9 - k), so that
 log P(k) = log C(9, k) + k log sigmoid(h) + (9 - k) log sigmoid(-h). This form holds for every h;

@@ -1,11 +1,8 @@
-"""The state of a fold's training on disk: saved by epoch, found again after a crash.
-
-What belongs here: one file per fold and a fingerprint of what they belong to. What does not: what
-the arrays mean (`training`).
+"""The state of a fold's training on disk: one file per fold, saved by epoch, read after a crash.
 
 A state is written beside the old one and moved into its place; the one before it is kept, so that a
 file damaged later costs one epoch's work and not the fold. States of other data, another profile or
-other code are removed, and the reason is told.
+other code are removed, and the reason is logged.
 """
 
 import json
@@ -17,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+Log = Callable[[str], None]
 
 _FINGERPRINT = "fingerprint.json"
 _UNREADABLE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
@@ -61,14 +60,12 @@ class Checkpoints:
     Args:
         folder: outlives a crash; made when absent.
         fingerprint: name to digest or setting of everything that the training depends on.
-        tell: receives one sentence when states are removed or damaged.
+        log: receives one sentence when states are removed or damaged.
     """
 
-    def __init__(
-        self, folder: Path, fingerprint: Mapping[str, str], tell: Callable[[str], None]
-    ) -> None:
+    def __init__(self, folder: Path, fingerprint: Mapping[str, str], log: Log) -> None:
         self.folder = folder
-        self._tell = tell
+        self._log = log
         folder.mkdir(parents=True, exist_ok=True)
         self._start_afresh_when_changed(dict(fingerprint))
 
@@ -80,7 +77,7 @@ class Checkpoints:
             try:
                 return load_state(path)
             except _UNREADABLE as error:
-                self._tell(
+                self._log(
                     f"{path} is damaged ({type(error).__name__}: {error}); going back to the state "
                     "before it"
                 )
@@ -107,7 +104,7 @@ class Checkpoints:
         if states:
             names = sorted(fingerprint.keys() | before.keys())
             changed = [n for n in names if fingerprint.get(n) != before.get(n)]
-            self._tell(f"unfinished training starts afresh, changed: {', '.join(changed)}")
+            self._log(f"unfinished training starts again, changed: {', '.join(changed)}")
         draft = path.with_suffix(".draft")
         draft.write_text(json.dumps(fingerprint, indent=2, sort_keys=True), encoding="utf-8")
         draft.replace(path)

@@ -1,10 +1,7 @@
 """A city's fold tables: what they are made from, and the files of `area_folds`.
 
-What belongs here: the areas' mean decile and places, and which tables are written. What does not:
-the schemes themselves (`folds`).
-
 Beside the study's own folds lie spatial blocks, for the baselines that must stand beside every
-figure, and the areas' centroids, so that no later step reads the postcode directory again.
+metric, and the areas' centroids, so that no later step reads the postcode directory again.
 """
 
 from dataclasses import dataclass
@@ -14,17 +11,25 @@ import pandas as pd
 
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import SourceError
-from streetineq_assets.findings import Findings
+from streetineq_assets.findings import Findings, Unavailable, unavailable_findings
 from streetineq_assets.geography import area_centroids
 from streetineq_assets.models import checks, plots
-from streetineq_assets.models.dataset import SPATIAL, Unavailable
-from streetineq_assets.models.folds import FoldTable, TooFewAreasError, empty_table, make_folds
+from streetineq_assets.models.dataset import SPATIAL_STEM
+from streetineq_assets.models.folds import (
+    FoldTable,
+    TooFewAreasError,
+    balance,
+    empty_table,
+    make_folds,
+)
+from streetineq_assets.models.tables import CENTROIDS
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Folds, Study
+from streetineq_assets.tables import write
 
 
 @dataclass(frozen=True)
-class FoldSources:
+class FoldSlices:
     """What a city's folds are made from.
 
     Attributes:
@@ -44,8 +49,12 @@ class FoldSources:
         return {name: digest_frame(frame) for name, frame in given.items() if frame is not None}
 
 
-def read_sources(store: DataStore, study: Study, city: str) -> FoldSources:
-    """Open what the city's folds need; StoreError names what is to be materialised first."""
+def read_fold_slices(store: DataStore, study: Study, city: str) -> FoldSlices:
+    """Open what the city's folds need.
+
+    Raises:
+        StoreError: an artefact is absent or damaged; the message names what to materialise.
+    """
     scheme = study.folds.scheme
     cities = tuple(study.cities) if scheme == "city" else (city,)
     labels = store.open("lsoa_labels").table(columns=["city", "outcome", "lsoa11", "decile"])
@@ -61,10 +70,10 @@ def read_sources(store: DataStore, study: Study, city: str) -> FoldSources:
         table = store.open("locations", city).table(columns=["location_id", "lsoa11", "status"])
         matched = table.loc[table["status"] == "matched", ["location_id", "lsoa11"]]
         locations = matched.sort_values("location_id", ignore_index=True)
-    return FoldSources(areas.reset_index(drop=True), area_centroids(known), locations)
+    return FoldSlices(areas.reset_index(drop=True), area_centroids(known), locations)
 
 
-def write_folds(sources: FoldSources, study: Study, folder: Path) -> Findings:
+def write_folds(slices: FoldSlices, study: Study, folder: Path) -> Findings:
     """Make the study's fold table and spatial blocks, and write them with the centroids.
 
     A city with too few areas gets empty tables and the status `unavailable`, with the remedy.
@@ -72,33 +81,46 @@ def write_folds(sources: FoldSources, study: Study, folder: Path) -> Findings:
     Raises:
         SourceError: the study's scheme needs places that areas lack.
     """
-    sources.centroids.to_parquet(folder / "centroids.parquet", index=False)
+    write(slices.centroids, CENTROIDS, folder / "centroids.parquet")
     try:
-        table = _make(sources, study.folds, study.seed)
+        table = _make(slices, study.folds, study.seed)
     except TooFewAreasError as error:
         empty_table(study.folds.scheme).save(folder)
         why = Unavailable("smaller folds, or more areas", str(error))
-        return checks.unavailable(why, checks.FOLD_CHECKS)
+        return unavailable_findings(why, checks.AREA_FOLDS)
     except ValueError as error:
         raise SourceError(f"{error}; add them to the postcode directory in inputs/onspd") from error
     table.save(folder)
-    found = checks.of_folds(table, sources.areas)
+    found = _findings(table, slices.areas)
     blocks = study.folds.model_copy(update={"scheme": "spatial_block"})
     try:
-        _make(sources, blocks, study.seed).save(folder, SPATIAL)
+        _make(slices, blocks, study.seed).save(folder, SPATIAL_STEM)
     except ValueError as error:
         found.notes["spatial_blocks"] = f"No spatial blocks, so no baseline on them: {error}."
-    plots.draw_folds(table.areas, sources.areas, folder / "areas_by_fold.png")
+    plots.plot_folds(table.areas, slices.areas, folder / "areas_by_fold.png")
     return found
 
 
-def _make(sources: FoldSources, settings: Folds, seed: int) -> FoldTable:
+def _findings(table: FoldTable, areas: pd.DataFrame) -> Findings:
+    report = balance(table, areas)
+    return Findings(
+        values={
+            "scheme": table.scheme,
+            "n_folds": len(table.folds),
+            "n_lsoas": len(table.areas),
+        },
+        checks=checks.fold_checks(table, areas, report),
+        tables={"folds": report.astype(object).to_dict("records")},
+    )
+
+
+def _make(slices: FoldSlices, settings: Folds, seed: int) -> FoldTable:
     return make_folds(
-        sources.areas,
+        slices.areas,
         settings,
         seed=seed,
-        centroids=sources.centroids,
-        locations=sources.locations,
+        centroids=slices.centroids,
+        locations=slices.locations,
     )
 
 

@@ -1,30 +1,145 @@
-"""What a training reads: slices of published artefacts, joined by id, and their digests.
-
-What belongs here: which rows of a city have codes, an area and a label. What does not: how they are
-trained on (`training`), and who published them.
+"""What a training reads: slices of published artefacts, rows joined by id, and their codes.
 
 Rows are joined by location id and area code, never by position. A location is used when it is
-matched to an area, has codes and its area has a decile; the others are counted.
+matched to an area, has codes, and its area has a decile; the others are counted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from streetineq_assets.codes.identity import EncoderIdentity, require_one_encoder
+from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.codes.shards import ShardReader
+from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.digests import digest_frame
-from streetineq_assets.errors import StoreError
-from streetineq_assets.models.batches import Codes
+from streetineq_assets.errors import StoreError, TrainingError
 from streetineq_assets.models.folds import FoldTable
+from streetineq_assets.prefetch import prefetch
 from streetineq_assets.store import Artefact, DataStore
 
-SPATIAL = "spatial_"
+SPATIAL_STEM = "spatial_"
+READ_ROWS = 1024
+HELD_SHARE = 0.25
+_HALF_EXPONENT = 0x7C00
+
+
+class Reader(Protocol):
+    """What training asks of `codes.shards.ShardReader`."""
+
+    n_rows: int
+    width: int
+    views: int
+    dtype: Any
+    nbytes: int
+    location_ids: NDArray
+    shard_bounds: Sequence[tuple[int, int]]
+    attributes: dict[str, Any]
+
+    def read(self, rows: NDArray | None = None, out: NDArray | None = None) -> NDArray:
+        """(n,) ascending rows -> (n, views, width), into `out` if it is given."""
+        ...
+
+    def stream(
+        self, mask: NDArray | None = None, chunk_rows: int = READ_ROWS
+    ) -> Iterator[tuple[NDArray, NDArray]]:
+        """Row numbers and codes, in sequence."""
+        ...
+
+
+class Codes:
+    """Codes of one or several cities: in memory where they fit the budget, else on disk.
+
+    Every row is checked once, when it is first taken: a code that is not finite stops whatever
+    takes it, with the location's name, instead of showing later as a loss that diverges.
+
+    Args:
+        reader: the shards.
+        budget_bytes: for codes held at one time.
+    """
+
+    def __init__(self, reader: Reader, budget_bytes: int) -> None:
+        self.reader = reader
+        self.budget_bytes = budget_bytes
+        self.resident = reader.nbytes <= budget_bytes
+        self._held: NDArray | None = None
+        self._finite = np.zeros(reader.n_rows, bool)
+
+    def load(self) -> None:
+        """Read all codes once where they fit the budget; else they stay on disk."""
+        if not self.resident or self._held is not None:
+            return
+        held = np.empty((self.reader.n_rows, self.reader.views, self.reader.width), self.dtype)
+        for rows, features in self.reader.stream():
+            held[rows] = features
+        self._held = held
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the codes as stored."""
+        return np.dtype(self.reader.dtype)
+
+    @property
+    def row_bytes(self) -> int:
+        """Of one location's codes."""
+        return self.reader.views * self.reader.width * self.dtype.itemsize
+
+    @property
+    def window_rows(self) -> int:
+        """Training rows in memory at one time while another such window is read."""
+        return int((1 - HELD_SHARE) * self.budget_bytes) // (2 * self.row_bytes)
+
+    def take(self, rows: NDArray[np.integer], out: NDArray | None = None) -> NDArray:
+        """(n,) ascending rows -> (n, 4, width) in the file's dtype; `out` is filled if given.
+
+        Raises:
+            TrainingError: a code is not finite; the message names its location.
+        """
+        held = self._held
+        taken = self.reader.read(rows, out) if held is None else held.take(rows, axis=0)
+        if not self._finite[rows].all():
+            self._require_finite(rows, taken)
+        return taken
+
+    def _require_finite(self, rows: NDArray[np.integer], features: NDArray) -> None:
+        for start in range(0, len(rows), READ_ROWS):  # in parts, for the memory that it takes
+            part = features[start : start + READ_ROWS]
+            if not _all_finite(part):
+                bad = rows[start : start + READ_ROWS][~np.isfinite(part).all(axis=(1, 2))]
+                raise TrainingError(
+                    f"the codes of location {self.reader.location_ids[bad[0]]} are not finite "
+                    f"({len(bad)} of {len(part)} such locations in this part): materialise "
+                    "image_codes and hdf5_shards again"
+                )
+        self._finite[rows] = True
+
+    @cached_property
+    def window_buffers(self) -> tuple[NDArray, NDArray]:
+        """Memory for two windows, used in turns over all epochs and folds."""
+        shape = (self.window_rows, self.reader.views, self.reader.width)
+        return np.empty(shape, self.dtype), np.empty(shape, self.dtype)
+
+    def hold(self, rows: NDArray[np.integer]) -> NDArray | None:
+        """Rows that are needed every epoch, when they fit a quarter of the budget."""
+        if self.resident or len(rows) * self.row_bytes > HELD_SHARE * self.budget_bytes:
+            return None
+        return self.take(rows)
+
+    def chunks(
+        self, rows: NDArray[np.integer], size: int, held: NDArray | None = None
+    ) -> Iterator[NDArray]:
+        """Consecutive chunks of rows, read ahead; `held` is what `hold` gave for the same rows."""
+
+        def chunk(start: int) -> NDArray:
+            part = slice(start, start + size)
+            return self.take(rows[part]) if held is None else held[part]
+
+        return prefetch(chunk, range(0, len(rows), size), workers=1, ahead=3)
 
 
 @dataclass(frozen=True)
@@ -33,9 +148,9 @@ class Examples:
 
     Attributes:
         codes: of a city, or of several.
-        rows: `row` (in the codes, ascending), `location_id, lsoa11, decile`; `decile` is the
+        rows: `row` (in the codes, ascending), `location_id, lsoa11, decile, city`; `decile` is the
             area's (its mean over the outcomes, when there are several) and only stratifies
-            validation. With `city` where there may be several.
+            validation.
         classes: (n, outcomes) int, decile - 1, or -1 for no label; aligned with `rows`.
         outcomes: their keys.
     """
@@ -47,26 +162,18 @@ class Examples:
 
 
 @dataclass(frozen=True)
-class Unavailable:
-    """Why a pair has nothing to train on, and which file or setting would change that."""
-
-    wanted: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class CityInputs:
+class CitySlices:
     """The artefacts of one city and the slices of them that its trainings read.
 
     Attributes:
         labels: `lsoa11, outcome, decile` (float), of the outcomes asked for, without gaps.
-        places: `location_id, lsoa11` of the matched locations.
+        location_areas: `location_id, lsoa11` of the matched locations.
         shards, folds: the published artefacts.
     """
 
     city: str
     labels: pd.DataFrame
-    places: pd.DataFrame
+    location_areas: pd.DataFrame
     shards: Artefact
     folds: Artefact
 
@@ -74,28 +181,42 @@ class CityInputs:
         """Of each slice, for the recipe."""
         return {
             f"{self.city}/labels": digest_frame(self.labels),
-            f"{self.city}/locations": digest_frame(self.places),
+            f"{self.city}/locations": digest_frame(self.location_areas),
             f"{self.city}/hdf5_shards": self.shards.digest,
             f"{self.city}/area_folds": self.folds.digest,
         }
+
+    @property
+    def encoder(self) -> EncoderIdentity:
+        """What made the city's codes."""
+        return self.shards.manifest.read_record(ShardsRecord).encoder
+
+    def location_ids(self) -> NDArray:
+        """(n,) ids of the rows of the city's codes, in their order."""
+        rows = self.shards.table("rows.parquet").sort_values(["shard", "row"])
+        return rows["location_id"].to_numpy(dtype=object)
 
     def centroids(self) -> pd.DataFrame:
         """`lsoa11, easting_m, northing_m` of the city's areas."""
         return self.folds.table("centroids.parquet")
 
     def fold_table(self, stem: str = "") -> FoldTable | None:
-        """The study's folds, or with the stem `SPATIAL` the spatial blocks; None if impossible."""
+        """The study's folds, or with `SPATIAL_STEM` the spatial blocks; None if impossible."""
         return FoldTable.load(self.folds, stem)
 
 
-def read_inputs(store: DataStore, city: str, outcomes: Sequence[str]) -> CityInputs:
-    """Open a city's artefacts; StoreError names the asset to materialise when one is absent."""
-    places = store.open("locations", city).table(columns=["location_id", "lsoa11", "status"])
-    matched = places.loc[places["status"] == "matched", ["location_id", "lsoa11"]]
-    return CityInputs(
+def read_slices(store: DataStore, city: str, outcomes: Sequence[str]) -> CitySlices:
+    """Open a city's artefacts.
+
+    Raises:
+        StoreError: one is absent or damaged; the message names the asset to materialise.
+    """
+    table = store.open("locations", city).table(columns=["location_id", "lsoa11", "status"])
+    matched = table.loc[table["status"] == "matched", ["location_id", "lsoa11"]]
+    return CitySlices(
         city=city,
         labels=city_labels(store.open("lsoa_labels"), city, outcomes),
-        places=matched.sort_values("location_id", ignore_index=True),
+        location_areas=matched.sort_values("location_id", ignore_index=True),
         shards=store.open("hdf5_shards", city),
         folds=store.open("area_folds", city),
     )
@@ -109,26 +230,12 @@ def city_labels(labels: Artefact, city: str, outcomes: Sequence[str]) -> pd.Data
     return frame.astype({"decile": "float64"}).sort_values(["outcome", "lsoa11"], ignore_index=True)
 
 
-def labels_unavailable(store: DataStore, city: str, outcome: str) -> Unavailable | None:
-    """Why this pair has no labels, by their own account; None when it has."""
-    table = store.open("lsoa_labels").table("availability.parquet")
-    mine = table[(table["city"] == city) & (table["outcome"] == outcome)]
-    if len(mine) and mine["status"].iloc[0] != "available":
-        return Unavailable(str(mine["wanted"].iloc[0]), str(mine["reason"].iloc[0]))
-    return None
-
-
-def unavailable(store: DataStore, city: str, outcome: str) -> Unavailable | None:
-    """Why this pair cannot be trained, by the labels' own account or by the city's folds."""
-    if why := labels_unavailable(store, city, outcome):
-        return why
-    figures = store.open("area_folds", city).manifest.summary.get("values", {})
-    if figures.get("status") == "unavailable":
-        return Unavailable(str(figures["wanted"]), str(figures["reason"]))
-    if store.open("hdf5_shards", city).table("rows.parquet").empty:
-        wanted = f"inputs/locations/{city}.csv and the images in inputs/images/{city}"
-        return Unavailable(wanted, "no location of the city has codes")
-    return None
+def fit_in_memory(slices: Sequence[CitySlices], budget_bytes: int) -> bool:
+    """Whether the codes of these cities fit the budget, without opening them."""
+    records = [each.shards.manifest.read_record(ShardsRecord) for each in slices]
+    widest = max(np.dtype(record.dtype).itemsize for record in records)
+    sizes = [r.size_bytes * widest // np.dtype(r.dtype).itemsize for r in records]
+    return sum(sizes) <= budget_bytes
 
 
 def open_codes(shards: Sequence[Artefact], budget_bytes: int) -> Codes:
@@ -136,7 +243,6 @@ def open_codes(shards: Sequence[Artefact], budget_bytes: int) -> Codes:
 
     Raises:
         StoreError: no city has any.
-        TrainingError: the cities' codes were made by different encoders.
     """
     cities = tuple(map(_packed, shards))
     if not any(packed.files for packed in cities):
@@ -148,8 +254,7 @@ def open_codes(shards: Sequence[Artefact], budget_bytes: int) -> Codes:
     return _codes(cities, budget_bytes)
 
 
-@dataclass(frozen=True)
-class _Packed:
+class _Packed(NamedTuple):
     """A city's shards by their files; the digest makes a cache miss when the content changed."""
 
     city: str
@@ -165,44 +270,81 @@ def _packed(shards: Artefact) -> _Packed:
 
 @lru_cache(maxsize=1)
 def _codes(cities: tuple[_Packed, ...], budget_bytes: int) -> Codes:
-    files, tables, first_shards = [], [], {}
+    files: list[Path] = []
+    tables = []
     for packed in cities:
         rows = pd.read_parquet(packed.folder / "rows.parquet")
         tables.append(rows.assign(shard=rows["shard"] + len(files)))
-        if packed.files:
-            first_shards[packed.city] = len(files)
         files += [packed.folder / name for name in packed.files]
-    reader = ShardReader(files, pd.concat(tables, ignore_index=True))
-    require_one_encoder(
-        {
-            city: EncoderIdentity.from_attributes(reader.attributes_of(number))
-            for city, number in first_shards.items()
-        }
+    return Codes(ShardReader(files, pd.concat(tables, ignore_index=True)), budget_bytes)
+
+
+class LabelledRows(NamedTuple):
+    """Which rows of the codes can be trained on.
+
+    Attributes:
+        rows: `row, location_id, lsoa11, decile, city`, ascending by row, `decile` being the mean
+            over the outcomes.
+        classes: (n, outcomes), decile - 1, or -1 for no label.
+        counts: `n_locations_with_codes`, and how many of these have no area, no label, or are used;
+            of the first city.
+    """
+
+    rows: pd.DataFrame
+    classes: NDArray[np.int64]
+    counts: dict[str, int]
+
+    def of_outcome(self, position: int) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
+        """The rows with one outcome's label and its decile, and which of all rows these are."""
+        classes = self.classes[:, position]
+        labelled = classes >= 0
+        rows = self.rows.assign(decile=classes + 1.0)[labelled]
+        return rows.reset_index(drop=True), labelled
+
+
+def labelled_rows(slices: Sequence[CitySlices], outcomes: Sequence[str]) -> LabelledRows:
+    """Join the codes of one or several cities with their labels; no shard is opened.
+
+    Ids are a city's own, so labels are joined city by city.
+    """
+    parts, start = [], 0
+    for each in slices:
+        ids = each.location_ids()
+        part = _label(ids, each.location_areas, each.labels, outcomes)
+        rows = part.rows.assign(row=part.rows["row"] + start, city=each.city)
+        parts.append(part._replace(rows=rows))
+        start += len(ids)
+    return LabelledRows(
+        pd.concat([part.rows for part in parts], ignore_index=True),
+        np.concatenate([part.classes for part in parts]),
+        parts[0].counts,
     )
-    return Codes(reader, budget_bytes)
 
 
-def label_rows(
-    location_ids: Sequence[str],
-    places: pd.DataFrame,
+def make_examples(
+    slices: Sequence[CitySlices], outcomes: Sequence[str], budget_bytes: int
+) -> tuple[Examples, dict[str, int]]:
+    """The examples of one or several cities, and the accounting of the first one's locations."""
+    labelled = labelled_rows(slices, outcomes)
+    codes = open_codes([each.shards for each in slices], budget_bytes)
+    return Examples(codes, labelled.rows, labelled.classes, tuple(outcomes)), labelled.counts
+
+
+def _label(
+    location_ids: Sequence[str] | NDArray,
+    location_areas: pd.DataFrame,
     labels: pd.DataFrame,
     outcomes: Sequence[str],
-) -> tuple[pd.DataFrame, np.ndarray, dict[str, int]]:
-    """Which rows of the codes can be trained on, and with which classes.
-
-    Returns:
-        `row, location_id, lsoa11, decile`, ascending by row, `decile` being the mean over the
-        outcomes; classes (n, outcomes), decile - 1 or -1; and how many rows have no area or no
-        label.
-    """
+) -> LabelledRows:
     rows = pd.DataFrame({"location_id": np.asarray(location_ids, dtype=object).astype(str)})
     rows["row"] = np.arange(len(rows))
-    placed = rows.merge(places, on="location_id", how="inner", validate="one_to_one")
-    deciles_of = {
-        outcome: labels[labels["outcome"] == outcome].set_index("lsoa11")["decile"]
-        for outcome in outcomes
-    }
-    wide = pd.DataFrame(deciles_of)
+    placed = rows.merge(location_areas, on="location_id", how="inner", validate="one_to_one")
+    wide = pd.DataFrame(
+        {
+            outcome: labels[labels["outcome"] == outcome].set_index("lsoa11")["decile"]
+            for outcome in outcomes
+        }
+    )
     labelled = placed[placed["lsoa11"].isin(wide.index)].sort_values("row", ignore_index=True)
     deciles = wide.reindex(labelled["lsoa11"]).to_numpy(np.float64)
     classes = np.where(np.isnan(deciles), 0, deciles).astype(np.int64) - 1
@@ -213,25 +355,13 @@ def label_rows(
         "n_locations_without_label": len(placed) - len(labelled),
         "n_locations_used": len(labelled),
     }
-    return frame[["row", "location_id", "lsoa11", "decile"]], classes, counts
+    return LabelledRows(frame[["row", "location_id", "lsoa11", "decile"]], classes, counts)
 
 
-def make_examples(
-    reads: Sequence[CityInputs], outcomes: Sequence[str], budget_bytes: int
-) -> tuple[Examples, dict[str, int]]:
-    """The examples of one or several cities, and the accounting of the first one's locations.
-
-    Ids are a city's own, so labels are joined city by city, and rows say which city they are of.
-    """
-    codes = open_codes([read.shards for read in reads], budget_bytes)
-    frames, classes, accounts, start = [], [], [], 0
-    for read in reads:
-        stop = start + len(read.shards.table("rows.parquet", columns=["row"]))
-        ids = codes.reader.location_ids[start:stop]
-        frame, found, counts = label_rows(ids, read.places, read.labels, outcomes)
-        frames.append(frame.assign(row=frame["row"] + start, city=read.city))
-        classes.append(found)
-        accounts.append(counts)
-        start = stop
-    rows = pd.concat(frames, ignore_index=True)
-    return Examples(codes, rows, np.concatenate(classes), tuple(outcomes)), accounts[0]
+def _all_finite(features: NDArray) -> bool:
+    """Whether no value is infinite or NaN; those alone have every bit of the exponent set."""
+    if features.dtype != np.float16:
+        return bool(np.isfinite(features).all())
+    # On halves this is eight times as fast as NumPy's `isfinite`.
+    exponents = features.view(np.uint16) & np.uint16(_HALF_EXPONENT)
+    return int(exponents.max(initial=0)) < _HALF_EXPONENT

@@ -1,11 +1,8 @@
-"""One fold's training: its epochs, selection on whole areas, and going on after a crash.
-
-What belongs here: the loop over epochs. What does not: the compiled steps (`trainer`), the order of
-rows (`sampling`), and the folds as a whole (`training`).
+"""One fold's training: its epochs, selection on whole areas, and resuming after a crash.
 
 A fold's network sees its training rows only. Features are standardised by the training rows, the
 best epoch is chosen on validation areas cut from the training areas, and test rows are read once,
-after the last epoch, to be scored. State is saved at ends of epochs, so a killed run goes on from
+after the last epoch, to be scored. State is saved at ends of epochs, so a killed run resumes
 there, to the same weights bit for bit on one machine's CPU.
 """
 
@@ -28,7 +25,7 @@ from streetineq_assets.models.batches import (
     moments,
     steps_per_epoch,
 )
-from streetineq_assets.models.checkpoints import Checkpoints, FoldState
+from streetineq_assets.models.checkpoints import Checkpoints, FoldState, Log
 from streetineq_assets.models.dataset import Examples
 from streetineq_assets.models.folds import FoldTable, Split, left_out_note
 from streetineq_assets.models.network import set_standardisation
@@ -42,19 +39,10 @@ _MORE_ROWS = {
     "holdout": "raise the first two of holdout_shares under [folds]",
     "city": "name another city",
 }
-HISTORY_COLUMNS = (
-    "epoch",
-    "loss",
-    "val_loss",
-    "val_mae",
-    "learning_rate",
-    "seconds",
-    "wait_seconds",
-)
 
 
 @dataclass
-class FoldRun:
+class FoldTraining:
     """One fold's training, from where its checkpoint stands to its end."""
 
     trainer: Trainer
@@ -73,7 +61,7 @@ class FoldRun:
         """Train to the last epoch or the end of patience, restore the best, score the test rows."""
         state = self.checkpoints.load(self.fold)
         if state and state.finished:
-            self.progress.tell(f"fold {self.fold} was finished before")
+            self.progress.log(f"fold {self.fold} was finished before")
             return state
         state = self._begin(state)
         write = _tensorboard(self.logs, fresh=state.epoch == 0)
@@ -92,7 +80,7 @@ class FoldRun:
     def _begin(self, state: FoldState | None) -> FoldState:
         self.trainer.reset(self.start, seed=self.seed + self.fold)
         if state:
-            self.progress.tell(f"fold {self.fold} goes on after epoch {state.epoch}")
+            self.progress.log(f"fold {self.fold} resumes after epoch {state.epoch}")
             self.trainer.restore(state.variables, state.optimizer)
             return state
         if self.profile.standardise and self.start is None:
@@ -216,10 +204,8 @@ def learning_rate(profile: Profile, epochs_done: float) -> float:
 class Progress:
     """Says how far a training is, at most every ten seconds."""
 
-    def __init__(
-        self, tell: Callable[[str], None], fold: int, folds_left: int, epochs: int
-    ) -> None:
-        self.tell = tell
+    def __init__(self, log: Log, fold: int, folds_left: int, epochs: int) -> None:
+        self.log = log
         self._fold, self._folds_left, self._epochs = fold, folds_left, epochs
         self._last = time.monotonic()
 
@@ -229,7 +215,7 @@ class Progress:
             return
         self._last = time.monotonic()
         epochs_left = self._folds_left * self._epochs - record["epoch"]
-        self.tell(
+        self.log(
             f"fold {self._fold}, epoch {record['epoch']:.0f} of at most {self._epochs}: loss "
             f"{record['loss']:.3f}, validation {record['val_loss']:.3f} "
             f"(MAE {record['val_mae']:.2f}); "
@@ -238,9 +224,9 @@ class Progress:
 
 
 def folds_with_rows(
-    folds: Sequence[int], table: FoldTable, rows: pd.DataFrame, tell: Callable[[str], None]
+    folds: Sequence[int], table: FoldTable, rows: pd.DataFrame, log: Log
 ) -> tuple[int, ...]:
-    """Those of the folds that test at least one row; the others are told.
+    """Those of the folds that test at least one row; the others are logged.
 
     Args:
         rows: `location_id, lsoa11` of the locations that have codes and a label.
@@ -257,7 +243,7 @@ def folds_with_rows(
         )
     note = left_out_note(set(folds) - set(there))
     if note:
-        tell(note)
+        log(note)
     return there
 
 

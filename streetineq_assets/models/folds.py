@@ -1,15 +1,12 @@
 """Which areas test which network, and which ones it may learn from.
 
-What belongs here: the schemes that split a city's areas into folds, and the split of one fold's
-training areas into training and validation. What does not: what is trained (`training`), and where
-the table is stored (`assets`).
-
-Every scheme is a function of the areas, their deciles or places, and a seed; none depends on the
-order of rows. `area` is the default: whole areas, stratified. `spatial_block` holds out whole
-squares and keeps a buffer around them out of training, so that a network cannot score by knowing
-the neighbours. `location` splits the locations of an area between training and test: it leaks the
-label, and is offered only to measure by how much. `city` holds out whole cities. `holdout` is one
-split into training, validation and test areas.
+A scheme splits a city's areas into folds, and a fold's training areas into training and validation.
+It is a function of the areas, their deciles or centroids, and a seed, whatever the order of rows.
+`area` is the default: whole areas, stratified. `spatial_block` holds out whole squares and keeps a
+buffer around them out of training, so that a network cannot score by knowing the neighbours.
+`location` splits the locations of an area between training and test: it leaks the label, and is
+offered only to measure by how much. `city` holds out whole cities. `holdout` is one split into
+training, validation and test areas.
 """
 
 import hashlib
@@ -21,8 +18,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from streetineq_assets.models.tables import AREA_FOLDS, BUFFERS, LOCATION_FOLDS, SPATIAL_FOLDS
 from streetineq_assets.store import Artefact
 from streetineq_assets.study import Folds
+from streetineq_assets.tables import empty, write
 
 LEAKY = frozenset({"location"})
 TRAIN_ONLY = -1
@@ -76,10 +75,11 @@ class FoldTable:
 
     def save(self, folder: Path, stem: str = "") -> None:
         """Write `<stem>area_folds.parquet`, `<stem>buffers.parquet`, and the locations if any."""
-        self.areas.to_parquet(folder / f"{stem}area_folds.parquet", index=False)
-        self.buffers.to_parquet(folder / f"{stem}buffers.parquet", index=False)
+        areas = SPATIAL_FOLDS if "block" in self.areas else AREA_FOLDS
+        write(self.areas, areas, folder / f"{stem}area_folds.parquet")
+        write(self.buffers, BUFFERS, folder / f"{stem}buffers.parquet")
         if self.locations is not None:
-            self.locations.to_parquet(folder / f"{stem}location_folds.parquet", index=False)
+            write(self.locations, LOCATION_FOLDS, folder / f"{stem}location_folds.parquet")
 
     @classmethod
     def load(cls, artefact: Artefact, stem: str = "") -> "FoldTable | None":
@@ -163,9 +163,9 @@ def make_folds(
         case "area":
             return _table(areas, area_folds(areas, k=settings.k, seed=seed), "area")
         case "spatial_block":
-            return _spatial_blocks(areas, settings, seed, _needed(centroids, "centroids"))
+            return _spatial_blocks(areas, settings, seed, _required(centroids, "centroids"))
         case "location":
-            return _by_location(areas, settings, seed, _needed(locations, "locations"))
+            return _by_location(areas, settings, seed, _required(locations, "locations"))
         case "city":
             return _by_city(areas)
         case "holdout":
@@ -199,21 +199,20 @@ def split_rows(
 
 
 def balance(table: FoldTable, areas: pd.DataFrame) -> pd.DataFrame:
-    """Per fold: `fold, n_areas, mean_decile, n_buffer`; reported, not forced.
+    """Per fold: `fold, n_lsoas, mean_decile, n_buffer`; reported, not forced.
 
     Args:
         areas: `lsoa11, decile`.
     """
     merged = table.areas.merge(areas[["lsoa11", "decile"]], on="lsoa11", how="left")
     grouped = merged.groupby("fold", as_index=False).agg(
-        n_areas=("lsoa11", "size"), mean_decile=("decile", "mean")
+        n_lsoas=("lsoa11", "size"), mean_decile=("decile", "mean")
     )
     sizes = table.buffers.groupby("fold").size()
     return grouped.assign(n_buffer=grouped["fold"].map(sizes).fillna(0).astype(int))
 
 
-# -- the schemes
-# ------------------------------------------------------------------------------------
+# -- the schemes ---------------------------------------------------------------------------------
 
 
 def _spatial_blocks(
@@ -226,7 +225,7 @@ def _spatial_blocks(
     if lost.any():
         raise ValueError(
             f"{int(lost.sum())} areas have no postcode with coordinates, for instance "
-            f"{placed['lsoa11'][lost].iloc[0]}: spatial blocks need a place for every area"
+            f"{placed['lsoa11'][lost].iloc[0]}: spatial blocks need a centroid for every area"
         )
     squares = np.floor(points / (settings.block_km * 1000)).astype(int)
     block = pd.Series([f"{east}_{north}" for east, north in squares], name="block")
@@ -337,8 +336,7 @@ def _validation_blocks(table: FoldTable, areas: pd.DataFrame, wanted: int, seed:
     return chosen
 
 
-# -- helpers
-# ----------------------------------------------------------------------------------------
+# -- orders and tables ---------------------------------------------------------------------------
 
 
 def _stratified_order(areas: pd.DataFrame, seed: int) -> NDArray[np.int64]:
@@ -362,10 +360,10 @@ def _table(areas: pd.DataFrame, folds: NDArray, scheme: str) -> FoldTable:
 
 
 def _no_buffers() -> pd.DataFrame:
-    return pd.DataFrame({"fold": pd.Series(dtype=np.int64), "lsoa11": pd.Series(dtype="str")})
+    return empty(BUFFERS)
 
 
-def _needed(frame: pd.DataFrame | None, what: str) -> pd.DataFrame:
+def _required(frame: pd.DataFrame | None, what: str) -> pd.DataFrame:
     if frame is None:
         raise ValueError(f"this scheme needs {what}")
     return frame
@@ -387,7 +385,7 @@ def scheme_note(schemes: Iterable[str]) -> str | None:
 
 
 def left_out_note(folds: Collection[int]) -> str | None:
-    """What to say of folds that nothing can be tested in; None when there are none."""
+    """What to say of folds in which nothing can be tested; None when there are none."""
     if not folds:
         return None
     named = ", ".join(map(str, sorted(folds)))

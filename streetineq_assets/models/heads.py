@@ -1,7 +1,6 @@
 """The ordinal heads: how a network's outputs become probabilities of ten deciles.
 
-What belongs here: the last layer of each head and its log-probabilities, on `keras.ops`. What does
-not: the trunk below it (`network`), and the binomial link on arrays (`binomial`).
+These functions run inside training steps, on `keras.ops`; `binomial` has the first link on arrays.
 
 Each head is a unit count, a last layer and one function to log-probabilities; the loss of all
 three is the negative log-likelihood of these, so they train and are evaluated in the same way.

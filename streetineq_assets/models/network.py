@@ -1,8 +1,5 @@
 """The network: four codes of one location in, the ordinal head's outputs out.
 
-What belongs here: layers, initial weights, standardisation inside the network, and freezing. What
-does not: the heads' formulas (`heads`) and training (`training`).
-
 Layers as in the original: 512-256-128, affine, batch normalisation, ReLU, shared by the four
 views; the mean of the views; 64 in the same way; the head. Everything but `cumulative_link`'s
 thresholds is built from Keras's own layers, so that a saved network opens in any Keras, with
@@ -20,7 +17,7 @@ from numpy.typing import NDArray
 from streetineq_assets.models.heads import HEADS
 from streetineq_assets.study import PROFILES, Profile
 
-VIEWS = 4
+N_VIEWS = 4
 SHARED_UNITS = (512, 256, 128)
 POOLED_UNITS = 64
 BLOCKS = len(SHARED_UNITS) + 1
@@ -47,7 +44,7 @@ def build_network(
         KeyError: no profile has this name.
     """
     profile = PROFILES[profile] if isinstance(profile, str) else profile
-    codes = keras.Input((VIEWS, width), name="codes")
+    codes = keras.Input((N_VIEWS, width), name="codes")
     x = codes
     if profile.standardise:
         x = _standardiser()(x)
@@ -119,7 +116,7 @@ def _block(x: Any, number: int, units: int, profile: Profile, seed: int) -> Any:
     x = dense(x)
     if profile.batch_norm == "per_view" and number < BLOCKS:
         # Each view by its own batch's statistics; the moving averages get one update per view.
-        views = keras.ops.unstack(x, VIEWS, axis=1)
+        views = keras.ops.unstack(x, N_VIEWS, axis=1)
         x = keras.ops.stack([norm(view) for view in views], axis=1)
     else:
         x = norm(x)

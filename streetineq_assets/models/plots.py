@@ -1,7 +1,4 @@
-"""The figures of this step: learning curves, and what the folds are made of.
-
-What belongs here: drawing frames. What does not: the house style (`streetineq_assets.plotting`).
-"""
+"""The plots of this step: learning curves, and what the folds are made of."""
 
 from pathlib import Path
 
@@ -13,12 +10,15 @@ from streetineq_assets.plotting import DECILE_COLOURS, new_figure, save_png
 _TRAIN, _VALIDATION = "#8c510a", "#01665e"
 
 
-def draw_learning_curves(history: pd.DataFrame, best: dict[int, int], path: Path) -> None:
+def plot_learning_curves(
+    history: pd.DataFrame, best: dict[int, int], outcome: str, path: Path
+) -> None:
     """Training and validation loss, and validation error, by epoch and fold.
 
     Args:
         history: `fold, epoch, loss, val_loss, val_mae`.
         best: fold to the epoch whose weights were kept; marked.
+        outcome: its key, for the title.
     """
     figure, (left, right) = new_figure(8, 3.2, columns=2)
     for fold, curve in history.groupby("fold"):
@@ -31,12 +31,16 @@ def draw_learning_curves(history: pd.DataFrame, best: dict[int, int], path: Path
     left.plot([], [], color=_TRAIN, label="training, weighted by class")
     left.plot([], [], color=_VALIDATION, label="validation; the dot was kept")
     left.legend(fontsize=8)
-    left.set(title="Loss, one line per fold", xlabel="epoch", ylabel="negative log-likelihood")
+    left.set(
+        title=f"{outcome}: loss, one line per fold",
+        xlabel="epoch",
+        ylabel="negative log-likelihood",
+    )
     right.set(title="Validation error", xlabel="epoch", ylabel="MAE of locations, deciles")
     save_png(figure, path)
 
 
-def draw_folds(folds: pd.DataFrame, areas: pd.DataFrame, path: Path) -> None:
+def plot_folds(folds: pd.DataFrame, areas: pd.DataFrame, path: Path) -> None:
     """How many areas of each decile a fold tests.
 
     Args:

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import AliasChoices, BaseModel, Field, model_validator
 
 from streetineq_assets.codes.identity import EncoderIdentity
+from streetineq_assets.study import ProfileName
 from streetineq_assets.tables import column, schema
 
 _LSOA = column("lsoa11", "string", "lower layer super output area of 2011")
@@ -79,7 +80,7 @@ class TrainingRecord(BaseModel):
         joint: whether they were cut out of the city's joint networks.
     """
 
-    profile_name: str = Field(validation_alias=AliasChoices("profile_name", "profile"))
+    profile_name: ProfileName = Field(validation_alias=AliasChoices("profile_name", "profile"))
     scheme: str
     trained_on: tuple[str, ...]
     encoder: EncoderIdentity
@@ -102,3 +103,17 @@ class TrainingRecord(BaseModel):
         if "trained_on" in found:
             upgraded["trained_on"] = str(found["trained_on"]).split(", ")
         return found | upgraded
+
+
+class JointRecord(BaseModel):
+    """What later steps need to know of a city's joint networks.
+
+    Attributes:
+        profile_name: the profile that they were trained by.
+        outcomes: those that share the trunk, in the order of their heads.
+        untrainable: the city's outcomes without a head, and why.
+    """
+
+    profile_name: ProfileName = Field(validation_alias=AliasChoices("profile_name", "profile"))
+    outcomes: tuple[str, ...]
+    untrainable: dict[str, str] = Field(default_factory=dict)

@@ -1,8 +1,5 @@
 """One network with its compiled steps, reused over folds, draws and outcomes of a process.
 
-What belongs here: the train and score steps on a device, and the resetting of weights and
-optimiser. What does not: epochs, selection and resuming (`training`).
-
 Compiling a step costs seconds and a small fold trains in one, so the compiled steps outlive a fold:
 only the values of their variables are replaced. Memory therefore does not grow from fold to fold.
 
@@ -80,7 +77,7 @@ class Trainer:
         """Let dropout draw from the numbers of this key: (seed, fold, epoch).
 
         Each epoch then draws the same whatever was trained before it in this process, so a repeat
-        and a training that goes on after a crash are exact, and no state is to be saved.
+        and a training that resumes after a crash are exact, and no state has to be saved.
         """
         for layer, words in zip(self._dropouts, _words(key, len(self._dropouts)), strict=True):
             layer.seed_generator.state.assign(words)

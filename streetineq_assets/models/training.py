@@ -1,14 +1,10 @@
-"""Training the networks of all folds, and what comes out of it.
-
-What belongs here: the loop over folds, and what cannot be trained at all. What does not: one fold's
-epochs (`fold_run`) and which areas test what (`folds`).
-"""
+"""Training the networks of all folds, and the scores of what each fold tests."""
 
 import contextlib
 import ctypes
 import gc
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,21 +15,17 @@ from numpy.typing import NDArray
 from streetineq_assets.devices import Device
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import TrainingError
+from streetineq_assets.models.availability import nothing_to_learn
 from streetineq_assets.models.batches import require_window
 from streetineq_assets.models.binomial import DECILES
-from streetineq_assets.models.checkpoints import Checkpoints, FoldState
+from streetineq_assets.models.checkpoints import Checkpoints, FoldState, Log
 from streetineq_assets.models.dataset import Examples
-from streetineq_assets.models.fold_training import (
-    HISTORY_COLUMNS,
-    FoldRun,
-    Progress,
-    folds_with_rows,
-    require_rows,
-)
-from streetineq_assets.models.folds import FoldTable, split_rows
-from streetineq_assets.models.together import nothing_to_learn
+from streetineq_assets.models.fold_training import FoldTraining, Progress, require_rows
+from streetineq_assets.models.folds import Split
+from streetineq_assets.models.tables import HISTORY
 from streetineq_assets.models.trainer import trainer_for
 from streetineq_assets.study import Profile
+from streetineq_assets.tables import conform
 
 CHECKPOINT_EVERY_S = 15.0
 
@@ -49,8 +41,7 @@ class Trained:
     def history(self) -> pd.DataFrame:
         """`fold, epoch, loss, val_loss, val_mae, learning_rate, seconds, wait_seconds`."""
         records = [{"fold": f, **r} for f, state in self.states.items() for r in state.history]
-        frame = pd.DataFrame(records, columns=["fold", *HISTORY_COLUMNS])
-        return frame.astype({"fold": "int64", "epoch": "int64"})
+        return conform(pd.DataFrame(records, columns=HISTORY.names), HISTORY)
 
     def scores(self, outcome: str) -> pd.DataFrame:
         """`location_id, fold, h, p_1 .. p_10`, out of fold, sorted by location."""
@@ -74,28 +65,28 @@ class Trained:
 
 def train_folds(
     examples: Examples,
-    table: FoldTable,
+    splits: Mapping[int, Split],
     profile: Profile,
     device: Device,
     *,
+    scheme: str,
     seed: int,
     workspace: Path,
     fingerprint: Mapping[str, str],
     logs: Path | None = None,
-    tell: Callable[[str], None] = lambda _: None,
-    folds: Sequence[int] | None = None,
+    log: Log = lambda _: None,
     checkpoint_every_s: float = CHECKPOINT_EVERY_S,
 ) -> Trained:
     """Train one network per fold and score the locations that each did not see.
 
     Args:
-        table: the city's folds.
+        splits: fold to its split of the examples' rows.
+        scheme: by which the folds were made, for the remedy when a fold has too few rows.
         workspace: a folder that outlives a crash; an unfinished training in it with the same
-            fingerprint is gone on with.
+            fingerprint is resumed.
         fingerprint: all that the training depends on, by name.
         logs: where TensorBoard's event files go, one folder per fold; None for none.
-        tell: receives progress and anything unusual, a sentence at a time.
-        folds: the folds to train; by default all. Those that test no row are left out and told.
+        log: receives progress and anything unusual, a sentence at a time.
         checkpoint_every_s: seconds between saved states, at ends of epochs; 0 saves each.
 
     Raises:
@@ -104,16 +95,12 @@ def train_folds(
     _require_trainable(examples, profile)
     trainer = trainer_for(profile, examples.codes.reader.width, len(examples.outcomes), device)
     examples.codes.load()
-    checkpoints = Checkpoints(workspace, fingerprint, tell)
-    todo = table.folds if folds is None else folds
-    todo = folds_with_rows(todo, table, examples.rows, tell)
+    checkpoints = Checkpoints(workspace, fingerprint, log)
     states = {}
-    for done, fold in enumerate(todo):
-        share = profile.validation_share
-        split = split_rows(table, fold, examples.rows, validation_share=share, seed=seed)
-        require_rows(split, fold, profile, table.scheme)
-        progress = Progress(tell, fold, folds_left=len(todo) - done, epochs=profile.epochs)
-        run = FoldRun(
+    for done, (fold, split) in enumerate(splits.items()):
+        require_rows(split, fold, profile, scheme)
+        progress = Progress(log, fold, folds_left=len(splits) - done, epochs=profile.epochs)
+        fold_training = FoldTraining(
             trainer=trainer,
             profile=profile,
             examples=examples,
@@ -125,7 +112,7 @@ def train_folds(
             progress=progress,
             logs=logs / f"fold_{fold}" if logs else None,
         )
-        states[fold] = run.finish()
+        states[fold] = fold_training.finish()
         _return_memory()
     gc.collect()
     return Trained(examples.outcomes, examples.codes.reader.location_ids, states)

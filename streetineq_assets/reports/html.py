@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from streetineq_assets.labels.outcomes import OUTCOMES
-from streetineq_assets.models.deviations import LEDGER
+from streetineq_assets.models.deviations import DEVIATIONS
 from streetineq_assets.plotting import png_bytes, svg_text
 from streetineq_assets.predictions.intervals import LEVEL
 from streetineq_assets.reports import comparison, maps, plots
@@ -64,7 +64,7 @@ def render(
         n_shown=len(shown),
         settings=_settings(evidence, study),
         versions=sorted(evidence.versions.items()),
-        ledger=LEDGER,
+        ledger=DEVIATIONS,
         profiles=_profiles(evidence, study),
         level=f"{LEVEL:.0%}",
     )

@@ -15,22 +15,21 @@ import pandas as pd
 from streetineq_assets.codes.identity import EncoderIdentity, require_encoder
 from streetineq_assets.devices import Device
 from streetineq_assets.digests import digest_frame
-from streetineq_assets.findings import Check, Findings
+from streetineq_assets.findings import Check, Findings, Unavailable
 from streetineq_assets.models import checks
+from streetineq_assets.models.availability import inputs_unavailable
 from streetineq_assets.models.dataset import (
-    CityInputs,
-    Unavailable,
+    CitySlices,
     make_examples,
     open_codes,
-    read_inputs,
-    unavailable,
+    read_slices,
 )
 from streetineq_assets.models.folds import scheme_note
-from streetineq_assets.models.pair_training import fingerprint
+from streetineq_assets.models.training_plan import fingerprint
 from streetineq_assets.predictions.judging import Ground
 from streetineq_assets.predictions.tables import empty
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import Profile, Study, Transfer
+from streetineq_assets.study import Pair, Profile, Study, Transfer
 from streetineq_assets.transfer.judging import judge_draws
 from streetineq_assets.transfer.source import Source, read_source
 from streetineq_assets.transfer.tables import LOCATIONS, LSOAS, METRICS, RUNS
@@ -61,7 +60,7 @@ class TransferJob:
     source: Source | Unavailable
     inputs: dict[str, str]
     config: dict[str, Any]
-    read: CityInputs | None = None
+    read: CitySlices | None = None
     places: pd.DataFrame | None = None
 
     @property
@@ -166,16 +165,18 @@ def open_transfer(store: DataStore, study: Study, key: str) -> TransferJob:
     }
     source = (
         _not_there_yet(store, city)
-        or unavailable(store, city, outcome)
+        or inputs_unavailable(store, Pair(city, outcome))
         or read_source(store, study, city, outcome)
     )
     if isinstance(source, Unavailable):
         inputs = {"unavailable": f"{source.wanted}: {source.reason}"}
         return TransferJob(store, study, city, outcome, source, inputs, config)
-    read = read_inputs(store, city, (outcome,))
+    read = read_slices(store, city, (outcome,))
     columns = ["location_id", "lsoa11", "weight"]
     places = store.open("locations", city).table(columns=columns)
-    places = places[places["location_id"].isin(read.places["location_id"])].reset_index(drop=True)
+    places = places[places["location_id"].isin(read.location_areas["location_id"])].reset_index(
+        drop=True
+    )
     budget = study.training.memory_budget_mb * 2**20
     config |= {
         "source": source.name,

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.digests import digest_file
+from streetineq_assets.findings import Unavailable
 from streetineq_assets.models.bundles.bundle import network_bytes, open_bundle, open_networks
-from streetineq_assets.models.dataset import Unavailable
 from streetineq_assets.models.pair_training import ASSET as TRAINED
 from streetineq_assets.models.tables import TrainingRecord
 from streetineq_assets.store import DataStore
@@ -75,8 +75,7 @@ def _from_city(store: DataStore, city: str, outcome: str) -> Source | Unavailabl
         profile=Profile.model_validate(trained.manifest.recipe.config["profile"]),
         digest=trained.digest,
         weights=lambda: [
-            network.get_weights()
-            for network in open_networks(network_bytes(store, trained, city, outcome)).values()
+            network.get_weights() for network in open_networks(network_bytes(trained)).values()
         ],
     )
 
@@ -97,8 +96,8 @@ def _from_bundle(path: Path, named: str, city: str, outcome: str) -> Source | Un
         return Unavailable("networks of another city", f"{path.name} was trained on {city} itself")
     return Source(
         name=path.name,
-        encoder=bundle.encoder,
-        profile=bundle.profile,
+        encoder=bundle.description.encoder,
+        profile=bundle.description.profile,
         digest=digest_file(path),
         weights=lambda: [network.get_weights() for network in bundle.networks().values()],
     )

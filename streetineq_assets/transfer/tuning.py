@@ -24,7 +24,7 @@ from streetineq_assets.models.batches import FEWEST_ROWS
 from streetineq_assets.models.binomial import DECILES
 from streetineq_assets.models.checkpoints import Checkpoints, FoldState
 from streetineq_assets.models.dataset import Examples
-from streetineq_assets.models.fold_training import FoldRun, Progress, folds_with_rows
+from streetineq_assets.models.fold_training import FoldTraining, Progress, folds_with_rows
 from streetineq_assets.models.folds import FoldTable, Split, split_rows
 from streetineq_assets.models.network import build_network
 from streetineq_assets.models.trainer import Trainer, trainer_for
@@ -130,7 +130,7 @@ class Tuning:
     ) -> FoldState:
         fraction, draw = key
         folder = self.workspace / f"share_{fraction:g}_draw_{draw}"
-        run = FoldRun(
+        run = FoldTraining(
             trainer=trainer,
             profile=self.profile,
             examples=self.examples,

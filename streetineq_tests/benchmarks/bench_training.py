@@ -25,8 +25,7 @@ import pandas as pd
 
 from streetineq_assets.codes.shards import ShardReader
 from streetineq_assets.devices import Device
-from streetineq_assets.models.batches import Codes
-from streetineq_assets.models.dataset import Examples
+from streetineq_assets.models.dataset import Codes, Examples
 from streetineq_assets.models.folds import make_folds
 from streetineq_assets.study import PROFILES, Folds
 
@@ -117,8 +116,8 @@ def memory(folder: Path, rows: pd.DataFrame, imported: float) -> list[tuple]:
 
 def small_folds() -> list[tuple]:
     """Seconds of a fold of 100 locations with the profile that ships, compiled steps apart."""
-    from streetineq_assets.models.training import train_folds
     from streetineq_tests.models import synthetic
+    from streetineq_tests.models.synthetic import train
 
     codes, rows = synthetic.city(50, 2, WIDTH, seed=1)
     table = make_folds(synthetic.areas(rows), Folds(), seed=1)
@@ -127,7 +126,7 @@ def small_folds() -> list[tuple]:
     for _ in range(2):
         with tempfile.TemporaryDirectory() as folder:
             started = time.perf_counter()
-            train_folds(
+            train(
                 given, table, PROFILES["recommended"], CPU, seed=1, workspace=Path(folder),
                 fingerprint={},
             )  # fmt: skip
@@ -140,13 +139,13 @@ def folds_of_london() -> list[tuple]:
     rng = np.random.default_rng(0)
     codes = [f"E01{n:06d}" for n in range(4835)]
     frame = pd.DataFrame({"lsoa11": codes, "decile": np.arange(4835) % 10 + 1})
-    places = pd.DataFrame({"lsoa11": codes, "easting_m": rng.uniform(503e3, 561e3, 4835)})
-    places["northing_m"] = rng.uniform(155e3, 200e3, 4835)
-    make_folds(frame, Folds(scheme="spatial_block"), seed=0, centroids=places)  # imports SciPy
+    centroids = pd.DataFrame({"lsoa11": codes, "easting_m": rng.uniform(503e3, 561e3, 4835)})
+    centroids["northing_m"] = rng.uniform(155e3, 200e3, 4835)
+    make_folds(frame, Folds(scheme="spatial_block"), seed=0, centroids=centroids)  # imports SciPy
     table = []
     for scheme in ("area", "spatial_block"):
         started = time.perf_counter()
-        make_folds(frame, Folds(scheme=scheme), seed=0, centroids=places)
+        make_folds(frame, Folds(scheme=scheme), seed=0, centroids=centroids)
         seconds = time.perf_counter() - started
         table.append(at_most(f"seconds to fold London's 4,835 areas, {scheme}", seconds, 1.0))
     return table
@@ -199,13 +198,12 @@ class OriginalWay:
 
 def epoch(given: Examples, fold: int = 0) -> tuple[float, float]:
     """Locations per second and share of waiting of one epoch, validation included."""
-    from streetineq_assets.models.training import train_folds
+    from streetineq_tests.models.synthetic import train
 
     table = make_folds(given.rows[["lsoa11", "decile"]].drop_duplicates("lsoa11"), Folds(), seed=1)
     with tempfile.TemporaryDirectory() as folder:
-        trained = train_folds(
-            given, table, ONE_EPOCH, CPU, seed=1, workspace=Path(folder), fingerprint={},
-            folds=[fold],
+        trained = train(
+            given, table, ONE_EPOCH, CPU, seed=1, workspace=Path(folder), folds=[fold],
         )  # fmt: skip
     history = trained.history()
     seconds = history["seconds"].sum()

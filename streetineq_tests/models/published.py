@@ -6,15 +6,19 @@ synthetic codes that carry them; `hamlet` has four areas, fewer than the folds.
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pandas as pd
 
+from streetineq_assets.codes.identity import EncoderIdentity
+from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.findings import Findings
 from streetineq_assets.geography import national_grid
 from streetineq_assets.manifests import Recipe
 from streetineq_assets.store import DataStore
+from streetineq_tests.harness import publish
 from streetineq_tests.models.synthetic import city
 
 WIDTH = 48
@@ -24,6 +28,7 @@ ENCODER = {
     "weights": "random",
     "weights_sha256": "0" * 64,
     "preprocessing": "antialias",
+    "mixed_precision": False,
     "synthetic": True,
 }
 STUDY = """
@@ -93,19 +98,8 @@ def write_study(root: Path, *, toml: str = STUDY, beta: bool = False) -> DataSto
     return store
 
 
-def publish(store: DataStore, asset: str, partition: str | None, **tables: pd.DataFrame) -> None:
-    """Publish Parquet tables as an artefact."""
-
-    def write(folder: Path) -> Findings:
-        for name, table in tables.items():
-            table.to_parquet(folder / f"{name}.parquet", index=False)
-        return Findings()
-
-    store.publish(asset, partition, Recipe(code_version="1"), write)
-
-
 def publish_shards(
-    store: DataStore, name: str, codes: np.ndarray, ids: list[str], **encoder: str
+    store: DataStore, name: str, codes: np.ndarray, ids: list[str], **encoder: Any
 ) -> None:
     """Two HDF5 shards in this order of rows; `encoder` changes what they say of theirs."""
     half = len(ids) // 2
@@ -121,9 +115,23 @@ def publish_shards(
         row = [*range(half), *range(len(ids) - half)]
         table = pd.DataFrame({"shard": shard, "row": row, "location_id": ids})
         table.to_parquet(folder / "rows.parquet", index=False)
-        return Findings()
+        return Findings(record=shards_record(codes, **encoder))
 
     store.publish("hdf5_shards", name, Recipe(code_version="1"), write)
+
+
+def shards_record(codes: np.ndarray, **encoder: Any) -> ShardsRecord:
+    """What packing says of these codes."""
+    attributes = ENCODER | encoder | {"width": WIDTH}
+    return ShardsRecord(
+        n_listed=len(codes),
+        n_extracted=len(codes),
+        n_rejected=0,
+        n_missing=0,
+        encoder=EncoderIdentity.from_attributes(attributes),
+        synthetic=bool(attributes["synthetic"]),
+        dtype=str(codes.dtype),
+    )
 
 
 def codes_of(name: str) -> tuple[np.ndarray, pd.DataFrame]:

@@ -4,13 +4,20 @@ The codes have the mean and deviation of VGG16's fc6 over London, -5.24 and 8.17
 of the code space carry the area's decile; the rest is noise of the location and of the view.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from streetineq_assets.models.batches import Codes
-from streetineq_assets.models.dataset import Examples
+from streetineq_assets.devices import Device
+from streetineq_assets.models.dataset import Codes, Examples
+from streetineq_assets.models.folds import FoldTable, split_rows
+from streetineq_assets.study import Profile
+
+if TYPE_CHECKING:  # importing it takes the 8 s of TensorFlow
+    from streetineq_assets.models.training import Trained
 
 MEAN, SD = -5.24, 8.17
 
@@ -88,3 +95,39 @@ def examples(
 def areas(rows: pd.DataFrame) -> pd.DataFrame:
     """The areas of these rows with their decile."""
     return rows[["lsoa11", "decile"]].drop_duplicates("lsoa11").reset_index(drop=True)
+
+
+def train(
+    given: Examples,
+    table: FoldTable,
+    profile: Profile,
+    device: Device,
+    *,
+    seed: int,
+    workspace: Path,
+    folds: Sequence[int] | None = None,
+    log: Callable[[str], None] = lambda _: None,
+    **settings: Any,
+) -> "Trained":
+    """Train the folds of a table, by default all."""
+    from streetineq_assets.models.fold_training import folds_with_rows
+    from streetineq_assets.models.training import train_folds
+
+    tested = folds_with_rows(table.folds if folds is None else folds, table, given.rows, log)
+    share = profile.validation_share
+    splits = {
+        fold: split_rows(table, fold, given.rows, validation_share=share, seed=seed)
+        for fold in tested
+    }
+    settings = {"fingerprint": {}} | settings
+    return train_folds(
+        given,
+        splits,
+        profile,
+        device,
+        scheme=table.scheme,
+        seed=seed,
+        workspace=workspace,
+        log=log,
+        **settings,
+    )

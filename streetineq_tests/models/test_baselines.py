@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 
 from streetineq_assets.models.baselines import (
-    BASELINES,
     DEFAULT_PENALTY,
     GUESSES,
+    NAMES,
     Areas,
-    baseline_scores,
+    score_baselines,
 )
-from streetineq_assets.models.batches import Codes
+from streetineq_assets.models.dataset import Codes
 from streetineq_assets.models.folds import FoldTable, make_folds
 from streetineq_assets.study import Folds
 from streetineq_tests.models.synthetic import ArrayReader, areas, city
@@ -21,7 +21,7 @@ CODES, ROWS = city(60, 3, WIDTH, signal=1.0, seed=3)
 TABLE = make_folds(areas(ROWS), Folds(k=4), seed=1)
 
 
-def places(frame: pd.DataFrame, *, signal: bool = False) -> pd.DataFrame:
+def centroids(frame: pd.DataFrame, *, signal: bool = False) -> pd.DataFrame:
     """A place for every area; with `signal` the decile rises to the east."""
     rng = np.random.default_rng(0)
     east = rng.uniform(0, 10_000, len(frame))
@@ -31,18 +31,18 @@ def places(frame: pd.DataFrame, *, signal: bool = False) -> pd.DataFrame:
     return pd.DataFrame({"lsoa11": frame["lsoa11"], "easting_m": east, "northing_m": north})
 
 
-PLACES = places(areas(ROWS), signal=True)
+CENTROIDS = centroids(areas(ROWS), signal=True)
 
 
 def scored(
     rows: pd.DataFrame = ROWS,
     table: FoldTable = TABLE,
     codes: np.ndarray = CODES,
-    where: pd.DataFrame = PLACES,
-    baselines: tuple[str, ...] = BASELINES,
+    where: pd.DataFrame = CENTROIDS,
+    baselines: tuple[str, ...] = NAMES,
 ) -> pd.DataFrame:
     source = Codes(ArrayReader(codes, rows["location_id"].to_numpy()), 2**30)
-    return baseline_scores(
+    return score_baselines(
         source, rows, table, where, baselines=baselines, validation_share=0.1, seed=1
     )
 
@@ -57,7 +57,7 @@ def all_scores() -> pd.DataFrame:
 
 
 def test_each_scores_each_area_once_in_the_fold_that_tests_it(all_scores: pd.DataFrame) -> None:
-    assert all_scores.groupby("baseline").size().to_dict() == dict.fromkeys(BASELINES, 60)
+    assert all_scores.groupby("baseline").size().to_dict() == dict.fromkeys(NAMES, 60)
     assert set(all_scores["scheme"]) == {"area"}
     fold = TABLE.areas.set_index("lsoa11")["fold"]
     assert (all_scores["fold"].to_numpy() == fold[all_scores["lsoa11"]].to_numpy()).all()
@@ -70,7 +70,7 @@ def test_constant_says_five(all_scores: pd.DataFrame) -> None:
 def test_coordinates_are_the_mean_of_the_eight_nearest_training_areas(
     all_scores: pd.DataFrame,
 ) -> None:
-    frame = areas(ROWS).merge(TABLE.areas, on="lsoa11").merge(PLACES, on="lsoa11")
+    frame = areas(ROWS).merge(TABLE.areas, on="lsoa11").merge(CENTROIDS, on="lsoa11")
     point = frame[["easting_m", "northing_m"]].to_numpy()
     for row in range(0, 60, 7):
         training = frame["fold"] != frame["fold"][row]
@@ -105,7 +105,7 @@ def test_coordinates_and_score_uses_the_score_where_coordinates_say_nothing(
 ) -> None:
     rng = np.random.default_rng(1)
     frame = areas(ROWS)
-    blind = places(frame)
+    blind = centroids(frame)
     informed = ROWS.assign(h=ROWS["decile"] - 5.5 + rng.normal(0, 0.5, len(ROWS)))
     table = scored(informed, where=blind, baselines=("coordinates", "coordinates_and_score"))
     decile = frame.set_index("lsoa11")["decile"]
@@ -119,8 +119,8 @@ def test_coordinates_and_score_uses_the_score_where_coordinates_say_nothing(
 
 
 def test_areas_without_a_place_are_not_guessed_by_coordinates() -> None:
-    table = scored(where=PLACES.iloc[5:], baselines=("coordinates",))
-    missing = PLACES["lsoa11"].iloc[:5]
+    table = scored(where=CENTROIDS.iloc[5:], baselines=("coordinates",))
+    missing = CENTROIDS["lsoa11"].iloc[:5]
     assert of(table, "coordinates")[missing].isna().all()
     assert of(table, "coordinates").notna().sum() == 55
 
@@ -139,7 +139,7 @@ def test_location_folds_give_one_score_per_area_and_are_optimistic() -> None:
     rng = np.random.default_rng(5)
     labels = dict(zip(sorted(set(ROWS["lsoa11"])), rng.integers(1, 11, 60), strict=True))
     rows = ROWS.assign(decile=ROWS["lsoa11"].map(labels).astype(float))
-    where = places(areas(rows))
+    where = centroids(areas(rows))
     leaky = make_folds(areas(rows), Folds(scheme="location", k=4), seed=1, locations=rows)
     honest = make_folds(areas(rows), Folds(k=4), seed=1)
     decile = areas(rows).set_index("lsoa11")["decile"]
@@ -154,7 +154,7 @@ def test_location_folds_give_one_score_per_area_and_are_optimistic() -> None:
 def test_fewer_areas_than_neighbours_use_all_of_them() -> None:
     codes, rows = city(6, 3, WIDTH, seed=3)
     table = make_folds(areas(rows), Folds(k=3), seed=1)
-    scores = of(scored(rows, table, codes, places(areas(rows)), ("coordinates",)), "coordinates")
+    scores = of(scored(rows, table, codes, centroids(areas(rows)), ("coordinates",)), "coordinates")
     frame = areas(rows).merge(table.areas, on="lsoa11")
     first = frame.iloc[0]
     expected = frame.loc[frame["fold"] != first["fold"], "decile"].mean()
@@ -168,7 +168,7 @@ def test_a_fold_without_areas_to_test_or_to_learn_from_is_left_out() -> None:
     kept = kept.assign(h=rng.normal(size=len(kept)))
     table = scored(kept)
     assert set(table["fold"]) == {0, 1, 3}
-    assert table.groupby("baseline").size().to_dict() == dict.fromkeys(BASELINES, 45)
+    assert table.groupby("baseline").size().to_dict() == dict.fromkeys(NAMES, 45)
     alone = ROWS[fold == 2].reset_index(drop=True).assign(h=0.0)
     nothing = scored(alone)
     assert nothing.empty
@@ -201,6 +201,6 @@ def _areas_of(codes: np.ndarray, rows: pd.DataFrame) -> Areas:
     return Areas(
         lsoa11=np.array(sorted(grouped.indices), dtype=str),
         decile=grouped["decile"].first().to_numpy(),
-        n_images=np.ones(n), places=np.zeros((n, 2)), means=means.reshape(n, WIDTH),
+        n_images=np.ones(n), centroids=np.zeros((n, 2)), means=means.reshape(n, WIDTH),
         scores=np.zeros(n),
     )  # fmt: skip

@@ -5,14 +5,14 @@ import pandas as pd
 import pytest
 
 from streetineq_assets.errors import TrainingError
-from streetineq_assets.models import batches
+from streetineq_assets.models import dataset
 from streetineq_assets.models.batches import (
-    Codes,
     class_weights,
     epoch_batches,
     moments,
     require_window,
 )
+from streetineq_assets.models.dataset import Codes
 from streetineq_assets.study import PROFILES, Profile
 from streetineq_tests.models.synthetic import ArrayReader, city
 
@@ -83,7 +83,7 @@ def test_each_row_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = source(codes, rows)
     loaded.take(np.arange(1000))
     seen: list[int] = []
-    monkeypatch.setattr(batches, "_all_finite", lambda part: not seen.append(len(part)))
+    monkeypatch.setattr(dataset, "_all_finite", lambda part: not seen.append(len(part)))
     loaded.take(np.arange(200, 300))
     assert seen == []
     loaded.take(np.arange(900, 1100))

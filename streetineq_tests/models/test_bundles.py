@@ -10,24 +10,21 @@ import pytest
 from typer.testing import CliRunner
 
 from streetineq_assets.cli import app
-from streetineq_assets.devices import Device
 from streetineq_assets.errors import SourceError, TrainingError
-from streetineq_assets.manifests import Recipe
-from streetineq_assets.models import binomial, city_folds, opening
-from streetineq_assets.models.batches import Codes
+from streetineq_assets.models import binomial
 from streetineq_assets.models.bundles.bundle import (
     Bundle,
     export_bundle,
     import_bundle,
     open_bundle,
     predict,
-    refuse_other_codes,
 )
 from streetineq_assets.models.bundles.model_card import model_card
-from streetineq_assets.models.dataset import open_codes
+from streetineq_assets.models.dataset import Codes, open_codes
 from streetineq_assets.models.network import build_network
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import load_study
+from streetineq_assets.study import Pair, load_study
+from streetineq_tests.harness import publish, run
 from streetineq_tests.models import published
 from streetineq_tests.models.bundles import with_description
 from streetineq_tests.models.synthetic import ArrayReader, city
@@ -48,19 +45,13 @@ METRICS = pd.DataFrame(
 
 
 def train(store: DataStore, key: str) -> None:
-    """Publish folds and networks without Dagster."""
-    study = load_study(store.study_file)
-    sources = city_folds.read_sources(store, study, "alpha")
-    store.publish(
-        "area_folds", "alpha", Recipe(code_version="1"),
-        lambda folder: city_folds.write_folds(sources, study, folder),
-    )  # fmt: skip
-    job = opening.open_pair(store, study, key, overrides={"epochs": 2})
-    recipe = Recipe(code_version="1", inputs=job.inputs, config=job.config)
-    store.publish(
-        "trained_model", key, recipe,
-        lambda folder: job.make(folder, Device(kind="cpu"), lambda _: None),
-    )  # fmt: skip
+    """Make folds and networks of a pair, joint ones where the study trains jointly."""
+    run(store, "area_folds", "alpha")
+    if load_study(store.study_file).training.joint:
+        run(store, "joint_model", "alpha", config={"overrides": {"epochs": 2}})
+        run(store, "trained_model", key)
+    else:
+        run(store, "trained_model", key, config={"overrides": {"epochs": 2}})
 
 
 def new_codes(codes: np.ndarray) -> Codes:
@@ -80,7 +71,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> DataStore:
 @pytest.fixture(scope="module")
 def bundle(store: DataStore, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     target = tmp_path_factory.mktemp("bundles") / "crime.streetineq"
-    return open_bundle(export_bundle(store, "alpha", "crime", target, METRICS))
+    return open_bundle(export_bundle(store, Pair("alpha", "crime"), target, METRICS))
 
 
 def test_it_says_what_it_is(bundle: Bundle) -> None:
@@ -115,7 +106,8 @@ def test_it_says_what_it_is(bundle: Bundle) -> None:
 def test_the_card_says_how_they_were_split_and_who_was_learned_from(
     bundle: Bundle, scheme: str, trained_on: dict, texts: list[str]
 ) -> None:
-    card = model_card(bundle.about | {"scheme": scheme, "trained_on": trained_on})
+    record = bundle.about["record"] | {"scheme": scheme}
+    card = model_card(bundle.about | {"record": record, "trained_on": trained_on})
     assert "folds of whole areas" not in card
     assert all(text in " ".join(card.split()) for text in texts), card
 
@@ -134,10 +126,11 @@ def test_the_predicted_decile_is_the_most_probable_one(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As in `location_predictions`, also for a head whose mean score falls elsewhere."""
-    corn = bundle.profile.model_copy(update={"head": "corn"})
+    corn = bundle.description.profile.model_copy(update={"head": "corn"})
     network = build_network(corn, published.WIDTH)
     monkeypatch.setattr(Bundle, "networks", lambda _: {0: network})
-    other = Bundle(bundle.path, bundle.about | {"profile": corn.model_dump()})
+    description = bundle.description.model_copy(update={"profile": corn})
+    other = Bundle(bundle.path, bundle.about, description)
     table = predict(other, new_codes(city(60, 1, published.WIDTH, seed=9)[0]))
     p = table.filter(like="p_").to_numpy()
     assert (table["decile"] == p.argmax(axis=1) + 1).all()
@@ -162,14 +155,22 @@ def test_new_images_need_no_label_and_another_machine_no_study(
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("weights_sha256", "1" * 64), ("layer", "fc7"), ("width", 96), ("preprocessing", "suel2019")],
+    [
+        ("weights_sha256", "1" * 64),
+        ("layer", "fc7"),
+        ("width", 96),
+        ("preprocessing", "suel2019"),
+        ("mixed_precision", True),
+    ],
 )
 def test_codes_of_another_encoder_are_refused(bundle: Bundle, key: str, value: object) -> None:
-    attributes = dict(published.ENCODER) | {"width": published.WIDTH}
-    refuse_other_codes(bundle.encoder, attributes)
-    refuse_other_codes(bundle.encoder, attributes | {"weights": "another name for the same"})
+    codes, _ = city(3, 1, published.WIDTH, seed=9)
+    mine, other = new_codes(codes), new_codes(codes)
+    mine.reader.attributes["weights"] = "another name for the same"
+    assert len(predict(bundle, mine)) == 3
+    other.reader.attributes[key] = value
     with pytest.raises(TrainingError, match=f"{key} .*{value}"):
-        refuse_other_codes(bundle.encoder, attributes | {key: value})
+        predict(bundle, other)
 
 
 def test_a_damaged_bundle_names_the_member(bundle: Bundle, tmp_path: Path) -> None:
@@ -205,7 +206,7 @@ def test_predicting_from_the_command_line_fails_in_one_sentence(
     store: DataStore, bundle: Bundle, tmp_path: Path
 ) -> None:
     nothing = pd.DataFrame({"shard": [], "row": [], "location_id": []})
-    published.publish(store, "hdf5_shards", "hamlet", rows=nothing)
+    publish(store, "hdf5_shards", "hamlet", rows=nothing)
     for city_key, target, message in [
         ("alpha", tmp_path / "absent" / "x.csv", f"there is no folder {tmp_path / 'absent'}"),
         ("hamlet", tmp_path / "x.csv", "no location of hamlet has codes: put images"),
@@ -265,7 +266,7 @@ def test_import_puts_it_where_the_study_can_name_it(bundle: Bundle, tmp_path: Pa
 def test_an_unavailable_pair_has_no_bundle(store: DataStore, tmp_path: Path) -> None:
     train(store, "alpha/mean_income")
     with pytest.raises(TrainingError, match=r"household_income/estimates\.csv"):
-        export_bundle(store, "alpha", "mean_income", tmp_path / "x.streetineq")
+        export_bundle(store, Pair("alpha", "mean_income"), tmp_path / "x.streetineq")
 
 
 def test_it_names_the_encoder_of_the_codes_that_were_learned_from(
@@ -277,10 +278,10 @@ def test_it_names_the_encoder_of_the_codes_that_were_learned_from(
     codes = open_codes([shards], 2**30).reader.read()
     monkeypatch.setitem(published.ENCODER, "weights_sha256", "2" * 64)
     published.publish_shards(store, "alpha", codes, ids)
-    target = export_bundle(store, "alpha", "crime", tmp_path / "x.streetineq")
+    target = export_bundle(store, Pair("alpha", "crime"), tmp_path / "x.streetineq")
     monkeypatch.undo()
     published.publish_shards(store, "alpha", codes, ids)
-    assert open_bundle(target).encoder["weights_sha256"] == "0" * 64
+    assert open_bundle(target).description.encoder.weights_sha256 == "0" * 64
 
 
 def test_a_joint_pair_exports_its_own_networks(tmp_path: Path) -> None:
@@ -289,7 +290,9 @@ def test_a_joint_pair_exports_its_own_networks(tmp_path: Path) -> None:
     )
     store = published.write_study(tmp_path, toml=toml)
     train(store, "alpha/education")
-    bundle = open_bundle(export_bundle(store, "alpha", "education", tmp_path / "e.streetineq"))
+    bundle = open_bundle(
+        export_bundle(store, Pair("alpha", "education"), tmp_path / "e.streetineq")
+    )
     table = predict(bundle, open_codes([store.open("hdf5_shards", "alpha")], 2**30))
     scores = store.open("trained_model", "alpha/education").table("scores.parquet")
     own = bundle.networks()

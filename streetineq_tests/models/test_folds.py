@@ -217,5 +217,5 @@ def test_balance_describes_the_table() -> None:
     frame = areas(100)
     table = make_folds(frame, Folds(), seed=0)
     report = balance(table, frame)
-    assert report["n_areas"].tolist() == [20] * 5
+    assert report["n_lsoas"].tolist() == [20] * 5
     assert np.ptp(report["mean_decile"]) < 0.5

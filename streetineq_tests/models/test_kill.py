@@ -1,4 +1,4 @@
-"""Training in real processes that are killed at random moments, then gone on with."""
+"""Training in real processes that are killed at random moments, then resumed."""
 
 import random
 import signal
@@ -14,13 +14,12 @@ import sys
 from pathlib import Path
 from streetineq_assets.devices import Device
 from streetineq_assets.models.folds import make_folds
-from streetineq_assets.models.training import train_folds
 from streetineq_assets.study import (PROFILES, Folds)
-from streetineq_tests.models.synthetic import areas, city, examples
+from streetineq_tests.models.synthetic import areas, city, examples, train
 
 codes, rows = city(60, 4, 256, seed=1)
 profile = PROFILES["recommended"].model_copy(update={"epochs": 60, "patience": 0, "batch_size": 32})
-trained = train_folds(
+trained = train(
     examples(codes, rows), make_folds(areas(rows), Folds(k=3), seed=5), profile, Device(kind="cpu"),
     seed=5, workspace=Path(sys.argv[1]), fingerprint={"data": "1"}, checkpoint_every_s=0.0,
 )

@@ -11,14 +11,13 @@ import pytest
 from streetineq_assets.devices import Device
 from streetineq_assets.errors import TrainingError
 from streetineq_assets.models import fold_training, trainer
-from streetineq_assets.models.batches import Codes
-from streetineq_assets.models.dataset import Examples
+from streetineq_assets.models.dataset import Codes, Examples
 from streetineq_assets.models.fold_training import learning_rate
 from streetineq_assets.models.folds import make_folds, split_rows
 from streetineq_assets.models.trainer import trainer_for
-from streetineq_assets.models.training import Trained, train_folds
+from streetineq_assets.models.training import Trained
 from streetineq_assets.study import PROFILES, Folds, Profile
-from streetineq_tests.models.synthetic import ArrayReader, areas, city, examples
+from streetineq_tests.models.synthetic import ArrayReader, areas, city, examples, train
 
 CPU = Device(kind="cpu")
 WIDTH = 48
@@ -36,7 +35,7 @@ def trained(
     given = given or examples(CODES, ROWS)
     table = make_folds(areas(ROWS), Folds(k=3), seed=5)
     settings = {"seed": 5, "fingerprint": {"data": "1"}, "checkpoint_every_s": 0.0} | changes
-    return train_folds(given, table, profile, CPU, workspace=workspace, **settings)
+    return train(given, table, profile, CPU, workspace=workspace, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -102,10 +101,10 @@ def test_a_killed_training_goes_on_to_the_same_networks(
         stop_after(steps, patched)
         with pytest.raises(Stop):
             trained(tmp_path)
-    told: list[str] = []
-    assert trained(tmp_path, tell=told.append).digest() == reference.digest()
-    assert steps < 3 or any("goes on after epoch" in line for line in told)
-    assert steps < 18 or any("was finished before" in line for line in told)
+    logged: list[str] = []
+    assert trained(tmp_path, log=logged.append).digest() == reference.digest()
+    assert steps < 3 or any("resumes after epoch" in line for line in logged)
+    assert steps < 18 or any("was finished before" in line for line in logged)
 
 
 @pytest.mark.slow
@@ -119,9 +118,9 @@ def test_a_killed_training_with_dropout_goes_on_to_the_same_networks(
         stop_after(3, patched)
         with pytest.raises(Stop):
             trained(tmp_path / "killed", **asked)
-    told: list[str] = []
-    assert trained(tmp_path / "killed", **asked, tell=told.append).digest() == whole.digest()
-    assert any("goes on after epoch" in line for line in told)
+    logged: list[str] = []
+    assert trained(tmp_path / "killed", **asked, log=logged.append).digest() == whole.digest()
+    assert any("resumes after epoch" in line for line in logged)
     assert trained(tmp_path / "other", **asked | {"seed": 6}).digest() != whole.digest()
 
 
@@ -140,10 +139,10 @@ def test_other_data_or_settings_start_afresh_and_say_why(
         stop_after(7, patched)
         with pytest.raises(Stop):
             trained(tmp_path, fingerprint={"data": "0", "profile": "x"})
-    told: list[str] = []
-    again = trained(tmp_path, fingerprint={"data": "1", "profile": "x"}, tell=told.append)
+    logged: list[str] = []
+    again = trained(tmp_path, fingerprint={"data": "1", "profile": "x"}, log=logged.append)
     assert again.digest() == reference.digest()
-    assert told == ["unfinished training starts afresh, changed: data"]
+    assert logged == ["unfinished training starts again, changed: data"]
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
@@ -159,10 +158,10 @@ def test_a_damaged_checkpoint_falls_back_to_the_epoch_before(
     content[len(content) // 2] ^= 0xFF
     ruined = {"cut": content[: len(content) // 3], "flipped": content, "empty": b""}
     state.write_bytes(ruined[damage])
-    told: list[str] = []
-    assert trained(tmp_path, tell=told.append).digest() == reference.digest()
-    assert "damaged" in told[0]
-    assert "goes on after epoch" in told[1]
+    logged: list[str] = []
+    assert trained(tmp_path, log=logged.append).digest() == reference.digest()
+    assert "damaged" in logged[0]
+    assert "resumes after epoch" in logged[1]
 
 
 def test_poisoned_test_rows_change_no_network(reference: Trained, tmp_path: Path) -> None:
@@ -173,7 +172,7 @@ def test_poisoned_test_rows_change_no_network(reference: Trained, tmp_path: Path
     codes[poison] = 1e5
     rows = ROWS.assign(decile=ROWS["decile"].where(~poison, 1.0))
     given = examples(codes, rows)
-    poisoned = train_folds(
+    poisoned = train(
         given, table, QUICK, CPU, seed=5, workspace=tmp_path, fingerprint={}, folds=[0]
     )
     clean = reference.states[0].best
@@ -247,9 +246,9 @@ def test_tensorboard_gets_a_folder_per_fold(tmp_path: Path) -> None:
 def test_divergence_stops_with_epoch_and_learning_rate_and_keeps_finished_folds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = fold_training.FoldRun._begin
+    original = fold_training.FoldTraining._begin
 
-    def spoiled(self: fold_training.FoldRun, state: Any) -> Any:
+    def spoiled(self: fold_training.FoldTraining, state: Any) -> Any:
         begun = original(self, state)
         if self.fold == 1:
             values = [np.full(v.shape, np.nan) for v in self.trainer.network.get_weights()]
@@ -257,12 +256,12 @@ def test_divergence_stops_with_epoch_and_learning_rate_and_keeps_finished_folds(
         return begun
 
     with monkeypatch.context() as patched:
-        patched.setattr(fold_training.FoldRun, "_begin", spoiled)
+        patched.setattr(fold_training.FoldTraining, "_begin", spoiled)
         with pytest.raises(TrainingError, match=r"fold 1.*epoch 1.*learning rate of 0\.00"):
             trained(tmp_path)
-    told: list[str] = []
-    trained(tmp_path, tell=told.append)
-    assert told == ["fold 0 was finished before"]
+    logged: list[str] = []
+    trained(tmp_path, log=logged.append)
+    assert logged == ["fold 0 was finished before"]
 
 
 def with_labels(change: Callable[[np.ndarray], np.ndarray]) -> Examples:
@@ -290,23 +289,21 @@ def test_too_few_locations_are_refused_with_the_remedy(
     codes, rows = city(8, 1, WIDTH)
     table = make_folds(areas(rows), Folds(**settings), seed=0)
     with pytest.raises(TrainingError, match=remedy):
-        train_folds(
-            examples(codes, rows), table, QUICK, CPU, seed=0, workspace=tmp_path, fingerprint={}
-        )
+        train(examples(codes, rows), table, QUICK, CPU, seed=0, workspace=tmp_path, fingerprint={})
 
 
-def test_a_fold_that_tests_no_row_is_left_out_and_told(tmp_path: Path) -> None:
+def test_a_fold_that_tests_no_row_is_left_out_and_logged(tmp_path: Path) -> None:
     table = make_folds(areas(ROWS), Folds(k=3), seed=5)
     mine = ROWS["lsoa11"].isin(table.areas.loc[table.areas["fold"] != 1, "lsoa11"])
     given = Examples(
         examples(CODES, ROWS).codes, ROWS[mine].reset_index(drop=True),
         ROWS.loc[mine, ["decile"]].to_numpy(int) - 1, ("crime",),
     )  # fmt: skip
-    told: list[str] = []
+    logged: list[str] = []
     once = QUICK.model_copy(update={"epochs": 1})
-    result = trained(tmp_path, given, once, tell=told.append)
+    result = trained(tmp_path, given, once, log=logged.append)
     assert list(result.states) == [0, 2]
-    (sentence,) = told
+    (sentence,) = logged
     assert sentence.startswith("Fold 1 tests no location that has codes and a label: left out")
     with pytest.raises(
         TrainingError, match="no fold tests a location that has codes and a label: add images"
@@ -326,9 +323,7 @@ def test_codes_that_are_not_finite_name_their_location(
     codes[row, 0, 0] = np.nan
     once = PROFILES[profile].model_copy(update={"epochs": 1})
     with pytest.raises(TrainingError, match=rf"{ROWS['location_id'][row]} are not finite.*again"):
-        train_folds(
-            examples(codes, ROWS), table, once, CPU, seed=5, workspace=tmp_path, fingerprint={}
-        )
+        train(examples(codes, ROWS), table, once, CPU, seed=5, workspace=tmp_path, fingerprint={})
 
 
 def test_joint_training_refuses_one_row_per_class(tmp_path: Path) -> None:
@@ -350,7 +345,7 @@ def test_the_cosine_ends_at_zero_and_the_constant_stays() -> None:
 def test_mixed_precision_trains_and_saves_float32_weights(tmp_path: Path) -> None:
     table = make_folds(areas(ROWS), Folds(k=3), seed=5)
     half = Device(kind="cpu", mixed_precision=True)
-    result = train_folds(
+    result = train(
         examples(CODES, ROWS), table, QUICK, half, seed=5, workspace=tmp_path, fingerprint={},
         folds=[0],
     )  # fmt: skip
@@ -366,9 +361,7 @@ def test_a_reader_of_another_width_gets_a_network_of_that_width(tmp_path: Path) 
     given = Examples(
         Codes(reader, 2**30), rows, rows["decile"].to_numpy(int)[:, None] - 1, ("crime",)
     )
-    result = train_folds(
-        given, table, QUICK, CPU, seed=5, workspace=tmp_path, fingerprint={}, folds=[0]
-    )
+    result = train(given, table, QUICK, CPU, seed=5, workspace=tmp_path, fingerprint={}, folds=[0])
     assert result.states[0].best[2].shape == (24, 512)
 
 

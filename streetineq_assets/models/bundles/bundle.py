@@ -1,8 +1,5 @@
 """Model bundles: trained networks in one file that another machine can predict with.
 
-What belongs here: writing, checking and reading a bundle, and predicting from codes with it. What
-does not: making codes of images (`codes`), and the command line.
-
 A bundle is a zip archive: `bundle.json` with the encoder's identity, the outcome, the cities that
 were learned from with the outcome's decile edges there, the training's manifest and the metrics;
 one `.keras` file per fold; and `MODEL_CARD.md`. Every member's sha256 stands in `bundle.json`.
@@ -26,18 +23,19 @@ import pandas as pd
 
 from streetineq_assets.codes.identity import EncoderIdentity, require_encoder
 from streetineq_assets.errors import SourceError, StoreError, TrainingError
-from streetineq_assets.models.batches import Codes
 from streetineq_assets.models.bundles.model_card import model_card
-from streetineq_assets.models.bundles.schema import require_description
-from streetineq_assets.models.pair_training import ASSET, JOINT, SCORE_COLUMNS, are_of, network_file
-from streetineq_assets.models.tables import TrainingRecord
+from streetineq_assets.models.bundles.schema import BundleDescription, read_description
+from streetineq_assets.models.dataset import Codes
+from streetineq_assets.models.pair_training import ASSET, network_file
+from streetineq_assets.models.tables import SCORES, TrainingRecord
 from streetineq_assets.store import Artefact, DataStore
-from streetineq_assets.study import Profile, load_study
+from streetineq_assets.study import Pair, load_study
+from streetineq_assets.tables import descriptions
 
 if TYPE_CHECKING:  # importing it takes the 8 s of TensorFlow
     import keras
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3  # 2: the encoder's identity lacked mixed precision
 SUFFIX = ".streetineq"
 _ABOUT = "bundle.json"
 _CARD = "MODEL_CARD.md"
@@ -57,25 +55,17 @@ class Bundle:
     Attributes:
         path: the file.
         about: what `bundle.json` says.
+        description: of this, what is relied on.
     """
 
     path: Path
     about: dict[str, Any]
-
-    @property
-    def encoder(self) -> EncoderIdentity:
-        """The identity of the codes that the networks take."""
-        return EncoderIdentity.model_validate(self.about["encoder"])
-
-    @property
-    def profile(self) -> Profile:
-        """How the networks were trained."""
-        return Profile.model_validate(self.about["profile"])
+    description: BundleDescription
 
     def networks(self) -> dict[int, "keras.Model"]:
         """Fold to network: (n, 4, width) codes -> the head's outputs."""
         with zipfile.ZipFile(self.path) as archive:
-            names = map(network_file, self.about["folds"])
+            names = map(network_file, self.description.folds)
             return open_networks({name: archive.read(name) for name in names})
 
 
@@ -93,7 +83,7 @@ def open_networks(members: Mapping[str, bytes]) -> dict[int, "keras.Model"]:
 
 
 def export_bundle(
-    store: DataStore, city: str, outcome: str, target: Path, metrics: pd.DataFrame | None = None
+    store: DataStore, pair: Pair, target: Path, metrics: pd.DataFrame | None = None
 ) -> Path:
     """Write the bundle of a trained pair.
 
@@ -102,20 +92,14 @@ def export_bundle(
         metrics: `lsoa_evaluation`'s `model, scheme, metric, value, lower, upper, n_lsoas`, if made.
 
     Raises:
-        StoreError: the pair, or its joint networks, are not there, or these were replaced.
+        StoreError: the pair is not trained, or an earlier version trained it.
         TrainingError: the pair is unavailable.
     """
-    trained = store.open(ASSET, f"{city}/{outcome}")
-    figures = trained.manifest.summary["values"]
-    if figures.get("status") == "unavailable":
-        raise TrainingError(f"{city}/{outcome} has no networks: it wants {figures.get('wanted')}")
-    if "trained_on" not in figures:
-        raise StoreError(
-            f"trained_model[{city}/{outcome}] is of an earlier version, which did not record what "
-            "it learned from: materialise it again"
-        )
-    members = network_bytes(store, trained, city, outcome)
-    about = _about(store, trained, city, outcome, metrics)
+    trained = store.open(ASSET, pair.key)
+    if trained.manifest.unavailable:
+        raise TrainingError(f"{pair} has no networks: {trained.manifest.unavailable}")
+    members = network_bytes(trained)
+    about = _about(store, trained, pair, metrics)
     about["folds"] = sorted(int(name[5:-6]) for name in members)
     members[_CARD] = model_card(about).encode()
     about["members"] = {name: _sha256(content) for name, content in sorted(members.items())}
@@ -129,33 +113,20 @@ def export_bundle(
     return target
 
 
-def network_bytes(store: DataStore, trained: Artefact, city: str, outcome: str) -> dict[str, bytes]:
-    """File name to bytes of each fold's network, cut out of the joint ones where these are.
+def network_bytes(trained: Artefact) -> dict[str, bytes]:
+    """File name to bytes of each fold's network.
 
     Raises:
-        StoreError: the joint networks are not there, or no longer those of the pair's scores.
+        StoreError: an earlier version left the networks with the city's joint ones.
     """
     files = [name for name in trained.manifest.files if name.endswith(".keras")]
-    if files:
-        return {name: trained.file(name).read_bytes() for name in files}
-    from streetineq_assets.models.joint_training import networks_of
-
-    profile = Profile.model_validate(trained.manifest.recipe.config["profile"])
-    joint = store.open(JOINT, city)
-    if not are_of(trained.manifest, joint.manifest):
-        made = f"trained_model[{city}/{outcome}]"
+    if not files:
+        label = trained.manifest.label
         raise StoreError(
-            f"the joint networks of {city} were replaced since {made} took its scores from them: "
-            f"materialise {made} again"
+            f"{label} was made by an earlier version, which left its networks in joint_model: "
+            f"materialise {label} again"
         )
-    width = trained.manifest.summary["values"]["codes_width"]
-    found = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for fold, network in networks_of(joint, outcome, profile, width).items():
-            path = Path(folder) / network_file(fold)
-            network.save(path)
-            found[path.name] = path.read_bytes()
-    return found
+    return {name: trained.file(name).read_bytes() for name in files}
 
 
 def open_bundle(path: Path) -> Bundle:
@@ -175,13 +146,13 @@ def open_bundle(path: Path) -> Bundle:
                     f"{path} has format {about['format_version']}, this version reads up to "
                     f"{FORMAT_VERSION}: install a later streetineq"
                 )
-            require_description(about, path)
+            description = read_description(about, path)
             for name, digest in about["members"].items():
                 if _sha256(_member(archive, name, path)) != digest:
                     raise SourceError(f"{path}: {name} is damaged; get the bundle again")
     except (*_NO_ZIP, *_NO_DESCRIPTION) as error:
         raise SourceError(f"{path} is not a model bundle ({error}); get it again") from error
-    return Bundle(path, about)
+    return Bundle(path, about, description)
 
 
 def import_bundle(path: Path, store: DataStore) -> Path:
@@ -191,7 +162,9 @@ def import_bundle(path: Path, store: DataStore) -> Path:
         SourceError: as `open_bundle`, or another bundle of that name is there.
     """
     bundle = open_bundle(path)
-    target = store.inputs("models", f"{bundle.about['city']}_{bundle.about['outcome']}{SUFFIX}")
+    target = store.inputs(
+        "models", f"{bundle.description.city}_{bundle.description.outcome}{SUFFIX}"
+    )
     content = path.read_bytes()
     if target.exists() and target.read_bytes() != content:
         raise SourceError(f"another bundle is at {target}: move it away first")
@@ -219,8 +192,10 @@ def predict(bundle: Bundle, codes: Codes) -> pd.DataFrame:
     from streetineq_assets.models import binomial
     from streetineq_assets.models.heads import HEADS
 
-    require_encoder(bundle.encoder, EncoderIdentity.from_attributes(codes.reader.attributes))
-    networks, head = list(bundle.networks().values()), HEADS[bundle.profile.head]
+    require_encoder(
+        bundle.description.encoder, EncoderIdentity.from_attributes(codes.reader.attributes)
+    )
+    networks, head = list(bundle.networks().values()), HEADS[bundle.description.profile.head]
     scores, probabilities = [], []
     for features in codes.chunks(np.arange(codes.reader.n_rows), _CHUNK_ROWS):
         outputs = [network(features.astype(np.float32)) for network in networks]
@@ -235,30 +210,28 @@ def predict(bundle: Bundle, codes: Codes) -> pd.DataFrame:
 
 
 def _about(
-    store: DataStore, trained: Artefact, city: str, outcome: str, metrics: pd.DataFrame | None
+    store: DataStore, trained: Artefact, pair: Pair, metrics: pd.DataFrame | None
 ) -> dict[str, Any]:
     study, manifest = load_study(store.study_file), trained.manifest
     record = manifest.read_record(TrainingRecord)
     edges = store.open("lsoa_labels").table("decile_edges.parquet")
-    learned_from = record.trained_on
     titles = {key: known.title for key, known in study.cities.items()}
-    mine = edges[edges["city"].isin(learned_from) & (edges["outcome"] == outcome)]
+    mine = edges[edges["city"].isin(record.trained_on) & (edges["outcome"] == pair.outcome)]
     return {
         "format_version": FORMAT_VERSION,
         "study": study.title,
-        "synthetic": study.synthetic,
-        "city": city,
-        "city_title": titles[city],
-        "outcome": outcome,
-        "scheme": record.scheme,
-        "trained_on": {key: titles.get(key, key) for key in learned_from},
-        "encoder": record.encoder.model_dump() | {"synthetic": record.synthetic},
+        "synthetic": study.synthetic or record.synthetic,
+        "city": pair.city,
+        "city_title": titles[pair.city],
+        "outcome": pair.outcome,
+        "trained_on": {key: titles.get(key, key) for key in record.trained_on},
+        "encoder": record.encoder.model_dump(),
         "profile": manifest.recipe.config["profile"],
-        "profile_name": record.profile_name,
+        "record": record.model_dump(mode="json", exclude={"encoder"}),
         "training": json.loads(manifest.model_dump_json(exclude={"files"})),
         "decile_edges": json.loads(mine.to_json(orient="records")),
         "metrics": [] if metrics is None else json.loads(metrics.to_json(orient="records")),
-        "columns": SCORE_COLUMNS,
+        "columns": descriptions(SCORES),
     }
 
 

@@ -1,7 +1,4 @@
-"""The model card of a bundle: what the networks are for, how good, and where they must not be used.
-
-What belongs here: the text. What does not: the bundle (`bundle`).
-"""
+"""The model card of a bundle: what the networks are for, how good, and where not to use them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,15 +26,15 @@ another way (height, camera, season) without a check; any claim about causes.
 ## How they were made
 
 - codes: {backbone} {layer}, preprocessing {preprocessing}, weights {weights}
-  (sha256 `{weights_sha256}`), {width} values for each of four views
+  (sha256 `{weights_sha256}`), {precision} arithmetic, {width} values for each of four views
 - profile `{profile_name}`, head `{head}`, seed {seed}
-- trained on {n_locations} locations in {n_areas} areas of {cities}; {folds}
+- trained on {n_locations} locations in {n_lsoas} areas of {cities}; {folds}
 
 ## How good
 
 {leak}{metrics}
 
-Read no figure of the networks without the one of coordinates alone beside it: much of a city's
+Read no metric of the networks without the one of coordinates alone beside it: much of a city's
 inequality can be guessed from where a place is.
 
 ## Limits
@@ -56,22 +53,23 @@ _FOLDS = {
 
 def model_card(about: Mapping[str, Any]) -> str:
     """The card as Markdown, from what `bundle.json` says."""
-    figures, encoder = about["training"]["summary"]["values"], about["encoder"]
-    leak = scheme_note([about["scheme"]])
+    record, encoder = about["record"], about["encoder"]
+    leak = scheme_note([record["scheme"]])
     synthetic = "\n**Trained on synthetic input: of no use on real images.**\n"
     return _CARD.format(
         outcome=about["outcome"],
         cities=", ".join(about["trained_on"].values()),
-        synthetic=synthetic if about["synthetic"] or encoder["synthetic"] else "",
+        synthetic=synthetic if about["synthetic"] else "",
         **{key: encoder[key] for key in ("backbone", "layer", "preprocessing", "weights")},
         weights_sha256=encoder["weights_sha256"],
         width=encoder["width"],
-        profile_name=about["profile_name"],
+        precision="float16" if encoder["mixed_precision"] else "float32",
+        profile_name=record["profile_name"],
         head=about["profile"]["head"],
         seed=about["training"]["recipe"]["config"]["seed"],
-        n_locations=figures["n_locations_trained_on"],
-        n_areas=figures["n_areas_trained_on"],
-        folds=_FOLDS[about["scheme"]].format(n=figures["n_folds"], left_out=about["city_title"]),
+        n_locations=record["n_locations_trained_on"],
+        n_lsoas=record["n_lsoas_trained_on"],
+        folds=_FOLDS[record["scheme"]].format(n=record["n_folds"], left_out=about["city_title"]),
         leak=f"**{leak}**\n\n" if leak else "",
         metrics=_metrics_table(about["metrics"]),
     )

@@ -1,7 +1,4 @@
-"""What a bundle must say of itself before any of it is used.
-
-What belongs here: the fields of `bundle.json` on which reading a bundle relies, and their refusal
-in one sentence. What does not: the archive and its members (`bundle`), and the fields for people.
+"""What a bundle must say of itself before any of it is used: `bundle.json`.
 
 A bundle comes from elsewhere. Its names become parts of paths, so they have the shape of a study's.
 """
@@ -10,45 +7,61 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.errors import SourceError
 from streetineq_assets.models.pair_training import network_file
 from streetineq_assets.study import Key, Profile
 
 
-class _Description(BaseModel):
-    """The fields that must be there, and their shapes; others may be there too."""
+class BundleDescription(BaseModel):
+    """The fields on which reading a bundle relies; others may be there for people.
+
+    Attributes:
+        city, outcome: the pair.
+        trained_on: key to title of the cities that the networks learned from.
+        encoder: of the codes that the networks take. Format 2 did not record mixed precision, when
+            codes were float32.
+        profile: how the networks were trained.
+        folds: of the networks.
+        members: file name to sha256.
+    """
+
+    model_config = ConfigDict(frozen=True)
 
     city: Key
     outcome: Key
     trained_on: dict[Key, str] = Field(min_length=1)
-    encoder: dict[str, Any]
+    encoder: EncoderIdentity
     profile: Profile
     folds: list[int] = Field(min_length=1)
     members: dict[str, str]
 
 
-def require_description(about: Mapping[str, Any], path: Path) -> None:
-    """Raise SourceError unless `bundle.json` says what is needed, each field in its shape.
+def read_description(about: Mapping[str, Any], path: Path) -> BundleDescription:
+    """What `bundle.json` says, checked.
 
     Args:
-        about: what it says.
         path: the bundle, for the message.
+
+    Raises:
+        SourceError: a field is absent or of another shape, or a fold has no network.
     """
-    fault = _fault(about)
-    if fault:
-        raise SourceError(f"{path} is not a model bundle to be used: {fault}; export it again")
-
-
-def _fault(about: Mapping[str, Any]) -> str | None:
-    missing = [name for name in _Description.model_fields if name not in about]
+    missing = [name for name in BundleDescription.model_fields if name not in about]
     if missing:
-        return f"it lacks {', '.join(missing)}"
+        raise _unusable(path, f"it lacks {', '.join(missing)}")
     try:
-        found = _Description.model_validate(dict(about))
+        description = BundleDescription.model_validate(dict(about))
     except ValidationError as error:
         first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-    absent = [name for name in map(network_file, found.folds) if name not in found.members]
-    return f"there is no network {absent[0]} among its members" if absent else None
+        raise _unusable(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    names = map(network_file, description.folds)
+    absent = [name for name in names if name not in description.members]
+    if absent:
+        raise _unusable(path, f"there is no network {absent[0]} among its members")
+    return description
+
+
+def _unusable(path: Path, fault: str) -> SourceError:
+    return SourceError(f"{path} is not a model bundle to be used: {fault}; export it again")

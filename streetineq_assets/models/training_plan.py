@@ -1,0 +1,254 @@
+"""What a training depends on: slices, profile, recipe; for one outcome of a city or several.
+
+A plan is made before anything is opened that is large, since most runs end in a skip.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import ValidationError
+
+from streetineq_assets.codes.identity import EncoderIdentity, require_one_encoder
+from streetineq_assets.codes.tables import ShardsRecord
+from streetineq_assets.devices import Device
+from streetineq_assets.errors import StudyError
+from streetineq_assets.findings import Unavailable
+from streetineq_assets.models.availability import (
+    missing_cities,
+    missing_cities_note,
+    teaching_cities,
+)
+from streetineq_assets.models.checkpoints import Log
+from streetineq_assets.models.dataset import (
+    CitySlices,
+    Examples,
+    LabelledRows,
+    fit_in_memory,
+    labelled_rows,
+    open_codes,
+    read_slices,
+)
+from streetineq_assets.models.folds import FoldTable, Split, scheme_note, split_rows
+from streetineq_assets.store import Artefact, DataStore
+from streetineq_assets.study import Profile, ProfileName, Study, Training
+
+if TYPE_CHECKING:  # importing it takes the 8 s of TensorFlow
+    import pandas as pd
+
+    from streetineq_assets.models.training import Trained
+
+# Part of the fingerprint of unfinished trainings: raise it when the same inputs train differently.
+TRAINING_VERSION = "2"
+
+
+class RunProfile(NamedTuple):
+    """The profile of a run: its name, and all its fields with every override."""
+
+    name: ProfileName
+    fields: Profile
+
+
+class TrainingRun(NamedTuple):
+    """What came of training: networks by fold, and the rows that they were trained on.
+
+    Attributes:
+        splits: fold to its split of the rows, of the folds that were trained.
+        attributes: of the codes, as their files have them; empty where no codes were read.
+    """
+
+    trained: "Trained"
+    labelled: LabelledRows
+    splits: Mapping[int, Split]
+    attributes: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """A training that is ready to start, or known to be unavailable.
+
+    Attributes:
+        artefact: asset and partition that it makes; unfinished work and logs lie there.
+        outcomes: what is trained together: a pair's own, or several of the city.
+        slices: of the city and, under the scheme `city`, of those that it learns from; empty when
+            unavailable.
+        settings: what the recipe's configuration says beside profile and seed.
+        untrainable: the city's outcomes that joint training does without, and why.
+        joint: the city's joint networks, when they are taken from there and not trained.
+    """
+
+    store: DataStore
+    study: Study
+    artefact: tuple[str, str]
+    city: str
+    outcomes: tuple[str, ...]
+    profile: RunProfile
+    slices: tuple[CitySlices, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    unavailable: Unavailable | None = None
+    untrainable: Mapping[str, str] = field(default_factory=dict)
+    joint: Artefact | None = None
+
+    @cached_property
+    def inputs(self) -> dict[str, str]:
+        """Name to digest of each slice, for the recipe."""
+        if self.unavailable:
+            return {"unavailable": f"{self.unavailable.wanted}: {self.unavailable.reason}"}
+        found = {name: digest for each in self.slices for name, digest in each.digests().items()}
+        return found | ({"joint_model": self.joint.digest} if self.joint else {})
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """Every setting that changes the networks, for the recipe."""
+        config = {"profile": self.profile.fields.model_dump(), "seed": self.study.seed}
+        if self.slices:
+            config["in_memory"] = fit_in_memory(self.slices, self.budget_bytes)
+        return config | dict(self.settings)
+
+    @property
+    def budget_bytes(self) -> int:
+        """Memory for codes held at one time."""
+        return self.study.training.memory_budget_mb * 2**20
+
+    @property
+    def encoder(self) -> EncoderIdentity:
+        """What made the codes."""
+        return self.slices[0].encoder
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the codes are of synthetic images or random weights."""
+        return self.slices[0].shards.manifest.read_record(ShardsRecord).synthetic
+
+    @cached_property
+    def table(self) -> FoldTable:
+        """The city's folds."""
+        table = self.slices[0].fold_table()
+        assert table is not None  # a city without folds is unavailable
+        return table
+
+    @property
+    def folds(self) -> tuple[int, ...]:
+        """The folds that this city tests: all, or its own where whole cities are held out."""
+        if self.table.scheme != "city":
+            return self.table.folds
+        own = self.table.areas["lsoa11"].isin(self.slices[0].labels["lsoa11"])
+        return tuple(sorted(set(self.table.areas.loc[own, "fold"].tolist())))
+
+    @property
+    def trained_on(self) -> tuple[str, ...]:
+        """The cities that teach the networks: the city itself, or the others where it is left out.
+
+        In joint training also those that have another of the outcomes: the trunk learns from them.
+        """
+        others = tuple(each.city for each in self.slices[1:])
+        return others if self.table.scheme == "city" else (self.city,)
+
+    @property
+    def logs(self) -> Path:
+        """TensorBoard's folder."""
+        return self.store.logs(*self.artefact)
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """What is to be said of anything trained by this plan."""
+        missing = missing_cities(self.store, self.study, self.city, self.outcomes)
+        # A city that was published since the slices were read is not missing.
+        read = {each.city for each in self.slices}
+        missing = {other: assets for other, assets in missing.items() if other not in read}
+        notes = {
+            "leak": scheme_note([self.table.scheme]),
+            "missing_cities": missing_cities_note(missing),
+            "outcomes_left_out": "; ".join(self.untrainable.values()) or None,
+            "tensorboard": f"`uvx tensorboard --logdir {self.logs}`",
+        }
+        if len(self.outcomes) > 1:
+            notes["validation"] = (
+                f"val_loss and val_mae, and with them the check `learned`, are of "
+                f"{len(self.outcomes)} outcomes on one trunk together: {', '.join(self.outcomes)}"
+            )
+        return {name: note for name, note in notes.items() if note}
+
+    def split(self, rows: "pd.DataFrame", folds: Sequence[int]) -> dict[int, Split]:
+        """Fold to its split of these rows."""
+        share, seed = self.profile.fields.validation_share, self.study.seed
+        return {
+            fold: split_rows(self.table, fold, rows, validation_share=share, seed=seed)
+            for fold in folds
+        }
+
+    def train(self, device: Device, log: Log) -> TrainingRun:
+        """Train one network per fold that tests a location, resuming unfinished work.
+
+        Raises:
+            TrainingError: rows, labels or codes that cannot be trained on, or a diverging loss.
+        """
+        from streetineq_assets.models.fold_training import folds_with_rows
+        from streetineq_assets.models.training import train_folds
+
+        labelled = labelled_rows(self.slices, self.outcomes)
+        codes = open_codes([each.shards for each in self.slices], self.budget_bytes)
+        splits = self.split(
+            labelled.rows, folds_with_rows(self.folds, self.table, labelled.rows, log)
+        )
+        trained = train_folds(
+            Examples(codes, labelled.rows, labelled.classes, self.outcomes),
+            splits,
+            self.profile.fields,
+            device,
+            scheme=self.table.scheme,
+            seed=self.study.seed,
+            workspace=self.store.workspace(*self.artefact),
+            fingerprint=fingerprint(self.inputs, self.config),
+            logs=self.logs,
+            log=log,
+        )
+        return TrainingRun(trained, labelled, splits, codes.reader.attributes)
+
+    def clean(self) -> None:
+        """Remove the work in progress, which the published artefact has made useless."""
+        self.store.clear_workspace(*self.artefact)
+
+
+def read_cities(
+    store: DataStore, study: Study, city: str, outcomes: Sequence[str]
+) -> tuple[CitySlices, ...]:
+    """The city's slices, and under the scheme `city` those of the cities that it learns from.
+
+    Raises:
+        StoreError: an artefact is absent or damaged.
+        TrainingError: the cities' codes were made by different encoders.
+    """
+    learned = {city: tuple(outcomes)} | teaching_cities(store, study, city, outcomes)
+    slices = tuple(read_slices(store, each, known) for each, known in learned.items())
+    require_one_encoder({each.city: each.encoder for each in slices if each.encoder.width})
+    return slices
+
+
+def resolve_profile(
+    study: Study, name: str | None = None, overrides: Mapping[str, Any] | None = None
+) -> RunProfile:
+    """The profile of a run, by default the study's, with the study's overrides and then the run's.
+
+    Raises:
+        StudyError: no such profile, or a field or value that it does not take.
+    """
+    chosen: Any = name or study.training.profile
+    merged = study.training.overrides | dict(overrides or {})
+    try:
+        return RunProfile(chosen, Training(profile=chosen, overrides=merged).resolve())
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise StudyError(
+            f"training settings of this run (profile {chosen!r}, overrides {merged}): "
+            f"{first['msg']}"
+        ) from error
+
+
+def fingerprint(inputs: Mapping[str, str], config: Mapping[str, Any]) -> dict[str, str]:
+    """All that a training depends on, flat, for its checkpoints."""
+    settings = {name: json.dumps(value, sort_keys=True) for name, value in config.items()}
+    return {"training_version": TRAINING_VERSION, **inputs, **settings}
