@@ -34,7 +34,7 @@ def definitions(study):
 @pytest.fixture
 def tick(study, definitions):
     """Evaluate the sensor once; the cursor lives on from tick to tick."""
-    sensor = definitions.get_sensor_def("new_images")
+    sensor = definitions.resolve_sensor_def("new_images")
     cursor = [None]
 
     def evaluate():
@@ -104,14 +104,14 @@ def encode(study, frame, keys):
 
 
 def test_labels_are_read_again_every_week(definitions):
-    weekly = definitions.get_schedule_def("weekly_labels")
+    weekly = definitions.resolve_schedule_def("weekly_labels")
     assert weekly.cron_schedule == "0 5 * * 1"
     data = weekly.evaluate_tick(dg.build_schedule_context())
     assert len(data.run_requests) == 1
 
 
 def test_every_pair_is_trained_again_every_month(definitions):
-    monthly = definitions.get_schedule_def("monthly_retraining")
+    monthly = definitions.resolve_schedule_def("monthly_retraining")
     when = dt.datetime(2027, 3, 1, 2, tzinfo=dt.UTC)
     repository = definitions.get_repository_def()
     context = dg.build_schedule_context(scheduled_execution_time=when, repository_def=repository)
@@ -207,3 +207,36 @@ def test_a_city_that_cannot_be_looked_at_stops_no_other(tick, study, images, mon
     monkeypatch.setattr(os, "scandir", refuse)
     study.store.inputs("locations", "beta.csv").write_text("location_id,postcode\n7,AB1 2CD\n")
     assert [request[:2] for request in tick()] == [("list_images", "beta")]
+
+
+def test_a_study_that_trains_jointly_asks_for_cities_first_and_then_for_their_pairs(tmp_path):
+    write(tmp_path, MINIMAL + "\n[training]\njoint = true\n")
+    definitions = build_definitions(tmp_path)
+    monthly = definitions.resolve_schedule_def("monthly_retraining")
+    when = dt.datetime(2026, 3, 1, 2, tzinfo=dt.UTC)
+    context = dg.build_schedule_context(
+        scheduled_execution_time=when, repository_def=definitions.get_repository_def()
+    )
+    requested = monthly.evaluate_tick(context).run_requests
+    assert [request.partition_key for request in requested] == ["beta", "alpha"]
+    assert monthly.job_name == "train_jointly"
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = dg.DagsterRun("train_jointly", tags={"dagster/partition": "alpha"})
+        event = dg.DagsterEvent(dg.DagsterEventType.PIPELINE_SUCCESS.value, "train_jointly")
+        context = dg.build_run_status_sensor_context(
+            sensor_name="joint_networks_trained",
+            dagster_event=event,
+            dagster_instance=instance,
+            dagster_run=run,
+            repository_def=definitions.get_repository_def(),
+        )
+        sensor = definitions.resolve_sensor_def("joint_networks_trained")
+        pairs = [request.partition_key for request in sensor(context)]
+    assert (
+        pairs
+        == definitions.resolve_job_def("train_and_predict").partitions_def.get_partition_keys()
+    )
+
+
+def test_a_study_that_trains_apart_has_no_sensor_of_joint_networks(definitions):
+    assert [sensor.name for sensor in definitions.sensors] == ["new_images"]

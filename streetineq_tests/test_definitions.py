@@ -62,6 +62,14 @@ def test_jobs_schedules_and_sensors(definitions, snapshot):
     assert described == snapshot
 
 
+@pytest.mark.parametrize("joint", [False, True])
+def test_joint_networks_are_upstream_of_the_pairs_where_the_study_trains_jointly(tmp_path, joint):
+    write(tmp_path, MINIMAL + f"\n[training]\njoint = {str(joint).lower()}\n")
+    specs = build_definitions(tmp_path).resolve_all_asset_specs()
+    (trained,) = [spec for spec in specs if spec.key == dg.AssetKey("trained_model")]
+    assert (dg.AssetKey("joint_model") in {dep.asset_key for dep in trained.deps}) == joint
+
+
 def test_every_asset_belongs_to_a_job(definitions):
     in_jobs = {
         key
