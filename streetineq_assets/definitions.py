@@ -1,6 +1,5 @@
 """The code location: every asset, job, schedule, sensor and resource of one study.
 
-What belongs here: putting the parts together, and finding the study. What does not: any part.
 Loading happens in the web server's, the daemon's and every step's process, so it reads `study.toml`
 and nothing else, touches no network and imports no heavy library.
 """

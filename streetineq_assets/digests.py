@@ -1,7 +1,4 @@
-"""Digests by which content is told apart: of files, and of tables by their values.
-
-What belongs here: sha256 of bytes and of frames. What does not: what is done with them (`store`).
-"""
+"""Digests by which content is told apart: sha256 of files, and of tables by their values."""
 
 import hashlib
 import json

@@ -1,7 +1,7 @@
-"""The house style of every figure: size, fonts, decile colours, and small PNG files.
+"""The house style of every plot: size, fonts, decile colours, and small PNG files.
 
-What belongs here: what all figures share. What does not: any single figure; those stand in the
-`figures` module of the step that draws them. matplotlib is imported inside, since assets load this.
+Single plots stand in the `plots` module of their step. matplotlib is imported inside, since assets
+load this module.
 """
 
 import io

@@ -81,20 +81,24 @@ class StudyResource(dg.ConfigurableResource):
         recipe: Recipe,
         make: Make,
         *,
+        specs: Iterable[str],
         again: bool = False,
     ) -> Publication:
         """Find the artefact unchanged, or make and publish it.
 
         Args:
+            specs: names of the checks that the asset declares. An artefact that has the results of
+                others is made again.
             again: make it even though its recipe did not change.
 
         Raises:
-            ChecksFailedError: a blocking check failed; the last good artefact stays.
+            ChecksFailedError: a blocking check failed; the previous artefact is unchanged.
         """
         manifest = None if again else self.store.current(asset, partition, recipe)
         if manifest:
             findings = Findings.from_summary(manifest.summary, manifest.unavailable)
-            return Publication(manifest, findings, 0.0, skipped=True)
+            if {check.name for check in findings.checks} == set(specs):
+                return Publication(manifest, findings, 0.0, skipped=True)
         found: list[Findings] = []
 
         def write(folder: Path) -> Findings:
@@ -134,7 +138,8 @@ class StudyResource(dg.ConfigurableResource):
         )
         self._log_reason(context, asset, partition, recipe)
         try:
-            publication = self.publish(asset, partition, recipe, make)
+            specs = [spec.name for spec in context.assets_def.check_specs]
+            publication = self.publish(asset, partition, recipe, make, specs=specs)
         except ChecksFailedError as failed:
             yield from check_results(asset, failed.findings.checks)
             raise dg.Failure(

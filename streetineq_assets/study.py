@@ -1,7 +1,5 @@
 """The study: which cities, outcomes, folds, encoder and profile; read from `study.toml`, validated.
 
-What belongs here: the typed settings of one study and the vocabulary that they use. What does not:
-where files lie (`store`), how an outcome is computed (`labels.outcomes`), and anything of Dagster.
 Loading reads one file and imports no heavy library, since every process of the platform does it.
 """
 

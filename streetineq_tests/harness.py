@@ -27,9 +27,10 @@ def run(
     config: Mapping[str, Any] | None = None,
     keys: tuple[str, str] | None = None,
     instance: dg.DagsterInstance | None = None,
+    gpu: GpuResource | None = None,
     fails: bool = False,
 ) -> dg.ExecuteInProcessResult:
-    """Materialise one asset of the study, on the CPU.
+    """Materialise one asset of the study, by default on the CPU.
 
     Args:
         config: of the asset.
@@ -47,7 +48,7 @@ def run(
         run_config={"ops": {asset: {"config": dict(config)}}} if config else None,
         resources={
             "study": StudyResource(root=str(store.root)),
-            "gpu": GpuResource(kind="cpu"),
+            "gpu": gpu or GpuResource(kind="cpu"),
             "duckdb": DuckDBResource(database=":memory:"),
         },
     )

@@ -1,8 +1,8 @@
 """How every asset publishes: once, checked before, skipped when nothing changed."""
 
 import contextlib
+import json
 import logging
-from collections.abc import Iterator
 from types import SimpleNamespace
 
 import dagster as dg
@@ -12,18 +12,24 @@ import pytest
 from streetineq_assets import resources
 from streetineq_assets.devices import Device, DeviceRequest
 from streetineq_assets.errors import SourceError
-from streetineq_assets.findings import Check, Findings
+from streetineq_assets.findings import CheckSpec, Findings
 from streetineq_assets.resources import (
-    CheckSpec,
+    Events,
     GpuResource,
     StudyResource,
     define_asset,
     duckdb_resource,
 )
 from streetineq_assets.store import DataStore
+from streetineq_assets.tables import column, schema
 from streetineq_tests.test_study import MINIMAL, write
 
-COLUMNS = {"lsoa11": "LSOA code of 2011", "share": "share of persons, 0..1"}
+COLUMNS = schema(
+    column("lsoa11", "string", "LSOA code of 2011"),
+    column("share", "float64", "of persons", unit="share", nullable=True),
+)
+IN_RANGE = CheckSpec("shares_in_range", "every share is within 0..1", blocking=True)
+DIRECTION = CheckSpec("expected_direction", "the direction is the expected one")
 CITY = dg.StaticPartitionsDefinition(["alpha", "beta"])
 
 
@@ -45,7 +51,7 @@ def source():
 def run(tmp_path, source):
     write(tmp_path, MINIMAL)
 
-    def shares(context: dg.AssetExecutionContext, study: StudyResource) -> Iterator:
+    def shares(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
         """Shares by area."""
 
         def make(folder):
@@ -59,8 +65,8 @@ def run(tmp_path, source):
             return Findings(
                 values={"mean_share": float(frame["share"].mean()), "undefined": float("nan")},
                 checks=[
-                    Check("shares_in_range", ok, "a share above 1", blocking=True),
-                    Check("expected_direction", passed=False, description="looks reversed"),
+                    IN_RANGE.result(ok, "a share above 1"),
+                    DIRECTION.result(False, "looks reversed", rho=-0.123456),
                 ],
                 tables={"sources": [{"file": "a.csv", "rows": 2}]},
                 notes={"about": "**Shares**"},
@@ -75,10 +81,7 @@ def run(tmp_path, source):
         partitions_def=CITY,
         group_name="labels",
         code_version="1",
-        checks=[
-            CheckSpec("shares_in_range", "every share is within 0..1", blocking=True),
-            CheckSpec("expected_direction", "the direction is the expected one"),
-        ],
+        checks=[IN_RANGE, DIRECTION],
     )
 
     def materialize(partition="alpha"):
@@ -100,7 +103,7 @@ def test_a_result_shows_rows_columns_figures_tables_and_plots(run):
     shown = metadata(run())
     assert shown["dagster/partition_row_count"].value == 2
     columns = {c.name: c.description for c in shown["dagster/column_schema"].value.columns}
-    assert columns == COLUMNS
+    assert columns == {"lsoa11": "LSOA code of 2011", "share": "of persons (share)"}
     assert shown["mean_share"].value == pytest.approx(0.15)
     assert "undefined" not in shown
     assert shown["sources"].value.records[0].data == {"file": "a.csv", "rows": 2}
@@ -168,6 +171,21 @@ def test_a_users_error_is_one_sentence_and_the_last_good_table_stays(run, source
     assert len(DataStore(tmp_path).open("shares", "alpha").table()) == 2
 
 
+def test_numbers_are_rounded_to_three_digits(run):
+    evaluations = {e.check_name: e for e in run().get_asset_check_evaluations()}
+    assert evaluations["expected_direction"].metadata["rho"].value == -0.123
+
+
+def test_an_artefact_that_was_checked_otherwise_is_made_again(run, source, tmp_path):
+    run()
+    path = DataStore(tmp_path).folder("shares", "alpha") / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest["summary"]["checks"][0]["name"] = "shares_positive"
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    assert metadata(run())["skipped"].value is False
+    assert source.made == 2
+
+
 def test_duckdb_is_an_engine_in_memory_with_its_limits_set(tmp_path):
     resource = duckdb_resource(DataStore(tmp_path), memory_limit="1GB")
     with resource.get_connection() as connection:
@@ -195,6 +213,8 @@ def test_a_fallback_to_the_cpu_is_a_warning_of_the_run(monkeypatch, caplog):
     context = SimpleNamespace(log=logging.getLogger("run"))
     with GpuResource(gpus=2, wait_s=3).lease(context) as device:
         assert device.kind == "cpu"
-    assert asked == [DeviceRequest(gpus=2, wait_s=3)]
+    with GpuResource(gpus=2, wait_s=3).lease(context, most_gpus=1):
+        pass
+    assert asked == [DeviceRequest(gpus=2, wait_s=3), DeviceRequest(gpus=1, wait_s=3)]
     warned = [record.message for record in caplog.records if record.levelname == "WARNING"]
-    assert warned == ["running on the CPU: all GPUs (2) are leased"]
+    assert set(warned) == {"running on the CPU: all GPUs (2) are leased"}

@@ -238,6 +238,7 @@ def _publish_bucket(
         key,
         _recipe(context, study, images),
         make,
+        specs=[spec.name for spec in CODE_CHECKS],
         again=config.retry_failed and _has_rejections(study, key),
     )
     if not publication.skipped:  # the workspace of a skipped bucket may be another run's

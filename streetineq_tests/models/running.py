@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from streetineq_assets.store import DataStore
 from streetineq_tests import harness
@@ -9,9 +10,11 @@ from streetineq_tests.harness import run
 from streetineq_tests.models import published
 
 
-def failure(store: DataStore, asset: str, partition: str, config: dict | None = None) -> str:
+def failure(
+    store: DataStore, asset: str, partition: str, config: dict | None = None, **options: Any
+) -> str:
     """The one sentence with which an asset fails."""
-    return harness.failure(run(store, asset, partition, config=config, fails=True))
+    return harness.failure(run(store, asset, partition, config=config, fails=True, **options))
 
 
 def trained_jointly(root: Path) -> DataStore:

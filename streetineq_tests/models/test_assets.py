@@ -8,9 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from streetineq_assets import resources
+from streetineq_assets.devices import DeviceRequest
+from streetineq_assets.errors import DeviceError
 from streetineq_assets.models.bundles.bundle import export_bundle
 from streetineq_assets.models.deviations import deviations_of
 from streetineq_assets.models.network import load_network
+from streetineq_assets.resources import GpuResource
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import PROFILES, Pair
 from streetineq_tests.harness import failed, metadata, publish, run
@@ -86,6 +90,24 @@ def test_a_pair_publishes_networks_scores_and_history(trained: tuple) -> None:
     assert "learning_curves_plot" in shown
     assert list((store.logs("trained_model", "alpha/crime") / "fold_0").glob("events*"))
     assert not list(store.folder("trained_model", "alpha/crime").glob(".work"))
+
+
+def test_training_asks_for_one_gpu_of_several(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def refuse(request: DeviceRequest) -> Any:
+        asked.append(request.gpus)
+        raise DeviceError("none here")
+
+    monkeypatch.setattr(resources, "lease", refuse)
+    store = published.write_study(tmp_path)
+    run(store, "area_folds", "alpha")
+    several = GpuResource(kind="gpu", gpus=4)
+    for asset, partition in (("trained_model", "alpha/crime"), ("joint_model", "alpha")):
+        assert failure(store, asset, partition, gpu=several) == "none here"
+    assert asked == [1, 1]
 
 
 def test_a_published_network_gives_the_published_scores(trained: tuple) -> None:
