@@ -25,7 +25,8 @@ def column(
     """One column.
 
     Args:
-        kind: Arrow's type or its name, such as `string`, `int16`, `float64`, `bool`.
+        kind: Arrow's type or its name, such as `string`, `int16`, `float64`, `timestamp[ms]`
+            (Parquet knows no coarser one).
         description: a phrase for a reader of the table, without the unit.
         unit: of the values, such as `metres`; empty for codes, names, keys and counts.
         nullable: whether a value may be missing. NaN is a missing value.
@@ -97,7 +98,7 @@ def _pandas_type(field: pa.Field) -> str:
     if pa.types.is_string(kind):
         return "str"
     if pa.types.is_temporal(kind):
-        return "datetime64[s]"
+        return f"datetime64[{getattr(kind, 'unit', 's')}]"
     if pa.types.is_integer(kind) and field.nullable:
         return str(kind).replace("int", "Int").replace("uI", "UI")
     return {"double": "float64", "float": "float32"}.get(str(kind), str(kind))
