@@ -151,9 +151,9 @@ def test_new_assets_are_made_from_what_is_there(earlier: DataStore, tmp_path) ->
 
 
 def test_what_is_made_again_says_what_changed(
-    earlier: DataStore, caplog: pytest.LogCaptureFixture
+    earlier: DataStore, capfd: pytest.CaptureFixture[str]
 ) -> None:
     config = {"overrides": {"epochs": 1}}
     result = run(earlier, "trained_model", "alpha/crime", config=config)
     assert metadata(result, "trained_model")["skipped"] is False
-    assert "to be made again, changed: config.profile" in caplog.text
+    assert "to be made again, changed: config.profile" in capfd.readouterr().err
