@@ -7,15 +7,12 @@ Assets write files through the store and return no values; there is no IO manage
 hash is then known when the result is returned, and tables and gigabytes go the same way.
 """
 
-import base64
 import contextlib
 import functools
-import math
 import os
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -28,14 +25,15 @@ from pydantic import Field
 
 from streetineq_assets.devices import Device, DeviceRequest, lease
 from streetineq_assets.errors import StreetineqError
-from streetineq_assets.findings import Check, CheckSpec, Findings, Scalar
-from streetineq_assets.manifests import Manifest, Recipe
-from streetineq_assets.plotting import INLINE_LIMIT_BYTES
+from streetineq_assets.findings import Check, CheckSpec, Findings
+from streetineq_assets.manifests import Recipe
+from streetineq_assets.metadata import Publication, artefact_metadata, rounded_values
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study, load_study
-from streetineq_assets.tables import described
 
-SYNTHETIC_NOTE = "**Synthetic input.** Neither the areas nor the images are real."
+SYNTHETIC_NOTE = dg.MetadataValue.md(
+    "**Synthetic input.** Neither the areas nor the images are real."
+)
 Make = Callable[[Path], Findings]
 Events = Iterator[dg.AssetCheckResult | dg.MaterializeResult]
 
@@ -47,16 +45,6 @@ class ChecksFailedError(Exception):
         self.findings = findings
         failed = [check for check in findings.checks if check.blocking and not check.passed]
         super().__init__("; ".join(f"{check.name}: {check.description}" for check in failed))
-
-
-@dataclass(frozen=True)
-class Publication:
-    """An artefact that is in place, whether made just now or found unchanged."""
-
-    manifest: Manifest
-    findings: Findings
-    seconds: float
-    skipped: bool
 
 
 class StudyResource(dg.ConfigurableResource):
@@ -159,28 +147,9 @@ class StudyResource(dg.ConfigurableResource):
         self, publication: Publication, columns: pa.Schema | None = None
     ) -> dict[str, Any]:
         """Everything that the UI shows of an artefact."""
-        manifest, findings = publication.manifest, publication.findings
-        folder = self.store.path_of(manifest)
-        shown: dict[str, Any] = {"skipped": publication.skipped}
-        if findings.unavailable:
-            shown |= {"status": "unavailable"} | asdict(findings.unavailable)
-        shown |= _values(findings.values)
-        shown |= {name: _table(rows) for name, rows in findings.tables.items() if rows}
-        shown |= {name: dg.MetadataValue.md(text) for name, text in findings.notes.items()}
-        shown |= _plots(folder, manifest)
-        shown |= _rows(folder, manifest, findings)
-        if columns:
-            shown["dagster/column_schema"] = column_schema(columns)
-        if self.study.synthetic:
-            shown["synthetic"] = dg.MetadataValue.md(SYNTHETIC_NOTE)
-        return shown | {
-            "folder": dg.MetadataValue.path(str(folder)),
-            "bytes": manifest.size_bytes,
-            "seconds": round(publication.seconds, 3),
-            "inputs": dg.MetadataValue.json(manifest.recipe.inputs),
-            "config": dg.MetadataValue.json(manifest.recipe.config),
-            "library_versions": dg.MetadataValue.json(manifest.library_versions),
-        }
+        folder = self.store.path_of(publication.manifest)
+        shown = artefact_metadata(publication, folder, columns)
+        return shown | ({"synthetic": SYNTHETIC_NOTE} if self.study.synthetic else {})
 
     def _log_reason(
         self, context: dg.AssetExecutionContext, asset: str, partition: str | None, recipe: Recipe
@@ -307,7 +276,7 @@ def check_results(asset: str, checks: Iterable[Check]) -> Iterator[dg.AssetCheck
                 dg.AssetCheckSeverity.ERROR if check.blocking else dg.AssetCheckSeverity.WARN
             ),
             description=check.description,
-            metadata=_values(check.values),
+            metadata=rounded_values(check.values),
         )
 
 
@@ -322,80 +291,3 @@ def _explained(compute: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[
             raise dg.Failure(description=str(error), allow_retries=False) from error
 
     return explained
-
-
-# -- metadata ------------------------------------------------------------------------------------
-
-
-def column_schema(columns: pa.Schema) -> dg.TableSchema:
-    """The UI's form of a table's columns: type, meaning with unit, and whether values may miss."""
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(
-                field.name,
-                type=str(field.type),
-                description=text,
-                constraints=dg.TableColumnConstraints(nullable=field.nullable),
-            )
-            for field, text in described(columns)
-        ]
-    )
-
-
-def _values(values: Mapping[str, Scalar]) -> dict[str, Any]:
-    """Scalars, rounded; what is not a number has no place in a time series."""
-    return {
-        name: _rounded(value)
-        for name, value in values.items()
-        if value is not None and not (isinstance(value, float) and math.isnan(value))
-    }
-
-
-def _rounded(value: Scalar) -> Scalar:
-    """A float to three digits, or to units where it has more before the point."""
-    if not isinstance(value, float) or not math.isfinite(value):
-        return value
-    return round(value) if abs(value) >= 1000 else float(f"{value:.3g}")
-
-
-def _table(rows: list[dict[str, Scalar]]) -> dg.TableMetadataValue:
-    kinds = {bool: "bool", int: "int", float: "float"}
-    columns = []
-    for name in rows[0]:
-        values = [row[name] for row in rows if row[name] is not None]
-        kind = kinds.get(type(values[0]), "string") if values else "string"
-        columns.append(dg.TableColumn(name, type=kind))
-    return dg.MetadataValue.table(
-        records=[dg.TableRecord(_plain(row)) for row in rows],
-        schema=dg.TableSchema(columns=columns),
-    )
-
-
-def _plain(row: Mapping[str, Scalar]) -> dict[str, Any]:
-    return {
-        name: None if isinstance(value, float) and math.isnan(value) else _rounded(value)
-        for name, value in row.items()
-    }
-
-
-def _plots(folder: Path, manifest: Manifest) -> dict[str, Any]:
-    shown: dict[str, Any] = {}
-    for name in sorted(n for n in manifest.files if n.endswith(".png")):
-        path = folder / name
-        shown[f"{path.stem}_file"] = dg.MetadataValue.path(str(path))
-        if manifest.files[name].bytes <= INLINE_LIMIT_BYTES:
-            data = base64.b64encode(path.read_bytes()).decode()
-            picture = f"![{path.stem}](data:image/png;base64,{data})"
-            shown[f"{path.stem}_plot"] = dg.MetadataValue.md(picture)
-    return shown
-
-
-def _rows(folder: Path, manifest: Manifest, findings: Findings) -> dict[str, Any]:
-    """Row count of the main table: as found, or of the Parquet file named after the asset."""
-    rows, name = findings.n_rows, f"{manifest.asset}.parquet"
-    if rows is None and name in manifest.files:
-        import pyarrow.parquet as pq
-
-        rows = pq.read_metadata(folder / name).num_rows
-    count = "dagster/partition_row_count" if manifest.partition else "dagster/row_count"
-    return {} if rows is None else {count: rows}

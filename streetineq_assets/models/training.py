@@ -99,8 +99,7 @@ def train_folds(
     states = {}
     for done, (fold, split) in enumerate(splits.items()):
         require_rows(split, fold, profile, scheme)
-        progress = Progress(log, fold, folds_left=len(splits) - done, epochs=profile.epochs)
-        fold_training = FoldTraining(
+        states[fold] = FoldTraining(
             trainer=trainer,
             profile=profile,
             examples=examples,
@@ -109,10 +108,9 @@ def train_folds(
             seed=seed,
             checkpoints=checkpoints,
             checkpoint_every_s=checkpoint_every_s,
-            progress=progress,
+            progress=Progress(log, fold, folds_left=len(splits) - done, epochs=profile.epochs),
             logs=logs / f"fold_{fold}" if logs else None,
-        )
-        states[fold] = fold_training.finish()
+        ).finish()
         _return_memory()
     gc.collect()
     return Trained(examples.outcomes, examples.codes.reader.location_ids, states)

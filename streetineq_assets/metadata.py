@@ -1,0 +1,130 @@
+"""What the UI shows of an artefact: values, tables, notes, plots, columns, and where it lies."""
+
+import base64
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from streetineq_assets.findings import Findings, Scalar
+from streetineq_assets.manifests import Manifest
+from streetineq_assets.plotting import INLINE_LIMIT_BYTES
+from streetineq_assets.tables import described
+
+
+@dataclass(frozen=True)
+class Publication:
+    """An artefact that is in place, whether made just now or found unchanged."""
+
+    manifest: Manifest
+    findings: Findings
+    seconds: float
+    skipped: bool
+
+
+def artefact_metadata(
+    publication: Publication, folder: Path, columns: pa.Schema | None = None
+) -> dict[str, Any]:
+    """Everything that the UI shows of an artefact.
+
+    Args:
+        folder: of the artefact's files.
+        columns: schema of the main table.
+    """
+    manifest, findings = publication.manifest, publication.findings
+    shown: dict[str, Any] = {"skipped": publication.skipped}
+    if findings.unavailable:
+        shown |= {"status": "unavailable"} | asdict(findings.unavailable)
+    shown |= rounded_values(findings.values)
+    shown |= {name: _table(rows) for name, rows in findings.tables.items() if rows}
+    shown |= {name: dg.MetadataValue.md(text) for name, text in findings.notes.items()}
+    shown |= _plots(folder, manifest)
+    shown |= _rows(folder, manifest, findings)
+    if columns:
+        shown["dagster/column_schema"] = column_schema(columns)
+    return shown | {
+        "folder": dg.MetadataValue.path(str(folder)),
+        "bytes": manifest.size_bytes,
+        "seconds_making": _rounded(publication.seconds),
+        "inputs": dg.MetadataValue.json(manifest.recipe.inputs),
+        "config": dg.MetadataValue.json(manifest.recipe.config),
+        "library_versions": dg.MetadataValue.json(manifest.library_versions),
+    }
+
+
+def column_schema(columns: pa.Schema) -> dg.TableSchema:
+    """The UI's form of a table's columns: type, meaning with unit, and whether values may miss."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                field.name,
+                type=str(field.type),
+                description=text,
+                constraints=dg.TableColumnConstraints(nullable=field.nullable),
+            )
+            for field, text in described(columns)
+        ]
+    )
+
+
+def rounded_values(values: Mapping[str, Scalar]) -> dict[str, Any]:
+    """Scalars, rounded; what is not a number has no place in a time series."""
+    return {
+        name: _rounded(value)
+        for name, value in values.items()
+        if value is not None and not (isinstance(value, float) and math.isnan(value))
+    }
+
+
+def _rounded(value: Scalar) -> Scalar:
+    """A float to three digits, or to units where it has more before the point."""
+    if not isinstance(value, float) or not math.isfinite(value):
+        return value
+    return round(value) if abs(value) >= 1000 else float(f"{value:.3g}")
+
+
+def _table(rows: list[dict[str, Scalar]]) -> dg.TableMetadataValue:
+    kinds = {bool: "bool", int: "int", float: "float"}
+    columns = []
+    for name in rows[0]:
+        values = [row[name] for row in rows if row[name] is not None]
+        kind = kinds.get(type(values[0]), "string") if values else "string"
+        columns.append(dg.TableColumn(name, type=kind))
+    return dg.MetadataValue.table(
+        records=[dg.TableRecord(_plain(row)) for row in rows],
+        schema=dg.TableSchema(columns=columns),
+    )
+
+
+def _plain(row: Mapping[str, Scalar]) -> dict[str, Any]:
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else _rounded(value)
+        for name, value in row.items()
+    }
+
+
+def _plots(folder: Path, manifest: Manifest) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for name in sorted(n for n in manifest.files if n.endswith(".png")):
+        path = folder / name
+        shown[f"{path.stem}_file"] = dg.MetadataValue.path(str(path))
+        if manifest.files[name].bytes <= INLINE_LIMIT_BYTES:
+            data = base64.b64encode(path.read_bytes()).decode()
+            picture = f"![{path.stem}](data:image/png;base64,{data})"
+            shown[f"{path.stem}_plot"] = dg.MetadataValue.md(picture)
+    return shown
+
+
+def _rows(folder: Path, manifest: Manifest, findings: Findings) -> dict[str, Any]:
+    """Row count of the main table: as found, or of the Parquet file named after the asset."""
+    rows, name = findings.n_rows, f"{manifest.asset}.parquet"
+    if rows is None and name in manifest.files:
+        import pyarrow.parquet as pq
+
+        rows = pq.read_metadata(folder / name).num_rows
+    count = "dagster/partition_row_count" if manifest.partition else "dagster/row_count"
+    return {} if rows is None else {count: rows}
