@@ -81,13 +81,12 @@ def train_folds(
 
     Args:
         splits: fold to its split of the examples' rows.
-        scheme: by which the folds were made, for the remedy when a fold has too few rows.
-        workspace: a folder that outlives a crash; an unfinished training in it with the same
-            fingerprint is resumed.
+        scheme: of the folds, for the remedy when one has too few rows.
+        workspace: outlives a crash; a training in it with the same fingerprint is resumed.
         fingerprint: all that the training depends on, by name.
         logs: where TensorBoard's event files go, one folder per fold; None for none.
         log: receives progress and anything unusual, a sentence at a time.
-        checkpoint_every_s: seconds between saved states, at ends of epochs; 0 saves each.
+        checkpoint_every_s: between saved states, at ends of epochs; 0 saves each.
 
     Raises:
         TrainingError: rows, labels or codes that cannot be trained on, or a diverging loss.
