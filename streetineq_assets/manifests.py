@@ -22,7 +22,10 @@ from streetineq_assets.findings import Unavailable
 SCHEMA_VERSION = 2
 _LIBRARIES = ("dagster", "tensorflow", "keras", "h5py", "pandas", "numpy", "duckdb", "pyarrow")
 # Asset and name of a check in version 1 to its name today.
-_RENAMED_CHECKS: dict[tuple[str, str], str] = {}
+_RENAMED_CHECKS: dict[tuple[str, str], str] = {
+    ("postcode_lsoa", "cities_found"): "cities_present",
+    ("postcode_lsoa", "postcodes_placed"): "postcodes_matched",
+}
 
 Record = TypeVar("Record", bound=BaseModel)
 

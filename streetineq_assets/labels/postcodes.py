@@ -26,6 +26,7 @@ import duckdb
 import pandas as pd
 
 from streetineq_assets.errors import SourceError, SourceMissingError
+from streetineq_assets.findings import Scalar
 from streetineq_assets.spreadsheets.columns import find_column, normalise
 from streetineq_assets.spreadsheets.sheets import DOCUMENTS, is_gzip, read_sheets
 
@@ -205,7 +206,7 @@ def refuse_no_area(
 
 def summarise(
     connection: duckdb.DuckDBPyConnection, postcodes: Path, date: dt.date
-) -> dict[str, int | str | None]:
+) -> dict[str, Scalar]:
     """How many postcodes there are, in cities, live, and how recent the edition is.
 
     Args:
@@ -215,10 +216,10 @@ def summarise(
         """
         WITH postcodes AS (SELECT *, coalesce(introduced <= $date, true)
             AND coalesce(terminated > $date, true) AS live FROM read_parquet($path))
-        SELECT count(*) AS postcodes, count(city) AS in_cities,
-            count(*) FILTER (city IS NOT NULL AND live) AS live_in_cities,
-            count(*) FILTER (city IS NOT NULL AND live AND usertype = 0) AS live_small_user,
-            count(DISTINCT lsoa11) FILTER (city IS NOT NULL) AS lsoas_in_cities,
+        SELECT count(*) AS n_postcodes, count(city) AS n_postcodes_in_cities,
+            count(*) FILTER (city IS NOT NULL AND live) AS n_live_in_cities,
+            count(*) FILTER (city IS NOT NULL AND live AND usertype = 0) AS n_live_small_user,
+            count(DISTINCT lsoa11) FILTER (city IS NOT NULL) AS n_lsoas,
             strftime(max(introduced), '%Y-%m') AS newest_postcode
         FROM postcodes
         """,

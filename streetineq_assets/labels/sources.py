@@ -9,17 +9,24 @@ stands in `problems`, so that `streetineq doctor` can list it all. `read_sources
 whole and fails on the first fault.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 from streetineq_assets import geography
 from streetineq_assets.errors import SourceError
+from streetineq_assets.findings import Scalar
 from streetineq_assets.labels.formats import deprivation, income, infuse, nomis
 from streetineq_assets.labels.formats.base import Reading, Recognised
 from streetineq_assets.labels.outcomes import OUTCOMES
-from streetineq_assets.labels.vintages import LOOKUP, find_links, read_links
+from streetineq_assets.labels.vintages import (
+    CHANGES,
+    LOOKUP,
+    count_changes,
+    find_links,
+    read_links,
+)
 from streetineq_assets.spreadsheets.sheets import DOCUMENTS, Sheet, other_separator, read_sheets
 
 FOLDERS = ("census_2011", "iod_2015", "household_income")
@@ -48,6 +55,22 @@ class Sources:
     def of(self, outcome: str) -> Recognised | None:
         """The file that holds an outcome; None when it is missing."""
         return next((file for file in self.recognised if outcome in file.outcomes), None)
+
+    @property
+    def carried(self) -> list[str]:
+        """The outcomes whose file is on the LSOAs of 2021."""
+        return [key for file in self.recognised if file.vintage == "2021" for key in file.outcomes]
+
+    def described(self) -> list[dict[str, Scalar]]:
+        """One row per file: `file, holds` (its outcomes) and `layout`."""
+        rows: list[dict[str, Scalar]] = [
+            {"file": file.path.name, "holds": ", ".join(file.outcomes), "layout": file.layout}
+            for file in self.recognised
+        ]
+        rows += [
+            {"file": path.name, "holds": "", "layout": reason} for path, reason in self.ignored
+        ]
+        return rows
 
     def refuse_problems(self) -> None:
         """Stop at the first problem.
@@ -111,6 +134,20 @@ def read_sources(sources: Sources) -> dict[str, Reading]:
         reading for file in sources.recognised for reading in _read(file.path, sources.links)
     ]
     return {reading.outcome: reading for reading in readings}
+
+
+def count_carried(sources: Sources, readings: Mapping[str, Reading]) -> dict[str, Scalar]:
+    """How many LSOAs of 2011 are unchanged, split, merged or irregular where a file was carried.
+
+    Returns:
+        `n_lsoas_unchanged` and so on; empty where no file was carried. The lookup is of England and
+        Wales; the areas counted are those of the carried file, which may be of England alone.
+    """
+    if not sources.carried or sources.links is None:
+        return {}
+    links = read_links(sources.links)
+    kinds = count_changes(links[links["lsoa11"].isin(readings[sources.carried[0]].frame.index)])
+    return {f"n_lsoas_{name}": kinds[kind] for kind, name in CHANGES.items()}
 
 
 def _files(inputs: Path) -> Iterator[Path]:

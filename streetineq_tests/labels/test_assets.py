@@ -3,14 +3,11 @@
 import json
 
 import dagster as dg
+import pyarrow.parquet as pq
+import pytest
 
-from streetineq_assets.labels.assets import (
-    LABEL_CHECKS,
-    POSTCODE_CHECKS,
-    POSTCODE_COLUMNS,
-    build_assets,
-)
-from streetineq_assets.labels.labelling import COLUMNS
+from streetineq_assets.labels import checks, tables
+from streetineq_assets.labels.assets import build_assets
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.store import DataStore
 from streetineq_tests.labels import official
@@ -41,12 +38,29 @@ def test_the_official_files_stand_in_the_lineage_before_the_assets():
 
 def test_both_are_published_with_every_declared_column_and_check(published):
     store = DataStore(published)
-    assert set(store.open("postcode_lsoa").table().columns) == set(POSTCODE_COLUMNS)
-    assert set(store.open("lsoa_labels").table().columns) == set(COLUMNS)
-    for asset, declared in (("postcode_lsoa", POSTCODE_CHECKS), ("lsoa_labels", LABEL_CHECKS)):
+    declared_checks = {"postcode_lsoa": checks.POSTCODE_LSOA, "lsoa_labels": checks.LSOA_LABELS}
+    for asset, declared in declared_checks.items():
         reported = store.manifest(asset).summary["checks"]
         assert [c["name"] for c in reported] == [spec.name for spec in declared]
         assert [c["blocking"] for c in reported] == [spec.blocking for spec in declared]
+
+
+@pytest.mark.parametrize(
+    ("asset", "file", "fields"),
+    [
+        ("postcode_lsoa", "postcode_lsoa", tables.POSTCODE_LSOA),
+        ("lsoa_labels", "lsoa_labels", tables.LSOA_LABELS),
+        ("lsoa_labels", "decile_edges", tables.DECILE_EDGES),
+        ("lsoa_labels", "availability", tables.AVAILABILITY),
+    ],
+)
+def test_every_published_table_has_its_schema(published, asset, file, fields):
+    table = pq.read_table(DataStore(published).open(asset).file(f"{file}.parquet"))
+    assert [(c.name, c.type) for c in table.schema] == [(c.name, c.type) for c in fields]
+    never_missing = [column.name for column in fields if not column.nullable]
+    assert {name: table[name].null_count for name in never_missing} == dict.fromkeys(
+        never_missing, 0
+    )
 
 
 def test_plots_are_there_for_each_city(published):
@@ -65,7 +79,7 @@ def test_a_second_run_skips_and_a_third_on_new_files_does_not(spoilable):
     assert metadata_of(again, "postcode_lsoa")["skipped"].value is True
     labels = metadata_of(again, "lsoa_labels")
     assert labels["skipped"].value is True
-    assert labels["pairs_available"].value == 24
+    assert labels["n_pairs_available"].value == 24
     assert contents(spoilable) == before
     # Another edition of one table: the labels are made again, the postcodes are not.
     official.write(spoilable / "inputs/census_2011/QS302EW.csv", official.nomis_bulk("QS302EW"))
@@ -82,8 +96,8 @@ def test_changed_areas_are_counted_in_the_nations_of_the_carried_file(spoilable)
     official.write(spoilable / "inputs/boundaries/lookup.csv", lookup)
     official.write(spoilable / "inputs/iod_2015/File_7.csv", file_7_of_2021())
     shown = metadata_of(run(spoilable, "lsoa_labels"), "lsoa_labels")
-    assert shown["lsoas_unchanged"].value == len(official.LSOAS)
-    assert shown["lsoas_split"].value == 0
+    assert shown["n_lsoas_unchanged"].value == len(official.LSOAS)
+    assert shown["n_lsoas_split"].value == 0
 
 
 def file_7_of_2021():
@@ -112,7 +126,7 @@ def test_the_metadata_of_a_first_run(tmp_path):
     result = run(make_study(tmp_path), "postcode_lsoa")
     shown = metadata_of(result, "postcode_lsoa")
     assert shown["dagster/row_count"].value == 4 * len(official.LSOAS) + 3
-    assert shown["live_small_user"].value == 2 * len(official.LSOAS)
+    assert shown["n_live_small_user"].value == 2 * len(official.LSOAS)
     schema = {column.name: column for column in shown["dagster/column_schema"].schema.columns}
     assert "degrees" in schema["lat"].description
     assert schema["usertype"].type == "int8"

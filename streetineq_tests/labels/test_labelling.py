@@ -220,7 +220,7 @@ def test_another_edition_than_the_studys_is_a_warning(inputs):
     check = checks_of(inputs)["editions_as_studied"]
     assert not check.passed
     assert not check.blocking
-    assert check.description == "File_7.csv is of 2019, the study says 2015"
+    assert "File_7.csv is of 2019, the study says 2015" in check.description
     of_2019 = STUDIED.model_copy(update={"iod_edition": "2019"})
     assert checks_of(inputs, of_2019)["editions_as_studied"].passed
 
@@ -228,11 +228,11 @@ def test_another_edition_than_the_studys_is_a_warning(inputs):
 def test_a_city_with_another_number_of_areas_than_published_is_a_warning(inputs):
     check = checks_of(inputs, areas=AREAS.drop(index=3))["areas_as_published"]
     assert not check.passed
-    assert check.description == "alpha has 29 LSOAs, published are 30"
+    assert "alpha has 29 LSOAs, published are 30" in check.description
 
 
 def test_an_unavailable_pair_of_the_study_is_a_warning(inputs):
     (inputs / "household_income" / "income.csv").unlink()
     check = checks_of(inputs)["outcomes_available"]
     assert not check.passed
-    assert check.description == "unavailable: alpha/mean_income"
+    assert "unavailable: alpha/mean_income;" in check.description

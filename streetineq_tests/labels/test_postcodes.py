@@ -139,12 +139,12 @@ def test_figures_count_what_is_live_at_the_studys_date(connection, tmp_path):
     table = tmp_path / "postcode_lsoa.parquet"
     areas = len(official.LSOAS)
     assert summarise(connection, table, dt.date(2017, 8, 1)) == {
-        "postcodes": 4 * areas + 3,
-        "in_cities": 4 * areas,
-        "live_in_cities": 3 * areas,
-        "live_small_user": 2 * areas,
-        "lsoas_in_cities": areas,
+        "n_postcodes": 4 * areas + 3,
+        "n_postcodes_in_cities": 4 * areas,
+        "n_live_in_cities": 3 * areas,
+        "n_live_small_user": 2 * areas,
+        "n_lsoas": areas,
         "newest_postcode": "1980-01",
     }
     before = summarise(connection, table, dt.date(2012, 2, 29))
-    assert before["live_in_cities"] == 4 * areas
+    assert before["n_live_in_cities"] == 4 * areas
