@@ -82,15 +82,15 @@ def lsoa_labels(
     boundaries = geography.find_boundaries(study.store.inputs(geography.BOUNDARIES_FOLDER))
 
     def make(folder: Path) -> Findings:
-        readings = read_sources(sources)
-        labelled = build_tables(readings, areas, study.study)
+        values = read_sources(sources)
+        labelled = build_tables(values, areas, study.study)
         labelled.write(folder)
         shapes = geography.read_boundaries(boundaries) if boundaries else None
         titles = {key: city.title for key, city in study.study.cities.items()}
         save_plots(labelled.labels, labelled.edges, shapes, titles, folder)
         return Findings(
-            values={"n_pairs_available": labelled.n_available, **count_carried(sources, readings)},
-            checks=checks.label_checks(labelled, readings, sources.recognised, areas, study.study),
+            values={"n_pairs_available": labelled.n_available, **count_carried(sources, values)},
+            checks=checks.label_checks(labelled, values, sources.recognised, areas, study.study),
             tables={
                 "availability": _records(labelled.availability),
                 "decile_edges": _records(labelled.edges),
@@ -147,8 +147,8 @@ def _digests(sources: Sources, boundaries: Path | None) -> dict[str, str]:
     files = {", ".join(file.outcomes): file.path for file in sources.recognised}
     if boundaries:
         files["boundaries"] = boundaries
-    if sources.carried and sources.links:
-        files["lsoa_lookup"] = sources.links
+    if sources.carried and sources.lookup:
+        files["lsoa_lookup"] = sources.lookup
     return {name: digest_file(path) for name, path in files.items()}
 
 

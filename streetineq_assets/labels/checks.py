@@ -12,7 +12,7 @@ import pandas as pd
 
 from streetineq_assets.findings import Check, CheckSpec, Scalar
 from streetineq_assets.labels.deciles import N_DECILES
-from streetineq_assets.labels.formats.base import Reading, Recognised
+from streetineq_assets.labels.formats.base import OutcomeValues, SourceFile
 from streetineq_assets.labels.labelling import LabelTables
 from streetineq_assets.labels.outcomes import DOMAINS, INDEX_OF_DEPRIVATION, OUTCOMES
 from streetineq_assets.study import Pair, Study
@@ -168,15 +168,15 @@ LSOA_LABELS = (
 
 def label_checks(
     tables: LabelTables,
-    readings: Mapping[str, Reading],
-    files: Iterable[Recognised],
+    values: Mapping[str, OutcomeValues],
+    files: Iterable[SourceFile],
     areas: pd.DataFrame,
     study: Study,
 ) -> list[Check]:
     """Every check of `LSOA_LABELS`, in its order.
 
     Args:
-        readings: outcome to its values, as `sources.read_sources` returns them.
+        values: outcome to its values, as `sources.read_sources` returns them.
         files: those that were read.
         areas: as `postcodes.city_areas` returns them.
     """
@@ -187,7 +187,7 @@ def label_checks(
         _denominators_positive(tables.denominators),
         _deciles_complete(labels),
         _deciles_even(tables.edges),
-        _directions_as_expected(labels, readings),
+        _directions_as_expected(labels, values),
         _areas_matched(labels),
         areas_as_published(areas, study),
         _editions_as_studied(files, study),
@@ -262,12 +262,12 @@ def _deciles_even(edges: pd.DataFrame) -> Check:
     )
 
 
-def _directions_as_expected(labels: pd.DataFrame, readings: Mapping[str, Reading]) -> Check:
+def _directions_as_expected(labels: pd.DataFrame, values: Mapping[str, OutcomeValues]) -> Check:
     """The sign of each outcome's rank correlation with the overall rank of deprivation."""
-    if INDEX_OF_DEPRIVATION not in readings:
+    if INDEX_OF_DEPRIVATION not in values:
         text = f"not examined: no file holds the {DOMAINS[INDEX_OF_DEPRIVATION]} rank"
         return DIRECTIONS_AS_EXPECTED.result(True, text)
-    rank = readings[INDEX_OF_DEPRIVATION].frame["value"]
+    rank = values[INDEX_OF_DEPRIVATION].frame["value"]
     correlations: dict[str, Scalar] = {}
     wrong = []
     for key, group in _by_pair(labels):
@@ -303,7 +303,7 @@ def _areas_matched(labels: pd.DataFrame) -> Check:
     )
 
 
-def _editions_as_studied(files: Iterable[Recognised], study: Study) -> Check:
+def _editions_as_studied(files: Iterable[SourceFile], study: Study) -> Check:
     wanted = {"census_2011": study.census_edition, "iod_2015": study.iod_edition}
     other = [
         f"{file.path.name} is of {file.edition}, the study says {wanted[file.table.folder]}"

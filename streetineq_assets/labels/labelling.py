@@ -14,7 +14,7 @@ import pyarrow as pa
 from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import Unavailable
 from streetineq_assets.labels.deciles import decile_table, deciles
-from streetineq_assets.labels.formats.base import Reading
+from streetineq_assets.labels.formats.base import OutcomeValues
 from streetineq_assets.labels.outcomes import OUTCOMES, Outcome
 from streetineq_assets.labels.postcodes import DIRECTORY
 from streetineq_assets.labels.tables import AVAILABILITY, DECILE_EDGES, DENOMINATORS, LSOA_LABELS
@@ -50,11 +50,14 @@ class LabelTables:
         write(self.availability, AVAILABILITY, folder / "availability.parquet")
 
 
-def build_tables(readings: Mapping[str, Reading], areas: pd.DataFrame, study: Study) -> LabelTables:
+def build_tables(
+    values: Mapping[str, OutcomeValues], areas: pd.DataFrame, study: Study
+) -> LabelTables:
     """Label every area of every city with every outcome that has a source.
 
     Args:
-        readings: outcome to what its file says; an outcome without a file is not a key.
+        values: outcome to its values, as `sources.read_sources` returns them; an outcome without a
+            file is not a key.
         areas: `city, lsoa11`, each LSOA in one city, in order, as `postcodes.city_areas` returns
             them.
 
@@ -65,17 +68,17 @@ def build_tables(readings: Mapping[str, Reading], areas: pd.DataFrame, study: St
     results = {
         Pair(city, key): result
         for key, outcome in OUTCOMES.items()
-        for city, result in _by_city(key, outcome, readings.get(key), lsoas, study).items()
+        for city, result in _by_city(key, outcome, values.get(key), lsoas, study).items()
     }
     # By city, and then in the paper's order of outcomes: sorting is stable.
     ordered = dict(sorted(results.items(), key=lambda item: item[0].city))
-    held = {pair: values for pair, values in ordered.items() if isinstance(values, pd.DataFrame)}
+    held = {pair: frame for pair, frame in ordered.items() if isinstance(frame, pd.DataFrame)}
     labels, edges = {}, {}
-    for pair, values in held.items():
+    for pair, frame in held.items():
         worst = OUTCOMES[pair.outcome].worst
-        labels[pair] = values.assign(decile=deciles(values["value"], worst=worst))
-        edges[pair] = decile_table(values["value"], worst=worst)
-    shares = {pair: values.dropna(subset="denominator") for pair, values in held.items()}
+        labels[pair] = frame.assign(decile=deciles(frame["value"], worst=worst))
+        edges[pair] = decile_table(frame["value"], worst=worst)
+    shares = {pair: frame.dropna(subset="denominator") for pair, frame in held.items()}
     availability = [_availability(pair, result) for pair, result in ordered.items()]
     return LabelTables(
         labels=_stacked(labels, LSOA_LABELS),
@@ -88,7 +91,7 @@ def build_tables(readings: Mapping[str, Reading], areas: pd.DataFrame, study: St
 def _by_city(
     key: str,
     outcome: Outcome,
-    reading: Reading | None,
+    values: OutcomeValues | None,
     lsoas: Mapping[str, pd.Series],
     study: Study,
 ) -> dict[str, pd.DataFrame | Unavailable]:
@@ -98,23 +101,23 @@ def _by_city(
     for city in study.cities:
         if not _covered(outcome, study, city):
             results[city] = Unavailable(outcome.wanted, f"published for {outcome.coverage} alone")
-        elif reading is None:
+        elif values is None:
             folder = outcome.tables[0].folder
             results[city] = Unavailable(outcome.wanted, f"no file in inputs/{folder} holds it")
         elif city not in lsoas:
             results[city] = Unavailable(DIRECTORY, "the postcode directory has no area of the city")
         else:
             asked.append(city)
-            values = reading.frame.reindex(lsoas[city]).reset_index()
-            if values["value"].notna().any():
+            labelled = values.frame.reindex(lsoas[city]).reset_index()
+            if labelled["value"].notna().any():
                 held_anywhere = True
-                results[city] = values
+                results[city] = labelled
             else:
-                reason = f"{reading.path.name} has no value for any area of the city"
+                reason = f"{values.path.name} has no value for any area of the city"
                 results[city] = Unavailable(outcome.wanted, reason)
-    if reading and asked and not held_anywhere:
+    if values and asked and not held_anywhere:
         raise SourceError(
-            f"{reading.path} has no value of {key} for any area of {', '.join(asked)}: it covers "
+            f"{values.path} has no value of {key} for any area of {', '.join(asked)}: it covers "
             "another region, or other areas than the LSOAs of 2011"
         )
     return results

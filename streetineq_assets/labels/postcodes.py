@@ -234,7 +234,7 @@ def _directory(path: Path) -> Directory | None:
     Raises:
         SourceError: the file is damaged, or has some of the columns and lacks others.
     """
-    sheet = read_sheets(path, head=True)[0]
+    sheet = read_sheets(path)[0]
     if not sheet.head:
         return None
     header = sheet.head[0]

@@ -33,14 +33,14 @@ LOOKUP = (
 CHANGES = {"U": "unchanged", "S": "split", "M": "merged", "X": "irregular"}
 
 
-def find_links(folder: Path) -> Path | None:
+def find_lookup(folder: Path) -> Path | None:
     """The lookup below a folder, recognised by its columns; None when there is none.
 
     Raises:
         SourceError: there are several, or a CSV is damaged.
     """
     tables = [path for path in sorted(folder.rglob("*")) if ".csv" in map(str.lower, path.suffixes)]
-    found = [path for path in tables if _has_both_codes(read_sheets(path, head=True)[0])]
+    found = [path for path in tables if _has_both_codes(read_sheets(path)[0])]
     if len(found) > 1:
         raise SourceError(f"{found[0]} and {found[1]} are both lookups of LSOAs: keep one of them")
     return found[0] if found else None

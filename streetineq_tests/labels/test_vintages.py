@@ -10,7 +10,7 @@ from streetineq_assets.labels.vintages import (
     carry_counts,
     carry_scores,
     count_changes,
-    find_links,
+    find_lookup,
     rank_anew,
     read_links,
 )
@@ -169,7 +169,7 @@ def test_the_indices_of_2025_are_carried_and_ranked_anew(tmp_path):
 
 def test_a_lookup_is_found_whatever_the_case_of_its_suffix(tmp_path):
     lookup(tmp_path).rename(tmp_path / "LOOKUP.CSV")
-    assert find_links(tmp_path) == tmp_path / "LOOKUP.CSV"
+    assert find_lookup(tmp_path) == tmp_path / "LOOKUP.CSV"
 
 
 def test_without_the_lookup_the_indices_of_2025_say_what_they_want(tmp_path):
