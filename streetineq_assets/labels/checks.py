@@ -123,7 +123,10 @@ def _areas_in_one_city(areas: pd.DataFrame) -> Check:
         "the city of most of its postcodes"
     )
     return AREAS_IN_ONE_CITY.result(
-        split.empty, text, n_lsoas=len(split), n_postcodes_elsewhere=n_postcodes
+        split.empty,
+        text if len(split) else "no LSOA has postcodes outside its city",
+        n_lsoas=len(split),
+        n_postcodes_elsewhere=n_postcodes,
     )
 
 
@@ -252,8 +255,8 @@ def _deciles_even(edges: pd.DataFrame) -> Check:
     uneven = spread[spread > 1 + 0.1 * sizes.mean()]
     named = ", ".join(f"{Pair(*pair)} by {n}" for pair, n in uneven.items())
     text = (
-        f"ties make the deciles uneven: {named}: areas with the same value share a decile, so "
-        "chance agreement is higher there"
+        f"ties make the deciles uneven: {named}: areas with equal values share a decile, which "
+        "leaves others small or empty; are the values rounded, or deciles in place of ranks?"
     )
     return DECILES_EVEN.result(
         uneven.empty,

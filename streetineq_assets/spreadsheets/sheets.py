@@ -11,6 +11,7 @@ import codecs
 import contextlib
 import csv
 import datetime as dt
+import functools
 import gzip
 import io
 import struct
@@ -18,7 +19,6 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -118,13 +118,13 @@ def is_gzip(path: Path) -> bool:
 
 
 def decode(path: Path, raw: bytes, *, partial: bool = False) -> str:
-    """Text as UTF-8, with or without its mark, or else as Latin-1, which older downloads are.
+    """UTF-8, with or without a byte order mark, or else Latin-1, which older downloads are.
 
     Args:
         partial: the bytes may end within a character.
 
     Raises:
-        SourceError: the bytes are a web page, UTF-16, or no text.
+        SourceError: the bytes are a web page, UTF-16, or not text.
     """
     start = raw[:1024].removeprefix(codecs.BOM_UTF8).lstrip().lower()
     if start.startswith(b"<") or any(mark in start for mark in _HTML):
@@ -141,7 +141,7 @@ def decode(path: Path, raw: bytes, *, partial: bool = False) -> str:
 
 
 def other_separator(path: Path) -> str | None:
-    """Semicolons or tabs, where these and not commas part the columns of a text file.
+    """The name of the separator of a text file, "semicolons" or "tabs"; None where it is commas.
 
     Raises:
         SourceError: as `read_bytes` and `decode`.
@@ -189,7 +189,9 @@ def _xlsx_sheets(path: Path, raw: bytes) -> Iterator[Sheet]:
 
     book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
     for sheet in book.worksheets:
-        yield _workbook_sheet(path, sheet.title, partial(sheet.iter_rows, values_only=True))
+        yield _workbook_sheet(
+            path, sheet.title, functools.partial(sheet.iter_rows, values_only=True)
+        )
 
 
 def _xls_sheets(path: Path, raw: bytes) -> Iterator[Sheet]:
@@ -202,7 +204,7 @@ def _xls_sheets(path: Path, raw: bytes) -> Iterator[Sheet]:
     except (xlrd.XLRDError, xlrd.compdoc.CompDocError, xlrd.formula.FormulaError) as error:
         raise _damaged(path, error) from error
     for sheet in sheets:
-        read = partial(map, sheet.row_values, range(sheet.nrows))
+        read = functools.partial(map, sheet.row_values, range(sheet.nrows))
         yield _workbook_sheet(path, sheet.name, read)
 
 

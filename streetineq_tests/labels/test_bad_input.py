@@ -101,7 +101,7 @@ CASES = {
     "the same LSOA twice": (
         CENSUS,
         repeat_row("E01000003"),
-        r"line 14: E01000003 is there twice, first in line 13",
+        r"line 14: E01000003 .*twice.*line 13",
     ),
     "a code of the wrong shape": (
         CENSUS,
@@ -213,7 +213,7 @@ DIRECTORY_CASES = {
     ),
     "a postcode twice": (
         repeat_row("AB2 1AA"),
-        r"postcode AB2 1AA comes twice in .*ONSPD_AUG_2017_UK\.csv",
+        r"postcode AB2 1AA .*twice.*ONSPD_AUG_2017_UK\.csv",
     ),
     "a postcode that is none": (
         replace('"AB3 1AA"', '"AB3 1a-"', count=-1),
@@ -231,7 +231,7 @@ DIRECTORY_CASES = {
     "an empty file": (lambda text: " \n", r"is empty"),
     "no city of the study": (
         lambda text: text.replace("E09000001", "E06000001").replace("E08000025", "E06000002"),
-        r"has no postcode with an LSOA of 2011 in any of the study's 2 local authorities",
+        r"ONSPD.*no postcode .*the study's 2 local authorities",
     ),
 }
 
@@ -277,7 +277,7 @@ def test_two_editions_of_the_directory_in_one_folder(spoilable):
 def test_no_directory_at_all_names_the_file_that_is_wanted(spoilable):
     (spoilable / "inputs" / DIRECTORY).unlink()
     result = run(spoilable, "postcode_lsoa")
-    assert_says(failure_of(result), r"inputs/onspd.*wants the ONS Postcode Directory")
+    assert_says(failure_of(result), r"inputs/onspd.*ONS Postcode Directory")
 
 
 def test_a_spoilt_file_that_was_not_there_before_is_not_skipped_over(spoilable):
