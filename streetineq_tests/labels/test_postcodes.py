@@ -134,7 +134,7 @@ def test_an_area_belongs_to_the_city_of_most_of_its_postcodes(connection, tmp_pa
     assert len(areas) == len(official.LSOAS) - 1
 
 
-def test_figures_count_what_is_live_at_the_studys_date(connection, tmp_path):
+def test_values_count_what_is_live_at_the_studys_date(connection, tmp_path):
     read(connection, tmp_path, official.directory("2017"))
     table = tmp_path / "postcode_lsoa.parquet"
     areas = len(official.LSOAS)
