@@ -1,10 +1,10 @@
 """Where areas lie: the British National Grid (EPSG:27700), centroids, boundaries.
 
-No area is ever assigned by geometry: the generalised boundaries put one postcode in six into a
-neighbour of its LSOA; the directory says which area a postcode is in.
+No postcode is assigned to an area by geometry, since the generalised boundaries put one in six into
+a neighbour of its LSOA; the postcode directory says in which it lies.
 
 The boundary file is ONS' "Lower layer Super Output Areas (December 2011) Boundaries", in any
-generalisation, as GeoJSON (also gzipped), GeoPackage or shapefile; the code stands in `LSOA11CD`,
+generalisation, as GeoJSON (also gzipped), GeoPackage or shapefile, with the code in `LSOA11CD`,
 `lsoa11cd` or `code`.
 """
 
@@ -32,10 +32,17 @@ _CODES = ("lsoa11cd", "lsoa_code", "code", "geo_code")
 
 
 def national_grid(lat: ArrayLike, lon: ArrayLike) -> NDArray[np.float64]:
-    """Degrees WGS84, each (n,), to (n, 2) eastings and northings in metres; NaN stays NaN."""
+    """Coordinates on the British National Grid.
+
+    Args:
+        lat, lon: (n,) WGS84 degrees, NaN where unknown.
+
+    Returns:
+        (n, 2) float64, eastings and northings in metres, both NaN where either is unknown.
+    """
     from pyproj import Transformer
 
-    to_grid = Transformer.from_crs("EPSG:4326", "EPSG:27700", always_xy=True)
+    to_grid = Transformer.from_crs("EPSG:4326", BRITISH_NATIONAL_GRID, always_xy=True)
     lat, lon = np.asarray(lat, dtype=np.float64), np.asarray(lon, dtype=np.float64)
     grid = np.column_stack(to_grid.transform(lon, lat))
     grid[~np.isfinite(grid).all(axis=1)] = np.nan
@@ -43,17 +50,17 @@ def national_grid(lat: ArrayLike, lon: ArrayLike) -> NDArray[np.float64]:
 
 
 def area_centroids(postcodes: pd.DataFrame) -> pd.DataFrame:
-    """Where an area's addresses lie: the mean of its postcodes' coordinates.
+    """The centroid of each area's addresses: the mean of its postcodes' coordinates.
 
     Args:
-        postcodes: `lsoa11, lat, lon`, one row per postcode; rows without any of them are left out.
+        postcodes: `lsoa11, lat, lon`, one row per postcode; a row without all is ignored.
 
     Returns:
         `lsoa11, easting_m, northing_m`, one row per area, sorted by code.
     """
-    placed = postcodes[["lsoa11", "lat", "lon"]].dropna()
-    grid = national_grid(placed["lat"], placed["lon"])
-    points = placed[["lsoa11"]].assign(easting_m=grid[:, 0], northing_m=grid[:, 1]).dropna()
+    located = postcodes[["lsoa11", "lat", "lon"]].dropna()
+    grid = national_grid(located["lat"], located["lon"])
+    points = located[["lsoa11"]].assign(easting_m=grid[:, 0], northing_m=grid[:, 1]).dropna()
     return points.groupby("lsoa11", as_index=False, sort=True).mean()
 
 
@@ -63,16 +70,16 @@ def find_boundaries(folder: Path) -> Path | None:
     Raises:
         SourceError: there are several.
     """
-    found = [path for path in sorted(folder.rglob("*")) if _suffix(path) in _SUFFIXES]
-    if len(found) > 1:
+    files = [path for path in sorted(folder.rglob("*")) if _suffix(path) in _SUFFIXES]
+    if len(files) > 1:
         raise SourceError(
-            f"{found[0]} and {found[1]} are both boundaries: keep one file in {folder}"
+            f"{files[0]} and {files[1]} are both boundaries: keep one file in {folder}"
         )
-    return found[0] if found else None
+    return files[0] if files else None
 
 
 def read_boundaries(path: Path) -> "gpd.GeoDataFrame":
-    """The areas' outlines.
+    """The boundaries of the areas in a file.
 
     Returns:
         `lsoa11, geometry` (polygons, British National Grid, metres), by code, each code once.
@@ -101,7 +108,7 @@ def read_boundaries(path: Path) -> "gpd.GeoDataFrame":
     named = areas[[column, "geometry"]].rename(columns={column: "lsoa11"})
     if named["lsoa11"].duplicated().any():
         twice = named.loc[named["lsoa11"].duplicated(), "lsoa11"].iloc[0]
-        raise SourceError(f"{path}: {twice} is there twice: download it again")
+        raise SourceError(f"{path}: {twice} occurs twice: download it again")
     return named.to_crs(BRITISH_NATIONAL_GRID).sort_values("lsoa11", ignore_index=True)
 
 

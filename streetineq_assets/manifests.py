@@ -24,6 +24,8 @@ _LIBRARIES = ("dagster", "tensorflow", "keras", "h5py", "pandas", "numpy", "duck
 # Asset and name of a check in version 1 to its name today.
 _RENAMED_CHECKS: dict[tuple[str, str], str] = {
     ("trained_model", "no_leakage"): "no_leak",
+    ("postcode_lsoa", "cities_found"): "cities_present",
+    ("postcode_lsoa", "postcodes_placed"): "postcodes_matched",
 }
 
 Record = TypeVar("Record", bound=BaseModel)

@@ -1,25 +1,23 @@
 """Deciles within a city: 1 = worst-off, 10 = best-off.
 
-What belongs here: the one rule by which values become deciles, its edges, and a table of both. What
-does not: which outcome has which worst end (`outcomes`) and which areas make up a city
-(`postcodes`).
-
 The rule: nine inner edges are the linear-interpolation quantiles at .1 to .9 of the values that are
-there. A value falls into the lowest bin whose upper edge it does not exceed, as in `pandas.qcut`.
-Equal values always share a decile, so heavy ties leave deciles empty and never raise.
+not missing. A value falls into the lowest bin whose upper edge it does not exceed, as in
+`pandas.qcut`. Equal values always share a decile, so heavy ties leave deciles empty and never
+raise.
 """
 
 from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 N_DECILES = 10
 WorstEnd = Literal["high", "low"]
 
 
-def deciles(values, *, worst: WorstEnd) -> pd.arrays.IntegerArray:
-    """The decile of every value among all values that are there.
+def deciles(values: ArrayLike, *, worst: WorstEnd) -> pd.arrays.IntegerArray:
+    """The decile of every value among all values that are not missing.
 
     Args:
         values: (n,) numbers in any unit; NaN or NA where missing.
@@ -44,14 +42,14 @@ def deciles(values, *, worst: WorstEnd) -> pd.arrays.IntegerArray:
     return pd.arrays.IntegerArray(ranked, mask=missing)
 
 
-def edges(values) -> np.ndarray:
+def edges(values: ArrayLike) -> NDArray[np.float64]:
     """The (11,) edges between the ten bins, ascending, from the least value to the greatest.
 
-    Edge k lies at position (n - 1) k / 10 of the sorted values. The position is taken apart in
-    integers: in floating point 0.7 x (n - 1) misses a whole number at some n, and an area moves.
+    Edge k lies at position (n - 1) k / 10 of the sorted values. The position is split in integers:
+    in floating point 0.7 x (n - 1) misses a whole number at some n, and an area would move.
 
     Raises:
-        ValueError: no value is there, a value is infinite, or `values` is not one-dimensional.
+        ValueError: every value is missing, a value is infinite, or `values` is not one-dimensional.
     """
     numbers = _floats(values)
     ordered = np.sort(numbers[~np.isnan(numbers)])
@@ -64,14 +62,14 @@ def edges(values) -> np.ndarray:
     return np.clip(below * (1 - part) + above * part, below, above)
 
 
-def decile_table(values, *, worst: WorstEnd) -> pd.DataFrame:
+def decile_table(values: ArrayLike, *, worst: WorstEnd) -> pd.DataFrame:
     """One row per decile: its value interval, its size, its ties.
 
     Returns:
         Columns `decile` (Int8, 1..10), `lower` and `upper` (float, in the unit of the values; the
-        interval is open below and closed above, except that the lowest holds the least value),
+        interval is open below and closed above, except that the lowest includes the least value),
         `n_lsoas` (areas in the decile) and `n_ties` (areas in it that share their value with
-        another area, and so could not have been told apart).
+        another area, and so cannot be told apart).
 
     Raises:
         ValueError: as `edges`.
@@ -93,11 +91,11 @@ def decile_table(values, *, worst: WorstEnd) -> pd.DataFrame:
 
 
 def _sizes(group: np.ndarray) -> np.ndarray:
-    """Members of deciles 1 to 10; 0 stands for none and is left out."""
+    """How many belong to each of the deciles 1 to 10; 0 stands for none and is left out."""
     return np.bincount(group, minlength=N_DECILES + 1)[1:]
 
 
-def _floats(values) -> np.ndarray:
+def _floats(values: ArrayLike) -> NDArray[np.float64]:
     if np.ndim(values) != 1:
         raise ValueError(f"values must have one dimension, not {np.ndim(values)}")
     numbers = pd.array(values, dtype="Float64").to_numpy(dtype=float, na_value=np.nan)

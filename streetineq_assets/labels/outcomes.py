@@ -1,9 +1,5 @@
 """The 13 outcomes as data: where each is published, how it is computed, which end is worst-off.
 
-What belongs here: the published tables, their official titles and headings, and the outcomes made
-of them. What does not: how any file is read (a module per format) and how deciles are cut
-(`deciles`).
-
 After Suel et al. 2019, section "outcomes": four shares of the 2011 Census, seven domains of the
 English Indices of Deprivation, and two household incomes that the Greater London Authority
 modelled.
@@ -17,7 +13,7 @@ from streetineq_assets.labels.deciles import WorstEnd
 Folder = Literal["census_2011", "iod_2015", "household_income"]
 
 INDEX_OF_DEPRIVATION = "index_of_multiple_deprivation"
-"""Key of the overall rank, which is no outcome: the direction of the outcomes is checked on it."""
+"""Key of the overall rank: no outcome, but the outcomes' directions are checked against it."""
 
 INCOME_YEAR = "2012/13"
 
@@ -66,10 +62,10 @@ class Outcome:
         worst: the end of the values that is worst-off.
         modelled: whether its publisher estimated it by a model of its own, so that predicting it is
             predicting a prediction.
-        coverage: the places for which it is published.
-        authorities: how the codes of the local authorities begin for which it is published.
-        direction: sign of its rank correlation with the overall deprivation rank (1 = most
-            deprived) that is expected in any city; 0 where none is.
+        coverage: the nations or regions for which it is published.
+        authorities: how the codes of their local authorities begin.
+        direction: expected sign, in any city, of its rank correlation with the overall deprivation
+            rank (1 = most deprived); 0 where neither sign is expected.
     """
 
     title: str
@@ -91,8 +87,17 @@ class Outcome:
 _NOMIS = "2011 Census, ONS, by Nomis"
 
 
-def _census(table_id: str, title: str, *columns) -> CensusTable:
-    return CensusTable(Table(table_id, title, _NOMIS, "census_2011"), *columns)
+def _census(
+    table_id: str,
+    title: str,
+    outcome: str,
+    dimension: str,
+    *,
+    numerator: tuple[str, ...],
+    denominator: tuple[str, ...],
+) -> CensusTable:
+    published = Table(table_id, title, _NOMIS, "census_2011")
+    return CensusTable(published, outcome, dimension, numerator, denominator)
 
 
 CENSUS_TABLES: tuple[CensusTable, ...] = (
@@ -101,16 +106,16 @@ CENSUS_TABLES: tuple[CensusTable, ...] = (
         "General health",
         "self_reported_health",
         "General Health",
-        ("Bad health", "Very bad health"),
-        ("All categories: General health",),
+        numerator=("Bad health", "Very bad health"),
+        denominator=("All categories: General health",),
     ),
     _census(
         "QS408EW",
         "Occupancy rating (rooms)",
         "occupancy_rating",
         "Occupancy Rating",
-        ("Occupancy rating (rooms) of -1", "Occupancy rating (rooms) of -2 or less"),
-        (
+        numerator=("Occupancy rating (rooms) of -1", "Occupancy rating (rooms) of -2 or less"),
+        denominator=(
             "All categories: Occupancy rating (rooms)",
             "All categories: Occupancy rating",
             "Total: Occupancy rating (rooms)",
@@ -122,32 +127,32 @@ CENSUS_TABLES: tuple[CensusTable, ...] = (
         "Rooms, bedrooms and central heating",
         "occupancy_rating",
         "Central Heating",
-        ("Occupancy rating (rooms) of -1 or less",),
-        ("All categories: Type of central heating in household", "All households"),
+        numerator=("Occupancy rating (rooms) of -1 or less",),
+        denominator=("All categories: Type of central heating in household", "All households"),
     ),
     _census(
         "QS601EW",
         "Economic activity",
         "unemployment",
         "Economic Activity",
-        ("Economically active: Unemployed",),
-        ("All categories: Economic activity",),
+        numerator=("Economically active: Unemployed",),
+        denominator=("All categories: Economic activity",),
     ),
     _census(
         "KS601EW",
         "Economic activity",
         "unemployment",
         "Economic Activity",
-        ("Economically active: Unemployed",),
-        ("All usual residents aged 16 to 74",),
+        numerator=("Economically active: Unemployed",),
+        denominator=("All usual residents aged 16 to 74",),
     ),
     _census(
         "QS501EW",
         "Highest level of qualification",
         "education",
         "Qualification",
-        ("No qualifications", "Level 1 qualifications"),
-        (
+        numerator=("No qualifications", "Level 1 qualifications"),
+        denominator=(
             "All categories: Highest level of qualification",
             "All usual residents aged 16 and over",
         ),
@@ -157,8 +162,8 @@ CENSUS_TABLES: tuple[CensusTable, ...] = (
         "Qualifications and students",
         "education",
         "Qualifications",
-        ("No qualifications", "Highest level of qualification: Level 1 qualifications"),
-        (
+        numerator=("No qualifications", "Highest level of qualification: Level 1 qualifications"),
+        denominator=(
             "All categories: Highest level of qualification",
             "All usual residents aged 16 and over",
         ),
@@ -214,7 +219,9 @@ def _share(outcome: str, title: str, formula: str) -> Outcome:
     )
 
 
-def _domain(outcome: str, title: str, *, modelled: bool = False, direction=1) -> Outcome:
+def _domain(
+    outcome: str, title: str, *, modelled: bool = False, direction: Literal[0, 1] = 1
+) -> Outcome:
     return Outcome(
         title=title,
         tables=(FILE_7,),
@@ -243,8 +250,8 @@ def _income(title: str, statistic: str) -> Outcome:
 
 
 # Two domains rest in part on their publisher's own models: affordability of housing, and the
-# condition of housing with air quality. Their correlation with overall deprivation within London is
-# about zero or negative, so no direction is expected of them.
+# condition of housing with air quality. Within London they correlate with overall deprivation by
+# about zero or less, so no direction is expected of them.
 OUTCOMES: dict[str, Outcome] = {
     "self_reported_health": _share(
         "self_reported_health",

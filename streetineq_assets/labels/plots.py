@@ -1,16 +1,20 @@
-"""Pictures of the labels of one city: maps of deciles, distributions with edges, correlations.
+"""Plots of the labels of one city: maps of deciles, distributions with edges, correlations."""
 
-What belongs here: these three. What does not: the house style (base module `figures`) and maps of
-predictions (`reports.maps`).
-"""
-
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from streetineq_assets.labels.outcomes import OUTCOMES
-from streetineq_assets.plotting import DECILE_COLOURS, MISSING_COLOUR, new_figure
+from streetineq_assets.plotting import (
+    DECILE_COLOURS,
+    MISSING_COLOUR,
+    area_polygons,
+    decile_legend,
+    new_figure,
+    save_png,
+)
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -20,33 +24,54 @@ if TYPE_CHECKING:
 _COLUMNS = 5
 
 
-def decile_maps(labels: pd.DataFrame, areas: "gpd.GeoDataFrame", title: str) -> "Figure":
+def save_plots(
+    labels: pd.DataFrame,
+    edges: pd.DataFrame,
+    boundaries: "gpd.GeoDataFrame | None",
+    titles: dict[str, str],
+    folder: Path,
+) -> None:
+    """Write the plots of every city that has labels, as `<plot>_<city>.png`.
+
+    Args:
+        labels, edges: the tables `lsoa_labels` and `decile_edges`.
+        boundaries: `lsoa11, geometry`; without them, or where they lack a city, there is no map.
+        titles: key of a city to its title.
+    """
+    for city, rows in labels.groupby("city"):
+        title = titles[str(city)]
+        distributions = plot_value_distributions(rows, edges[edges["city"] == city], title)
+        save_png(distributions, folder / f"distributions_{city}.png")
+        save_png(plot_correlations(rows, title), folder / f"correlations_{city}.png")
+        if boundaries is not None and boundaries["lsoa11"].isin(rows["lsoa11"]).any():
+            save_png(plot_decile_maps(rows, boundaries, title), folder / f"deciles_{city}.png")
+
+
+def plot_decile_maps(labels: pd.DataFrame, boundaries: "gpd.GeoDataFrame", title: str) -> "Figure":
     """One small map per outcome, areas coloured by decile.
 
     Args:
         labels: the rows of one city in the labels table.
-        areas: `lsoa11, geometry`, as `geography.read_boundaries` gives them.
+        boundaries: `lsoa11, geometry`, as `geography.read_boundaries` returns them.
     """
     from matplotlib.collections import PolyCollection
 
-    here = areas[areas["lsoa11"].isin(labels["lsoa11"])]
-    parts = here.explode(index_parts=False)
-    outlines = [np.asarray(shape.exterior.coords) for shape in parts.geometry]
+    codes, rings = area_polygons(boundaries[boundaries["lsoa11"].isin(labels["lsoa11"])])
+    palette = np.array([MISSING_COLOUR, *DECILE_COLOURS])
     figure, panels = _panels(labels, title)
     for outcome, axes in panels.items():
         decile = labels[labels["outcome"] == outcome].set_index("lsoa11")["decile"]
-        place = parts["lsoa11"].map(decile).astype("Int8").fillna(0).to_numpy(int)
-        colours = np.array([MISSING_COLOUR, *DECILE_COLOURS])[place]
-        # No outlines and no smoothing: thousands of areas in a few square centimetres.
-        axes.add_collection(PolyCollection(outlines, facecolors=colours, antialiased=False))
+        colours = palette[codes.map(decile).astype("Int8").fillna(0).to_numpy(int)]
+        # No lines and no smoothing: thousands of areas in a few square centimetres.
+        axes.add_collection(PolyCollection(rings, facecolors=colours, antialiased=False))
         axes.autoscale_view()
         axes.set_aspect("equal")
         axes.set_axis_off()
-    _decile_legend(figure)
+    decile_legend(figure, fontsize=7)
     return figure
 
 
-def value_distributions(labels: pd.DataFrame, edges: pd.DataFrame, title: str) -> "Figure":
+def plot_value_distributions(labels: pd.DataFrame, edges: pd.DataFrame, title: str) -> "Figure":
     """One histogram per outcome with the nine edges between its deciles.
 
     Args:
@@ -65,7 +90,7 @@ def value_distributions(labels: pd.DataFrame, edges: pd.DataFrame, title: str) -
     return figure
 
 
-def correlation_matrix(labels: pd.DataFrame, title: str) -> "Figure":
+def plot_correlations(labels: pd.DataFrame, title: str) -> "Figure":
     """Rank correlations between the outcomes of one city, all turned so that high is better.
 
     Args:
@@ -107,14 +132,3 @@ def _panels(labels: pd.DataFrame, title: str) -> tuple["Figure", dict[str, "Axes
     for outcome, panel in panels.items():
         panel.set_title(OUTCOMES[outcome].title, fontsize=8)
     return figure, panels
-
-
-def _decile_legend(figure: "Figure") -> None:
-    from matplotlib.patches import Patch
-
-    ends = {1: "1 worst-off", 10: "10 best-off"}
-    patches = [
-        Patch(color=colour, label=ends.get(decile, str(decile)))
-        for decile, colour in enumerate(DECILE_COLOURS, start=1)
-    ]
-    figure.legend(handles=patches, ncols=10, loc="outside lower center", fontsize=7)

@@ -1,19 +1,16 @@
 """The ONS Postcode Directory: from its files to one table of postcodes, by DuckDB.
 
-What belongs here: finding the directory's files, the column names of its editions, the query that
-reads them, and which areas make up a city. What does not: what the areas are like (the other
-readers), and how locations are joined to postcodes (`images.locations`).
-
 Editions differ in the names of their columns and in little else:
+
 2012 to 2014  `pcd, pcd2, pcds, ..., oslaua, ..., usertype, ..., oa11, lsoa11, msoa11`;
 to 2024       the same with `lat, long`, later also `oa21, lsoa21, msoa21`;
 from 2025     `pcd7, pcd8, pcds, ..., lad25cd, ..., usrtypind, ..., oa11cd, lsoa11cd, msoa11cd`;
 and the lookup "Postcode to OA to LSOA to MSOA to LAD" has `pcd7, ..., usertype, oa11cd, lsoa11cd,
-msoa11cd, ladcd` without coordinates. An edition without the areas of 2011 will not do.
+msoa11cd, ladcd` without coordinates. An edition without the areas of 2011 cannot be used.
 
 ONS publishes one national file of 1.2 GB and the same by postcode area in a folder
-`multi_csv`. DuckDB reads the CSVs in parallel, plain or gzipped; no row of them becomes a Python
-object.
+`multi_csv`. DuckDB reads the CSVs in parallel, plain or gzipped; no row becomes a Python object.
+Which areas make up a city follows from the table.
 """
 
 import datetime as dt
@@ -26,6 +23,7 @@ import duckdb
 import pandas as pd
 
 from streetineq_assets.errors import SourceError, SourceMissingError
+from streetineq_assets.findings import Scalar
 from streetineq_assets.spreadsheets.columns import find_column, normalise
 from streetineq_assets.spreadsheets.sheets import DOCUMENTS, is_gzip, read_sheets
 
@@ -87,7 +85,7 @@ class Directory:
     Attributes:
         files: one national file, or one per postcode area.
         header: the names of their columns, in order.
-        columns: our name to the position of the column; `lat` and `lon` only where they are there.
+        columns: our name to the position of the column; some editions have no `lat` and `lon`.
     """
 
     files: tuple[Path, ...]
@@ -99,29 +97,29 @@ def find_directory(folder: Path) -> Directory:
     """The postcode directory below a folder, recognised by its columns.
 
     Where a national file lies beside a folder `multi_csv`, as in the publisher's archive, the
-    national file is taken. Files without the columns of a directory, such as its lists of names,
-    are left out.
+    national file is used. Files without the columns of a directory, such as its lists of names,
+    are ignored.
 
     Raises:
         SourceMissingError: no file has such columns.
         SourceError: a file is damaged, lacks a column, or files of two editions lie together.
     """
-    found: dict[Path, Directory] = {}
+    directories: dict[Path, Directory] = {}
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
         if path.is_file() and not hidden and path.suffix.lower() not in DOCUMENTS:
             directory = _directory(path)
             if directory:
-                found[path] = directory
-    national = [path for path in found if _PER_AREA not in path.relative_to(folder).parts]
-    files = national or list(found)
+                directories[path] = directory
+    national = [path for path in directories if _PER_AREA not in path.relative_to(folder).parts]
+    files = national or list(directories)
     if not files:
         raise SourceMissingError(
-            f"no file in {folder} is a postcode directory; it wants the {DIRECTORY}"
+            f"no file in {folder} is a postcode directory: put the {DIRECTORY} there"
         )
-    first = found[files[0]]
+    first = directories[files[0]]
     for path in files[1:]:
-        if found[path].header != first.header:
+        if directories[path].header != first.header:
             raise SourceError(
                 f"{files[0]} and {path} are of two editions of the postcode directory (their "
                 "columns differ): keep the files of one"
@@ -139,13 +137,10 @@ def write_postcodes(
 
     Args:
         city_of_authority: local authority code to city key.
-        target: the file to write. Columns: `postcode` (as "BR1 1AA"), `city` (null outside the
-            study), `oa11, lsoa11, msoa11` (null where there is none), `lat, lon` (WGS84 degrees),
-            `usertype` (TINYINT, 0 small user, 1 large user), `introduced, terminated` (DATE, first
-            of the month).
+        target: the file to write, as `tables.POSTCODE_LSOA`.
 
     Raises:
-        SourceError: a line is malformed, a postcode comes twice, or an area's code is no code.
+        SourceError: a line, a postcode or an area's code is malformed, or a postcode occurs twice.
     """
     cities = pd.DataFrame(
         {"authority": list(city_of_authority), "city": list(city_of_authority.values())},
@@ -163,8 +158,8 @@ def write_postcodes(
 def city_areas(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> pd.DataFrame:
     """The LSOAs of every city.
 
-    An LSOA belongs to the city of most of its postcodes, ties by the city's key: a few postcodes
-    are filed under the authority next door.
+    An LSOA belongs to the city of most of its postcodes, ties by the city's key: the directory puts
+    a few postcodes into the authority next door.
 
     Returns:
         `city, lsoa11, n_postcodes, n_elsewhere` (postcodes of the LSOA outside that city), by city
@@ -177,10 +172,10 @@ def city_areas(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> pd.Dat
             WHERE lsoa11 IS NOT NULL GROUP BY lsoa11, city),
         ranked AS (
             SELECT *, sum(n) OVER (PARTITION BY lsoa11) - n AS elsewhere,
-                row_number() OVER (PARTITION BY lsoa11 ORDER BY n DESC, city NULLS LAST) AS place
+                row_number() OVER (PARTITION BY lsoa11 ORDER BY n DESC, city NULLS LAST) AS choice
             FROM counted)
         SELECT city, lsoa11, n AS n_postcodes, elsewhere::BIGINT AS n_elsewhere FROM ranked
-        WHERE place = 1 AND city IS NOT NULL ORDER BY city, lsoa11
+        WHERE choice = 1 AND city IS NOT NULL ORDER BY city, lsoa11
         """,
         {"path": str(postcodes)},
     ).df()
@@ -189,7 +184,7 @@ def city_areas(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> pd.Dat
 def refuse_no_area(
     areas: pd.DataFrame, directory: Directory, city_of_authority: Mapping[str, str]
 ) -> None:
-    """Refuse a directory without any of the study's places.
+    """Refuse a directory without any area of the study's cities.
 
     Raises:
         SourceError: no city has an area.
@@ -199,41 +194,41 @@ def refuse_no_area(
         raise SourceError(
             f"{_listed(directory.files)} has no postcode with an LSOA of 2011 in any of the "
             f"study's {len(authorities)} local authorities ({authorities[0]}, ...): it is of "
-            "another place, or study.toml names other authorities"
+            "another region, or study.toml names other authorities"
         )
 
 
 def summarise(
     connection: duckdb.DuckDBPyConnection, postcodes: Path, date: dt.date
-) -> dict[str, int | str | None]:
+) -> dict[str, Scalar]:
     """How many postcodes there are, in cities, live, and how recent the edition is.
 
     Args:
         date: the study's; a postcode is live when it was introduced and not terminated by then.
     """
-    found = connection.execute(
+    counts = connection.execute(
         """
         WITH postcodes AS (SELECT *, coalesce(introduced <= $date, true)
             AND coalesce(terminated > $date, true) AS live FROM read_parquet($path))
-        SELECT count(*) AS postcodes, count(city) AS in_cities,
-            count(*) FILTER (city IS NOT NULL AND live) AS live_in_cities,
-            count(*) FILTER (city IS NOT NULL AND live AND usertype = 0) AS live_small_user,
-            count(DISTINCT lsoa11) FILTER (city IS NOT NULL) AS lsoas_in_cities,
+        SELECT count(*) AS n_postcodes, count(city) AS n_postcodes_in_cities,
+            count(*) FILTER (city IS NOT NULL AND live) AS n_live_in_cities,
+            count(*) FILTER (city IS NOT NULL AND live AND usertype = 0) AS n_live_small_user,
+            count(DISTINCT lsoa11) FILTER (city IS NOT NULL) AS n_lsoas,
             strftime(max(introduced), '%Y-%m') AS newest_postcode
         FROM postcodes
         """,
         {"path": str(postcodes), "date": date},
     ).df()
-    return {name: found[name].item() for name in found}
+    return {str(name): column.item() for name, column in counts.items()}
 
 
 def _directory(path: Path) -> Directory | None:
     """The file as a directory of its own; None when its columns are not those of one.
 
     Raises:
-        SourceError: the file is damaged, or has some of the columns and lacks others.
+        SourceError: the file is damaged, or has only some of the columns.
     """
-    sheet = read_sheets(path, head=True)[0]
+    sheet = read_sheets(path)[0]
     if not sheet.head:
         return None
     header = sheet.head[0]
@@ -256,7 +251,7 @@ def _directory(path: Path) -> Directory | None:
 
 def _copy(connection: duckdb.DuckDBPyConnection, directory: Directory, target: Path) -> None:
     kinds = {name: kind for name, (kind, _) in (_COLUMNS | _COORDINATES).items()}
-    # DuckDB takes these names by position, so ours stand for theirs and no heading reaches the SQL.
+    # DuckDB applies these names by position, so that no heading of the file reaches the SQL.
     names = [f"unused_{i}" for i in range(len(directory.header))]
     types = ["VARCHAR"] * len(names)
     for name, i in directory.columns.items():
@@ -295,13 +290,13 @@ def _in_one_sentence(error: duckdb.Error, files: Sequence[Path]) -> str:
     file = re.search(r"^\s*file = (.+)$", text, re.MULTILINE)
     column = re.search(r'column "(\w+)"', text)
     what = re.search(r"(Could not convert string .*|Expected Number of Columns.*)", text)
-    place = file.group(1).strip() if file else str(files[0])
+    at = file.group(1).strip() if file else str(files[0])
     if line:
-        place += f", line {line.group(1)}"
+        at += f", line {line.group(1)}"
     if column:
-        place += f", column {column.group(1)}"
+        at += f", column {column.group(1)}"
     reason = (what.group(1) if what else text.splitlines()[0]).strip().rstrip(".")
-    return f"{place}: {reason}: the postcode directory is damaged, download it again"
+    return f"{at}: {reason}: the postcode directory is damaged, download it again"
 
 
 def _refuse_duplicates(
@@ -309,17 +304,17 @@ def _refuse_duplicates(
 ) -> None:
     # The table is sorted, and a window without an order of its own streams over it: a grouping by
     # postcode would take four times as long.
-    twice = connection.execute(
+    ((twice,),) = connection.execute(
         """
         SELECT min(postcode) FROM (
             SELECT postcode, lag(postcode) OVER () AS above FROM read_parquet($path))
         WHERE postcode = above
         """,
         {"path": str(table)},
-    ).fetchone()
-    if twice[0]:
+    ).fetchall()
+    if twice:
         raise SourceError(
-            f"postcode {twice[0]} comes twice in {_listed(directory.files)}: keep the files of one "
+            f"postcode {twice} occurs twice in {_listed(directory.files)}: keep the files of one "
             "edition, and either the national file or those by area"
         )
 
@@ -335,10 +330,11 @@ def _refuse_odd_codes(
         ORDER BY postcode LIMIT 1
         """,
         {"path": str(table)},
-    ).fetchone()
+    ).fetchall()
     if odd:
+        postcode, lsoa = odd[0]
         raise SourceError(
-            f"{_listed(directory.files)}: the row of postcode {odd[0]!r} with LSOA {odd[1]!r} is "
+            f"{_listed(directory.files)}: the row of postcode {postcode!r} with LSOA {lsoa!r} is "
             "malformed (a postcode and a code such as E01000001 were expected): download it again"
         )
 

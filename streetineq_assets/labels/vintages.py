@@ -1,8 +1,8 @@
 """From the LSOAs of 2021 back to those of 2011, for sources that are published on 2021 codes only.
 
-What belongs here: ONS' lookup between the two vintages, and carrying counts and scores over it.
-What does not: reading the sources (a module per format). Ranks and deciles are never carried nor
-averaged: carry what they were made of and rank anew, since a rank says nothing about distances.
+Counts and scores are carried over ONS' lookup between the two vintages. Ranks and deciles are
+neither carried nor averaged, since a rank says nothing about distances: what they were made of is
+carried and ranked anew.
 
 The lookup is ONS' "LSOA (2011) to LSOA (2021) to Local Authority District (2022) Exact Fit Lookup
 for England and Wales", or its best-fit sister: a CSV with `LSOA11CD, LSOA21CD` and, in the exact
@@ -17,12 +17,12 @@ for M and X. A score (a rate or a mean) of i is the mean of its j's scores with 
 the persons or households of 2021: exact for U, the merged area's own score for M.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from streetineq_assets.errors import SourceError
+from streetineq_assets.labels.deciles import WorstEnd
 from streetineq_assets.spreadsheets.columns import LSOA_CODE, find_column, normalise, read_columns
 from streetineq_assets.spreadsheets.sheets import Sheet, read_sheets
 
@@ -33,28 +33,29 @@ LOOKUP = (
 CHANGES = {"U": "unchanged", "S": "split", "M": "merged", "X": "irregular"}
 
 
-def find_links(folder: Path) -> Path | None:
+def find_lookup(folder: Path) -> Path | None:
     """The lookup below a folder, recognised by its columns; None when there is none.
 
     Raises:
         SourceError: there are several, or a CSV is damaged.
     """
     tables = [path for path in sorted(folder.rglob("*")) if ".csv" in map(str.lower, path.suffixes)]
-    found = [path for path in tables if _has_both_codes(read_sheets(path, head=True)[0])]
-    if len(found) > 1:
-        raise SourceError(f"{found[0]} and {found[1]} are both lookups of LSOAs: keep one of them")
-    return found[0] if found else None
+    lookups = [path for path in tables if _has_both_codes(read_sheets(path)[0])]
+    if len(lookups) > 1:
+        one, other = lookups[:2]
+        raise SourceError(f"{one} and {other} are both lookups of LSOAs: keep one of them")
+    return lookups[0] if lookups else None
 
 
 def read_links(path: Path) -> pd.DataFrame:
-    """Which areas of the two vintages share ground.
+    """Which areas of the two vintages overlap.
 
     Returns:
         `lsoa11, lsoa21, change`, each link once, by code. `change` is the file's own indicator; in
         a file without one it follows from the links.
 
     Raises:
-        SourceError: it is no such lookup, or a code or an indicator is malformed.
+        SourceError: it is not such a lookup, or a code or an indicator is malformed.
     """
     sheet = read_sheets(path)[0]
     header = sheet.head[0] if sheet.head else (1, [])
@@ -98,8 +99,8 @@ def carry_counts(
     """Counts of the areas of 2021 as counts of the areas of 2011; their sum is kept.
 
     Args:
-        counts: by `lsoa21`; every area of 2021 in `links` must be there.
-        links: as `read_links` gives them.
+        counts: by `lsoa21`, with every area of 2021 in `links`.
+        links: as `read_links` returns them.
         weights_2011: persons or households of 2011 by `lsoa11`; needed where areas were merged or
             redrawn, for the areas concerned.
 
@@ -107,7 +108,7 @@ def carry_counts(
         Float by `lsoa11`; NaN where any part is.
 
     Raises:
-        SourceError: an area's count or weight is not there.
+        SourceError: an area's count or weight is absent.
     """
     everywhere = pd.Series(True, index=links.index)
     share = _shares(links, weights_2011, everywhere)
@@ -125,8 +126,8 @@ def carry_scores(
     """Rates or means of the areas of 2021 as those of the areas of 2011.
 
     Args:
-        scores: by `lsoa21`; every area of 2021 in `links` must be there.
-        links: as `read_links` gives them.
+        scores: by `lsoa21`, with every area of 2021 in `links`.
+        links: as `read_links` returns them.
         weights_2021: persons or households of 2021 by `lsoa21`; needed where areas were split or
             redrawn, for the areas concerned.
         weights_2011: the same of 2011 by `lsoa11`; needed where areas were redrawn.
@@ -135,9 +136,9 @@ def carry_scores(
         Float by `lsoa11`; NaN where any part is.
 
     Raises:
-        SourceError: an area's score or weight is not there.
+        SourceError: an area's score or weight is absent.
     """
-    # An area with one successor takes that one's score whole, so only the others are weighted.
+    # An area with one successor takes its whole score, so only the others are weighted.
     several = links["lsoa11"].duplicated(keep=False)
     weight = _shares(links, weights_2011, several).where(several, 1.0)
     if several.any():
@@ -147,7 +148,7 @@ def carry_scores(
     return total.rename(scores.name)
 
 
-def rank_anew(scores: pd.Series, *, worst: str = "high") -> pd.Series:
+def rank_anew(scores: pd.Series, *, worst: WorstEnd = "high") -> pd.Series:
     """Ranks of carried scores, 1 = worst-off; equal scores share a rank, and NaN has none.
 
     Args:
@@ -181,20 +182,20 @@ def _shares(links: pd.DataFrame, weights_2011: pd.Series | None, wanted: pd.Seri
 def _weights(weights: pd.Series | None, areas: pd.Series, year: str) -> pd.Series:
     if weights is None:
         raise SourceError(
-            f"{areas.iloc[0]} was merged, split or redrawn: give the persons or households of "
-            f"{year} by LSOA as weights"
+            f"{areas.iloc[0]} was merged, split or redrawn: the persons or households of {year} by "
+            "LSOA are needed as weights"
         )
-    found = _looked_up(weights, areas, f"weight of {year}")
-    if not (found > 0).all():
-        raise SourceError(f"the weight of {areas[~(found > 0)].iloc[0]} in {year} is not positive")
-    return found
+    weight = _looked_up(weights, areas, f"weight of {year}")
+    if not (weight > 0).all():
+        raise SourceError(f"the weight of {areas[~(weight > 0)].iloc[0]} in {year} is not positive")
+    return weight
 
 
-def _looked_up(values: pd.Series | Mapping, areas: pd.Series, what: str) -> pd.Series:
+def _looked_up(values: pd.Series, areas: pd.Series, what: str) -> pd.Series:
     missing = ~areas.isin(values.index)
     if missing.any():
         raise SourceError(
-            f"there is no {what} for {areas[missing].iloc[0]}, which the lookup names"
+            f"there is no {what} for {areas[missing].iloc[0]}, which the lookup lists"
         )
     return areas.map(values).astype(float)
 
@@ -210,7 +211,7 @@ def _changes(links: pd.DataFrame) -> pd.Series:
     one_2021 = links.groupby("lsoa11")["lsoa21"].transform("nunique") == 1
     one_2011 = links.groupby("lsoa21")["lsoa11"].transform("nunique") == 1
     kind = pd.Series("X", index=links.index, dtype="str")
-    whole_11 = one_2011.groupby(links["lsoa11"]).transform("all")  # all its parts are its alone
+    whole_11 = one_2011.groupby(links["lsoa11"]).transform("all")  # it shares none of its parts
     whole_21 = one_2021.groupby(links["lsoa21"]).transform("all")
     kind[~one_2021 & whole_11] = "S"
     kind[~one_2011 & whole_21] = "M"

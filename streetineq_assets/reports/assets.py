@@ -13,8 +13,7 @@ from streetineq_assets.digests import digest_file
 from streetineq_assets.findings import Check, CheckSpec, Findings
 from streetineq_assets.images import location_areas as image_locations
 from streetineq_assets.images.assets import IMAGE_COLUMNS
-from streetineq_assets.labels import labelling as label_tables
-from streetineq_assets.labels.assets import POSTCODE_COLUMNS
+from streetineq_assets.labels import tables as label_tables
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.predictions import tables
 from streetineq_assets.reports import results
@@ -22,6 +21,7 @@ from streetineq_assets.reports import warehouse as views
 from streetineq_assets.reports.report import write_report
 from streetineq_assets.reports.warehouse import View
 from streetineq_assets.resources import StudyResource, define_asset
+from streetineq_assets.tables import descriptions
 from streetineq_assets.transfer.tables import CURVE
 
 GROUP = "reports"
@@ -37,14 +37,14 @@ VIEWS = [
         "postcode_lsoa",
         "postcode_lsoa",
         "Postcodes with their areas and their city.",
-        POSTCODE_COLUMNS,
+        descriptions(label_tables.POSTCODE_LSOA),
     ),
     View(
         "lsoa_labels",
         "lsoa_labels",
         "lsoa_labels",
         "Value and decile of every area and outcome.",
-        label_tables.COLUMNS,
+        descriptions(label_tables.LSOA_LABELS),
     ),
     View(
         "decile_edges",

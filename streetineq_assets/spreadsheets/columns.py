@@ -1,8 +1,7 @@
 """From rows of text to typed columns, with errors that name the file, the line and the column.
 
-What belongs here: finding a column by its heading, reading the columns that are needed, and turning
-their cells into LSOA codes, counts, ranks, scores and amounts of money. What does not: which
-columns a format has (one module per format).
+A column is located by its heading; the needed columns are read, and their cells become LSOA codes,
+counts, ranks, scores and amounts of money. Which columns a format has is its own module's matter.
 """
 
 import difflib
@@ -39,20 +38,20 @@ def find_column(sheet: Sheet, header: Row, wanted: Sequence[str], *, table: str)
 
     Args:
         wanted: headings that mean the same, in the order of the message.
-        table: what the file was taken for, for the message.
+        table: what the file was recognised as, for the message.
 
     Raises:
         SourceError: no column fits (the message lists those that look alike), or several do.
     """
     line, cells = header
     wishes = [normalise(wish) for wish in wanted]
-    found = [i for i, cell in enumerate(cells) if normalise(cell) in wishes]
-    if len(found) == 1:
-        return found[0]
+    positions = [i for i, cell in enumerate(cells) if normalise(cell) in wishes]
+    if len(positions) == 1:
+        return positions[0]
     names = " or ".join(f'"{name}"' for name in wanted)
-    if found:
+    if positions:
         raise SourceError(
-            f"{sheet.at(line)}: {len(found)} columns are called {names}, {table} has one: "
+            f"{sheet.at(line)}: {len(positions)} columns are called {names}, {table} has one: "
             "remove those that do not belong"
         )
     raise SourceError(
@@ -62,7 +61,7 @@ def find_column(sheet: Sheet, header: Row, wanted: Sequence[str], *, table: str)
 
 @dataclass(frozen=True)
 class Columns:
-    """Some columns of a sheet as text, without the header and what is no row of the table.
+    """Some columns of a sheet as text, without the header, notes and blank lines.
 
     Attributes:
         headings: position to the heading, for messages.
@@ -76,7 +75,7 @@ class Columns:
     texts: dict[int, pa.StringArray]
 
     def where(self, keep: Callable[..., bool], *positions: int) -> "Columns":
-        """The rows whose cells in these columns fulfil a condition."""
+        """The rows whose cells in these columns satisfy a condition."""
         cells = zip(*(self.texts[i].to_pylist() for i in positions), strict=True)
         kept = [n for n, row in enumerate(cells) if keep(*row)]
         texts = {i: column.take(pa.array(kept, pa.int64())) for i, column in self.texts.items()}
@@ -86,7 +85,7 @@ class Columns:
         """(n,) text: the areas of the rows, each once.
 
         Raises:
-            SourceError: there is no row, a code has not the shape of an LSOA's, or one comes twice.
+            SourceError: there is no row, a code is malformed, or one occurs twice.
         """
         texts = self.texts[position]
         if not len(texts):
@@ -104,7 +103,7 @@ class Columns:
             row = int(areas.duplicated().argmax())
             first = self.lines[int((areas == areas[row]).argmax())]
             raise SourceError(
-                f"{self.sheet.at(self.lines[row])}: {areas[row]} is there twice, first in line "
+                f"{self.sheet.at(self.lines[row])}: {areas[row]} occurs twice, first in line "
                 f"{first}: keep one row"
             )
         return areas
@@ -131,7 +130,7 @@ class Columns:
         return self._numbers(position, "a score", self.texts[position])
 
     def at(self, row: int, position: int) -> str:
-        """The place of a cell in words, for messages."""
+        """File, line and column of a cell in words, for messages."""
         return f'{self.sheet.at(self.lines[row])}, column "{self.headings[position]}"'
 
     def _not_negative(self, position: int, kind: str, texts: pa.StringArray) -> np.ndarray:
@@ -147,7 +146,7 @@ class Columns:
         return held.cast(pa.float64()).to_numpy(zero_copy_only=False)
 
     def _refuse(self, position: int, wrong: np.ndarray, what: str) -> None:
-        """Stop at the first wrong cell."""
+        """Stop at the first malformed cell."""
         if wrong.any():
             row = int(wrong.argmax())
             text = self.texts[position][row].as_py()
@@ -161,22 +160,22 @@ def read_columns(
 
     Args:
         positions: the columns to read.
-        footnotes: rows whose first cell is empty or their only one are notes, however many empty
-            cells a spreadsheet put behind; rows with the code of an LSOA are not.
+        footnotes: take rows for notes whose first cell is empty or their only one, however many
+            empty cells a spreadsheet appended; rows with the code of an LSOA are never notes.
 
     Raises:
         SourceError: a row is shorter than the header, so that the file was cut off or damaged, or
-            holds text beyond it, so that its cells are shifted, or a line is no CSV.
+            holds text beyond it, so that its cells are shifted, or a line is not CSV.
     """
     line_of_header, headings = header
     width, wanted = len(headings), sorted(set(positions))
-    pick = itemgetter(*wanted, 0)  # the first is there so that one column is picked as a tuple too
+    pick = itemgetter(*wanted, 0)  # with the first column, so that one alone is a tuple too
     lines: list[int] = []
-    picked: list[str] = []  # row after row: a tuple kept for each row would cost twice the time
+    picked: list[str] = []  # row after row: keeping a tuple for each would take twice as long
     for line, cells in sheet.rows():
         if line <= line_of_header:
             continue
-        # Rows that are as they should be, nearly all, are let through by their length alone.
+        # Nearly all rows are regular, and their length alone shows it.
         odd = len(cells) != width or (footnotes and not cells[-1])
         if odd and not _is_row(sheet, line, cells, width, footnotes=footnotes):
             continue
@@ -197,7 +196,7 @@ def _is_row(sheet: Sheet, line: int, cells: Sequence[str], width: int, *, footno
     """Whether a row belongs to the table: it is neither blank nor a footnote.
 
     Raises:
-        SourceError: it does, and is shorter or longer than the header.
+        SourceError: it belongs to it, and is shorter or longer than the header.
     """
     texts = [cell.strip() for cell in cells]
     while texts and not texts[-1]:
@@ -222,7 +221,7 @@ def _is_row(sheet: Sheet, line: int, cells: Sequence[str], width: int, *, footno
 
 
 def _alike(wishes: Iterable[str], cells: Sequence[str]) -> str:
-    """The headings most like the wanted ones, in words."""
+    """The headings most like the wanted ones, for a message."""
     headings = {normalise(cell): cell.strip() for cell in cells if cell.strip()}
     close: dict[str, None] = {}
     for wish in wishes:

@@ -1,35 +1,36 @@
 """From a file as it was downloaded to rows of text, whatever it is wrapped in.
 
 What belongs here: gzip, encodings, CSV, XLS and XLSX, and the errors of files that are none of
-these.
-What does not: what the rows mean (one module per format) and how cells become numbers (`columns`).
+these. What does not: what the rows mean, and how cells become numbers (`columns`).
 
-The kind is told by the first bytes and never by the name, so `table.xls` that is really CSV text is
-read as CSV. All cells are text: a workbook's 70480.0 and a CSV's 70480 read alike.
+The first bytes decide the kind and never the name, so `table.xls` that is really CSV text is read
+as CSV. All cells are text: a workbook's 70480.0 and a CSV's 70480 read alike.
 """
 
 import codecs
 import contextlib
 import csv
 import datetime as dt
+import functools
 import gzip
 import io
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any, TypeVar
 from xml.etree.ElementTree import ParseError
 
 from streetineq_assets.errors import SourceError
 
 HEAD_ROWS = 60
-_HEAD_BYTES = 1 << 16
+_HEAD_BYTES = 1 << 18  # room for the header of a census extract with all its counts
 _GZIP, _ZIP, _OLE = b"\x1f\x8b", b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 DOCUMENTS = {".md", ".txt", ".pdf", ".doc", ".docx", ".htm", ".html"}
-"""Suffixes of what publishers pack beside their tables; such files are not looked at."""
+"""Suffixes of what publishers pack beside their tables; such files are ignored."""
 _HTML = (b"<!doctype html", b"<html")
 # A damaged workbook makes openpyxl and xlrd fail anywhere in their parsers: neither has one error
 # for it, so these are the errors of parsing, listed; a bug elsewhere still shows as itself.
@@ -50,6 +51,7 @@ _WORKBOOK_ERRORS = (
 )
 
 Row = tuple[int, list[str]]
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class Sheet:
     Attributes:
         name: of the worksheet; None in a text file.
         head: the first rows, in which a header may stand.
-        rows: goes through all rows, (line number, cells), from the first on each call; blank lines
-            are there as rows without text. It raises `SourceError` at a line that is no CSV.
+        rows: reads the file, and yields all rows as (line number, cells), blank lines among them,
+            from the first on each call. It raises `SourceError` at a row that cannot be read.
     """
 
     path: Path
@@ -69,37 +71,26 @@ class Sheet:
     rows: Callable[[], Iterator[Row]]
 
     def at(self, line: int | None = None) -> str:
-        """The place in words, for messages: file, sheet, line."""
+        """File, sheet and line in words, for messages."""
         sheet = f", sheet {self.name}" if self.name else ""
         return f"{self.path}{sheet}{f', line {line}' if line else ''}"
 
 
-def read_sheets(path: Path, *, head: bool = False) -> list[Sheet]:
-    """Every sheet of a file; a text file has one.
-
-    Args:
-        head: read no more than what holds the first `HEAD_ROWS` rows, to recognise the file; then
-            `rows` gives these only.
+def read_sheets(path: Path) -> list[Sheet]:
+    """Every sheet of a file, of which no more is read than its head; a text file has one sheet.
 
     Raises:
         SourceError: the file is empty, damaged, a web page, or neither text nor a workbook.
     """
-    raw = read_bytes(path, limit=_HEAD_BYTES if head else None)
-    if raw.startswith((_ZIP, _OLE)):
-        whole = read_bytes(path) if head else raw
-        open_book = _xlsx_sheets if raw.startswith(_ZIP) else _xls_sheets
-        try:
-            sheets = list(open_book(path, whole, HEAD_ROWS if head else None))
-        except _WORKBOOK_ERRORS as error:
-            raise SourceError(
-                f"{path} is a damaged workbook ({error}): download it again"
-            ) from error
-        if not sheets:
-            raise SourceError(f"{path} is a workbook without a sheet of cells: download it again")
-        return sheets
-    text = decode(path, raw, partial=head)
-    first = _csv_head(text)
-    return [Sheet(path, None, first, lambda: iter(first) if head else _csv_rows(path, text))]
+    raw = read_bytes(path, limit=_HEAD_BYTES)
+    if not raw.startswith((_ZIP, _OLE)):
+        head = _csv_head(decode(path, raw, partial=True))
+        return [Sheet(path, None, head, lambda: _csv_rows(path))]
+    open_book = _xlsx_sheets if raw.startswith(_ZIP) else _xls_sheets
+    sheets = list(_parsed(path, open_book(path, read_bytes(path))))
+    if not sheets:
+        raise SourceError(f"{path} is a workbook without a sheet of cells: download it again")
+    return sheets
 
 
 def read_bytes(path: Path, limit: int | None = None) -> bytes:
@@ -127,13 +118,13 @@ def is_gzip(path: Path) -> bool:
 
 
 def decode(path: Path, raw: bytes, *, partial: bool = False) -> str:
-    """Text as UTF-8, with or without its mark, or else as Latin-1, which older downloads are.
+    """UTF-8, with or without a byte order mark, or else Latin-1, which older downloads are.
 
     Args:
         partial: the bytes may end within a character.
 
     Raises:
-        SourceError: the bytes are a web page, UTF-16, or no text.
+        SourceError: the bytes are a web page, UTF-16, or not text.
     """
     start = raw[:1024].removeprefix(codecs.BOM_UTF8).lstrip().lower()
     if start.startswith(b"<") or any(mark in start for mark in _HTML):
@@ -150,7 +141,7 @@ def decode(path: Path, raw: bytes, *, partial: bool = False) -> str:
 
 
 def other_separator(path: Path) -> str | None:
-    """Semicolons or tabs, where these and not commas part the columns of a text file.
+    """The name of the separator of a text file, "semicolons" or "tabs"; None where it is commas.
 
     Raises:
         SourceError: as `read_bytes` and `decode`.
@@ -170,8 +161,9 @@ def is_blank(cells: list[str]) -> bool:
     return not "".join(cells).strip()
 
 
-def _csv_rows(path: Path, text: str) -> Iterator[Row]:
-    # strict: a stray quotation mark would swallow the rows up to the next one without a word.
+def _csv_rows(path: Path) -> Iterator[Row]:
+    text = decode(path, read_bytes(path))
+    # strict: a stray quotation mark would silently swallow the rows up to the next one.
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         for cells in reader:
@@ -181,7 +173,7 @@ def _csv_rows(path: Path, text: str) -> Iterator[Row]:
 
 
 def _csv_head(text: str) -> list[Row]:
-    """The first rows; a fault among them ends them, and is told when all rows are read."""
+    """The first rows, up to a fault, which is reported when all rows are read."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows: list[Row] = []
     with contextlib.suppress(csv.Error):
@@ -189,11 +181,7 @@ def _csv_head(text: str) -> list[Row]:
     return rows
 
 
-def _workbook_sheet(path: Path, name: str, rows: list[Row]) -> Sheet:
-    return Sheet(path, name, rows[:HEAD_ROWS], lambda: iter(rows))
-
-
-def _xlsx_sheets(path: Path, raw: bytes, limit: int | None) -> Iterator[Sheet]:
+def _xlsx_sheets(path: Path, raw: bytes) -> Iterator[Sheet]:
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         if "xl/workbook.xml" not in archive.namelist():
             raise SourceError(f"{path} is a ZIP archive: unpack it here and remove the archive")
@@ -201,13 +189,12 @@ def _xlsx_sheets(path: Path, raw: bytes, limit: int | None) -> Iterator[Sheet]:
 
     book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
     for sheet in book.worksheets:
-        rows = [[_text(c) for c in r] for r in islice(sheet.iter_rows(values_only=True), limit)]
-        width = max(map(len, rows), default=0)  # cells at a row's end that are empty are not stored
-        padded = [(n, cells + [""] * (width - len(cells))) for n, cells in enumerate(rows, 1)]
-        yield _workbook_sheet(path, sheet.title, padded)
+        yield _workbook_sheet(
+            path, sheet.title, functools.partial(sheet.iter_rows, values_only=True)
+        )
 
 
-def _xls_sheets(path: Path, raw: bytes, limit: int | None) -> Iterator[Sheet]:
+def _xls_sheets(path: Path, raw: bytes) -> Iterator[Sheet]:
     import xlrd
 
     try:
@@ -215,11 +202,44 @@ def _xls_sheets(path: Path, raw: bytes, limit: int | None) -> Iterator[Sheet]:
         book = xlrd.open_workbook(file_contents=raw, on_demand=True, logfile=io.StringIO())
         sheets = [book.sheet_by_name(name) for name in book.sheet_names()]
     except (xlrd.XLRDError, xlrd.compdoc.CompDocError, xlrd.formula.FormulaError) as error:
-        raise SourceError(f"{path} is a damaged workbook ({error}): download it again") from error
+        raise _damaged(path, error) from error
     for sheet in sheets:
-        count = sheet.nrows if limit is None else min(limit, sheet.nrows)
-        rows = [(n + 1, [_text(v) for v in sheet.row_values(n)]) for n in range(count)]
-        yield _workbook_sheet(path, sheet.name, rows)
+        read = functools.partial(map, sheet.row_values, range(sheet.nrows))
+        yield _workbook_sheet(path, sheet.name, read)
+
+
+def _workbook_sheet(path: Path, name: str, read: Callable[[], Iterator[Sequence[Any]]]) -> Sheet:
+    """A sheet of a book that stays open, so that its rows are read without unpacking it again.
+
+    Args:
+        read: goes through all rows of values, from the first on each call.
+    """
+    first = list(islice(read(), HEAD_ROWS))
+    # Empty cells at a row's end are not stored. What stands to the right of the head is no column.
+    width = max(map(len, first), default=0)
+
+    def row(number: int, values: Sequence[Any]) -> Row:
+        cells = [_text(value) for value in values[:width]]
+        return number, cells + [""] * (width - len(cells))
+
+    return Sheet(
+        path,
+        name,
+        [row(number, values) for number, values in enumerate(first, 1)],
+        lambda: (row(n, values) for n, values in enumerate(_parsed(path, read()), 1)),
+    )
+
+
+def _parsed(path: Path, parts: Iterable[Part]) -> Iterator[Part]:
+    """The same parts of a workbook, with the libraries' errors of parsing in one form."""
+    try:
+        yield from parts
+    except _WORKBOOK_ERRORS as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> SourceError:
+    return SourceError(f"{path} is a damaged workbook ({error}): download it again")
 
 
 def _text(value: object) -> str:

@@ -1,19 +1,14 @@
-"""A two-city study on the small official files, and its assets run through Dagster.
+"""A two-city study on the small official files."""
 
-What belongs here: making such a study and running its assets. What does not: expectations.
-"""
-
+import json
 import shutil
 import tomllib
 from pathlib import Path
 
-import dagster as dg
+import pandas as pd
 
-from streetineq_assets.labels.assets import build_assets
-from streetineq_assets.partitions import Partitions
-from streetineq_assets.resources import StudyResource, duckdb_resource
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import Study, load_study
+from streetineq_assets.study import Study
 from streetineq_tests.labels import official
 
 STUDY = """
@@ -32,51 +27,52 @@ lsoas = 12
 authorities = ["E08000025"]
 outcomes = ["self_reported_health", "crime"]
 """
+STUDIED = Study.model_validate(tomllib.loads(STUDY))
+PLOTTED = ("crime", "self_reported_health")
+ASSETS = ("postcode_lsoa", "lsoa_labels")
+AREAS = pd.DataFrame(
+    {
+        "city": ["alpha"] * len(official.CITY_A) + ["beta"] * len(official.CITY_B),
+        "lsoa11": official.LSOAS,
+    }
+)
 
 
-def make_study(root: Path, text: str = STUDY) -> Path:
+def make_study(root: Path) -> DataStore:
     """The study file and a complete set of inputs below `root`."""
     root.mkdir(parents=True, exist_ok=True)
-    (root / "study.toml").write_text(text, encoding="utf-8")
+    (root / "study.toml").write_text(STUDY, encoding="utf-8")
     official.write_inputs(root / "inputs")
-    return root
+    return DataStore(root)
 
 
-def run(root: Path, *assets: str) -> dg.ExecuteInProcessResult:
-    """Materialise these assets (default: both); a failed run is returned and not raised."""
-    store = DataStore(root)
-    return dg.materialize(
-        build_assets(Partitions(load_study(store.study_file))),
-        selection=list(assets) or None,
-        resources={"study": StudyResource(root=str(root)), "duckdb": duckdb_resource(store)},
-        raise_on_error=False,
-    )
+def copy_study(source: DataStore, root: Path) -> DataStore:
+    """A study with its artefacts, so that a test may spoil it."""
+    return DataStore(shutil.copytree(source.root, root))
 
 
-def failure_of(result: dg.ExecuteInProcessResult) -> str:
-    """The message of a failed run's one failed step."""
-    (event,) = [event for event in result.all_events if event.is_step_failure]
-    return event.step_failure_data.user_failure_data.description
+def write_boundaries(path: Path) -> Path:
+    """A row of rectangles as GeoJSON, one for each area."""
+    features = []
+    for i, code in enumerate(official.LSOAS):
+        west, east = i / 100 - 0.5, (i + 1) / 100 - 0.5
+        ring = [[west, 51], [east, 51], [east, 52], [west, 52], [west, 51]]
+        features.append(
+            {
+                "type": "Feature",
+                "properties": {"LSOA11CD": code},
+                "geometry": {"type": "Polygon", "coordinates": [ring]},
+            }
+        )
+    return official.write(path, json.dumps({"type": "FeatureCollection", "features": features}))
 
 
-def contents(root: Path) -> dict[str, bytes]:
-    """Every published file below `assets/`, the names of generations left out."""
-    store = DataStore(root)
+def contents(store: DataStore) -> dict[str, bytes]:
+    """Every published file by asset and name, the names of generations left out."""
     found = {}
-    for asset in ("postcode_lsoa", "lsoa_labels"):
+    for asset in ASSETS:
         manifest = store.manifest(asset)
         if manifest:
-            folder = store.folder(asset) / manifest.generation
+            folder = store.path_of(manifest)
             found |= {f"{asset}/{name}": (folder / name).read_bytes() for name in manifest.files}
     return found
-
-
-def copy_study(source: Path, target: Path) -> Path:
-    """A study with its artefacts, so that a test may spoil it."""
-    shutil.copytree(source, target)
-    return target
-
-
-def study_of(text: str) -> Study:
-    """The settings in the text of a study file."""
-    return Study.model_validate(tomllib.loads(text))

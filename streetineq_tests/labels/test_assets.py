@@ -1,36 +1,31 @@
 """The two assets: what they publish, report, skip and make again."""
 
 import json
+import re
 
 import dagster as dg
+import pyarrow.parquet as pq
+import pytest
 
-from streetineq_assets.labels.assets import (
-    LABEL_CHECKS,
-    POSTCODE_CHECKS,
-    POSTCODE_COLUMNS,
-    build_assets,
-)
-from streetineq_assets.labels.labelling import COLUMNS
+from streetineq_assets.labels import checks, tables
+from streetineq_assets.labels.assets import build_assets
 from streetineq_assets.partitions import Partitions
-from streetineq_assets.store import DataStore
+from streetineq_tests import harness
+from streetineq_tests.harness import metadata, run
 from streetineq_tests.labels import official
-from streetineq_tests.labels.study import (
-    STUDY,
-    contents,
-    failure_of,
-    make_study,
-    run,
-    study_of,
-)
+from streetineq_tests.labels.study import ASSETS, STUDIED, contents, make_study
 
-
-def metadata_of(result, asset):
-    (event,) = result.asset_materializations_for_node(asset)
-    return event.metadata
+DECLARED = {"postcode_lsoa": checks.POSTCODE_LSOA, "lsoa_labels": checks.LSOA_LABELS}
+TABLES = {
+    "postcode_lsoa": ("postcode_lsoa", tables.POSTCODE_LSOA),
+    "lsoa_labels": ("lsoa_labels", tables.LSOA_LABELS),
+    "decile_edges": ("lsoa_labels", tables.DECILE_EDGES),
+    "availability": ("lsoa_labels", tables.AVAILABILITY),
+}
 
 
 def test_the_official_files_stand_in_the_lineage_before_the_assets():
-    assets = build_assets(Partitions(study_of(STUDY)))
+    assets = build_assets(Partitions(STUDIED))
     specs = {spec.key.to_user_string(): spec for asset in assets for spec in specs_of(asset)}
     external = {"census_2011", "iod_2015", "household_income", "onspd", "lsoa_boundaries"}
     assert set(specs) == external | {"postcode_lsoa", "lsoa_labels"}
@@ -39,51 +34,94 @@ def test_the_official_files_stand_in_the_lineage_before_the_assets():
     assert {spec.group_name for spec in specs.values()} == {"labels"}
 
 
-def test_both_are_published_with_every_declared_column_and_check(published):
-    store = DataStore(published)
-    assert set(store.open("postcode_lsoa").table().columns) == set(POSTCODE_COLUMNS)
-    assert set(store.open("lsoa_labels").table().columns) == set(COLUMNS)
-    for asset, declared in (("postcode_lsoa", POSTCODE_CHECKS), ("lsoa_labels", LABEL_CHECKS)):
-        reported = store.manifest(asset).summary["checks"]
-        assert [c["name"] for c in reported] == [spec.name for spec in declared]
-        assert [c["blocking"] for c in reported] == [spec.blocking for spec in declared]
+def specs_of(asset):
+    return [asset] if isinstance(asset, dg.AssetSpec) else asset.specs
+
+
+@pytest.mark.parametrize("asset", ASSETS)
+def test_every_declared_check_is_reported(published, asset):
+    reported = published.manifest(asset).summary["checks"]
+    assert [c["name"] for c in reported] == [spec.name for spec in DECLARED[asset]]
+    assert [c["blocking"] for c in reported] == [spec.blocking for spec in DECLARED[asset]]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_published_table_has_its_schema(published, name):
+    asset, fields = TABLES[name]
+    table = pq.read_table(published.open(asset).file(f"{name}.parquet"))
+    assert [(c.name, c.type) for c in table.schema] == [(c.name, c.type) for c in fields]
+    complete = {column.name for column in fields if not column.nullable}
+    assert {column for column in complete if table[column].null_count} == set()
+
+
+def test_every_published_table_is_declared(published):
+    files = {name for asset in ASSETS for name in published.manifest(asset).files}
+    assert {name for name in files if name.endswith(".parquet")} == {f"{n}.parquet" for n in TABLES}
 
 
 def test_plots_are_there_for_each_city(published):
-    files = DataStore(published).manifest("lsoa_labels").files
+    files = published.manifest("lsoa_labels").files
     assert {name for name in files if name.endswith(".png")} == {
         f"{kind}_{city}.png"
-        for kind in ("distributions", "correlations")
+        for kind in ("distributions", "correlations", "deciles")
         for city in ("alpha", "beta")
     }
 
 
-def test_a_second_run_skips_and_a_third_on_new_files_does_not(spoilable):
+def test_the_metadata_of_a_first_run(first_runs):
+    shown = metadata(first_runs[1]["postcode_lsoa"], "postcode_lsoa")
+    assert shown["dagster/row_count"] == 4 * len(official.LSOAS) + 3
+    assert shown["n_live_small_user"] == 2 * len(official.LSOAS)
+    schema = {column.name: column for column in shown["dagster/column_schema"].columns}
+    assert "degrees" in schema["lat"].description
+    assert schema["usertype"].type == "int8"
+
+
+def test_a_second_run_skips(spoilable):
     before = contents(spoilable)
-    again = run(spoilable)
-    assert again.success
-    assert metadata_of(again, "postcode_lsoa")["skipped"].value is True
-    labels = metadata_of(again, "lsoa_labels")
-    assert labels["skipped"].value is True
-    assert labels["pairs_available"].value == 24
+    shown = {asset: metadata(run(spoilable, asset), asset) for asset in ASSETS}
+    assert all(shown[asset]["skipped"] is True for asset in ASSETS)
+    assert shown["lsoa_labels"]["n_pairs_available"] == 24
     assert contents(spoilable) == before
-    # Another edition of one table: the labels are made again, the postcodes are not.
-    official.write(spoilable / "inputs/census_2011/QS302EW.csv", official.nomis_bulk("QS302EW"))
-    changed = run(spoilable)
-    assert metadata_of(changed, "postcode_lsoa")["skipped"].value is True
-    assert metadata_of(changed, "lsoa_labels")["skipped"].value is False
-    assert contents(spoilable) == before  # the layout differs and the numbers do not
 
 
+@pytest.mark.usefixtures("without_plots")
+def test_changed_files_are_read_again_and_the_same_numbers_give_the_same_bytes(spoilable):
+    """One table in another layout, in another folder; `test_plots` has the same of plots."""
+    before = contents(spoilable)
+    official.write(spoilable.inputs("census_2011/QS302EW.csv"), official.nomis_bulk("QS302EW"))
+    assert metadata(run(spoilable, "postcode_lsoa"), "postcode_lsoa")["skipped"] is True
+    assert metadata(run(spoilable, "lsoa_labels"), "lsoa_labels")["skipped"] is False
+    tables = {name: raw for name, raw in before.items() if name.endswith(".parquet")}
+    assert contents(spoilable) == tables
+
+
+def test_an_artefact_of_the_earlier_version_is_skipped_under_todays_names_of_checks(spoilable):
+    path = spoilable.folder("postcode_lsoa") / "manifest.json"
+    content = json.loads(path.read_text())
+    summary = content["summary"]
+    summary["figures"] = summary.pop("values")
+    former = {"cities_present": "cities_found", "postcodes_matched": "postcodes_placed"}
+    for check in summary["checks"]:
+        check["name"] = former.get(check["name"], check["name"])
+        check["figures"] = check.pop("values")
+    kept = {name: content[name] for name in content.keys() - {"record", "unavailable"}}
+    path.write_text(json.dumps(kept | {"schema_version": 1}))
+    result = run(spoilable, "postcode_lsoa")
+    assert metadata(result, "postcode_lsoa")["skipped"] is True
+    assert set(harness.checks(result)) == {spec.name for spec in checks.POSTCODE_LSOA}
+
+
+@pytest.mark.usefixtures("without_plots")
 def test_changed_areas_are_counted_in_the_nations_of_the_carried_file(spoilable):
     """The lookup is of England and Wales, the Indices are of England alone."""
     links = [f"{code},{code},U" for code in [*official.LSOAS, "W01000001", "W01000002"]]
     lookup = "\n".join(["LSOA11CD,LSOA21CD,CHGIND", *links])
-    official.write(spoilable / "inputs/boundaries/lookup.csv", lookup)
-    official.write(spoilable / "inputs/iod_2015/File_7.csv", file_7_of_2021())
-    shown = metadata_of(run(spoilable, "lsoa_labels"), "lsoa_labels")
-    assert shown["lsoas_unchanged"].value == len(official.LSOAS)
-    assert shown["lsoas_split"].value == 0
+    official.write(spoilable.inputs("boundaries/lookup.csv"), lookup)
+    official.write(spoilable.inputs("iod_2015/File_7.csv"), file_7_of_2021())
+    shown = metadata(run(spoilable, "lsoa_labels"), "lsoa_labels")
+    assert shown["n_lsoas_unchanged"] == len(official.LSOAS)
+    assert shown["n_lsoas_split"] == 0
 
 
 def file_7_of_2021():
@@ -94,53 +132,48 @@ def file_7_of_2021():
     return "\n".join([header + ",Total population: mid 2022", *rows])
 
 
-def test_boundaries_bring_maps(spoilable):
-    write_boundaries(spoilable / "inputs/boundaries/LSOA_2011.geojson")
-    result = run(spoilable, "lsoa_labels")
-    assert result.success
-    files = DataStore(spoilable).manifest("lsoa_labels").files
-    assert {"deciles_alpha.png", "deciles_beta.png"} <= set(files)
-
-
 def test_labels_before_postcodes_name_the_asset_to_run(tmp_path):
-    result = run(make_study(tmp_path), "lsoa_labels")
-    assert not result.success
-    assert "materialise postcode_lsoa first" in failure_of(result)
+    result = run(make_study(tmp_path), "lsoa_labels", fails=True)
+    assert "materialise postcode_lsoa" in harness.failure(result)
 
 
-def test_the_metadata_of_a_first_run(tmp_path):
-    result = run(make_study(tmp_path), "postcode_lsoa")
-    shown = metadata_of(result, "postcode_lsoa")
-    assert shown["dagster/row_count"].value == 4 * len(official.LSOAS) + 3
-    assert shown["live_small_user"].value == 2 * len(official.LSOAS)
-    schema = {column.name: column for column in shown["dagster/column_schema"].schema.columns}
-    assert "degrees" in schema["lat"].description
-    assert schema["usertype"].type == "int8"
+def test_a_spoilt_file_that_was_not_there_before_is_not_skipped_over(spoilable):
+    official.write(spoilable.inputs("census_2011/new.csv"), "<html></html>")
+    message = harness.failure(run(spoilable, "lsoa_labels", fails=True))
+    assert "new.csv is a web page" in message
 
 
-def specs_of(asset):
-    return [asset] if isinstance(asset, dg.AssetSpec) else asset.specs
+# A fault at each stage of the way: recognition, reading, labelling, a blocking check; and in the
+# directory before and after DuckDB has written the table. `test_bad_input` has all the faults.
+CENSUS, DIRECTORY = "census_2011/QS302EW.csv", "onspd/ONSPD_AUG_2017_UK.csv"
+WHOLE = r"\A(?s:.*)\Z"
+FAULTS = {
+    "a web page": ("lsoa_labels", CENSUS, WHOLE, "<html></html>", "web page"),
+    "a negative rank": ("lsoa_labels", "iod_2015/File_7.csv", r",0\.125,", ",0.125,-", "negative"),
+    "other areas": ("lsoa_labels", "household_income/income.csv", "E0100", "E0199", "mean_income"),
+    "a share of nobody": (
+        "lsoa_labels",
+        CENSUS,
+        r'(?<="E01000001"),.*',
+        ",0" * 6,
+        "denominators_positive: .*E01000001",
+    ),
+    "no directory": ("postcode_lsoa", DIRECTORY, WHOLE, "<html></html>", "web page"),
+    "a malformed LSOA": ("postcode_lsoa", DIRECTORY, '"E01000003"', '"E01-3"', "E01-3"),
+}
 
 
-def write_boundaries(path):
-    features = [
-        {
-            "type": "Feature",
-            "properties": {"LSOA11CD": code},
-            "geometry": {
-                "type": "Polygon",
-                "coordinates": [[[i, 51], [i + 1, 51], [i + 1, 52], [i, 52], [i, 51]]],
-            },
-        }
-        for i, code in enumerate(official.LSOAS)
-    ]
-    for feature in features:
-        ring = feature["geometry"]["coordinates"][0]
-        feature["geometry"]["coordinates"] = [[[x / 100 - 0.5, y] for x, y in ring]]
-    official.write(path, json.dumps({"type": "FeatureCollection", "features": features}))
-
-
-def test_a_study_made_anew_publishes_the_same_bytes(published, tmp_path):
-    root = make_study(tmp_path / "anew")
-    assert run(root).success
-    assert contents(root) == contents(published)
+@pytest.mark.usefixtures("without_plots")
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.replace(" ", "-"))
+def test_a_fault_is_one_sentence_and_the_published_files_stay(spoilable, fault):
+    asset, name, old, new, fact = FAULTS[fault]
+    before = contents(spoilable)
+    path = spoilable.inputs(name)
+    text = path.read_text(encoding="utf-8")
+    assert re.search(old, text)
+    official.write(path, re.sub(old, new, text))
+    message = harness.failure(run(spoilable, asset, fails=True))
+    assert re.search(fact, message), message
+    assert "Traceback" not in message
+    assert "\n" not in message
+    assert contents(spoilable) == before

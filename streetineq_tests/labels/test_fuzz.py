@@ -88,9 +88,9 @@ def test_tables(tmp_path, raw):
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(raw)
     with contextlib.suppress(SourceError):
-        for reading in read_sources(find_sources(tmp_path)).values():
-            assert reading.frame.index.is_unique
-            assert not (reading.frame["value"] < 0).any()
+        for values in read_sources(find_sources(tmp_path)).values():
+            assert values.frame.index.is_unique
+            assert not (values.frame["value"] < 0).any()
 
 
 @pytest.mark.parametrize("raw", [ENCRYPTED, UNKNOWN_PACKING], ids=["encrypted", "packing"])
@@ -130,13 +130,19 @@ def test_a_workbook_without_sheets_says_so(tmp_path, monkeypatch):
         read_sheets(tmp_path / "file.xls")
 
 
+@pytest.fixture
+def connection():
+    with duckdb.connect() as connection:
+        yield connection
+
+
 @FUZZ
 @given(st.binary(max_size=400) | damaged(DIRECTORIES))
-def test_directories(tmp_path, raw):
+def test_directories(tmp_path, connection, raw):
     path = tmp_path / "onspd" / "file.csv"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(raw)
-    with contextlib.suppress(SourceError, SourceMissingError), duckdb.connect() as connection:
+    with contextlib.suppress(SourceError, SourceMissingError):
         directory = find_directory(path.parent)
         write_postcodes(connection, directory, official.AUTHORITIES, tmp_path / "table.parquet")
 
@@ -169,10 +175,9 @@ def test_links(tmp_path, raw):
 
 
 @pytest.mark.parametrize("original", DIRECTORIES)
-def test_the_undamaged_originals_are_read(tmp_path, original):
+def test_the_undamaged_originals_are_read(tmp_path, connection, original):
     """Else the fuzzing would fuzz nothing."""
     path = official.write(tmp_path / "onspd" / "file.csv", "")
     path.write_bytes(original[: original.rindex(b"\n") + 1])
-    with duckdb.connect() as connection:
-        directory = find_directory(path.parent)
-        write_postcodes(connection, directory, official.AUTHORITIES, tmp_path / "table.parquet")
+    directory = find_directory(path.parent)
+    write_postcodes(connection, directory, official.AUTHORITIES, tmp_path / "table.parquet")

@@ -7,7 +7,7 @@ from streetineq_assets.labels.labelling import build_tables
 from streetineq_assets.labels.postcodes import city_areas, find_directory, write_postcodes
 from streetineq_assets.labels.sources import find_sources, read_sources
 from streetineq_tests.labels import official
-from streetineq_tests.labels.study import STUDY, study_of
+from streetineq_tests.labels.study import STUDIED
 
 FILES = ("lsoa_labels.parquet", "decile_edges.parquet", "availability.parquet")
 
@@ -37,8 +37,8 @@ def written(inputs, tmp_path):
         directory = find_directory(inputs / "onspd")
         write_postcodes(connection, directory, official.AUTHORITIES, target)
         areas = city_areas(connection, target)
-    readings = read_sources(find_sources(inputs))
-    build_tables(readings, areas, study_of(STUDY)).write(folder)
+    values = read_sources(find_sources(inputs))
+    build_tables(values, areas, STUDIED).write(folder)
     return {name: (folder / name).read_bytes() for name in FILES}
 
 

@@ -1,41 +1,42 @@
 """Labels per city: deciles among the city's own areas, and what is unavailable and why."""
 
+import re
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from streetineq_assets.errors import SourceError
+from streetineq_assets.findings import Check
 from streetineq_assets.labels.checks import label_checks
-from streetineq_assets.labels.labelling import build_tables
+from streetineq_assets.labels.labelling import LabelTables, build_tables
 from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.labels.sources import find_sources, read_sources
-from streetineq_assets.study import Study
 from streetineq_tests.labels import official
-from streetineq_tests.labels.study import STUDY, study_of
-
-AREAS = pd.DataFrame(
-    {
-        "city": ["alpha"] * len(official.CITY_A) + ["beta"] * len(official.CITY_B),
-        "lsoa11": official.LSOAS,
-    }
-)
-STUDIED = study_of(STUDY)
+from streetineq_tests.labels.study import AREAS, STUDIED
 
 
-@pytest.fixture
-def inputs(tmp_path):
-    return official.write_inputs(tmp_path)
+@dataclass(frozen=True)
+class Labelled:
+    """What the official files give."""
+
+    tables: LabelTables
+    checks: dict[str, Check]
 
 
-def tables_of(inputs, areas=AREAS, study=STUDIED):
-    return build_tables(read_sources(find_sources(inputs)), areas, study)
-
-
-def checks_of(inputs, study: Study = STUDIED, areas=AREAS):
+def label(inputs, *, study=STUDIED, areas=AREAS):
     sources = find_sources(inputs)
-    readings = read_sources(sources)
-    tables = build_tables(readings, areas, study)
-    return {c.name: c for c in label_checks(tables, readings, sources.recognised, areas, study)}
+    values = read_sources(sources)
+    tables = build_tables(values, areas, study)
+    results = label_checks(tables, values, sources.recognised, areas, study)
+    return Labelled(tables, {check.name: check for check in results})
+
+
+@pytest.fixture(scope="module")
+def sound(sound_inputs):
+    """Labels of the complete files."""
+    return label(sound_inputs)
 
 
 def available(tables, city, outcome):
@@ -43,8 +44,8 @@ def available(tables, city, outcome):
     return rows.loc[(city, outcome)]
 
 
-def test_deciles_are_cut_within_each_city(inputs):
-    labels = tables_of(inputs).labels
+def test_deciles_are_cut_within_each_city(sound):
+    labels = sound.tables.labels
     for outcome, worst in (("self_reported_health", "high"), ("crime", "low")):
         for city, lsoas in (("alpha", official.CITY_A), ("beta", official.CITY_B)):
             rows = labels[(labels["city"] == city) & (labels["outcome"] == outcome)]
@@ -54,8 +55,8 @@ def test_deciles_are_cut_within_each_city(inputs):
             assert rows["decile"].to_list() == expected.to_list()
 
 
-def test_values_and_ranks_are_those_of_the_files(inputs):
-    labels = tables_of(inputs).labels
+def test_values_and_ranks_are_those_of_the_files(sound):
+    labels = sound.tables.labels
     alpha = labels[labels["city"] == "alpha"].set_index(["outcome", "lsoa11"])
     assert alpha.loc["crime", "national_rank"].to_list() == official.RANKS["Crime"][:30].tolist()
     assert alpha.loc["mean_income", "value"].to_list() == official.MEAN.tolist()
@@ -64,8 +65,8 @@ def test_values_and_ranks_are_those_of_the_files(inputs):
     assert np.array_equal(alpha.loc["unemployment", "value"], shares)
 
 
-def test_rows_come_by_city_then_in_the_papers_order_of_outcomes_then_by_area(inputs):
-    labels = tables_of(inputs).labels
+def test_rows_come_by_city_then_in_the_papers_order_of_outcomes_then_by_area(sound):
+    labels = sound.tables.labels
     alpha = labels[labels["city"] == "alpha"]
     assert alpha["outcome"].drop_duplicates().to_list() == list(OUTCOMES)
     assert labels["city"].is_monotonic_increasing
@@ -79,8 +80,8 @@ def test_rows_come_by_city_then_in_the_papers_order_of_outcomes_then_by_area(inp
     }
 
 
-def test_the_edges_enclose_each_decile(inputs):
-    tables = tables_of(inputs)
+def test_the_edges_enclose_each_decile(sound):
+    tables = sound.tables
     merged = tables.labels.merge(tables.edges, on=["city", "outcome", "decile"])
     assert len(merged) == len(tables.labels)
     assert merged["value"].between(merged["lower"], merged["upper"]).all()
@@ -91,37 +92,38 @@ def test_the_edges_enclose_each_decile(inputs):
 
 def test_availability_names_all_thirteen_outcomes_of_both_cities(inputs):
     (inputs / "census_2011" / "QS408EW.csv").unlink()
-    tables = tables_of(inputs)
+    tables = label(inputs).tables
     assert len(tables.availability) == 26
     crowding = available(tables, "alpha", "occupancy_rating")
     assert crowding["status"] == "unavailable"
     assert crowding["wanted"].startswith('QS408EW "Occupancy rating (rooms)"')
-    assert crowding["reason"] == "no file in inputs/census_2011 holds it"
+    assert "inputs/census_2011" in crowding["reason"]
     assert available(tables, "alpha", "crime")["status"] == "available"
     assert pd.isna(available(tables, "alpha", "crime")["wanted"])
     assert "occupancy_rating" not in set(tables.labels["outcome"])
 
 
-def test_a_city_outside_the_coverage_of_a_source_is_unavailable(inputs):
-    beta = available(tables_of(inputs), "beta", "mean_income")
+def test_a_city_outside_the_coverage_of_a_source_is_unavailable(sound):
+    beta = available(sound.tables, "beta", "mean_income")
     assert beta["status"] == "unavailable"
-    assert beta["reason"] == "published for Greater London alone"
+    assert "Greater London" in beta["reason"]
 
 
-def test_a_city_without_postcodes_wants_the_directory(inputs):
-    beta = available(tables_of(inputs, AREAS[AREAS["city"] == "alpha"]), "beta", "crime")
+def test_a_city_without_postcodes_wants_the_directory(sound_inputs):
+    labelled = label(sound_inputs, areas=AREAS[AREAS["city"] == "alpha"])
+    beta = available(labelled.tables, "beta", "crime")
     assert beta["status"] == "unavailable"
     assert "ONS Postcode Directory" in beta["wanted"]
 
 
-def test_one_city_without_any_area_in_a_file_is_unavailable_and_the_other_goes_on(inputs):
+def test_one_city_without_any_area_in_a_file_is_unavailable_and_the_other_is_labelled(inputs):
     path = inputs / "census_2011" / "QS302EW.csv"
     kept = [line for line in path.read_text().splitlines() if "E0102" not in line]
     official.write(path, "\n".join(kept))
-    tables = tables_of(inputs)
+    tables = label(inputs).tables
     assert available(tables, "alpha", "self_reported_health")["status"] == "available"
     beta = available(tables, "beta", "self_reported_health")
-    assert beta["reason"] == "QS302EW.csv has no value for any area of the city"
+    assert "QS302EW.csv" in beta["reason"]
     assert "QS302EW" in beta["wanted"]
     assert (tables.labels["city"] == "beta").sum() == 10 * len(official.CITY_B)
 
@@ -129,20 +131,21 @@ def test_one_city_without_any_area_in_a_file_is_unavailable_and_the_other_goes_o
 def test_no_city_with_any_area_in_a_file_is_an_error(inputs):
     path = inputs / "census_2011" / "QS302EW.csv"
     official.write(path, path.read_text().replace('"E01', '"W01'))
-    with pytest.raises(SourceError, match=r"QS302EW\.csv has no value .* of alpha, beta"):
-        tables_of(inputs)
+    with pytest.raises(SourceError, match=r"QS302EW\.csv .*alpha, beta"):
+        label(inputs)
 
 
 def test_an_area_that_a_file_lacks_keeps_its_row_without_a_decile(inputs):
     path = inputs / "census_2011" / "QS302EW.csv"
     kept = [line for line in path.read_text().splitlines() if "E01000004" not in line]
     official.write(path, "\n".join(kept))
-    labels = tables_of(inputs).labels.set_index(["outcome", "lsoa11"])
+    labelled = label(inputs)
+    labels = labelled.tables.labels.set_index(["outcome", "lsoa11"])
     row = labels.loc[("self_reported_health", "E01000004")]
     assert pd.isna(row["value"])
     assert pd.isna(row["decile"])
     assert labels.loc["self_reported_health", "decile"].notna().sum() == 41
-    check = checks_of(inputs)["areas_matched"]
+    check = labelled.checks["areas_matched"]
     assert not check.passed
     assert "self_reported_health in alpha: 1 of 30" in check.description
 
@@ -154,22 +157,22 @@ def test_ties_over_a_whole_decile_are_no_error_and_are_counted(inputs):
         (row,) = [line for line in text.splitlines() if line.startswith(code)]
         text = text.replace(row, row.replace(f'"?{income:,}"', '"?55,555"'))
     official.write(path, text)
-    tables = tables_of(inputs)
-    labels, edges = tables.labels, tables.edges
+    labelled = label(inputs)
+    labels, edges = labelled.tables.labels, labelled.tables.edges
     tied = labels[(labels["outcome"] == "mean_income") & (labels["value"] == 55_555)]
     assert len(tied) == 20
     assert set(tied["decile"]) == {tied["decile"].iloc[0]}
     rows = edges[edges["outcome"] == "mean_income"].set_index("decile")
     assert rows.loc[tied["decile"].iloc[0], "n_ties"] == 20
     assert rows["n_lsoas"].sum() == 30
-    assert not checks_of(inputs)["deciles_even"].passed
+    assert not labelled.checks["deciles_even"].passed
 
 
 # -- checks ----------------------------------------------------------------------------------------
 
 
-def test_all_checks_hold_on_sound_files_but_the_direction_of_random_ranks(inputs):
-    failed = {name for name, check in checks_of(inputs).items() if not check.passed}
+def test_all_checks_hold_on_sound_files_but_the_direction_of_random_ranks(sound):
+    failed = {name for name, check in sound.checks.items() if not check.passed}
     assert failed <= {"directions_as_expected"}
 
 
@@ -184,7 +187,7 @@ def test_a_sign_error_in_a_source_shows(inputs):
             row[place] = int(rank)
         text = "\n".join(",".join(f'"{cell}"' for cell in row) for row in rows)
         official.write(inputs / "iod_2015" / "File_7.csv", text)
-        check = checks_of(inputs)["directions_as_expected"]
+        check = label(inputs).checks["directions_as_expected"]
         assert ("crime in alpha" not in check.description) == expected
         assert check.values["alpha/crime"] == (1.0 if expected else -1.0)
 
@@ -198,7 +201,7 @@ def test_living_environment_and_housing_are_exempt_from_the_direction(inputs):
             row[place] = int(rank)
     text = "\n".join(",".join(f'"{cell}"' for cell in row) for row in rows)
     official.write(inputs / "iod_2015" / "File_7.csv", text)
-    check = checks_of(inputs)["directions_as_expected"]
+    check = label(inputs).checks["directions_as_expected"]
     assert check.values["alpha/living_environment"] == -1.0
     assert "living_environment" not in check.description
     assert "barriers_to_housing" not in check.description
@@ -209,7 +212,7 @@ def test_a_share_of_nobody_is_missing_and_blocks(inputs):
     counts = [official.CENSUS["QS302EW"][2][name][0] for name in official.CENSUS["QS302EW"][2]]
     row = ",".join(str(int(n)) for n in counts)
     official.write(path, path.read_text().replace(row, "0,0,0,0,0,0", 1))
-    check = checks_of(inputs)["denominators_positive"]
+    check = label(inputs).checks["denominators_positive"]
     assert check.blocking
     assert not check.passed
     assert "self_reported_health of E01000001" in check.description
@@ -217,22 +220,23 @@ def test_a_share_of_nobody_is_missing_and_blocks(inputs):
 
 def test_another_edition_than_the_studys_is_a_warning(inputs):
     official.write(inputs / "iod_2015" / "File_7.csv", official.file_7("2019"))
-    check = checks_of(inputs)["editions_as_studied"]
+    check = label(inputs).checks["editions_as_studied"]
     assert not check.passed
     assert not check.blocking
-    assert check.description == "File_7.csv is of 2019, the study says 2015"
+    assert re.search(r"File_7\.csv .*2019.*2015", check.description)
     of_2019 = STUDIED.model_copy(update={"iod_edition": "2019"})
-    assert checks_of(inputs, of_2019)["editions_as_studied"].passed
+    assert label(inputs, study=of_2019).checks["editions_as_studied"].passed
 
 
-def test_a_city_with_another_number_of_areas_than_published_is_a_warning(inputs):
-    check = checks_of(inputs, areas=AREAS.drop(index=3))["areas_as_published"]
+def test_a_city_with_another_number_of_areas_than_published_is_a_warning(sound_inputs):
+    check = label(sound_inputs, areas=AREAS.drop(index=3)).checks["areas_as_published"]
     assert not check.passed
-    assert check.description == "alpha has 29 LSOAs, published are 30"
+    assert re.search("alpha .*29.*30", check.description)
 
 
 def test_an_unavailable_pair_of_the_study_is_a_warning(inputs):
     (inputs / "household_income" / "income.csv").unlink()
-    check = checks_of(inputs)["outcomes_available"]
+    check = label(inputs).checks["outcomes_available"]
     assert not check.passed
-    assert check.description == "unavailable: alpha/mean_income"
+    assert "alpha/mean_income" in check.description
+    assert check.values == {"n_available": 4, "n_asked": 5}

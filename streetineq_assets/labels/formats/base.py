@@ -1,9 +1,10 @@
-"""What every reader returns: an outcome's values by area, and what the file was taken for.
+"""A recognised file, and what it holds: outcomes' values by area.
 
-What belongs here: the two records that readers and their callers share, and the share of two counts
-with its checks. What does not: any format (a module each), and deciles.
+What belongs here: what all formats share, among it the share of two counts. What does not: any one
+format (a module each), and deciles.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,37 +15,18 @@ import pandas as pd
 
 from streetineq_assets.errors import SourceError
 from streetineq_assets.labels.outcomes import Table
-from streetineq_assets.spreadsheets.columns import Columns
+from streetineq_assets.spreadsheets.columns import Columns, find_column
+from streetineq_assets.spreadsheets.sheets import Row, Sheet
 
 
 @dataclass(frozen=True)
-class Recognised:
-    """What a file was recognised as, from its first rows.
-
-    Attributes:
-        layout: the format in words, such as "Nomis query download".
-        table: the published table; None for a file of a known layout that holds no outcome.
-        edition: of the publication, such as "2015".
-        outcomes: keys of the outcomes that it holds.
-        vintage: of its areas; a file on the LSOAs of 2021 is carried to those of 2011.
-    """
-
-    path: Path
-    layout: str
-    table: Table | None
-    edition: str
-    outcomes: tuple[str, ...]
-    vintage: Literal["2011", "2021"] = "2011"
-
-
-@dataclass(frozen=True)
-class Reading:
+class OutcomeValues:
     """One outcome as one file gives it.
 
     Attributes:
         outcome: key in `outcomes.OUTCOMES`, or `outcomes.INDEX_OF_DEPRIVATION`.
         path: the file.
-        frame: by LSOA of the file (index `lsoa11`, text): `value` (float in the outcome's unit, NaN
+        frame: by LSOA of 2011 (index `lsoa11`, text): `value` (float in the outcome's unit, NaN
             where missing), `national_rank` (Int32, NA where the source has none) and `denominator`
             (float, persons or households; NaN where the value is no share).
     """
@@ -54,7 +36,54 @@ class Reading:
     frame: pd.DataFrame
 
 
-def reading(
+@dataclass(frozen=True, kw_only=True)
+class SourceFile(ABC):
+    """A file that a format recognised from the first rows of a sheet, and that can read the rest.
+
+    Attributes:
+        sheet: the sheet that holds the table.
+        header: its row of headings, as the format compares them.
+        layout: the format in words, such as "Nomis query download".
+        table: the published table; None for a file of a known layout that holds no outcome.
+        edition: of the publication, such as "2015".
+        outcomes: keys of the outcomes that it holds.
+        vintage: of its areas; a file on the LSOAs of 2021 is carried to those of 2011.
+        lookup: ONS' lookup between the two vintages, which a file on the LSOAs of 2021 needs.
+    """
+
+    sheet: Sheet
+    header: Row
+    layout: str
+    table: Table | None
+    edition: str
+    outcomes: tuple[str, ...]
+    vintage: Literal["2011", "2021"] = "2011"
+    lookup: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.sheet.path
+
+    @abstractmethod
+    def read(self) -> list[OutcomeValues]:
+        """The values of all its outcomes, by LSOA of 2011.
+
+        Raises:
+            SourceError: a column is missing, a row or a cell is malformed, or the lookup lacks an
+                area.
+        """
+
+    def column(self, *headings: str) -> int:
+        """Position of the one column under any of these headings.
+
+        Raises:
+            SourceError: as `columns.find_column`.
+        """
+        return find_column(self.sheet, self.header, headings, table=str(self.table))
+
+
+def outcome_values(
     outcome: str,
     path: Path,
     lsoas: pd.Index,
@@ -62,11 +91,15 @@ def reading(
     *,
     national_rank: np.ndarray | None = None,
     denominator: np.ndarray | None = None,
-) -> Reading:
-    """A reading with all columns, of which two may be empty.
+) -> OutcomeValues:
+    """Values with all columns, two of which may be empty.
+
+    Args:
+        lsoas: (n,) codes of the areas.
+        value, national_rank, denominator: (n,) float, NaN where missing.
 
     Raises:
-        SourceError: not one value is there.
+        SourceError: every value is missing.
     """
     nothing = np.full(len(lsoas), np.nan)
     if np.isnan(value).all():
@@ -80,22 +113,22 @@ def reading(
         },
         index=lsoas.rename("lsoa11"),
     )
-    return Reading(outcome, path, frame)
+    return OutcomeValues(outcome, path, frame)
 
 
-def read_share(
+def share_of_counts(
     columns: Columns, *, outcome: str, code: int, numerator: Sequence[int], denominator: int
-) -> Reading:
-    """Counts added up and divided by their total.
+) -> OutcomeValues:
+    """Counts added up and divided by their total; NaN where the total is zero.
 
     Args:
         columns: the table's columns; `code`, `numerator` and `denominator` are positions in it.
 
     Raises:
-        SourceError: a cell is wrong, or the parts exceed their total.
+        SourceError: a cell is malformed, or the parts exceed their total.
     """
     lsoas = columns.lsoas(code)
-    parts = sum(columns.counts(i) for i in numerator)
+    parts = np.sum([columns.counts(i) for i in numerator], axis=0)
     total = columns.counts(denominator)
     above = np.flatnonzero(parts > total)
     if above.size:
@@ -107,4 +140,4 @@ def read_share(
         )
     with np.errstate(invalid="ignore"):
         share = np.where(total > 0, parts / total, np.nan)
-    return reading(outcome, columns.sheet.path, lsoas, share, denominator=total)
+    return outcome_values(outcome, columns.sheet.path, lsoas, share, denominator=total)

@@ -1,8 +1,5 @@
 """Household income of London's LSOAs, modelled by the Greater London Authority.
 
-What belongs here: the CSV and the workbook of that publication. What does not: the outcomes made of
-it.
-
 The CSV's header is `Code, Name, ..., Mean 2001/02, ..., Median 2012/13`; its amounts look like
 `?70,480`, a mangled pound sign and thousands commas. The workbook has one sheet per level of
 geography; in `LSOA11` the header takes three rows: a title over each block of years ("Total Mean
@@ -10,12 +7,12 @@ Annual Household Income estimate"), the years, and `Code, Name, LAD code, Boroug
 they read "Total Mean Annual Household Income estimate 2012/13".
 """
 
+from dataclasses import dataclass
 from itertools import zip_longest
 
-from streetineq_assets.errors import SourceError
-from streetineq_assets.labels.formats.base import Reading, Recognised, reading
+from streetineq_assets.labels.formats.base import OutcomeValues, SourceFile, outcome_values
 from streetineq_assets.labels.outcomes import GLA_INCOME, INCOME_YEAR
-from streetineq_assets.spreadsheets.columns import find_column, normalise, read_columns
+from streetineq_assets.spreadsheets.columns import normalise, read_columns
 from streetineq_assets.spreadsheets.sheets import Row, Sheet, is_blank
 
 _STATISTICS = {"mean_income": "Mean", "median_income": "Median"}
@@ -23,39 +20,38 @@ _BLOCK = "Total {} Annual Household Income estimate"
 _SHEET = "LSOA11"
 
 
-def recognise(sheet: Sheet) -> Recognised | None:
-    """Say whether this is the publication's table of LSOAs; None when it is not."""
+@dataclass(frozen=True, kw_only=True)
+class IncomeFile(SourceFile):
+    """The publication's table of LSOAs, as CSV or as a sheet of its workbook."""
+
+    def read(self) -> list[OutcomeValues]:
+        """Mean and median income, pounds per year."""
+        code = self.column("Code")
+        incomes = {
+            outcome: self.column(f"{name} {INCOME_YEAR}", f"{_BLOCK.format(name)} {INCOME_YEAR}")
+            for outcome, name in _STATISTICS.items()
+        }
+        columns = read_columns(self.sheet, self.header, [code, *incomes.values()])
+        lsoas = columns.lsoas(code)
+        return [
+            outcome_values(outcome, self.path, lsoas, columns.money(position))
+            for outcome, position in incomes.items()
+        ]
+
+
+def recognise(sheet: Sheet) -> IncomeFile | None:
+    """The sheet as the publication's table of LSOAs; None when it is none."""
     header = _header(sheet)
     if header is None or sheet.name not in (None, _SHEET):
         return None
-    layout = f"GLA workbook, sheet {_SHEET}" if sheet.name else "GLA CSV"
-    return Recognised(sheet.path, layout, GLA_INCOME, INCOME_YEAR, tuple(_STATISTICS))
-
-
-def read(sheet: Sheet) -> list[Reading]:
-    """Mean and median income, pounds per year.
-
-    Raises:
-        SourceError: a column is missing, or a cell is not what it should be.
-    """
-    header = _header(sheet)
-    if header is None:
-        raise SourceError(f"{sheet.at()} changed while it was being read: run again")
-
-    def column(*headings: str) -> int:
-        return find_column(sheet, header, headings, table=GLA_INCOME.id)
-
-    code = column("Code")
-    incomes = {
-        outcome: column(f"{name} {INCOME_YEAR}", f"{_BLOCK.format(name)} {INCOME_YEAR}")
-        for outcome, name in _STATISTICS.items()
-    }
-    columns = read_columns(sheet, header, [code, *incomes.values()])
-    lsoas = columns.lsoas(code)
-    return [
-        reading(outcome, sheet.path, lsoas, columns.money(position))
-        for outcome, position in incomes.items()
-    ]
+    return IncomeFile(
+        sheet=sheet,
+        header=header,
+        layout=f"GLA workbook, sheet {_SHEET}" if sheet.name else "GLA CSV",
+        table=GLA_INCOME,
+        edition=INCOME_YEAR,
+        outcomes=tuple(_STATISTICS),
+    )
 
 
 def _header(sheet: Sheet) -> Row | None:

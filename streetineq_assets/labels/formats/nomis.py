@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from streetineq_assets.errors import SourceError
-from streetineq_assets.labels.formats.base import Reading, Recognised, read_share
+from streetineq_assets.labels.formats.base import OutcomeValues, SourceFile, share_of_counts
 from streetineq_assets.labels.outcomes import CENSUS_TABLES, CensusTable
-from streetineq_assets.spreadsheets.columns import find_column, normalise, read_columns
+from streetineq_assets.spreadsheets.columns import normalise, read_columns
 from streetineq_assets.spreadsheets.sheets import Row, Sheet
 
 _AREAS = "2011 super output area"  # how a query's header begins, with the level behind it
@@ -32,105 +32,100 @@ _WHOLE = {"sex": "All persons", _PARTS: "Total"}  # selections of a query, and w
 _QUERY, _BULK = "Nomis query download", "Nomis bulk file"
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """Where a Nomis file keeps its header, its codes and its categories."""
+@dataclass(frozen=True, kw_only=True)
+class NomisFile(SourceFile):
+    """A table of the census in one of the two layouts.
 
-    name: str
-    header: Row
+    Attributes:
+        code: heading of the areas' codes.
+        census: how the table holds its outcome; None for a table that holds none.
+    """
+
     code: str
-    table: CensusTable | None
+    census: CensusTable | None
 
-    def heading(self, category: str) -> str:
+    def read(self) -> list[OutcomeValues]:
+        """The one outcome that the table holds."""
+        if self.census is None:
+            return []
+        try:
+            return [self._share(self.census)]
+        except SourceError as error:
+            # Rows are looked through for a second header only now: it shows as some other fault.
+            second = self._second_header()
+            if second is None:
+                raise
+            raise SourceError(
+                f"{self.sheet.at(second)}: a second table begins here: on Nomis choose one of each "
+                "selection and download one table at a time"
+            ) from error
+
+    def _share(self, census: CensusTable) -> OutcomeValues:
+        code = self.column(self.code)
+        numerator = [self.column(self._heading(census, part)) for part in census.numerator]
+        denominator = self.column(*(self._heading(census, total) for total in census.denominator))
+        names = [normalise(cell) for cell in self.header[1]]
+        parts = [names.index(_PARTS)] if _PARTS in names else []
+        wanted = [code, *numerator, denominator, *parts]
+        columns = read_columns(self.sheet, self.header, wanted, footnotes=self.layout == _QUERY)
+        if parts:
+            columns = columns.where(lambda part: part.lower() in ("total", ""), *parts)
+        return share_of_counts(
+            columns,
+            outcome=census.outcome,
+            code=code,
+            numerator=numerator,
+            denominator=denominator,
+        )
+
+    def _heading(self, census: CensusTable, category: str) -> str:
         """How this layout writes a category."""
-        if self.name == _BULK and self.table:
-            return f"{self.table.dimension}: {category}"
-        return category
+        return f"{census.dimension}: {category}" if self.layout == _BULK else category
+
+    def _second_header(self) -> int | None:
+        """The line in which the header of a query download comes again; None when it does not."""
+        first, headings = self.header
+        again = (n for n, cells in self.sheet.rows() if n > first and cells[:2] == headings[:2])
+        return next(again, None) if self.layout == _QUERY else None
 
 
-def recognise(sheet: Sheet) -> Recognised | None:
-    """Say which table of the census this is; None when it is not one of Nomis' files.
+def recognise(sheet: Sheet) -> NomisFile | None:
+    """The sheet as a table of the census; None when it is not one of Nomis' files.
 
     Raises:
         SourceError: the areas are not the LSOAs of 2011 or have no codes, or the table is of a part
             of the people.
     """
-    layout = _layout(sheet)
-    if layout is None:
-        return None
-    if layout.table is None:
-        return Recognised(sheet.path, layout.name, None, "2011", ())
-    table = layout.table
-    return Recognised(sheet.path, layout.name, table.published, "2011", (table.outcome,))
-
-
-def read(sheet: Sheet) -> list[Reading]:
-    """The one outcome that the table holds.
-
-    Raises:
-        SourceError: a column is missing, a cell is not what it should be, or a second table follows
-            in the same file.
-    """
-    layout = _layout(sheet)
-    if layout is None or layout.table is None:
-        raise SourceError(f"{sheet.at()} changed while it was being read: run again")
-    try:
-        return [_share(sheet, layout, layout.table)]
-    except SourceError as error:
-        # Rows are looked through for a second header only now: it shows as some other fault.
-        second = _second_header(sheet, layout)
-        if second is None:
-            raise
-        raise SourceError(
-            f"{sheet.at(second)}: a second table begins here: on Nomis choose one of each "
-            "selection and download one table at a time"
-        ) from error
-
-
-def _share(sheet: Sheet, layout: _Layout, table: CensusTable) -> Reading:
-    header = layout.header
-
-    def column(*headings: str) -> int:
-        return find_column(sheet, header, headings, table=str(table.published))
-
-    code = column(layout.code)
-    numerator = [column(layout.heading(category)) for category in table.numerator]
-    denominator = column(*map(layout.heading, table.denominator))
-    names = [normalise(cell) for cell in header[1]]
-    parts = [names.index(_PARTS)] if _PARTS in names else []
-    wanted = [code, *numerator, denominator, *parts]
-    columns = read_columns(sheet, header, wanted, footnotes=layout.name == _QUERY)
-    if parts:
-        columns = columns.where(lambda part: part.lower() in ("total", ""), *parts)
-    return read_share(
-        columns, outcome=table.outcome, code=code, numerator=numerator, denominator=denominator
-    )
-
-
-def _second_header(sheet: Sheet, layout: _Layout) -> int | None:
-    """The line in which the header of a query download comes again; None when it does not."""
-    first, headings = layout.header
-    start = headings[:2]
-    again = (line for line, cells in sheet.rows() if line > first and cells[:2] == start)
-    return next(again, None) if layout.name == _QUERY else None
-
-
-def _layout(sheet: Sheet) -> _Layout | None:
     title = None
     for number, (line, cells) in enumerate(sheet.head):
         names = [normalise(cell) for cell in cells]
         match = _TITLE.match(cells[0]) if cells else None
         title = title or (match and match.group(1))
         if _heads_query(names):
-            table = _by_id(title) if title else _by_columns(names)
-            if table:
+            census = _by_id(title) if title else _by_columns(names)
+            if census:
                 _refuse_other_areas(sheet, line, names)
                 _refuse_parts(sheet, sheet.head[:number])
-            return _Layout(_QUERY, (line, cells), "mnemonic", table)
+            return _file(sheet, (line, cells), _QUERY, "mnemonic", census)
         if "geography code" in names:
             plain = [_DECORATION.sub("", cell) for cell in cells]
-            return _Layout(_BULK, (line, plain), "geography code", _by_dimension(plain))
+            return _file(sheet, (line, plain), _BULK, "geography code", _by_dimension(plain))
     return None
+
+
+def _file(
+    sheet: Sheet, header: Row, layout: str, code: str, census: CensusTable | None
+) -> NomisFile:
+    return NomisFile(
+        sheet=sheet,
+        header=header,
+        layout=layout,
+        table=census.published if census else None,
+        edition="2011",
+        outcomes=(census.outcome,) if census else (),
+        code=code,
+        census=census,
+    )
 
 
 def _heads_query(names: Sequence[str]) -> bool:
@@ -147,7 +142,7 @@ def _refuse_other_areas(sheet: Sheet, line: int, names: Sequence[str]) -> None:
     if "mnemonic" not in names:
         raise SourceError(
             f'{sheet.at(line)}: there is no column "mnemonic", the codes of the areas, and names '
-            "alone do not tell them: on Nomis tick the area codes and download again"
+            "alone do not identify them: on Nomis tick the area codes and download again"
         )
 
 
