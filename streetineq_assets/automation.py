@@ -1,7 +1,7 @@
 """Jobs, schedules and the sensor, all shipped stopped: whoever runs the study switches them on.
 
 What belongs here: what is run together, and when. What does not: what a step does, and how a change
-is found (`images.catalogue`, `codes.reuse`). A job cannot mix partitions definitions, so the
+is found (`images.changes`, `codes.reuse`). A job cannot mix partitions definitions, so the
 chain is eight jobs; each takes one city, bucket or pair, or none.
 """
 
@@ -13,7 +13,8 @@ import dagster as dg
 
 from streetineq_assets.codes.reuse import changed_buckets
 from streetineq_assets.errors import StreetineqError
-from streetineq_assets.images.catalogue import changed_listing, listing_file
+from streetineq_assets.images.changes import changed_listing
+from streetineq_assets.images.location_list import location_list_file
 from streetineq_assets.partitions import Partitions, bucket_keys
 from streetineq_assets.resources import StudyResource
 from streetineq_assets.store import DataStore
@@ -124,7 +125,7 @@ def build_sensors(jobs: Mapping[str, Any], parts: Partitions) -> list[dg.SensorD
 
 def _requests(store: DataStore, study: Study, city: str) -> Iterator[dg.RunRequest]:
     """The runs that a city's files ask for: its listing first, then its changed buckets."""
-    if not listing_file(store, city).is_file():
+    if not location_list_file(store, city).is_file():
         return
     listing = changed_listing(store, city)
     if listing:

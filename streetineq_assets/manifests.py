@@ -22,7 +22,11 @@ from streetineq_assets.findings import Unavailable
 SCHEMA_VERSION = 2
 _LIBRARIES = ("dagster", "tensorflow", "keras", "h5py", "pandas", "numpy", "duckdb", "pyarrow")
 # Asset and name of a check in version 1 to its name today.
-_RENAMED_CHECKS: dict[tuple[str, str], str] = {}
+_RENAMED_CHECKS: dict[tuple[str, str], str] = {
+    ("image_codes", "images_there"): "images_present",
+    ("hdf5_shards", "shared_images"): "few_shared_images",
+    ("hdf5_shards", "dead_units"): "few_dead_units",
+}
 
 Record = TypeVar("Record", bound=BaseModel)
 

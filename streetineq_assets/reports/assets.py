@@ -11,8 +11,7 @@ import dagster as dg
 from streetineq_assets import geography
 from streetineq_assets.digests import digest_file
 from streetineq_assets.findings import Check, CheckSpec, Findings
-from streetineq_assets.images import location_areas as image_locations
-from streetineq_assets.images.assets import IMAGE_COLUMNS
+from streetineq_assets.images.tables import LOCATIONS, STREET_IMAGES
 from streetineq_assets.labels import labelling as label_tables
 from streetineq_assets.labels.assets import POSTCODE_COLUMNS
 from streetineq_assets.partitions import Partitions
@@ -22,6 +21,7 @@ from streetineq_assets.reports import warehouse as views
 from streetineq_assets.reports.report import write_report
 from streetineq_assets.reports.warehouse import View
 from streetineq_assets.resources import StudyResource, define_asset
+from streetineq_assets.tables import descriptions
 from streetineq_assets.transfer.tables import CURVE
 
 GROUP = "reports"
@@ -65,14 +65,14 @@ VIEWS = [
         "locations",
         "locations",
         "Listed locations with their areas and weights.",
-        image_locations.COLUMNS,
+        descriptions(LOCATIONS),
     ),
     View(
         "street_images",
         "street_images",
         "street_images",
         "Where the image of each location and view lies.",
-        IMAGE_COLUMNS,
+        descriptions(STREET_IMAGES),
     ),
     View(
         "foreign_files",
