@@ -90,9 +90,9 @@ def accounting(account: Account, *, all_known: bool = True) -> Check:
     """
     text = str(account)
     if not account.balances:
-        text += ": a location was lost, so nothing is published"
+        text += ": a location was lost, so nothing is published; materialise image_codes again"
     elif not all_known:
-        text += ": they are not the same locations; materialise image_codes of the city again"
+        text += ": these are not the listed locations; materialise image_codes of the city again"
     return ACCOUNTING.result(account.balances and all_known, text)
 
 

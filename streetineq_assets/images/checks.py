@@ -1,4 +1,4 @@
-"""What is reported of a city's listed images and of its locations' areas: values, tables, checks."""
+"""Values, tables and checks of a city's listed images and of its locations' areas."""
 
 from collections.abc import Mapping
 

@@ -9,9 +9,7 @@ STREET_IMAGES = schema(
     column("path", "string", "file or archive below the city's image folder", nullable=True),
     column("member", "string", "name in the archive; null outside archives", nullable=True),
     column("size_bytes", "int64", "size of the image", unit="bytes", nullable=True),
-    column(
-        "modified_ns", "int64", "time of change since 1970", unit="nanoseconds", nullable=True
-    ),
+    column("modified_ns", "int64", "time of change since 1970", unit="nanoseconds", nullable=True),
     column("status", "string", "present, missing or unreadable"),
     column("reason", "string", "why it is not present", nullable=True),
     column("bucket", "string", "partition of image_codes that encodes it"),

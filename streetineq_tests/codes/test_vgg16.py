@@ -65,10 +65,10 @@ def test_forward_pass_is_that_of_numpy(encoder, weights):
 
 
 def test_random_weights_are_he_normal(weights):
-    for name, (kernel, bias) in weights.items():
+    for name, (whole, bias) in weights.items():
         assert not bias.any()
-        sd = math.sqrt(2 / math.prod(kernel.shape[:-1]))
-        kernel = kernel.reshape(-1, kernel.shape[-1])[:4096]  # a sixth of fc1, all of the others
+        sd = math.sqrt(2 / math.prod(whole.shape[:-1]))
+        kernel = whole.reshape(-1, whole.shape[-1])[:4096]  # a sixth of fc1, nearly all of others
         assert kernel.std() == pytest.approx(sd, rel=6 / math.sqrt(2 * kernel.size)), name
         assert abs(kernel.mean()) < 5 * sd / math.sqrt(kernel.size), name
         tails = (np.abs(kernel) > 2 * sd).mean()  # Gaussian, not cut off at two deviations

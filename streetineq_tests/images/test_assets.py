@@ -1,6 +1,5 @@
 """Listing a city's images and joining its locations through Dagster: files, plots, skips."""
 
-import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -15,56 +14,20 @@ from streetineq_assets.images.tables import (
     STREET_IMAGES,
 )
 from streetineq_assets.plotting import png_bytes
-from streetineq_assets.store import DataStore
-from streetineq_tests.harness import checks, failed, metadata, publish, run
-from streetineq_tests.images.pictures import write_files, write_tar
-
-STUDY = """
-title = "Two towns"
-date = 2017-08-01
-
-[cities.alpha]
-title = "Alpha"
-authorities = ["E09000001"]
-buckets = 2
-outcomes = ["crime"]
-
-[cities.beta]
-title = "Beta"
-authorities = ["E09000002"]
-buckets = 1
-outcomes = ["crime"]
-"""
+from streetineq_tests.codes.study import IDS, Platform
+from streetineq_tests.harness import checks, failed, metadata, run
+from streetineq_tests.images.pictures import views_of, write_files, write_tar
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """Alpha has three locations, one without images; beta is not listed."""
-    store = DataStore(tmp_path_factory.mktemp("study"))
-    store.study_file.write_text(STUDY, encoding="utf-8")
-    names = [f"L{number}_{view}.png" for number in range(2) for view in "abcd"]
-    images = store.inputs("images", "alpha")
-    write_files(images, dict.fromkeys([*names[:4], "readme.txt"], b"bytes"))
-    write_tar(images / "rest.tar", dict.fromkeys(names[4:], b"bytes"))
-    rows = "".join(f"L{number},AB1 {number}CD\n" for number in range(3))
-    text = f"location_id,postcode\n{rows}"
-    write_files(store.inputs("locations"), {"alpha.csv": text.encode()})
-    directory = pd.DataFrame(
-        {
-            "postcode": [f"AB1 {number}CD" for number in range(3)],
-            "city": "alpha",
-            "oa11": "E00000001",
-            "lsoa11": ["E01000001", "E01000001", "E01000002"],
-            "msoa11": "E02000001",
-            "lat": 51.5,
-            "lon": 0.1,
-            "usertype": np.int8(0),
-            "introduced": pd.Timestamp("2000-01-01"),
-            "terminated": pd.NaT,
-        }
-    )
-    publish(store, "postcode_lsoa", None, postcode_lsoa=directory)
-    return store
+    """Alpha has 14 locations, one in an archive and one without images; beta is not listed."""
+    platform = Platform(tmp_path_factory.mktemp("study"))
+    platform.write()
+    platform.list_locations([*IDS, "archived", "nothing"])
+    write_tar(platform.images / "more.tar", views_of(["archived"]))
+    write_files(platform.images, {"readme.txt": b""})
+    return platform.store
 
 
 @pytest.fixture(scope="module")
@@ -106,13 +69,11 @@ def test_a_city_without_a_list_of_locations_is_unavailable(store, made):
 
 def test_a_listing_accounts_for_locations_and_files(made):
     shown = metadata(made["street_images", "alpha"], "street_images")
-    assert (shown["n_listed"], shown["n_locations_complete"], shown["n_locations_missing"]) == (
-        3,
-        2,
-        1,
-    )
-    assert (shown["n_files"], shown["n_foreign_files"], shown["n_archives"]) == (9, 1, 1)
-    assert shown["dagster/partition_row_count"] == 12
+    states = ("complete", "incomplete", "missing")
+    assert [shown[f"n_locations_{state}"] for state in states] == [13, 0, 1]
+    assert shown["n_listed"] == 14
+    assert (shown["n_files"], shown["n_foreign_files"], shown["n_archives"]) == (53, 1, 1)
+    assert shown["dagster/partition_row_count"] == 56
     assert failed(made["street_images", "alpha"]) == {"locations_complete", "files_known"}
     assert checks(made["street_images", "alpha"])["accounting"].passed
 
@@ -136,7 +97,8 @@ def test_the_folder_is_walked_once(store, made, monkeypatch):
 def test_a_plot_stands_beside_the_table(store, made):
     shown = metadata(made["locations", "alpha"], "locations")
     assert shown["locations_per_lsoa_plot"].startswith("![")
-    assert shown["dagster/partition_row_count"] == 3
+    assert shown["dagster/partition_row_count"] == 14
+    assert (shown["n_listed"], shown["n_matched"], shown["n_lsoas"]) == (14, 10, 10)
     files = set(store.manifest("locations", "alpha").files)
     assert files == {"locations.parquet", "locations_per_lsoa.png"}
     assert set(store.manifest("locations", "beta").files) == {"locations.parquet"}
