@@ -12,7 +12,8 @@ import dagster as dg
 
 from streetineq_assets.codes.reuse import changed_buckets
 from streetineq_assets.errors import StreetineqError
-from streetineq_assets.images.catalogue import changed_listing, listing_file
+from streetineq_assets.images.changes import changed_listing
+from streetineq_assets.images.location_list import location_list_file
 from streetineq_assets.partitions import Partitions, bucket_keys
 from streetineq_assets.resources import StudyResource
 from streetineq_assets.store import DataStore
@@ -160,7 +161,7 @@ def _new_images_sensor(jobs: Mapping[str, Any], parts: Partitions) -> dg.SensorD
 
 def _requests(store: DataStore, study: Study, city: str) -> Iterator[dg.RunRequest]:
     """The runs that a city's files ask for: its listing first, then its changed buckets."""
-    if not listing_file(store, city).is_file():
+    if not location_list_file(store, city).is_file():
         return
     listing = changed_listing(store, city)
     if listing:

@@ -1,11 +1,7 @@
 """Choose, lease and set up a device before TensorFlow is imported.
 
-What belongs here: which accelerator this process may use, the lock files by which processes share
-accelerators, TensorFlow's environment. What does not: what runs on the device, and Dagster
-(`resources.GpuResource` is the thin wrapper).
-
-A lease is a file lock per accelerator, so the kernel frees it when its process dies. It bears the
-accelerator's UUID: numbers count within `CUDA_VISIBLE_DEVICES`, which Ray and SLURM set for each
+A lease is a file lock for each GPU, so the kernel frees it when its process dies. The file is named
+after the GPU's UUID: numbers count within `CUDA_VISIBLE_DEVICES`, which Ray and SLURM set for each
 worker, so that everybody's GPU is number 0. The locks lie in the machine's folder for temporary
 files and not in a study's: a machine's studies and users share its GPUs, and machines that share a
 study do not.
@@ -26,24 +22,21 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from filelock import FileLock, Timeout
 
 from streetineq_assets.errors import DeviceError
+from streetineq_assets.findings import Scalar
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-_DRIVERS_TOOL = "nvidia-smi"
+_NVIDIA_SMI = "nvidia-smi"
 _NVIDIA_SMI_TIMEOUT_S = 20
-_LOOK_EVERY_S = 0.2
+_RETRY_EVERY_S = 0.2
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
-_LOAD = {
-    "memory.used": "memory_used_mb",
-    "memory.total": "memory_total_mb",
-    "utilization.gpu": "utilisation_percent",
-}
+_LOAD_FIELDS = ("memory.used", "memory.total", "utilization.gpu")  # MiB, MiB, %
 
 
 @dataclass(frozen=True)
@@ -75,8 +68,8 @@ class Device:
     Attributes:
         names, uuids: of the GPUs, as nvidia-smi has them; a CPU has no UUID.
         mixed_precision: of training, as in `DeviceRequest`.
-        fallback: why it is a CPU although a GPU would have been taken; None on a machine that has
-            no NVIDIA driver, where a CPU is what there is.
+        fallback: why it is a CPU although a GPU would have been taken; None on a machine without
+            an NVIDIA driver, where nothing else was expected.
     """
 
     kind: Literal["cpu", "gpu"]
@@ -106,22 +99,26 @@ class Device:
             return tf.distribute.MirroredStrategy(logical)
         return tf.distribute.get_strategy()
 
-    def report(self) -> dict[str, Any]:
-        """Device name, memory and utilisation as figures for metadata.
+    def report(self) -> dict[str, Scalar]:
+        """Values for the UI: the device's name, memory in use and in all (MiB), share of time busy.
 
-        GPUs are counted within the lease, from 0; what the driver does not tell is left out.
+        GPUs are counted within the lease, from 0; what the driver does not report is left out.
         """
-        figures: dict[str, Any] = {
+        values: dict[str, Scalar] = {
             "device": ", ".join(self.names),
             "device_kind": self.kind,
             "mixed_precision": self.mixed_precision,
         }
         if self.fallback:
-            figures["device_fallback"] = self.fallback
+            values["device_fallback"] = self.fallback
         for number, uuid in enumerate(self.uuids):
-            load = _gpu_load(uuid)
-            figures |= {f"gpu_{number}_{name}": value for name, value in load.items()}
-        return figures
+            used, total, busy = _gpu_load(uuid)
+            values |= {
+                f"gpu_{number}_memory_used_mb": used,
+                f"gpu_{number}_memory_total_mb": total,
+                f"share_gpu_{number}_busy": None if busy is None else busy / 100,
+            }
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @contextlib.contextmanager
@@ -134,7 +131,7 @@ def lease(request: DeviceRequest, folder: Path | None = None) -> Iterator[Device
 
     Raises:
         DeviceError: `kind="gpu"`, and no GPU is free within `wait_s`, or TensorFlow sees none; or
-            the lock files are closed to this user.
+            this user may not write the lock files.
     """
     gpus = _visible_gpus() if request.kind != "cpu" else []
     with contextlib.ExitStack() as held:
@@ -182,13 +179,13 @@ def _visible_gpus() -> list[_Gpu]:
     visible = os.environ.get(_VISIBLE)
     if visible is None:
         return list(listed.values())
-    found = []
+    gpus = []
     for name in visible.split(","):
         gpu = _named(name.strip(), listed)
         if gpu is None:
             break
-        found.append(gpu)
-    return found
+        gpus.append(gpu)
+    return gpus
 
 
 def _listed_gpus() -> dict[str, _Gpu]:
@@ -211,7 +208,7 @@ def _lock_free(
     held: contextlib.ExitStack,
     folder: Path | None,
 ) -> list[_Gpu]:
-    """Lock as many free GPUs as are asked for; while there is none, wait for the first."""
+    """Lock as many free GPUs as are asked for; while all are taken, wait for the first."""
     folder = folder or Path(tempfile.gettempdir()) / "streetineq-gpus"
     deadline = time.monotonic() + request.wait_s
     while True:
@@ -221,7 +218,7 @@ def _lock_free(
                 taken.append(gpu)
         if taken or not gpus or time.monotonic() >= deadline:
             return taken
-        time.sleep(_LOOK_EVERY_S)
+        time.sleep(_RETRY_EVERY_S)
 
 
 def _lock(gpu: _Gpu, folder: Path, held: contextlib.ExitStack) -> bool:
@@ -234,8 +231,8 @@ def _lock(gpu: _Gpu, folder: Path, held: contextlib.ExitStack) -> bool:
         return False
     except PermissionError as error:
         raise DeviceError(
-            f"{path} is closed to this user, so the GPU cannot be leased: `chmod 777 {folder}` and "
-            f"`chmod 666` on the files in it, or remove it while no step runs ({error})"
+            f"this user may not write {path}, so the GPU cannot be leased: `chmod 777 {folder}` "
+            f"and `chmod 666` on the files in it, or remove it while no step runs ({error})"
         ) from error
     return True
 
@@ -243,8 +240,8 @@ def _lock(gpu: _Gpu, folder: Path, held: contextlib.ExitStack) -> bool:
 def _open_to_all(folder: Path) -> None:
     """Make the folder for all users.
 
-    It is not sticky as `/tmp` is: there Linux and filelock refuse files that another user made. Nor
-    does that protect less, since whoever can use a GPU can use it without a lease.
+    It is not sticky as `/tmp` is: there Linux and filelock refuse files that another user made.
+    This protects no less, since whoever can use a GPU can use it without a lease.
     """
     with contextlib.suppress(FileExistsError):
         folder.mkdir(parents=True)
@@ -264,16 +261,16 @@ def _gpu(request: DeviceRequest, leased: Sequence[_Gpu]) -> Device:
 
 
 def _cpu(request: DeviceRequest, gpus: Sequence[_Gpu]) -> Device:
-    nothing_else = request.kind == "auto" and shutil.which(_DRIVERS_TOOL) is None
-    if request.kind == "cpu" or nothing_else:
+    no_driver = shutil.which(_NVIDIA_SMI) is None
+    if request.kind == "cpu" or (request.kind == "auto" and no_driver):
         return Device(kind="cpu", names=(cpu_name(),), logical_cpus=request.logical_cpus)
     return _fall_back(request, _why_none(request, gpus))
 
 
 def _fall_back(request: DeviceRequest, why: str) -> Device:
-    """The CPU in place of a GPU, which is told, or an error where a GPU was demanded."""
+    """The CPU in place of a GPU, with the reason, or an error where a GPU was demanded."""
     if request.kind == "gpu":
-        raise DeviceError(f"no GPU to be had: {why} (kind: auto takes the CPU instead)")
+        raise DeviceError(f"no GPU can be leased: {why} (kind: auto takes the CPU instead)")
     return Device(kind="cpu", names=(cpu_name(),), fallback=why, logical_cpus=request.logical_cpus)
 
 
@@ -334,18 +331,20 @@ def _configure(device: Device, request: DeviceRequest) -> None:
 # -- nvidia-smi ----------------------------------------------------------------------------------
 
 
-def _gpu_load(uuid: str) -> dict[str, float]:
-    """Memory in use and in all (MiB) and utilisation (%), as far as they are numbers."""
-    rows = _nvidia_smi(",".join(_LOAD), uuid) or [""]
-    load = {}
-    for name, value in zip(_LOAD.values(), rows[0].split(","), strict=False):
+def _gpu_load(uuid: str) -> tuple[float | None, float | None, float | None]:
+    """Memory in use and in all (MiB) and utilisation (%); None for what is not a number."""
+    rows = _nvidia_smi(",".join(_LOAD_FIELDS), uuid) or [""]
+    values: list[float | None] = [None] * len(_LOAD_FIELDS)
+    for number, text in enumerate(rows[0].split(",")[: len(_LOAD_FIELDS)]):
         with contextlib.suppress(ValueError):  # `[N/A]` under MIG and on virtual GPUs
-            load[name] = float(value)
-    return load
+            values[number] = float(text)
+    used, total, busy = values
+    return used, total, busy
 
 
 def _nvidia_smi(query: str, uuid: str | None = None) -> list[str]:
-    tool = shutil.which(_DRIVERS_TOOL)
+    """Lines of the driver's answer; none when there is no driver or it does not answer."""
+    tool = shutil.which(_NVIDIA_SMI)
     if tool is None:
         return []
     command = [tool, f"--query-gpu={query}", "--format=csv,noheader,nounits"]

@@ -26,6 +26,9 @@ _RENAMED_CHECKS: dict[tuple[str, str], str] = {
     ("trained_model", "no_leakage"): "no_leak",
     ("postcode_lsoa", "cities_found"): "cities_present",
     ("postcode_lsoa", "postcodes_placed"): "postcodes_matched",
+    ("image_codes", "images_there"): "images_present",
+    ("hdf5_shards", "shared_images"): "few_shared_images",
+    ("hdf5_shards", "dead_units"): "few_dead_units",
 }
 
 Record = TypeVar("Record", bound=BaseModel)

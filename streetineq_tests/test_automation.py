@@ -11,7 +11,8 @@ import pytest
 from streetineq_assets.codes.reuse import changed_buckets
 from streetineq_assets.definitions import build_definitions
 from streetineq_assets.findings import Findings
-from streetineq_assets.images.catalogue import listing_inputs, slice_digest
+from streetineq_assets.images.catalogue import walk_files
+from streetineq_assets.images.changes import listing_inputs, slice_digest
 from streetineq_assets.manifests import Recipe
 from streetineq_assets.partitions import bucket_keys
 from streetineq_assets.resources import StudyResource
@@ -85,7 +86,8 @@ def list_city(study, sizes):
         frame.to_parquet(folder / "street_images.parquet", index=False)
         return Findings()
 
-    inputs = listing_inputs(study.store, "alpha")
+    files = walk_files(study.store.inputs("images", "alpha"))
+    inputs = listing_inputs(study.store, "alpha", files)
     study.store.publish("street_images", "alpha", Recipe(code_version="1", inputs=inputs), make)
     return frame
 

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from streetineq_assets.cli import app
+from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.demo.city import write_study
 from streetineq_assets.demo.summary import summary_lines
 from streetineq_assets.store import DataStore
@@ -66,19 +67,18 @@ def test_locations_are_accounted_for_at_every_step(chain):
         listed = truth.locations[truth.locations["city"] == city]["location_id"]
         images = store.open("street_images", city).table()
         assert set(images["location_id"]) == set(listed)
-        figures = store.manifest("hdf5_shards", city).summary["values"]
-        assert figures["listed"] == len(listed)
-        accounted = figures["extracted"] + figures["rejected"] + figures["missing"]
-        assert accounted == len(listed)
+        record = store.open("hdf5_shards", city).manifest.read_record(ShardsRecord)
+        assert record.n_listed == len(listed)
+        assert record.n_extracted + record.n_rejected + record.n_missing == len(listed)
 
 
 def test_planted_faults_are_counted_by_their_reasons(chain):
     store, _, truth = chain
     planted = set(truth.locations["fault"]) & {"truncated", "not_an_image", "missing_view"}
     reasons = {
-        row["reason"]
+        reason
         for city in ("northmere", "saltbridge")
-        for row in store.manifest("hdf5_shards", city).summary["tables"]["without_codes"]
+        for reason in store.manifest("hdf5_shards", city).read_record(ShardsRecord).without_codes
     }
     assert planted
     assert planted <= reasons
@@ -224,9 +224,7 @@ def test_a_city_without_images_is_unavailable_and_fails_nothing(chain, tmp_path)
         (root / f"inputs/locations/{city}.csv").unlink()
     assert all(result.success for result in run_chain(root).values())
     without = DataStore(root)
-    assert without.manifest("street_images", "northmere").summary["values"]["status"] == (
-        "unavailable"
-    )
+    assert "northmere.csv" in without.manifest("street_images", "northmere").unavailable.wanted
     for pair in PAIRS:
         assert without.open("lsoa_predictions", pair).table().empty
         figures = without.manifest("trained_model", pair).summary["values"]

@@ -1,7 +1,8 @@
 """An accelerator is leased by one process at a time; without one the CPU takes over and says so.
 
 The GPUs here are pretended: a stand-in for `nvidia-smi` on the PATH lists them, and TensorFlow is
-kept from being set up. What it does with a real GPU is not tested on a machine that has none.
+kept from being set up, or pretended too. What it does with a real GPU is not tested on a machine
+that has none.
 """
 
 import os
@@ -102,15 +103,16 @@ def test_memory_and_load_of_a_gpu_are_reported(tmp_path, two_gpus):
     assert report["device"] == "Pretend GPU A"
     assert report["mixed_precision"] is True
     assert report["gpu_0_memory_used_mb"] == 1024
-    assert report["gpu_0_utilisation_percent"] == 37
+    assert report["gpu_0_memory_total_mb"] == 81559
+    assert report["share_gpu_0_busy"] == 0.37
 
 
-def test_what_the_driver_does_not_tell_is_left_out_of_the_report(tmp_path, two_gpus, monkeypatch):
-    """Under MIG and on virtual GPUs nvidia-smi has `[N/A]` for a figure, or fails."""
+def test_what_the_driver_does_not_report_is_left_out(tmp_path, two_gpus, monkeypatch):
+    """Under MIG and on virtual GPUs nvidia-smi has `[N/A]` for a value, or fails."""
     with lease(DeviceRequest(gpus=2), tmp_path) as device:
         report = device.report()
     assert report["gpu_1_memory_used_mb"] == 2048
-    assert "gpu_1_utilisation_percent" not in report
+    assert "share_gpu_1_busy" not in report
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", MIG)
     with lease(DeviceRequest(), tmp_path) as device:
         assert device.report() == {"device": MIG, "device_kind": "gpu", "mixed_precision": False}
@@ -171,7 +173,7 @@ def test_whichever_gpu_is_free_first_ends_the_wait(tmp_path, two_gpus):
 
 
 @pytest.mark.parametrize("visible", ["GPU-dddd", "7", ""])
-def test_a_fallback_is_told_when_no_gpu_is_visible(tmp_path, two_gpus, monkeypatch, visible):
+def test_the_cpu_is_a_fallback_when_no_gpu_is_visible(tmp_path, two_gpus, monkeypatch, visible):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     with lease(DeviceRequest(), tmp_path) as device:
         assert device.kind == "cpu"
@@ -184,7 +186,7 @@ def test_the_cpu_of_a_machine_without_a_driver_is_no_fallback(tmp_path, two_gpus
         assert (device.kind, device.fallback) == ("cpu", None)
 
 
-def test_a_driver_that_does_not_answer_is_told(tmp_path, two_gpus, nvidia_smi):
+def test_a_driver_that_does_not_answer_is_the_reason_of_a_fallback(tmp_path, two_gpus, nvidia_smi):
     (nvidia_smi / "nvidia-smi").write_text("#!/bin/sh\nexit 9\n", encoding="utf-8")
     with lease(DeviceRequest(), tmp_path) as device:
         assert "its driver does not answer" in device.fallback
@@ -207,7 +209,7 @@ class TestLockFolder:
         assert folder.stat().st_mode & 0o7777 == 0o777
         assert (folder / f"{GPU_A}.lock").stat().st_mode & 0o777 == 0o666
 
-    def test_one_that_is_closed_to_this_user_is_named(self, tmp_path, two_gpus, monkeypatch):
+    def test_one_that_this_user_may_not_write_is_named(self, tmp_path, two_gpus, monkeypatch):
         def refuse(*_, **__):
             raise PermissionError(13, "Permission denied")
 
@@ -238,7 +240,7 @@ def test_tensorflow_is_set_up_before_it_is_imported(tmp_path):
     script = """
         import os, sys
         from pathlib import Path
-        from streetineq_assets.devices import (DeviceRequest, lease)
+        from streetineq_assets.devices import DeviceRequest, lease
         assert "tensorflow" not in sys.modules
         with lease(DeviceRequest(kind="cpu", logical_cpus=2), Path(sys.argv[1])) as device:
             assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
@@ -248,19 +250,30 @@ def test_tensorflow_is_set_up_before_it_is_imported(tmp_path):
     assert run_script(script, tmp_path).split() == ["MirroredStrategy", "2"]
 
 
+TENSORFLOW_WITHOUT_CUDA = """
+import os
+seen = os.environ["CUDA_VISIBLE_DEVICES"]
+class config:
+    list_physical_devices = staticmethod(lambda kind: [])
+"""
+
+
 def test_a_gpu_that_tensorflow_cannot_use_is_not_given(tmp_path, nvidia_smi):
     """The driver lists GPUs, TensorFlow has no CUDA libraries for them."""
+    (tmp_path / "tensorflow.py").write_text(TENSORFLOW_WITHOUT_CUDA)
     script = """
         import os, sys
         from pathlib import Path
-        from streetineq_assets.devices import (DeviceRequest, lease)
+        from streetineq_assets.devices import DeviceRequest, lease
         from streetineq_assets.errors import DeviceError
+        sys.path.insert(0, sys.argv[1])
         try:
             with lease(DeviceRequest(kind="gpu"), Path(sys.argv[1])) as device:
                 print("given", device)
         except DeviceError as error:
             print(error)
-        print(os.environ["CUDA_DEVICE_ORDER"], os.environ["CUDA_VISIBLE_DEVICES"])
+        import tensorflow
+        print(os.environ["CUDA_DEVICE_ORDER"], tensorflow.seen)
         with lease(DeviceRequest(), Path(sys.argv[1])) as first:
             print(first.kind, first.fallback)
             with lease(DeviceRequest(), Path(sys.argv[1])) as second:
@@ -271,6 +284,18 @@ def test_a_gpu_that_tensorflow_cannot_use_is_not_given(tmp_path, nvidia_smi):
     assert environment == f"PCI_BUS_ID {GPU_A}"
     for line in leased:
         assert line.startswith("cpu TensorFlow sees no GPU"), line
+
+
+def test_the_real_tensorflow_sees_no_gpu_without_one(tmp_path, nvidia_smi, monkeypatch):
+    """In this process, which has imported it, or imports it now."""
+    tensorflow = pytest.importorskip("tensorflow")
+    if tensorflow.config.list_physical_devices("GPU"):
+        pytest.skip("this machine has a GPU")
+    monkeypatch.setenv("PATH", f"{nvidia_smi}:/usr/bin:/bin")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    with lease(DeviceRequest(), tmp_path) as device:
+        assert device.kind == "cpu"
+        assert device.fallback.startswith("TensorFlow sees no GPU")
 
 
 def run_script(script, folder, tools="/usr/bin"):

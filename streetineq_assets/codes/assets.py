@@ -1,14 +1,10 @@
-"""The assets of this step: codes of images, one bucket a partition, and a city's shards.
-
-What belongs here: finding what is read, leasing the device, calling the domain, publishing. What
-does not: any rule of it.
-"""
+"""The assets of this step: codes of images, one bucket a partition, and a city's shards."""
 
 import json
 import os
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +12,24 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field
 
-from streetineq_assets.codes.encoders import (
-    Encoder,
-    idle_encoder,
-    load_encoder,
-    weights_check,
-    weights_input,
-)
+from streetineq_assets.codes import checks
+from streetineq_assets.codes.encoders import Encoder, idle_encoder, load_encoder, weights_input
 from streetineq_assets.codes.extraction import Pace, extract_bucket
 from streetineq_assets.codes.packing import pack_city
 from streetineq_assets.codes.reuse import changed_buckets, earlier_files, hand_over
+from streetineq_assets.codes.tables import HDF5_SHARDS, IMAGE_CODES, BucketRecord
+from streetineq_assets.devices import Device
 from streetineq_assets.digests import digest_frame
-from streetineq_assets.findings import Check, CheckSpec, Findings
-from streetineq_assets.images.catalogue import bucket_of, slice_digest
-from streetineq_assets.manifests import Recipe, library_versions
+from streetineq_assets.findings import Findings
+from streetineq_assets.images.catalogue import bucket_of
+from streetineq_assets.images.changes import slice_digest
+from streetineq_assets.manifests import Manifest, Recipe, library_versions
+from streetineq_assets.metadata import Publication
 from streetineq_assets.partitions import Partitions, bucket_keys, city_of
 from streetineq_assets.resources import (
     ChecksFailedError,
+    Events,
     GpuResource,
-    Publication,
     StudyResource,
     check_results,
     define_asset,
@@ -42,36 +37,6 @@ from streetineq_assets.resources import (
 
 GROUP = "codes"
 BUCKETS_PER_RUN = 8
-
-CODE_CHECKS = (
-    CheckSpec("accounting", "Listed = extracted + rejected + missing locations.", blocking=True),
-    CheckSpec("identity", "Rows are the locations that they say, once, in order.", blocking=True),
-    CheckSpec("finite", "Every code is a finite number.", blocking=True),
-    CheckSpec("images_there", "At most half of the listed images are gone.", blocking=True),
-    CheckSpec("complete", "Every listed location has codes."),
-    CheckSpec("weights_known", "The weights are published, random, or named by their sha256."),
-    CheckSpec("distinct_views", "No location has the same image in two views."),
-)
-SHARD_CHECKS = (
-    CheckSpec("one_encoder", "All buckets were made by one encoder.", blocking=True),
-    CheckSpec("up_to_date", "Buckets were encoded from the images now listed.", blocking=True),
-    CheckSpec("identity", "Ids are listed locations, once, in their bucket.", blocking=True),
-    CheckSpec("accounting", "Listed = extracted + rejected + missing locations.", blocking=True),
-    CheckSpec("shared_images", "At most 0.1 % of images occur in two LSOAs.", blocking=True),
-    CheckSpec("finite", "Every code is a finite number.", blocking=True),
-    CheckSpec("dead_units", "Few features are constant (1 % in fc6).", blocking=True),
-    CheckSpec("like_published", "Mean and spread are as published for ImageNet weights."),
-    CheckSpec("complete", "Every listed location has codes."),
-)
-CODE_COLUMNS = (
-    ("location_id", "string", "the location; rows ascend by it"),
-    ("image_sha256", "string (4)", "sha256 of each view's bytes"),
-    ("features", "float32 (4, width)", "codes of views a, b, c, d; fc6 before its ReLU"),
-)
-SHARD_COLUMNS = (
-    ("location_id", "string", "the location; rows ascend by hash(seed, location_id)"),
-    ("features", "float16 or float32 (4, width)", "codes of views a, b, c, d"),
-)
 
 
 class ImageCodesConfig(dg.Config):
@@ -87,45 +52,48 @@ def image_codes(
     config: ImageCodesConfig,
     study: StudyResource,
     gpu: GpuResource,
-):
-    """Codes of a bucket of locations: fc6 of VGG16, before its ReLU, for each of four views.
+) -> Events:
+    """What a neural network saw in each street image, as a list of numbers.
 
-    Only images that are new or changed, or failed before, are encoded; a killed run goes on where
-    it was. Ids and the images' sha256 stand in the same file as the codes.
+    A code is fc6 of VGG16, before its ReLU, for each of a location's four views; a partition is a
+    bucket of a city's locations. Only images that are new or changed, or failed before, are
+    encoded; a run that was killed resumes where it was. Ids and the images' sha256 stand in the
+    same file as the codes.
     """
-    found: dict[str, Findings] = {}
+    by_key: dict[str, Findings] = {}
     with ExitStack() as held:
-
-        @cache
-        def encoder() -> tuple[Encoder, Callable[[], dict[str, Any]]]:
-            device = held.enter_context(gpu.lease(context))
-            settings, root = study.study.encoder, study.store.root
-            loaded = load_encoder(settings, root=root, seed=study.study.seed, device=device)
-            return loaded, device.report
-
+        step = _Step(context, config, study, gpu, held)
         for key in sorted(context.partition_keys):
             try:
-                publication = _publish_bucket(context, config, study, key, encoder)
+                publication = step.publish(key)
             except ChecksFailedError as failed:
-                found[key] = failed.findings
+                by_key[key] = failed.findings
                 continue
-            found[key] = publication.findings
-            context.log_event(_materialization(context, study, key, publication))
-    checks = _over_buckets(found)
-    yield from check_results("image_codes", checks)
-    failed = [check for check in checks if check.blocking and not check.passed]
+            by_key[key] = publication.findings
+            context.log_event(
+                dg.AssetMaterialization(
+                    context.asset_key,
+                    partition=key,
+                    metadata=study.metadata(publication, IMAGE_CODES),
+                    tags={"dagster/data_version": publication.manifest.digest},
+                )
+            )
+    results = checks.over_buckets(by_key)
+    yield from check_results("image_codes", results)
+    failed = [check for check in results if check.blocking and not check.passed]
     if failed:
         raise dg.Failure(
             "; ".join(f"{check.name}: {check.description}" for check in failed)
-            + ". The last good files of these buckets stay; the others were published.",
+            + ". The previous files of these buckets are unchanged; the others were published.",
             allow_retries=False,
         )
 
 
-def hdf5_shards(context: dg.AssetExecutionContext, study: StudyResource):
-    """A city's codes in files of bounded size, in an order in which reading on is sampling.
+def hdf5_shards(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
+    """A city's image codes in files of bounded size, ready for training.
 
-    Ids, counts, encoder and values of all buckets are checked first. float16 where it is harmless.
+    Rows are in a random order that stays, so that reading on is sampling. Ids, counts, encoder and
+    values of all buckets are checked first. Codes are stored as float16 where it is harmless.
     """
     city, store = context.partition_key, study.store
     keys = bucket_keys(city, study.study.cities[city].buckets)
@@ -136,21 +104,22 @@ def hdf5_shards(context: dg.AssetExecutionContext, study: StudyResource):
     settings = {"seed": study.study.seed, "rows_per_shard": study.study.shards.rows}
 
     def make(folder: Path) -> Findings:
-        listed = images.table(columns=["location_id"])["location_id"].unique().tolist()
-        return pack_city(
+        findings = pack_city(
             {key: artefact.file("image_codes.h5") for key, artefact in buckets.items()},
             folder,
             title=study.study.cities[city].title,
-            listed=listed,
+            listed=images.table(columns=["location_id"])["location_id"].unique().tolist(),
             locations=locations,
             stale=list(stale),
             **settings,
         )
+        findings.unavailable = images.manifest.unavailable
+        return findings
 
     inputs = {key: artefact.digest for key, artefact in buckets.items()}
     inputs |= {f"changed/{key}": digest for key, digest in stale.items()}
     inputs["location_ids"] = digest_frame(locations[["location_id"]])
-    yield from _with_columns(study.materialize(context, make, inputs=inputs, config=settings))
+    yield from study.materialize(context, make, inputs=inputs, config=settings, columns=HDF5_SHARDS)
 
 
 def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
@@ -161,7 +130,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             group_name=GROUP,
             kinds={"tensorflow", "file"},
             description=(
-                "Keras's VGG16 weights for ImageNet, "
+                "The network that looks at the images: Keras's VGG16 weights for ImageNet, "
                 "`inputs/weights/vgg16_weights_tf_dim_ordering_tf_kernels.h5` (553 MB)."
             ),
         ),
@@ -175,7 +144,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             output_required=False,
             pool="gpu",
             code_version="2",  # 1: a renamed weight file, or no GPU, made another encoder
-            checks=CODE_CHECKS,
+            checks=checks.IMAGE_CODES,
             checks_by_partition=False,
         ),
         define_asset(
@@ -185,150 +154,114 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             deps=[parts.buckets_to_city("image_codes"), "street_images", "locations"],
             partitions_def=parts.city,
             code_version="1",
-            checks=SHARD_CHECKS,
+            checks=checks.HDF5_SHARDS,
         ),
     ]
 
 
-# -- one bucket ----------------------------------------------------------------------------------
+@dataclass
+class _Step:
+    """One run of `image_codes`, and what its buckets share.
 
+    The device is leased and the encoder loaded when the first bucket needs them; what is published
+    of a city is looked up once.
+    """
 
-def _publish_bucket(
-    context: dg.AssetExecutionContext,
-    config: ImageCodesConfig,
-    study: StudyResource,
-    key: str,
-    encoder: Callable[[], tuple[Encoder, Callable[[], dict[str, Any]]]],
-) -> Publication:
-    store, city = study.store, city_of(key)
-    buckets = study.study.cities[city].buckets
-    images = store.open("street_images", city).table()
-    images = images[images["bucket"] == key]
+    context: dg.AssetExecutionContext
+    config: ImageCodesConfig
+    study: StudyResource
+    gpu: GpuResource
+    held: ExitStack
+    _published: dict[str, list[Manifest]] = field(default_factory=dict)
 
-    def make(folder: Path) -> Findings:
-        previous = earlier_files(store, key, buckets)
-        if key in previous:
-            hand_over(
-                previous[key],
-                own=key,
-                key_of=lambda location_id: bucket_of(city, location_id, buckets),
-                workspace=lambda other: store.workspace("image_codes", other),
-            )
+    def publish(self, key: str) -> Publication:
+        """Find a bucket unchanged, or make and publish it.
+
+        Raises:
+            ChecksFailedError: a blocking check failed; the previous file is unchanged.
+        """
+        store = self.study.store
+        images = store.open("street_images", city_of(key)).table()
+        images = images[images["bucket"] == key]
+        publication = self.study.publish(
+            "image_codes",
+            key,
+            self._recipe(images),
+            lambda folder: self._make(key, images, folder),
+            specs=[spec.name for spec in checks.IMAGE_CODES],
+            again=self.config.retry_failed and self._has_rejections(key),
+        )
+        if not publication.skipped:  # the workspace of a skipped bucket may be another run's
+            store.clear_workspace("image_codes", key)
+        return publication
+
+    def _make(self, key: str, images: pd.DataFrame, folder: Path) -> Findings:
+        store, settings, city = self.study.store, self.study.study.encoder, city_of(key)
         idle = images.empty
-        loaded, device_report = (idle_encoder(study.study.encoder), dict) if idle else encoder()
+        encoder = idle_encoder(settings) if idle else self._encoder
         findings = extract_bucket(
             images,
             root=store.inputs("images", city),
-            encoder=loaded,
+            encoder=encoder,
             target=folder / "image_codes.h5",
             work=store.workspace("image_codes", key),
-            previous=list(previous.values()),
-            attributes=_attributes(study),
+            n_buckets=self.study.study.cities[city].buckets,
+            previous=self._earlier_files(key),
+            attributes=self._attributes(),
             pace=Pace(workers=min(16, (os.cpu_count() or 1) + 1)),
-            report=lambda line: context.log.info(f"{key}: {line}"),
+            report=lambda line: self.context.log.info(f"{key}: {line}"),
         )
         # The device's `mixed_precision` is that of training: the encoder has the last word.
-        findings.values |= {"buckets": buckets} | device_report()
-        findings.values |= loaded.identity | loaded.values
-        findings.checks.append(weights_check(loaded, study.study.encoder))
+        findings.values |= {} if idle else self._device.report()
+        findings.values |= encoder.identity.attributes | encoder.values
+        findings.checks.append(checks.weights_known(encoder.identity, settings))
+        findings.unavailable = store.open("street_images", city).manifest.unavailable
         return findings
 
-    publication = study.publish(
-        "image_codes",
-        key,
-        _recipe(context, study, images),
-        make,
-        specs=[spec.name for spec in CODE_CHECKS],
-        again=config.retry_failed and _has_rejections(study, key),
-    )
-    if not publication.skipped:  # the workspace of a skipped bucket may be another run's
-        store.clear_workspace("image_codes", key)
-    return publication
+    @cached_property
+    def _device(self) -> Device:
+        return self.held.enter_context(self.gpu.lease(self.context))
 
+    @cached_property
+    def _encoder(self) -> Encoder:
+        study = self.study.study
+        root = self.study.store.root
+        return load_encoder(study.encoder, root=root, seed=study.seed, device=self._device)
 
-def _recipe(
-    context: dg.AssetExecutionContext, study: StudyResource, images: pd.DataFrame
-) -> Recipe:
-    """Images, weights and all settings that change codes; a batch's size does not."""
-    settings = study.study.encoder
-    return Recipe(
-        code_version=context.assets_def.code_versions_by_key[context.asset_key] or "",
-        inputs={
-            "street_images": slice_digest(images),
-            "vgg16_weights": weights_input(settings, study.store.root, study.study.seed),
-        },
-        config=settings.model_dump(
-            include={"backbone", "layer", "preprocessing", "mixed_precision"}
-        ),
-    )
-
-
-def _has_rejections(study: StudyResource, key: str) -> bool:
-    manifest = study.store.manifest("image_codes", key)
-    return bool(manifest and manifest.summary["values"]["rejected"])
-
-
-def _attributes(study: StudyResource) -> dict[str, Any]:
-    synthetic = study.study.synthetic or study.study.encoder.weights == "random"
-    return {"synthetic": synthetic, "versions": json.dumps(library_versions())}
-
-
-def _materialization(
-    context: dg.AssetExecutionContext, study: StudyResource, key: str, publication: Publication
-) -> dg.AssetMaterialization:
-    rows = {"dagster/partition_row_count": publication.findings.values["extracted"]}
-    return dg.AssetMaterialization(
-        context.asset_key,
-        partition=key,
-        metadata=study.metadata(publication)
-        | rows
-        | {"dagster/column_schema": _schema(CODE_COLUMNS)},
-        tags={"dagster/data_version": publication.manifest.digest},
-    )
-
-
-def _over_buckets(found: dict[str, Findings]) -> list[Check]:
-    """One result per check for the whole step, naming the buckets that failed it."""
-    checks = []
-    for spec in CODE_CHECKS:
-        results = {
-            key: check
-            for key, findings in found.items()
-            for check in findings.checks
-            if check.name == spec.name
-        }
-        failed = {key: check for key, check in results.items() if not check.passed}
-        told = [f"{key}: {check.description}" for key, check in failed.items()]
-        checks.append(
-            Check(
-                spec.name,
-                not failed,
-                "; ".join(told) or f"{spec.description} ({len(results)} buckets)",
-                blocking=spec.blocking,
-                values={"buckets": len(results), "failing_buckets": len(failed)},
+    def _earlier_files(self, key: str) -> list[Path]:
+        """Files whose rows may be reused; rows of other buckets in the own one go to these."""
+        store, city = self.study.store, city_of(key)
+        n_buckets = self.study.study.cities[city].buckets
+        if city not in self._published:
+            self._published[city] = store.manifests("image_codes", city)
+        files = earlier_files(store, self._published[city], key, n_buckets)
+        if key in files:
+            hand_over(
+                files[key],
+                own=key,
+                key_of=lambda location_id: bucket_of(city, location_id, n_buckets),
+                workspace=lambda other: store.workspace("image_codes", other),
             )
+        return list(files.values())
+
+    def _recipe(self, images: pd.DataFrame) -> Recipe:
+        """Images, weights and all settings that change codes; a batch's size does not."""
+        settings = self.study.study.encoder
+        weights = weights_input(settings, self.study.store.root, self.study.study.seed)
+        versions = self.context.assets_def.code_versions_by_key
+        return Recipe(
+            code_version=versions[self.context.asset_key] or "",
+            inputs={"street_images": slice_digest(images), "vgg16_weights": weights},
+            config=settings.model_dump(
+                include={"backbone", "layer", "preprocessing", "mixed_precision"}
+            ),
         )
-    return checks
 
+    def _has_rejections(self, key: str) -> bool:
+        manifest = self.study.store.manifest("image_codes", key)
+        return bool(manifest and manifest.read_record(BucketRecord).n_rejected)
 
-# -- metadata ------------------------------------------------------------------------------------
-
-
-def _schema(columns: tuple[tuple[str, str, str], ...]) -> dg.TableSchema:
-    return dg.TableSchema(
-        columns=[dg.TableColumn(name, kind, description) for name, kind, description in columns]
-    )
-
-
-def _with_columns(
-    events: Iterator[dg.AssetCheckResult | dg.MaterializeResult],
-) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
-    """Add what only Parquet tables have by themselves: row count and columns."""
-    for event in events:
-        if isinstance(event, dg.MaterializeResult):
-            rows = event.metadata["extracted"]
-            shown = {"dagster/partition_row_count": rows}
-            shown |= {"dagster/column_schema": _schema(SHARD_COLUMNS)}
-            yield event._replace(metadata={**event.metadata, **shown})
-        else:
-            yield event
+    def _attributes(self) -> dict[str, Any]:
+        study = self.study.study
+        synthetic = study.synthetic or study.encoder.weights == "random"
+        return {"synthetic": synthetic, "versions": json.dumps(library_versions())}

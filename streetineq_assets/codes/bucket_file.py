@@ -1,12 +1,11 @@
 """The HDF5 file of one bucket of codes: what is in it, and how it is written and read.
 
-What belongs here: the layout, so that a row's id, its images' hashes and its codes can never part.
-What does not: how codes come about (`extraction`) and the city's shards (`shards`).
+A row's id, its images' hashes and its codes lie in one file, so that they can never part.
 
 Layout: `features (n, 4, width) float32`, `location_id (n) utf-8`, `image_sha256 (n, 4)`, rows in
 ascending order of id; `rejected_location_id, rejected_view, rejected_reason`, one entry for each
-view for which a location was rejected or is missing. The attributes say how the codes were made
-(`IDENTITY`), and `content_sha256` covers all of the above.
+view for which a location was rejected or is missing. The attributes say which encoder made the
+codes, and `content_sha256` covers all of the above.
 """
 
 import hashlib
@@ -20,20 +19,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.errors import StoreError, clear_disk_errors
 from streetineq_assets.images.catalogue import VIEWS
 
-IDENTITY = (
-    "backbone",
-    "layer",
-    "preprocessing",
-    "weights",
-    "weights_sha256",
-    "mixed_precision",
-    "width",
-)
 # What h5py raises where it meets flipped bits: it has no error of its own.
 DAMAGE = (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError)
+_DIGEST = "content_sha256"
 
 
 class Rejection(NamedTuple):
@@ -51,18 +43,16 @@ class Contents:
     Attributes:
         location_ids: of the rows.
         image_sha256: (n, 4) hexadecimal strings, in the order of the views.
-        attributes: `IDENTITY`, and what else is worth knowing.
+        identity: of the encoder that made the codes.
+        rejections: of the locations without a row.
+        attributes: what else is worth knowing, such as library versions.
     """
 
     location_ids: Sequence[str]
     image_sha256: np.ndarray
-    attributes: Mapping[str, Any]
-    rejections: Sequence[Rejection] = field(default_factory=tuple)
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """What decides the codes."""
-        return {name: self.attributes.get(name) for name in IDENTITY}
+    identity: EncoderIdentity
+    rejections: Sequence[Rejection] = ()
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_bucket(path: Path, contents: Contents, features: Iterable[np.ndarray]) -> str:
@@ -76,6 +66,7 @@ def write_bucket(path: Path, contents: Contents, features: Iterable[np.ndarray])
 
     Raises:
         StoreError: the disk is full.
+        ValueError: more or fewer rows of features than locations.
     """
     import h5py
 
@@ -85,22 +76,26 @@ def write_bucket(path: Path, contents: Contents, features: Iterable[np.ndarray])
         with h5py.File(draft, "w") as file:
             _write_contents(file, contents)
             digest = _digest(contents)
-            shape = (count, len(VIEWS), contents.attributes["width"])
+            shape = (count, len(VIEWS), contents.identity.width)
             dataset = file.create_dataset("features", shape, np.float32)
             for block in features:
                 dataset[start : start + len(block)] = block
                 digest.update(np.ascontiguousarray(block).data)
                 start += len(block)
-            file.attrs["content_sha256"] = digest.hexdigest()
+            file.attrs[_DIGEST] = digest.hexdigest()
         if start != count:
             raise ValueError(f"{start} rows of features for {count} locations")
-        _sync(draft)
+        _flush_to_disk(draft)
         draft.replace(path)
     return digest.hexdigest()
 
 
 class Bucket:
-    """A bucket file, open for reading; a context manager."""
+    """A bucket file, open for reading; a context manager.
+
+    Raises:
+        StoreError: the file is not HDF5.
+    """
 
     def __init__(self, path: Path) -> None:
         import h5py
@@ -119,15 +114,23 @@ class Bucket:
 
     @cached_property
     def contents(self) -> Contents:
-        """Ids, hashes, attributes and rejections."""
+        """Ids, hashes, encoder and rejections."""
         file = self._file
         rejected = [file[f"rejected_{name}"].asstr()[:].tolist() for name in Rejection._fields]
+        identity = EncoderIdentity.from_attributes(file.attrs)
+        known = {_DIGEST, *identity.attributes}
         return Contents(
-            file["location_id"].asstr()[:].tolist(),
-            file["image_sha256"].asstr("ascii")[:],
-            {name: _plain(value) for name, value in file.attrs.items()},
-            [Rejection(*entry) for entry in zip(*rejected, strict=True)],
+            location_ids=file["location_id"].asstr()[:].tolist(),
+            image_sha256=file["image_sha256"].asstr("ascii")[:],
+            identity=identity,
+            rejections=[Rejection(*entry) for entry in zip(*rejected, strict=True)],
+            attributes={n: _plain(value) for n, value in file.attrs.items() if n not in known},
         )
+
+    @property
+    def digest(self) -> str:
+        """The content's sha256, as the file's writer put it down."""
+        return str(self._file.attrs.get(_DIGEST, ""))
 
     def read(self, rows: slice | Sequence[int]) -> np.ndarray:
         """Features (m, 4, width) of ascending rows."""
@@ -140,7 +143,7 @@ class Bucket:
         digest = _digest(self.contents)
         for _, block in self.blocks():
             digest.update(block.data)
-        return digest.hexdigest() == self.contents.attributes.get("content_sha256")
+        return digest.hexdigest() == self.digest
 
     def is_finite(self) -> bool:
         """Whether all codes are finite numbers."""
@@ -152,8 +155,7 @@ class Bucket:
             yield start, self.read(slice(start, start + rows))
 
 
-def _sync(path: Path) -> None:
-    """Flush a file to the disk."""
+def _flush_to_disk(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
@@ -170,14 +172,19 @@ def _write_contents(file: Any, contents: Contents) -> None:
         values = [getattr(entry, name) for entry in contents.rejections]
         shape = (len(values),)
         file.create_dataset(f"rejected_{name}", data=values, dtype=text, shape=shape)
-    file.attrs.update(contents.attributes)
+    file.attrs.update({**contents.identity.attributes, **contents.attributes})
 
 
 def _digest(contents: Contents) -> Any:
     """A sha256 that has seen all but the features."""
     hashes = np.asarray(contents.image_sha256).tolist()
-    told = [contents.identity, list(contents.location_ids), hashes, list(contents.rejections)]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    covered = [
+        contents.identity.attributes,
+        list(contents.location_ids),
+        hashes,
+        list(contents.rejections),
+    ]
+    return hashlib.sha256(json.dumps(covered, sort_keys=True).encode())
 
 
 def _plain(value: Any) -> Any:

@@ -1,8 +1,7 @@
-"""The encoder that a study names, compiled for the device at hand.
+"""The encoder that a study names, with checked weights, compiled for the device at hand.
 
-What belongs here: finding and checking weights, other backbones of `keras.applications`, and the
-compiled forward pass over one or several devices. What does not: VGG16 itself (`vgg16`), which
-images are encoded and what becomes of their codes (`extraction`).
+VGG16 itself is in `vgg16`; here are the other backbones of `keras.applications`, and the forward
+pass over one or several devices.
 """
 
 import hashlib
@@ -12,16 +11,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from streetineq_assets.codes import vgg16
+from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.codes.preprocess import CHANNEL_MEANS, SIDE
 from streetineq_assets.devices import Device
 from streetineq_assets.digests import digest_file
 from streetineq_assets.errors import DeviceError, SourceError, SourceMissingError, StudyError
-from streetineq_assets.findings import Check
+from streetineq_assets.findings import Scalar
 from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.study import Encoder as Settings
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import keras
 
 Encode = Callable[[np.ndarray], Any]
-_FILE = "file"  # which one, its sha256 says: a renamed file makes the same codes
 
 
 @dataclass(frozen=True)
@@ -41,28 +40,31 @@ class Encoder:
             convertible to a float32 array; it may still be computing when it returns.
         batch_size: the one number of images that `encode` takes, a multiple of four.
         identity: what decides the codes; two files with the same identity hold comparable codes.
-        values: what loading it showed.
+        values: single numbers for the UI, such as `n_encoder_parameters`.
     """
 
     encode: Encode
     batch_size: int
-    width: int
-    identity: dict[str, Any]
-    values: dict[str, Any]
+    identity: EncoderIdentity
+    values: dict[str, Scalar]
+
+    @property
+    def width(self) -> int:
+        """Values per image."""
+        return self.identity.width
 
 
 def idle_encoder(settings: Settings) -> Encoder:
     """What stands for a network where a bucket has no images: nothing is loaded or encoded."""
-    identity = {
-        "backbone": settings.backbone,
-        "layer": settings.layer,
-        "preprocessing": settings.preprocessing,
-        "weights": "none",
-        "weights_sha256": "",
-        "mixed_precision": False,
-        "width": 0,
-    }
-    return Encoder(lambda pixels: pixels, len(VIEWS), 0, identity, {})
+    identity = EncoderIdentity(
+        backbone=settings.backbone,
+        layer=settings.layer,
+        preprocessing=settings.preprocessing,
+        weights="none",
+        weights_sha256="",
+        width=0,
+    )
+    return Encoder(lambda pixels: pixels, len(VIEWS), identity, {})
 
 
 def is_fc6(settings: Settings) -> bool:
@@ -72,6 +74,10 @@ def is_fc6(settings: Settings) -> bool:
 
 def weights_input(settings: Settings, root: Path, seed: int) -> str:
     """The weights' digest for the skip key, without TensorFlow: a file's sha256, or their recipe.
+
+    Args:
+        root: the study's folder, to which the weight file's path is relative.
+        seed: the study's, of random weights.
 
     Raises:
         SourceMissingError: the study names a file that is not there.
@@ -102,26 +108,26 @@ def load_encoder(settings: Settings, *, root: Path, seed: int, device: Device) -
     strategy = device.strategy()
     batch_size = _round_up(settings.batch_size, math.lcm(len(VIEWS), strategy.num_replicas_in_sync))
 
-    def build(*, mixed: bool) -> tuple[Encode, "keras.Model", dict[str, str]]:
+    def build(*, mixed: bool) -> tuple[Encode, "_Loaded"]:
         with strategy.scope(), _precision(mixed):
-            model, weights = _build(settings, root, seed)
-        return compile_model(model, batch_size=batch_size, device=device), model, weights
+            loaded = _build(settings, root, seed)
+        return compile_model(loaded.model, batch_size=batch_size, device=device), loaded
 
-    encode, model, weights = build(mixed=mixed)
-    figures: dict[str, Any] = {"encoder_parameters": int(model.count_params())}
+    encode, loaded = build(mixed=mixed)
+    values: dict[str, Scalar] = {"n_encoder_parameters": int(loaded.model.count_params())}
     if mixed:
-        exact = build(mixed=False)[0]
-        figures["mixed_precision_change"] = relative_change(exact, encode, batch_size)
-    width = int(model.output_shape[-1])
-    identity = {
-        "backbone": settings.backbone,
-        "layer": settings.layer,
-        "preprocessing": settings.preprocessing,
-        **weights,
-        "mixed_precision": mixed,
-        "width": width,
-    }
-    return Encoder(encode, batch_size, width, identity, figures)
+        exact, _ = build(mixed=False)
+        values["mixed_precision_change"] = relative_change(exact, encode, batch_size)
+    identity = EncoderIdentity(
+        backbone=settings.backbone,
+        layer=settings.layer,
+        preprocessing=settings.preprocessing,
+        weights=loaded.label,
+        weights_sha256=loaded.sha256,
+        mixed_precision=mixed,
+        width=int(loaded.model.output_shape[-1]),
+    )
+    return Encoder(encode, batch_size, identity, values)
 
 
 def compile_model(model: "keras.Model", *, batch_size: int, device: Device) -> Encode:
@@ -130,6 +136,9 @@ def compile_model(model: "keras.Model", *, batch_size: int, device: Device) -> E
     Args:
         model: built in `device.strategy().scope()`.
         batch_size: images per call, divisible by the number of replicas.
+
+    Returns:
+        Function of float32 (batch_size, height, width, 3) to a float32 tensor (batch_size, width).
     """
     import tensorflow as tf
 
@@ -173,21 +182,18 @@ def relative_change(exact: Encode, other: Encode, batch_size: int) -> float:
     return float(np.sqrt((difference**2).mean() / (codes**2).mean()))
 
 
-def weights_check(encoder: Encoder, settings: Settings) -> Check:
-    """Whether somebody vouches for the weights: Keras, the study's sha256, or nobody need to."""
-    label, sha256 = encoder.identity["weights"], encoder.identity["weights_sha256"]
-    known = label != _FILE or settings.weights_sha256 == sha256
-    text = f"{settings.weights if label == _FILE else label}, sha256 {sha256}"
-    if not known:
-        text += "; if these are the right weights, name it as encoder.weights_sha256 in study.toml"
-    return Check("weights_known", known, text)
-
-
 # -- weights -------------------------------------------------------------------------------------
 
 
-def _build(settings: Settings, root: Path, seed: int) -> tuple["keras.Model", dict[str, str]]:
-    """The model, and what its weights are: where from, and the sha256 of the file or the arrays."""
+class _Loaded(NamedTuple):
+    """A model; where its weights are from, and the sha256 of their file or of their arrays."""
+
+    model: "keras.Model"
+    label: str
+    sha256: str
+
+
+def _build(settings: Settings, root: Path, seed: int) -> _Loaded:
     file, sha256 = None, None
     if settings.weights not in ("random", "imagenet"):
         file, sha256 = _checked_file(settings, root / settings.weights)
@@ -197,10 +203,10 @@ def _build(settings: Settings, root: Path, seed: int) -> tuple["keras.Model", di
         model = vgg16.build_encoder(file or "random", seed)
     else:
         model = _build_backbone(settings, file, seed)
-    label = settings.weights if file is None else _FILE
+    label = settings.weights if file is None else "file"  # its sha256 says which
     if file and vgg16.is_published_file(file):
         label = "imagenet"
-    return model, {"weights": label, "weights_sha256": sha256 or _digest_weights(model)}
+    return _Loaded(model, label, sha256 or _digest_weights(model))
 
 
 def _checked_file(settings: Settings, path: Path) -> tuple[Path, str]:
@@ -257,15 +263,15 @@ def _layer(network: "keras.Model", settings: Settings) -> "keras.Layer":
     """The layer by name; Keras numbers those that have none of their own, within a process."""
     names = [layer.name for layer in network.layers]
     numbered = re.compile(re.escape(settings.layer) + r"_\d+")
-    found = [name for name in names if name == settings.layer] or [
+    fitting = [name for name in names if name == settings.layer] or [
         name for name in names if numbered.fullmatch(name)
     ]
-    if len(found) != 1:
+    if len(fitting) != 1:
         raise StudyError(
             f"encoder.layer is {settings.layer!r}, which {settings.backbone} does not have: one of "
             + ", ".join(names)
         )
-    return network.get_layer(found[0])
+    return network.get_layer(fitting[0])
 
 
 def _application(backbone: str) -> tuple[Any, Callable[..., "keras.Model"]]:
@@ -299,8 +305,8 @@ def _randomise(network: "keras.Model", seed: int) -> None:
                 continue
             fan_in = math.prod(variable.shape[:2] if depthwise else variable.shape[:-1])
             generator = np.random.Generator(np.random.PCG64([seed, number]))
-            drawn = generator.standard_normal(tuple(variable.shape), dtype=np.float32)
-            variable.assign(drawn * np.float32(math.sqrt(2 / fan_in)))
+            normal = generator.standard_normal(tuple(variable.shape), dtype=np.float32)
+            variable.assign(normal * np.float32(math.sqrt(2 / fan_in)))
 
 
 @contextmanager
@@ -320,7 +326,7 @@ def _precision(mixed: bool) -> Iterator[None]:
 def _no_mixed_precision(device: Device) -> str:
     why = f" ({device.fallback})" if device.fallback else ""
     return (
-        f"encoder.mixed_precision is true in study.toml, which takes a GPU, and this step has the "
+        "encoder.mixed_precision is true in study.toml, which takes a GPU, and this step has the "
         f"CPU{why}: run it where a GPU is free, or set it to false and all images are encoded again"
     )
 

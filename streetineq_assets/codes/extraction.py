@@ -1,51 +1,46 @@
 """One bucket of locations, from the bytes of their images to a file of codes.
 
-What belongs here: the order of the work (read, hash, decode, encode, write), what is reused, what
-is rejected, and how a crash loses little. What does not: the file's layout (`bucket`), the network
-(`encoders`), a single image (`preprocess`), whole cities (`shards`).
-
 Every image is read and hashed; a location is encoded when no earlier file holds a row with the same
-id, image hashes and encoder. Finished rows are put aside as part files, each written, flushed and
-renamed into place, so that a kill at any moment loses the rows since the last part. Parts have the
-layout of a bucket file. At the end the rows of parts and earlier files are merged in order of id.
+id, image hashes and encoder. Encoded rows are put aside as parts while the work goes on
+(`finished_rows`), and at the end rows of parts and of earlier files are merged in order of id.
 """
 
 import time
-import uuid
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from streetineq_assets.codes.bucket_file import DAMAGE, Bucket, Contents, write_bucket
+from streetineq_assets.codes import checks
+from streetineq_assets.codes.accounting import Account, reasons_by_location
+from streetineq_assets.codes.bucket_file import Contents, Rejection, write_bucket
 from streetineq_assets.codes.encoders import Encoder
+from streetineq_assets.codes.finished_rows import FinishedRows
 from streetineq_assets.codes.image_loading import (
-    GONE,
-    MISSING,
     Hashes,
+    LocationImages,
     Prepared,
-    plan,
+    complete_locations,
     prepare_location,
     read_archives,
-    reasons_by_location,
 )
+from streetineq_assets.codes.preprocess import SIDE
+from streetineq_assets.codes.tables import BucketRecord
 from streetineq_assets.errors import StoreError
-from streetineq_assets.findings import Check, Findings
+from streetineq_assets.findings import Findings, Scalar
 from streetineq_assets.images.catalogue import VIEWS
-from streetineq_assets.images.checks import KEPT_SHARE
 from streetineq_assets.prefetch import prefetch
 
-_MERGE_ROWS = 256
 _REPORT_EVERY_S = 60.0
-_PART = "part-*.h5"
+_PHASES = ("reading", "decoding", "device", "writing")
 Report = Callable[[str], None]
 
 
@@ -63,15 +58,6 @@ class Pace:
     part_seconds: float = 30.0
 
 
-@dataclass(frozen=True)
-class Place:
-    """A finished row: how its file is opened, and where in it."""
-
-    opener: Callable[[], AbstractContextManager[Bucket]]
-    row: int
-    hashes: Hashes
-
-
 def extract_bucket(
     images: pd.DataFrame,
     *,
@@ -79,6 +65,7 @@ def extract_bucket(
     encoder: Encoder,
     target: Path,
     work: Path,
+    n_buckets: int,
     previous: Sequence[Path] = (),
     attributes: Mapping[str, Any] | None = None,
     pace: Pace = Pace(),
@@ -90,272 +77,192 @@ def extract_bucket(
         images: the bucket's rows of `street_images`, four for each location.
         root: the folder to which their paths are relative.
         target: the file to write; it appears when everything is done.
-        work: a folder that outlives a crash; parts are found and left there.
+        work: a folder that outlives a crash; parts of an earlier run there are used, and stay.
+        n_buckets: of the city; recorded.
         previous: bucket files whose rows may be reused, already checked against their manifests.
         attributes: what else the file's attributes say.
         report: called with a line of progress about once a minute.
 
     Returns:
-        Accounting by location, seconds by phase, and the checks `accounting, identity, finite,
-        images_there` (blocking) and `complete, distinct_views`.
+        Accounting by location, seconds by phase, the checks of `checks.IMAGE_CODES` but
+        `weights_known`, and a `BucketRecord`.
 
     Raises:
         StoreError: the disk is full, or another process works on this bucket.
     """
-    with _alone(work), ExitStack() as files:
-        extraction = _Extraction(
-            images, encoder=encoder, work=work, files=files, pace=pace, report=report
+    locations, rejections = complete_locations(images)
+    wanted = [location.location_id for location in locations]
+    with (
+        _one_process(work),
+        FinishedRows(work, encoder.identity, wanted=wanted, report=report) as finished,
+    ):
+        for path in previous:
+            finished.add_bucket(path)
+        finished.add_parts()
+        extraction = _Extraction(encoder, finished, pace=pace, report=report)
+        extraction.encode(locations, root)
+        ids = sorted(extraction.done)
+        hashes = finished.hashes
+        contents = Contents(
+            location_ids=ids,
+            image_sha256=np.array([hashes[each] for each in ids]).reshape(len(ids), len(VIEWS)),
+            identity=encoder.identity,
+            rejections=sorted(rejections + extraction.rejections),
+            attributes=attributes or {},
         )
-        extraction.know(previous)
-        extraction.encode_all(root)
-        return extraction.merge(target, attributes or {})
+        n_not_finite, digest = extraction.merge(target, contents)
+    reasons = reasons_by_location(contents.rejections)
+    account = Account.of(images["location_id"].nunique(), len(ids), reasons.values())
+    n_twice = sum(len(set(each)) < len(VIEWS) for each in contents.image_sha256.tolist())
+    return Findings(
+        values=account.values()
+        | extraction.values()
+        | {"n_identical_views": n_twice, "n_buckets": n_buckets},
+        checks=[
+            checks.accounting(account),
+            checks.bucket_identity(target, contents, expected=set(wanted) - reasons.keys()),
+            checks.finite_locations(n_not_finite),
+            checks.images_present(account),
+            checks.complete(account),
+            checks.distinct_views(n_twice),
+        ],
+        tables={"without_codes": account.table()},
+        record=BucketRecord(n_buckets=n_buckets, n_rejected=account.n_rejected),
+        n_rows=len(ids),
+        digest=digest,
+    )
 
 
 class _Extraction:
-    """The state of one bucket's extraction."""
+    """The work on one bucket: which locations are done, which are rejected, and how long it took.
+
+    Attributes:
+        done: locations with a finished row.
+        rejections: of the views that could not be used.
+    """
 
     def __init__(
-        self,
-        images: pd.DataFrame,
-        *,
-        encoder: Encoder,
-        work: Path,
-        files: ExitStack,
-        pace: Pace,
-        report: Report,
+        self, encoder: Encoder, finished: FinishedRows, *, pace: Pace, report: Report
     ) -> None:
-        self.encoder, self.work, self.files, self.pace = encoder, work, files, pace
-        self.report = report
-        self.jobs, self.rejections = plan(images)
-        self.listed = images["location_id"].nunique()
-        self.known: dict[str, Place] = {}
-        self.kept: dict[str, Place] = {}
-        self.encoded = 0
-        self.seconds: Counter = Counter(dict.fromkeys(("read", "decode", "device", "write"), 0.0))
-        self.started = time.perf_counter()
+        self.done: set[str] = set()
+        self.rejections: list[Rejection] = []
+        self._encoder, self._finished, self._pace, self._report = encoder, finished, pace, report
+        self._n_encoded = 0
+        self._seconds: Counter[str] = Counter()
+        self._started = time.perf_counter()
 
-    def know(self, previous: Iterable[Path]) -> None:
-        """Find the rows of earlier files and parts that this encoder made."""
-        wanted = {job.location_id for job in self.jobs}
-        for path in previous:
-            # It stays open, since another run may put a new file into its place.
-            bucket = self.files.enter_context(Bucket(path))
-            self._index(bucket.contents, partial(nullcontext, bucket), wanted)
-        for path in sorted(self.work.glob(_PART)):
-            part = self._usable_part(path)
-            if part:
-                self._index(part, partial(Bucket, path), wanted)
-            else:
-                self.report(f"{path.name} is damaged, not finite, or of another encoder: dropped")
-                path.unlink()
-
-    def encode_all(self, root: Path) -> None:
-        """Read every image, encode what is not known, put finished rows aside as parts."""
+    def encode(self, locations: Sequence[LocationImages], root: Path) -> None:
+        """Read every image, encode what has no row yet, put encoded rows aside as parts."""
         prepare = partial(
             prepare_location,
             root=root,
-            known={location_id: place.hashes for location_id, place in self.known.items()},
-            antialias=self.encoder.identity["preprocessing"] == "antialias",
+            known=self._finished.hashes,
+            antialias=self._encoder.identity.preprocessing == "antialias",
         )
-        per_batch = self.encoder.batch_size // len(VIEWS)
-        ahead = 2 * per_batch + self.pace.workers
+        per_batch = self._encoder.batch_size // len(VIEWS)
+        ahead = 2 * per_batch + self._pace.workers
         prepared = prefetch(
-            prepare, read_archives(self.jobs, root), workers=self.pace.workers, ahead=ahead
+            prepare, read_archives(locations, root), workers=self._pace.workers, ahead=ahead
         )
-        rows: list[tuple[Prepared, np.ndarray]] = []
+        rows: list[_Row] = []
         since = reported = time.perf_counter()
-        for row in self._encode(_batches(self._sort_out(prepared), per_batch)):
+        for row in self._encoded(_batches(self._to_encode(prepared), per_batch)):
             rows.append(row)
             now = time.perf_counter()
-            if len(rows) >= self.pace.part_rows or now - since >= self.pace.part_seconds:
+            if len(rows) >= self._pace.part_rows or now - since >= self._pace.part_seconds:
                 self._write_part(rows)
                 rows, since = [], now
             if now - reported >= _REPORT_EVERY_S:
-                self._report_progress()
+                speed = f"{self._images_per_second:.1f} images a second"
+                self._report(f"{len(self.done)} of {len(locations)} locations done, {speed}")
                 reported = now
         if rows:
             self._write_part(rows)
 
-    def merge(self, target: Path, attributes: Mapping[str, Any]) -> Findings:
-        """Write all kept rows in order of id, and account for every location."""
-        started = time.perf_counter()
-        ids = sorted(self.kept)
-        contents = Contents(
-            ids,
-            np.array([self.kept[each].hashes for each in ids]).reshape(len(ids), len(VIEWS)),
-            {**self.encoder.identity, **attributes},
-            sorted(self.rejections),
-        )
-        not_finite = Counter()
-        digest = write_bucket(target, contents, self._merged(ids, not_finite))
-        self.seconds["write"] += time.perf_counter() - started
-        return self._findings(target, contents, not_finite["rows"], digest)
+    def merge(self, target: Path, contents: Contents) -> tuple[int, str]:
+        """Write the bucket's file from finished rows.
 
-    def _usable_part(self, path: Path) -> Contents | None:
-        """What a part holds; None when it is to be dropped.
-
-        Raises:
-            OSError: the file cannot be opened at all, which says nothing about what it holds.
+        Returns:
+            The number of locations whose codes are not all finite, and the content's digest.
         """
-        path.open("rb").close()
-        try:
-            with Bucket(path) as part:
-                same = part.contents.identity == self.encoder.identity
-                return part.contents if same and part.is_intact() and part.is_finite() else None
-        except (StoreError, *DAMAGE):
-            return None
+        started = time.perf_counter()
+        n_not_finite = 0
 
-    def _index(
-        self,
-        contents: Contents,
-        opener: Callable[[], AbstractContextManager[Bucket]],
-        wanted: set[str],
-    ) -> None:
-        if contents.identity != self.encoder.identity:
-            return
-        for row, location_id in enumerate(contents.location_ids):
-            if location_id in wanted:
-                hashes = tuple(contents.image_sha256[row].tolist())
-                self.known[location_id] = Place(opener, row, hashes)
+        def blocks() -> Iterator[np.ndarray]:
+            nonlocal n_not_finite
+            for block in self._finished.read(contents.location_ids):
+                n_not_finite += int((~np.isfinite(block).all(axis=(1, 2))).sum())
+                yield block
 
-    def _sort_out(self, prepared: Iterable[Prepared]) -> Iterator[Prepared]:
+        digest = write_bucket(target, contents, blocks())
+        self._seconds["writing"] += time.perf_counter() - started
+        return n_not_finite, digest
+
+    def values(self) -> dict[str, Scalar]:
+        """What was encoded, how fast, and the seconds of each phase; phases overlap."""
+        return {
+            "n_encoded_now": self._n_encoded,
+            "n_reused": len(self.done) - self._n_encoded,
+            "images_per_second": self._images_per_second,
+            **{f"seconds_{phase}": self._seconds[phase] for phase in _PHASES},
+            "seconds_total": time.perf_counter() - self._started,
+        }
+
+    @property
+    def _images_per_second(self) -> float:
+        return self._n_encoded * len(VIEWS) / (time.perf_counter() - self._started)
+
+    def _to_encode(self, prepared: Iterable[Prepared]) -> Iterator[Prepared]:
         """Let pass what is to be encoded; book the rest."""
         for each in prepared:
-            self.seconds["read"] += each.read_s
-            self.seconds["decode"] += each.decode_s
+            self._seconds["reading"] += each.seconds_reading
+            self._seconds["decoding"] += each.seconds_decoding
             if each.pixels is not None:
                 yield each
             elif each.rejections:
                 self.rejections.extend(each.rejections)
             else:
-                self.kept[each.location_id] = self.known[each.location_id]
+                self.done.add(each.location_id)
 
-    def _encode(self, batches: Iterable[list[Prepared]]) -> Iterator[tuple[Prepared, np.ndarray]]:
+    def _encoded(self, batches: Iterable[list[Prepared]]) -> Iterator["_Row"]:
         """Locations with their codes (4, width); a GPU computes while the next is gathered."""
         running: tuple[list[Prepared], Any] | None = None
         for batch in batches:
             started = time.perf_counter()
-            pixels = np.zeros((self.encoder.batch_size, *batch[0].pixels.shape[1:]), np.float32)
+            shape = (self._encoder.batch_size, SIDE, SIDE, 3)
+            pixels = np.zeros(shape, np.float32)
             for place, each in enumerate(batch):
                 pixels[place * len(VIEWS) : (place + 1) * len(VIEWS)] = each.pixels
-            computing = self.encoder.encode(pixels)
-            self.seconds["device"] += time.perf_counter() - started
+            computing = self._encoder.encode(pixels)
+            self._seconds["device"] += time.perf_counter() - started
             if running:
                 yield from self._finish(*running)
             running = ([replace(each, pixels=None) for each in batch], computing)
         if running:
             yield from self._finish(*running)
 
-    def _finish(
-        self, batch: list[Prepared], computing: Any
-    ) -> Iterator[tuple[Prepared, np.ndarray]]:
+    def _finish(self, batch: list[Prepared], computing: Any) -> Iterator["_Row"]:
         started = time.perf_counter()
-        codes = np.asarray(computing, dtype=np.float32).reshape(-1, len(VIEWS), self.encoder.width)
-        self.seconds["device"] += time.perf_counter() - started
-        self.encoded += len(batch)
-        yield from zip(batch, codes, strict=False)  # the last batch is filled up with zeros
+        codes = np.asarray(computing, dtype=np.float32).reshape(-1, len(VIEWS), self._encoder.width)
+        self._seconds["device"] += time.perf_counter() - started
+        self._n_encoded += len(batch)
+        for each, row in zip(batch, codes, strict=False):  # the last batch is filled up with zeros
+            yield _Row(each.location_id, each.hashes, row)
 
-    def _write_part(self, rows: list[tuple[Prepared, np.ndarray]]) -> None:
+    def _write_part(self, rows: list["_Row"]) -> None:
         started = time.perf_counter()
-        contents = Contents(
-            [each.location_id for each, _ in rows],
-            np.array([each.hashes for each, _ in rows]),
-            self.encoder.identity,
-        )
-        path = self.work / f"part-{uuid.uuid4().hex}.h5"
-        write_bucket(path, contents, [np.stack([codes for _, codes in rows])])
-        opener = partial(Bucket, path)  # hours of work leave more parts than a process may open
-        for row, (each, _) in enumerate(rows):
-            self.kept[each.location_id] = Place(opener, row, each.hashes)
-        self.seconds["write"] += time.perf_counter() - started
-
-    def _merged(self, ids: list[str], not_finite: Counter) -> Iterator[np.ndarray]:
-        for start in range(0, len(ids), _MERGE_ROWS):
-            places = [self.kept[location_id] for location_id in ids[start : start + _MERGE_ROWS]]
-            block = np.empty((len(places), len(VIEWS), self.encoder.width), np.float32)
-            by_file = defaultdict(list)
-            for position, place in enumerate(places):
-                by_file[place.opener].append((place.row, position))
-            for opener, pairs in by_file.items():
-                rows, positions = zip(*sorted(pairs), strict=True)
-                with opener() as file:
-                    block[list(positions)] = file.read(list(rows))
-            not_finite["rows"] += int((~np.isfinite(block).all(axis=(1, 2))).sum())
-            yield block
-
-    def _report_progress(self) -> None:
-        elapsed = time.perf_counter() - self.started
-        speed = self.encoded * len(VIEWS) / elapsed
-        self.report(
-            f"{len(self.kept)} of {len(self.jobs)} locations done, {speed:.1f} images a second"
-        )
-
-    def _findings(self, target: Path, contents: Contents, not_finite: int, digest: str) -> Findings:
-        elapsed = time.perf_counter() - self.started
-        reasons = Counter(reasons_by_location(contents.rejections).values())
-        extracted = len(contents.location_ids)
-        account = {
-            "listed": self.listed,
-            "extracted": extracted,
-            "rejected": reasons.total() - reasons[MISSING],
-            "missing": reasons[MISSING],
-        }
-        twice = sum(len(set(hashes)) < len(VIEWS) for hashes in contents.image_sha256.tolist())
-        figures = account | {
-            "encoded_now": self.encoded,
-            "reused": extracted - self.encoded,
-            "identical_views": twice,
-            "images_per_second": round(self.encoded * len(VIEWS) / elapsed, 3),
-            **{f"{phase}_seconds": round(spent, 3) for phase, spent in self.seconds.items()},
-            "total_seconds": round(elapsed, 3),
-        }
-        checks = _checks(account, not_finite=not_finite, twice=twice)
-        checks += [self._identity_check(target, contents), _images_there(account, reasons[GONE])]
-        table = [{"reason": why, "locations": n} for why, n in sorted(reasons.items()) if n]
-        return Findings(figures, checks, {"without_codes": table}, digest=digest)
-
-    def _identity_check(self, target: Path, contents: Contents) -> Check:
-        """Read the file back: its ids are the listed ones less the rejected, each once, sorted."""
-        with Bucket(target) as written:
-            ids, hashes = written.contents.location_ids, written.contents.image_sha256
-        expected = {job.location_id for job in self.jobs}
-        expected -= {entry.location_id for entry in contents.rejections}
-        passed = ids == sorted(expected) and hashes.tolist() == contents.image_sha256.tolist()
-        return Check("identity", passed, "rows are the locations that they say", blocking=True)
+        ids, hashes, codes = zip(*rows, strict=True)
+        self._finished.write_part(ids, hashes, np.stack(codes))
+        self.done.update(ids)
+        self._seconds["writing"] += time.perf_counter() - started
 
 
-def _checks(account: Mapping[str, int], *, not_finite: int, twice: int) -> list[Check]:
-    without = account["rejected"] + account["missing"]
-    text = "{listed} listed = {extracted} extracted + {rejected} rejected + {missing} missing"
-    return [
-        Check(
-            "accounting",
-            account["listed"] == account["extracted"] + without,
-            text.format(**account),
-            blocking=True,
-        ),
-        Check(
-            "finite",
-            not_finite == 0,
-            f"{not_finite} locations have codes that are not finite numbers",
-            blocking=True,
-        ),
-        Check(
-            "complete",
-            without == 0,
-            f"{without} of {account['listed']} listed locations have no codes",
-        ),
-        Check("distinct_views", twice == 0, f"{twice} locations have the same image in two views"),
-    ]
+class _Row(NamedTuple):
+    """A location that was encoded just now; `codes` is (4, width) float32."""
 
-
-def _images_there(account: Mapping[str, int], gone: int) -> Check:
-    """Codes of a bucket are not given up because a disk is away for an hour."""
-    passed = gone <= KEPT_SHARE * account["listed"]
-    text = f"{gone} of {account['listed']} locations have an image that is gone since the listing"
-    if not passed:
-        text += ": is the images' disk mounted? If they were removed on purpose, list them again"
-    return Check("images_there", passed, text, blocking=True)
+    location_id: str
+    hashes: Hashes
+    codes: np.ndarray
 
 
 def _batches(items: Iterable[Prepared], size: int) -> Iterator[list[Prepared]]:
@@ -365,7 +272,7 @@ def _batches(items: Iterable[Prepared], size: int) -> Iterator[list[Prepared]]:
 
 
 @contextmanager
-def _alone(work: Path) -> Iterator[None]:
+def _one_process(work: Path) -> Iterator[None]:
     """One process at a time in a workspace; the kernel frees the lock of a dead one."""
     try:
         with FileLock(work / "lock", timeout=0):

@@ -1,80 +1,106 @@
-"""Statistics of codes, and what they say about how to store them.
-
-What belongs here: means, spreads and rounding errors of features, gathered block by block, and the
-choice between float16 and float32. What does not: reading and writing codes (`packing`).
-"""
+"""Statistics of codes, gathered block by block, and what they say about how to store them."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 FLOAT16_LIMIT = 32_752
 FLOAT16_ERROR = 0.005  # root mean square, in standard deviations of the feature
+# Sums of squares are taken in float32 over so many values, which keeps their rounding below 1e-5.
+_ROWS = 2048
 
 
-class FeatureStatistics:
-    """Running mean, spread and float16 rounding error of each feature, over locations and views.
+class RunningMoments:
+    """Running mean and standard deviation of each feature, over locations and views.
 
-    Means and sums of squares are merged block by block in float64 (Chan et al. 1983).
+    Means are exact to float64; squares are summed about each block's mean in float32, several times
+    as fast, and merged in float64 (Chan, Golub and LeVeque 1983).
+
+    Attributes:
+        count: number of values of each feature that were taken in.
+        mean: (width,) float64.
     """
 
     def __init__(self, width: int) -> None:
         self.count = 0
-        self.mean = np.zeros(width)
+        self.mean: NDArray[np.float64] = np.zeros(width)
         self._squares = np.zeros(width)
-        self._rounding = np.zeros(width)
-        self.largest = 0.0
-        self.not_finite = 0
 
-    def add(self, block: np.ndarray) -> None:
+    def add(self, block: NDArray) -> None:
+        """Take in a block (m, views, width) or (m, width) of finite values, of any float type."""
+        rows = block.reshape(-1, len(self.mean))
+        for start in range(0, len(rows), _ROWS):
+            part = rows[start : start + _ROWS].astype(np.float32)
+            mean = part.mean(axis=0, dtype=np.float64)
+            part -= mean.astype(np.float32)
+            squares = np.einsum("ij,ij->j", part, part).astype(np.float64)
+            step, total = mean - self.mean, self.count + len(part)
+            self._squares += squares + np.square(step) * (self.count * len(part) / total)
+            self.mean += step * (len(part) / total)
+            self.count = total
+
+    @property
+    def sd(self) -> NDArray[np.float64]:
+        """Standard deviation of each feature, (width,); zero before anything was taken in."""
+        return np.sqrt(self._squares / max(self.count, 1))
+
+
+class FeatureStatistics:
+    """Running statistics of features, and of what float16 would make of them.
+
+    Attributes:
+        moments: of the images whose codes are finite.
+        largest: the largest magnitude of a value.
+        n_not_finite: images with a code that is not a finite number; they count for nothing else.
+    """
+
+    def __init__(self, width: int) -> None:
+        self.moments = RunningMoments(width)
+        self.largest = 0.0
+        self.n_not_finite = 0
+        self._rounding = np.zeros(width)
+
+    def add(self, block: NDArray[np.float32]) -> None:
         """Take in a block (m, 4, width)."""
         rows = block.reshape(-1, block.shape[-1])
         finite = np.isfinite(rows).all(axis=1)
-        self.not_finite += int((~finite).sum())
+        self.n_not_finite += int((~finite).sum())
         rows = rows[finite]
         if not len(rows):
             return
-        mean = rows.mean(axis=0, dtype=np.float64)
-        squares = np.square(rows - mean.astype(np.float32)).sum(axis=0, dtype=np.float64)
-        total = self.count + len(rows)
-        step = mean - self.mean
-        self._squares += squares + step**2 * self.count * len(rows) / total
-        self.mean += step * len(rows) / total
-        self.count = total
-        self.largest = max(self.largest, float(np.abs(rows).max()))
+        self.moments.add(rows)
+        self.largest = max(self.largest, float(np.abs(rows).max(initial=0.0)))
         with np.errstate(over="ignore"):
             error = rows - rows.astype(np.float16).astype(np.float32)
         self._rounding += np.square(error).sum(axis=0, dtype=np.float64)
 
     @property
-    def sd(self) -> np.ndarray:
-        """Standard deviation of each feature (width,)."""
-        return np.sqrt(self._squares / max(self.count, 1))
-
-    @property
     def float16_error(self) -> float:
         """The largest root-mean-square rounding error, in the feature's standard deviations."""
-        varying = self.sd > 0
+        sd = self.moments.sd
+        varying = sd > 0
         if not varying.any():
             return 0.0
-        error = np.sqrt(self._rounding[varying] / self.count)
-        return float((error / self.sd[varying]).max())
+        error = np.sqrt(self._rounding[varying] / self.moments.count)
+        return float((error / sd[varying]).max())
 
     @property
-    def dead_units(self) -> int:
+    def n_dead_units(self) -> int:
         """Features with one value for all images."""
-        return int((self.sd == 0).sum()) if self.count > 1 else 0
+        return int((self.moments.sd == 0).sum()) if self.moments.count > 1 else 0
 
     @property
     def overall(self) -> tuple[float, float]:
         """Mean and standard deviation over all values of all features; NaN of no features."""
-        if not len(self.mean):
+        mean = self.moments.mean
+        if not len(mean):
             return float("nan"), float("nan")
-        variance = float((self.sd**2).mean() + self.mean.var())
-        return float(self.mean.mean()), variance**0.5
+        variance = float((self.moments.sd**2).mean() + mean.var())
+        return float(mean.mean()), variance**0.5
 
 
 def storage_type(statistics: FeatureStatistics) -> tuple[np.dtype, str | None]:
     """float16 where it is harmless, else float32 and the reason; nothing is ever clipped."""
-    if statistics.not_finite:
+    if statistics.n_not_finite:
         return np.dtype(np.float32), "codes that are not finite"
     if statistics.largest > FLOAT16_LIMIT:
         return np.dtype(np.float32), f"a magnitude of {statistics.largest:.6g}"

@@ -1,13 +1,10 @@
-"""From an image's bytes to the array that VGG16 takes.
+"""From an image's bytes to the array that VGG16 takes, or the reason why an image is refused.
 
-What belongs here: decoding within bounds, the two ways of scaling, the crop, the channel means, and
-the reasons for which an image is refused. What does not: where the bytes come from
-(`images.archives`) and what becomes of the array (`codes.extraction`).
-
-Both ways share one geometry, the original's: the image is scaled by 224 / min(h, w) + 0.0001, and
-the middle 224 x 224 pixels are taken, from floor((size - 224) / 2). They differ in the
-interpolation: Pillow's bilinear filter, which averages over all pixels that a new one covers, or
-plain bilinear interpolation between four pixels, as scikit-image's `rescale` did in 2017.
+There are two ways of scaling. Both share one geometry, the original's: the image is scaled by
+224 / min(h, w) + 0.0001, and the middle 224 x 224 pixels are taken, from floor((size - 224) / 2).
+They differ in the interpolation: Pillow's bilinear filter, which averages over all pixels that a
+new one covers, or plain bilinear interpolation between four pixels, as scikit-image's `rescale` did
+in 2017.
 """
 
 import contextlib

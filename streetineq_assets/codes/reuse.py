@@ -1,8 +1,7 @@
 """What of earlier work on codes still holds.
 
-What belongs here: which buckets' images changed since they were encoded, which published files may
-hold rows of a bucket, and rows that move when a city is cut into another number of buckets. What
-does not: the extraction that uses them (`extraction`).
+Which buckets' images changed since they were encoded, which published files may hold rows of a
+bucket, and the rows that move when a city is cut into another number of buckets.
 """
 
 from collections import defaultdict
@@ -10,30 +9,38 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from streetineq_assets.codes.bucket_file import Bucket, Contents, write_bucket
-from streetineq_assets.images.catalogue import slice_digests
+from streetineq_assets.codes.tables import BucketRecord
+from streetineq_assets.images.changes import slice_digests
+from streetineq_assets.manifests import Manifest
 from streetineq_assets.store import DataStore
 
 _ASSET = "image_codes"
-_MOST_BUCKETS = 999
+_FILE = "image_codes.h5"
 _ROWS = 256
 
 
-def earlier_files(store: DataStore, key: str, buckets: int) -> dict[str, Path]:
+def earlier_files(
+    store: DataStore, published: Iterable[Manifest], key: str, n_buckets: int
+) -> dict[str, Path]:
     """Published files, by key, in which rows of a bucket may stand: undamaged ones only.
 
     They are the bucket's own, and those of the city that were cut with another number of buckets.
+
+    Args:
+        published: what is published of the city's `image_codes`, `store.manifests`.
+        key: the bucket.
+        n_buckets: of the city, today.
+
+    Raises:
+        StoreError: the version that made one of them did not record its number of buckets.
     """
-    city = key.split("/", maxsplit=1)[0]
-    found = {}
-    for number in range(_MOST_BUCKETS + 1):
-        manifest = store.manifest(_ASSET, f"{city}/{number:03d}")
-        if manifest is None:
-            continue
-        own = manifest.partition == key
-        other_cut = manifest.summary["values"]["buckets"] != buckets
-        if (own or other_cut) and store.intact(_ASSET, manifest.partition):
-            found[manifest.partition] = store.folder(_ASSET, manifest.partition) / f"{_ASSET}.h5"
-    return found
+    return {
+        manifest.partition: store.path_of(manifest) / _FILE
+        for manifest in published
+        if manifest.partition
+        and (manifest.partition == key or _of_another_cut(manifest, n_buckets))
+        and store.intact(_ASSET, manifest.partition)
+    }
 
 
 def hand_over(
@@ -47,6 +54,7 @@ def hand_over(
     Args:
         path: the published file of bucket `own`.
         key_of: the bucket of a location id.
+        workspace: the workspace of a bucket.
 
     Returns:
         The number of rows handed over.
@@ -79,9 +87,13 @@ def changed_buckets(store: DataStore, city: str, keys: Iterable[str]) -> dict[st
     """
     images = store.open("street_images", city).table()
     digests = slice_digests(images, keys)
-    encoded = {key: store.manifest("image_codes", key) for key in digests}
+    encoded = {manifest.partition: manifest for manifest in store.manifests(_ASSET, city)}
     return {
         key: digest
         for key, digest in digests.items()
-        if encoded[key] is None or encoded[key].recipe.inputs.get("street_images") != digest
+        if key not in encoded or encoded[key].recipe.inputs.get("street_images") != digest
     }
+
+
+def _of_another_cut(manifest: Manifest, n_buckets: int) -> bool:
+    return manifest.read_record(BucketRecord).n_buckets != n_buckets

@@ -1,7 +1,4 @@
-"""A city's learning-ready shards: how they are read.
-
-What belongs here: the reader that training uses, and the order of rows. What does not: how shards
-are made (`packing`) and what their rows are labelled with (`models`).
+"""A city's learning-ready shards: the order of their rows, and the reader that training uses.
 
 A shard is an HDF5 file with `features (n, 4, width)` and `location_id (n)`. Over all shards the
 rows ascend by a hash of seed and location id, so reading on is reading a random sample, and adding
@@ -17,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.errors import StoreError
 
 _READ_ROWS = 256
@@ -24,7 +22,7 @@ _LONGEST_SPAN = 2
 
 
 def shard_order(location_ids: Sequence[str], seed: int) -> np.ndarray:
-    """The permutation that sorts locations by sha256 of seed and id."""
+    """The permutation (n,) that sorts locations by sha256 of seed and id."""
     keys = [
         hashlib.sha256(f"{seed}:{location_id}".encode()).digest() for location_id in location_ids
     ]
@@ -42,20 +40,20 @@ class ShardReader:
     """
 
     def __init__(self, files: Sequence[Path], rows: pd.DataFrame) -> None:
-        """Open the shards and check that their ids are those of the row table.
+        """Open the shards and check their ids against the row table.
 
         Args:
             files: shards by number.
             rows: `shard, row, location_id`.
 
         Raises:
-            StoreError: a file cannot be read, or its ids are not the table's.
+            StoreError: a file cannot be read, or its ids differ from the table's.
         """
         import h5py
 
         rows = rows.sort_values(["shard", "row"])
         self.location_ids: np.ndarray = rows["location_id"].to_numpy(dtype=object)
-        self._files = []
+        self._files: list[Any] = []
         self.shard_bounds: list[tuple[int, int]] = []
         start = 0
         for number, path in enumerate(files):
@@ -72,7 +70,7 @@ class ShardReader:
             if (rows["shard"] == number).sum() != len(ids) or not np.array_equal(ids, expected):
                 self.close()
                 raise StoreError(
-                    f"{path} holds other locations than rows.parquet says: materialise "
+                    f"{path} holds other locations than rows.parquet names: materialise "
                     "hdf5_shards again"
                 )
             self.shard_bounds.append((start, start + len(ids)))
@@ -80,7 +78,10 @@ class ShardReader:
         self.n_rows = start
         if start != len(rows):
             self.close()
-            raise StoreError(f"rows.parquet has {len(rows)} rows, the shards {start}")
+            raise StoreError(
+                f"rows.parquet has {len(rows)} rows, the shards {start}: materialise hdf5_shards "
+                "again"
+            )
         self.views, self.width = self._files[0]["features"].shape[1:]
         # Several cities may be read as one; large codes of float32 are infinite in float16.
         self.dtype = np.result_type(*(file["features"].dtype for file in self._files))
@@ -110,6 +111,15 @@ class ShardReader:
         """As `attributes`, of one shard by its number: several cities may be read as one."""
         return dict(self._files[shard].attrs.items())
 
+    @property
+    def encoder(self) -> EncoderIdentity:
+        """What made the codes of the first shard; see `identity.require_one_encoder`."""
+        return self.encoder_of(0)
+
+    def encoder_of(self, shard: int) -> EncoderIdentity:
+        """What made the codes of one shard by its number."""
+        return EncoderIdentity.from_attributes(self._files[shard].attrs)
+
     def read(self, rows: np.ndarray | None = None, out: np.ndarray | None = None) -> np.ndarray:
         """Features of ascending row numbers, by default of all, as `dtype`.
 
@@ -119,19 +129,22 @@ class ShardReader:
 
         Returns:
             (n, views, width), `out` if it was given.
+
+        Raises:
+            ValueError: the rows do not ascend, or one is outside.
         """
         rows = np.arange(self.n_rows) if rows is None else np.asarray(rows)
         if len(rows) and (rows[0] < 0 or rows[-1] >= self.n_rows or (np.diff(rows) <= 0).any()):
             raise ValueError(f"rows must ascend within 0..{self.n_rows - 1}")
         shape = (len(rows), self.views, self.width)
-        found = np.empty(shape, self.dtype) if out is None else out
+        features = np.empty(shape, self.dtype) if out is None else out
         spare = np.empty((_LONGEST_SPAN * _READ_ROWS, *shape[1:]), self.dtype)
         for file, (start, stop) in zip(self._files, self.shard_bounds, strict=True):
             first, last = np.searchsorted(rows, [start, stop])
             for begin in range(first, last, _READ_ROWS):
                 end = min(begin + _READ_ROWS, last)
-                _read(file["features"], rows[begin:end] - start, found[begin:end], spare)
-        return found
+                _read(file["features"], rows[begin:end] - start, features[begin:end], spare)
+        return features
 
     def stream(
         self, mask: np.ndarray | None = None, chunk_rows: int = 1024
@@ -142,6 +155,9 @@ class ShardReader:
             mask: boolean (n_rows,), by default all rows.
             chunk_rows: rows passed over for each chunk that is yielded; chunks without a row of
                 the mask are left out.
+
+        Raises:
+            ValueError: the mask is of another length.
         """
         chosen = np.arange(self.n_rows) if mask is None else np.flatnonzero(mask)
         if mask is not None and len(mask) != self.n_rows:
@@ -152,18 +168,18 @@ class ShardReader:
                 yield chosen[first:last], self.read(chosen[first:last])
 
 
-def _read(dataset: Any, rows: np.ndarray, found: np.ndarray, spare: np.ndarray) -> None:
-    """Fill `found` with some rows of a shard; `spare` has room for a long span of them.
+def _read(dataset: Any, rows: np.ndarray, out: np.ndarray, spare: np.ndarray) -> None:
+    """Fill `out` with some rows of a shard; `spare` has room for a long span of them.
 
     Where rows lie close, the gaps are read too: one long read beats many short ones.
     """
     first, span = rows[0], rows[-1] - rows[0] + 1
     if len(rows) < span <= len(spare):
         dataset.read_direct(spare, np.s_[first : first + span], np.s_[:span])
-        np.take(spare, rows - first, axis=0, out=found, mode="clip")  # other modes buffer `out`
+        np.take(spare, rows - first, axis=0, out=out, mode="clip")  # other modes buffer `out`
         return
     for begin, end in _runs(rows):
-        dataset.read_direct(found, np.s_[rows[begin] : rows[end - 1] + 1], np.s_[begin:end])
+        dataset.read_direct(out, np.s_[rows[begin] : rows[end - 1] + 1], np.s_[begin:end])
 
 
 def _runs(rows: np.ndarray) -> Iterable[tuple[int, int]]:

@@ -1,8 +1,5 @@
 """VGG16 up to fc6 before its ReLU: its layers, its weight file, its random weights.
 
-What belongs here: this one network. What does not: other backbones and running any of them on a
-device (`encoders`), and its input (`preprocess`).
-
 Architecture: Simonyan and Zisserman 2015, configuration D; layer names are Keras's. fc6 is the
 first of the two 4096-unit layers, `fc1` in Keras, taken before its ReLU as in Suel et al. 2019, so
 codes are negative as often as not.
@@ -40,14 +37,14 @@ def build_encoder(weights: str | Path, seed: int | None = None) -> "keras.Model"
         weights: path of Keras's VGG16 weight file, `"imagenet"` for Keras's own download (kept in
             its cache), or `"random"`.
         seed: of random weights; None is 0. They are He-normal: Gaussian with variance 2 / fan-in
-            and zero biases, drawn by NumPy's PCG64, so the same on every machine and device.
+            and zero biases, by NumPy's PCG64, so the same on every machine and device.
 
     Returns:
         Keras model (n, 224, 224, 3) -> (n, 4096), float32: images as `preprocess` makes them to
-        fc6 before its ReLU. Its images-per-second are those of 30.9 GFLOP each.
+        fc6 before its ReLU. It takes 30.9 GFLOP for an image.
 
     Raises:
-        SourceMissingError: the weight file is not there, or cannot be downloaded.
+        SourceMissingError: the weight file is missing, or cannot be downloaded.
         SourceError: the file is not one of VGG16 with its top layers.
     """
     if weights == "random":
@@ -78,9 +75,9 @@ def random_weights(seed: int) -> Iterator[tuple[str, _Arrays]]:
     """Layer name, kernel and bias: He et al. 2015, from one stream of random numbers per layer."""
     for number, (name, (kernel, bias)) in enumerate(weight_shapes().items()):
         generator = np.random.Generator(np.random.PCG64([seed, number]))
-        drawn = generator.standard_normal(kernel, dtype=np.float32)
-        drawn *= np.float32(math.sqrt(2 / math.prod(kernel[:-1])))
-        yield name, (drawn, np.zeros(bias, np.float32))
+        normal = generator.standard_normal(kernel, dtype=np.float32)
+        normal *= np.float32(math.sqrt(2 / math.prod(kernel[:-1])))
+        yield name, (normal, np.zeros(bias, np.float32))
 
 
 def read_weights(path: Path) -> Iterator[tuple[str, _Arrays]]:
@@ -111,13 +108,13 @@ def download_weights() -> Path:
     """Keras's copy of the ImageNet weights: from its cache, else from its server.
 
     Raises:
-        SourceMissingError: neither is to be had; the message says where to put the file.
+        SourceMissingError: both fail; the message says where to put the file.
     """
     import keras
 
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
     try:
-        found = keras.utils.get_file(
+        file = keras.utils.get_file(
             WEIGHT_FILE, _WEIGHT_URL, cache_subdir="models", file_hash=WEIGHT_FILE_MD5
         )
     except Exception as error:  # Keras raises no narrower one when offline
@@ -125,7 +122,7 @@ def download_weights() -> Path:
             f"the ImageNet weights could not be downloaded ({error}): on a machine with a network "
             f"get {WEIGHT_FILE} ({WEIGHT_FILE_SIZE}) and put it into {home}"
         ) from error
-    return Path(found)
+    return Path(file)
 
 
 def is_published_file(path: Path) -> bool:
@@ -170,14 +167,14 @@ def _datasets_by_layer(file: "h5py.File") -> dict[str, list["h5py.Dataset"]]:
 
 
 def _arrays(
-    path: Path, name: str, found: list["h5py.Dataset"], wanted: tuple[tuple[int, ...], ...]
+    path: Path, name: str, datasets: list["h5py.Dataset"], wanted: tuple[tuple[int, ...], ...]
 ) -> _Arrays:
-    shapes = tuple(dataset.shape for dataset in found)
+    shapes = tuple(dataset.shape for dataset in datasets)
     if shapes != wanted:
         has = " and ".join(str(shape) for shape in shapes) or "none"
         raise SourceError(
             f"{path}: layer {name} should have weights of shape {wanted[0]} and {wanted[1]}, it "
             f"has {has}: this is not VGG16 with its top layers; expected Keras's {WEIGHT_FILE}"
         )
-    kernel, bias = (np.asarray(dataset[()], dtype=np.float32) for dataset in found)
+    kernel, bias = (np.asarray(dataset[()], dtype=np.float32) for dataset in datasets)
     return kernel, bias

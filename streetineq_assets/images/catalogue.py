@@ -1,20 +1,16 @@
 """Where every image of a city lies: one row for each listed location and view.
 
-What belongs here: walking a city's image folder, what a file's name means, buckets, and what of it
-changed since. What does not: image bytes (`archives`, and `codes.extraction`, which reads and
-hashes each once) and areas (`locations`).
-
 An image's name is `<location_id>_<view>.<png|jpg|jpeg|webp>`, view a, b, c, d for headings of 0,
 90, 180, 270 degrees. It lies in the city's folder, at any depth, in archives or not; a symbolic
 link to another disk's folder is followed. Every file is accounted for: it is a listed location's
-view, or it stands among the foreign files with a reason.
+view, or it stands among the foreign files with a reason. No image is opened here: extraction reads
+and hashes each once.
 """
 
 import hashlib
-import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +18,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from streetineq_assets.digests import digest_file, digest_frame
+from streetineq_assets import tables
 from streetineq_assets.errors import SourceError
 from streetineq_assets.images.archives import MAX_MEMBER_BYTES, is_archive, list_members, printable
-from streetineq_assets.store import DataStore
+from streetineq_assets.images.tables import (
+    ARCHIVE_MEMBERS,
+    FOREIGN_FILES,
+    NAMED_FILES,
+    STREET_IMAGES,
+)
 
 VIEWS = ("a", "b", "c", "d")
 HEADINGS = {"a": 0, "b": 90, "c": 180, "d": 270}
@@ -34,25 +35,6 @@ MAX_FILE_BYTES = MAX_MEMBER_BYTES
 _IMAGE_NAME = re.compile(r"(?P<id>.+)_(?P<view>[abcd])\.(?:png|jpe?g|webp)", re.IGNORECASE)
 _NEVER_READ = ("unsafe_path", "link", "special_file")
 _EFFECTIVE = os.access in os.supports_effective_ids
-_TYPES = {
-    "path": "str",
-    "member": "str",
-    "size_bytes": "Int64",
-    "modified_ns": "Int64",
-    "problem": "str",
-}
-_MEMBER_TYPES = {
-    "path": "str",
-    "archive_bytes": "Int64",
-    "archive_modified_ns": "Int64",
-    "damage": "str",
-    "member": "str",
-    "size_bytes": "Int64",
-    "modified_ns": "Int64",
-    "refused": "str",
-}
-_SLICE = ["location_id", "view", "path", "member", "size_bytes", "modified_ns", "status", "reason"]
-_COLUMNS = ["location_id", "view", "heading", *_SLICE[2:], "bucket"]
 
 
 @dataclass(frozen=True)
@@ -60,12 +42,10 @@ class Catalogue:
     """A city's images.
 
     Attributes:
-        images: `location_id, view, heading, path, member, size_bytes, modified_ns, status, reason,
-            bucket`, by location and view; `status` is present, missing or unreadable.
-        foreign_files: `path, member, reason` of everything else in the folder.
-        archive_members: `path, archive_bytes, archive_modified_ns, damage, member, size_bytes,
-            modified_ns, refused`, a row for each archive (without a member) and each member, so
-            that an unchanged archive is not read again.
+        images: a frame of `STREET_IMAGES`, sorted by location and view.
+        foreign_files: a frame of `FOREIGN_FILES`: everything else in the folder.
+        archive_members: a frame of `ARCHIVE_MEMBERS`: a row for each archive and one for each of
+            its members, so that an unchanged archive is not read again.
         n_files: files outside archives, and members.
     """
 
@@ -76,9 +56,9 @@ class Catalogue:
 
     def write(self, folder: Path) -> None:
         """Write `street_images.parquet`, `foreign_files.parquet`, `archive_members.parquet`."""
-        self.images.to_parquet(folder / "street_images.parquet", index=False)
-        self.foreign_files.to_parquet(folder / "foreign_files.parquet", index=False)
-        self.archive_members.to_parquet(folder / "archive_members.parquet", index=False)
+        tables.write(self.images, STREET_IMAGES, folder / "street_images.parquet")
+        tables.write(self.foreign_files, FOREIGN_FILES, folder / "foreign_files.parquet")
+        tables.write(self.archive_members, ARCHIVE_MEMBERS, folder / "archive_members.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +91,7 @@ def list_images(
     *,
     city: str,
     buckets: int,
+    files: Sequence[FileEntry] | None = None,
     known_archives: pd.DataFrame | None = None,
 ) -> Catalogue:
     """List a city's images.
@@ -118,81 +99,30 @@ def list_images(
     Args:
         root: the city's image folder; one that is absent is an empty one.
         location_ids: the listed ids.
+        buckets: number of partitions of image_codes over which the city is spread.
+        files: what `walk_files` gives for the folder; it is walked here where they are not given.
         known_archives: `archive_members` of an earlier listing of this folder.
 
     Raises:
         SourceError: two files are the same view of the same location, or a folder cannot be read.
     """
     listed = sorted(set(location_ids))
-    files = walk_files(root)
+    files = walk_files(root) if files is None else files
     members = _archive_members(root, files, known_archives)
-    found = pd.concat([_loose_files(files), _archived_files(members)], ignore_index=True)
-    found = _explain_foreign(found, listed)
-    is_foreign = found["foreign"].notna()
-    views = found[~is_foreign]
+    named = pd.concat([_loose_files(files), _archived_files(members)], ignore_index=True)
+    named = _explain_foreign(named, listed)
+    is_foreign = named["foreign"].notna()
+    views = named[~is_foreign]
     _refuse_duplicates(root, views)
-    foreign = found.loc[is_foreign, ["path", "member", "foreign"]]
+    foreign = named.loc[is_foreign, ["path", "member", "foreign"]]
     foreign = pd.concat([foreign, _damaged_archives(members)], ignore_index=True)
     foreign = foreign.rename(columns={"foreign": "reason"}).sort_values(["path", "member"])
-    images = _join_listed(views, listed, city, buckets)
-    return Catalogue(images, foreign.reset_index(drop=True), members, len(found))
-
-
-# -- what changed --------------------------------------------------------------------------------
-
-
-def listing_file(store: DataStore, city: str) -> Path:
-    """The file that lists a city's locations; a city without one is unavailable."""
-    return store.inputs("locations", f"{city}.csv")
-
-
-def listing_digest(store: DataStore, city: str) -> str:
-    """sha256 of the city's list of locations, `missing` when there is none."""
-    path = listing_file(store, city)
-    return digest_file(path) if path.is_file() else "missing"
-
-
-def listing_inputs(store: DataStore, city: str) -> dict[str, str]:
-    """Digests of what a listing reads: the folder's file names, sizes and times, and the ids.
-
-    Only the locations file is opened, so a sensor may ask on every tick.
-    """
-    return {
-        "street_image_files": fingerprint(walk_files(store.inputs("images", city))),
-        "locations": listing_digest(store, city),
-    }
-
-
-def changed_listing(store: DataStore, city: str) -> str | None:
-    """A digest of a city's files when `street_images` has not seen them yet, else None.
-
-    A listing that was damaged since has not seen them either.
-    """
-    inputs = listing_inputs(store, city)
-    manifest = store.intact("street_images", city)
-    if manifest and manifest.recipe.inputs == inputs:
-        return None
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-
-
-def fingerprint(files: Iterable[FileEntry]) -> str:
-    """sha256 over every file's path, size, modification time, and whether it can be read."""
-    digest = hashlib.sha256()
-    for file in files:
-        state = f"{file.path}\0{file.size_bytes}\0{file.modified_ns}\0{file.readable}\n"
-        digest.update(state.encode())
-    return digest.hexdigest()
-
-
-def slice_digest(images: pd.DataFrame) -> str:
-    """Digest of one bucket's rows of `images`: of all that decides which bytes are read."""
-    return digest_frame(images[_SLICE])
-
-
-def slice_digests(images: pd.DataFrame, keys: Iterable[str]) -> dict[str, str]:
-    """`slice_digest` of every bucket in `keys`, empty ones too."""
-    parts = dict(tuple(images.groupby("bucket", sort=False)))
-    return {key: slice_digest(parts.get(key, images.iloc[:0])) for key in keys}
+    return Catalogue(
+        images=_join_listed(views, listed, city, buckets),
+        foreign_files=tables.conform(foreign, FOREIGN_FILES),
+        archive_members=members,
+        n_files=len(named),
+    )
 
 
 # -- the folder ----------------------------------------------------------------------------------
@@ -247,9 +177,9 @@ def _file_entry(entry: os.DirEntry[str], prefix: str) -> FileEntry:
     return FileEntry(path, status.st_size, status.st_mtime_ns, readable)
 
 
-def _loose_files(files: list[FileEntry]) -> pd.DataFrame:
+def _loose_files(files: Sequence[FileEntry]) -> pd.DataFrame:
     loose = [file for file in files if not is_archive(file.path)]
-    return pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "path": [file.path for file in loose],
             "member": None,
@@ -257,7 +187,8 @@ def _loose_files(files: list[FileEntry]) -> pd.DataFrame:
             "modified_ns": [file.modified_ns for file in loose],
             "problem": [_problem(file) for file in loose],
         },
-    ).astype(_TYPES)
+    )
+    return tables.conform(frame, NAMED_FILES)
 
 
 def _problem(file: FileEntry) -> str | None:
@@ -270,7 +201,7 @@ def _problem(file: FileEntry) -> str | None:
 
 
 def _archive_members(
-    root: Path, files: list[FileEntry], known: pd.DataFrame | None
+    root: Path, files: Sequence[FileEntry], known: pd.DataFrame | None
 ) -> pd.DataFrame:
     """Members of all archives; those of unchanged ones are taken from `known`."""
     kept = {}
@@ -282,14 +213,14 @@ def _archive_members(
         whole = before is not None and before["damage"].isna().all()
         # One that was damaged is read again: the fault may have been the disk's or the network's.
         parts.append(before if whole else _read_archive(root, file))
-    empty = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _MEMBER_TYPES.items()})
-    return pd.concat([empty, *parts], ignore_index=True)
+    members = pd.concat([tables.empty(ARCHIVE_MEMBERS), *parts], ignore_index=True)
+    return tables.conform(members, ARCHIVE_MEMBERS)
 
 
 def _read_archive(root: Path, file: FileEntry) -> pd.DataFrame:
     listing = list_members(root / file.path)
     members = listing.members
-    return pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "path": file.path,
             "archive_bytes": file.size_bytes,
@@ -300,12 +231,13 @@ def _read_archive(root: Path, file: FileEntry) -> pd.DataFrame:
             "modified_ns": [0] + [member.modified_ns or file.modified_ns for member in members],
             "refused": [None] + [member.refused for member in members],
         }
-    ).astype(_MEMBER_TYPES)
+    )
+    return tables.conform(frame, ARCHIVE_MEMBERS)
 
 
 def _archived_files(members: pd.DataFrame) -> pd.DataFrame:
     files = members[members["member"].notna()].rename(columns={"refused": "problem"})
-    return files[list(_TYPES)]
+    return tables.conform(files, NAMED_FILES)
 
 
 def _damaged_archives(members: pd.DataFrame) -> pd.DataFrame:
@@ -316,18 +248,18 @@ def _damaged_archives(members: pd.DataFrame) -> pd.DataFrame:
 # -- names ---------------------------------------------------------------------------------------
 
 
-def _explain_foreign(found: pd.DataFrame, listed: list[str]) -> pd.DataFrame:
+def _explain_foreign(named: pd.DataFrame, listed: list[str]) -> pd.DataFrame:
     """Add `location_id` and `view` by the file's name, and why it is `foreign`, if it is."""
-    names = found["member"].fillna(found["path"]).str.rsplit("/", n=1).str[-1]
+    names = named["member"].fillna(named["path"]).str.rsplit("/", n=1).str[-1]
     parsed = [_IMAGE_NAME.fullmatch(name) for name in names]
-    found["location_id"] = pd.Series([m and m["id"] for m in parsed], dtype="str")
-    found["view"] = pd.Series([m and m["view"].lower() for m in parsed], dtype="str")
-    found["foreign"] = found["problem"].where(found["problem"].isin(_NEVER_READ))
-    unnamed = found["location_id"].isna()
-    unlisted = ~found["location_id"].isin(listed)
-    found.loc[found["foreign"].isna() & unlisted, "foreign"] = "unlisted_location"
-    found.loc[(found["foreign"] == "unlisted_location") & unnamed, "foreign"] = "other_name"
-    return found
+    named["location_id"] = pd.Series([m and m["id"] for m in parsed], dtype="str")
+    named["view"] = pd.Series([m and m["view"].lower() for m in parsed], dtype="str")
+    named["foreign"] = named["problem"].where(named["problem"].isin(_NEVER_READ))
+    unnamed = named["location_id"].isna()
+    unlisted = ~named["location_id"].isin(listed)
+    named.loc[named["foreign"].isna() & unlisted, "foreign"] = "unlisted_location"
+    named.loc[(named["foreign"] == "unlisted_location") & unnamed, "foreign"] = "other_name"
+    return named
 
 
 def _refuse_duplicates(root: Path, views: pd.DataFrame) -> None:
@@ -364,4 +296,4 @@ def _join_listed(views: pd.DataFrame, listed: list[str], city: str, buckets: int
     images["status"] = np.select(
         [images["path"].isna(), images["problem"].notna()], ["missing", "unreadable"], "present"
     )
-    return images[_COLUMNS]
+    return tables.conform(images, STREET_IMAGES)

@@ -1,63 +1,100 @@
-"""What a listing of images found, and whether it adds up.
+"""Values, tables and checks of a city's listed images and of its locations' areas."""
 
-What belongs here: accounts by location, view and file, and the checks of `street_images`. What does
-not: the listing itself (`catalogue`).
-"""
+from collections.abc import Mapping
 
 import pandas as pd
 
-from streetineq_assets.findings import Check, Findings, Scalar
+from streetineq_assets.findings import Check, CheckSpec, Findings, Scalar
 from streetineq_assets.images.catalogue import VIEWS, Catalogue
+from streetineq_assets.images.tables import REASONS
 
 DAMAGED = "damaged_archive"
+# A listing that loses more than this share of its images at once is taken for a disk's fault.
 KEPT_SHARE = 0.5
-"""A listing that loses more than this share of its images at once is taken for a disk's fault."""
+_MATCHED_SHARE, _SPREAD_SHARE, _WEIGHTED_SHARE = 0.95, 0.05, 0.95
 _STATES = ("complete", "incomplete", "missing")
 _STATUSES = ("present", "missing", "unreadable")
 
+ACCOUNTING = CheckSpec(
+    "accounting", "Every listed location has one row for each of its four views.", blocking=True
+)
+FILES_ACCOUNTED = CheckSpec(
+    "files_accounted", "Every file is a view or is counted as foreign.", blocking=True
+)
+IMAGES_KEPT = CheckSpec(
+    "images_kept", "At least half of the images of the previous listing are present.", blocking=True
+)
+CITY_LISTED = CheckSpec("city_listed", "The city has a list of locations.")
+LOCATIONS_COMPLETE = CheckSpec("locations_complete", "Every listed location has all its images.")
+ARCHIVES_INTACT = CheckSpec("archives_intact", "Every archive can be read to its end.")
+FILES_KNOWN = CheckSpec("files_known", "Every file is a view of a listed location.")
+STREET_IMAGES = (
+    ACCOUNTING,
+    FILES_ACCOUNTED,
+    IMAGES_KEPT,
+    CITY_LISTED,
+    LOCATIONS_COMPLETE,
+    ARCHIVES_INTACT,
+    FILES_KNOWN,
+)
+
+LOCATIONS_ACCOUNTED = CheckSpec(
+    "locations_accounted", "Every listed location is matched or rejected, once.", blocking=True
+)
+LOCATIONS_MATCHED = CheckSpec("locations_matched", "At least 95 % of the locations have an area.")
+LOCATIONS_IN_ONE_AREA = CheckSpec(
+    "locations_in_one_area", "At most 5 % of the locations serve postcodes of several LSOAs."
+)
+LOCATIONS_WEIGHTED = CheckSpec(
+    "locations_weighted",
+    "At least 95 % of the matched locations serve a live small-user postcode.",
+)
+LOCATIONS = (
+    LOCATIONS_ACCOUNTED,
+    LOCATIONS_MATCHED,
+    LOCATIONS_IN_ONE_AREA,
+    LOCATIONS_WEIGHTED,
+)
+
+
+# -- street_images -------------------------------------------------------------------------------
+
 
 def listing_findings(catalogue: Catalogue, before: pd.DataFrame | None = None) -> Findings:
-    """Accounts and checks of one city's listing.
+    """Values, tables and checks of one city's listing.
 
     Args:
-        before: `location_id, view, status` of the last listing, if there was one.
+        before: `location_id, view, status` of the previous listing, if there was one.
     """
     images, foreign = catalogue.images, catalogue.foreign_files
     states = _states(images)
     archives = catalogue.archive_members[catalogue.archive_members["member"].isna()]
     damaged = archives[archives["damage"].notna()]
-    figures: dict[str, Scalar] = {
-        "listed": len(states),
-        **{f"locations_{state}": int((states == state).sum()) for state in _STATES},
-        **{f"views_{state}": int((images["status"] == state).sum()) for state in _STATUSES},
-        "files": catalogue.n_files,
-        "archives": len(archives),
-        "foreign_files": int((foreign["reason"] != DAMAGED).sum()),
-        "bytes_of_images": int(images["size_bytes"].sum()),
+    counts: dict[str, int] = {
+        "n_listed": len(states),
+        **{f"n_locations_{state}": int((states == state).sum()) for state in _STATES},
+        **{f"n_views_{status}": int((images["status"] == status).sum()) for status in _STATUSES},
+        "n_files": catalogue.n_files,
+        "n_archives": len(archives),
+        "n_foreign_files": int((foreign["reason"] != DAMAGED).sum()),
+        "image_bytes": int(images["size_bytes"].sum()),
     }
+    without_image = images.loc[images["status"] != "present", "reason"]
     tables = {
-        "views_without_image": _counts(images.loc[images["status"] != "present", "reason"]),
-        "foreign_by_reason": _counts(foreign["reason"]),
+        "views_without_image": _count_reasons(without_image, "n_views"),
+        "foreign_by_reason": _count_reasons(foreign["reason"], "n_files"),
         "damaged_archives": damaged[["path", "damage"]].to_dict("records"),
     }
     checks = [
-        _accounting(figures, images),
-        _files_accounted(figures, images),
-        Check(
-            "city_listed",
-            figures["listed"] > 0,
-            f"{figures['listed']} locations are listed in inputs/locations/<city>.csv",
-        ),
+        _accounting(counts, images),
+        _files_accounted(counts, images),
         _images_kept(images, before),
-        _all_complete(figures),
+        _city_listed(counts),
+        _locations_complete(counts),
         _archives_intact(damaged),
-        Check(
-            "files_known",
-            figures["foreign_files"] == 0,
-            f"{figures['foreign_files']} of {figures['files']} files are no listed location's view",
-        ),
+        _files_known(counts),
     ]
-    return Findings(figures, checks, tables)
+    return Findings(dict(counts), checks, tables)
 
 
 def _states(images: pd.DataFrame) -> pd.Series:
@@ -70,49 +107,150 @@ def _states(images: pd.DataFrame) -> pd.Series:
     return states
 
 
-def _counts(reasons: pd.Series) -> list[dict[str, Scalar]]:
+def _count_reasons(reasons: pd.Series, counted: str) -> list[dict[str, Scalar]]:
     counts = reasons.value_counts().sort_index()
-    return [{"reason": str(reason), "count": int(n)} for reason, n in counts.items()]
+    return [{"reason": str(reason), counted: int(n)} for reason, n in counts.items()]
 
 
-def _accounting(figures: dict[str, Scalar], images: pd.DataFrame) -> Check:
-    parts = [figures[f"locations_{state}"] for state in _STATES]
+def _accounting(counts: Mapping[str, int], images: pd.DataFrame) -> Check:
+    parts = [counts[f"n_locations_{state}"] for state in _STATES]
     unique = not images.duplicated(["location_id", "view"]).any()
-    passed = figures["listed"] == sum(parts) and len(images) == len(VIEWS) * figures["listed"]
-    text = "{} listed = {} complete + {} incomplete + {} missing".format(figures["listed"], *parts)
-    return Check("accounting", bool(passed and unique), text, blocking=True)
+    passed = counts["n_listed"] == sum(parts) and len(images) == len(VIEWS) * counts["n_listed"]
+    text = "{} listed = {} complete + {} incomplete + {} missing".format(counts["n_listed"], *parts)
+    return ACCOUNTING.result(passed and unique, text)
 
 
-def _files_accounted(figures: dict[str, Scalar], images: pd.DataFrame) -> Check:
-    views, foreign = int(images["path"].notna().sum()), figures["foreign_files"]
-    text = f"{figures['files']} files = {views} views of listed locations + {foreign} others"
-    return Check("files_accounted", figures["files"] == views + foreign, text, blocking=True)
+def _files_accounted(counts: Mapping[str, int], images: pd.DataFrame) -> Check:
+    views, foreign = int(images["path"].notna().sum()), counts["n_foreign_files"]
+    text = f"{counts['n_files']} files = {views} views of listed locations + {foreign} others"
+    return FILES_ACCOUNTED.result(counts["n_files"] == views + foreign, text)
 
 
 def _images_kept(images: pd.DataFrame, before: pd.DataFrame | None) -> Check:
-    """Of the views that were present, those whose location is listed still are present still."""
+    """Of the views that were present, those whose location is still listed are still present."""
     had = kept = 0
     if before is not None:
         present = before.loc[before["status"] == "present", ["location_id", "view"]]
         both = present.merge(images[["location_id", "view", "status"]], on=["location_id", "view"])
         had, kept = len(both), int((both["status"] == "present").sum())
-    text = f"{kept} of the {had} images that were there before are there"
     passed = kept >= KEPT_SHARE * had
+    text = f"{kept} of the {had} images of the previous listing are present"
     if not passed:
         text += (
-            ": is the images' disk mounted? If they were removed on purpose, take their locations "
-            "off the list"
+            f" (at least {KEPT_SHARE:.0%}), so that listing is kept: is the images' disk mounted? "
+            "If they were removed on purpose, take their locations off the list"
         )
-    return Check("images_kept", passed, text, blocking=True)
+    return IMAGES_KEPT.result(passed, text)
 
 
-def _all_complete(figures: dict[str, Scalar]) -> Check:
-    without = figures["listed"] - figures["locations_complete"]
-    text = f"{without} of {figures['listed']} listed locations lack an image of some view"
-    return Check("locations_complete", without == 0, text)
+def _city_listed(counts: Mapping[str, int]) -> Check:
+    text = f"{counts['n_listed']} locations are listed in inputs/locations/<city>.csv"
+    if not counts["n_listed"]:
+        text += "; the city is unavailable until the file names some"
+    return CITY_LISTED.result(counts["n_listed"] > 0, text)
+
+
+def _locations_complete(counts: Mapping[str, int]) -> Check:
+    without = counts["n_listed"] - counts["n_locations_complete"]
+    text = f"{without} of {counts['n_listed']} listed locations lack the image of some view"
+    if without:
+        text += " and get no codes; views_without_image counts the reasons"
+    return LOCATIONS_COMPLETE.result(without == 0, text)
 
 
 def _archives_intact(damaged: pd.DataFrame) -> Check:
-    named = "; ".join(f"{row.path}: {row.damage}" for row in damaged.head(5).itertuples())
-    text = f"{len(damaged)} archives are damaged" + (f": {named}" if named else "")
-    return Check("archives_intact", damaged.empty, text)
+    text = f"{len(damaged)} archives are damaged"
+    if len(damaged):
+        named = "; ".join(f"{row.path}: {row.damage}" for row in damaged.head(5).itertuples())
+        text += f", and what lies behind the damage is missing: {named}. Copy them again"
+    return ARCHIVES_INTACT.result(damaged.empty, text)
+
+
+def _files_known(counts: Mapping[str, int]) -> Check:
+    foreign = counts["n_foreign_files"]
+    text = f"{foreign} of {counts['n_files']} files are no view of a listed location"
+    if foreign:
+        text += " and are not used: foreign_files.parquet names them, with reasons"
+    return FILES_KNOWN.result(foreign == 0, text)
+
+
+# -- locations -----------------------------------------------------------------------------------
+
+
+def location_findings(
+    table: pd.DataFrame, rows: pd.DataFrame, faults: Mapping[str | None, int]
+) -> Findings:
+    """Values and checks of one city's locations.
+
+    Args:
+        table: `LOCATIONS`, and `n_lsoas`: how many LSOAs a location's postcodes lie in.
+        rows: `LOCATION_LIST`, as read.
+        faults: number of postcodes by the reason why they place no location; None for the others.
+    """
+    rejected = table["reason"].value_counts()
+    matched = table[table["status"] == "matched"]
+    served = rows[["location_id", "postcode"]].drop_duplicates()
+    counts: dict[str, int] = {
+        "n_listed": int(rows["location_id"].nunique()),
+        "n_matched": len(matched),
+        **{f"n_rejected_{reason}": int(rejected.get(reason, 0)) for reason in REASONS},
+        "n_postcodes": int(served["postcode"].nunique()),
+        **{f"n_postcodes_{reason}": int(faults.get(reason, 0)) for reason in REASONS},
+        "n_postcodes_of_several_locations": int(served["postcode"].duplicated().sum()),
+        "n_rows_repeated": len(rows) - len(served),
+        "n_locations_over_several_lsoas": int((table["n_lsoas"] > 1).sum()),
+        "n_matched_without_weight": int((matched["weight"] == 0).sum()),
+        "n_lsoas": int(matched["lsoa11"].nunique()),
+        "total_weight": int(matched["weight"].sum()),
+    }
+    checks = [
+        _locations_accounted(counts, table),
+        _locations_matched(counts),
+        _locations_in_one_area(counts),
+        _locations_weighted(counts),
+    ]
+    return Findings(dict(counts), checks)
+
+
+def _locations_accounted(counts: Mapping[str, int], table: pd.DataFrame) -> Check:
+    listed, matched = counts["n_listed"], counts["n_matched"]
+    rejected = sum(counts[f"n_rejected_{reason}"] for reason in REASONS)
+    passed = table["location_id"].is_unique and len(table) == listed == matched + rejected
+    text = f"{listed:,} listed = {matched:,} matched + {rejected:,} rejected"
+    return LOCATIONS_ACCOUNTED.result(passed, text)
+
+
+def _locations_matched(counts: Mapping[str, int]) -> Check:
+    listed, matched = counts["n_listed"], counts["n_matched"]
+    passed = matched >= _MATCHED_SHARE * listed
+    text = f"{matched:,} of {listed:,} locations have an area"
+    if not passed:
+        text += (
+            f" (expected {_MATCHED_SHARE:.0%}); the others are left out of training: the reasons "
+            "are counted here, and stand by location in the table"
+        )
+    return LOCATIONS_MATCHED.result(passed, text)
+
+
+def _locations_in_one_area(counts: Mapping[str, int]) -> Check:
+    spread = counts["n_locations_over_several_lsoas"]
+    passed = spread <= _SPREAD_SHARE * counts["n_listed"]
+    text = f"{spread:,} of {counts['n_listed']:,} locations serve postcodes of several LSOAs"
+    if not passed:
+        text += (
+            f" (expected at most {_SPREAD_SHARE:.0%}) and count for the LSOA of most of them: list "
+            "a location for the postcodes that its images show"
+        )
+    return LOCATIONS_IN_ONE_AREA.result(passed, text)
+
+
+def _locations_weighted(counts: Mapping[str, int]) -> Check:
+    matched, unweighted = counts["n_matched"], counts["n_matched_without_weight"]
+    passed = unweighted <= (1 - _WEIGHTED_SHARE) * matched
+    text = f"{unweighted:,} of {matched:,} matched locations serve no live small-user postcode"
+    if not passed:
+        text += (
+            f" (expected at most {1 - _WEIGHTED_SHARE:.0%}) and do not count in their area's "
+            "score: does the list name postcodes of the study's date?"
+        )
+    return LOCATIONS_WEIGHTED.result(passed, text)

@@ -15,6 +15,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from streetineq_assets.codes.feature_statistics import RunningMoments
 from streetineq_assets.errors import TrainingError
 from streetineq_assets.models.binomial import DECILES
 from streetineq_assets.models.dataset import HELD_SHARE, READ_ROWS, Codes
@@ -34,22 +35,14 @@ class Batch:
     weights: NDArray[np.float32]
 
 
-def moments(
+def mean_and_sd(
     codes: Codes, rows: NDArray[np.integer]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and deviation of each feature over these rows and all their views; each (width,)."""
-    count, mean = 0, np.zeros(codes.reader.width)
-    squares = np.zeros(codes.reader.width)
+    """Mean and standard deviation of each feature over these rows and all views; each (width,)."""
+    moments = RunningMoments(codes.reader.width)
     for features in codes.chunks(rows, READ_ROWS // 2):
-        part = features.reshape(-1, codes.reader.width).astype(np.float32)
-        part_mean = part.mean(axis=0, dtype=np.float64)
-        part -= part_mean.astype(np.float32)
-        part_squares = np.einsum("ij,ij->j", part, part).astype(np.float64)
-        delta, total = part_mean - mean, count + len(part)
-        squares += part_squares + np.square(delta) * (count * len(part) / total)
-        mean += delta * (len(part) / total)
-        count = total
-    return mean, np.sqrt(squares / max(count, 1))
+        moments.add(features)
+    return moments.mean, moments.sd
 
 
 def class_weights(classes: NDArray[np.integer]) -> NDArray[np.float32]:

@@ -22,7 +22,7 @@ from streetineq_assets.models.batches import (
     FEWEST_ROWS,
     class_weights,
     epoch_batches,
-    moments,
+    mean_and_sd,
     steps_per_epoch,
 )
 from streetineq_assets.models.checkpoints import Checkpoints, FoldState, Log
@@ -84,7 +84,7 @@ class FoldTraining:
             self.trainer.restore(state.variables, state.optimizer)
             return state
         if self.profile.standardise and self.start is None:
-            mean, sd = moments(self.examples.codes, self._rows(self.split.train))
+            mean, sd = mean_and_sd(self.examples.codes, self._rows(self.split.train))
             set_standardisation(self.trainer.network, mean, sd)
         return FoldState(best=self.trainer.network.get_weights())
 

@@ -11,9 +11,8 @@ import dagster as dg
 from streetineq_assets import geography
 from streetineq_assets.digests import digest_file
 from streetineq_assets.findings import Check, CheckSpec, Findings
-from streetineq_assets.images import location_areas as image_locations
-from streetineq_assets.images.assets import IMAGE_COLUMNS
-from streetineq_assets.labels import tables as label_tables
+from streetineq_assets.images.tables import LOCATIONS, STREET_IMAGES
+from streetineq_assets.labels.tables import LSOA_LABELS, POSTCODE_LSOA
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.predictions import tables
 from streetineq_assets.reports import results
@@ -37,14 +36,14 @@ VIEWS = [
         "postcode_lsoa",
         "postcode_lsoa",
         "Postcodes with their areas and their city.",
-        descriptions(label_tables.POSTCODE_LSOA),
+        descriptions(POSTCODE_LSOA),
     ),
     View(
         "lsoa_labels",
         "lsoa_labels",
         "lsoa_labels",
         "Value and decile of every area and outcome.",
-        descriptions(label_tables.LSOA_LABELS),
+        descriptions(LSOA_LABELS),
     ),
     View(
         "decile_edges",
@@ -65,14 +64,14 @@ VIEWS = [
         "locations",
         "locations",
         "Listed locations with their areas and weights.",
-        image_locations.COLUMNS,
+        descriptions(LOCATIONS),
     ),
     View(
         "street_images",
         "street_images",
         "street_images",
         "Where the image of each location and view lies.",
-        IMAGE_COLUMNS,
+        descriptions(STREET_IMAGES),
     ),
     View(
         "foreign_files",

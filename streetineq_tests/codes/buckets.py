@@ -13,7 +13,8 @@ from streetineq_tests.codes.fakes import IDENTITY
 
 N_BUCKETS = 3
 WIDTH = 5
-ATTRIBUTES = IDENTITY | {"width": WIDTH, "synthetic": True, "versions": "{}"}
+ENCODER = IDENTITY.model_copy(update={"width": WIDTH})
+ATTRIBUTES = {"synthetic": True, "versions": "{}"}
 
 
 def image_hash(location_id, view):
@@ -25,15 +26,14 @@ class CityOfBuckets:
 
     def __init__(self, folder, ids, *, width=WIDTH, scale=8.0, seed=0):
         generator = np.random.default_rng(seed)
-        drawn = generator.normal(-5, scale, (len(ids), 4, width)).astype(np.float32)
+        codes = generator.normal(-5, scale, (len(ids), 4, width)).astype(np.float32)
         self.folder = folder
-        self.features = dict(zip(ids, drawn, strict=True))
+        self.features = dict(zip(ids, codes, strict=True))
         self.hashes = {i: [image_hash(i, view) for view in "abcd"] for i in ids}
         self.bucket = {i: bucket_of("leeds", i, N_BUCKETS) for i in ids}
         self.rejections = []
-        self.attributes = {
-            f"leeds/{number:03d}": ATTRIBUTES | {"width": width} for number in range(N_BUCKETS)
-        }
+        encoder = ENCODER.model_copy(update={"width": width})
+        self.encoders = {f"leeds/{number:03d}": encoder for number in range(N_BUCKETS)}
         self.listed = sorted(ids)
         self.locations = pd.DataFrame(
             {"location_id": sorted(ids), "lsoa11": [f"E{n // 2:08d}" for n in range(len(ids))]}
@@ -41,19 +41,24 @@ class CityOfBuckets:
 
     def write(self):
         files = {}
-        for key, attributes in self.attributes.items():
+        for key, encoder in self.encoders.items():
             ids = sorted(i for i in self.features if self.bucket[i] == key)
             rejections = [r for r in self.rejections if self.bucket[r.location_id] == key]
             hashes = np.array([self.hashes[i] for i in ids]).reshape(-1, 4)
             blocks = [self.features[i][None] for i in ids]
             path = self.folder / f"{key.replace('/', '_')}.h5"
-            write_bucket(path, Contents(ids, hashes, attributes, rejections), blocks)
+            write_bucket(path, Contents(ids, hashes, encoder, rejections, ATTRIBUTES), blocks)
             files[key] = path
         return files
 
     def reject(self, location_id, reason="truncated"):
         del self.features[location_id]
         self.rejections.append(Rejection(location_id, "b", reason))
+
+    def made_by(self, **changed):
+        """Let another encoder have made all buckets."""
+        for key, encoder in self.encoders.items():
+            self.encoders[key] = encoder.model_copy(update=changed)
 
     def pack(self, **options):
         target = self.folder / "shards"

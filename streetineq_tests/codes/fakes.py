@@ -1,24 +1,25 @@
-"""An encoder without TensorFlow, and a bucket to extract."""
+"""An encoder without TensorFlow, a network of a few layers, and a bucket to extract."""
 
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
 from streetineq_assets.codes.encoders import Encoder
+from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.images.catalogue import list_images
 
 WIDTH = 6
-IDENTITY = {
-    "backbone": "fake",
-    "layer": "sums",
-    "preprocessing": "antialias",
-    "weights": "random",
-    "weights_sha256": "0" * 64,
-    "mixed_precision": False,
-    "width": WIDTH,
-}
+IDENTITY = EncoderIdentity(
+    backbone="fake",
+    layer="sums",
+    preprocessing="antialias",
+    weights="random",
+    weights_sha256="0" * 64,
+    width=WIDTH,
+)
 
 
 def codes_of(pixels: np.ndarray) -> np.ndarray:
@@ -38,9 +39,36 @@ def fake_encoder(*, batch_size: int = 8, seconds: float = 0.0, **identity) -> En
         return codes_of(pixels)
 
     calls: list[int] = []
-    encoder = Encoder(encode, batch_size, WIDTH, IDENTITY | identity, {})
+    encoder = Encoder(encode, batch_size, IDENTITY.model_copy(update=identity), {})
     encoder.encode.calls = calls
     return encoder
+
+
+class TinyApplication:
+    """A backbone that is built in milliseconds, in the place of a module of `keras.applications`.
+
+    Its layers: `patches`, `depthwise`, and `pool`, which the codes of `SETTINGS` are taken from.
+    """
+
+    SETTINGS: ClassVar = {
+        "backbone": "tiny",
+        "layer": "pool",
+        "weights": "random",
+        "batch_size": 5,
+    }
+
+    @staticmethod
+    def preprocess_input(rgb):
+        return rgb / 127.5 - 1
+
+    @staticmethod
+    def network(weights=None, include_top=True, filters=6):
+        import keras
+
+        inputs = keras.Input((224, 224, 3))
+        x = keras.layers.Conv2D(filters, 16, strides=16, activation="relu", name="patches")(inputs)
+        x = keras.layers.DepthwiseConv2D(3, name="depthwise")(x)
+        return keras.Model(inputs, keras.layers.GlobalAveragePooling2D(name="pool")(x), name="tiny")
 
 
 def listing(root: Path, ids: list[str]) -> pd.DataFrame:

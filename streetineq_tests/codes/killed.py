@@ -1,7 +1,7 @@
 """A process that extracts a bucket and publishes it, to be killed at any moment.
 
-Usage: `python -m streetineq_tests.codes.killed ROOT IDS`. It says `ready` when the work begins and
-`done` when the bucket is published.
+Usage: `python -m streetineq_tests.codes.killed ROOT IDS`. It prints `ready` when the work begins
+and `done` when the bucket is published.
 """
 
 import sys
@@ -27,6 +27,7 @@ def extract_and_publish(root: Path, ids: list[str], *, seconds: float) -> None:
             encoder=fake_encoder(batch_size=4, seconds=seconds),
             target=folder / "image_codes.h5",
             work=store.workspace("image_codes", KEY),
+            n_buckets=1,
             pace=Pace(workers=2, part_rows=3),
         )
 

@@ -1,22 +1,10 @@
-"""A small study on disk, from images to shards, and its assets run through Dagster.
+"""A small study on disk, from images to shards, for tests to change and to run."""
 
-What belongs here: making such a study, running its assets, reading what they say. What does not:
-expectations.
-"""
-
-import dagster as dg
 import numpy as np
 import pandas as pd
-from dagster_duckdb import DuckDBResource
 
-from streetineq_assets.codes import assets as codes
-from streetineq_assets.findings import Findings
-from streetineq_assets.images import assets as images
-from streetineq_assets.manifests import Recipe
-from streetineq_assets.partitions import Partitions
-from streetineq_assets.resources import GpuResource, StudyResource
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import load_study
+from streetineq_tests.harness import publish, run
 from streetineq_tests.images.pictures import views_of, write_files
 
 STUDY = """
@@ -46,26 +34,20 @@ buckets = 1
 outcomes = ["crime"]
 """
 IDS = [f"L{number:02d}" for number in range(12)]
-START, END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+BUCKETS = ("alpha/000", "alpha/001")
 
 
 class Platform:
     """A study on disk, and its assets run one by one on one instance."""
 
-    def __init__(self, root, instance):
-        root.joinpath("study.toml").write_text(STUDY, encoding="utf-8")
+    def __init__(self, root, instance=None):
         self.root, self.store, self.instance = root, DataStore(root), instance
         self.images = self.store.inputs("images", "alpha")
+
+    def write(self):
+        self.store.study_file.write_text(STUDY, encoding="utf-8")
         write_files(self.images, views_of(IDS))
         self.list_locations(IDS)
-        self._publish_postcodes()
-
-    def list_locations(self, ids):
-        lines = [f"{each},AB1 {number:d}CD" for number, each in enumerate(ids)]
-        text = "\n".join(["location_id,postcode", *lines])
-        write_files(self.store.inputs("locations"), {"alpha.csv": text.encode()})
-
-    def _publish_postcodes(self):
         table = pd.DataFrame(
             {
                 "postcode": [f"AB1 {number:d}CD" for number in range(10)],
@@ -80,59 +62,23 @@ class Platform:
                 "terminated": pd.NaT,
             }
         )
+        publish(self.store, "postcode_lsoa", None, postcode_lsoa=table)
 
-        def write(folder):
-            table.to_parquet(folder / "postcode_lsoa.parquet", index=False)
-            return Findings()
+    def list_locations(self, ids):
+        lines = [f"{each},AB1 {number:d}CD" for number, each in enumerate(ids)]
+        text = "\n".join(["location_id,postcode", *lines])
+        write_files(self.store.inputs("locations"), {"alpha.csv": text.encode()})
 
-        self.store.publish("postcode_lsoa", None, Recipe(code_version="1"), write)
-
-    def run(self, asset, partition=None, *, tags=None, config=None):
-        parts = Partitions(load_study(self.root / "study.toml"))
-        assets = [*images.build_assets(parts), *codes.build_assets(parts)]
-        assets.append(dg.AssetSpec("postcode_lsoa"))
-        return dg.materialize(
-            assets,
-            selection=[asset],
-            partition_key=partition,
-            tags=tags,
-            instance=self.instance,
-            raise_on_error=False,
-            run_config={"ops": {asset: {"config": config}}} if config else None,
-            resources={
-                "study": StudyResource(root=str(self.root)),
-                "gpu": GpuResource(kind="cpu"),
-                "duckdb": DuckDBResource(database=":memory:"),
-            },
-        )
-
-    def run_all(self):
-        done = {
-            "street_images": self.run("street_images", "alpha"),
-            "locations": self.run("locations", "alpha"),
-            "image_codes": self.run_buckets(),
-            "hdf5_shards": self.run("hdf5_shards", "alpha"),
-        }
-        assert all(result.success for result in done.values())
-        return done
+    def run(self, asset, partition="alpha", **options):
+        return run(self.store, asset, partition, instance=self.instance, **options)
 
     def run_buckets(self, **options):
-        return self.run("image_codes", tags={START: "alpha/000", END: "alpha/001"}, **options)
+        return self.run("image_codes", None, keys=BUCKETS, **options)
 
-
-def metadata(result, asset):
-    events = result.asset_materializations_for_node(asset)
-    return {event.partition: {k: v.value for k, v in event.metadata.items()} for event in events}
-
-
-def checks(result):
-    return {found.check_name: found for found in result.get_asset_check_evaluations()}
-
-
-def failed(result):
-    return {name for name, found in checks(result).items() if not found.passed}
-
-
-def failure(result):
-    (event,) = [event for event in result.all_events if event.is_step_failure]
-    return event.step_failure_data.user_failure_data.description
+    def run_all(self):
+        return {
+            "street_images": self.run("street_images"),
+            "locations": self.run("locations"),
+            "image_codes": self.run_buckets(),
+            "hdf5_shards": self.run("hdf5_shards"),
+        }

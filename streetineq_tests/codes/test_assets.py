@@ -1,36 +1,74 @@
 """From listing to shards through Dagster: what is recorded, skipped, blocked and accounted for."""
 
+import json
+import shutil
 from contextlib import nullcontext
 
 import dagster as dg
 import h5py
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from streetineq_assets.codes import assets as codes
 from streetineq_assets.codes.bucket_file import Bucket
+from streetineq_assets.codes.preprocess import preprocess
 from streetineq_assets.codes.shards import ShardReader
+from streetineq_assets.codes.tables import SHARD_ROWS, BucketRecord, ShardsRecord
 from streetineq_assets.devices import Device
 from streetineq_assets.images.catalogue import bucket_of
 from streetineq_assets.resources import GpuResource
-from streetineq_tests.codes.fakes import fake_encoder
-from streetineq_tests.codes.study import (
-    IDS,
-    STUDY,
-    Platform,
-    checks,
-    failed,
-    failure,
-    metadata,
-)
+from streetineq_tests.codes.fakes import IDENTITY, fake_encoder
+from streetineq_tests.codes.study import BUCKETS, IDS, STUDY, Platform
 from streetineq_tests.codes.test_preprocess import bomb
+from streetineq_tests.harness import checks, failed, failure, metadata_by_partition
+from streetineq_tests.harness import metadata as metadata_of
 from streetineq_tests.images.pictures import HTML, picture, views_of, write_files, write_tar
 
 
-@pytest.fixture
-def platform(tmp_path):
+@pytest.fixture(scope="module")
+def shared_instance():
+    """One for all tests that do not ask it what was materialised before."""
     with dg.DagsterInstance.ephemeral() as instance:
-        yield Platform(tmp_path, instance)
+        yield instance
+
+
+@pytest.fixture(scope="module")
+def listed(tmp_path_factory, shared_instance):
+    """A study whose images and locations are listed."""
+    platform = Platform(tmp_path_factory.mktemp("listed"), shared_instance)
+    platform.write()
+    assert not failed(platform.run("street_images"))
+    assert failed(platform.run("locations")) == {"locations_matched"}, "12 of them, 10 postcodes"
+    return platform
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory, listed):
+    """A study from images to shards, by the encoder without TensorFlow."""
+    platform = copy_of(listed, tmp_path_factory.mktemp("packed") / "study")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(codes, "load_encoder", lambda *_, **__: fake_encoder())
+        platform.run_buckets()
+        platform.run("hdf5_shards")
+    return platform
+
+
+def copy_of(platform, root):
+    shutil.copytree(platform.root, root)
+    return Platform(root, platform.instance)
+
+
+@pytest.fixture
+def platform(tmp_path, listed):
+    """A copy of the listed study, to be changed."""
+    return copy_of(listed, tmp_path / "study")
+
+
+@pytest.fixture
+def done(tmp_path, packed, fake):
+    """A copy of the packed study, to be changed."""
+    return copy_of(packed, tmp_path / "study")
 
 
 @pytest.fixture
@@ -41,11 +79,14 @@ def fake(monkeypatch):
     return encoder
 
 
+def by_bucket(result):
+    return metadata_by_partition(result, "image_codes")
+
+
 def test_from_files_to_shards_with_a_real_network(platform):
     """Codes of another backbone, whose width follows from it, from end to end."""
-    done = platform.run_all()
-    for asset, result in done.items():
-        assert not failed(result) - {"locations_matched"}, asset
+    for result in (platform.run_buckets(), platform.run("hdf5_shards")):
+        assert not failed(result)
     shards = platform.store.open("hdf5_shards", "alpha")
     files = [shards.file(name) for name in sorted(shards.manifest.files) if name.endswith(".h5")]
     with ShardReader(files, shards.table("rows.parquet")) as reader:
@@ -55,6 +96,7 @@ def test_from_files_to_shards_with_a_real_network(platform):
         features = reader.read()
         ids = reader.location_ids.tolist()
         assert reader.attributes["synthetic"]
+        assert reader.encoder.backbone == "mobilenet_v2"
     for number in range(2):
         file = platform.store.open("image_codes", f"alpha/00{number}").file("image_codes.h5")
         with Bucket(file) as bucket:
@@ -66,93 +108,130 @@ def test_from_files_to_shards_with_a_real_network(platform):
 def test_what_the_ui_shows_of_codes(platform, fake, monkeypatch):
     device = Device("cpu", mixed_precision=True)
     monkeypatch.setattr(GpuResource, "lease", lambda *_: nullcontext(device))
-    platform.run("street_images", "alpha")
-    shown = metadata(platform.run_buckets(), "image_codes")
-    assert sorted(shown) == ["alpha/000", "alpha/001"]
+    shown = by_bucket(platform.run_buckets())
+    assert sorted(shown) == list(BUCKETS)
     one = shown["alpha/000"]
-    assert one["listed"] == one["extracted"] + one["rejected"] + one["missing"]
-    for name in ("read", "decode", "device", "write", "total"):
-        assert one[f"{name}_seconds"] >= 0
+    assert one["n_listed"] == one["n_extracted"] + one["n_rejected"] + one["n_missing"]
+    for phase in ("reading", "decoding", "device", "writing", "total"):
+        assert one[f"seconds_{phase}"] >= 0
+    assert one["n_buckets"] == 2
     assert one["images_per_second"] > 0
     assert one["device_kind"] == "cpu"
     assert one["mixed_precision"] is False, "the encoder's, not that of training on this device"
-    assert one["dagster/partition_row_count"] == one["extracted"]
+    assert one["dagster/partition_row_count"] == one["n_extracted"]
     columns = {column.name for column in one["dagster/column_schema"].columns}
     assert columns == {"location_id", "image_sha256", "features"}
     assert "synthetic" in one
 
 
 def test_the_data_version_is_the_contents(platform, fake):
-    platform.run("street_images", "alpha")
     result = platform.run_buckets()
     for event in result.asset_materializations_for_node("image_codes"):
         manifest = platform.store.manifest("image_codes", event.partition)
         assert event.tags["dagster/data_version"] == manifest.digest
 
 
-def test_unchanged_work_is_skipped_without_a_device(platform, fake, monkeypatch):
-    platform.run_all()
+def test_what_the_ui_shows_of_shards(done):
+    (done.store.folder("hdf5_shards", "alpha") / "manifest.json").unlink()
+    shown = metadata_of(done.run("hdf5_shards"), "hdf5_shards")
+    assert (shown["n_listed"], shown["n_extracted"], shown["n_shards"]) == (12, 12, 2)
+    assert shown["dagster/partition_row_count"] == 12
+    columns = {column.name for column in shown["dagster/column_schema"].columns}
+    assert columns == {"location_id", "features"}
+    assert shown["mixed_precision"] is False
+    assert shown["codes_plot"].startswith("![")
+
+
+def test_later_steps_read_records_and_tables_of_one_schema(packed):
+    shards = packed.store.open("hdf5_shards", "alpha")
+    record = shards.manifest.read_record(ShardsRecord)
+    assert (record.n_listed, record.n_extracted, record.without_codes) == (12, 12, {})
+    assert (record.encoder, record.dtype, record.synthetic) == (IDENTITY, "float32", True)
+    stored = pq.read_schema(shards.file("rows.parquet"))
+    assert stored.remove_metadata().equals(SHARD_ROWS.remove_metadata())
+    for key in BUCKETS:
+        record = packed.store.manifest("image_codes", key).read_record(BucketRecord)
+        assert (record.n_buckets, record.n_rejected) == (2, 0)
+
+
+def test_unchanged_work_is_skipped_without_a_device(packed, monkeypatch):
     monkeypatch.setattr(codes, "load_encoder", lambda *_, **__: pytest.fail("loaded"))
-    again = platform.run_all()
-    for asset, result in again.items():
-        assert all(shown["skipped"] for shown in metadata(result, asset).values()), asset
+    for asset, result in packed.run_all().items():
+        assert all(shown["skipped"] for shown in metadata_by_partition(result, asset).values())
 
 
-def test_a_skipped_bucket_leaves_the_work_of_another_run_alone(platform, fake):
-    platform.run_all()
-    part = platform.store.workspace("image_codes", "alpha/000") / "part-of-another-run.h5"
+def test_a_study_of_manifest_version_1_is_skipped(done, monkeypatch):
+    """Its values had other names, its checks too, and it had no records."""
+    monkeypatch.setattr(codes, "load_encoder", lambda *_, **__: pytest.fail("loaded"))
+    old_names = {"n_buckets": "buckets", "n_rejected": "rejected", "n_extracted": "extracted"}
+    old_checks = {"images_present": "images_there", "few_dead_units": "dead_units"}
+    for asset, partition in [*(("image_codes", key) for key in BUCKETS), ("hdf5_shards", "alpha")]:
+        path = done.store.folder(asset, partition) / "manifest.json"
+        content = json.loads(path.read_text())
+        summary = content["summary"]
+        values = summary.pop("values")
+        summary["figures"] = {old_names.get(name, name): v for name, v in values.items()}
+        for check in summary["checks"]:
+            check["name"] = old_checks.get(check["name"], check["name"])
+        del content["record"], content["unavailable"]
+        path.write_text(json.dumps(content | {"schema_version": 1}))
+    again = [done.run_buckets(config={"retry_failed": True}), done.run("hdf5_shards")]
+    for result, asset in zip(again, ("image_codes", "hdf5_shards"), strict=True):
+        assert not failed(result)
+        assert all(shown["skipped"] for shown in metadata_by_partition(result, asset).values())
+
+
+def test_a_skipped_bucket_leaves_the_work_of_another_run_alone(done):
+    part = done.store.workspace("image_codes", "alpha/000") / "part-of-another-run.h5"
     part.write_bytes(b"finished rows")
-    platform.run_buckets()
+    done.run_buckets()
     assert part.exists()
 
 
-def test_a_new_image_touches_one_bucket(platform, fake):
-    platform.list_locations([*IDS, "new"])
-    platform.run_all()
-    fake.encode.calls.clear()
-    write_files(platform.images, views_of(["new"], first_seed=900))
-    platform.run("street_images", "alpha")
-    shown = metadata(platform.run_buckets(), "image_codes")
+def test_a_new_image_touches_one_bucket(done, fake):
+    done.list_locations([*IDS, "new"])
+    write_files(done.images, views_of(["new"], first_seed=900))
+    done.run("street_images")
+    shown = by_bucket(done.run_buckets())
     bucket = bucket_of("alpha", "new", 2)
     assert [key for key in shown if not shown[key]["skipped"]] == [bucket]
-    assert shown[bucket]["encoded_now"] == 1
+    assert shown[bucket]["n_encoded_now"] == 1
     assert len(fake.encode.calls) == 1
 
 
-def test_a_disk_that_is_not_mounted_costs_no_codes(platform, fake):
-    platform.run_all()
-    platform.images.rename(platform.root / "away")
-    result = platform.run("street_images", "alpha")
-    assert not result.success
-    assert "disk mounted" in failure(result)
-    assert platform.run_buckets().success
-    (platform.root / "away").rename(platform.images)
-    again = platform.run_all()["image_codes"]
-    assert all(shown["skipped"] for shown in metadata(again, "image_codes").values())
+def test_a_disk_that_is_not_mounted_costs_no_codes(done):
+    away = done.root / "away"
+    done.images.rename(away)
+    assert "disk mounted" in failure(done.run("street_images", fails=True))
+    assert all(shown["skipped"] for shown in by_bucket(done.run_buckets()).values())
+    away.rename(done.images)
     # It goes after the listing, and one image had changed.
-    write_files(platform.images, {"L00_a.png": picture(900)})
-    platform.run("street_images", "alpha")
-    platform.images.rename(platform.root / "away")
-    assert "disk mounted" in failure(platform.run_buckets())
-    (platform.root / "away").rename(platform.images)
-    shown = metadata(platform.run_buckets(), "image_codes")
-    assert [each["encoded_now"] for each in shown.values() if not each["skipped"]] == [1]
+    write_files(done.images, {"L00_a.png": picture(900)})
+    done.run("street_images")
+    done.images.rename(away)
+    assert "disk mounted" in failure(done.run_buckets(fails=True))
+    away.rename(done.images)
+    shown = by_bucket(done.run_buckets())
+    assert [each["n_encoded_now"] for each in shown.values() if not each["skipped"]] == [1]
 
 
-def test_shards_refuse_buckets_of_other_images(platform, fake):
-    platform.run_all()
-    before = platform.store.manifest("hdf5_shards", "alpha").digest
-    (platform.images / "L03_b.png").write_bytes(picture(901))
-    platform.run("street_images", "alpha")
-    result = platform.run("hdf5_shards", "alpha")
-    assert not result.success
+def test_shards_refuse_buckets_of_other_images(done):
+    before = done.store.manifest("hdf5_shards", "alpha").digest
+    (done.images / "L03_b.png").write_bytes(picture(901))
+    done.run("street_images")
+    result = done.run("hdf5_shards", fails=True)
     assert failed(result) == {"up_to_date"}
     assert bucket_of("alpha", "L03", 2) in failure(result)
-    assert platform.store.open("hdf5_shards", "alpha").digest == before
+    assert done.store.open("hdf5_shards", "alpha").digest == before
 
 
 class TestCrashMidway:
     """Two buckets in one run; the second fails."""
+
+    @pytest.fixture(autouse=True)
+    def own_instance(self, platform):
+        with dg.DagsterInstance.ephemeral() as platform.instance:
+            yield
 
     def crash(self, platform, monkeypatch):
         real = codes.extract_bucket
@@ -162,10 +241,9 @@ class TestCrashMidway:
                 raise RuntimeError("device lost")
             return real(listed, **options)
 
-        platform.run("street_images", "alpha")
         with monkeypatch.context() as patched:
             patched.setattr(codes, "extract_bucket", extract)
-            return platform.run_buckets()
+            return platform.run_buckets(fails=True)
 
     def test_just_what_is_finished_is_recorded(self, platform, fake, monkeypatch):
         result = self.crash(platform, monkeypatch)
@@ -176,14 +254,11 @@ class TestCrashMidway:
 
     def test_the_next_run_does_the_rest(self, platform, fake, monkeypatch):
         self.crash(platform, monkeypatch)
-        result = platform.run_buckets()
-        assert result.success
-        shown = metadata(result, "image_codes")
+        shown = by_bucket(platform.run_buckets())
         assert [shown[key]["skipped"] for key in sorted(shown)] == [True, False]
 
 
 def test_a_bucket_that_fails_a_check_is_named_and_the_others_are_published(platform, fake):
-    platform.run("street_images", "alpha")
     real = fake.encode
     poisoned = bucket_of("alpha", "L05", 2)
     ids = [each for each in IDS if bucket_of("alpha", each, 2) == poisoned]
@@ -194,73 +269,68 @@ def test_a_bucket_that_fails_a_check_is_named_and_the_others_are_published(platf
             marked = np.isclose(pixels[:, 0, 0, 0], self.mark).any()
             return found * np.nan if marked else found
 
-    from streetineq_assets.codes.preprocess import preprocess
-
     Poisoned.mark = preprocess(platform.images / f"{ids[0]}_a.png")[0, 0, 0]
     object.__setattr__(fake, "encode", Poisoned())
-    result = platform.run_buckets()
-    assert not result.success
+    result = platform.run_buckets(fails=True)
     assert failed(result) == {"finite"}
     assert poisoned in checks(result)["finite"].description
     assert platform.store.manifest("image_codes", poisoned) is None
-    others = {"alpha/000", "alpha/001"} - {poisoned}
-    materialized = platform.instance.get_materialized_partitions(dg.AssetKey("image_codes"))
-    assert materialized == others
+    assert set(by_bucket(result)) == set(BUCKETS) - {poisoned}
 
 
-def test_retry_failed_redoes_only_buckets_with_rejections(platform, fake):
-    (platform.images / "L03_b.png").write_bytes(HTML)
-    platform.run("street_images", "alpha")
-    platform.run_buckets()
-    assert metadata(platform.run_buckets(), "image_codes")["alpha/000"]["skipped"]
-    shown = metadata(platform.run_buckets(config={"retry_failed": True}), "image_codes")
+def test_retry_failed_redoes_only_buckets_with_rejections(done):
+    (done.images / "L03_b.png").write_bytes(HTML)
+    done.run("street_images")
+    done.run_buckets()
+    assert all(shown["skipped"] for shown in by_bucket(done.run_buckets()).values())
+    shown = by_bucket(done.run_buckets(config={"retry_failed": True}))
     redone = [key for key in shown if not shown[key]["skipped"]]
     assert redone == [bucket_of("alpha", "L03", 2)]
-    assert shown[redone[0]]["encoded_now"] == 0
+    assert shown[redone[0]]["n_encoded_now"] == 0
 
 
 class TestDamagedArtefacts:
-    def test_an_edited_bucket_is_named_by_shards_and_made_again(self, platform, fake):
-        platform.run_all()
-        path = platform.store.open("image_codes", "alpha/001").file("image_codes.h5")
+    def test_an_edited_bucket_is_named_by_shards_and_made_again(self, done):
+        path = done.store.open("image_codes", "alpha/001").file("image_codes.h5")
         with h5py.File(path, "a") as file:
             file["features"][0, 0, 0] += 1
-        result = platform.run("hdf5_shards", "alpha")
-        assert not result.success
+        result = done.run("hdf5_shards", fails=True)
         assert "image_codes[alpha/001] again" in failure(result)
-        shown = metadata(platform.run_buckets(), "image_codes")
+        shown = by_bucket(done.run_buckets())
         assert [shown[key]["skipped"] for key in sorted(shown)] == [True, False]
-        assert platform.run("hdf5_shards", "alpha").success
+        assert done.run("hdf5_shards").success
 
-    def test_a_truncated_shard_is_made_again(self, platform, fake):
-        platform.run_all()
-        before = platform.store.open("hdf5_shards", "alpha")
+    def test_a_truncated_shard_is_made_again(self, done):
+        before = done.store.open("hdf5_shards", "alpha")
         path = before.file("shard_001.h5")
         path.write_bytes(path.read_bytes()[:500])
-        result = platform.run("hdf5_shards", "alpha")
-        assert not metadata(result, "hdf5_shards")["alpha"]["skipped"]
-        assert platform.store.open("hdf5_shards", "alpha").digest == before.digest
+        assert not metadata_of(done.run("hdf5_shards"), "hdf5_shards")["skipped"]
+        assert done.store.open("hdf5_shards", "alpha").digest == before.digest
 
 
 class TestMissingInput:
     def test_weights(self, platform):
         text = STUDY.replace('weights = "random"', 'weights = "inputs/weights/w.h5"')
-        (platform.root / "study.toml").write_text(text, encoding="utf-8")
-        platform.run("street_images", "alpha")
-        result = platform.run_buckets()
-        assert not result.success
-        assert str(platform.store.inputs("weights", "w.h5")) in failure(result)
-        assert "553 MB" in failure(result)
+        platform.store.study_file.write_text(text, encoding="utf-8")
+        message = failure(platform.run_buckets(fails=True))
+        assert str(platform.store.inputs("weights", "w.h5")) in message
+        assert "553 MB" in message
 
-    def test_a_city_without_a_list_of_locations_is_unavailable(self, platform):
-        result = platform.run("street_images", "beta")
-        assert result.success
-        shown = result.asset_materializations_for_node("street_images")[0].metadata
-        assert shown["status"].value == "unavailable"
-        assert shown["wanted"].value.endswith("locations/beta.csv")
+    def test_a_city_without_a_list_of_locations_is_unavailable_down_to_its_shards(self, platform):
+        for asset in ("street_images", "locations"):
+            platform.run(asset, "beta")
+        platform.run("image_codes", None, keys=("beta/000", "beta/000"))
+        shown = metadata_of(platform.run("hdf5_shards", "beta"), "hdf5_shards")
+        assert shown["status"] == "unavailable"
+        assert shown["wanted"].endswith("locations/beta.csv")
+        record = platform.store.manifest("hdf5_shards", "beta").read_record(ShardsRecord)
+        assert (record.n_listed, record.n_extracted, record.size_bytes) == (0, 0, 0)
+        assert record.encoder.width == 0
 
-    def test_a_listing_that_was_not_made(self, platform, fake):
-        assert "materialise street_images[alpha] first" in failure(platform.run_buckets())
+    def test_a_listing_that_was_not_made(self, platform):
+        shutil.rmtree(platform.store.folder("street_images"))
+        message = failure(platform.run_buckets(fails=True))
+        assert "materialise street_images[alpha] first" in message
 
 
 def test_accounting_holds_on_a_study_with_every_fault(platform, fake):
@@ -287,18 +357,17 @@ def test_accounting_holds_on_a_study_with_every_fault(platform, fake):
     done = platform.run_all()
     for asset in ("street_images", "image_codes", "hdf5_shards"):
         assert checks(done[asset])["accounting"].passed, asset
-    listing = metadata(done["street_images"], "street_images")["alpha"]
-    assert listing["listed"] == len(listed)
-    assert listing["locations_missing"] == 1
-    assert listing["locations_incomplete"] == 2
-    assert listing["foreign_files"] == 2
+    listing = metadata_of(done["street_images"], "street_images")
+    assert listing["n_listed"] == len(listed)
+    assert listing["n_locations_missing"] == 1
+    assert listing["n_locations_incomplete"] == 2
+    assert listing["n_foreign_files"] == 2
     assert failed(done["street_images"]) == {"locations_complete", "archives_intact", "files_known"}
     assert failed(done["image_codes"]) == {"complete", "distinct_views"}
-    packed = metadata(done["hdf5_shards"], "hdf5_shards")["alpha"]
-    assert (packed["listed"], packed["extracted"]) == (len(listed), len(IDS) + 1)
-    assert (packed["rejected"], packed["missing"]) == (7, 1)
-    reasons = {row.data["reason"]: row.data["locations"] for row in packed["without_codes"].records}
-    assert reasons == {
+    record = platform.store.manifest("hdf5_shards", "alpha").read_record(ShardsRecord)
+    assert (record.n_listed, record.n_extracted) == (len(listed), len(IDS) + 1)
+    assert (record.n_rejected, record.n_missing) == (7, 1)
+    assert record.without_codes == {
         "cut_off": 1,
         "empty_file": 1,
         "missing": 1,

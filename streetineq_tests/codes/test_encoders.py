@@ -5,23 +5,20 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from streetineq_assets.codes import encoders
-from streetineq_assets.codes.encoders import (
-    load_encoder,
-    relative_change,
-    weights_check,
-    weights_input,
-)
+from streetineq_assets.codes.checks import weights_known
+from streetineq_assets.codes.encoders import load_encoder, relative_change, weights_input
 from streetineq_assets.codes.preprocess import CHANNEL_MEANS
 from streetineq_assets.devices import Device
 from streetineq_assets.errors import DeviceError, SourceError, SourceMissingError, StudyError
 from streetineq_assets.study import Encoder as Settings
+from streetineq_tests.codes.fakes import IDENTITY, TinyApplication
 
 CPU = Device(kind="cpu")
 SMALL = {
@@ -33,13 +30,30 @@ SMALL = {
 
 
 def images(count, seed=0):
-    drawn = np.random.default_rng(seed).uniform(0, 255, (count, 224, 224, 3))
-    return drawn.astype(np.float32) - CHANNEL_MEANS
+    pixels = np.random.default_rng(seed).uniform(0, 255, (count, 224, 224, 3))
+    return pixels.astype(np.float32) - CHANNEL_MEANS
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
+    """A network of `keras.applications`."""
     return load_encoder(Settings(**SMALL), root=tmp_path_factory.mktemp("s"), seed=3, device=CPU)
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """Loads a network of a few layers with changed settings."""
+    applications = {
+        "tiny": (TinyApplication, TinyApplication.network),
+        "other": (TinyApplication, partial(TinyApplication.network, filters=7)),
+    }
+    monkeypatch.setattr(encoders, "_application", applications.__getitem__)
+
+    def load(seed=3, device=CPU, **changed):
+        settings = Settings(**TinyApplication.SETTINGS | changed)
+        return load_encoder(settings, root=tmp_path, seed=seed, device=device)
+
+    return load
 
 
 def test_another_backbone_has_its_own_width(small):
@@ -49,8 +63,9 @@ def test_another_backbone_has_its_own_width(small):
     assert codes.shape == (8, 1280)
     assert codes.dtype == np.float32
     assert codes.std(axis=0).max() > 0
-    assert small.identity["backbone"] == "mobilenet_v2"
-    assert small.identity["width"] == 1280
+    assert small.identity.backbone == "mobilenet_v2"
+    assert small.identity.width == 1280
+    assert small.values["n_encoder_parameters"] > 2_000_000
 
 
 def test_another_backbone_sees_red_green_blue_as_it_was_trained(small):
@@ -59,12 +74,11 @@ def test_another_backbone_sees_red_green_blue_as_it_was_trained(small):
 
     batch = images(8)
     network = keras.applications.MobileNetV2(weights=None)
-    again = load_encoder(Settings(**SMALL), root=".", seed=3, device=CPU)
     part = keras.Model(network.input, network.layers[-2].output)
     _copy_random(network, seed=3)
     rgb = (batch + CHANNEL_MEANS)[..., ::-1]
     expected = np.asarray(part(keras.applications.mobilenet_v2.preprocess_input(rgb.copy())))
-    np.testing.assert_allclose(np.asarray(again.encode(batch)), expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(np.asarray(small.encode(batch)), expected, rtol=1e-3, atol=1e-3)
 
 
 def _copy_random(network, seed):
@@ -74,15 +88,21 @@ def _copy_random(network, seed):
                 shape = tuple(variable.shape)
                 fan_in = np.prod(shape[:2] if "depthwise" in layer.name else shape[:-1])
                 generator = np.random.default_rng([seed, number])
-                drawn = generator.standard_normal(shape, dtype=np.float32)
-                variable.assign(drawn * np.sqrt(2 / fan_in))
+                normal = generator.standard_normal(shape, dtype=np.float32)
+                variable.assign(normal * np.sqrt(2 / fan_in))
 
 
-def test_a_layer_of_a_backbone_is_averaged_over_space(tmp_path):
-    settings = Settings(**SMALL | {"layer": "block_3_expand"})
-    encoder = load_encoder(settings, root=tmp_path, seed=3, device=CPU)
-    assert encoder.width == 144
-    assert np.asarray(encoder.encode(images(8))).shape == (8, 144)
+def test_a_layer_of_a_backbone_is_averaged_over_space(tiny):
+    import keras
+
+    encoder, batch = tiny(layer="patches"), images(8)
+    assert encoder.width == 6
+    network = TinyApplication.network()
+    _copy_random(network, seed=3)
+    rgb = (batch + CHANNEL_MEANS)[..., ::-1]
+    patches = keras.Model(network.input, network.get_layer("patches").output)
+    expected = np.asarray(patches(TinyApplication.preprocess_input(rgb))).mean(axis=(1, 2))
+    np.testing.assert_allclose(np.asarray(encoder.encode(batch)), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_backbone_of_another_input_size_gets_enlarged_images(tmp_path, monkeypatch):
@@ -119,20 +139,21 @@ def test_a_code_depends_on_neither_place_nor_company_in_its_batch(small):
     np.testing.assert_array_equal(codes[2], other[5])
 
 
-def test_the_same_seed_gives_the_same_weights(small, tmp_path):
-    again = load_encoder(Settings(**SMALL), root=tmp_path, seed=3, device=CPU)
-    other = load_encoder(Settings(**SMALL), root=tmp_path, seed=4, device=CPU)
-    assert again.identity == small.identity
-    assert other.identity["weights_sha256"] != small.identity["weights_sha256"]
+def test_the_same_seed_gives_the_same_weights(tiny):
+    first, again, other = tiny(seed=3), tiny(seed=3), tiny(seed=4)
+    assert again.identity == first.identity
+    assert other.identity.weights_sha256 != first.identity.weights_sha256
 
 
-def test_unknown_backbones_and_layers_are_named(tmp_path):
-    with pytest.raises(StudyError, match=r"encoder\.backbone is 'vgg99'"):
-        load_encoder(
-            Settings(backbone="vgg99", weights="random"), root=tmp_path, seed=0, device=CPU
-        )
-    with pytest.raises(StudyError, match=r"encoder\.layer is 'fc99'.*block_3_expand"):
-        load_encoder(Settings(**SMALL | {"layer": "fc99"}), root=tmp_path, seed=0, device=CPU)
+def test_unknown_backbones_are_named(tmp_path):
+    settings = Settings(backbone="vgg99", weights="random")
+    with pytest.raises(StudyError, match=r"encoder\.backbone.*vgg99"):
+        load_encoder(settings, root=tmp_path, seed=0, device=CPU)
+
+
+def test_unknown_layers_are_named_with_those_that_there_are(tiny):
+    with pytest.raises(StudyError, match=r"encoder\.layer.*fc99.*patches.*depthwise"):
+        tiny(layer="fc99")
 
 
 def test_the_change_by_other_arithmetic_is_relative():
@@ -158,7 +179,7 @@ class TestWeightsInput:
             lambda: weights_input(settings, tmp_path, 1),
             lambda: load_encoder(settings, root=tmp_path, seed=1, device=CPU),
         ):
-            with pytest.raises(SourceError, match=r"w\.h5 has the sha256 .* expects 0000"):
+            with pytest.raises(SourceError, match=r"w\.h5.*sha256.*0000"):
                 check()
 
     def test_a_missing_file(self, tmp_path):
@@ -170,79 +191,71 @@ class TestWeightsInput:
         assert weights_input(settings, tmp_path, 1) != weights_input(settings, tmp_path, 2)
 
 
-class TestWeightsCheck:
-    def encoder(self, small, label):
-        identity = small.identity | {"weights": label, "weights_sha256": "a" * 64}
-        return replace(small, identity=identity)
+class TestWeightsKnown:
+    def identity(self, label):
+        return IDENTITY.model_copy(update={"weights": label, "weights_sha256": "a" * 64})
 
     @pytest.mark.parametrize("label", ["imagenet", "random"])
-    def test_published_and_random_weights_are_known(self, small, label):
-        assert weights_check(self.encoder(small, label), Settings()).passed
+    def test_published_and_random_weights_are_known(self, label):
+        assert weights_known(self.identity(label), Settings()).passed
 
-    def test_other_files_are_known_by_the_sha256_that_the_study_names(self, small):
-        encoder = self.encoder(small, "file")
-        unknown = weights_check(encoder, Settings(weights="inputs/weights/w.h5"))
+    def test_other_files_are_known_by_the_sha256_that_the_study_names(self):
+        identity = self.identity("file")
+        unknown = weights_known(identity, Settings(weights="inputs/weights/w.h5"))
         assert not unknown.passed
         assert not unknown.blocking
         assert "inputs/weights/w.h5" in unknown.description
         assert "a" * 64 in unknown.description
         assert "weights_sha256" in unknown.description
-        assert weights_check(encoder, Settings(weights_sha256="a" * 64)).passed
+        assert weights_known(identity, Settings(weights_sha256="a" * 64)).passed
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container")
-def test_a_file_that_is_not_published_is_known_by_its_sha256(tmp_path, small):
+def test_a_file_that_is_not_published_is_known_by_its_sha256(tmp_path, tiny):
     """Keras's own way of saving weights, read back into the same network, under whatever name."""
-    import keras
-
-    network = keras.applications.MobileNetV2(weights=None)
-    network.save_weights(tmp_path / "own.weights.h5")
-    settings = Settings(**SMALL | {"weights": "own.weights.h5"})
-    encoder = load_encoder(settings, root=tmp_path, seed=0, device=CPU)
-    assert encoder.identity["weights"] == "file"
+    TinyApplication.network().save_weights(tmp_path / "own.weights.h5")
+    encoder = tiny(weights="own.weights.h5")
+    assert encoder.identity.weights == "file"
     digest = hashlib.sha256((tmp_path / "own.weights.h5").read_bytes()).hexdigest()
-    assert encoder.identity["weights_sha256"] == digest
+    assert encoder.identity.weights_sha256 == digest
     shutil.copy(tmp_path / "own.weights.h5", tmp_path / "renamed.weights.h5")
-    settings = Settings(**SMALL | {"weights": "renamed.weights.h5"})
-    renamed = load_encoder(settings, root=tmp_path, seed=0, device=CPU)
-    assert renamed.identity == encoder.identity
-    wrong = Settings(**SMALL | {"weights": "own.weights.h5", "backbone": "mobilenet"})
-    with pytest.raises(SourceError, match=r"own\.weights\.h5 does not fit"):
-        load_encoder(wrong, root=tmp_path, seed=0, device=CPU)
+    assert tiny(weights="renamed.weights.h5").identity == encoder.identity
+    with pytest.raises(SourceError, match=r"own\.weights\.h5.*tiny"):
+        tiny(weights="own.weights.h5", backbone="other")
 
 
 TWO_DEVICES = """
 import json, sys
 from pathlib import Path
-from types import SimpleNamespace
 import numpy as np
-from streetineq_assets.codes.encoders import (compile_model, load_encoder)
-from streetineq_assets.devices import (DeviceRequest, lease)
+from streetineq_assets.codes import encoders
+from streetineq_assets.devices import DeviceRequest, lease
 from streetineq_assets.study import Encoder as Settings
+from streetineq_tests.codes.fakes import TinyApplication
 
-settings = Settings(**json.loads(sys.argv[1]))
-with lease(DeviceRequest(kind="cpu", logical_cpus=2), Path(sys.argv[2])) as device:
-    import tensorflow as tf
+encoders._application = lambda _: (TinyApplication, TinyApplication.network)
+settings = Settings(**TinyApplication.SETTINGS)
+with lease(DeviceRequest(kind="cpu", logical_cpus=2), Path(sys.argv[1])) as device:
     replicas = device.strategy().num_replicas_in_sync
-    encoder = load_encoder(settings, root=Path("."), seed=3, device=device)
-    images = np.random.default_rng(0).uniform(-100, 100, (8, 224, 224, 3)).astype(np.float32)
-    codes = np.asarray(encoder.encode(images))
-np.save(Path(sys.argv[2]) / "codes.npy", codes)
+    encoder = encoders.load_encoder(settings, root=Path("."), seed=3, device=device)
+    images = np.load(Path(sys.argv[1]) / "images.npy")
+    np.save(Path(sys.argv[1]) / "codes.npy", np.asarray(encoder.encode(images)))
 print(json.dumps([replicas, encoder.batch_size]))
 """
 
 
-def test_two_devices_give_the_same_codes_as_one(small, tmp_path):
+def test_two_devices_give_the_same_codes_as_one(tiny, tmp_path):
+    batch = images(8)
+    np.save(tmp_path / "images.npy", batch)
     done = subprocess.run(
-        [sys.executable, "-c", TWO_DEVICES, json.dumps(SMALL), str(tmp_path)],
+        [sys.executable, "-c", TWO_DEVICES, str(tmp_path)],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == [2, 8]
-    batch = np.random.default_rng(0).uniform(-100, 100, (8, 224, 224, 3)).astype(np.float32)
-    expected = np.asarray(small.encode(batch))
+    expected = np.asarray(tiny().encode(batch))
     found = np.load(tmp_path / "codes.npy")
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
 
@@ -251,23 +264,23 @@ def test_mixed_precision_is_refused_on_the_cpu(tmp_path):
     """Rather than codes in float32, which are not comparable, under a study that says otherwise."""
     settings = Settings(**SMALL | {"mixed_precision": True})
     device = Device(kind="cpu", fallback="all GPUs (2) are leased by other processes")
-    with pytest.raises(DeviceError, match=r"encoder\.mixed_precision.*all GPUs \(2\) are leased"):
+    with pytest.raises(DeviceError, match=r"encoder\.mixed_precision.*all GPUs \(2\)"):
         load_encoder(settings, root=tmp_path, seed=3, device=device)
 
 
-def test_mixed_precision_reports_how_far_codes_move(tmp_path, small):
+def test_mixed_precision_reports_how_far_codes_move(tiny):
     """A stand-in for a GPU: the same arithmetic on the CPU, without XLA."""
     import keras
     import tensorflow as tf
 
     gpu = SimpleNamespace(kind="gpu", jit_inference=False, strategy=tf.distribute.get_strategy)
-    encoder = load_encoder(
-        Settings(**SMALL | {"mixed_precision": True}), root=tmp_path, seed=3, device=gpu
-    )
-    assert encoder.identity["mixed_precision"] is True
+    encoder, batch = tiny(device=gpu, mixed_precision=True), images(8)
+    assert encoder.identity.mixed_precision is True
     assert 1e-6 < encoder.values["mixed_precision_change"] < 0.05
-    codes = np.asarray(encoder.encode(images(8)))
+    codes = np.asarray(encoder.encode(batch))
     assert codes.dtype == np.float32
-    change = np.abs(codes - np.asarray(small.encode(images(8)))).max()
+    exact = tiny()
+    assert not encoder.identity.is_same(exact.identity)
+    change = np.abs(codes - np.asarray(exact.encode(batch))).max()
     assert 0 < change < 0.1 * np.abs(codes).max()
     assert keras.config.dtype_policy().name == "float32"

@@ -9,20 +9,23 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from filelock import FileLock
 
-from streetineq_assets.codes import extraction
+from streetineq_assets.codes.accounting import reasons_by_location
 from streetineq_assets.codes.bucket_file import Bucket
 from streetineq_assets.codes.extraction import Pace, extract_bucket
-from streetineq_assets.codes.image_loading import plan, reasons_by_location
+from streetineq_assets.codes.image_loading import complete_locations
 from streetineq_assets.codes.preprocess import preprocess
 from streetineq_assets.errors import StoreError
 from streetineq_tests.codes.fakes import WIDTH, codes_of, fake_encoder, listing
 from streetineq_tests.codes.test_preprocess import bomb
+from streetineq_tests.harness import failed_checks
 from streetineq_tests.images.pictures import (
     HTML,
     picture,
@@ -60,6 +63,7 @@ def extract(tmp_path, root):
             encoder=encoder or fake_encoder(),
             target=tmp_path / name,
             work=work,
+            n_buckets=1,
             **options,
         )
 
@@ -73,10 +77,6 @@ def contents(path):
         return bucket.contents, bucket.read(slice(None))
 
 
-def failed(findings):
-    return {check.name for check in findings.checks if not check.passed}
-
-
 def test_every_row_is_its_locations_own(extract):
     """Codes of each row, from the bytes whose sha256 stands beside them, by hand."""
     findings = extract()
@@ -88,8 +88,8 @@ def test_every_row_is_its_locations_own(extract):
         images = list(views_of(IDS).values())[4 * row : 4 * row + 4]
         expected = codes_of(np.stack([preprocess(image) for image in images]))
         np.testing.assert_array_equal(features[row], expected, err_msg=location_id)
-    assert not failed(findings)
-    assert findings.values["extracted"] == findings.values["listed"] == 20
+    assert not failed_checks(findings)
+    assert findings.values["n_extracted"] == findings.values["n_listed"] == 20
 
 
 def test_hashes_are_those_of_the_files(extract, root):
@@ -142,36 +142,37 @@ class TestRejections:
     def test_accounting_by_reason(self, extract, faulty):
         findings = extract(faulty)
         assert findings.tables["without_codes"] == [
-            {"reason": "cut_off", "locations": 1},
-            {"reason": "empty_file", "locations": 1},
-            {"reason": "missing", "locations": 1},
-            {"reason": "missing_view", "locations": 1},
-            {"reason": "not_an_image", "locations": 1},
-            {"reason": "too_large", "locations": 1},
-            {"reason": "too_small", "locations": 1},
-            {"reason": "truncated", "locations": 1},
+            {"reason": "cut_off", "n_locations": 1},
+            {"reason": "empty_file", "n_locations": 1},
+            {"reason": "missing", "n_locations": 1},
+            {"reason": "missing_view", "n_locations": 1},
+            {"reason": "not_an_image", "n_locations": 1},
+            {"reason": "too_large", "n_locations": 1},
+            {"reason": "too_small", "n_locations": 1},
+            {"reason": "truncated", "n_locations": 1},
         ]
-        figures = findings.values
-        assert (figures["listed"], figures["extracted"]) == (10, 2)
-        assert (figures["rejected"], figures["missing"]) == (7, 1)
-        assert failed(findings) == {"complete"}
+        values = findings.values
+        assert (values["n_listed"], values["n_extracted"]) == (10, 2)
+        assert (values["n_rejected"], values["n_missing"]) == (7, 1)
+        assert findings.record.n_rejected == 7
+        assert failed_checks(findings) == {"complete"}
 
     def test_rejected_views_are_named_in_the_file(self, extract, faulty):
         extract(faulty)
         found, _ = contents(extract.folder / "codes.h5")
         assert found.location_ids == ["good", "wrong_extension"]
-        told = {(entry.location_id, entry.view, entry.reason) for entry in found.rejections}
-        assert ("html", "b", "not_an_image") in told
-        assert ("no_view", "c", "missing_view") in told
-        assert {("nothing", view, "missing") for view in "abcd"} <= told
+        rejected = {tuple(entry) for entry in found.rejections}
+        assert ("html", "b", "not_an_image") in rejected
+        assert ("no_view", "c", "missing_view") in rejected
+        assert {("nothing", view, "missing") for view in "abcd"} <= rejected
 
     def test_a_mended_image_is_encoded_and_the_others_are_not(self, extract, faulty, root):
         extract(faulty)
         (root / "html_b.png").write_bytes(picture(7))
         encoder = fake_encoder()
         findings = extract(faulty, encoder, name="again.h5", previous=[extract.folder / "codes.h5"])
-        assert findings.values["encoded_now"] == 1
-        assert findings.values["extracted"] == 3
+        assert findings.values["n_encoded_now"] == 1
+        assert findings.values["n_extracted"] == 3
 
     def test_files_that_vanish_after_listing(self, extract, root):
         images = listing(root, IDS)
@@ -183,16 +184,17 @@ class TestRejections:
             encoder=fake_encoder(),
             target=extract.folder / "codes.h5",
             work=extract.work,
+            n_buckets=1,
         )
         assert findings.tables["without_codes"] == [
-            {"reason": "gone", "locations": 6},
+            {"reason": "gone", "n_locations": 6},
         ]
 
     def test_identical_views_are_a_warning(self, extract, root):
         (root / "deep" / "L00_a.png").write_bytes((root / "deep" / "L00_b.png").read_bytes())
         findings = extract()
-        assert failed(findings) == {"distinct_views"}
-        assert findings.values["identical_views"] == 1
+        assert failed_checks(findings) == {"distinct_views"}
+        assert findings.values["n_identical_views"] == 1
 
 
 def test_an_empty_bucket_is_an_empty_file(extract):
@@ -200,16 +202,16 @@ def test_an_empty_bucket_is_an_empty_file(extract):
     found, features = contents(extract.folder / "codes.h5")
     assert found.location_ids == []
     assert features.shape == (0, 4, WIDTH)
-    assert not failed(findings)
+    assert not failed_checks(findings)
 
 
 def test_codes_that_are_not_finite_block(extract):
     encoder = fake_encoder()
-    broken = extraction.replace(encoder, encode=lambda pixels: codes_of(pixels) * np.inf)
-    assert "finite" in failed(extract(encoder=broken))
+    broken = replace(encoder, encode=lambda pixels: codes_of(pixels) * np.inf)
+    assert "finite" in failed_checks(extract(encoder=broken))
     again = extract()
-    assert again.values["encoded_now"] == 20, "they are not reused"
-    assert not failed(again)
+    assert again.values["n_encoded_now"] == 20, "they are not reused"
+    assert not failed_checks(again)
 
 
 class TestReuse:
@@ -218,7 +220,7 @@ class TestReuse:
         encoder = fake_encoder()
         second = extract(encoder=encoder, name="b.h5", previous=[extract.folder / "codes.h5"])
         assert encoder.encode.calls == []
-        assert second.values["reused"] == 20
+        assert second.values["n_reused"] == 20
         assert second.digest == first.digest
 
     def test_only_what_is_new_or_changed_is_encoded_and_the_removed_is_dropped(self, extract, root):
@@ -226,30 +228,42 @@ class TestReuse:
         (root / "deep" / "L03_c.png").write_bytes(picture(77))
         encoder = fake_encoder()
         findings = extract(IDS[2:12], encoder, name="b.h5", previous=[extract.folder / "codes.h5"])
-        assert findings.values["encoded_now"] == 3
-        assert findings.values["reused"] == 7
+        assert findings.values["n_encoded_now"] == 3
+        assert findings.values["n_reused"] == 7
         found, _ = contents(extract.folder / "b.h5")
         assert found.location_ids == IDS[2:12]
         for part in extract.work.glob("part-*"):
             part.unlink()
         fresh = extract(IDS[2:12], name="c.h5")
-        assert fresh.values["encoded_now"] == 10
+        assert fresh.values["n_encoded_now"] == 10
         assert findings.digest == fresh.digest
 
     @pytest.mark.parametrize(
-        "change", [{"weights_sha256": "1" * 64}, {"preprocessing": "suel2019"}, {"layer": "fc7"}]
+        "change",
+        [
+            {"weights_sha256": "1" * 64},
+            {"preprocessing": "suel2019"},
+            {"layer": "fc7"},
+            {"mixed_precision": True},
+        ],
     )
     def test_another_encoder_reuses_nothing(self, extract, change):
         extract()
         encoder = fake_encoder(**change)
         findings = extract(encoder=encoder, name="b.h5", previous=[extract.folder / "codes.h5"])
-        assert findings.values["encoded_now"] == 20
+        assert findings.values["n_encoded_now"] == 20
+
+    def test_another_name_of_the_same_weights_is_the_same_encoder(self, extract):
+        extract()
+        encoder = fake_encoder(weights="file")
+        findings = extract(encoder=encoder, name="b.h5", previous=[extract.folder / "codes.h5"])
+        assert findings.values["n_reused"] == 20
 
     def test_a_file_that_only_moved_is_not_encoded_again(self, extract, root):
         extract(IDS[:5])
         (root / "deep").rename(root / "elsewhere")
         findings = extract(IDS[:5], name="b.h5", previous=[extract.folder / "codes.h5"])
-        assert findings.values["reused"] == 5
+        assert findings.values["n_reused"] == 5
 
 
 class TestInterruption:
@@ -261,14 +275,14 @@ class TestInterruption:
                 raise RuntimeError("device lost")
             return encoder.encode(pixels)
 
-        broken = extraction.replace(encoder, encode=fails_late)
+        broken = replace(encoder, encode=fails_late)
         with pytest.raises(RuntimeError, match="device lost"):
             extract(encoder=broken, pace=Pace(part_rows=4))
         assert not (extract.folder / "codes.h5").exists()
         assert threading.active_count() < 8, "worker threads have ended"
         findings = extract()
-        assert findings.values["reused"] == 8
-        assert findings.values["encoded_now"] == 12
+        assert findings.values["n_reused"] == 8
+        assert findings.values["n_encoded_now"] == 12
 
     def test_a_damaged_part_is_dropped_and_made_again(self, extract):
         extract(pace=Pace(part_rows=5))
@@ -277,20 +291,20 @@ class TestInterruption:
         with h5py.File(parts[0], "a") as file:
             file["features"][0, 0, 0] += 1
         parts[1].write_bytes(parts[1].read_bytes()[:-3000])
-        told = []
-        findings = extract(name="b.h5", report=told.append)
-        assert findings.values["encoded_now"] == 10
-        assert len(told) == 2
+        reported = []
+        findings = extract(name="b.h5", report=reported.append)
+        assert findings.values["n_encoded_now"] == 10
+        assert len(reported) == 2
         assert not parts[0].exists()
 
     def test_flipped_bits_in_a_part_are_damage_wherever_they_are(self, extract):
         extract(IDS[:4])
         (part,) = extract.work.glob("part-*.h5")
         data = part.read_bytes()
-        draw = random.Random(2019)
+        rng = random.Random(2019)
         for number in range(300):
             flipped = bytearray(data)
-            flipped[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
+            flipped[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
             part.with_name(f"part-{number}.h5").write_bytes(flipped)
         expected = contents(extract.folder / "codes.h5")[1]
         extract(IDS[:4], name="b.h5")
@@ -305,10 +319,10 @@ class TestInterruption:
             findings = extract(name="b.h5", pace=Pace(workers=1))
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        assert findings.values["reused"] == len(IDS)
+        assert findings.values["n_reused"] == len(IDS)
 
     def test_two_processes_do_not_share_a_workspace(self, extract):
-        other = extraction.FileLock(extract.work / "lock")
+        other = FileLock(extract.work / "lock")
         with other, pytest.raises(StoreError, match="another process"):
             extract()
 
@@ -318,14 +332,14 @@ class TestInterruption:
 
 
 class TestFullDisk:
-    def test_it_is_said_in_one_sentence(self, extract, monkeypatch):
+    def test_the_error_names_the_file(self, extract, monkeypatch):
         extract(IDS[:4])
 
         def full(*_, **__):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
         monkeypatch.setattr(h5py.Group, "create_dataset", full)
-        with pytest.raises(StoreError, match=r"disk is full while writing .*free some space"):
+        with pytest.raises(StoreError, match=r"disk is full.*part-.*\.h5"):
             extract(name="b.h5")
 
     def test_a_real_limit_of_the_file_size_stops_the_run_and_keeps_what_is_there(self, tmp_path):
@@ -334,14 +348,16 @@ class TestFullDisk:
 import resource, sys
 from pathlib import Path
 import numpy as np
-from streetineq_assets.codes.bucket_file import (Contents, write_bucket)
+from streetineq_assets.codes.bucket_file import Contents, write_bucket
 from streetineq_assets.errors import StoreError
+from streetineq_tests.codes.fakes import IDENTITY
+encoder = IDENTITY.model_copy(update={"width": 64})
 folder = Path(sys.argv[1])
 def write(count):
     hashes = np.full((count, 4), "0" * 64)
     ids = [f"{n:04d}" for n in range(count)]
     blocks = (np.ones((10, 4, 64), np.float32) for _ in range(count // 10))
-    write_bucket(folder / "codes.h5", Contents(ids, hashes, {"width": 64}), blocks)
+    write_bucket(folder / "codes.h5", Contents(ids, hashes, encoder), blocks)
 write(20)
 before = (folder / "codes.h5").read_bytes()
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
@@ -350,7 +366,7 @@ try:
 except StoreError as error:
     assert "disk is full" in str(error), error
     assert (folder / "codes.h5").read_bytes() == before
-    print("as it should")
+    print("unchanged")
 """
         done = subprocess.run(
             [sys.executable, "-c", script, str(tmp_path)],
@@ -358,21 +374,20 @@ except StoreError as error:
             text=True,
             check=False,
         )
-        assert done.stdout.strip() == "as it should", done.stderr
+        assert done.stdout.strip() == "unchanged", done.stderr
 
 
-class TestPlan:
-    def test_a_location_counts_once_with_its_first_reason(self, root):
-        (root / "deep" / "L00_b.png").unlink()
-        (root / "deep" / "L00_d.png").unlink()
-        jobs, rejections = plan(listing(root, [*IDS, "new"]))
-        assert len(jobs) == 19
-        assert reasons_by_location(rejections) == {"L00": "missing_view", "new": "missing"}
+def test_a_location_counts_once_with_its_first_reason(root):
+    (root / "deep" / "L00_b.png").unlink()
+    (root / "deep" / "L00_d.png").unlink()
+    locations, rejections = complete_locations(listing(root, [*IDS, "new"]))
+    assert len(locations) == 19
+    assert reasons_by_location(rejections) == {"L00": "missing_view", "new": "missing"}
 
 
 def test_memory_does_not_grow_with_the_bucket(extract, root):
-    """345 MB of decoded pixels pass through; what waits is bounded by two batches."""
-    ids = [f"M{number:03d}" for number in range(150)]
+    """144 MB of decoded pixels pass through; what waits is bounded by two batches."""
+    ids = [f"M{number:03d}" for number in range(60)]
     write_files(root, views_of(ids))
     tracemalloc.start()
     extract(ids, fake_encoder(batch_size=4), pace=Pace(workers=2))

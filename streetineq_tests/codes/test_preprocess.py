@@ -4,6 +4,7 @@ import io
 import math
 import struct
 import zlib
+from functools import cache
 
 import numpy as np
 import pytest
@@ -210,7 +211,9 @@ class TestModes:
 class TestSmallerDecoding:
     """JPEG files are decoded at a fraction of their size where that changes next to nothing."""
 
-    def photograph(self, width, height):
+    @staticmethod
+    @cache
+    def photograph(width, height):
         """Structure at all scales, as photographs have, and sensor noise."""
         generator = np.random.default_rng(3)
         image = np.full((height, width, 3), 128.0)
@@ -224,7 +227,7 @@ class TestSmallerDecoding:
         image += generator.normal(0, 5, image.shape)
         return encoded(Image.fromarray(image.clip(0, 255).astype(np.uint8)), "JPEG", quality=88)
 
-    @pytest.mark.parametrize("size", [(2048, 1536), (2701, 2003), (4096, 2720)])
+    @pytest.mark.parametrize("size", [(2048, 1536), (2701, 2003), (2720, 2690)])
     def test_it_stays_within_a_few_grey_levels(self, size, monkeypatch):
         data = self.photograph(*size)
         smaller = rgb(preprocess(data))

@@ -7,7 +7,9 @@ from streetineq_assets.codes.bucket_file import Bucket
 from streetineq_assets.codes.extraction import extract_bucket
 from streetineq_assets.codes.reuse import changed_buckets, earlier_files, hand_over
 from streetineq_assets.errors import StoreError
-from streetineq_assets.images.catalogue import bucket_of, list_images, slice_digest
+from streetineq_assets.findings import Findings
+from streetineq_assets.images.catalogue import bucket_of, list_images
+from streetineq_assets.images.changes import slice_digest
 from streetineq_assets.manifests import Recipe
 from streetineq_assets.store import DataStore
 from streetineq_tests.codes.fakes import fake_encoder
@@ -29,8 +31,12 @@ class Study:
 
     def list(self, buckets):
         catalogue = list_images(self.images_root, IDS, city="leeds", buckets=buckets)
-        recipe = Recipe(code_version="1")
-        self.store.publish("street_images", "leeds", recipe, lambda f: catalogue.write(f) or {})
+
+        def write(folder):
+            catalogue.write(folder)
+            return Findings()
+
+        self.store.publish("street_images", "leeds", Recipe(code_version="1"), write)
         return catalogue.images
 
     def extract(self, key, buckets, encoder):
@@ -38,7 +44,8 @@ class Study:
         images = images[images["bucket"] == key]
 
         def write(folder):
-            previous = earlier_files(self.store, key, buckets)
+            published = self.store.manifests("image_codes", "leeds")
+            previous = earlier_files(self.store, published, key, buckets)
             if key in previous:
                 hand_over(
                     previous[key],
@@ -46,16 +53,15 @@ class Study:
                     key_of=lambda each: bucket_of("leeds", each, buckets),
                     workspace=lambda other: self.store.workspace("image_codes", other),
                 )
-            findings = extract_bucket(
+            return extract_bucket(
                 images,
                 root=self.images_root,
                 encoder=encoder,
                 target=folder / "image_codes.h5",
                 work=self.store.workspace("image_codes", key),
+                n_buckets=buckets,
                 previous=list(previous.values()),
             )
-            findings.values["buckets"] = buckets
-            return findings
 
         recipe = Recipe(code_version="1", inputs={"street_images": slice_digest(images)})
         self.store.publish("image_codes", key, recipe, write)
@@ -101,7 +107,8 @@ def test_a_damaged_earlier_file_is_not_reused(study):
     with Bucket(path) as bucket:
         rows = len(bucket.contents.location_ids)
     path.write_bytes(path.read_bytes()[:-1])
-    assert list(earlier_files(study.store, "leeds/001", 2)) == []
+    published = study.store.manifests("image_codes", "leeds")
+    assert list(earlier_files(study.store, published, "leeds/001", 2)) == []
     assert study.extract_all(2) == rows
 
 
@@ -121,5 +128,5 @@ class TestChangedBuckets:
         assert changed == changed_buckets(study.store, "leeds", study.keys(4)), "idempotent"
 
     def test_without_a_listing_it_says_what_to_run(self, study):
-        with pytest.raises(StoreError, match=r"materialise street_images\[leeds\] first"):
+        with pytest.raises(StoreError, match=r"materialise street_images\[leeds\]"):
             changed_buckets(study.store, "leeds", study.keys(4))

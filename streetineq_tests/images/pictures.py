@@ -4,6 +4,7 @@ import io
 import tarfile
 import zipfile
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ VIEWS = "abcd"
 HTML = b"<!DOCTYPE html><html><body>404 Not Found</body></html>"
 
 
+@cache
 def picture(seed: int, *, size: tuple[int, int] = (40, 30), kind: str = "PNG") -> bytes:
     """An encoded picture of width and height `size`, different for every seed."""
     width, height = size

@@ -9,18 +9,10 @@ import pytest
 from streetineq_assets.errors import SourceError
 from streetineq_assets.images import catalogue as module
 from streetineq_assets.images.archives import Listing
-from streetineq_assets.images.catalogue import (
-    bucket_of,
-    changed_listing,
-    fingerprint,
-    list_images,
-    listing_inputs,
-    slice_digests,
-    walk_files,
-)
+from streetineq_assets.images.catalogue import bucket_of, list_images, walk_files
+from streetineq_assets.images.changes import fingerprint
 from streetineq_assets.images.checks import listing_findings
-from streetineq_assets.manifests import Recipe
-from streetineq_assets.store import DataStore
+from streetineq_tests.harness import check_of, failed_checks
 from streetineq_tests.images.pictures import write_files, write_tar, write_zip
 
 IDS = ["17", "x_1", "Z"]
@@ -38,8 +30,8 @@ def status(found):
     return found.images.set_index(["location_id", "view"])["status"]
 
 
-def checks(found):
-    return {check.name: check.passed for check in listing_findings(found).checks}
+def failed(found):
+    return failed_checks(listing_findings(found))
 
 
 def test_the_bucket_is_the_ids_sha256_modulo_their_number():
@@ -78,10 +70,10 @@ def test_a_missing_view_is_missing_and_not_left_out(tmp_path):
     assert status(found)["17"].tolist() == ["present", "present", "missing", "present"]
     assert status(found)["x_1"].eq("missing").all()
     assert found.images.loc[2, "reason"] == "no_file"
-    figures = listing_findings(found).values
-    assert [figures[f"locations_{s}"] for s in ("complete", "incomplete", "missing")] == [1, 1, 1]
-    assert checks(found)["accounting"]
-    assert not checks(found)["locations_complete"]
+    values = listing_findings(found).values
+    states = ("complete", "incomplete", "missing")
+    assert [values[f"n_locations_{state}"] for state in states] == [1, 1, 1]
+    assert failed(found) == {"locations_complete"}
 
 
 def test_foreign_files_are_counted_by_reason(tmp_path):
@@ -92,8 +84,7 @@ def test_foreign_files_are_counted_by_reason(tmp_path):
     assert reasons["readme.txt"] == reasons["17_e.png"] == reasons["17.png"] == "other_name"
     assert reasons["99_a.png"] == "unlisted_location"
     assert len(reasons) == 7
-    assert checks(found)["files_accounted"]
-    assert not checks(found)["files_known"]
+    assert failed(found) == {"files_known"}
 
 
 def test_unsafe_members_are_foreign_and_oversized_ones_unreadable(tmp_path, monkeypatch):
@@ -108,7 +99,7 @@ def test_unsafe_members_are_foreign_and_oversized_ones_unreadable(tmp_path, monk
     ]
     assert status(found)["x_1"].eq("missing").all()
     assert status(found)["Z"].tolist() == ["unreadable", "unreadable", "missing", "missing"]
-    assert checks(found)["files_accounted"]
+    assert "files_accounted" not in failed(found)
 
 
 def test_two_files_of_one_view_are_an_error_that_names_both(tmp_path):
@@ -143,10 +134,9 @@ def test_a_damaged_archive_is_named_and_its_other_members_stay(tmp_path):
     assert status(found)["Z"].tolist() == ["present", "unreadable", "missing", "missing"]
     assert found.images.loc[5, "reason"] == "cut_off"
     assert found.foreign_files["reason"].tolist() == ["damaged_archive"]
-    results = {check.name: check for check in listing_findings(found).checks}
-    assert not results["archives_intact"].passed
-    assert "a.tar" in results["archives_intact"].description
-    assert results["files_accounted"].passed
+    assert "archives_intact" in failed(found)
+    assert "files_accounted" not in failed(found)
+    assert "a.tar" in check_of(listing_findings(found), "archives_intact").description
 
 
 @pytest.fixture
@@ -213,7 +203,7 @@ def test_a_link_to_itself_is_unreadable(tmp_path):
     assert status(listing(tmp_path))["17"].tolist() == ["unreadable"] + ["missing"] * 3
 
 
-def test_names_that_are_no_utf_8_are_told_and_not_read(tmp_path):
+def test_names_that_are_no_utf_8_are_listed_and_not_read(tmp_path):
     write_files(tmp_path / os.fsdecode(b"caf\xe9"), {"17_a.png": b"bytes"})
     found = listing(tmp_path)
     assert status(found)["17"].tolist() == ["unreadable"] + ["missing"] * 3
@@ -222,24 +212,32 @@ def test_names_that_are_no_utf_8_are_told_and_not_read(tmp_path):
     found.write(tmp_path)
 
 
-def test_when_most_images_are_gone_at_once_the_last_listing_stays(tmp_path):
+def test_when_most_images_are_gone_at_once_the_previous_listing_is_kept(tmp_path):
     write_files(tmp_path, names(IDS))
     before = listing(tmp_path).images
-    assert checks(listing(tmp_path))["images_kept"]
+    assert not failed(listing(tmp_path))
     gone = listing(tmp_path / "not_mounted")
-    (kept,) = [c for c in listing_findings(gone, before).checks if c.name == "images_kept"]
+    kept = check_of(listing_findings(gone, before), "images_kept")
     assert (kept.passed, kept.blocking) == (False, True)
     assert "0 of the 12 images" in kept.description
     assert "disk mounted" in kept.description
     fewer = listing(tmp_path / "not_mounted", ["new"])
-    (kept,) = [c for c in listing_findings(fewer, before).checks if c.name == "images_kept"]
+    kept = check_of(listing_findings(fewer, before), "images_kept")
     assert kept.passed, "their locations were taken off the list"
+
+
+def test_files_that_were_walked_are_not_walked_again(tmp_path, monkeypatch):
+    write_files(tmp_path, names(IDS))
+    files = walk_files(tmp_path)
+    expected = listing(tmp_path).images
+    monkeypatch.setattr(module, "walk_files", lambda _: pytest.fail("walked"))
+    pd.testing.assert_frame_equal(listing(tmp_path, files=files).images, expected)
 
 
 def test_an_absent_folder_is_an_empty_one(tmp_path):
     found = listing(tmp_path / "nothing")
     assert found.images["status"].eq("missing").all()
-    assert checks(found)["accounting"]
+    assert "accounting" not in failed(found)
 
 
 def test_the_order_does_not_depend_on_the_folder_or_the_list(tmp_path):
@@ -279,7 +277,7 @@ class TestUnchangedArchives:
         pd.testing.assert_frame_equal(first.images, second.images)
         pd.testing.assert_frame_equal(first.foreign_files, second.foreign_files)
 
-    def test_one_that_could_not_be_read_is_tried_again(self, tmp_path, opened, monkeypatch):
+    def test_one_that_was_damaged_is_read_again(self, tmp_path, opened, monkeypatch):
         write_tar(tmp_path / "a.tar", names(["17"]))
         with monkeypatch.context() as fault:
             fault.setattr(module, "list_members", lambda _: Listing(damage="Input/output error"))
@@ -288,7 +286,7 @@ class TestUnchangedArchives:
         assert opened == ["a.tar"]
         assert status(second)["17"].eq("present").all()
 
-    def test_newly_listed_ids_are_found_in_them(self, tmp_path, opened):
+    def test_newly_listed_ids_are_looked_up_in_them(self, tmp_path, opened):
         write_tar(tmp_path / "a.tar", names(["17", "Z"]))
         first = listing(tmp_path, ["17"])
         second = listing(tmp_path, ["17", "Z"], known_archives=first.archive_members)
@@ -299,61 +297,3 @@ class TestUnchangedArchives:
         write_tar(tmp_path / "a.tar", names(["17"]), modified=0)
         time_ns = (tmp_path / "a.tar").stat().st_mtime_ns
         assert listing(tmp_path, ["17"]).images["modified_ns"].eq(time_ns).all()
-
-
-class TestChanges:
-    def test_a_new_image_changes_one_bucket(self, tmp_path):
-        keys = [f"leeds/{number:03d}" for number in range(4)]
-        files = names(IDS)
-        del files["17_c.png"]
-        write_files(tmp_path, files)
-        before = slice_digests(listing(tmp_path).images, keys)
-        (tmp_path / "17_c.png").write_bytes(b"new")
-        after = slice_digests(listing(tmp_path).images, keys)
-        assert [key for key in keys if before[key] != after[key]] == [bucket_of("leeds", "17", 4)]
-        assert len(before) == 4
-
-    def test_an_image_added_to_an_archive_changes_one_bucket(self, tmp_path):
-        keys = [f"leeds/{number:03d}" for number in range(4)]
-        files = names(IDS)
-        last = files.pop("Z_d.png")
-        write_tar(tmp_path / "a.tar", files)
-        before = slice_digests(listing(tmp_path).images, keys)
-        write_tar(tmp_path / "a.tar", {"Z_d.png": last} | files)
-        after = slice_digests(listing(tmp_path).images, keys)
-        assert [key for key in keys if before[key] != after[key]] == [bucket_of("leeds", "Z", 4)]
-
-    def test_the_fingerprint_sees_new_changed_and_removed_files(self, tmp_path):
-        write_files(tmp_path, names(IDS))
-        prints = [fingerprint(walk_files(tmp_path))]
-        (tmp_path / "17_a.png").write_bytes(b"other")
-        os.utime(tmp_path / "17_a.png", ns=(1, 1))
-        prints.append(fingerprint(walk_files(tmp_path)))
-        (tmp_path / "more.zip").write_bytes(b"")
-        prints.append(fingerprint(walk_files(tmp_path)))
-        (tmp_path / "Z_a.png").unlink()
-        prints.append(fingerprint(walk_files(tmp_path)))
-        assert len(set(prints)) == 4
-        assert fingerprint(walk_files(tmp_path)) == prints[-1]
-
-    def test_a_city_is_listed_again_only_when_its_files_changed(self, tmp_path):
-        store = DataStore(tmp_path)
-        write_files(store.inputs("images", "leeds"), names(IDS))
-        write_files(store.inputs("locations"), {"leeds.csv": b"location_id,postcode\n17,LS1 1AA\n"})
-        first = changed_listing(store, "leeds")
-        assert first
-        recipe = Recipe(code_version="1", inputs=listing_inputs(store, "leeds"))
-        store.publish(
-            "street_images", "leeds", recipe, lambda f: (f / "x").write_bytes(b"x") and {}
-        )
-        assert changed_listing(store, "leeds") is None
-        (store.inputs("images", "leeds") / "17_e.png").write_bytes(b"")
-        assert changed_listing(store, "leeds") not in (None, first)
-
-    def test_a_city_without_a_locations_file_is_told_apart(self, tmp_path):
-        store = DataStore(tmp_path)
-        assert listing_inputs(store, "leeds")["locations"] == "missing"
-        first = changed_listing(store, "leeds")
-        store.inputs("locations").mkdir(parents=True)
-        store.inputs("locations", "leeds.csv").write_text("location_id,postcode\n")
-        assert changed_listing(store, "leeds") not in (None, first)

@@ -6,8 +6,10 @@ import duckdb
 import pandas as pd
 import pytest
 
-from streetineq_assets.errors import SourceError
-from streetineq_assets.images.location_areas import CHECKS, COLUMNS, join_locations, read_listing
+from streetineq_assets.images import checks
+from streetineq_assets.images.location_areas import join_locations
+from streetineq_assets.images.tables import LOCATIONS
+from streetineq_tests.harness import check_of, failed_checks
 
 DATE = dt.date(2017, 8, 1)
 ONE, TWO, THREE = "E01000001", "E01000002", "E01000003"
@@ -56,8 +58,8 @@ def join(postcodes, tmp_path):
         with duckdb.connect() as connection:
             table, findings = join_locations(connection, listing, postcodes, city=city, date=date)
             assert connection.execute("SHOW TABLES").fetchall() == []
-        assert list(table.columns) == list(COLUMNS)
-        assert [check.name for check in findings.checks] == list(CHECKS)
+        assert list(table.columns) == LOCATIONS.names
+        assert [check.name for check in findings.checks] == [spec.name for spec in checks.LOCATIONS]
         return table.set_index("location_id"), findings
 
     return joined
@@ -95,7 +97,7 @@ def test_the_majority_of_live_postcodes_decides_between_areas(join):
     assert table.loc["7", "lsoa11"] == TWO
     assert table.loc["7", "weight"] == 3
     assert table.loc["7", "lat"] == 52.0
-    assert findings.values["locations_over_several_lsoas"] == 1
+    assert findings.values["n_locations_over_several_lsoas"] == 1
 
 
 def test_a_tie_between_areas_goes_to_the_lower_code(join):
@@ -108,7 +110,7 @@ def test_a_large_user_places_a_location_that_then_weighs_nothing(join):
     table, findings = join("7,AA1 1AC")
     assert table.loc["7", "lsoa11"] == ONE
     assert table.loc["7", "weight"] == 0
-    assert findings.values["matched_without_weight"] == 1
+    assert findings.values["n_matched_without_weight"] == 1
 
 
 def test_the_output_area_is_that_of_most_live_postcodes_in_the_lsoa(join):
@@ -149,9 +151,9 @@ def test_a_location_that_no_postcode_places_is_rejected_with_a_reason(join, post
     row = table.loc["7"]
     assert [row["status"], row["reason"], row["weight"]] == ["rejected", reason, 0]
     assert row[["oa11", "lsoa11", "msoa11", "lat", "lon"]].isna().all()
-    assert findings.values[f"rejected_{reason}"] == 1
-    assert findings.values[f"postcodes_{reason}"] == 1
-    assert findings.values["matched"] == 1
+    assert findings.values[f"n_rejected_{reason}"] == 1
+    assert findings.values[f"n_postcodes_{reason}"] == 1
+    assert findings.values["n_matched"] == 1
 
 
 def test_a_postcode_terminated_before_the_capture_does_not_place(join):
@@ -160,7 +162,7 @@ def test_a_postcode_terminated_before_the_capture_does_not_place(join):
     assert table.loc["7", "reason"] == "terminated_before_capture"
     assert table.loc["8", "lsoa11"] == THREE  # gone in the month of the capture: it was there
     assert table.loc["8", "weight"] == 0
-    assert findings.values["rejected_terminated_before_capture"] == 1
+    assert findings.values["n_rejected_terminated_before_capture"] == 1
 
 
 def test_without_a_date_of_capture_a_terminated_postcode_places(join):
@@ -172,9 +174,9 @@ def test_one_good_postcode_is_enough(join):
     table, findings = join("7,ZZ9 9ZZ", "7,BB1 1AA", "7,AA4 1AA", "7,AA1 1AA")
     assert table.loc["7", "status"] == "matched"
     assert table.loc["7", "n_postcodes"] == 4
-    assert findings.values["postcodes_unknown_postcode"] == 1
-    assert findings.values["postcodes_outside_city"] == 1
-    assert findings.values["postcodes_no_lsoa"] == 1
+    assert findings.values["n_postcodes_unknown_postcode"] == 1
+    assert findings.values["n_postcodes_outside_city"] == 1
+    assert findings.values["n_postcodes_no_lsoa"] == 1
 
 
 def test_the_reason_is_that_of_the_postcode_that_came_furthest(join):
@@ -185,21 +187,20 @@ def test_the_reason_is_that_of_the_postcode_that_came_furthest(join):
 def test_listed_is_matched_plus_rejected(join):
     rows = [f"{i},{p[0]}" for i, p in enumerate(POSTCODES)] + ["99,ZZ9 9ZZ"]
     table, findings = join(*rows)
-    rejected = sum(n for name, n in findings.values.items() if name.startswith("rejected_"))
-    assert findings.values["listed"] == len(rows) == findings.values["matched"] + rejected
+    rejected = sum(n for name, n in findings.values.items() if name.startswith("n_rejected_"))
+    assert findings.values["n_listed"] == len(rows) == findings.values["n_matched"] + rejected
     assert table.index.is_unique
-    accounted = findings.checks[0]
+    accounted = check_of(findings, "locations_accounted")
     assert accounted.blocking
     assert accounted.passed
 
 
 def test_many_failures_are_a_warning(join):
     _, findings = join("1,AA1 1AA", "2,ZZ9 9ZZ")
-    failed = {check.name for check in findings.checks if not check.passed}
-    assert failed == {"locations_matched"}
+    assert failed_checks(findings) == {"locations_matched"}
 
 
-# -- the listing -----------------------------------------------------------------------------------
+# -- the list of locations -----------------------------------------------------------------------
 
 
 def test_rows_come_in_the_order_of_ids_as_text(join):
@@ -216,8 +217,8 @@ def test_ids_stay_text_and_postcodes_match_whatever_their_spaces_and_case(join):
 def test_repeated_rows_count_once_and_shared_postcodes_are_counted(join):
     table, findings = join("7,AA1 1AA", "7,AA1 1AA", "8,AA1 1AA")
     assert table.loc["7", "weight"] == 1
-    assert findings.values["rows_repeated"] == 1
-    assert findings.values["postcodes_of_several_locations"] == 1
+    assert findings.values["n_rows_repeated"] == 1
+    assert findings.values["n_postcodes_of_several_locations"] == 1
 
 
 def test_listed_coordinates_and_origin_are_kept(join):
@@ -236,57 +237,9 @@ def test_a_month_of_capture_is_its_first_day(join):
     assert table.loc["7", "captured_at"] == pd.Timestamp(2016, 7, 1)
 
 
-@pytest.mark.parametrize(
-    ("header", "rows", "message"),
-    [
-        ("id,postcode", ["7,AA1 1AA"], r'line 1: .*needs the column "location_id"'),
-        ("location_id,post_code", ["7,x"], r'needs the column "postcode"; .*"post_code"'),
-        ("location_id,postcode", [",AA1 1AA"], r"line 2, column \"location_id\": '' is no id"),
-        ("location_id,postcode", ["../7,AA1 1AA"], r"column \"location_id\": '\.\./7' .*slash"),
-        ("location_id,postcode", ["7"], r"line 2: 1 columns where the header has 2"),
-        (
-            "location_id,postcode,lat",
-            ["7,AA1 1AA,north"],
-            r"line 2, column \"lat\": 'north' is not",
-        ),
-        (
-            "location_id,postcode,lat,lon",
-            ["7,AA1 1AA,-0.1,51.5"],
-            r"column \"lat\": '-0\.1' is not a number .* 49 to 61\.5: .*each other's place",
-        ),
-        (
-            "location_id,postcode,lat,lon",
-            ["7,AA1 1AA,51.5,0", "8,AA1 1AA,51.5,"],
-            "line 3: lat without lon",
-        ),
-        (
-            "location_id,postcode,captured_at",
-            ["7,A,21/07/2016"],
-            r"column \"captured_at\": '21",
-        ),
-        (
-            "location_id,postcode,captured_at",
-            ["7,A,2016-13"],
-            r"column \"captured_at\": '2016-13' is",
-        ),
-        (
-            "location_id,postcode,lat,lon,provider",
-            ["7,AA1 1AA,51.5,0,a", "8,AA1 1AA,51.5,0,a", "7,AA1 1AB,51.6,0,a"],
-            r"lines 2 and 4: location 7 has two values of lat:",
-        ),
-    ],
-)
-def test_a_malformed_listing_is_refused(join, header, rows, message):
-    with pytest.raises(SourceError, match=message):
-        join(*rows, header=header)
-
-
-def test_a_city_without_a_listing_has_no_locations(tmp_path):
-    assert read_listing(tmp_path / "alpha.csv").empty
-
-
-def test_a_listing_without_rows_lists_nothing(join):
+def test_a_list_without_rows_lists_nothing(join):
     table, findings = join()
     assert len(table) == 0
-    assert findings.values["listed"] == 0
-    assert all(check.passed for check in findings.checks)
+    assert findings.values["n_listed"] == 0
+    assert findings.unavailable.wanted.endswith("alpha.csv")
+    assert not failed_checks(findings)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from streetineq_assets.errors import SourceError, SourceMissingError
 from streetineq_assets.geography import read_boundaries
-from streetineq_assets.images.location_areas import read_listing
+from streetineq_assets.images.location_list import read_location_list
 from streetineq_assets.labels.postcodes import find_directory, write_postcodes
 from streetineq_assets.labels.sources import find_sources, read_sources
 from streetineq_assets.labels.vintages import read_links
@@ -153,7 +153,7 @@ def test_listings(tmp_path, raw):
     path = tmp_path / "city.csv"
     path.write_bytes(raw)
     with contextlib.suppress(SourceError):
-        assert read_listing(path)["location_id"].ne("").all()
+        assert read_location_list(path)["location_id"].ne("").all()
 
 
 @FUZZ

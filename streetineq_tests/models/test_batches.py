@@ -9,7 +9,7 @@ from streetineq_assets.models import dataset
 from streetineq_assets.models.batches import (
     class_weights,
     epoch_batches,
-    moments,
+    mean_and_sd,
     require_window,
 )
 from streetineq_assets.models.dataset import Codes
@@ -45,7 +45,7 @@ def batches_of(
 def test_moments_are_those_of_the_training_rows_with_views_pooled(share: float, dtype: str) -> None:
     codes, rows = made(dtype=dtype)
     chosen = np.flatnonzero(np.random.default_rng(0).random(len(rows)) < 0.7)
-    mean, sd = moments(source(codes, rows, share), chosen)
+    mean, sd = mean_and_sd(source(codes, rows, share), chosen)
     wide = codes[chosen].reshape(-1, WIDTH).astype(np.float64)
     np.testing.assert_allclose(mean, wide.mean(axis=0), rtol=1e-6)
     np.testing.assert_allclose(sd, wide.std(axis=0), rtol=1e-5)
@@ -55,9 +55,9 @@ def test_moments_ignore_all_other_rows_and_name_a_bad_one() -> None:
     codes, rows = made()
     codes[7, 2, 3] = np.nan
     others = np.delete(np.arange(len(rows)), 7)
-    assert np.isfinite(moments(source(codes, rows), others)[0]).all()
+    assert np.isfinite(mean_and_sd(source(codes, rows), others)[0]).all()
     with pytest.raises(TrainingError, match=rows["location_id"][7]):
-        moments(source(codes, rows), np.arange(len(rows)))
+        mean_and_sd(source(codes, rows), np.arange(len(rows)))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])

@@ -1,0 +1,74 @@
+"""Where a bucket's or a city's listed locations went: extracted, rejected or missing."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from streetineq_assets.codes.bucket_file import Rejection
+from streetineq_assets.findings import Scalar
+
+MISSING, GONE = "missing", "gone"
+
+
+@dataclass(frozen=True)
+class Account:
+    """Numbers of locations.
+
+    Attributes:
+        n_listed: in `street_images`.
+        n_extracted: with codes.
+        without_codes: the others, by reason; `missing` is that of a location without any image.
+    """
+
+    n_listed: int
+    n_extracted: int
+    without_codes: dict[str, int]
+
+    @classmethod
+    def of(cls, n_listed: int, n_extracted: int, reasons: Iterable[str]) -> "Account":
+        """The account of so many locations, and of one reason for each without codes."""
+        return cls(n_listed, n_extracted, dict(sorted(Counter(reasons).items())))
+
+    @property
+    def n_without_codes(self) -> int:
+        """Rejected and missing ones."""
+        return sum(self.without_codes.values())
+
+    @property
+    def n_missing(self) -> int:
+        """Those without any image."""
+        return self.without_codes.get(MISSING, 0)
+
+    @property
+    def n_rejected(self) -> int:
+        """Those of which an image is missing or cannot be used."""
+        return self.n_without_codes - self.n_missing
+
+    @property
+    def balances(self) -> bool:
+        """Whether nothing was lost."""
+        return self.n_listed == self.n_extracted + self.n_without_codes
+
+    def __str__(self) -> str:
+        return (
+            f"{self.n_listed} listed = {self.n_extracted} extracted + {self.n_rejected} rejected + "
+            f"{self.n_missing} missing"
+        )
+
+    def values(self) -> dict[str, int]:
+        """The four numbers by name."""
+        return {
+            "n_listed": self.n_listed,
+            "n_extracted": self.n_extracted,
+            "n_rejected": self.n_rejected,
+            "n_missing": self.n_missing,
+        }
+
+    def table(self) -> list[dict[str, Scalar]]:
+        """A row for each reason."""
+        return [{"reason": reason, "n_locations": n} for reason, n in self.without_codes.items()]
+
+
+def reasons_by_location(rejections: Iterable[Rejection]) -> dict[str, str]:
+    """Each location's reason: that of its first view that has one."""
+    return {entry.location_id: entry.reason for entry in sorted(rejections, reverse=True)}

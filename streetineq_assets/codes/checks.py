@@ -1,0 +1,321 @@
+"""The checks of codes: of one bucket after extraction, of a city before it is packed."""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from streetineq_assets.codes.accounting import GONE, Account
+from streetineq_assets.codes.bucket_file import Bucket, Contents
+from streetineq_assets.codes.feature_statistics import FeatureStatistics
+from streetineq_assets.codes.identity import EncoderIdentity
+from streetineq_assets.codes.inventory import Inventory
+from streetineq_assets.findings import Check, CheckSpec, Findings
+from streetineq_assets.images.catalogue import VIEWS, bucket_of
+from streetineq_assets.images.checks import KEPT_SHARE
+from streetineq_assets.study import Encoder as Settings
+
+MAX_SHARED_IMAGES = 0.001
+# fc6 before its ReLU varies with every image; behind a ReLU many features may be 0 for a city.
+MAX_DEAD_UNITS_IN_FC6 = 0.01
+MAX_DEAD_UNITS = 0.5
+# Mean and standard deviation of VGG16's fc6 over London with ImageNet weights: Suel et al. 2019.
+PUBLISHED_MEAN, PUBLISHED_SD = -5.24, 8.17
+_MEAN_TOLERANCE, _SD_RATIOS = 2.0, (0.7, 1.4)
+
+ACCOUNTING = CheckSpec(
+    "accounting", "Listed = extracted + rejected + missing locations.", blocking=True
+)
+FINITE = CheckSpec("finite", "Every code is a finite number.", blocking=True)
+COMPLETE = CheckSpec("complete", "Every listed location has codes.")
+
+BUCKET_IDENTITY = CheckSpec(
+    "identity", "Row ids match the listed locations, once each, in order.", blocking=True
+)
+IMAGES_PRESENT = CheckSpec(
+    "images_present", "At most half of the listed images are gone.", blocking=True
+)
+WEIGHTS_KNOWN = CheckSpec(
+    "weights_known", "The weights are published, random, or named by their sha256."
+)
+DISTINCT_VIEWS = CheckSpec("distinct_views", "No location has the same image in two views.")
+IMAGE_CODES = (
+    ACCOUNTING,
+    BUCKET_IDENTITY,
+    FINITE,
+    IMAGES_PRESENT,
+    COMPLETE,
+    WEIGHTS_KNOWN,
+    DISTINCT_VIEWS,
+)
+
+ONE_ENCODER = CheckSpec("one_encoder", "All buckets were made by one encoder.", blocking=True)
+UP_TO_DATE = CheckSpec(
+    "up_to_date", "Buckets were encoded from the images that are listed now.", blocking=True
+)
+CITY_IDENTITY = CheckSpec(
+    "identity", "Ids are listed locations, once each, in their own bucket.", blocking=True
+)
+FEW_SHARED_IMAGES = CheckSpec(
+    "few_shared_images", "At most 0.1 % of images occur in two LSOAs.", blocking=True
+)
+FEW_DEAD_UNITS = CheckSpec(
+    "few_dead_units", "Few features are constant (1 % in fc6).", blocking=True
+)
+LIKE_PUBLISHED = CheckSpec(
+    "like_published", "Mean and spread are as published for ImageNet weights."
+)
+HDF5_SHARDS = (
+    ONE_ENCODER,
+    UP_TO_DATE,
+    CITY_IDENTITY,
+    ACCOUNTING,
+    FEW_SHARED_IMAGES,
+    FINITE,
+    FEW_DEAD_UNITS,
+    LIKE_PUBLISHED,
+    COMPLETE,
+)
+
+
+# -- of a bucket and of a city -------------------------------------------------------------------
+
+
+def accounting(account: Account, *, all_known: bool = True) -> Check:
+    """Whether every listed location has codes or a reason why not.
+
+    Args:
+        all_known: whether those with codes or a reason are the listed ones, and not only as many.
+    """
+    text = str(account)
+    if not account.balances:
+        text += ": a location was lost, so nothing is published; materialise image_codes again"
+    elif not all_known:
+        text += ": these are not the listed locations; materialise image_codes of the city again"
+    return ACCOUNTING.result(account.balances and all_known, text)
+
+
+def complete(account: Account) -> Check:
+    """Whether every listed location has codes."""
+    without = account.n_without_codes
+    text = f"{without} of {account.n_listed} listed locations have no codes"
+    if without:
+        text += " and are left out of training; without_codes counts the reasons"
+    return COMPLETE.result(without == 0, text)
+
+
+# -- image_codes ---------------------------------------------------------------------------------
+
+
+def bucket_identity(target: Path, contents: Contents, *, expected: Collection[str]) -> Check:
+    """Read the file back: its ids are the expected ones, each once, sorted, with their hashes."""
+    with Bucket(target) as written:
+        ids, hashes = written.contents.location_ids, written.contents.image_sha256
+    passed = ids == sorted(expected) and hashes.tolist() == contents.image_sha256.tolist()
+    text = f"the ids of all {len(ids)} rows match the listed locations, and so do their images"
+    if not passed:
+        text = (
+            f"the {len(ids)} rows do not match the {len(expected)} locations to be encoded, or "
+            "their images' hashes: check the disk, then materialise the bucket again"
+        )
+    return BUCKET_IDENTITY.result(passed, text)
+
+
+def finite_locations(n_not_finite: int) -> Check:
+    """Whether a bucket's codes are finite."""
+    text = f"{n_not_finite} locations have codes that are not finite numbers"
+    if n_not_finite:
+        text += ": are the weights whole? In mixed precision, large codes are infinite"
+    return FINITE.result(n_not_finite == 0, text)
+
+
+def images_present(account: Account) -> Check:
+    """Codes of a bucket are not given up because a disk is away for an hour."""
+    gone = account.without_codes.get(GONE, 0)
+    passed = gone <= KEPT_SHARE * account.n_listed
+    text = f"{gone} of {account.n_listed} locations have an image that is gone since the listing"
+    if not passed:
+        text += (
+            f" (at most {KEPT_SHARE:.0%}): is the images' disk mounted? If they were removed on "
+            "purpose, list them again"
+        )
+    return IMAGES_PRESENT.result(passed, text)
+
+
+def distinct_views(n_twice: int) -> Check:
+    """Whether the four images of each location differ."""
+    text = f"{n_twice} locations have the same image in two views"
+    if n_twice:
+        text += ", which count twice in their codes: were they downloaded for the right headings?"
+    return DISTINCT_VIEWS.result(n_twice == 0, text)
+
+
+def weights_known(identity: EncoderIdentity, settings: Settings) -> Check:
+    """Whether somebody vouches for the weights: Keras, the study's sha256, or nobody needs to."""
+    is_file = identity.weights == "file"
+    known = not is_file or settings.weights_sha256 == identity.weights_sha256
+    label = settings.weights if is_file else identity.weights
+    text = f"{label}, sha256 {identity.weights_sha256}"
+    if not known:
+        text += "; if these are the right weights, name it as encoder.weights_sha256 in study.toml"
+    return WEIGHTS_KNOWN.result(known, text)
+
+
+def over_buckets(by_key: Mapping[str, Findings]) -> list[Check]:
+    """One result for each check of a step over several buckets, which names those that fail."""
+    results = []
+    for spec in IMAGE_CODES:
+        found = {
+            key: check
+            for key, findings in by_key.items()
+            for check in findings.checks
+            if check.name == spec.name
+        }
+        failed = [f"{key}: {check.description}" for key, check in found.items() if not check.passed]
+        text = "; ".join(failed) or f"{spec.description} ({len(found)} buckets)"
+        counts = {"n_buckets": len(found), "n_failing_buckets": len(failed)}
+        results.append(spec.result(not failed, text, **counts))
+    return results
+
+
+# -- hdf5_shards ---------------------------------------------------------------------------------
+
+
+def one_encoder(encoders: Mapping[str, EncoderIdentity]) -> Check:
+    """Whether the codes of all buckets mean the same.
+
+    Args:
+        encoders: of each bucket; one of width 0, without images, fits all others.
+    """
+    groups: list[tuple[EncoderIdentity, list[str]]] = []
+    for key, identity in encoders.items():
+        if not identity.width:
+            continue
+        keys = next((keys for other, keys in groups if other.is_same(identity)), None)
+        if keys is None:
+            groups.append((identity, [key]))
+        else:
+            keys.append(key)
+    text = "all buckets were made by one encoder"
+    if len(groups) > 1:
+        odd, keys = min(groups, key=lambda group: len(group[1]))
+        other = next(identity for identity, _ in groups if identity is not odd)
+        name, theirs, ours = next(odd.differences(other))
+        text = (
+            f"the codes of {', '.join(sorted(keys))} have {name} {theirs}, those of other buckets "
+            f"{ours}: materialise image_codes of the whole city, which skips what the study's "
+            "present encoder made"
+        )
+    return ONE_ENCODER.result(len(groups) <= 1, text)
+
+
+def up_to_date(stale: Collection[str]) -> Check:
+    """Whether all buckets were encoded from the listed images.
+
+    Args:
+        stale: keys of those that were not.
+    """
+    text = "every bucket was encoded from the images that are listed"
+    if stale:
+        text = f"the images changed since: materialise image_codes of {', '.join(sorted(stale))}"
+    return UP_TO_DATE.result(not stale, text)
+
+
+def city_identity(city: Inventory, locations: pd.DataFrame) -> Check:
+    """Whether each id occurs once, in its own bucket, and is listed."""
+    ids, keys = city.codes["location_id"], city.codes["bucket"]
+    expected = [
+        bucket_of(key.split("/")[0], each, len(city.encoders))
+        for each, key in zip(ids, keys, strict=True)
+    ]
+    faults = {
+        "occur twice": ids.duplicated(),
+        "lie in another's bucket": keys != pd.Series(expected, dtype=keys.dtype),
+        "are not in street_images": ~ids.isin(city.listed),
+        "are not in locations": ~ids.isin(locations["location_id"]),
+    }
+    found = [f"{int(wrong.sum())} ids {text}" for text, wrong in faults.items() if wrong.any()]
+    text = f"all {len(ids)} ids are listed locations, once each, in their own bucket"
+    if found:
+        text = (
+            f"{'; '.join(found)}: materialise street_images, locations and image_codes of the city "
+            "again, then pack"
+        )
+    return CITY_IDENTITY.result(not found, text)
+
+
+def city_accounting(city: Inventory) -> Check:
+    """Whether the buckets account for the listed locations, and for no others."""
+    known = set(city.codes["location_id"]) | set(city.reasons)
+    return accounting(city.account, all_known=known == set(city.listed))
+
+
+def few_shared_images(city: Inventory, locations: pd.DataFrame) -> Check:
+    """Images whose bytes occur in two LSOAs: then a test area's image is in training too."""
+    areas = locations.drop_duplicates("location_id").set_index("location_id")["lsoa11"]
+    area = pd.factorize(city.codes["location_id"].map(areas))[0].repeat(len(VIEWS))
+    hashes = np.unique(city.image_sha256.reshape(-1), return_inverse=True)[1]
+    seen = np.unique(np.stack([hashes[area >= 0], area[area >= 0]]), axis=1)
+    areas_of_hash = np.bincount(seen[0], minlength=hashes.max(initial=-1) + 1)
+    shared = int((areas_of_hash[hashes] > 1).sum())
+    share = shared / max(len(hashes), 1)
+    passed = share <= MAX_SHARED_IMAGES
+    text = f"{shared} of {len(hashes)} images occur in two LSOAs (at most {MAX_SHARED_IMAGES:.1%})"
+    if not passed:
+        text += ", so that networks would be tested on images they learned from: remove the copies"
+    return FEW_SHARED_IMAGES.result(
+        passed, text, n_shared_images=shared, share_of_shared_images=share
+    )
+
+
+def feature_checks(statistics: FeatureStatistics, encoder: EncoderIdentity) -> list[Check]:
+    """Whether a city's codes are finite, vary, and are spread as published."""
+    return [
+        _finite_images(statistics.n_not_finite),
+        _few_dead_units(statistics, encoder.layer),
+        _like_published(statistics, encoder),
+    ]
+
+
+def is_paper(encoder: EncoderIdentity) -> bool:
+    """Whether codes are comparable to the published ones: VGG16's fc6, ImageNet weights."""
+    return (encoder.backbone, encoder.layer, encoder.weights) == ("vgg16", "fc6", "imagenet")
+
+
+def all_pass(checks: Sequence[Check]) -> bool:
+    """Whether no check that blocks failed."""
+    return all(check.passed for check in checks if check.blocking)
+
+
+def _finite_images(n_not_finite: int) -> Check:
+    text = f"{n_not_finite} images have codes that are not finite"
+    if n_not_finite:
+        text += ": materialise image_codes of the city again"
+    return FINITE.result(n_not_finite == 0, text)
+
+
+def _few_dead_units(statistics: FeatureStatistics, layer: str) -> Check:
+    width, dead = len(statistics.moments.mean), statistics.n_dead_units
+    most = MAX_DEAD_UNITS_IN_FC6 if layer == "fc6" else MAX_DEAD_UNITS
+    passed = dead <= most * width
+    text = (
+        f"{dead} of {width} features have one value for all images (at most {most:.0%} in layer "
+        f"{layer})"
+    )
+    if not passed:
+        text += ": are these the right weights, and do the images differ?"
+    return FEW_DEAD_UNITS.result(passed, text, n_dead_units=dead)
+
+
+def _like_published(statistics: FeatureStatistics, encoder: EncoderIdentity) -> Check:
+    mean, sd = statistics.overall
+    low, high = _SD_RATIOS
+    near = abs(mean - PUBLISHED_MEAN) <= _MEAN_TOLERANCE and low <= sd / PUBLISHED_SD <= high
+    passed = near or not is_paper(encoder) or not statistics.moments.count
+    text = f"mean {mean:.2f}, sd {sd:.2f}; published for London {PUBLISHED_MEAN}, {PUBLISHED_SD}"
+    if not is_paper(encoder):
+        text += "; not compared, since these are other weights"
+    elif not passed:
+        text += ": are the images street scenes, upright and in colour?"
+    return LIKE_PUBLISHED.result(passed, text)

@@ -1,0 +1,73 @@
+"""What changed among a city's images since they were listed, without opening one.
+
+A listing depends on the files' names, sizes and times and on the list of locations; a bucket of
+codes on its own rows of the listing. The digests here go into recipes, and the sensor compares them
+with what was published.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+
+import pandas as pd
+
+from streetineq_assets.digests import digest_file, digest_frame
+from streetineq_assets.images.catalogue import FileEntry, walk_files
+from streetineq_assets.images.location_list import location_list_file
+from streetineq_assets.store import DataStore
+
+# All that decides which bytes are read. The digest is of values and types.
+_SLICE = ["location_id", "view", "path", "member", "size_bytes", "modified_ns", "status", "reason"]
+
+
+def location_list_digest(store: DataStore, city: str) -> str:
+    """sha256 of the city's list of locations, `missing` when there is none."""
+    path = location_list_file(store, city)
+    return digest_file(path) if path.is_file() else "missing"
+
+
+def listing_inputs(store: DataStore, city: str, files: Iterable[FileEntry]) -> dict[str, str]:
+    """Digests of what the listing of a city's images reads.
+
+    Args:
+        files: of the city's image folder, as `walk_files` gives them.
+    """
+    return {
+        "street_image_files": fingerprint(files),
+        "locations": location_list_digest(store, city),
+    }
+
+
+def changed_listing(store: DataStore, city: str) -> str | None:
+    """A digest of a city's files where they are not those that `street_images` lists, else None.
+
+    They are not either where the listing was damaged since.
+
+    Raises:
+        SourceError: a folder cannot be read.
+    """
+    inputs = listing_inputs(store, city, walk_files(store.inputs("images", city)))
+    manifest = store.intact("street_images", city)
+    if manifest and manifest.recipe.inputs == inputs:
+        return None
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+def fingerprint(files: Iterable[FileEntry]) -> str:
+    """sha256 over every file's path, size, modification time, and whether it can be read."""
+    digest = hashlib.sha256()
+    for file in files:
+        state = f"{file.path}\0{file.size_bytes}\0{file.modified_ns}\0{file.readable}\n"
+        digest.update(state.encode())
+    return digest.hexdigest()
+
+
+def slice_digest(images: pd.DataFrame) -> str:
+    """Digest of one bucket's rows of `street_images`."""
+    return digest_frame(images[_SLICE])
+
+
+def slice_digests(images: pd.DataFrame, keys: Iterable[str]) -> dict[str, str]:
+    """`slice_digest` of every bucket in `keys`, empty ones too."""
+    parts = dict(tuple(images.groupby("bucket", sort=False)))
+    return {key: slice_digest(parts.get(key, images.iloc[:0])) for key in keys}
