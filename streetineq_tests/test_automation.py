@@ -34,7 +34,7 @@ def definitions(study):
 @pytest.fixture
 def tick(study, definitions):
     """Evaluate the sensor once; the cursor lives on from tick to tick."""
-    sensor = definitions.get_sensor_def("new_images")
+    sensor = definitions.resolve_sensor_def("new_images")
     cursor = [None]
 
     def evaluate():
@@ -104,14 +104,14 @@ def encode(study, frame, keys):
 
 
 def test_labels_are_read_again_every_week(definitions):
-    weekly = definitions.get_schedule_def("weekly_labels")
+    weekly = definitions.resolve_schedule_def("weekly_labels")
     assert weekly.cron_schedule == "0 5 * * 1"
     data = weekly.evaluate_tick(dg.build_schedule_context())
     assert len(data.run_requests) == 1
 
 
 def test_every_pair_is_trained_again_every_month(definitions):
-    monthly = definitions.get_schedule_def("monthly_retraining")
+    monthly = definitions.resolve_schedule_def("monthly_retraining")
     when = dt.datetime(2027, 3, 1, 2, tzinfo=dt.UTC)
     repository = definitions.get_repository_def()
     context = dg.build_schedule_context(scheduled_execution_time=when, repository_def=repository)
