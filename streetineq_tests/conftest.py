@@ -8,12 +8,32 @@ import pytest
 
 from streetineq_assets.devices import Device
 
-# TensorFlow and Dagster read these once, when they are imported.
+# TensorFlow, the linear algebra libraries and Dagster read these once, when they are imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # A core for each worker; more threads than cores wait for one another.
+    for threads in (
+        "TF_NUM_INTRAOP_THREADS",
+        "TF_NUM_INTEROP_THREADS",
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+    ):
+        os.environ.setdefault(threads, "1")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Number of processes for `-n auto`: 0 is pytest's own alone, None leaves it to xdist.
+
+    A module is never split, so one module gains nothing by a second process. Slow tests measure
+    times that a user waits, with the machine to themselves.
+    """
+    one_module = len(config.args) == 1 and ".py" in config.args[0]
+    slow = "not slow" not in config.option.markexpr
+    return 0 if one_module or slow else None
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,8 @@ def test_a_wheel_loads_its_definitions_outside_the_checkout(tmp_path):
         return done.stdout
 
     run(uv, "build", "--wheel", "--out-dir", str(tmp_path / "dist"), str(REPOSITORY))
-    wheel = next((tmp_path / "dist").glob("*.whl"))
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    assert "streetineq_assets/py.typed" in zipfile.ZipFile(wheel).namelist()
     requirements = tmp_path / "requirements.txt"
     requirements.write_text(
         run(

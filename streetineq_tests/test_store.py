@@ -26,7 +26,7 @@ RECIPE = Recipe(code_version="1", inputs={"labels": "abc"}, config={"seed": 1})
 def one_file(text="first"):
     def write(folder):
         (folder / "table.txt").write_text(text)
-        return {"rows": 1}
+        return Findings(values={"rows": 1})
 
     return write
 
@@ -53,6 +53,24 @@ def test_what_was_published_is_found_again(store, write):
     assert manifest.recipe == RECIPE
     artefact = store.open("table", "london/crime")
     assert {artefact.file(name).read_text() for name in manifest.files} == {"first"}
+
+
+@pytest.mark.parametrize("write", [one_file, two_files])
+def test_a_manifest_leads_to_its_files(store, write):
+    manifest = store.publish("table", "london/crime", RECIPE, write())
+    assert {path.name for path in store.path_of(manifest).iterdir()} >= set(manifest.files)
+
+
+def test_manifests_are_listed_by_asset_and_city(store):
+    for partition in ("london/crime", "leeds/education", "leeds/crime"):
+        store.publish("table", partition, RECIPE, one_file())
+    store.publish("other", "leeds/crime", RECIPE, one_file())
+    store.publish("whole", None, RECIPE, one_file())
+    listed = [manifest.partition for manifest in store.manifests("table")]
+    assert listed == ["leeds/crime", "leeds/education", "london/crime"]
+    assert [m.partition for m in store.manifests("table", "leeds")] == listed[:2]
+    assert [m.partition for m in store.manifests("whole")] == [None]
+    assert store.manifests("table", "york") == store.manifests("absent") == []
 
 
 def test_a_single_file_keeps_its_place(store):
@@ -193,7 +211,7 @@ def test_a_file_is_read_once_until_it_is_touched(tmp_path, monkeypatch):
 def test_a_summary_may_speak_for_bytes_that_carry_the_time(store):
     def write(folder):
         (folder / "model.bin").write_bytes(os.urandom(8))
-        return {"digest": "weights"}
+        return Findings(digest="weights")
 
     assert store.publish("model", None, RECIPE, write).digest == "weights"
 
@@ -220,6 +238,7 @@ def test_the_digest_of_a_slice_is_that_of_its_values():
 
 PUBLISH_FOR_EVER = """
     import sys
+    from streetineq_assets.findings import Findings
     from streetineq_assets.manifests import Recipe
     from streetineq_assets.store import DataStore
     store = DataStore(sys.argv[1])
@@ -248,6 +267,7 @@ def test_a_kill_at_any_moment_leaves_a_whole_artefact(tmp_path):
         ) as child:
             child.stdout.readline()
             time.sleep(0.02 + 0.013 * round_number)
+            assert child.poll() is None, "it publishes until it is killed"
             child.send_signal(signal.SIGKILL)
         artefact = store.open("table", "london")
         contents = {artefact.file(name).read_text() for name in artefact.manifest.files}

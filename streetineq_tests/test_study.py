@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from streetineq_assets.errors import StudyError
-from streetineq_assets.study import OUTCOME_KEYS, PROFILES, load_study
+from streetineq_assets.study import OUTCOME_KEYS, PROFILES, Pair, load_study
 
 MINIMAL = """
 title = "Two towns"
@@ -35,6 +35,18 @@ def test_pairs_come_heaviest_city_first(tmp_path):
     study = load_study(write(tmp_path, MINIMAL))
     assert study.by_weight == ("beta", "alpha")
     assert study.pairs == (("beta", "crime"), ("alpha", "crime"), ("alpha", "mean_income"))
+
+
+def test_a_pair_and_its_key_lead_to_each_other():
+    pair = Pair("london", "crime")
+    assert pair.key == str(pair) == "london/crime"
+    assert Pair.parse(pair.key) == pair
+
+
+@pytest.mark.parametrize("key", ["", "london", "london/", "/crime", "london/003/crime"])
+def test_a_key_that_is_no_pair_is_refused(key):
+    with pytest.raises(StudyError, match="london/crime"):
+        Pair.parse(key)
 
 
 def test_an_authority_leads_to_its_city(tmp_path):
