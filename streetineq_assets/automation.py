@@ -144,7 +144,7 @@ def _new_images_sensor(jobs: Mapping[str, Any], parts: Partitions) -> dg.SensorD
             except StreetineqError as error:
                 context.log.warning(f"{city} is left out: {error}")
                 continue
-            wanted |= {request.run_key: request for request in requests}
+            wanted |= {str(request.run_key): request for request in requests}
         requested = set(json.loads(context.cursor)) if context.cursor else set()
         fresh = [key for key in wanted if key not in requested][:MOST_REQUESTS_PER_TICK]
         pending = sorted(requested.intersection(wanted).union(fresh))

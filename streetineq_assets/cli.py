@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Annotated
 
@@ -144,7 +144,7 @@ def _known_pair(store: DataStore, pair: str) -> Pair:
 
 
 @contextlib.contextmanager
-def _one_message() -> Iterator[None]:
+def _one_message() -> Generator[None]:
     try:
         yield
     except StreetineqError as error:

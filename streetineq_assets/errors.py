@@ -7,7 +7,7 @@ exceptions of Python and of the libraries.
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,7 +43,7 @@ class TrainingError(StreetineqError):
 
 
 @contextmanager
-def clear_disk_errors(path: Path) -> Iterator[None]:
+def clear_disk_errors(path: Path) -> Generator[None]:
     """Say in one sentence that the disk is full; h5py says it in many, and not always as such."""
     try:
         yield

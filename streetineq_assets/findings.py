@@ -88,8 +88,10 @@ class Findings:
         cls, summary: dict[str, Any], unavailable: Unavailable | None = None
     ) -> "Findings":
         """The findings that a manifest kept, without the record."""
-        checks = [Check(**check) for check in summary.get("checks", [])]
-        return cls(**{**summary, "checks": checks}, unavailable=unavailable)
+        kept: dict[str, Any] = summary | {
+            "checks": [Check(**check) for check in summary.get("checks", [])]
+        }
+        return cls(**kept, unavailable=unavailable)
 
 
 AVAILABLE = CheckSpec("available", "All inputs are there.")

@@ -241,6 +241,7 @@ def define_asset(
     Partitions come from the study, which is known when the definitions are built and not when a
     module is imported. So assets are plain functions, and each folder's `build_assets` wires them.
     """
+    name = getattr(compute, "__name__", "")
     with warnings.catch_warnings():
         # Partitions of a check are a preview in 1.13, policies of back-fills are in beta; tests
         # hold what we need of them.
@@ -249,7 +250,7 @@ def define_asset(
         specs = [
             dg.AssetCheckSpec(
                 check.name,
-                asset=compute.__name__,
+                asset=name,
                 description=check.description,
                 blocking=check.blocking,
                 partitions_def=partitions_def if checks_by_partition else None,

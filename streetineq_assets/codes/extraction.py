@@ -6,8 +6,8 @@ id, image hashes and encoder. Encoded rows are put aside as parts while the work
 """
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -148,7 +148,7 @@ class _Extraction:
         self.rejections: list[Rejection] = []
         self._encoder, self._finished, self._pace, self._report = encoder, finished, pace, report
         self._n_encoded = 0
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
         self._started = time.perf_counter()
 
     def encode(self, locations: Sequence[LocationImages], root: Path) -> None:
@@ -272,7 +272,7 @@ def _batches(items: Iterable[Prepared], size: int) -> Iterator[list[Prepared]]:
 
 
 @contextmanager
-def _one_process(work: Path) -> Iterator[None]:
+def _one_process(work: Path) -> Generator[None]:
     """One process at a time in a workspace; the kernel frees the lock of a dead one."""
     try:
         with FileLock(work / "lock", timeout=0):

@@ -83,9 +83,9 @@ def require_one_encoder(by_city: Mapping[str, EncoderIdentity]) -> None:
     Raises:
         TrainingError: two cities' codes differ; the message names both and the difference.
     """
-    first = next(iter(by_city), None)
     for city, identity in by_city.items():
-        for name, mine, theirs in by_city[first].differences(identity):
+        first, wanted = next(iter(by_city.items()))
+        for name, mine, theirs in wanted.differences(identity):
             raise TrainingError(
                 f"the codes of {first} have {name} {mine}, those of {city} {theirs}: networks that "
                 "learn from both need one encoder; materialise image_codes and hdf5_shards of the "

@@ -101,7 +101,7 @@ def plot_correlations(labels: pd.DataFrame, title: str) -> "Figure":
     figure, axes = new_figure(8.0, 6.4)
     image = axes.imshow(matrix, cmap="PuOr", vmin=-1, vmax=1)
     for (row, column), r in np.ndenumerate(matrix.to_numpy()):
-        shade = "white" if abs(r) > 0.7 else "black"
+        shade = "white" if abs(float(r)) > 0.7 else "black"
         axes.text(column, row, f"{r:.2f}", ha="center", va="center", fontsize=6, color=shade)
     axes.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize=7)
     axes.set_yticks(range(len(names)), names, fontsize=7)

@@ -1,5 +1,6 @@
 """The assets of this step: a city's folds and joint networks, a pair's networks and baselines."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -24,33 +25,39 @@ from streetineq_assets.study import PROFILES, Pair, Profile, Study
 GROUP = "models"
 
 
+def _choices(name: str, values: Iterable[str]) -> type[StrEnum]:
+    """The launchpad offers the values of an enumeration, and refuses others."""
+    return StrEnum(name, {value: value for value in values})
+
+
 def _override(name: str) -> tuple[Any, Any]:
     """A field of the profile as an optional setting, with its choices and description."""
     field = Profile.model_fields[name]
     kind: Any = field.annotation
     if get_origin(kind) is Literal:
-        kind = StrEnum(name, {choice: choice for choice in get_args(kind)})
+        kind = _choices(name, get_args(kind))
     return kind | None, Field(
         None, description=f"{field.description}; by default as study.toml says"
     )
 
 
-ProfileChoice = StrEnum("ProfileChoice", {name: name for name in PROFILES})
+_fields: dict[str, Any] = {name: _override(name) for name in Profile.model_fields}
+ProfileChoice = _choices("ProfileChoice", PROFILES)
 ProfileOverrides = create_model(
     "ProfileOverrides",
     __base__=dg.Config,
     __doc__="Fields of the profile that this run sets otherwise.",
-    **{name: _override(name) for name in Profile.model_fields},
+    **_fields,
 )
 
 
 class TrainingConfig(dg.Config):
     """How to train in this run; left alone, as study.toml says."""
 
-    profile: ProfileChoice | None = Field(
+    profile: ProfileChoice | None = Field(  # ty: ignore[invalid-type-form] - made from PROFILES
         None, description="the profile to train by; by default the study's"
     )
-    overrides: ProfileOverrides = Field(
+    overrides: ProfileOverrides = Field(  # ty: ignore[invalid-type-form] - made from Profile
         default_factory=ProfileOverrides,
         description="fields of the profile, over those of study.toml",
     )

@@ -28,7 +28,7 @@ from streetineq_assets.models.pair_training import SCORES_FILE
 from streetineq_assets.models.tables import BASELINES
 from streetineq_assets.models.training_plan import TrainingPlan
 from streetineq_assets.store import Artefact
-from streetineq_assets.study import Profile
+from streetineq_assets.study import Pair, Profile
 from streetineq_assets.tables import conform, empty, write
 
 ASSET = "baseline_scores"
@@ -93,7 +93,7 @@ def score_pair(plan: TrainingPlan, trained: Artefact, folder: Path) -> Findings:
             f"{trained.manifest.label} was trained on other labels, locations, codes or folds than "
             f"there are now: materialise {trained.manifest.label} first"
         )
-    outcome = trained.manifest.partition.split("/")[1]
+    outcome = Pair.parse(plan.artefact[1]).outcome
     rows, _ = labelled_rows(plan.slices, plan.outcomes).of_outcome(plan.outcomes.index(outcome))
     h = trained.table(SCORES_FILE, ["location_id", "h"]).assign(city=plan.city)
     rows = rows.merge(h, on=["city", "location_id"], how="left")

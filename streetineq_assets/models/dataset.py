@@ -36,10 +36,22 @@ class Reader(Protocol):
     width: int
     views: int
     dtype: Any
-    nbytes: int
     location_ids: NDArray
-    shard_bounds: Sequence[tuple[int, int]]
-    attributes: dict[str, Any]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all features."""
+        ...
+
+    @property
+    def shard_bounds(self) -> Sequence[tuple[int, int]]:
+        """(first row, row after the last) of each shard."""
+        ...
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """How the codes were made."""
+        ...
 
     def read(self, rows: NDArray | None = None, out: NDArray | None = None) -> NDArray:
         """(n,) ascending rows -> (n, views, width), into `out` if it is given."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -118,6 +119,10 @@ def _findings(
         n_lsoas_trained_on=int(rows.loc[learned, "lsoa11"].nunique()),
         joint=plan.joint is not None,
     )
+    tables: dict[str, Any] = {
+        "folds": folds.astype(object).to_dict("records"),
+        "deviations_from_the_original": deviations_of(*plan.profile),
+    }
     left_out = set(plan.folds) - set(splits)
     note = left_out_note(left_out)
     return Findings(
@@ -127,10 +132,7 @@ def _findings(
         checks=checks.training_checks(
             scores, rows, splits, counts=counts, folds=folds, scheme=plan.table.scheme
         ),
-        tables={
-            "folds": folds.astype(object).to_dict("records"),
-            "deviations_from_the_original": deviations_of(*plan.profile),
-        },
+        tables=tables,
         notes=plan.notes | ({"folds_without_images": note} if note else {}),
         record=record,
     )

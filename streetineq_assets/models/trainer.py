@@ -9,7 +9,7 @@ as many runs, one for each city and outcome.
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import keras
@@ -170,7 +170,7 @@ def _optimizer(profile: Profile, device: Device) -> keras.optimizers.Optimizer:
 
 
 @contextlib.contextmanager
-def _precision(device: Device) -> Iterator[None]:
+def _precision(device: Device) -> Generator[None]:
     """Layers made inside compute in float16, where the device asks for it."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16" if device.mixed_precision else "float32")
@@ -180,9 +180,10 @@ def _precision(device: Device) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _words(key: tuple[int, int, int], generators: int) -> NDArray[np.uint32]:
+def _words(key: tuple[int, int, int], generators: int) -> NDArray:
     """(generators, 2) states for Keras's seed generators."""
-    return np.random.SeedSequence(key).generate_state(2 * generators).reshape(generators, 2)
+    words = np.random.SeedSequence(key).generate_state(2 * generators, np.uint32)
+    return words.reshape(generators, 2)
 
 
 def _assign(variables: list[Any], values: list[NDArray]) -> None:

@@ -5,7 +5,7 @@ What belongs here: the template's files and their copying. What does not: the se
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -38,7 +38,7 @@ def ensure_instance(store: DataStore) -> None:
 
 
 @contextmanager
-def workspace_file() -> Iterator[Path]:
+def workspace_file() -> Generator[Path]:
     """The workspace that names the code location, for `dagster dev -w`."""
     with as_file(files(__name__) / "workspace.yaml") as path:
         yield path
