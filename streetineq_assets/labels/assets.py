@@ -34,11 +34,11 @@ _OFFICIAL_FILES = {
 def postcode_lsoa(
     context: dg.AssetExecutionContext, study: StudyResource, duckdb: DuckDBResource
 ) -> Events:
-    """In which small area and city every British postcode lies, and when it was in use.
+    """In which small area and city every postcode of the country lies, and when it was in use.
 
-    The table rests on the ONS Postcode Directory, of any edition, read by DuckDB. The local
-    authority decides to which city of the study a postcode belongs. Deciles, locations and their
-    weights rest on it in turn.
+    The source is the ONS Postcode Directory, of any edition, read by DuckDB. The local authority
+    decides to which city of the study a postcode belongs. Deciles, locations and their weights rest
+    on this table.
     """
     folder = study.store.inputs(postcodes.FOLDER)
     directory = postcodes.find_directory(folder)
@@ -72,7 +72,7 @@ def lsoa_labels(
 
     Deciles are cut among the city's own LSOAs; 1 is worst-off for every outcome. The value and,
     where one is published, the rank in England stand beside. Two more tables hold the edges of the
-    deciles, and which outcomes are unavailable and the official file that each wants.
+    deciles, and which outcomes are unavailable and which official file each of them wants.
     """
     sources = find_sources(study.store.inputs())
     sources.refuse_problems()  # before the skip: a spoilt file may have come since the last run

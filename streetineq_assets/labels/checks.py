@@ -4,7 +4,7 @@ Each check is a constant and the function that makes its result from finished ta
 file are not checks: its reader refuses them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import duckdb
@@ -200,12 +200,12 @@ def label_checks(
 
 def _one_row_per_area(labels: pd.DataFrame, areas: pd.DataFrame) -> Check:
     n_twice = int(labels.duplicated(["city", "outcome", "lsoa11"]).sum())
-    n_rows = _by_pair(labels).size()
     expected = areas["city"].value_counts()
-    uneven = [pair for pair, n in n_rows.items() if n != expected[pair[0]]]
+    n_rows = {pair: len(rows) for pair, rows in _by_pair(labels)}
+    uneven = [pair.key for pair, n in n_rows.items() if n != expected[pair.city]]
     text = (
-        f"{n_twice} rows come twice, and {_named(uneven) or 'no pair'} has not one row per LSOA of "
-        "its city: a fault of the program, please report it"
+        f"{n_twice} rows come twice, and {', '.join(uneven) or 'no pair'} has not one row per LSOA "
+        "of its city: a fault of the program, please report it"
     )
     if not n_twice and not uneven:
         text = f"{len(n_rows)} pairs of city and outcome have one row per LSOA of the city"
@@ -250,18 +250,20 @@ def _deciles_complete(labels: pd.DataFrame) -> Check:
 
 def _deciles_even(edges: pd.DataFrame) -> Check:
     """Without ties sizes differ by one at most; a tie moves no more areas than it has."""
-    sizes = _by_pair(edges)["n_lsoas"]
-    spread = sizes.max() - sizes.min()
-    uneven = spread[spread > 1 + 0.1 * sizes.mean()]
-    named = ", ".join(f"{Pair(*pair)} by {n}" for pair, n in uneven.items())
+    largest, uneven = 0, []
+    for pair, rows in _by_pair(edges):
+        sizes = rows["n_lsoas"]
+        spread = int(sizes.max() - sizes.min())
+        largest = max(largest, spread)
+        if spread > 1 + 0.1 * sizes.mean():
+            uneven.append(f"{pair} by {spread}")
     text = (
-        f"ties make the deciles uneven: {named}: areas with equal values share a decile, which "
-        "leaves others small or empty; are the values rounded, or deciles in place of ranks?"
+        f"ties make the deciles uneven: {', '.join(uneven)}: areas with equal values share a "
+        "decile, which leaves others small or empty; are the values rounded, or deciles in place "
+        "of ranks?"
     )
     return DECILES_EVEN.result(
-        uneven.empty,
-        text if len(uneven) else "near-equal sizes",
-        largest_difference=int(spread.max()) if len(spread) else 0,
+        not uneven, text if uneven else "near-equal sizes", largest_difference=largest
     )
 
 
@@ -273,9 +275,8 @@ def _directions_as_expected(labels: pd.DataFrame, values: Mapping[str, OutcomeVa
     rank = values[INDEX_OF_DEPRIVATION].frame["value"]
     correlations: dict[str, Scalar] = {}
     wrong = []
-    for key, group in _by_pair(labels):
-        pair = Pair(*key)
-        r = rank_correlation(group["value"], group["lsoa11"].map(rank))
+    for pair, rows in _by_pair(labels):
+        r = rank_correlation(rows["value"], rows["lsoa11"].map(rank))
         correlations[pair.key] = r
         if r * OUTCOMES[pair.outcome].direction < 0:
             wrong.append(f"{pair.outcome} in {pair.city} ({r:+.2f})")
@@ -291,12 +292,12 @@ def _directions_as_expected(labels: pd.DataFrame, values: Mapping[str, OutcomeVa
 def _areas_matched(labels: pd.DataFrame) -> Check:
     shares: dict[str, Scalar] = {}
     low = []
-    for key, values in _by_pair(labels)["value"]:
-        pair, share = Pair(*key), float(values.notna().mean())
+    for pair, rows in _by_pair(labels):
+        n_missing = int(rows["value"].isna().sum())
+        share = 1 - n_missing / len(rows)
         shares[pair.key] = share
         if share < MATCHED:
-            missing = f"{values.isna().sum():,} of {len(values):,}"
-            low.append(f"{pair.outcome} in {pair.city}: {missing}")
+            low.append(f"{pair.outcome} in {pair.city}: {n_missing:,} of {len(rows):,}")
     text = (
         f"areas without a value: {'; '.join(low)}: they get no decile and are not trained on; does "
         "the file cover the whole city?"
@@ -321,14 +322,14 @@ def _editions_as_studied(files: Iterable[SourceFile], study: Study) -> Check:
 
 def _outcomes_available(availability: pd.DataFrame, study: Study) -> Check:
     """Only the pairs that the study trains."""
-    asked = availability.set_index(["city", "outcome"]).loc[list(study.pairs)]
-    missing = asked[asked["status"] != "available"]
-    text = f"unavailable: {_named(missing.index)}; the table `availability` says what they want"
+    status = availability.set_index(["city", "outcome"])["status"].to_dict()
+    missing = [pair.key for pair in study.pairs if status[pair] != "available"]
+    text = f"unavailable: {', '.join(missing)}; the table `availability` says what they want"
     return OUTCOMES_AVAILABLE.result(
-        missing.empty,
-        text if len(missing) else "all pairs of the study are available",
-        n_available=len(asked) - len(missing),
-        n_asked=len(asked),
+        not missing,
+        text if missing else "all pairs of the study are available",
+        n_available=len(study.pairs) - len(missing),
+        n_asked=len(study.pairs),
     )
 
 
@@ -338,10 +339,7 @@ def rank_correlation(a: pd.Series, b: pd.Series) -> float:
     return float(both["a"].corr(both["b"]))
 
 
-def _by_pair(table: pd.DataFrame) -> pd.api.typing.DataFrameGroupBy:
-    """The table by city and outcome, in its own order."""
-    return table.groupby(["city", "outcome"], sort=False)
-
-
-def _named(pairs: Iterable[tuple[str, str]]) -> str:
-    return ", ".join(Pair(*pair).key for pair in pairs)
+def _by_pair(table: pd.DataFrame) -> Iterator[tuple[Pair, pd.DataFrame]]:
+    """The table's rows of each city and outcome, in its own order."""
+    for _, rows in table.groupby(["city", "outcome"], sort=False):
+        yield Pair(rows["city"].iloc[0], rows["outcome"].iloc[0]), rows

@@ -98,7 +98,7 @@ def _sizes(group: np.ndarray) -> np.ndarray:
 def _floats(values: ArrayLike) -> NDArray[np.float64]:
     if np.ndim(values) != 1:
         raise ValueError(f"values must have one dimension, not {np.ndim(values)}")
-    numbers = pd.array(values, dtype="Float64").to_numpy(dtype=float, na_value=np.nan)
+    numbers = pd.Series(values, dtype="Float64").to_numpy(dtype=float, na_value=np.nan)
     if np.isinf(numbers).any():
         raise ValueError("values must be finite, or NaN where missing")
     return numbers

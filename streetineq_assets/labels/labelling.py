@@ -138,5 +138,6 @@ def _stacked(frames: Mapping[Pair, pd.DataFrame], fields: pa.Schema) -> pd.DataF
     """One table below the other, with their city and outcome."""
     if not frames:
         return empty(fields)
-    stacked = pd.concat(frames, names=["city", "outcome"]).reset_index(["city", "outcome"])
-    return conform(stacked, fields)
+    names = ["city", "outcome"]
+    stacked = pd.concat(list(frames.values()), keys=list(frames), names=names)
+    return conform(stacked.reset_index(names), fields)

@@ -1,7 +1,7 @@
-"""Small files in the official formats, written by hand from the publishers' layouts.
+"""Small files in the official formats, after the publishers' layouts.
 
-What belongs here: one writer per layout, from the same few numbers, so that tests can ask for the
-same table in every form. What does not: any expectation; those stand in the tests.
+One writer per layout, all from the same few numbers, so that a test can have the same table in
+every form.
 """
 
 import csv
@@ -205,7 +205,7 @@ def infuse(*, renamed: bool = True, only: tuple[str, ...] = ()) -> str:
 
 
 def file_7_rows(edition: str = "2015", *, whole: bool = True) -> list[list]:
-    """File 7 by edition; `whole` adds scores, deciles and columns that nobody asks for."""
+    """File 7 by edition; `whole` adds scores, deciles and columns that are not read."""
     year = {"2015": "2013", "2019": "2019"}[edition]
     header = [
         "LSOA code (2011)",
