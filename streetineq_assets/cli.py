@@ -17,7 +17,7 @@ import typer
 
 from streetineq_assets.errors import StreetineqError, StudyError
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import load_study
+from streetineq_assets.study import Pair, load_study
 from streetineq_assets.study_template import ensure_instance, workspace_file, write_study_template
 
 app = typer.Typer(
@@ -92,7 +92,7 @@ def export_model(
     with _one_message():
         store = DataStore(root)
         city, outcome = _known_pair(store, pair)
-        evaluation = evaluation_of(store, pair)
+        evaluation = evaluation_of(store, Pair(city, outcome))
         metrics = evaluation.table("metrics.parquet") if evaluation else None
         typer.echo(f"{pair} in {export_bundle(store, city, outcome, file, metrics)}")
         if evaluation is None:

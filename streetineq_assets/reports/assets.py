@@ -7,6 +7,7 @@ warehouse shows. What does not: any rule, any phrase, any drawing.
 from pathlib import Path
 
 import dagster as dg
+import pyarrow as pa
 
 from streetineq_assets import geography
 from streetineq_assets.digests import digest_file
@@ -22,13 +23,14 @@ from streetineq_assets.reports import warehouse as views
 from streetineq_assets.reports.report import write_report
 from streetineq_assets.reports.warehouse import View
 from streetineq_assets.resources import StudyResource, define_asset
+from streetineq_assets.tables import descriptions
 from streetineq_assets.transfer.tables import CURVE
 
 GROUP = "reports"
 
 
-def _predicted(name: str, asset: str, schema: tables.Schema, text: str) -> View:
-    return View(name, asset, name, text, tables.descriptions(schema))
+def _predicted(name: str, asset: str, schema: pa.Schema, text: str) -> View:
+    return View(name, asset, name, text, descriptions(schema))
 
 
 VIEWS = [
@@ -104,21 +106,21 @@ VIEWS = [
     ),
     View(
         "baselines",
-        "trained_model",
-        "baselines",
+        "baseline_scores",
+        "baseline_scores",
         "Out-of-fold scores of the baselines, on the scale of deciles.",
         {"score": "out-of-fold score, deciles", "scheme": "how areas were split into folds"},
     ),
     _predicted(
         "location_predictions",
         "location_predictions",
-        tables.LOCATIONS,
+        tables.LOCATION_PREDICTIONS,
         "Out-of-fold score and deciles of every location.",
     ),
     _predicted(
         "lsoa_predictions",
         "lsoa_predictions",
-        tables.LSOAS,
+        tables.LSOA_PREDICTIONS,
         "Predicted decile of every area, with its interval.",
     ),
     _predicted(
@@ -149,8 +151,8 @@ VIEWS = [
         "transfer",
         "transfer_report",
         "transfer_report",
-        "Rank metrics of networks tuned on shares of a city, by draw.",
-        tables.descriptions(CURVE),
+        "Rank metrics of networks tuned on shares of a city, by repeat.",
+        descriptions(CURVE),
     ),
 ]
 

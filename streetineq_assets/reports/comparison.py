@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.labels.outcomes import OUTCOMES
-from streetineq_assets.predictions.checks import SPATIAL
-from streetineq_assets.predictions.evaluation import COORDINATES, MIN_AREAS, NETWORK
+from streetineq_assets.predictions.evaluation import COORDINATES, MIN_AREAS, NETWORK, SPATIAL_BLOCK
 from streetineq_assets.predictions.joint_evaluation import JOINT_NETWORK
 from streetineq_assets.reports.results import PairEvidence
 from streetineq_assets.transfer.curve import OTHERS, OWN, TUNED
@@ -192,8 +191,8 @@ def _beside_the_map(pair: PairEvidence, scheme: str) -> list[str]:
 
 def _spatial(pair: PairEvidence, scheme: str) -> list[str]:
     alone = value(pair, "kappa_quadratic", COORDINATES, scheme)
-    blocked = value(pair, "kappa_quadratic", COORDINATES, SPATIAL)
-    if scheme == SPATIAL or np.isnan([alone, blocked]).any():
+    blocked = value(pair, "kappa_quadratic", COORDINATES, SPATIAL_BLOCK)
+    if scheme == SPATIAL_BLOCK or np.isnan([alone, blocked]).any():
         return []
     said = f"Coordinates alone reach {alone:.2f} on these folds, {blocked:.2f} on spatial blocks"
     if blocked >= alone:
@@ -251,10 +250,10 @@ def transfers(table: pd.DataFrame) -> tuple[list[str], list[dict]]:
     """
     shown = table[table["metric"] == "spearman_score"]
     tuned = shown[shown["network"] == TUNED]
-    shares = sorted(set(tuned["fraction"]))
+    shares = sorted(set(tuned["share"]))
     rows = []
     for (source, city, outcome), group in shown.groupby(["source", "city", "outcome"]):
-        texts = {(r.network, r.fraction): _mean_and_range(r) for r in group.itertuples()}
+        texts = {(r.network, r.share): _mean_and_range(r) for r in group.itertuples()}
         by_network = {r.network: _mean_and_range(r) for r in group.itertuples()}
         row = {"source": source, "city": city, "outcome": OUTCOMES[outcome].title}
         row["tuned"] = [texts.get((TUNED, share), "-") for share in shares]
@@ -266,6 +265,6 @@ def transfers(table: pd.DataFrame) -> tuple[list[str], list[dict]]:
 def _mean_and_range(line) -> str:
     if np.isnan(line.mean):
         return "-"
-    if line.draws == 1:
+    if line.n_repeats == 1:
         return f"{line.mean:.2f}"
     return f"{line.mean:.2f} ({line.lowest:.2f} to {line.highest:.2f})"

@@ -31,7 +31,7 @@ def write_geoparquet(
     """The predictions with each area's outline, or its point where there is no outline.
 
     Args:
-        areas: `predictions.tables.LSOAS` of all pairs.
+        areas: `predictions.tables.LSOA_PREDICTIONS` of all pairs.
         outlines: `lsoa11, geometry`, or None.
         positions: `lsoa11, lat, lon`.
 

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.plotting import new_figure
-from streetineq_assets.predictions.checks import SPATIAL
-from streetineq_assets.predictions.evaluation import COORDINATES, NETWORK
+from streetineq_assets.predictions.evaluation import COORDINATES, NETWORK, SPATIAL_BLOCK
 from streetineq_assets.reports.comparison import SUMMARY_METRICS, Column, row
 from streetineq_assets.reports.results import PairEvidence
 
@@ -30,7 +29,7 @@ _MARKS = {
 def draw_overview(pairs: list[PairEvidence], scheme: str) -> "Figure":
     """Network and main baselines of every pair, with 95 % intervals."""
     keys = [Column(NETWORK, scheme), Column(COORDINATES, scheme), Column("ridge", scheme)]
-    keys.append(Column(COORDINATES, SPATIAL))
+    keys.append(Column(COORDINATES, SPATIAL_BLOCK))
     marks = dict(zip(_MARKS, keys, strict=True))
     figure, axes = new_figure(9.0, 1.4 + 0.42 * len(pairs), columns=3, sharey=True)
     for axis, (metric, title) in zip(axes, SUMMARY_METRICS.items(), strict=True):

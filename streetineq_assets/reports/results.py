@@ -11,14 +11,21 @@ from typing import Any
 
 import pandas as pd
 
+from streetineq_assets import tables
 from streetineq_assets.findings import Findings, Scalar
 from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.manifests import Manifest
-from streetineq_assets.predictions import tables
+from streetineq_assets.predictions.tables import (
+    COMPARISONS,
+    CONFUSION,
+    COVERAGE,
+    LSOA_PREDICTIONS,
+    METRICS,
+    LocationPredictionsRecord,
+)
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study
-from streetineq_assets.transfer.curve import summarise
-from streetineq_assets.transfer.tables import CURVE
+from streetineq_assets.transfer.tables import CURVE_SUMMARY
 
 NOT_MADE = "not made yet"
 OF_CITIES = ("street_images", "locations", "hdf5_shards", "joint_evaluation")
@@ -92,8 +99,7 @@ class Evidence:
     Attributes:
         positions: `lsoa11, lat, lon`: mean of the area's located images.
         versions: library to version, of those that shaped the results.
-        transfer: `source, city, outcome, network, fraction, metric, mean, lowest, highest, draws`
-            of networks tuned on shares of a city; empty where none was.
+        transfer: `transfer.tables.CURVE_SUMMARY`; empty where no networks were tuned.
     """
 
     cities: list[CityEvidence]
@@ -106,13 +112,13 @@ class Evidence:
     def areas(self) -> pd.DataFrame:
         """The predictions of all pairs in one table."""
         frames = [pair.areas for pair in self.pairs if len(pair.areas)]
-        return pd.concat(frames, ignore_index=True) if frames else tables.empty(tables.LSOAS)
+        return pd.concat(frames, ignore_index=True) if frames else tables.empty(LSOA_PREDICTIONS)
 
     @property
     def metrics(self) -> pd.DataFrame:
         """The metrics of all pairs in one table."""
         frames = [pair.metrics for pair in self.pairs if len(pair.metrics)]
-        return pd.concat(frames, ignore_index=True) if frames else tables.empty(tables.METRICS)
+        return pd.concat(frames, ignore_index=True) if frames else tables.empty(METRICS)
 
 
 def gather(store: DataStore, study: Study) -> Evidence:
@@ -127,9 +133,7 @@ def gather(store: DataStore, study: Study) -> Evidence:
     cities = [
         _city(reader, key, study.cities[key].title, counts.get(key)) for key in study.by_weight
     ]
-    transfer = reader.table(
-        TRANSFER, None, "transfer_summary", lambda: summarise(tables.empty(CURVE))
-    )
+    transfer = reader.table(TRANSFER, None, "transfer_summary", lambda: tables.empty(CURVE_SUMMARY))
     return Evidence(cities, pairs, _positions(reader, study), reader.versions, transfer)
 
 
@@ -179,15 +183,15 @@ class _Reader:
 def _pair(reader: _Reader, study: Study, city: str, outcome: str) -> PairEvidence:
     key = f"{city}/{outcome}"
     evaluated = reader.manifest("lsoa_evaluation", key)
-    figures = reader.findings("lsoa_evaluation", key).values
+    why = evaluated.unavailable if evaluated else None
     trained = reader.manifest("trained_model", key)
     evaluation = {
         name: reader.table("lsoa_evaluation", key, name, lambda s=schema: tables.empty(s))
         for name, schema in (
-            ("metrics", tables.METRICS),
-            ("comparisons", tables.COMPARISONS),
-            ("confusion", tables.CONFUSION),
-            ("coverage", tables.COVERAGE),
+            ("metrics", METRICS),
+            ("comparisons", COMPARISONS),
+            ("confusion", CONFUSION),
+            ("coverage", COVERAGE),
         )
     }
     if not study.training.joint:
@@ -198,10 +202,10 @@ def _pair(reader: _Reader, study: Study, city: str, outcome: str) -> PairEvidenc
         outcome=outcome,
         place=study.cities[city].title,
         title=OUTCOMES[outcome].title,
-        status=str(figures.get("status", "available")) if evaluated else NOT_MADE,
-        wanted="; ".join(str(figures[name]) for name in ("wanted", "reason") if name in figures),
+        status=("unavailable" if why else "available") if evaluated else NOT_MADE,
+        wanted=f"{why.wanted}; {why.reason}" if why else "",
         areas=reader.table(
-            "lsoa_predictions", key, "lsoa_predictions", lambda: tables.empty(tables.LSOAS)
+            "lsoa_predictions", key, "lsoa_predictions", lambda: tables.empty(LSOA_PREDICTIONS)
         ),
         history=reader.table(
             "trained_model", key, "history", lambda: pd.DataFrame(columns=_HISTORY)
@@ -214,7 +218,7 @@ def _pair(reader: _Reader, study: Study, city: str, outcome: str) -> PairEvidenc
 
 def _joint_metrics(reader: _Reader, city: str, outcome: str) -> pd.DataFrame:
     table = reader.table(
-        "joint_evaluation", city, "joint_evaluation", lambda: tables.empty(tables.METRICS)
+        "joint_evaluation", city, "joint_evaluation", lambda: tables.empty(METRICS)
     )
     return table[table["outcome"] == outcome]
 
@@ -261,8 +265,9 @@ def _predicted_locations(reader: _Reader, study: Study) -> dict[str, int]:
     """Most locations that any outcome of the city predicted."""
     found: dict[str, int] = {}
     for city, outcome in study.pairs:
-        n = reader.findings("location_predictions", f"{city}/{outcome}").values.get("n_predicted")
-        if isinstance(n, int):
+        manifest = reader.manifest("location_predictions", f"{city}/{outcome}")
+        if manifest:
+            n = manifest.read_record(LocationPredictionsRecord).n_predicted
             found[city] = max(found.get(city, 0), n)
     return found
 

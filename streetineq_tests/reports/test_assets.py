@@ -8,7 +8,7 @@ from streetineq_assets.partitions import Partitions
 from streetineq_assets.reports.assets import VIEWS, build_assets
 from streetineq_assets.resources import StudyResource
 from streetineq_assets.study import load_study
-from streetineq_tests.predictions import published
+from streetineq_tests.harness import publish
 from streetineq_tests.reports.conftest import write_boundaries
 
 
@@ -91,7 +91,7 @@ def test_the_warehouse_answers(store):
 def test_the_warehouse_sees_an_upstream_that_was_made_again(store):
     run(store)
     labels = store.open("lsoa_labels").table()
-    published.publish(store, "lsoa_labels", None, {"lsoa_labels": labels.head(3)})
+    publish(store, "lsoa_labels", None, lsoa_labels=labels.head(3))
     file = store.open("warehouse").file("streetineq.duckdb")
     with duckdb.connect(file, read_only=True) as connection:
         assert connection.execute("SELECT count(*) FROM lsoa_labels").fetchall() == [(3,)]

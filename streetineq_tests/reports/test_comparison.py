@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from streetineq_assets.predictions import tables
+from streetineq_assets.predictions.tables import METRICS
 from streetineq_assets.reports import comparison
 from streetineq_assets.reports.results import PairEvidence
+from streetineq_assets.tables import empty
 
 
 def pair(
@@ -149,7 +150,7 @@ def test_the_confusion_table_is_shared_out_by_rows():
 def test_a_pair_without_metrics_has_no_results():
     shown = pair({NETWORK: 0.5})
     assert shown.has_results
-    assert not dataclasses.replace(shown, metrics=tables.empty(tables.METRICS)).has_results
+    assert not dataclasses.replace(shown, metrics=empty(METRICS)).has_results
     assert not dataclasses.replace(shown, status="unavailable").has_results
 
 
@@ -170,7 +171,7 @@ def test_tuned_networks_stand_beside_the_targets_own_and_coordinates():
         ("trained_here", 1.0, 0.72, 0.72, 0.72, 1),
         ("coordinates", 1.0, 0.5, 0.5, 0.5, 1),
     ]
-    names = ["network", "fraction", "mean", "lowest", "highest", "draws"]
+    names = ["network", "share", "mean", "lowest", "highest", "n_repeats"]
     table = pd.DataFrame([line | dict(zip(names, row, strict=True)) for row in rows])
     other = table.assign(metric="kendall", mean=9.9)
     shares, (found,) = comparison.transfers(pd.concat([table, other]))

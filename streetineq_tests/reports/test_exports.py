@@ -5,15 +5,16 @@ import pandas as pd
 import pytest
 
 from streetineq_assets.geography import read_boundaries
-from streetineq_assets.predictions import tables
+from streetineq_assets.predictions.tables import LSOA_PREDICTIONS
 from streetineq_assets.reports import exports
+from streetineq_assets.tables import empty
 from streetineq_tests.reports.conftest import write_boundaries
 
 
 def test_the_csv_reads_back(gathered, tmp_path):
     exports.write_csv(gathered.areas, tmp_path / "a.csv")
     back = pd.read_csv(tmp_path / "a.csv", dtype={"lsoa11": "str"})
-    assert back.columns.tolist() == list(tables.LSOAS)
+    assert back.columns.tolist() == LSOA_PREDICTIONS.names
     assert back["decile"].tolist() == gathered.areas["decile"].tolist()
     assert back["score"].to_numpy() == pytest.approx(gathered.areas["score"].to_numpy(), rel=1e-5)
 
@@ -41,6 +42,6 @@ def test_areas_without_any_place_are_counted(gathered, tmp_path):
 
 
 def test_no_area_gives_empty_files(gathered, tmp_path):
-    none = tables.empty(tables.LSOAS)
+    none = empty(LSOA_PREDICTIONS)
     assert exports.write_geoparquet(none, None, gathered.positions, tmp_path / "a.parquet") == 0
     assert gpd.read_parquet(tmp_path / "a.parquet").empty

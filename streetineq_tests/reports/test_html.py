@@ -6,8 +6,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from streetineq_assets.predictions import tables
+from streetineq_assets.predictions.tables import METRICS
 from streetineq_assets.reports import html
+from streetineq_assets.tables import empty
 
 
 @pytest.fixture(scope="module")
@@ -142,9 +143,7 @@ def test_what_users_write_is_escaped(gathered, study):
 
 def test_a_study_without_any_result_has_a_report_too(gathered, study):
     bare = [
-        dataclasses.replace(
-            pair, status="not made yet", metrics=tables.empty(tables.METRICS), wanted=""
-        )
+        dataclasses.replace(pair, status="not made yet", metrics=empty(METRICS), wanted="")
         for pair in gathered.pairs
     ]
     text = html.render(dataclasses.replace(gathered, pairs=bare), study, outlines=None)

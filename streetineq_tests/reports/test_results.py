@@ -6,6 +6,7 @@ import pandas as pd
 
 from streetineq_assets.findings import Findings
 from streetineq_assets.reports.results import digests, gather
+from streetineq_tests.harness import publish
 from streetineq_tests.predictions import published
 
 
@@ -45,7 +46,7 @@ def test_listed_locations_are_accounted_for_by_step_and_reason(store, study):
             ]
         },
     )
-    published.publish(store, "hdf5_shards", "alpha", {"rows": pd.DataFrame({"shard": [0]})}, shards)
+    publish(store, "hdf5_shards", "alpha", shards, rows=pd.DataFrame({"shard": [0]}))
     city = next(city for city in gather(store, study).cities if city.key == "alpha")
     rows = {(row["step"], row["what"]): row["count"] for row in city.account}
     assert rows["images", "listed"] == 10

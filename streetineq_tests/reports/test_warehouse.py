@@ -15,7 +15,7 @@ from streetineq_assets.reports.warehouse import (
     digests,
 )
 from streetineq_assets.store import DataStore
-from streetineq_tests.predictions.published import publish
+from streetineq_tests.harness import publish
 
 AREAS = View(
     "areas", "areas", "areas", "Areas of a city.", {"lsoa11": "the area's code", "no": "-"}
@@ -32,9 +32,9 @@ def frame(*codes: str) -> pd.DataFrame:
 def store(tmp_path) -> DataStore:
     """Two cities' areas (several files each), and one table of labels, below an awkward path."""
     store = DataStore(tmp_path / "it's [the] study*")
-    publish(store, "areas", "alpha", {"areas": frame("E01"), "edges": frame("x", "y")})
-    publish(store, "areas", "beta", {"areas": frame("E02", "E03"), "edges": frame("z")})
-    publish(store, "labels", None, {"labels": frame("E01", "E02", "E03")})
+    publish(store, "areas", "alpha", areas=frame("E01"), edges=frame("x", "y"))
+    publish(store, "areas", "beta", areas=frame("E02", "E03"), edges=frame("z"))
+    publish(store, "labels", None, labels=frame("E01", "E02", "E03"))
     return store
 
 
@@ -61,9 +61,9 @@ def test_views_can_be_joined(warehouse):
 
 
 def test_a_view_shows_what_was_published_after_it_was_made(store, warehouse):
-    publish(store, "areas", "alpha", {"areas": frame("E01", "E04"), "edges": frame("x")})
-    publish(store, "areas", "gamma", {"areas": frame("E09"), "edges": frame("w")})
-    publish(store, "labels", None, {"labels": frame("E01")})
+    publish(store, "areas", "alpha", areas=frame("E01", "E04"), edges=frame("x"))
+    publish(store, "areas", "gamma", areas=frame("E09"), edges=frame("w"))
+    publish(store, "labels", None, labels=frame("E01"))
     assert warehouse.execute("SELECT count(*) FROM areas").fetchall() == [(5,)]
     assert warehouse.execute("SELECT count(*) FROM labels").fetchall() == [(1,)]
 
@@ -99,7 +99,7 @@ def test_tables_that_are_not_published_have_no_view(store, tmp_path):
 
 
 def test_empty_tables_fit_with_full_ones(store, tmp_path):
-    publish(store, "areas", "gamma", {"areas": frame().astype("str"), "edges": frame("w")})
+    publish(store, "areas", "gamma", areas=frame().astype("str"), edges=frame("w"))
     assert build_warehouse(store, [AREAS], tmp_path / "w.duckdb") == {"areas": 3}
 
 
@@ -112,7 +112,7 @@ def test_a_table_that_cannot_be_read_is_an_error_with_a_remedy(store, tmp_path):
 def test_digests_follow_the_content(store):
     before, whole = digests(store, [AREAS, LABELS]), content_digest(store, [AREAS, LABELS])
     assert digests(store, [AREAS, LABELS]) == before
-    publish(store, "labels", None, {"labels": frame("E07")})
+    publish(store, "labels", None, labels=frame("E07"))
     after = digests(store, [AREAS, LABELS])
     assert after["areas"] == before["areas"]
     assert after["labels"] != before["labels"]
