@@ -8,7 +8,15 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from streetineq_assets.errors import StudyError
 
@@ -212,19 +220,29 @@ class Transfer(Settings):
     source: str | None = Field(
         None, description="a city of this study, or a bundle file, `{outcome}` in its name allowed"
     )
-    fractions: tuple[float, ...] = Field((0.0, 0.01, 0.1, 1.0), min_length=1)
+    shares: tuple[float, ...] = Field(
+        (0.0, 0.01, 0.1, 1.0),
+        min_length=1,
+        validation_alias=AliasChoices("shares", "fractions"),  # the name in earlier versions
+        description="of the target's training locations or areas; 0 is no tuning",
+    )
     unit: Literal["locations", "areas"] = "locations"
-    draws: int = Field(5, ge=1)
+    repeats: int = Field(
+        5,
+        ge=1,
+        validation_alias=AliasChoices("repeats", "draws"),
+        description="random choices of each share",
+    )
     frozen_layers: int = Field(0, ge=0, le=4, description="leading trunk layers kept as they are")
     learning_rate_share: float = Field(0.1, gt=0, le=1, description="of the profile's rate")
 
-    @field_validator("fractions")
+    @field_validator("shares")
     @classmethod
-    def shares_ascend(cls, fractions: tuple[float, ...]) -> tuple[float, ...]:
-        """Shares of the target's training locations or areas, each once."""
-        if list(fractions) != sorted(set(fractions)) or not 0 <= fractions[0] <= fractions[-1] <= 1:
+    def shares_ascend(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
+        """Each share occurs once."""
+        if list(shares) != sorted(set(shares)) or not 0 <= shares[0] <= shares[-1] <= 1:
             raise ValueError("must be different shares from 0 to 1, ascending")
-        return fractions
+        return shares
 
 
 class Shards(Settings):

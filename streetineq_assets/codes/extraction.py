@@ -6,7 +6,7 @@ id, image hashes and encoder. Encoded rows are put aside as parts while the work
 """
 
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace

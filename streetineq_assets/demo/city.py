@@ -131,8 +131,8 @@ def study_text(cities: Sequence[Place], seed: int, encoder: Mapping) -> str:
         ),
     ]
     if len(cities) > 1:
-        lines += ["", "[transfer]", f"source = {_toml(first.key)}", "fractions = [0.0, 0.1, 1.0]"]
-        lines += ["draws = 2  # five in earnest"]
+        lines += ["", "[transfer]", f"source = {_toml(first.key)}", "shares = [0.0, 0.1, 1.0]"]
+        lines += ["repeats = 2  # five in earnest"]
     for city in cities:
         income = city is first
         lines += [

@@ -1,15 +1,12 @@
 """From locations to areas: the three rules that turn scores into an area's decile.
 
-What belongs here: `aggregate`, and the table of areas that the platform publishes. What does not:
-how good the deciles are (`metrics`), and how sure (`intervals`).
-
-The original's README and its script disagree about the rule, and the choice moves every figure;
-so all three are calculated, the study names the one that counts, and results say which it was:
+The original's README and its script disagree about the rule, and the choice moves every metric. So
+all three are calculated, the study names the one that counts, and results say which it was:
 
 - `mean_score`: decile of the area's mean score among the areas (the README's). It makes the ten
   deciles equal in size among the areas that were ranked, whichever areas these are.
 - `mean_decile`: deciles of the scores among all locations, then the area's rounded mean (the
-  script's, with which the paper was made). It shrinks towards the middle.
+  script's, by which the paper was made). It shrinks towards the middle.
 - `fixed_borders`: where the area's mean score falls between the borders of the link itself. It
   needs no other area, and depends on how well the scores are calibrated.
 """
@@ -17,22 +14,25 @@ so all three are calculated, the study names the one that counts, and results sa
 import numpy as np
 import pandas as pd
 
+from streetineq_assets.findings import Scalar
+from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.labels.deciles import deciles
 from streetineq_assets.models import binomial
+from streetineq_assets.models.tables import PROBABILITIES
 from streetineq_assets.predictions import intervals
-from streetineq_assets.predictions.tables import LSOAS, PROBABILITIES, conform
+from streetineq_assets.predictions.tables import LSOA_PREDICTIONS
+from streetineq_assets.tables import conform
 
 RULES = ("mean_score", "mean_decile", "fixed_borders")
-IMAGES_PER_LOCATION = 4  # a location with a view missing is rejected at extraction
 
 
 def aggregate(locations: pd.DataFrame, *, rule: str) -> pd.DataFrame:
     """Each area's mean score and decile.
 
     Args:
-        locations: `lsoa11`, `h` (logit) and optionally `weight` (at least 0); one row per
-            location. Where all weights of an area are 0, its locations count equally.
-            `mean_decile` takes no weights, as the original's script took none.
+        locations: `lsoa11`, `h` (logit) and optionally `weight` (at least 0), one row per location.
+            Where all weights of an area are 0, its locations count equally. `mean_decile` ignores
+            weights, as the original's script did.
         rule: one of `RULES`.
 
     Returns:
@@ -40,7 +40,7 @@ def aggregate(locations: pd.DataFrame, *, rule: str) -> pd.DataFrame:
         `decile` (Int8, 1 = worst-off), `n_locations` (int32).
 
     Raises:
-        ValueError: another rule, a score or weight that is not a finite number, a negative
+        ValueError: an unknown rule, a score or weight that is not a finite number, a negative
             weight, or a location without an area.
     """
     if rule not in RULES:
@@ -57,7 +57,10 @@ def aggregate(locations: pd.DataFrame, *, rule: str) -> pd.DataFrame:
 
 
 def area_means(locations: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Weighted means of columns over each area's locations: `lsoa11`, the columns, `n_locations`.
+    """Weighted means over each area's locations: `lsoa11`, the columns, `n_locations`.
+
+    Args:
+        locations: as for `aggregate`, with the columns in place of `h`.
 
     Raises:
         ValueError: as `aggregate`.
@@ -80,7 +83,15 @@ def area_means(locations: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 
 
 def lsoa_table(locations: pd.DataFrame, *, rule: str) -> pd.DataFrame:
-    """The published table of areas (`tables.LSOAS`) from that of locations (`tables.LOCATIONS`)."""
+    """The published table of areas.
+
+    Args:
+        locations: `tables.LOCATION_PREDICTIONS`, each in an area.
+        rule: the study's, one of `RULES`.
+
+    Returns:
+        `tables.LSOA_PREDICTIONS`, ascending by area.
+    """
     areas = area_means(locations, ["h", *PROBABILITIES]).rename(columns={"h": "score"})
     for each in RULES:
         areas[f"decile_{each}"] = aggregate(locations, rule=each)["decile"]
@@ -91,7 +102,7 @@ def lsoa_table(locations: pd.DataFrame, *, rule: str) -> pd.DataFrame:
         **first,
         decile=areas[f"decile_{rule}"],
         fold=folds["min"].where(folds["min"] == folds["max"]).astype("Int16"),
-        n_images=areas["n_locations"] * IMAGES_PER_LOCATION,
+        n_images=areas["n_locations"] * len(VIEWS),  # a location without all views has no code
     )
     ends = intervals.decile_intervals(
         areas[list(PROBABILITIES)].to_numpy(),
@@ -99,15 +110,32 @@ def lsoa_table(locations: pd.DataFrame, *, rule: str) -> pd.DataFrame:
         folds=areas["fold"],
         predicted=areas["decile"],
     )
-    return conform(areas.assign(**ends), LSOAS)
+    return conform(areas.assign(**ends), LSOA_PREDICTIONS)
+
+
+def ranking(areas: pd.DataFrame) -> dict[str, Scalar]:
+    """Which areas were ranked: how many, how well-off, from how many locations.
+
+    Args:
+        areas: `tables.LSOA_PREDICTIONS`.
+
+    Returns:
+        `n_lsoas_ranked`, `mean_actual_decile` (None where no area has a label), `n_locations`.
+    """
+    actual = areas["actual_decile"].dropna().astype("float64")
+    return {
+        "n_lsoas_ranked": len(areas),
+        "mean_actual_decile": float(actual.mean()) if len(actual) else None,
+        "n_locations": int(areas["n_locations"].sum()),
+    }
 
 
 def mean_probabilities(locations: pd.DataFrame, areas: pd.Series) -> np.ndarray:
     """(len(areas), 10) float64: each area's weighted mean of its locations' probabilities.
 
     Args:
-        locations: `tables.LOCATIONS`.
-        areas: codes, each with a location at least.
+        locations: `tables.LOCATION_PREDICTIONS`.
+        areas: codes, each of at least one location.
     """
     columns = list(PROBABILITIES)
     means = area_means(locations, columns).set_index("lsoa11")
@@ -125,7 +153,7 @@ def _checked(locations: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, n
     given = "weight" in locations.columns
     weight = locations["weight"].to_numpy(np.float64) if given else np.ones(len(locations))
     if locations["lsoa11"].isna().any():
-        raise ValueError("a location has no lsoa11: leave out what lies in no area first")
+        raise ValueError("a location has no lsoa11: leave out locations that lie in no area")
     if not np.isfinite(values).all():
         raise ValueError(f"a value of {', '.join(columns)} is not a finite number")
     if not (np.isfinite(weight) & (weight >= 0)).all():

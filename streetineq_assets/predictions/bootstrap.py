@@ -1,12 +1,9 @@
 """Intervals of the metrics, by resampling areas.
 
-What belongs here: the draws, and every metric in every draw. What does not: the metrics' formulas
-(`metrics`), and which models are compared (`evaluation`).
-
 The unit that is drawn is the area, never the image or location: images of one area share its label.
-A draw is a row of counts, how often each area is in it. All models are given the same draws, so
-that their differences have intervals too. With the counts as a matrix, the tables of all draws are
-one matrix product, and the metrics of a thousand draws are one call.
+A draw is a row of counts: how often each area is in it. All models get the same draws, so that
+their differences have intervals too. With the counts as a matrix, the tables of all draws are one
+matrix product, and the metrics of a thousand draws are one call.
 """
 
 from dataclasses import dataclass
@@ -26,18 +23,22 @@ class Forecast:
     Attributes:
         decile: (n,) int64 of 1..10.
         score: (n,) float64, any scale that rises with the decile.
-        probabilities: (n, 10), or None for a model without: its RPS is that of a sure forecast.
+        probabilities: (n, 10), or None for a model that gives none: its ranked probability score
+            is that of a sure forecast.
     """
 
     decile: np.ndarray
     score: np.ndarray
     probabilities: np.ndarray | None = None
 
-    def at(self, there: np.ndarray) -> "Forecast":
-        """The forecast for some of the areas: (n,) of bool."""
-        sure = self.probabilities is None
-        chosen = None if sure else self.probabilities[there]
-        return Forecast(self.decile[there], self.score[there], chosen)
+    def at(self, areas: np.ndarray) -> "Forecast":
+        """The forecast for some of the areas.
+
+        Args:
+            areas: (n,) bool.
+        """
+        chosen = None if self.probabilities is None else self.probabilities[areas]
+        return Forecast(self.decile[areas], self.score[areas], chosen)
 
 
 def draw_areas(n: int, draws: int, seed: int) -> np.ndarray:
@@ -55,7 +56,7 @@ def evaluate(actual: np.ndarray, forecast: Forecast, counts: np.ndarray) -> dict
 
     Args:
         actual: (n,) int64 of 1..10.
-        counts: (b, n), how often each area counts; one row of ones gives the figure itself.
+        counts: (b, n), how often each area counts; one row of ones gives the metric itself.
     """
     member = np.zeros((len(actual), metrics.N_DECILES**2), dtype=np.float32)
     member[np.arange(len(actual)), metrics.cells(actual, forecast.decile)] = 1
@@ -68,8 +69,15 @@ def evaluate(actual: np.ndarray, forecast: Forecast, counts: np.ndarray) -> dict
     return found
 
 
-def ends(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
-    """The percentile interval of a metric's draws; NaN where it is undefined in half of them."""
+def percentile_interval(values: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
+    """Lower and upper end of the percentile interval of a metric's draws.
+
+    Args:
+        values: (b,), NaN where the metric is undefined in a draw.
+
+    Returns:
+        NaN twice where it is undefined in half of the draws or more.
+    """
     defined = values[~np.isnan(values)]
     if 2 * len(defined) <= len(values):
         return float("nan"), float("nan")

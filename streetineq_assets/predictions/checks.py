@@ -1,136 +1,216 @@
-"""What the tables of this step say of themselves: figures, warning checks, the headline.
+"""The checks of this step: of joined scores, of ranked areas, of evaluations."""
 
-What belongs here: the sentences and numbers that the UI and the report show of one pair. What does
-not: how a number is calculated, and anything of Dagster.
-"""
+from collections.abc import Iterable
 
-from collections.abc import Mapping
-
+import numpy as np
 import pandas as pd
 
-from streetineq_assets.findings import Check, Scalar
+from streetineq_assets.findings import AVAILABLE, Check, CheckSpec
+from streetineq_assets.models.folds import LEAKY, scheme_note
+from streetineq_assets.models.tables import PROBABILITIES
+from streetineq_assets.predictions import tables
 from streetineq_assets.predictions.evaluation import COORDINATES, MIN_AREAS, NETWORK, Evaluation
+from streetineq_assets.predictions.location_scores import tested_by
+from streetineq_assets.tables import empty
 
-HEADLINE_METRICS = {
-    "spearman_score": "Spearman of the score",
-    "kappa_quadratic": "quadratic kappa",
-    "mae": "MAE in deciles",
-}
-SPATIAL = "spatial_block"
+LOCATION_IDENTITY = CheckSpec(
+    "location_identity", "Every score belongs to one location of the city.", blocking=True
+)
+OUT_OF_FOLD = CheckSpec(
+    "out_of_fold", "No network scored an area that it learned from.", blocking=True
+)
+VALID_PROBABILITIES = CheckSpec(
+    "probabilities", "Scores are finite, ten probabilities sum to 1.", blocking=True
+)
+LOCATION_PREDICTIONS = (AVAILABLE, LOCATION_IDENTITY, OUT_OF_FOLD, VALID_PROBABILITIES)
+JOINT_EVALUATION = LOCATION_PREDICTIONS
+
+ONE_ROW_PER_LSOA = CheckSpec(
+    "one_row_per_lsoa", "One row per area, deciles from 1 to 10.", blocking=True
+)
+STANDS_FOR_THE_CITY = CheckSpec(
+    "stands_for_the_city", "The ranked areas are as well-off as the city's areas."
+)
+ENOUGH_AREAS = CheckSpec("enough_areas", f"At least {MIN_AREAS} areas are compared.")
+LSOA_PREDICTIONS = (AVAILABLE, ONE_ROW_PER_LSOA, STANDS_FOR_THE_CITY, ENOUGH_AREAS)
+
+BEATS_COORDINATES = CheckSpec(
+    "beats_coordinates", "The network agrees better with the official deciles than the map alone."
+)
+SAME_AREAS = CheckSpec("same_areas", "Network and baselines are compared on the same areas.")
+NO_LEAK = CheckSpec("no_leak", "No area is in both training and test.")
+LSOA_EVALUATION = (AVAILABLE, ENOUGH_AREAS, BEATS_COORDINATES, SAME_AREAS, NO_LEAK)
+
 _MIDDLE = 5.5  # mean decile of all areas of a city
-_FAR = 0.5
+_FARTHEST = 0.5
+_SUM_TOLERANCE = 1e-3
 
 
-def availability(figures: Mapping[str, Scalar]) -> Check:
-    """A warning where the pair has no labels, codes or folds, so that its tables are empty.
-
-    Args:
-        figures: `status`, and `wanted` and `reason` when that is `unavailable`.
-    """
-    if figures.get("status") != "unavailable":
-        return Check("available", True, "labels, codes and folds are there")
-    text = "; ".join(str(figures[name]) for name in ("reason", "wanted") if figures.get(name))
-    return Check("available", False, f"unavailable: {text}; the tables are empty")
+def inputs_available() -> Check:
+    """That nothing was wanting."""
+    return AVAILABLE.result(True, "labels, codes and folds are there")
 
 
-def enough_areas(n: int) -> Check:
-    """A warning where figures rest on too few areas to mean much."""
-    enough = n >= MIN_AREAS
-    text = f"{n} areas"
-    if not enough:
-        text = f"only {n} areas, fewer than {MIN_AREAS}: figures mean little"
-    return Check("enough_areas", enough, text, values={"n_lsoas": n})
-
-
-def ranking(areas: pd.DataFrame, n_city: int, rule: str) -> tuple[dict[str, Scalar], list[Check]]:
-    """Which of the city's areas were ranked, and whether they stand for all of them.
+def location_checks(locations: pd.DataFrame, tested: pd.DataFrame) -> list[Check]:
+    """The blocking checks of joined scores.
 
     Args:
-        areas: `tables.LSOAS`.
-        n_city: areas of the city that have a label.
+        locations: `tables.LOCATION_PREDICTIONS`; `lsoa11` is missing where a score belongs to no
+            matched location.
+        tested: which fold tests what: `lsoa11, fold`, or `location_id, fold`.
     """
-    actual = areas["actual_decile"].astype("float64")
-    mean = float(actual.mean()) if actual.notna().any() else None
-    doubled = int(areas["lsoa11"].duplicated().sum())
-    inside = bool(areas["decile"].between(1, 10).all())
-    stands = mean is None or abs(mean - _MIDDLE) <= _FAR
-    figures: dict[str, Scalar] = {
-        "rule": rule,
-        "n_lsoas_ranked": len(areas),
-        "n_lsoas_of_city": n_city,
-        "mean_actual_decile": mean,
-        "n_locations": int(areas["n_locations"].sum()),
-    }
-    checks = [
-        Check(
-            "one_row_per_lsoa",
-            doubled == 0 and inside,
-            f"{doubled} areas are there twice; deciles are {'' if inside else 'not '}all 1 to 10",
-            blocking=True,
-        ),
-        Check(
-            "stands_for_the_city",
-            stands,
-            f"{len(areas)} of {n_city} areas were predicted"
-            + ("" if mean is None else f", of mean actual decile {mean:.2f} (all: {_MIDDLE})")
-            + ("" if stands else ": ranking among them is not ranking within the city"),
-            values={"mean_actual_decile": mean},
-        ),
-    ]
-    return figures, checks
-
-
-def judgement(evaluation: Evaluation, scheme: str, leaky: bool) -> list[Check]:
-    """Warnings where the figures must not be read as a success of the network."""
-    own, rival = (evaluation.value("kappa_quadratic", m) for m in (NETWORK, COORDINATES))
-    beaten = rival >= own
-    rows = evaluation.metrics[evaluation.metrics["metric"] == "mae"]
-    study_rows = rows[rows["scheme"] == scheme]
-    same = len(set(study_rows["n_lsoas"])) <= 1
-    covered = same and (rows.empty or COORDINATES in set(study_rows["model"]))
     return [
-        Check(
-            "beats_coordinates",
-            not beaten,
-            "quadratic kappa: "
-            f"network {own:.3f}, coordinates only {rival:.3f} under the same folds"
-            + (": the map says at least as much as the pictures" if beaten else ""),
-            values={"network": own, "coordinates": rival},
-        ),
-        Check(
-            "same_areas",
-            covered,
-            "the baselines know the network's areas"
-            if covered
-            else "the coordinates baseline or some of the areas are missing: not all compare",
-        ),
-        Check(
-            "no_leak",
-            not leaky,
-            f"folds by {scheme}"
-            + (": an area's label leaks from its other locations, figures are too good" * leaky),
-        ),
+        _location_identity(locations),
+        _out_of_fold(locations, tested),
+        _valid_probabilities(locations),
     ]
 
 
-def headline(evaluation: Evaluation, scheme: str) -> tuple[dict[str, Scalar], str]:
-    """The network beside the coordinates baseline, by the study's scheme and by spatial blocks.
+def area_checks(areas: pd.DataFrame, n_lsoas_of_city: int) -> list[Check]:
+    """The checks of ranked areas.
 
-    Returns:
-        Figures for time series, and a Markdown table.
+    Args:
+        areas: `tables.LSOA_PREDICTIONS`.
+        n_lsoas_of_city: areas of the city that have a label.
     """
-    columns = [(NETWORK, scheme), (COORDINATES, scheme), (COORDINATES, SPATIAL)]
-    titles = ["network", "coordinates only"]
-    if scheme != SPATIAL:
-        titles.append("coordinates only, spatial blocks")
-    lines = ["| | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
-    figures: dict[str, Scalar] = {}
-    for metric, title in HEADLINE_METRICS.items():
-        rows = evaluation.metrics[evaluation.metrics["metric"] == metric]
-        values = rows.set_index(["model", "scheme"])["value"]
-        shown = [float(values.get(key, float("nan"))) for key in columns[: len(titles)]]
-        lines.append(f"| {title} | " + " | ".join(f"{value:.3f}" for value in shown) + " |")
-        figures |= {metric: shown[0], f"{metric}_coordinates": shown[1]}
-        if len(shown) > 2:
-            figures[f"{metric}_coordinates_spatial"] = shown[2]
-    return figures, "\n".join(lines)
+    return [
+        _one_row_per_lsoa(areas),
+        _stands_for_the_city(areas, n_lsoas_of_city),
+        enough_areas(len(areas)),
+    ]
+
+
+def enough_areas(n_lsoas: int) -> Check:
+    """Whether metrics rest on enough areas to mean much."""
+    enough = n_lsoas >= MIN_AREAS
+    few = f"only {n_lsoas} areas, fewer than {MIN_AREAS}: metrics mean little; add images"
+    return ENOUGH_AREAS.result(enough, f"{n_lsoas} areas" if enough else few, n_lsoas=n_lsoas)
+
+
+def evaluation_checks(evaluation: Evaluation, scheme: str) -> list[Check]:
+    """Whether the metrics may be read as a success of the network.
+
+    Args:
+        scheme: by which the network's folds were made.
+    """
+    return [
+        _beats_coordinates(evaluation, scheme),
+        _same_areas(evaluation, scheme),
+        _no_leak(scheme),
+    ]
+
+
+def leak_notes(schemes: Iterable[str | None]) -> dict[str, str]:
+    """A note of what leaks where areas are split between training and test, if any scheme does."""
+    note = scheme_note(filter(None, schemes))
+    return {"leak": note} if note else {}
+
+
+def first_failures(found: Iterable[Check]) -> list[Check]:
+    """Of the location checks of several sets of scores, for each check the first that failed.
+
+    A check that none failed passes, also where there were no scores.
+    """
+    nothing = location_checks(empty(tables.LOCATION_PREDICTIONS), tested_by(None))
+    kept = {check.name: check for check in nothing}
+    for check in found:
+        if kept[check.name].passed and not check.passed:
+            kept[check.name] = check
+    return list(kept.values())
+
+
+def blocked(found: Iterable[Check]) -> bool:
+    """Whether a failed check keeps the output from being published."""
+    return any(check.blocking and not check.passed for check in found)
+
+
+def _location_identity(locations: pd.DataFrame) -> Check:
+    lost = int(locations["lsoa11"].isna().sum())
+    doubled = int(locations["location_id"].duplicated().sum())
+    text = f"{lost} scores belong to no matched location of the city, {doubled} occur twice"
+    if lost + doubled:
+        text += "; materialise locations, hdf5_shards and trained_model again"
+    return LOCATION_IDENTITY.result(
+        lost + doubled == 0, text, n_without_area=lost, n_doubled=doubled
+    )
+
+
+def _out_of_fold(locations: pd.DataFrame, tested: pd.DataFrame) -> Check:
+    key = "location_id" if "location_id" in tested else "lsoa11"
+    fold = tested.set_index(key)["fold"].reindex(locations[key]).to_numpy(np.float64)
+    astray = int((fold != locations["fold"].to_numpy(np.float64)).sum())
+    text = f"{astray} locations were scored by the network of a fold that does not test their area"
+    if astray:
+        text += "; materialise trained_model again"
+    return OUT_OF_FOLD.result(astray == 0, text, n_astray=astray)
+
+
+def _valid_probabilities(locations: pd.DataFrame) -> Check:
+    p = locations[list(PROBABILITIES)].to_numpy(np.float64)
+    sums = np.abs(p.sum(axis=1) - 1) < _SUM_TOLERANCE
+    valid = sums & (p >= 0).all(axis=1) & np.isfinite(locations["h"].to_numpy(np.float64))
+    n_invalid = int((~valid).sum())
+    text = f"{n_invalid} rows have no finite score or no distribution over ten deciles"
+    if n_invalid:
+        text += "; materialise trained_model again"
+    return VALID_PROBABILITIES.result(n_invalid == 0, text, n_invalid=n_invalid)
+
+
+def _one_row_per_lsoa(areas: pd.DataFrame) -> Check:
+    doubled = int(areas["lsoa11"].duplicated().sum())
+    outside = int((~areas["decile"].between(1, 10)).sum())
+    text = f"{doubled} areas occur twice, {outside} have a decile outside 1 to 10"
+    return ONE_ROW_PER_LSOA.result(doubled + outside == 0, text)
+
+
+def _stands_for_the_city(areas: pd.DataFrame, n_lsoas_of_city: int) -> Check:
+    text = f"{len(areas)} of {n_lsoas_of_city} areas were predicted"
+    actual = areas["actual_decile"].dropna().astype("float64")
+    if actual.empty:
+        return STANDS_FOR_THE_CITY.result(True, text)
+    mean = float(actual.mean())
+    stands = abs(mean - _MIDDLE) <= _FARTHEST
+    text += f", of mean actual decile {mean:.2f} (all areas: {_MIDDLE})"
+    if not stands:
+        text += (
+            f", more than {_FARTHEST} away: ranking among them is not ranking within the city; "
+            "add images of the other areas"
+        )
+    return STANDS_FOR_THE_CITY.result(stands, text, mean_actual_decile=mean)
+
+
+def _beats_coordinates(evaluation: Evaluation, scheme: str) -> Check:
+    own = evaluation.value("kappa_quadratic", NETWORK, scheme)
+    coordinates = evaluation.value("kappa_quadratic", COORDINATES, scheme)
+    beaten = coordinates >= own  # NaN, where either is undefined, says nothing
+    text = (
+        f"quadratic kappa on the same folds: network {own:.3f}, coordinates only {coordinates:.3f}"
+    )
+    if beaten:
+        text += "; the map says at least as much as the images"
+    return BEATS_COORDINATES.result(not beaten, text, network=own, coordinates=coordinates)
+
+
+def _same_areas(evaluation: Evaluation, scheme: str) -> Check:
+    rows = evaluation.metrics[evaluation.metrics["metric"] == "mae"]
+    rows = rows[rows["scheme"] == scheme]
+    same = len(set(rows["n_lsoas"])) <= 1
+    covered = same and (rows.empty or COORDINATES in set(rows["model"]))
+    text = "the baselines have scores of all areas that the network predicted"
+    if not covered:
+        text = (
+            "the coordinates baseline or some of its areas are missing, so not all metrics "
+            "compare; materialise baseline_scores again"
+        )
+    return SAME_AREAS.result(covered, text)
+
+
+def _no_leak(scheme: str) -> Check:
+    leaky = scheme in LEAKY
+    text = f"folds by {scheme}"
+    if leaky:
+        text += (
+            ": an area's label leaks from its other locations, so the metrics are too good; "
+            "choose another scheme under [folds] in study.toml"
+        )
+    return NO_LEAK.result(not leaky, text)

@@ -1,54 +1,132 @@
 """One pair's evaluation: the network and every baseline, on the same areas and the same draws.
 
-What belongs here: who is compared with whom, on which areas. What does not: formulas (`metrics`),
-draws (`bootstrap`), files and drawing.
-
 A baseline's scores become deciles by the study's rule, as the network's do; a baseline that gives
-every area the same score cannot be ranked and is rounded. The rule `mean_decile` belongs to
-locations, so an area's baseline score is rounded under it.
+every area the same score cannot be ranked and is rounded. The rule `mean_decile` ranks locations,
+so an area's baseline score is rounded under it.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from streetineq_assets.findings import Scalar
 from streetineq_assets.labels.deciles import deciles
-from streetineq_assets.predictions import bootstrap, intervals, metrics, spatial, tables
+from streetineq_assets.models.tables import BASELINES
+from streetineq_assets.predictions import bootstrap, intervals, metrics, spatial
+from streetineq_assets.predictions.aggregation import lsoa_table, mean_probabilities
 from streetineq_assets.predictions.bootstrap import Forecast
+from streetineq_assets.predictions.location_scores import join
+from streetineq_assets.predictions.tables import COMPARISONS, CONFUSION, COVERAGE, METRICS
+from streetineq_assets.study import Pair
+from streetineq_assets.tables import conform, empty
 
+EVALUATION_FILES = {
+    "metrics": METRICS,
+    "comparisons": COMPARISONS,
+    "confusion": CONFUSION,
+    "coverage": COVERAGE,
+}
 NETWORK = "network"
 COORDINATES = "coordinates"
+SPATIAL_BLOCK = "spatial_block"
 MIN_AREAS = spatial.MIN_AREAS
 DRAWS = 1000
+HEADLINE_METRICS = {
+    "spearman_score": "Spearman of the score",
+    "kappa_quadratic": "quadratic kappa",
+    "mae": "MAE in deciles",
+}
 _SAME = 1e-9  # deciles: what differs by less differs by rounding
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The tables of `lsoa_evaluation`; see `tables` for their columns."""
+    """The tables of `lsoa_evaluation`: `tables.METRICS, COMPARISONS, CONFUSION, COVERAGE`."""
 
     metrics: pd.DataFrame
     comparisons: pd.DataFrame
     confusion: pd.DataFrame
     coverage: pd.DataFrame
 
-    @property
-    def frames(self) -> dict[str, pd.DataFrame]:
-        """Name of the Parquet file, without suffix, to table."""
-        return dict(vars(self))
+    @classmethod
+    def of_nothing(cls) -> "Evaluation":
+        """Without areas."""
+        return cls(**{name: empty(fields) for name, fields in EVALUATION_FILES.items()})
 
-    def value(self, metric: str, model: str = NETWORK) -> float:
-        """One figure of one model, of its first scheme (the study's); NaN where there is none."""
+    def value(self, metric: str, model: str = NETWORK, scheme: str | None = None) -> float:
+        """One metric of one model, by default of its first scheme; NaN where there is none."""
         rows = self.metrics[(self.metrics["model"] == model) & (self.metrics["metric"] == metric)]
+        if scheme:
+            rows = rows[rows["scheme"] == scheme]
         return float(rows["value"].iloc[0]) if len(rows) else float("nan")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What scores of one city and outcome are evaluated against.
+
+    Attributes:
+        locations: `location_id, lsoa11, weight` of the city's matched locations.
+        labels: `lsoa11, decile` of the outcome.
+        tested: which fold tests what: `lsoa11, fold`, or `location_id, fold`.
+        centroids: `lsoa11, easting_m, northing_m`, for Moran's I of the residuals.
+        rule: by which scores become deciles.
+        scheme: by which the folds were made.
+        seed: of the intervals' draws.
+    """
+
+    pair: Pair
+    locations: pd.DataFrame
+    labels: pd.DataFrame
+    tested: pd.DataFrame
+    centroids: pd.DataFrame
+    rule: str
+    scheme: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class EvaluatedScores:
+    """`tables.LOCATION_PREDICTIONS, LSOA_PREDICTIONS, METRICS` of one set of scores."""
+
+    locations: pd.DataFrame
+    areas: pd.DataFrame
+    metrics: pd.DataFrame
+
+
+def evaluate_scores(scores: pd.DataFrame, reference: Reference) -> EvaluatedScores:
+    """Evaluate out-of-fold scores as a pair's own networks are: the same join, rule and metrics.
+
+    For networks beside the pair's own (joint, tuned), which have no assets of their own on the way.
+    Baselines are left to the evaluation of the pair's own. Scores of locations without an area,
+    which `checks.location_checks` reports, are in `locations` alone.
+
+    Args:
+        scores: `location_id, fold, h, p_1 .. p_10`, at least one row.
+    """
+    locations = join(scores, reference.locations, reference.labels, reference.pair)
+    placed = locations[locations["lsoa11"].notna()].reset_index(drop=True)
+    areas = lsoa_table(placed, rule=reference.rule)
+    evaluated = evaluate_pair(
+        areas,
+        mean_probabilities(placed, areas["lsoa11"]),
+        empty(BASELINES),
+        reference.centroids,
+        rule=reference.rule,
+        scheme=reference.scheme,
+        seed=reference.seed,
+    )
+    return EvaluatedScores(locations, areas, evaluated.metrics)
 
 
 def evaluate_pair(
     areas: pd.DataFrame,
     probabilities: np.ndarray,
     baselines: pd.DataFrame,
-    positions: pd.DataFrame,
+    centroids: pd.DataFrame,
     *,
     rule: str,
     scheme: str,
@@ -58,10 +136,10 @@ def evaluate_pair(
     """Evaluate one city and outcome.
 
     Args:
-        areas: `tables.LSOAS`; rows without an actual decile are left out.
+        areas: `tables.LSOA_PREDICTIONS`; rows without an actual decile are left out.
         probabilities: (len(areas), 10), the mean of each area's locations.
-        baselines: `baseline, scheme, lsoa11, fold, score`, out of fold, on the scale of deciles.
-        positions: `lsoa11, easting_m, northing_m` (EPSG:27700); Moran's I leaves out the areas
+        baselines: `models.tables.BASELINES`, out of fold, on the scale of deciles.
+        centroids: `lsoa11, easting_m, northing_m` (EPSG:27700); Moran's I leaves out the areas
             that it lacks.
         rule: by which scores become deciles.
         scheme: by which the network's folds were made.
@@ -70,47 +148,71 @@ def evaluate_pair(
     known = areas["actual_decile"].notna().to_numpy()
     areas, probabilities = areas[known].reset_index(drop=True), probabilities[known]
     if areas.empty:
-        return _empty()
+        return Evaluation.of_nothing()
     actual = areas["actual_decile"].to_numpy(np.int64)
     counts = bootstrap.draw_areas(len(areas), draws, seed)
-    judge = _Judge(actual, counts, _aligned_positions(areas, positions), seed)
+    compared = _ComparedAreas(actual, counts, _aligned_centroids(areas, centroids), seed)
     decile, score = areas["decile"].to_numpy(np.int64), areas["score"].to_numpy()
     network = Forecast(decile, score, probabilities)
-    verdict = judge.verdict(network, np.ones(len(areas), bool))
-    rows, differences = _against(judge, network, verdict, _aligned_scores(areas, baselines), rule)
-    rows = _metric_rows(NETWORK, scheme, verdict) + _interval_rows(areas, scheme) + rows
+    own = compared.evaluate(network, np.ones(len(areas), bool))
+    scores = _aligned_scores(areas, baselines)
+    rows, differences = _compare_baselines(compared, network, own, scores, rule)
+    rows = _metric_rows(NETWORK, scheme, own) + _interval_rows(areas, scheme) + rows
     keys = {"city": areas["city"].iloc[0], "outcome": areas["outcome"].iloc[0]}
     return Evaluation(
-        metrics=_table(pd.DataFrame(rows), keys, tables.METRICS),
-        comparisons=_table(pd.DataFrame(differences), keys, tables.COMPARISONS),
-        confusion=_table(_confusion(actual, decile), keys, tables.CONFUSION),
-        coverage=_table(intervals.coverage(areas), keys, tables.COVERAGE),
+        metrics=_table(pd.DataFrame(rows), keys, METRICS),
+        comparisons=_table(pd.DataFrame(differences), keys, COMPARISONS),
+        confusion=_table(_confusion(actual, decile), keys, CONFUSION),
+        coverage=_table(intervals.coverage(areas), keys, COVERAGE),
     )
+
+
+def headline(evaluation: Evaluation, scheme: str) -> tuple[dict[str, Scalar], str]:
+    """The network beside the coordinates baseline, by the study's scheme and by spatial blocks.
+
+    Returns:
+        Values for time series, and a Markdown table.
+    """
+    columns = [("", "network", NETWORK, scheme)]
+    columns.append(("_coordinates", "coordinates only", COORDINATES, scheme))
+    if scheme != SPATIAL_BLOCK:
+        title = "coordinates only, spatial blocks"
+        columns.append(("_coordinates_spatial", title, COORDINATES, SPATIAL_BLOCK))
+    lines = ["| | " + " | ".join(title for _, title, *_ in columns) + " |"]
+    lines.append("|---" * (len(columns) + 1) + "|")
+    values: dict[str, Scalar] = {}
+    for metric, title in HEADLINE_METRICS.items():
+        row = {
+            metric + suffix: evaluation.value(metric, model, own)
+            for suffix, _, model, own in columns
+        }
+        values |= row
+        lines.append(f"| {title} | " + " | ".join(f"{value:.3f}" for value in row.values()) + " |")
+    return values, "\n".join(lines)
 
 
 def baseline_deciles(score: np.ndarray, rule: str) -> np.ndarray:
     """A baseline's deciles from its scores on the scale of deciles; 0 where it has none.
 
     Args:
-        score: (n,) float64, NaN where the baseline does not know the area.
+        score: (n,) float64, NaN where the baseline has no score of the area.
 
     Returns:
         (n,) int64.
     """
-    there = np.isfinite(score)
-    known = score[there]
-    if rule == "mean_score" and np.ptp(known) > 0:
-        ranked = deciles(known, worst="low")
+    known = np.isfinite(score)
+    if rule == "mean_score" and np.ptp(score[known]) > 0:
+        ranked = deciles(score[known], worst="low")
     else:
-        ranked = np.clip(np.rint(known), 1, metrics.N_DECILES)
+        ranked = np.clip(np.rint(score[known]), 1, metrics.N_DECILES)
     decile = np.zeros(len(score), np.int64)
-    decile[there] = ranked
+    decile[known] = ranked
     return decile
 
 
 @dataclass(frozen=True)
-class _Verdict:
-    """One model's metrics: the figures, their values in every draw, and Moran's I and its p."""
+class _ModelMetrics:
+    """One model's metrics, their values in every draw, and Moran's I with its p."""
 
     n_lsoas: int
     values: dict[str, np.ndarray]
@@ -120,66 +222,69 @@ class _Verdict:
 
 
 @dataclass(frozen=True)
-class _Judge:
-    """The areas' actual deciles, the shared draws and the areas' positions (NaN where unknown)."""
+class _ComparedAreas:
+    """The areas' actual deciles, the shared draws and the areas' centroids (NaN where unknown)."""
 
     actual: np.ndarray
     counts: np.ndarray
-    positions: np.ndarray
+    centroids: np.ndarray
     seed: int
 
-    def verdict(self, forecast: Forecast, there: np.ndarray) -> _Verdict:
-        """All metrics of one model on the areas `there`."""
-        actual, forecast = self.actual[there], forecast.at(there)
-        placed = np.isfinite(self.positions[there]).all(axis=1)
+    def evaluate(self, forecast: Forecast, known: np.ndarray) -> _ModelMetrics:
+        """All metrics of one model on the areas that it knows."""
+        actual, forecast, centroids = self.actual[known], forecast.at(known), self.centroids[known]
+        placed = np.isfinite(centroids).all(axis=1)
         residual = (forecast.decile - actual)[placed]
-        return _Verdict(
+        return _ModelMetrics(
             n_lsoas=len(actual),
             values=bootstrap.evaluate(actual, forecast, np.ones((1, len(actual)), np.float32)),
-            draws=bootstrap.evaluate(actual, forecast, self.counts[:, there]),
-            moran=spatial.moran(residual, self.positions[there][placed], seed=self.seed),
+            draws=bootstrap.evaluate(actual, forecast, self.counts[:, known]),
+            moran=spatial.moran(residual, centroids[placed], seed=self.seed),
             n_placed=int(placed.sum()),
         )
 
 
-def _against(
-    judge: _Judge,
+def _compare_baselines(
+    compared: _ComparedAreas,
     network: Forecast,
-    verdict: _Verdict,
+    own: _ModelMetrics,
     scores: dict[tuple[str, str], np.ndarray],
     rule: str,
 ) -> tuple[list[dict], list[dict]]:
     """Every baseline's metrics, and the network's lead over it on the areas that it knows."""
     rows, differences = [], []
     for (name, scheme), score in scores.items():
-        there = np.isfinite(score)
-        rival = judge.verdict(Forecast(baseline_deciles(score, rule), score), there)
-        own = verdict if there.all() else judge.verdict(network, there)
-        rows += _metric_rows(name, scheme, rival)
-        differences += _difference_rows(name, scheme, own, rival)
+        known = np.isfinite(score)
+        baseline = compared.evaluate(Forecast(baseline_deciles(score, rule), score), known)
+        network_there = own if known.all() else compared.evaluate(network, known)
+        rows += _metric_rows(name, scheme, baseline)
+        differences += _difference_rows(name, scheme, network_there, baseline)
     return rows, differences
 
 
-def _metric_rows(model: str, scheme: str, verdict: _Verdict) -> list[dict]:
+def _metric_rows(model: str, scheme: str, evaluated: _ModelMetrics) -> list[dict]:
     about = {"model": model, "scheme": scheme}
     rows = []
-    for metric, value in verdict.values.items():
-        lower, upper = bootstrap.ends(verdict.draws[metric])
-        bounds = {"lower": lower, "upper": upper, "n_lsoas": verdict.n_lsoas}
+    for metric, value in evaluated.values.items():
+        lower, upper = bootstrap.percentile_interval(evaluated.draws[metric])
+        bounds = {"lower": lower, "upper": upper, "n_lsoas": evaluated.n_lsoas}
         rows.append(about | {"metric": metric, "value": value[0]} | bounds)
-    moran = zip(("moran_i_residuals", "moran_p_residuals"), verdict.moran, strict=True)
-    placed = {"lower": np.nan, "upper": np.nan, "n_lsoas": verdict.n_placed}
+    moran = zip(("moran_i_residuals", "moran_p_residuals"), evaluated.moran, strict=True)
+    placed = {"lower": np.nan, "upper": np.nan, "n_lsoas": evaluated.n_placed}
     return rows + [about | {"metric": m, "value": v} | placed for m, v in moran]
 
 
-def _difference_rows(name: str, scheme: str, network: _Verdict, rival: _Verdict) -> list[dict]:
-    about = {"baseline": name, "scheme": scheme, "n_lsoas": rival.n_lsoas}
+def _difference_rows(
+    name: str, scheme: str, network: _ModelMetrics, baseline: _ModelMetrics
+) -> list[dict]:
+    about = {"baseline": name, "scheme": scheme, "n_lsoas": baseline.n_lsoas}
     rows = []
-    for metric, value in rival.values.items():
+    for metric, value in baseline.values.items():
         difference = network.values[metric][0] - value[0]
-        lower, upper = bootstrap.ends(network.draws[metric] - rival.draws[metric])
-        figures = {"difference": difference, "lower": lower, "upper": upper}
-        rows.append(about | {"metric": metric} | figures)
+        drawn = network.draws[metric] - baseline.draws[metric]
+        lower, upper = bootstrap.percentile_interval(drawn)
+        lead = {"difference": difference, "lower": lower, "upper": upper}
+        rows.append(about | {"metric": metric} | lead)
     return rows
 
 
@@ -216,27 +321,23 @@ def _aligned_scores(
     folds differ by chance, and against the truth, as each lacks the fold's own areas. It is made
     constant.
     """
-    found = {}
-    for (name, scheme), group in baselines.groupby(["baseline", "scheme"], sort=False):
+    aligned = {}
+    for key, group in baselines.groupby(["baseline", "scheme"], sort=False):
+        name, scheme = cast("tuple[str, str]", key)
         by_area = group.set_index("lsoa11")["score"]
         by_fold = group.groupby("fold")["score"]
         if (by_fold.max() - by_fold.min()).max() < _SAME:
             by_area = by_area * 0 + by_area.mean()
         score = by_area.reindex(areas["lsoa11"]).to_numpy(np.float64)
         if np.isfinite(score).any():
-            found[str(name), str(scheme)] = score
-    return found
+            aligned[name, scheme] = score
+    return aligned
 
 
-def _aligned_positions(areas: pd.DataFrame, positions: pd.DataFrame) -> np.ndarray:
-    placed = positions.set_index("lsoa11")[["easting_m", "northing_m"]]
+def _aligned_centroids(areas: pd.DataFrame, centroids: pd.DataFrame) -> np.ndarray:
+    placed = centroids.set_index("lsoa11")[["easting_m", "northing_m"]]
     return placed.reindex(areas["lsoa11"]).to_numpy(np.float64)
 
 
-def _table(rows: pd.DataFrame, keys: dict[str, str], schema: tables.Schema) -> pd.DataFrame:
-    return tables.conform(rows.assign(**keys), schema) if len(rows) else tables.empty(schema)
-
-
-def _empty() -> Evaluation:
-    schemas = (tables.METRICS, tables.COMPARISONS, tables.CONFUSION, tables.COVERAGE)
-    return Evaluation(*(tables.empty(schema) for schema in schemas))
+def _table(rows: pd.DataFrame, keys: dict[str, str], fields: pa.Schema) -> pd.DataFrame:
+    return conform(rows.assign(**keys), fields) if len(rows) else empty(fields)

@@ -1,15 +1,14 @@
-"""Whether a pair's published tables are of the networks that are published.
-
-What belongs here: following the digests that recipes recorded. What does not: making anything.
-"""
+"""Whether a pair's published tables are of the networks that are published."""
 
 from streetineq_assets.store import Artefact, DataStore
+from streetineq_assets.study import Pair
 
 _EVALUATION = "lsoa_evaluation"
 _CHAIN = ("trained_model", "location_predictions", "lsoa_predictions", _EVALUATION)
+_BASELINES = "baseline_scores"  # earlier versions had them in `trained_model`
 
 
-def evaluation_of(store: DataStore, pair: str) -> Artefact | None:
+def evaluation_of(store: DataStore, pair: Pair) -> Artefact | None:
     """`lsoa_evaluation` of a pair's networks as they stand; None where it is of others, or absent.
 
     Each step of the chain must have read what now stands before it: an evaluation that was made
@@ -18,12 +17,12 @@ def evaluation_of(store: DataStore, pair: str) -> Artefact | None:
     Raises:
         StoreError: its files no longer match its manifest.
     """
-    manifests = {asset: store.manifest(asset, pair) for asset in _CHAIN}
-    standing = {asset: manifest.digest for asset, manifest in manifests.items() if manifest}
-    if len(standing) < len(_CHAIN):
+    found = {asset: store.manifest(asset, pair.key) for asset in (*_CHAIN, _BASELINES)}
+    standing = {asset: manifest for asset, manifest in found.items() if manifest}
+    if any(asset not in standing for asset in _CHAIN):
         return None
-    for manifest in manifests.values():
+    for manifest in standing.values():
         read = manifest.recipe.inputs
-        if any(read[asset] != standing[asset] for asset in read.keys() & standing.keys()):
+        if any(read[asset] != standing[asset].digest for asset in read.keys() & standing.keys()):
             return None
-    return store.open(_EVALUATION, pair)
+    return store.open(_EVALUATION, pair.key)

@@ -1,80 +1,56 @@
-"""The table of predicted locations: each score joined to its area, its label and its fold.
+"""Out-of-fold scores joined to what is known of their locations: area, weight, label."""
 
-What belongs here: the join and the proofs that it is right. What does not: the scores themselves
-(`models`), and areas (`aggregation`). Nothing is computed from codes here: no second pass.
-"""
-
-import numpy as np
 import pandas as pd
 
-from streetineq_assets.findings import Check
 from streetineq_assets.models.binomial import most_probable
-from streetineq_assets.predictions.tables import LOCATIONS, PROBABILITIES, conform
+from streetineq_assets.models.folds import FoldTable
+from streetineq_assets.models.tables import PROBABILITIES
+from streetineq_assets.predictions.tables import LOCATION_PREDICTIONS
+from streetineq_assets.store import DataStore
+from streetineq_assets.study import Pair
+from streetineq_assets.tables import conform
+
+
+def matched_locations(store: DataStore, city: str) -> pd.DataFrame:
+    """`location_id, lsoa11, weight` of the city's locations that were matched to an area."""
+    columns = ["location_id", "lsoa11", "weight", "status"]
+    locations = store.open("locations", city).table(columns=columns)
+    return locations[locations["status"] == "matched"].drop(columns="status")
+
+
+def pair_labels(store: DataStore, pair: Pair) -> pd.DataFrame:
+    """`lsoa11, decile` (Int8) of a pair's areas, ascending; NA where the statistics have none."""
+    table = store.open("lsoa_labels").table(columns=["city", "outcome", "lsoa11", "decile"])
+    mine = (table["city"] == pair.city) & (table["outcome"] == pair.outcome)
+    return table.loc[mine, ["lsoa11", "decile"]].sort_values("lsoa11", ignore_index=True)
+
+
+def tested_by(folds: FoldTable | None) -> pd.DataFrame:
+    """Which fold tests which area or location; empty where the city has too few areas."""
+    return folds.tested if folds else pd.DataFrame(columns=["lsoa11", "fold"])
 
 
 def join(
-    scores: pd.DataFrame, locations: pd.DataFrame, labels: pd.DataFrame, *, city: str, outcome: str
+    scores: pd.DataFrame, locations: pd.DataFrame, labels: pd.DataFrame, pair: Pair
 ) -> pd.DataFrame:
-    """The published table (`tables.LOCATIONS`), sorted by location.
+    """The table of predicted locations (`tables.LOCATION_PREDICTIONS`), ascending by location.
+
+    `lsoa11` is missing where a score belongs to none of the locations, which
+    `checks.location_checks` then reports.
 
     Args:
         scores: `location_id, fold, h, p_1 .. p_10`, out of fold.
         locations: `location_id, lsoa11, weight`, the city's matched ones.
-        labels: `lsoa11, decile` of this outcome.
+        labels: `lsoa11, decile` of the pair's outcome.
     """
-    places = locations[["location_id", "lsoa11", "weight"]].astype({"location_id": "str"})
+    known = locations[["location_id", "lsoa11", "weight"]].astype({"location_id": "str"})
     actual = labels[["lsoa11", "decile"]].rename(columns={"decile": "actual_decile"})
-    frame = scores.astype({"location_id": "str"}).merge(places, on="location_id", how="left")
+    frame = scores.astype({"location_id": "str"}).merge(known, on="location_id", how="left")
     frame = frame.merge(actual, on="lsoa11", how="left")
     frame = frame.assign(
-        city=city,
-        outcome=outcome,
+        city=pair.city,
+        outcome=pair.outcome,
         weight=frame["weight"].fillna(0),
         decile=most_probable(frame[list(PROBABILITIES)].to_numpy()),
     )
-    return conform(frame, LOCATIONS).sort_values("location_id", ignore_index=True)
-
-
-def check(frame: pd.DataFrame, folds: pd.DataFrame) -> list[Check]:
-    """Blocking proofs of identity, of out-of-fold prediction and of probabilities.
-
-    Args:
-        frame: `tables.LOCATIONS`.
-        folds: which fold tests what: `lsoa11, fold`, or `location_id, fold`.
-    """
-    lost = int(frame["lsoa11"].isna().sum())
-    twice = int(frame["location_id"].duplicated().sum())
-    on = "location_id" if "location_id" in folds else "lsoa11"
-    tested = folds.set_index(on)["fold"].reindex(frame[on]).to_numpy(np.float64)
-    astray = int((tested != frame["fold"].to_numpy(np.float64, na_value=np.nan)).sum())
-    p = frame[list(PROBABILITIES)].to_numpy(np.float64)
-    sums = np.abs(p.sum(axis=1) - 1) < 1e-3
-    right = sums & (p >= 0).all(axis=1) & np.isfinite(frame["h"].to_numpy(np.float64))
-    return [
-        Check(
-            "location_identity",
-            lost + twice == 0,
-            f"{lost} scores belong to no location of the city with an area, {twice} are doubled"
-            + _remedy(lost + twice, "locations, hdf5_shards and trained_model"),
-            blocking=True,
-            values={"n_without_area": lost, "n_doubled": twice},
-        ),
-        Check(
-            "out_of_fold",
-            astray == 0,
-            f"{astray} locations were scored by a network of another fold than the one that "
-            "tests their area" + _remedy(astray, "trained_model"),
-            blocking=True,
-            values={"n_astray": astray},
-        ),
-        Check(
-            "probabilities",
-            bool(right.all()),
-            f"{int((~right).sum())} rows hold no finite score or no distribution over ten deciles",
-            blocking=True,
-        ),
-    ]
-
-
-def _remedy(faults: int, assets: str) -> str:
-    return f": materialise {assets} again" if faults else ""
+    return conform(frame, LOCATION_PREDICTIONS).sort_values("location_id", ignore_index=True)

@@ -1,14 +1,11 @@
 """How well predicted deciles agree with the actual ones.
 
-What belongs here: the metrics, as functions of arrays. What does not: resampling (`bootstrap`),
-the order of models and baselines (`evaluation`), and drawing.
-
 Every metric of a pair of deciles is a function of the 10 x 10 table that counts them. So they are
-written once, in closed form, for a stack of tables: one table gives the figure, and a thousand
+written once, in closed form, for a stack of tables: one table gives the metric, and a thousand
 resampled tables give its interval in the same call. scikit-learn and SciPy, which take one pair of
 arrays at a time, are the oracles of the tests. Labels are fixed at 1..10: a decile that does not
-occur counts as a decile all the same. What is undefined is NaN, silently: a correlation with a
-constant, the recall of a decile without areas, anything of no areas.
+occur counts as a decile all the same. What is undefined is NaN, without a warning: a correlation
+with a constant, the recall of a decile without areas, anything of no areas.
 """
 
 import numpy as np

@@ -1,8 +1,4 @@
-"""The figures of this step: scores by decile, confusion, metrics with intervals, coverage.
-
-What belongs here: drawing of published tables. What does not: calculating anything that a table
-does not hold, and maps (`reports.maps`).
-"""
+"""The plots of this step: scores by decile, confusion, metrics with intervals, coverage."""
 
 from pathlib import Path
 
@@ -10,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.plotting import DECILE_COLOURS, new_figure, save_png
+from streetineq_assets.predictions.evaluation import NETWORK
 from streetineq_assets.predictions.intervals import LEVEL
 from streetineq_assets.predictions.metrics import N_DECILES
 
@@ -22,7 +19,7 @@ METRIC_TITLES = {
 _LABELS = range(1, N_DECILES + 1)
 
 
-def draw_scores(frame: pd.DataFrame, column: str, path: Path, *, unit: str) -> None:
+def plot_scores(frame: pd.DataFrame, column: str, path: Path, *, unit: str) -> None:
     """Boxes of a score within each actual decile.
 
     Args:
@@ -47,8 +44,8 @@ def draw_scores(frame: pd.DataFrame, column: str, path: Path, *, unit: str) -> N
     save_png(figure, path)
 
 
-def draw_confusion(confusion: pd.DataFrame, path: Path) -> None:
-    """The 10 x 10 table, shaded by share of the actual decile, with counts."""
+def plot_confusion(confusion: pd.DataFrame, path: Path) -> None:
+    """The 10 x 10 table of counts, shaded by share of the actual decile."""
     ordered = confusion.sort_values(["actual", "predicted"])
     counts = ordered["n"].to_numpy(float).reshape(N_DECILES, N_DECILES)
     total = counts.sum(axis=1, keepdims=True)
@@ -72,20 +69,24 @@ def draw_confusion(confusion: pd.DataFrame, path: Path) -> None:
     save_png(figure, path)
 
 
-def draw_metrics(metrics: pd.DataFrame, path: Path) -> None:
-    """The network beside every baseline, with 95 % intervals."""
+def plot_metrics(metrics: pd.DataFrame, path: Path) -> None:
+    """The network beside every baseline, with 95 % intervals.
+
+    Args:
+        metrics: `tables.METRICS`.
+    """
     models = metrics[["model", "scheme"]].drop_duplicates().itertuples(index=False)
     keys = list(models)[::-1]
-    width, height = 9.0, 1.2 + 0.3 * len(keys)
-    figure, axes = new_figure(width, height, columns=len(METRIC_TITLES), sharey=True)
+    size = 9.0, 1.2 + 0.3 * len(keys)
+    figure, axes = new_figure(*size, columns=len(METRIC_TITLES), sharey=True)
     for axis, (metric, title) in zip(axes, METRIC_TITLES.items(), strict=True):
         rows = metrics[metrics["metric"] == metric].set_index(["model", "scheme"])
-        for place, key in enumerate(keys):
+        for height, key in enumerate(keys):
             row = rows.loc[key]
-            colour = "#d95f02" if key[0] == "network" else "#555555"
+            colour = "#d95f02" if key[0] == NETWORK else "#555555"
             if np.isfinite(row["value"]):
-                axis.plot(row["value"], place, "o", color=colour, markersize=4)
-                axis.plot([row["lower"], row["upper"]], [place, place], color=colour, linewidth=1)
+                axis.plot(row["value"], height, "o", color=colour, markersize=4)
+                axis.plot([row["lower"], row["upper"]], [height, height], color=colour, linewidth=1)
         axis.set_title(title)
         axis.grid(axis="x", color="#dddddd", linewidth=0.6)
     labels = [f"{model} ({scheme})" for model, scheme in keys]
@@ -93,7 +94,7 @@ def draw_metrics(metrics: pd.DataFrame, path: Path) -> None:
     save_png(figure, path)
 
 
-def draw_coverage(coverage: pd.DataFrame, path: Path) -> None:
+def plot_coverage(coverage: pd.DataFrame, path: Path) -> None:
     """How often the decile intervals hold, by actual decile, and how wide they are."""
     figure, (left, right) = new_figure(7.0, 2.8, columns=2)
     colours = [DECILE_COLOURS[decile - 1] for decile in coverage["actual"]]

@@ -5,7 +5,7 @@ What belongs here: the template's files and their copying. What does not: the se
 """
 
 import shutil
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path

@@ -1,59 +1,79 @@
-"""The assets of this step: networks tuned on shares of a city, and the curve of all of them.
-
-What belongs here: reading slices, leasing the device, calling the domain, publishing. What does
-not: any rule of it.
-"""
+"""The assets of this step: networks tuned on shares of a city, and the curve of all of them."""
 
 from pathlib import Path
 
 import dagster as dg
 
-from streetineq_assets.findings import CheckSpec, Findings
+from streetineq_assets.findings import AVAILABLE, Findings, Unavailable, unavailable_findings
 from streetineq_assets.partitions import Partitions
-from streetineq_assets.predictions.tables import descriptions
-from streetineq_assets.resources import GpuResource, StudyResource, define_asset
-from streetineq_assets.transfer import curve, tables
-from streetineq_assets.transfer import pair_tuning as jobs
+from streetineq_assets.predictions.checks import leak_notes
+from streetineq_assets.resources import Events, GpuResource, StudyResource, define_asset
+from streetineq_assets.study import Pair
+from streetineq_assets.tables import write
+from streetineq_assets.transfer import checks, plots
+from streetineq_assets.transfer.curve import digests, gather, read_targets, summarise
+from streetineq_assets.transfer.pair_tuning import plan_tuning, tune_pair, write_unavailable
+from streetineq_assets.transfer.tables import CURVE, CURVE_SUMMARY, TUNED_METRICS
 
 GROUP = "transfer"
+_NOTHING_TUNED = Unavailable(
+    "`source` under [transfer] in study.toml, then fine_tuned_model of another city",
+    "no pair has networks of another city",
+)
 
 
-def fine_tuned_model(context: dg.AssetExecutionContext, study: StudyResource, gpu: GpuResource):
-    """Networks of the study's transfer source, tuned on shares of this pair's training locations.
+def fine_tuned_model(
+    context: dg.AssetExecutionContext, study: StudyResource, gpu: GpuResource
+) -> Events:
+    """Another city's networks, tuned on a part of this city, as if few areas had known deciles.
 
-    Each share is drawn several times; every draw is scored out of fold and evaluated like the
-    pair's own networks. The tuned networks of each share's first draw are kept.
+    The networks of the study's transfer source, tuned on shares of this pair's training locations.
+    Each share is chosen at random several times; every repeat is scored out of fold and evaluated
+    like the pair's own networks. The tuned networks of each share's first repeat are kept. A killed
+    run resumes after its last saved epoch.
     """
-    job = jobs.open_transfer(study.store, study.study, context.partition_key)
+    plan = plan_tuning(study.store, study.study, Pair.parse(context.partition_key))
+    target = plan.target
 
     def make(folder: Path) -> Findings:
-        with gpu.lease(context) as device:
-            return job.make(folder, device, context.log.info)
+        if isinstance(target, Unavailable):
+            return write_unavailable(target, folder)
+        with gpu.lease(context, most_gpus=1) as device:
+            return tune_pair(plan, target, folder, device, context.log.info)
 
     yield from study.materialize(
-        context,
-        make,
-        inputs=job.inputs,
-        config=job.config,
-        columns=descriptions(tables.METRICS),
+        context, make, inputs=plan.inputs, config=plan.config, columns=TUNED_METRICS
     )
-    job.clean()
+    plan.clean()
 
 
-def transfer_report(context: dg.AssetExecutionContext, study: StudyResource):
-    """How well tuned networks rank areas, by the share of the target that tuned them.
+def transfer_report(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
+    """How well another city's networks rank areas, by the share of the city that tuned them.
 
     Rank metrics only: deciles are relative to each city. Beside each curve stand the target's own
     networks and coordinates alone, on the same folds. The paper's claim is that a share of 0.01 is
     enough.
     """
-    evaluations = curve.read_evaluations(study.store, study.study)
-    yield from study.materialize(
-        context,
-        lambda folder: curve.write_report(evaluations, folder),
-        inputs={f"{asset}/{key}": found.digest for (asset, key), found in evaluations.items()},
-        columns=descriptions(tables.CURVE),
-    )
+    targets = read_targets(study.store, study.study)
+
+    def make(folder: Path) -> Findings:
+        curve = gather(targets)
+        summary = summarise(curve)
+        write(curve, CURVE, folder / "transfer_report.parquet")
+        write(summary, CURVE_SUMMARY, folder / "transfer_summary.parquet")
+        if curve.empty:
+            return unavailable_findings(_NOTHING_TUNED, checks.TRANSFER_REPORT)
+        plots.plot_curves(summary, folder / "transfer_curves.png")
+        n_pairs = curve.groupby(["city", "outcome"]).ngroups
+        found = [AVAILABLE.result(True, f"{n_pairs} pairs have networks of another city")]
+        return Findings(
+            values={"n_pairs": n_pairs},
+            checks=[*found, checks.one_percent_is_enough(summary)],
+            tables={"curve": summary.astype(object).to_dict("records")},
+            notes=leak_notes(curve["scheme"]),
+        )
+
+    yield from study.materialize(context, make, inputs=digests(targets), columns=CURVE)
 
 
 def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
@@ -72,15 +92,15 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             ],
             partitions_def=parts.pair,
             pool="gpu",
-            code_version="1",
-            checks=[CheckSpec(name, *rest) for name, rest in jobs.CHECKS.items()],
+            code_version="2",  # 1: the columns were called fraction, draw and n_areas
+            checks=checks.FINE_TUNED_MODEL,
         ),
         define_asset(
             transfer_report,
             group_name=GROUP,
             kinds={"parquet"},
             deps=["fine_tuned_model", "lsoa_evaluation"],
-            code_version="1",
-            checks=[CheckSpec(name, text) for name, text in curve.CHECKS.items()],
+            code_version="2",  # 1: the columns were called fraction, draw and draws
+            checks=checks.TRANSFER_REPORT,
         ),
     ]

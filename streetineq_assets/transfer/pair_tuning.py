@@ -1,197 +1,158 @@
-"""One target pair's tuning: what it reads, and the files of `fine_tuned_model`.
-
-What belongs here: the recipe of a target, and what is written and said of it. What does not: where
-the networks come from (`source`), how they are tuned (`tuning`) and judged (`judging`), Dagster.
-"""
+"""One target pair: what its tuning depends on, and the files of `fine_tuned_model`."""
 
 import hashlib
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
-from streetineq_assets.codes.identity import EncoderIdentity, require_encoder
+from streetineq_assets.codes.identity import require_encoder
+from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.devices import Device
 from streetineq_assets.digests import digest_frame
-from streetineq_assets.findings import Check, Findings, Unavailable
-from streetineq_assets.models import checks
+from streetineq_assets.findings import Check, Findings, Unavailable, unavailable_findings
 from streetineq_assets.models.availability import inputs_unavailable
-from streetineq_assets.models.dataset import (
-    CitySlices,
-    make_examples,
-    open_codes,
-    read_slices,
-)
-from streetineq_assets.models.folds import scheme_note
+from streetineq_assets.models.checkpoints import Log
+from streetineq_assets.models.dataset import CitySlices, make_examples, read_slices
+from streetineq_assets.models.folds import FoldTable, left_out_note
 from streetineq_assets.models.training_plan import fingerprint
-from streetineq_assets.predictions.judging import Ground
-from streetineq_assets.predictions.tables import empty
+from streetineq_assets.predictions.checks import (
+    blocked,
+    first_failures,
+    inputs_available,
+    leak_notes,
+    location_checks,
+)
+from streetineq_assets.predictions.evaluation import Reference, evaluate_scores
+from streetineq_assets.predictions.location_scores import matched_locations
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair, Profile, Study, Transfer
-from streetineq_assets.transfer.judging import judge_draws
+from streetineq_assets.tables import conform, empty, write
+from streetineq_assets.transfer import checks
 from streetineq_assets.transfer.source import Source, read_source
-from streetineq_assets.transfer.tables import LOCATIONS, LSOAS, METRICS, RUNS
+from streetineq_assets.transfer.tables import (
+    REPEAT,
+    TUNED_LOCATIONS,
+    TUNED_LSOAS,
+    TUNED_METRICS,
+    TUNING_RUNS,
+    TunedRecord,
+)
 
 ASSET = "fine_tuned_model"
-CHECKS: dict[str, tuple[str, bool]] = {
-    "available": ("Source, labels, codes and folds are there.", False),
-    "location_identity": ("Every score belongs to one location.", True),
-    "out_of_fold": ("No network scored an area that tuned it.", True),
-    "probabilities": ("Ten probabilities that sum to 1 in each row.", True),
-    "shares_large_enough": ("Every share has at least ten areas.", False),
+FILES = {
+    "tuned_locations": TUNED_LOCATIONS,
+    "tuned_lsoas": TUNED_LSOAS,
+    "tuned_metrics": TUNED_METRICS,
+    "tuning_runs": TUNING_RUNS,
 }
+_READ = ("locations", "area_folds", "hdf5_shards")
 
 
 @dataclass(frozen=True)
-class TransferJob:
-    """One target pair that is ready to be tuned, or known to be unavailable.
+class Target:
+    """What networks are tuned on, and from which they start.
 
     Attributes:
-        inputs, config: what its recipe is made of.
-        places: `location_id, lsoa11, weight` of the target's matched locations.
+        slices: of the target city.
+        locations: `location_id, lsoa11, weight` of its matched locations.
     """
+
+    source: Source
+    slices: CitySlices
+    locations: pd.DataFrame
+
+    @cached_property
+    def shards(self) -> ShardsRecord:
+        """What the target's codes are."""
+        return self.slices.shards.manifest.read_record(ShardsRecord)
+
+    @cached_property
+    def folds(self) -> FoldTable:
+        """The target's folds."""
+        table = self.slices.fold_table()
+        assert table is not None  # a city without folds is unavailable
+        return table
+
+
+@dataclass(frozen=True)
+class TuningPlan:
+    """A target pair that is ready to be tuned, or known to be unavailable."""
 
     store: DataStore
     study: Study
-    city: str
-    outcome: str
-    source: Source | Unavailable
-    inputs: dict[str, str]
-    config: dict[str, Any]
-    read: CitySlices | None = None
-    places: pd.DataFrame | None = None
+    pair: Pair
+    target: Target | Unavailable
+
+    @cached_property
+    def inputs(self) -> dict[str, str]:
+        """Name to digest of each slice, for the recipe."""
+        target = self.target
+        if isinstance(target, Unavailable):
+            return {"unavailable": f"{target.wanted}: {target.reason}"}
+        weights = digest_frame(target.locations)
+        return target.slices.digests() | {"source": target.source.digest, "weights": weights}
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """Every setting that changes the networks, for the recipe."""
+        config: dict[str, Any] = {
+            "transfer": self.study.transfer.model_dump(mode="json"),
+            "seed": self.study.seed,
+            "rule": self.study.aggregation,
+        }
+        if isinstance(self.target, Unavailable):
+            return config
+        return config | {
+            "source": self.target.source.name,
+            "profile": tuning_profile(self.study.transfer, self.target.source.profile).model_dump(),
+            "in_memory": self.target.shards.size_bytes <= self.budget_bytes,
+        }
 
     @property
-    def partition(self) -> str:
-        """The pair's partition key."""
-        return f"{self.city}/{self.outcome}"
+    def budget_bytes(self) -> int:
+        """Memory for codes held at one time."""
+        return self.study.training.memory_budget_mb * 2**20
 
-    def make(self, folder: Path, device: Device, tell: Callable[[str], None]) -> Findings:
-        """Tune for every share and draw, judge each, and write the artefact's files.
-
-        Raises:
-            TrainingError: the target's codes were made by another encoder than the source's.
-        """
-        if isinstance(self.source, Unavailable):
-            for name, schema in _FILES.items():
-                empty(schema).to_parquet(folder / name, index=False)
-            return checks.unavailable(self.source, CHECKS)
-        scores, runs, counts = self._tune(folder, device, tell)
-        found, proofs = judge_draws(scores, self._ground())
-        made = (*found.values(), runs)
-        for name, frame in zip(_FILES, made, strict=True):
-            frame.to_parquet(folder / name, index=False)
-        about = {"status": "available", "source": self.source.name}
-        table = self.read.fold_table()
-        note = scheme_note([table.scheme])
-        told = Findings(
-            values={**about, **counts, **device.report()},
-            checks=[
-                Check("available", True, f"networks of {self.source.name}"),
-                *proofs,
-                _shares_large_enough(runs),
-            ],
-            tables={"shares": _summary(runs).astype(object).to_dict("records")},
-            notes={"leak": note} if note else {},
-            digest=hashlib.sha256("".join(map(digest_frame, made)).encode()).hexdigest(),
+    def reference(self, target: Target) -> Reference:
+        """What the tuned networks' scores are evaluated against."""
+        return Reference(
+            pair=self.pair,
+            locations=target.locations,
+            labels=target.slices.labels[["lsoa11", "decile"]],
+            tested=target.folds.tested,
+            centroids=target.slices.centroids(),
+            rule=self.study.aggregation,
+            scheme=target.folds.scheme,
+            seed=self.study.seed,
         )
-        return checks.with_left_out(told, set(table.folds) - set(runs["fold"]))
 
     def clean(self) -> None:
-        """Remove the work in progress."""
-        self.store.clear_workspace(ASSET, self.partition)
-
-    def _ground(self) -> Ground:
-        table = self.read.fold_table()
-        return Ground(
-            city=self.city,
-            outcome=self.outcome,
-            places=self.places,
-            labels=self.read.labels[["lsoa11", "decile"]],
-            tested=table.tested,
-            positions=self.read.centroids(),
-            rule=self.study.aggregation,
-            scheme=table.scheme,
-            seed=self.study.seed,
-        )
-
-    def _tune(
-        self, folder: Path, device: Device, tell: Callable[[str], None]
-    ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, int]]:
-        from streetineq_assets.transfer.tuning import Tuning
-
-        budget = self.study.training.memory_budget_mb * 2**20
-        examples, counts = make_examples((self.read,), (self.outcome,), budget)
-        found = EncoderIdentity.from_attributes(examples.codes.reader.attributes)
-        require_encoder(self.source.encoder, found)
-        tuning = Tuning(
-            examples=examples,
-            table=self.read.fold_table(),
-            transfer=self.study.transfer,
-            profile=Profile.model_validate(self.config["profile"]),
-            seed=self.study.seed,
-            device=device,
-            workspace=self.store.workspace(ASSET, self.partition),
-            fingerprint=fingerprint(self.inputs, self.config),
-            tell=tell,
-        )
-        return *tuning.finish(self.source.weights(), folder), counts
+        """Remove the work in progress, which the published artefact has made useless."""
+        self.store.clear_workspace(ASSET, self.pair.key)
 
 
-_FILES = {
-    "tuned_locations.parquet": LOCATIONS,
-    "tuned_lsoas.parquet": LSOAS,
-    "tuned_metrics.parquet": METRICS,
-    "tuning_runs.parquet": RUNS,
-}
-
-
-def open_transfer(store: DataStore, study: Study, key: str) -> TransferJob:
+def plan_tuning(store: DataStore, study: Study, pair: Pair) -> TuningPlan:
     """Read what the tuning of a target pair depends on.
 
-    A launch of the source city asks for the targets of its networks too. A target that is not
-    materialised yet is therefore unavailable, and does not fail that launch.
+    A run on the source city also selects the targets of its networks. A target that is not
+    materialised yet is therefore unavailable, and does not fail that run.
 
     Raises:
         SourceError: the source's file is no bundle, or is damaged.
+        StoreError: an artefact is damaged; the message names what to materialise.
     """
-    city, outcome = key.split("/")
-    config: dict[str, Any] = {
-        "transfer": study.transfer.model_dump(mode="json"),
-        "seed": study.seed,
-        "rule": study.aggregation,
-    }
-    source = (
-        _not_there_yet(store, city)
-        or inputs_unavailable(store, Pair(city, outcome))
-        or read_source(store, study, city, outcome)
-    )
+    why = _missing(store, pair.city) or inputs_unavailable(store, pair)
+    if why:
+        return TuningPlan(store, study, pair, Unavailable(why.wanted, why.reason))
+    source = read_source(store, study, pair)
     if isinstance(source, Unavailable):
-        inputs = {"unavailable": f"{source.wanted}: {source.reason}"}
-        return TransferJob(store, study, city, outcome, source, inputs, config)
-    read = read_slices(store, city, (outcome,))
-    columns = ["location_id", "lsoa11", "weight"]
-    places = store.open("locations", city).table(columns=columns)
-    places = places[places["location_id"].isin(read.location_areas["location_id"])].reset_index(
-        drop=True
-    )
-    budget = study.training.memory_budget_mb * 2**20
-    config |= {
-        "source": source.name,
-        "profile": tuning_profile(study.transfer, source.profile).model_dump(),
-        "in_memory": open_codes([read.shards], budget).resident,
-    }
-    inputs = read.digests() | {"source": source.digest, "weights": digest_frame(places)}
-    return TransferJob(store, study, city, outcome, source, inputs, config, read, places)
-
-
-def _not_there_yet(store: DataStore, city: str) -> Unavailable | None:
-    for asset in ("locations", "area_folds", "hdf5_shards"):
-        if store.manifest(asset, city) is None:
-            return Unavailable(f"{asset} of {city}", "it is not materialised yet")
-    return None
+        return TuningPlan(store, study, pair, source)
+    slices = read_slices(store, pair.city, (pair.outcome,))
+    locations = matched_locations(store, pair.city)
+    return TuningPlan(store, study, pair, Target(source, slices, locations))
 
 
 def tuning_profile(transfer: Transfer, profile: Profile) -> Profile:
@@ -203,20 +164,105 @@ def tuning_profile(transfer: Transfer, profile: Profile) -> Profile:
     return profile.model_copy(update={"learning_rate": rate, "balance": "weights"})
 
 
-def _shares_large_enough(runs: pd.DataFrame) -> Check:
-    skipped = runs[runs["skipped"] != ""].drop_duplicates("fraction")
-    reasons = "; ".join(f"{r.fraction:g}: {r.skipped}" for r in skipped.itertuples())
-    return Check(
-        "shares_large_enough",
-        skipped.empty,
-        f"shares that were skipped: {reasons}" if reasons else "every share was tuned",
+def write_unavailable(why: Unavailable, folder: Path) -> Findings:
+    """The empty tables of a pair to which nothing can be transferred."""
+    for name, fields in FILES.items():
+        write(empty(fields), fields, folder / f"{name}.parquet")
+    return unavailable_findings(why, checks.FINE_TUNED_MODEL)
+
+
+def tune_pair(plan: TuningPlan, target: Target, folder: Path, device: Device, log: Log) -> Findings:
+    """Tune for every share and repeat, evaluate each, and write the artefact's files.
+
+    Raises:
+        TrainingError: the target's codes were made by another encoder than the source's, are not
+            finite, or the loss diverges.
+    """
+    from streetineq_assets.transfer.tuning import Tuning
+
+    require_encoder(target.source.encoder, target.shards.encoder)
+    outcomes = (plan.pair.outcome,)
+    examples, counts = make_examples((target.slices,), outcomes, plan.budget_bytes)
+    tuning = Tuning(
+        examples=examples,
+        table=target.folds,
+        transfer=plan.study.transfer,
+        profile=Profile.model_validate(plan.config["profile"]),
+        seed=plan.study.seed,
+        device=device,
+        workspace=plan.store.workspace(ASSET, plan.pair.key),
+        fingerprint=fingerprint(plan.inputs, plan.config),
+        log=log,
+    )
+    scores, runs = tuning.finish(target.source.read_weights(), folder)
+    findings = _write_tables(scores, runs, plan.reference(target), folder)
+    left_out = set(target.folds.folds) - set(runs["fold"])
+    if note := left_out_note(left_out):
+        findings.notes["folds_without_images"] = note
+    findings.values = {
+        "source": target.source.name,
+        "n_folds_without_images": len(left_out),
+        **counts,
+        **device.report(),
+    }
+    findings.record = TunedRecord(source=target.source.name)
+    return findings
+
+
+def evaluate_repeats(
+    scores: pd.DataFrame, reference: Reference
+) -> tuple[dict[str, pd.DataFrame], list[Check]]:
+    """Evaluate every repeat of every share as the pair's own networks are.
+
+    Args:
+        scores: `share, repeat, location_id, fold, h, p_1 .. p_10`, out of fold.
+
+    Returns:
+        `tuned_locations`, `tuned_lsoas` and `tuned_metrics`; and the blocking checks of the first
+        repeat that fails them.
+    """
+    parts = {name: [empty(fields)] for name, fields in FILES.items() if name != "tuning_runs"}
+    found: list[Check] = []
+    for key, group in scores.groupby(REPEAT, sort=True):
+        share, repeat = cast("tuple[float, int]", key)
+        evaluated = evaluate_scores(group.drop(columns=REPEAT).reset_index(drop=True), reference)
+        found += location_checks(evaluated.locations, reference.tested)
+        tables = (evaluated.locations, evaluated.areas, evaluated.metrics)
+        for name, table in zip(parts, tables, strict=True):
+            tagged = table.assign(share=share, repeat=repeat)
+            parts[name].append(conform(tagged, FILES[name]))
+    evaluations = {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
+    return evaluations, first_failures(found)
+
+
+def _write_tables(
+    scores: pd.DataFrame, runs: pd.DataFrame, reference: Reference, folder: Path
+) -> Findings:
+    evaluations, found = evaluate_repeats(scores, reference)
+    found = [inputs_available(), *found, checks.shares_large_enough(runs)]
+    if blocked(found):
+        return Findings(checks=found)
+    tables = evaluations | {"tuning_runs": runs}
+    for name, fields in FILES.items():
+        write(tables[name], fields, folder / f"{name}.parquet")
+    return Findings(
+        checks=found,
+        tables={"shares": _by_share(runs).astype(object).to_dict("records")},
+        notes=leak_notes([reference.scheme]),
+        # Keras files carry the time of day.
+        digest=hashlib.sha256("".join(map(digest_frame, tables.values())).encode()).hexdigest(),
     )
 
 
-def _summary(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row per share, means over its draws and folds."""
-    means: Mapping[str, tuple[str, str]] = {
-        name: (name, "mean") for name in ("n_locations", "n_areas", "epochs", "val_loss")
-    }
-    grouped = runs.groupby("fraction", as_index=False)
-    return grouped.agg(networks=("fold", "size"), **means, skipped=("skipped", "first"))
+def _by_share(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row per share, means over its repeats and folds."""
+    means = {name: (name, "mean") for name in ("n_locations", "n_lsoas", "epochs", "val_loss")}
+    grouped = runs.groupby("share", as_index=False)
+    return grouped.agg(n_networks=("fold", "size"), **means, skipped=("skipped", "first"))
+
+
+def _missing(store: DataStore, city: str) -> Unavailable | None:
+    for asset in _READ:
+        if store.manifest(asset, city) is None:
+            return Unavailable(f"{asset} of {city}", "it is not materialised yet")
+    return None

@@ -1,15 +1,12 @@
 """Tuning networks on shares of a city's training locations, out of fold.
 
-What belongs here: which locations tune a network, and the scores of every share and draw. What does
-not: where the networks come from (`source`), and the epochs (`models.fold_run`).
-
-For each share, draw and fold of the target, a network starts from its own weights and
+For each share, repeat and fold of the target, a network starts from its own weights and
 standardisation, is tuned on that share of the fold's training locations (validation is cut from
-these, by areas), and scores the fold's test locations. Draw d starts in fold f from network
-(f + d) mod k. A share of 0 is the network as it is.
+these, by areas), and scores the fold's test locations. Repeat r starts in fold f from network
+(f + r) mod k. A share of 0 is the network as it is.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,9 +26,10 @@ from streetineq_assets.models.folds import FoldTable, Split, split_rows
 from streetineq_assets.models.network import build_network
 from streetineq_assets.models.trainer import Trainer, trainer_for
 from streetineq_assets.models.training import score_frame
-from streetineq_assets.predictions.tables import conform
 from streetineq_assets.study import Profile, Transfer
-from streetineq_assets.transfer.tables import RUNS
+from streetineq_assets.tables import conform
+from streetineq_assets.transfer.source import Weights
+from streetineq_assets.transfer.tables import TUNING_RUNS
 
 FEWEST_AREAS = 10
 _CHECKPOINT_EVERY_S = 60.0
@@ -39,16 +37,16 @@ _CHECKPOINT_EVERY_S = 60.0
 
 @dataclass
 class Tuning:
-    """All shares, draws and folds of one target.
+    """All shares, repeats and folds of one target.
 
     Attributes:
         examples: the target's rows with one outcome.
         table: the target's folds.
-        transfer: shares, unit, draws, frozen layers.
+        transfer: shares, unit, repeats, frozen layers.
         profile: of the networks, at the rate of tuning.
         workspace: a folder that outlives a crash.
         fingerprint: all that the tuning depends on, by name.
-        tell: receives progress, a sentence at a time.
+        log: receives progress, a sentence at a time.
     """
 
     examples: Examples
@@ -59,94 +57,113 @@ class Tuning:
     device: Device
     workspace: Path
     fingerprint: Mapping[str, str]
-    tell: Callable[[str], None]
+    log: Callable[[str], None]
 
-    def finish(
-        self, weights: list[list[NDArray]], folder: Path
-    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def finish(self, weights: Sequence[Weights], folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Tune and score everything.
 
         Args:
             weights: of the networks to start from.
-            folder: takes the tuned networks of each share's first draw, a file per fold.
+            folder: takes the tuned networks of each share's first repeat, a file per fold.
 
         Returns:
-            `fraction, draw, location_id, fold, h, p_1 .. p_10` out of fold, and a row per network
-            (`tables.RUNS`).
+            `share, repeat, location_id, fold, h, p_1 .. p_10` out of fold, and a row per network
+            (`tables.TUNING_RUNS`).
+
+        Raises:
+            TrainingError: codes that are not finite, or a loss that diverges.
         """
         codes, frozen = self.examples.codes, self.transfer.frozen_layers
         trainer = trainer_for(self.profile, codes.reader.width, 1, self.device, frozen)
         codes.load()
-        nobody = score_frame(np.empty(0, str), 0, np.empty(0, np.float32), np.empty((0, DECILES)))
-        scores, runs = [nobody.assign(fraction=0.0, draw=0)], []  # every share may be too small
-        for fraction in self.transfer.fractions:
-            # At a share of 0 draws differ in the starting network alone.
-            most = len(weights) if fraction == 0 else self.transfer.draws
-            for draw in range(min(self.transfer.draws, most)):
-                made, rows = self._draw(trainer, weights, (fraction, draw), folder)
+        none = score_frame(np.empty(0, str), 0, np.empty(0, np.float32), np.empty((0, DECILES)))
+        scores, runs = [none.assign(share=0.0, repeat=0)], []  # every share may be too small
+        for share in self.transfer.shares:
+            # At a share of 0 repeats differ in the starting network alone.
+            most = len(weights) if share == 0 else self.transfer.repeats
+            for repeat in range(min(self.transfer.repeats, most)):
+                made, rows = self._repeat(trainer, weights, (share, repeat), folder)
                 scores += made
                 runs += rows
-        return pd.concat(scores, ignore_index=True), conform(pd.DataFrame(runs), RUNS)
+        return pd.concat(scores, ignore_index=True), conform(pd.DataFrame(runs), TUNING_RUNS)
 
     @cached_property
     def folds(self) -> tuple[int, ...]:
-        """The target's folds that test something; the others are told, once."""
-        return folds_with_rows(self.table.folds, self.table, self.examples.rows, self.tell)
+        """The target's folds that test something; the others are logged, once."""
+        return folds_with_rows(self.table.folds, self.table, self.examples.rows, self.log)
 
-    def _draw(
+    def split(self, fold: int, share: float, repeat: int) -> Split:
+        """The fold's split, with training and validation cut down to a random share."""
+        rows, validation = self.examples.rows, self.profile.validation_share
+        whole = split_rows(self.table, fold, rows, validation_share=validation, seed=self.seed)
+        rng = np.random.default_rng((self.seed, fold, repeat, round(share * 1e6)))
+        learn = np.flatnonzero(whole.train | whole.validation)
+        areas = rows["lsoa11"].to_numpy()[learn]
+        kept = whole.test.copy()
+        kept[learn[choose_share(areas, share, self.transfer.unit, rng)]] = True
+        part = split_rows(
+            self.table,
+            fold,
+            rows[kept].reset_index(drop=True),
+            validation_share=validation,
+            seed=self.seed + repeat,
+        )
+        return Split(*(_spread(mask, kept) for mask in (part.train, part.validation, part.test)))
+
+    def _repeat(
         self,
         trainer: Trainer,
-        weights: list[list[NDArray]],
+        weights: Sequence[Weights],
         key: tuple[float, int],
         folder: Path,
     ) -> tuple[list[pd.DataFrame], list[dict[str, Any]]]:
-        """All folds of one draw, or none of them when the share is too small in one."""
-        fraction, draw = key
-        splits = {fold: self.split(fold, fraction, draw) for fold in self.folds}
-        reason = self._too_small(splits) if fraction else ""
+        """All folds of one repeat, or none of them when the share is too small in one."""
+        share, repeat = key
+        splits = {fold: self.split(fold, share, repeat) for fold in self.folds}
+        reason = self._too_small(splits) if share else ""
         scores, runs = [], []
         for fold, split in splits.items():
             state = FoldState()
             if not reason:
-                start = weights[(fold + draw) % len(weights)]
+                start = weights[(fold + repeat) % len(weights)]
                 trainer.reset(start, seed=self.seed)
-                if fraction:
+                if share:
                     state = self._tuned(trainer, start, split, key, fold)
                 made = self._scores(trainer, split, fold, state)
-                scores.append(made.assign(fraction=fraction, draw=draw))
-                if fraction and draw == 0:
-                    self._save(state.best, folder / f"share_{fraction:g}_fold_{fold}.keras")
+                scores.append(made.assign(share=share, repeat=repeat))
+                if share and repeat == 0:
+                    self._save(state.best, folder / f"share_{share:g}_fold_{fold}.keras")
             runs.append(self._run(split, key, fold, state, reason))
-        self.tell(f"share {fraction:g}, draw {draw}: {reason or 'scored out of fold'}")
+        self.log(f"share {share:g}, repeat {repeat}: {reason or 'scored out of fold'}")
         return scores, runs
 
     def _tuned(
         self,
         trainer: Trainer,
-        start: list[NDArray],
+        start: Weights,
         split: Split,
         key: tuple[float, int],
         fold: int,
     ) -> FoldState:
-        fraction, draw = key
-        folder = self.workspace / f"share_{fraction:g}_draw_{draw}"
+        share, repeat = key
+        folder = self.workspace / f"share_{share:g}_repeat_{repeat}"
         run = FoldTraining(
             trainer=trainer,
             profile=self.profile,
             examples=self.examples,
             split=split,
             fold=fold,
-            seed=self.seed + 1000 * draw,
-            checkpoints=Checkpoints(folder, self.fingerprint, self.tell),
+            seed=self.seed + 1000 * repeat,
+            checkpoints=Checkpoints(folder, self.fingerprint, self.log),
             checkpoint_every_s=_CHECKPOINT_EVERY_S,
-            progress=Progress(self.tell, fold, folds_left=1, epochs=self.profile.epochs),
+            progress=Progress(self.log, fold, folds_left=1, epochs=self.profile.epochs),
             logs=None,
             start=start,
         )
         return run.finish()
 
     def _scores(self, trainer: Trainer, split: Split, fold: int, state: FoldState) -> pd.DataFrame:
-        """Of the fold's test locations, by the tuned network or by the one as it came."""
+        """Of the fold's test locations, by the tuned network or by the source's as it is."""
         ids = self.examples.codes.reader.location_ids
         if state.finished:
             rows, h, log_p = state.test_rows, state.test_scores, state.test_log_probabilities
@@ -158,78 +175,61 @@ class Tuning:
     def _run(
         self, split: Split, key: tuple[float, int], fold: int, state: FoldState, reason: str
     ) -> dict[str, Any]:
-        """One row of `tables.RUNS`."""
+        """One row of `tables.TUNING_RUNS`."""
         learn = split.train | split.validation
         losses = {record["epoch"]: record["val_loss"] for record in state.history}
         return {
-            "fraction": key[0],
-            "draw": key[1],
+            "share": key[0],
+            "repeat": key[1],
             "fold": fold,
             "n_locations": int(learn.sum()),
-            "n_areas": int(self.examples.rows["lsoa11"][learn].nunique()),
+            "n_lsoas": int(self.examples.rows["lsoa11"][learn].nunique()),
             "epochs": state.epoch,
             "best_epoch": state.best_epoch,
             "val_loss": losses.get(state.best_epoch, np.nan),
             "skipped": reason,
         }
 
-    def _save(self, weights: list[NDArray], path: Path) -> None:
+    def _save(self, weights: Weights, path: Path) -> None:
         network = build_network(self.profile, self.examples.codes.reader.width)
         network.set_weights(weights)
         network.save(path)
-
-    def split(self, fold: int, fraction: float, draw: int) -> Split:
-        """The fold's split, with training and validation cut down to a random share."""
-        rows, share = self.examples.rows, self.profile.validation_share
-        whole = split_rows(self.table, fold, rows, validation_share=share, seed=self.seed)
-        rng = np.random.default_rng((self.seed, fold, draw, round(fraction * 1e6)))
-        learn = np.flatnonzero(whole.train | whole.validation)
-        areas = rows["lsoa11"].to_numpy()[learn]
-        kept = whole.test.copy()
-        kept[learn[draw_share(areas, fraction, self.transfer.unit, rng)]] = True
-        part = split_rows(
-            self.table,
-            fold,
-            rows[kept].reset_index(drop=True),
-            validation_share=share,
-            seed=self.seed + draw,
-        )
-        return Split(*(_spread(mask, kept) for mask in (part.train, part.validation, part.test)))
 
     def _too_small(self, splits: Mapping[int, Split]) -> str:
         """Why nothing can be tuned on this share; empty when it can."""
         for split in splits.values():
             learn = split.train | split.validation
-            n_areas = self.examples.rows["lsoa11"][learn].nunique()
-            if n_areas < FEWEST_AREAS:
-                return f"only {n_areas} areas, fewer than {FEWEST_AREAS}"
+            n_lsoas = self.examples.rows["lsoa11"][learn].nunique()
+            if n_lsoas < FEWEST_AREAS:
+                return f"only {n_lsoas} areas, fewer than {FEWEST_AREAS}"
             if split.train.sum() < FEWEST_ROWS or not split.validation.any():
                 return f"only {int(split.train.sum())} locations to tune on"
         return ""
 
 
-def draw_share(
-    areas: NDArray, fraction: float, unit: str, rng: np.random.Generator
+def choose_share(
+    areas: NDArray, share: float, unit: str, rng: np.random.Generator
 ) -> NDArray[np.bool_]:
     """A random share of locations, or of areas with all their locations; rounded up.
 
     Args:
         areas: (n,) the area of each location.
+        share: 0 to 1.
         unit: `locations` or `areas`.
 
     Returns:
-        (n,) which are in the share.
+        (n,) bool, which are in the share.
     """
     if unit == "areas":
         names = np.unique(areas)
-        return np.isin(areas, names[_some(len(names), fraction, rng)])
-    return _some(len(areas), fraction, rng)
+        return np.isin(areas, names[_choose(len(names), share, rng)])
+    return _choose(len(areas), share, rng)
 
 
-def _some(n: int, fraction: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+def _choose(n: int, share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
     chosen = np.zeros(n, bool)
     # Rounding first: 0.29 * 100 is a little more than 29.
-    wanted = min(n, int(np.ceil(round(fraction * n, 9))))
+    wanted = min(n, int(np.ceil(round(share * n, 9))))
     chosen[rng.permutation(n)[:wanted]] = True
     return chosen
 

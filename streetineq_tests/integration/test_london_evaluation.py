@@ -1,4 +1,4 @@
-"""London's real areas, deciles and outlines, with simulated scores: evaluation at full size."""
+"""London's real areas, deciles and boundaries, with simulated scores: evaluation at full size."""
 
 import numpy as np
 import pandas as pd
@@ -9,29 +9,31 @@ from streetineq_assets.geography import find_boundaries, read_boundaries
 from streetineq_assets.labels.deciles import deciles
 from streetineq_assets.models import binomial
 from streetineq_assets.models.folds import area_folds
-from streetineq_assets.predictions import tables
+from streetineq_assets.models.tables import BASELINES, PROBABILITIES
 from streetineq_assets.predictions.aggregation import area_means, lsoa_table
 from streetineq_assets.predictions.evaluation import evaluate_pair
+from streetineq_assets.predictions.tables import LOCATION_PREDICTIONS
 from streetineq_assets.reports import html, maps
+from streetineq_assets.tables import conform
 
 FILE_7 = "iod_2015/File_7_ID_2015_All_ranks_deciles_and_scores.csv.gz"
 CODE, SCORE = "LSOA code (2011)", "Living Environment Score"
 
 
 @pytest.fixture(scope="module")
-def outlines(shared_data):
+def boundaries(shared_data):
     return read_boundaries(find_boundaries(shared_data / "boundaries"))
 
 
 @pytest.fixture(scope="module")
-def areas(shared_data, outlines) -> pd.DataFrame:
+def areas(shared_data, boundaries) -> pd.DataFrame:
     """`lsoa11, decile, fold, easting_m, northing_m` of all of London."""
     table = pd.read_csv(shared_data / FILE_7, usecols=[CODE, SCORE]).rename(
         columns={CODE: "lsoa11"}
     )
-    frame = outlines[["lsoa11"]].merge(table, on="lsoa11")
+    frame = boundaries[["lsoa11"]].merge(table, on="lsoa11")
     frame["decile"] = deciles(frame[SCORE], worst="high")
-    centres = outlines.set_index("lsoa11").geometry.centroid[frame["lsoa11"]]
+    centres = boundaries.set_index("lsoa11").geometry.centroid[frame["lsoa11"]]
     frame = frame.assign(easting_m=centres.x.to_numpy(), northing_m=centres.y.to_numpy())
     return frame.assign(fold=area_folds(frame[["lsoa11", "decile"]], k=5, seed=1))
 
@@ -55,31 +57,31 @@ def locations(areas) -> pd.DataFrame:
             "h": h,
             "decile": binomial.decile(h),
             "actual_decile": areas["decile"].to_numpy(int)[area],
-            **dict(zip(tables.PROBABILITIES, p.T, strict=True)),
+            **dict(zip(PROBABILITIES, p.T, strict=True)),
         }
     )
-    return tables.conform(frame, tables.LOCATIONS)
+    return conform(frame, LOCATION_PREDICTIONS)
 
 
 @pytest.fixture(scope="module")
 def coordinates(areas) -> pd.DataFrame:
     """A guess from the eight nearest areas of the other folds, by scikit-learn."""
-    places = areas[["easting_m", "northing_m"]].to_numpy()
+    points = areas[["easting_m", "northing_m"]].to_numpy()
     score = np.empty(len(areas))
     for fold in range(5):
         test = (areas["fold"] == fold).to_numpy()
-        model = KNeighborsRegressor(8).fit(places[~test], areas["decile"].to_numpy(float)[~test])
-        score[test] = model.predict(places[test])
+        model = KNeighborsRegressor(8).fit(points[~test], areas["decile"].to_numpy(float)[~test])
+        score[test] = model.predict(points[test])
     named = areas[["lsoa11", "fold"]].assign(baseline="coordinates", scheme="area")
-    return named.assign(score=score)
+    return conform(named.assign(score=score), BASELINES)
 
 
 def test_all_of_london_is_evaluated_beside_its_coordinates(areas, locations, coordinates):
     table = lsoa_table(locations, rule="mean_score")
-    means = area_means(locations, list(tables.PROBABILITIES))
+    means = area_means(locations, list(PROBABILITIES))
     evaluation = evaluate_pair(
         table,
-        means[list(tables.PROBABILITIES)].to_numpy(),
+        means[list(PROBABILITIES)].to_numpy(),
         coordinates,
         areas[["lsoa11", "easting_m", "northing_m"]],
         rule="mean_score",
@@ -87,15 +89,15 @@ def test_all_of_london_is_evaluated_beside_its_coordinates(areas, locations, coo
         seed=1,
     )
     assert len(table) == 4835
-    # The map alone does as well as published networks: why it must stand beside every figure.
+    # The map alone does as well as published networks: why it must stand beside every metric.
     assert evaluation.value("pearson_score", "coordinates") > 0.8
     assert evaluation.value("interval_coverage") > 0.89
     width = evaluation.metrics.query("model == 'network' and metric == 'kappa_quadratic'")
     assert 0 < (width["upper"] - width["lower"]).item() < 0.05
 
 
-def test_londons_map_is_small_and_shows_every_area(areas, locations, outlines):
+def test_londons_map_is_small_and_shows_every_area(areas, locations, boundaries):
     table = lsoa_table(locations, rule="mean_score")
-    figure = maps.draw_maps(table, outlines, pd.DataFrame({"lsoa11": [], "lat": [], "lon": []}))
+    figure = maps.draw_maps(table, boundaries, pd.DataFrame({"lsoa11": [], "lat": [], "lon": []}))
     assert len(figure.axes[0].collections[0].get_paths()) >= 4835
     assert len(html._png(figure)) < 4 / 3 * html.MAP_LIMIT_BYTES + 100

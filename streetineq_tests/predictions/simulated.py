@@ -4,13 +4,15 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.models import binomial
-from streetineq_assets.predictions import tables
+from streetineq_assets.models.tables import BASELINES, PROBABILITIES
+from streetineq_assets.predictions.tables import LOCATION_PREDICTIONS
+from streetineq_assets.tables import conform
 
 
 def locations(
     areas: int = 200, per_area: int = 3, noise: float = 0.8, seed: int = 0, folds: int = 5
 ) -> pd.DataFrame:
-    """Locations whose score is the logit of their area's decile plus noise (`tables.LOCATIONS`)."""
+    """`LOCATION_PREDICTIONS` whose score is the logit of their area's decile plus noise."""
     rng = np.random.default_rng(seed)
     actual = np.arange(areas) * 10 // areas + 1
     area = np.repeat(np.arange(areas), per_area)
@@ -29,14 +31,14 @@ def locations(
             "h": h,
             "decile": binomial.decile(h),
             "actual_decile": actual[area],
-            **dict(zip(tables.PROBABILITIES, probabilities.T, strict=True)),
+            **dict(zip(PROBABILITIES, probabilities.T, strict=True)),
         }
     )
-    return tables.conform(frame, tables.LOCATIONS)
+    return conform(frame, LOCATION_PREDICTIONS)
 
 
 def baselines(areas: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Scores of a constant, of coordinates under both schemes, and of ridge."""
+    """Scores of a constant, of coordinates under both schemes, and of ridge (`BASELINES`)."""
     rng = np.random.default_rng(seed)
     actual = areas["actual_decile"].to_numpy(np.float64)
     parts = {
@@ -49,17 +51,17 @@ def baselines(areas: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
         areas[["lsoa11", "fold"]].assign(baseline=name, scheme=scheme, score=score)
         for (name, scheme), score in parts.items()
     ]
-    return pd.concat(frames, ignore_index=True)
+    return conform(pd.concat(frames, ignore_index=True), BASELINES)
 
 
-def positions(areas: pd.DataFrame) -> pd.DataFrame:
+def centroids(areas: pd.DataFrame) -> pd.DataFrame:
     """Areas on a square grid of 1 km, row by row, so that neighbours have near deciles."""
     side = int(np.ceil(np.sqrt(len(areas))))
-    place = np.arange(len(areas))
+    number = np.arange(len(areas))
     return pd.DataFrame(
         {
             "lsoa11": areas["lsoa11"],
-            "easting_m": 1000.0 * (place % side),
-            "northing_m": 1000.0 * (place // side),
+            "easting_m": 1000.0 * (number % side),
+            "northing_m": 1000.0 * (number // side),
         }
     )

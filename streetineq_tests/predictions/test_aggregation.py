@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streetineq_assets.predictions import aggregation, tables
-from streetineq_assets.predictions.aggregation import aggregate, lsoa_table
+from streetineq_assets.predictions import aggregation
+from streetineq_assets.predictions.aggregation import aggregate, lsoa_table, ranking
+from streetineq_assets.predictions.tables import LSOA_PREDICTIONS
+from streetineq_assets.tables import empty
 from streetineq_tests.predictions import simulated
 
 
@@ -104,7 +106,7 @@ def test_an_unknown_rule_is_refused_by_name():
 def test_the_published_table_has_every_rule_and_counts_the_studys(rule):
     locations = simulated.locations(areas=60, per_area=3)
     table = lsoa_table(locations, rule=rule)
-    assert table.columns.tolist() == list(tables.LSOAS)
+    assert table.columns.tolist() == LSOA_PREDICTIONS.names
     assert len(table) == 60
     assert (table["decile"] == table[f"decile_{rule}"]).all()
     for each in aggregation.RULES:
@@ -116,7 +118,16 @@ def test_the_published_table_has_every_rule_and_counts_the_studys(rule):
 def test_an_area_in_several_folds_has_no_fold_and_no_interval():
     locations = simulated.locations(areas=60, per_area=2)
     first = locations["lsoa11"] == locations["lsoa11"].min()
-    locations.loc[first, "fold"] = [0, 1]
+    locations.loc[first, "fold"] = np.array([0, 1], "int16")
     table = lsoa_table(locations, rule="mean_score")
     assert table["fold"].isna().tolist() == [True] + [False] * 59
     assert table["lower"].isna().tolist() == [True] + [False] * 59
+
+
+def test_the_ranking_says_how_many_areas_and_how_well_off_they_are():
+    table = lsoa_table(simulated.locations(areas=60, per_area=3), rule="mean_score")
+    expected = {"n_lsoas_ranked": 60, "mean_actual_decile": 5.5, "n_locations": 180}
+    assert ranking(table) == expected
+    unlabelled = table.assign(actual_decile=table["actual_decile"].mask(table["score"] < 99))
+    assert ranking(unlabelled) == expected | {"mean_actual_decile": None}
+    assert ranking(empty(LSOA_PREDICTIONS))["n_lsoas_ranked"] == 0

@@ -1,165 +1,168 @@
 """The assets of this step, run by Dagster on published upstreams."""
 
-import dagster as dg
+from dataclasses import replace
+
+import numpy as np
 import pandas as pd
 import pytest
 
-from streetineq_assets.models.folds import area_folds
-from streetineq_assets.partitions import Partitions
+from streetineq_assets.models.folds import FoldTable, area_folds
 from streetineq_assets.predictions import tables
-from streetineq_assets.predictions.assets import build_assets
+from streetineq_assets.predictions.evaluation import EVALUATION_FILES
 from streetineq_assets.predictions.lineage import evaluation_of
-from streetineq_assets.resources import StudyResource
-from streetineq_assets.study import load_study
+from streetineq_assets.study import Pair
+from streetineq_assets.tables import descriptions
+from streetineq_tests import harness
 from streetineq_tests.predictions import published
+from streetineq_tests.predictions.conftest import run_chain
 
-CHAIN = ("location_predictions", "lsoa_predictions", "lsoa_evaluation")
-
-
-@pytest.fixture
-def store(tmp_path):
-    return published.write_study(tmp_path)
-
-
-def run(
-    store, pair: str, *, assets: list[str] = published.OF_PAIRS, raise_on_error: bool = True
-) -> dg.ExecuteInProcessResult:
-    parts = Partitions(load_study(store.study_file))
-    return dg.materialize(
-        build_assets(parts),
-        selection=assets,
-        partition_key=pair,
-        resources={"study": StudyResource(root=str(store.root))},
-        raise_on_error=raise_on_error,
-    )
+CHAIN = tuple(published.OF_PAIRS)
+ALPHA = Pair("alpha", "crime")
+FILES = {
+    ("location_predictions", "location_predictions"): tables.LOCATION_PREDICTIONS,
+    ("lsoa_predictions", "lsoa_predictions"): tables.LSOA_PREDICTIONS,
+    **{("lsoa_evaluation", name): fields for name, fields in EVALUATION_FILES.items()},
+}
 
 
-def metadata(result, asset: str) -> dict:
-    (event,) = result.asset_materializations_for_node(asset)
-    return {name: value.value for name, value in event.metadata.items()}
+@pytest.fixture(scope="module")
+def unavailable(evaluated):
+    """The chain of a pair without labels."""
+    store, _ = evaluated
+    return run_chain(store, "alpha/mean_income")
 
 
-def checks(result) -> dict[str, bool]:
-    found = result.get_asset_check_evaluations()
-    return {f"{c.asset_key.to_user_string()}.{c.check_name}": c.passed for c in found}
+def failed(runs) -> dict[str, set[str]]:
+    return {asset: harness.failed(result) for asset, result in runs.items()}
 
 
-def test_from_scores_to_evaluation(store):
-    result = run(store, "alpha/crime")
+def skipped(runs) -> list[bool]:
+    return [harness.metadata(result, asset)["skipped"] for asset, result in runs.items()]
+
+
+def test_from_scores_to_evaluation(evaluated):
+    store, runs = evaluated
     locations = store.open("location_predictions", "alpha/crime").table()
-    assert locations.columns.tolist() == list(tables.LOCATIONS)
     assert len(locations) == 180
     areas = store.open("lsoa_predictions", "alpha/crime").table()
-    expected = published.expected_scores(store, "alpha/crime")
+    expected = published.expected_scores(store, ALPHA)
     pd.testing.assert_series_equal(
         areas.set_index("lsoa11")["score"], expected, check_names=False, check_index_type=False
     )
-    evaluated = store.open("lsoa_evaluation", "alpha/crime").table("metrics.parquet")
-    assert {"network", "coordinates", "ridge"} <= set(evaluated["model"])
-    assert evaluated.query("metric == 'moran_i_residuals'")["value"].notna().all()
-    assert all(checks(result).values()), checks(result)
+    metrics = store.open("lsoa_evaluation", "alpha/crime").table("metrics.parquet")
+    assert {"network", "coordinates", "ridge"} <= set(metrics["model"])
+    assert metrics.query("metric == 'moran_i_residuals'")["value"].notna().all()
+    assert failed(runs) == {asset: set() for asset in CHAIN}
 
 
-def test_what_the_ui_shows(store):
-    result = run(store, "alpha/crime")
-    shown = metadata(result, "lsoa_evaluation")
+@pytest.mark.parametrize("pair", ["alpha/crime", "alpha/mean_income"])
+@pytest.mark.parametrize(("asset", "name"), FILES)
+def test_every_published_table_has_its_schema(evaluated, unavailable, asset, name, pair):
+    store, _ = evaluated
+    published.assert_schema(store.open(asset, pair).file(f"{name}.parquet"), FILES[asset, name])
+
+
+def test_what_the_ui_shows(evaluated):
+    _, runs = evaluated
+    shown = harness.metadata(runs["lsoa_evaluation"], "lsoa_evaluation")
     assert "leak" not in shown
-    assert {"confusion_plot", "metrics_plot", "coverage_plot", "headline", "spearman_score"} <= set(
-        shown
-    )
+    assert {"confusion_plot", "metrics_plot", "coverage_plot", "headline"} <= set(shown)
+    assert {"spearman_score", "mae_coordinates", "mae_coordinates_spatial"} <= set(shown)
     assert "coordinates only, spatial blocks" in shown["headline"]
-    shown = metadata(result, "lsoa_predictions")
+    shown = harness.metadata(runs["lsoa_predictions"], "lsoa_predictions")
     assert shown["n_lsoas_ranked"] == shown["n_lsoas_of_city"] == 60
     assert shown["mean_actual_decile"] == 5.5
     assert shown["dagster/partition_row_count"] == 60
-    described = {c.name: c.description for c in shown["dagster/column_schema"].columns}
-    assert all(described[column] for column in tables.LSOAS)
+    columns = {c.name: c.description for c in shown["dagster/column_schema"].columns}
+    assert columns == descriptions(tables.LSOA_PREDICTIONS)
+    shown = harness.metadata(runs["location_predictions"], "location_predictions")
+    assert (shown["n_predicted"], shown["n_without_prediction"], shown["n_lsoas"]) == (180, 0, 60)
+
+
+def test_what_later_steps_read_is_in_the_records(evaluated):
+    store, _ = evaluated
+    manifest = store.manifest("location_predictions", "alpha/crime")
+    expected = tables.LocationPredictionsRecord(n_predicted=180, scheme="area")
+    assert manifest.read_record(tables.LocationPredictionsRecord) == expected
+    for asset in ("lsoa_predictions", "lsoa_evaluation"):
+        record = store.manifest(asset, "alpha/crime").read_record(tables.SchemeRecord)
+        assert record.scheme == "area"
 
 
 def test_a_second_run_skips_and_a_new_rule_ranks_again(store):
-    run(store, "alpha/crime")
-    again = run(store, "alpha/crime")
-    assert all(metadata(again, asset)["skipped"] for asset in CHAIN)
+    assert all(skipped(run_chain(store, "alpha/crime")))
     text = store.study_file.read_text(encoding="utf-8")
     store.study_file.write_text('aggregation = "mean_decile"\n' + text, encoding="utf-8")
-    changed = run(store, "alpha/crime")
-    skipped = [metadata(changed, asset)["skipped"] for asset in CHAIN]
-    assert skipped == [True, False, False]
+    assert skipped(run_chain(store, "alpha/crime")) == [True, False, False]
     areas = store.open("lsoa_predictions", "alpha/crime").table()
     assert (areas["decile"] == areas["decile_mean_decile"]).all()
 
 
+def test_new_baselines_are_evaluated_without_predicting_again(store):
+    shift_baselines(store)
+    assert skipped(run_chain(store, "alpha/crime")) == [True, True, False]
+
+
 def test_another_pairs_labels_do_not_touch_this_one(store):
-    run(store, "alpha/crime")
     labels = store.open("lsoa_labels").table()
     extra = labels[labels["city"] == "beta"].assign(outcome="education")
-    published.publish(store, "lsoa_labels", None, {"lsoa_labels": pd.concat([labels, extra])})
-    again = run(store, "alpha/crime")
-    assert all(metadata(again, asset)["skipped"] for asset in CHAIN)
+    harness.publish(store, "lsoa_labels", None, lsoa_labels=pd.concat([labels, extra]))
+    assert all(skipped(run_chain(store, "alpha/crime")))
 
 
-def test_an_unavailable_pair_gives_empty_tables_and_warnings(store):
-    result = run(store, "alpha/mean_income")
-    assert result.success
-    for asset in CHAIN:
-        shown = metadata(result, asset)
-        assert shown["status"] == "unavailable"
-        assert shown["wanted"] == published.WANTED
-        assert checks(result)[f"{asset}.available"] is False
-    areas = store.open("lsoa_predictions", "alpha/mean_income").table()
-    assert areas.columns.tolist() == list(tables.LSOAS)
-    full = tables.empty(tables.LSOAS).dtypes
-    assert areas.empty
-    assert (areas.dtypes == full).all()
+def test_an_unavailable_pair_gives_empty_tables_and_warnings(evaluated, unavailable):
+    store, _ = evaluated
+    assert failed(unavailable) == {asset: {"available"} for asset in CHAIN}
+    for asset, result in unavailable.items():
+        shown = harness.metadata(result, asset)
+        assert (shown["status"], shown["wanted"]) == ("unavailable", published.WANTED)
+    for asset, name in FILES:
+        assert store.open(asset, "alpha/mean_income").table(f"{name}.parquet").empty
 
 
 def test_few_areas_are_flagged_not_hidden(store):
-    result = run(store, "beta/crime")
-    found = checks(result)
-    assert found["lsoa_evaluation.enough_areas"] is False
-    assert found["lsoa_predictions.enough_areas"] is False
+    runs = run_chain(store, "beta/crime")
+    assert "enough_areas" in harness.failed(runs["lsoa_evaluation"])
+    assert "enough_areas" in harness.failed(runs["lsoa_predictions"])
     metrics = store.open("lsoa_evaluation", "beta/crime").table("metrics.parquet")
     assert metrics.query("metric == 'mae'")["value"].notna().all()
 
 
-def test_a_score_of_an_unknown_location_blocks(store):
-    run(store, "beta/crime")
-    before = store.open("location_predictions", "beta/crime").digest
-    scores = store.open("location_predictions", "beta/crime").table()
-    published.trained(
-        store, "beta/crime", scores, change=lambda s: s.assign(location_id=s["location_id"] + "x")
-    )
-    result = run(store, "beta/crime", raise_on_error=False)
+@pytest.mark.parametrize(
+    ("change", "check"),
+    [
+        (lambda s: s.assign(location_id=s["location_id"] + "x"), "location_identity"),
+        (lambda s: s.assign(fold=(s["fold"] + 1) % 5), "out_of_fold"),
+        (lambda s: s.assign(h=s["h"].where(s.index > 0)), "probabilities"),
+        (lambda s: s.assign(p_1=s["p_1"] + np.float32(0.1)), "probabilities"),
+    ],
+)
+def test_scores_of_another_place_fold_or_kind_block(store, change, check):
+    before = store.open("location_predictions", "alpha/crime").digest
+    scored = store.open("location_predictions", "alpha/crime").table()
+    published.publish_trained(store, ALPHA, scored, change=change)
+    result = harness.run(store, "location_predictions", "alpha/crime", fails=True)
     assert not result.success
-    assert checks(result)["location_predictions.location_identity"] is False
-    assert store.open("location_predictions", "beta/crime").digest == before
-
-
-def test_a_score_by_the_wrong_folds_network_blocks(store):
-    scores = store.open("trained_model", "beta/crime").table("scores.parquet")
-    places = store.open("locations", "beta").table().merge(scores, on="location_id")
-    places = places.assign(actual_decile=5)
-    published.trained(
-        store, "beta/crime", places, change=lambda s: s.assign(fold=(s["fold"] + 1) % 5)
-    )
-    result = run(store, "beta/crime", raise_on_error=False)
-    assert not result.success
-    assert checks(result)["location_predictions.out_of_fold"] is False
+    assert check in harness.failed(result)
+    assert store.open("location_predictions", "alpha/crime").digest == before
 
 
 def test_an_evaluation_belongs_to_the_networks_that_stand(store):
     """Also when it alone was made again, from predictions of the networks before."""
-    assert evaluation_of(store, "alpha/crime") is None
-    run(store, "alpha/crime")
-    made = evaluation_of(store, "alpha/crime")
-    assert made.digest == store.open("lsoa_evaluation", "alpha/crime").digest
-    scores = store.open("location_predictions", "alpha/crime").table()
-    published.trained(store, "alpha/crime", scores, change=lambda s: s.assign(h=s["h"] + 1))
-    assert evaluation_of(store, "alpha/crime") is None
-    run(store, "alpha/crime", assets=["lsoa_evaluation"])
-    assert evaluation_of(store, "alpha/crime") is None
-    run(store, "alpha/crime")
-    assert evaluation_of(store, "alpha/crime") is not None
+    evaluation = store.open("lsoa_evaluation", "alpha/crime")
+    assert evaluation_of(store, ALPHA).digest == evaluation.digest
+    assert evaluation_of(store, Pair("beta", "crime")) is None
+    scored = store.open("location_predictions", "alpha/crime").table()
+    published.publish_trained(store, ALPHA, scored, change=lambda s: s.assign(h=s["h"] + 1))
+    assert evaluation_of(store, ALPHA) is None
+    shift_baselines(store)
+    run = harness.run(store, "lsoa_evaluation", "alpha/crime")
+    assert not harness.metadata(run, "lsoa_evaluation")["skipped"]
+    assert evaluation_of(store, ALPHA) is None
+    run_chain(store, "alpha/crime")
+    assert evaluation_of(store, ALPHA) is not None
+    shift_baselines(store)
+    assert evaluation_of(store, ALPHA) is None
 
 
 def test_folds_by_location_are_flagged_as_a_leak(store):
@@ -167,37 +170,32 @@ def test_folds_by_location_are_flagged_as_a_leak(store):
     text = store.study_file.read_text(encoding="utf-8")
     text = text.replace("[encoder]", '[folds]\nscheme = "location"\n\n[encoder]')
     store.study_file.write_text(text, encoding="utf-8")
-    scores = store.open("trained_model", "alpha/crime").table("scores.parquet")
-    keyed = pd.DataFrame({"lsoa11": scores["location_id"], "decile": 0})
-    scores["fold"] = area_folds(keyed, k=5, seed=1)
-    published_folds = store.open("area_folds", "alpha")
-    folds = published_folds.table().assign(scheme="location", fold=-1)
-    published.publish(
-        store,
-        "area_folds",
-        "alpha",
-        {
-            "area_folds": folds,
-            "buffers": published.NO_BUFFERS,
-            "location_folds": scores[["location_id", "fold"]],
-            "centroids": published_folds.table("centroids.parquet"),
-        },
+    scored = store.open("location_predictions", "alpha/crime").table()
+    keyed = pd.DataFrame({"lsoa11": scored["location_id"], "decile": 0})
+    scored["fold"] = area_folds(keyed, k=5, seed=1)
+    table = FoldTable.load(store.open("area_folds", "alpha"))
+    by_location = replace(
+        table,
+        areas=table.areas.assign(scheme="location", fold=-1),
+        locations=scored[["location_id", "fold"]].astype({"fold": "int64"}),
     )
-    baselines = store.open("trained_model", "alpha/crime").table("baselines.parquet")
-    baselines = baselines[baselines["scheme"] == "area"]
-    published.publish(
-        store,
-        "trained_model",
-        "alpha/crime",
-        {"scores": scores, "baselines": baselines.assign(scheme="location", fold=-1)},
-    )
-    result = run(store, "alpha/crime")
-    assert checks(result)["lsoa_evaluation.no_leak"] is False
+    published.publish_folds(store, "alpha", by_location)
+    published.publish_trained(store, ALPHA, scored, scheme="location")
+    baselines = store.open("baseline_scores", "alpha/crime").table()
+    baselines = baselines[baselines["scheme"] == "area"].assign(scheme="location", fold=-1)
+    harness.publish(store, "baseline_scores", "alpha/crime", baseline_scores=baselines)
+    runs = run_chain(store, "alpha/crime")
+    assert "no_leak" in harness.failed(runs["lsoa_evaluation"])
     areas = store.open("lsoa_predictions", "alpha/crime").table()
     assert areas["fold"].isna().all()
     assert areas["lower"].isna().all()
-    assert all("the label leaks" in metadata(result, asset)["leak"] for asset in published.OF_PAIRS)
-    joint = scores.assign(outcome="crime")
-    published.publish(store, "joint_model", "alpha", {"joint_model": joint})
-    shown = metadata(run(store, "alpha", assets=["joint_evaluation"]), "joint_evaluation")
-    assert "the label leaks" in shown["leak"]
+    joint = store.open("trained_model", "alpha/crime").table("scores.parquet")
+    harness.publish(store, "joint_model", "alpha", joint_model=joint.assign(outcome="crime"))
+    runs["joint_evaluation"] = harness.run(store, "joint_evaluation", "alpha")
+    assert all("leak" in harness.metadata(result, asset) for asset, result in runs.items())
+
+
+def shift_baselines(store) -> None:
+    baselines = store.open("baseline_scores", "alpha/crime").table()
+    shifted = baselines.assign(score=baselines["score"] + 0.5)
+    harness.publish(store, "baseline_scores", "alpha/crime", baseline_scores=shifted)

@@ -43,7 +43,7 @@ def test_the_interval_of_a_mean_is_the_one_of_the_central_limit():
     draws = evaluate(actual, model, draw_areas(2000, 1000, seed=1))["mae"]
     error = np.abs(actual - model.decile)
     half = 1.96 * error.std() / np.sqrt(2000)
-    lower, upper = bootstrap.ends(draws)
+    lower, upper = bootstrap.percentile_interval(draws)
     assert lower == pytest.approx(error.mean() - half, abs=half / 6)
     assert upper == pytest.approx(error.mean() + half, abs=half / 6)
 
@@ -65,9 +65,9 @@ def test_without_probabilities_the_rps_is_that_of_a_sure_forecast():
     assert found["rps"][0] == pytest.approx(found["mae"][0] / 9)
 
 
-def test_a_figure_that_is_undefined_in_half_of_the_draws_has_no_interval():
-    assert np.isnan(bootstrap.ends(np.array([np.nan, np.nan, 1.0, 2.0]))).all()
-    assert bootstrap.ends(np.array([np.nan, 1.0, 1.0, 1.0])) == (1.0, 1.0)
+def test_a_metric_that_is_undefined_in_half_of_the_draws_has_no_interval():
+    assert np.isnan(bootstrap.percentile_interval(np.array([np.nan, np.nan, 1.0, 2.0]))).all()
+    assert bootstrap.percentile_interval(np.array([np.nan, 1.0, 1.0, 1.0])) == (1.0, 1.0)
 
 
 def test_a_draw_without_areas_is_undefined_in_silence():

@@ -4,18 +4,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from streetineq_assets.predictions import tables
+from streetineq_assets.models.tables import BASELINES, PROBABILITIES
 from streetineq_assets.predictions.aggregation import RULES, area_means, lsoa_table
-from streetineq_assets.predictions.evaluation import baseline_deciles, evaluate_pair
+from streetineq_assets.predictions.evaluation import (
+    EVALUATION_FILES,
+    Evaluation,
+    baseline_deciles,
+    evaluate_pair,
+    headline,
+)
 from streetineq_assets.predictions.metrics import scores
+from streetineq_assets.predictions.tables import LSOA_PREDICTIONS
+from streetineq_assets.tables import conform, empty
 from streetineq_tests.predictions import simulated
 
 
 def evaluated(areas: pd.DataFrame, baselines: pd.DataFrame, locations: pd.DataFrame, **changes):
-    means = area_means(locations, list(tables.PROBABILITIES))
-    probabilities = means[list(tables.PROBABILITIES)].to_numpy()
+    means = area_means(locations, list(PROBABILITIES))
+    probabilities = means[list(PROBABILITIES)].to_numpy()
     settings = {"rule": "mean_score", "scheme": "area", "seed": 1, "draws": 200} | changes
-    return evaluate_pair(areas, probabilities, baselines, simulated.positions(areas), **settings)
+    return evaluate_pair(areas, probabilities, baselines, simulated.centroids(areas), **settings)
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +39,9 @@ def evaluation(city):
 
 
 def test_every_table_has_its_published_columns(evaluation):
-    schemas = (tables.METRICS, tables.COMPARISONS, tables.CONFUSION, tables.COVERAGE)
-    for (name, frame), schema in zip(evaluation.frames.items(), schemas, strict=True):
-        assert frame.columns.tolist() == list(schema), name
+    for name, fields in EVALUATION_FILES.items():
+        frame = getattr(evaluation, name)
+        pd.testing.assert_frame_equal(frame, conform(frame, fields))
         assert len(frame) > 0
 
 
@@ -49,7 +57,7 @@ def test_network_and_baselines_stand_side_by_side(evaluation):
     assert set(evaluation.metrics["n_lsoas"]) == {120}
 
 
-def test_the_networks_figures_are_those_of_the_published_table(city, evaluation):
+def test_the_networks_metrics_are_those_of_the_published_table(city, evaluation):
     areas, _, _ = city
     expected = scores(areas["actual_decile"], areas["decile"])
     for metric, value in expected.items():
@@ -58,14 +66,14 @@ def test_the_networks_figures_are_those_of_the_published_table(city, evaluation)
     assert evaluation.value("spearman_score") == pytest.approx(expected)
 
 
-def test_figures_lie_within_their_intervals(evaluation):
+def test_metrics_lie_within_their_intervals(evaluation):
     bounded = evaluation.metrics.dropna(subset=["value", "lower", "upper"])
     assert len(bounded) > 40
     assert (bounded["lower"] <= bounded["value"] + 0.05).all()
     assert (bounded["value"] - 0.05 <= bounded["upper"]).all()
 
 
-def test_the_lead_over_a_baseline_is_the_difference_of_the_two_figures(evaluation):
+def test_the_lead_over_a_baseline_is_the_difference_of_the_two_metrics(evaluation):
     rows = evaluation.comparisons
     lead = rows[(rows["baseline"] == "ridge") & (rows["metric"] == "kappa_quadratic")].iloc[0]
     expected = evaluation.value("kappa_quadratic") - evaluation.value("kappa_quadratic", "ridge")
@@ -113,14 +121,12 @@ def test_areas_without_an_actual_decile_are_left_out(city):
 
 
 def test_no_area_gives_empty_tables_of_the_right_types():
-    empty = tables.empty(tables.LSOAS)
+    areas = empty(LSOA_PREDICTIONS)
     none = pd.DataFrame({"lsoa11": [], "easting_m": [], "northing_m": []})
-    baselines = pd.DataFrame({"baseline": [], "scheme": [], "lsoa11": [], "fold": [], "score": []})
     settings = {"rule": "mean_score", "scheme": "area", "seed": 1}
-    found = evaluate_pair(empty, np.empty((0, 10)), baselines, none, **settings)
-    assert all(frame.empty for frame in found.frames.values())
-    assert found.metrics["value"].dtype == np.float64
-    assert found.metrics["model"].dtype == "str"
+    found = evaluate_pair(areas, np.empty((0, 10)), empty(BASELINES), none, **settings)
+    for name, fields in EVALUATION_FILES.items():
+        pd.testing.assert_frame_equal(getattr(found, name), empty(fields))
     assert np.isnan(found.value("mae"))
 
 
@@ -152,3 +158,16 @@ def test_a_baseline_that_says_one_thing_per_fold_is_a_constant(city):
     found = evaluated(areas, guess, locations)
     assert np.isnan(found.value("spearman_score", "image_count"))
     assert found.value("mae", "image_count") == (actual - 5).abs().mean()
+
+
+def test_the_headline_sets_the_network_beside_coordinates_under_both_schemes(evaluation):
+    values, table = headline(evaluation, "area")
+    own, beside, blocked = (
+        values[f"mae{suffix}"] for suffix in ("", "_coordinates", "_coordinates_spatial")
+    )
+    assert (own, beside) == (evaluation.value("mae"), evaluation.value("mae", "coordinates"))
+    assert blocked == evaluation.value("mae", "coordinates", "spatial_block")
+    assert len({own, beside, blocked}) == 3
+    assert f"| MAE in deciles | {own:.3f} | {beside:.3f} | {blocked:.3f} |" in table
+    under_blocks, _ = headline(Evaluation.of_nothing(), "spatial_block")
+    assert "mae_coordinates_spatial" not in under_blocks

@@ -20,31 +20,41 @@ def ends(probabilities, actual, folds, predicted, **settings) -> pd.DataFrame:
     )
 
 
-def test_strangeness_is_the_unnormalised_ranked_probability_score():
+def test_the_nonconformity_score_is_the_unnormalised_ranked_probability_score():
     probabilities = np.array([[0.5, 0.3, 0.2, 0, 0, 0, 0, 0, 0, 0]])
     # F = .5 .8 1 ...; decile 2: border 1 not reached, the others are: .5^2 + .2^2 + 0
-    assert intervals.strangeness(probabilities)[0, 1] == pytest.approx(0.25 + 0.04)
+    assert intervals.nonconformity_scores(probabilities)[0, 1] == pytest.approx(0.25 + 0.04)
 
 
-def test_strangeness_is_least_at_the_median_and_rises_on_both_sides():
+def test_nonconformity_is_least_at_the_median_and_rises_on_both_sides():
     rng = np.random.default_rng(0)
     probabilities = rng.dirichlet(np.full(10, 0.4), 200)
-    strange = intervals.strangeness(probabilities)
+    scores = intervals.nonconformity_scores(probabilities)
     median = (np.cumsum(probabilities, axis=1) < 0.5).sum(axis=1)
-    assert (strange.argmin(axis=1) == median).all()
-    steps = np.diff(strange, axis=1)
+    assert (scores.argmin(axis=1) == median).all()
+    steps = np.diff(scores, axis=1)
     assert (np.diff(steps > 0, axis=1).sum(axis=1) <= 1).all()  # down, then up: one turn
 
 
+@pytest.fixture(scope="module")
+def cities() -> list[tuple[pd.DataFrame, np.ndarray]]:
+    """Areas of twenty simulated cities, and the mean probabilities of their locations."""
+    simulations = [simulated.locations(areas=300, seed=seed) for seed in range(20)]
+    columns = [f"p_{i}" for i in range(1, 11)]
+    return [
+        (
+            lsoa_table(locations, rule="mean_score"),
+            locations.groupby("lsoa11")[columns].mean().to_numpy(),
+        )
+        for locations in simulations
+    ]
+
+
 @pytest.mark.parametrize("level", [0.5, 0.8, 0.9])
-def test_coverage_on_simulated_cities(level):
+def test_coverage_on_simulated_cities(cities, level):
     """Over many cities, the share of held areas is at least the level, and not far above it."""
     shares = []
-    for seed in range(20):
-        locations = simulated.locations(areas=300, seed=seed)
-        table = lsoa_table(locations, rule="mean_score")
-        columns = [f"p_{i}" for i in range(1, 11)]
-        mean = locations.groupby("lsoa11")[columns].mean().to_numpy()
+    for table, mean in cities:
         median = (np.cumsum(mean, axis=1) < 0.5).sum(axis=1) + 1
         found = ends(mean, table["actual_decile"], table["fold"], median, level=level)
         shares.append(table["actual_decile"].between(found["lower"], found["upper"]).mean())

@@ -1,37 +1,38 @@
-"""Heads of a joint network judged outcome by outcome, beside the separate networks."""
+"""Heads of a joint network evaluated outcome by outcome, beside the separate networks."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
+from streetineq_assets.predictions.evaluation import Reference
 from streetineq_assets.predictions.joint_evaluation import (
     JOINT_NETWORK,
-    judge_outcomes,
+    evaluate_outcomes,
     side_by_side,
 )
-from streetineq_assets.predictions.judging import Ground
+from streetineq_assets.study import Pair
 
 N = 50
 AREAS = [f"E{n:03d}" for n in range(N)]
 IDS = [f"l{n}" for n in range(N)]
-PLACES = pd.DataFrame({"location_id": IDS, "lsoa11": AREAS, "weight": 1})
+LOCATIONS = pd.DataFrame({"location_id": IDS, "lsoa11": AREAS, "weight": 1})
 DECILES = np.arange(N) % 10 + 1.0
 FOLDS = pd.DataFrame({"lsoa11": AREAS, "fold": np.arange(N) % 5})
-POSITIONS = pd.DataFrame({"lsoa11": AREAS, "easting_m": 500.0 * np.arange(N), "northing_m": 0.0})
+CENTROIDS = pd.DataFrame({"lsoa11": AREAS, "easting_m": 500.0 * np.arange(N), "northing_m": 0.0})
 
 
-def ground(outcome: str, labels: pd.DataFrame) -> Ground:
-    return Ground(
-        city="leeds", outcome=outcome, places=PLACES, labels=labels, tested=FOLDS,
-        positions=POSITIONS, rule="mean_score", scheme="area", seed=1,
+def reference(outcome: str, labels: pd.DataFrame) -> Reference:
+    return Reference(
+        pair=Pair("leeds", outcome), locations=LOCATIONS, labels=labels, tested=FOLDS,
+        centroids=CENTROIDS, rule="mean_score", scheme="area", seed=1,
     )  # fmt: skip
 
 
-def grounds() -> dict[str, Ground]:
+def references() -> dict[str, Reference]:
     """Ten areas have no label for crime."""
     labels = pd.DataFrame({"lsoa11": AREAS, "decile": DECILES})
-    return {"crime": ground("crime", labels[10:]), "education": ground("education", labels)}
+    return {"crime": reference("crime", labels[10:]), "education": reference("education", labels)}
 
 
 def scores() -> pd.DataFrame:
@@ -53,9 +54,9 @@ def scores() -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def test_each_head_is_judged_on_the_areas_that_its_outcome_labels() -> None:
+def test_each_head_is_evaluated_on_the_areas_that_its_outcome_labels() -> None:
     given = scores()
-    metrics, checks = judge_outcomes(given, grounds())
+    metrics, checks = evaluate_outcomes(given, references())
     assert set(metrics["model"]) == {JOINT_NETWORK}
     assert all(check.passed for check in checks)
     rho = metrics[metrics["metric"] == "spearman_score"].set_index("outcome")
@@ -69,28 +70,29 @@ def test_each_head_is_judged_on_the_areas_that_its_outcome_labels() -> None:
 def test_a_score_of_another_fold_fails_the_check() -> None:
     given = scores()
     given.loc[60, "fold"] = 3
-    _, checks = judge_outcomes(given, grounds())
+    _, checks = evaluate_outcomes(given, references())
     assert [check.name for check in checks if not check.passed] == ["out_of_fold"]
 
 
 def test_a_score_of_an_unknown_location_fails_the_check() -> None:
     given = scores()
     given.loc[60, "location_id"] = "nowhere"
-    _, checks = judge_outcomes(given, grounds())
+    _, checks = evaluate_outcomes(given, references())
     assert "location_identity" in [check.name for check in checks if not check.passed]
 
 
 def test_a_head_whose_outcome_has_left_the_study_is_left_out() -> None:
-    crime = {"crime": grounds()["crime"]}
-    metrics, checks = judge_outcomes(scores(), crime)
+    crime = {"crime": references()["crime"]}
+    metrics, checks = evaluate_outcomes(scores(), crime)
     assert set(metrics["outcome"]) == {"crime"}
     assert all(check.passed for check in checks)
-    metrics, checks = judge_outcomes(scores(), {"mean_income": crime["crime"]})
-    assert len(metrics) == len(checks) == 0
+    metrics, checks = evaluate_outcomes(scores(), {"mean_income": crime["crime"]})
+    assert metrics.empty
+    assert all(check.passed for check in checks)
 
 
 def test_the_two_stand_side_by_side() -> None:
-    metrics, _ = judge_outcomes(scores(), grounds())
+    metrics, _ = evaluate_outcomes(scores(), references())
     own = metrics.assign(model="network", value=metrics["value"] - 0.25)
     baseline = metrics.assign(model="ridge", value=0.0)
     table = pd.DataFrame(side_by_side(metrics, pd.concat([own, baseline])))

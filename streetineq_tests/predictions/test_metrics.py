@@ -1,4 +1,4 @@
-"""The metrics: golden figures of an independent implementation, and the libraries as oracles."""
+"""The metrics: golden values of an independent implementation, and the libraries as oracles."""
 
 import warnings
 
@@ -35,7 +35,7 @@ def scores(*tables):
 
 
 @pytest.mark.parametrize(("metric", "value"), GOLDEN.items())
-def test_golden_figures(metric, value):
+def test_golden_values(metric, value):
     assert scores(TRUE, PREDICTED)[metric] == pytest.approx(value, abs=5e-7)
 
 
@@ -132,7 +132,7 @@ def test_what_is_no_distribution_is_refused(probabilities):
         scores([1, 2], [1, 2], probabilities)
 
 
-def test_a_stack_of_tables_gives_each_tables_figures():
+def test_a_stack_of_tables_gives_each_tables_metrics():
     rng = np.random.default_rng(1)
     pairs = [(rng.integers(1, 11, 50), rng.integers(1, 11, 50)) for _ in range(4)]
     stacked = metrics.of_tables(np.stack([metrics.table(*pair) for pair in pairs]))

@@ -12,8 +12,8 @@ def grid(side: int) -> np.ndarray:
     return np.column_stack([east.ravel(), north.ravel()]) * 1000 + rng.uniform(0, 50, (side**2, 2))
 
 
-def by_formula(residuals: np.ndarray, positions: np.ndarray) -> float:
-    distance = np.linalg.norm(positions[:, None] - positions[None], axis=2)
+def by_formula(residuals: np.ndarray, centroids: np.ndarray) -> float:
+    distance = np.linalg.norm(centroids[:, None] - centroids[None], axis=2)
     np.fill_diagonal(distance, np.inf)
     nearest = np.argsort(distance, axis=1)[:, :NEIGHBOURS]
     weights = np.zeros_like(distance)
@@ -24,17 +24,17 @@ def by_formula(residuals: np.ndarray, positions: np.ndarray) -> float:
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_equals_the_formula(seed):
-    residuals, positions = np.random.default_rng(seed).integers(-4, 5, 100), grid(10)
-    found, _ = moran(residuals, positions, seed=1)
-    assert found == pytest.approx(by_formula(residuals, positions), abs=1e-9)
+    residuals, centroids = np.random.default_rng(seed).integers(-4, 5, 100), grid(10)
+    found, _ = moran(residuals, centroids, seed=1)
+    assert found == pytest.approx(by_formula(residuals, centroids), abs=1e-9)
 
 
 def test_errors_that_drift_over_the_map_are_found_and_noise_is_not():
-    positions = grid(12)
+    centroids = grid(12)
     noise = np.random.default_rng(3).normal(size=144)
-    drift = positions[:, 0] / 3000
-    i_drift, p_drift = moran(drift + noise, positions, seed=1)
-    i_noise, p_noise = moran(noise, positions, seed=1)
+    drift = centroids[:, 0] / 3000
+    i_drift, p_drift = moran(drift + noise, centroids, seed=1)
+    i_noise, p_noise = moran(noise, centroids, seed=1)
     assert i_drift > 0.5
     assert p_drift < 0.01
     assert abs(i_noise) < 0.15
@@ -42,11 +42,11 @@ def test_errors_that_drift_over_the_map_are_found_and_noise_is_not():
 
 
 def test_the_same_seed_gives_the_same_p_and_leaves_numpys_generator_alone():
-    residuals, positions = np.random.default_rng(0).normal(size=64), grid(8)
+    residuals, centroids = np.random.default_rng(0).normal(size=64), grid(8)
     np.random.seed(7)  # noqa: NPY002
     expected = np.random.rand()  # noqa: NPY002
     np.random.seed(7)  # noqa: NPY002
-    assert moran(residuals, positions, seed=5) == moran(residuals, positions, seed=5)
+    assert moran(residuals, centroids, seed=5) == moran(residuals, centroids, seed=5)
     assert np.random.rand() == expected  # noqa: NPY002
 
 

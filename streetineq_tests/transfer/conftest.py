@@ -1,19 +1,31 @@
-"""A study with a source, `alpha`, trained on crime, and targets whose codes carry its signal."""
+"""A study with a source, `alpha`, that has networks for crime, and targets with codes and labels.
+
+The source's networks have random weights: what is asked here is what tuning makes of networks.
+"""
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import dagster as dg
 import pytest
 
+from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.devices import Device
+from streetineq_assets.findings import Findings
+from streetineq_assets.geography import area_centroids
 from streetineq_assets.manifests import Recipe
-from streetineq_assets.models import city_folds, opening, pair_training
+from streetineq_assets.models.folds import make_folds
+from streetineq_assets.models.network import build_network, set_standardisation
+from streetineq_assets.models.tables import TrainingRecord
 from streetineq_assets.store import Artefact, DataStore
-from streetineq_assets.study import Study, load_study
-from streetineq_assets.transfer.pair_tuning import ASSET, TransferJob, open_transfer
+from streetineq_assets.study import PROFILES, Study, load_study
+from streetineq_tests import harness
 from streetineq_tests.models import published
+from streetineq_tests.predictions.published import publish_folds
 
+K = 3
 STUDY = (
-    published.STUDY
+    published.STUDY.replace("k = 5", f"k = {K}")
     + """
 [cities.beta]
 title = "Beta"
@@ -23,28 +35,25 @@ outcomes = ["crime", "education"]
 
 [transfer]
 source = "alpha"
-fractions = [0.0, 0.02, 0.5, 1.0]
-draws = 2
+shares = [0.0, 0.02, 0.5, 1.0]
+repeats = 2
 """
 )
+PROFILE = PROFILES["recommended"].model_copy(
+    update={"epochs": 2, "batch_size": 32, "learning_rate": 0.1}
+)
+ENCODER = EncoderIdentity(**published.ENCODER, width=published.WIDTH)
 
 
 @pytest.fixture(scope="package")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataStore]:
-    """Alpha trained on crime, and the folds of alpha and beta."""
+    """Alpha's networks, and the folds of alpha and beta."""
     store = published.write_study(tmp_path_factory.mktemp("study"), toml=STUDY, beta=True)
-    study = load_study(store.study_file)
     for city in ("alpha", "beta"):
-        sources = city_folds.read_sources(store, study, city)
-        store.publish(
-            "area_folds",
-            city,
-            Recipe(code_version="1"),
-            lambda folder, s=sources: city_folds.write_folds(s, study, folder),
-        )
+        _publish_folds(store, city)
+    _publish_networks(store)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Device, "jit_training", False)
-        make(store, "trained_model", "alpha/crime", opening.open_pair(store, study, "alpha/crime"))
         yield store
 
 
@@ -54,16 +63,47 @@ def study(store: DataStore) -> Study:
 
 
 @pytest.fixture(scope="package")
-def tuned(store: DataStore, study: Study) -> Artefact:
+def tuning_run(store: DataStore) -> dg.ExecuteInProcessResult:
+    """The run that made `fine_tuned_model` of beta/crime."""
+    return harness.run(store, "fine_tuned_model", "beta/crime")
+
+
+@pytest.fixture(scope="package")
+def tuned(store: DataStore, tuning_run: dg.ExecuteInProcessResult) -> Artefact:
     """`fine_tuned_model` of beta/crime."""
-    return make(store, ASSET, "beta/crime", open_transfer(store, study, "beta/crime"))
+    assert tuning_run.success
+    return store.open("fine_tuned_model", "beta/crime")
 
 
-def make(
-    store: DataStore, asset: str, key: str, job: TransferJob | pair_training.PairJob
-) -> Artefact:
-    """Publish a job's artefact as its asset would."""
-    recipe = Recipe(code_version="1", inputs=job.inputs, config=job.config)
-    device = Device(kind="cpu")
-    store.publish(asset, key, recipe, lambda f: job.make(f, device, lambda _: None))
-    return store.open(asset, key)
+def _publish_folds(store: DataStore, city: str) -> None:
+    study = load_study(store.study_file)
+    labels = store.open("lsoa_labels").table()
+    mine = labels[(labels["city"] == city) & (labels["outcome"] == "crime")]
+    postcodes = store.open("postcode_lsoa").table()
+    centroids = area_centroids(postcodes[postcodes["city"] == city])
+    areas = mine[["lsoa11", "decile"]].reset_index(drop=True)
+    publish_folds(store, city, make_folds(areas, study.folds, seed=study.seed), centroids)
+
+
+def _publish_networks(store: DataStore) -> None:
+    """`trained_model` of alpha/crime: a network per fold, each with weights of its own."""
+    codes, _ = published.codes_of("alpha")
+    record = TrainingRecord(
+        profile_name="recommended",
+        scheme="area",
+        trained_on=("alpha",),
+        encoder=ENCODER,
+        n_folds=K,
+        n_locations_trained_on=len(codes),
+        n_lsoas_trained_on=50,
+    )
+
+    def write(folder: Path) -> Findings:
+        for fold in range(K):
+            network = build_network(PROFILE, published.WIDTH, seed=fold)
+            set_standardisation(network, codes.mean(axis=(0, 1)), codes.std(axis=(0, 1)))
+            network.save(folder / f"fold_{fold}.keras")
+        return Findings(record=record)
+
+    recipe = Recipe(code_version="test", config={"profile": PROFILE.model_dump(), "seed": 7})
+    store.publish("trained_model", "alpha/crime", recipe, write)

@@ -3,51 +3,52 @@
 import dagster as dg
 import pytest
 
-from streetineq_assets.partitions import Partitions
-from streetineq_assets.predictions.assets import build_assets as build_predictions
-from streetineq_assets.resources import GpuResource, StudyResource
-from streetineq_assets.store import DataStore
-from streetineq_assets.study import Study
-from streetineq_assets.transfer.assets import build_assets
+from streetineq_assets.store import Artefact, DataStore
+from streetineq_assets.transfer.pair_tuning import FILES
+from streetineq_assets.transfer.tables import CURVE, CURVE_SUMMARY
+from streetineq_tests import harness
+from streetineq_tests.predictions.published import assert_schema
+
+REPORT = {"transfer_report": CURVE, "transfer_summary": CURVE_SUMMARY}
 
 
-def run(
-    store: DataStore, study: Study, assets: list[str], key: str | None = None
-) -> dg.ExecuteInProcessResult:
-    parts = Partitions(study)
-    return dg.materialize(
-        [*build_predictions(parts), *build_assets(parts)],
-        selection=assets,
-        partition_key=key,
-        resources={"study": StudyResource(root=str(store.root)), "gpu": GpuResource(kind="cpu")},
-    )
+@pytest.fixture(scope="module")
+def report(store: DataStore, tuned: Artefact) -> dg.ExecuteInProcessResult:
+    return harness.run(store, "transfer_report")
 
 
-def test_from_tuning_to_the_report(store: DataStore, study: Study) -> None:
-    first = run(store, study, ["fine_tuned_model"], "beta/crime")
-    (event,) = first.asset_materializations_for_node("fine_tuned_model")
-    assert event.metadata["source"].value == "alpha"
-    assert "fraction" in str(event.metadata["shares"].value)
-    passed = {c.check_name: c.passed for c in first.get_asset_check_evaluations()}
-    assert not passed.pop("shares_large_enough"), "one share has fewer than ten areas"
-    assert all(passed.values())
-    again = run(store, study, ["fine_tuned_model"], "beta/crime")
-    (event,) = again.asset_materializations_for_node("fine_tuned_model")
-    assert event.metadata["skipped"].value is True
-    chain = ["location_predictions", "lsoa_predictions", "lsoa_evaluation"]
-    run(store, study, chain, "alpha/crime")
-    report = run(store, study, ["transfer_report"])
-    (event,) = report.asset_materializations_for_node("transfer_report")
-    assert event.metadata["n_pairs"].value == 1
-    assert any(isinstance(value, dg.MarkdownMetadataValue) for value in event.metadata.values())
+def test_from_tuning_to_the_report(
+    tuning_run: dg.ExecuteInProcessResult, report: dg.ExecuteInProcessResult
+) -> None:
+    shown = harness.metadata(tuning_run, "fine_tuned_model")
+    assert shown["source"] == "alpha"
+    assert [row.data["share"] for row in shown["shares"].records] == [0.0, 0.02, 0.5, 1.0]
+    assert harness.failed(tuning_run) == {"shares_large_enough"}, "one share is below ten areas"
+    shown = harness.metadata(report, "transfer_report")
+    assert shown["n_pairs"] == 1
+    assert shown["transfer_curves_plot"].startswith("![transfer_curves]")
+    assert harness.failed(report) == set()
+
+
+def test_an_unchanged_target_is_skipped(store: DataStore, tuned: Artefact) -> None:
+    again = harness.run(store, "fine_tuned_model", "beta/crime")
+    assert harness.metadata(again, "fine_tuned_model")["skipped"] is True
+
+
+@pytest.mark.parametrize("name", [*FILES, *REPORT])
+def test_every_published_table_has_its_schema(
+    store: DataStore, tuned: Artefact, report: dg.ExecuteInProcessResult, name: str
+) -> None:
+    artefact = store.open("transfer_report") if name in REPORT else tuned
+    assert_schema(artefact.file(f"{name}.parquet"), (FILES | REPORT)[name])
 
 
 @pytest.mark.parametrize("key", ["alpha/crime", "hamlet/crime"])
 def test_a_pair_without_networks_or_folds_is_unavailable_and_fails_nothing(
-    store: DataStore, study: Study, key: str
+    store: DataStore, key: str
 ) -> None:
-    result = run(store, study, ["fine_tuned_model"], key)
-    passed = {c.check_name: c.passed for c in result.get_asset_check_evaluations()}
-    assert not passed.pop("available")
-    assert all(passed.values())
-    assert store.open("fine_tuned_model", key).table("tuned_metrics.parquet").empty
+    result = harness.run(store, "fine_tuned_model", key)
+    assert harness.failed(result) == {"available"}
+    artefact = store.open("fine_tuned_model", key)
+    assert artefact.manifest.unavailable
+    assert all(artefact.table(f"{name}.parquet").empty for name in FILES)

@@ -5,13 +5,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from streetineq_assets.manifests import Recipe
-from streetineq_assets.predictions import tables as predicted
-from streetineq_assets.predictions.tables import conform
+from streetineq_assets.findings import Findings, Unavailable
+from streetineq_assets.predictions.tables import METRICS, SchemeRecord
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import Study, load_study
-from streetineq_assets.transfer import curve
-from streetineq_assets.transfer.tables import CURVE, METRICS
+from streetineq_assets.study import Pair, Study, load_study
+from streetineq_assets.tables import conform, empty
+from streetineq_assets.transfer import checks, curve
+from streetineq_assets.transfer.tables import CURVE, CURVE_SUMMARY, TUNED_METRICS, TunedRecord
+from streetineq_tests import harness
 
 STUDY = """
 title = "Two cities"
@@ -25,6 +26,7 @@ title = "Manchester"
 authorities = ["E08000003"]
 outcomes = ["crime"]
 """
+LEEDS, MANCHESTER = Pair("leeds", "crime"), Pair("manchester", "crime")
 
 
 @pytest.fixture
@@ -38,66 +40,59 @@ def study(store: DataStore) -> Study:
     return load_study(store.study_file)
 
 
-def publish(
-    store: DataStore, asset: str, key: str, name: str, frame: pd.DataFrame, figures: dict,
-    config: dict | None = None,
-) -> None:  # fmt: skip
-    def write(folder: Path) -> dict:
-        frame.to_parquet(folder / f"{name}.parquet", index=False)
-        return {"figures": figures}
-
-    store.publish(asset, key, Recipe(code_version="1", config=config or {}), write)
+def metric_rows(values: dict[str, float], scheme: str = "area", **named: object) -> list[dict]:
+    about = {"lower": 0.0, "upper": 1.0, "n_lsoas": 50, "scheme": scheme, **named}
+    return [about | {"metric": name, "value": value} for name, value in values.items()]
 
 
-def metric_rows(values: dict[str, float], scheme: str = "area", **named) -> list[dict]:
-    about = {"city": "x", "outcome": "x", "lower": 0.0, "upper": 1.0, "n_lsoas": 50}
-    rows = [about | {"metric": name, "value": value} for name, value in values.items()]
-    return [row | {"scheme": scheme, **named} for row in rows]
-
-
-def publish_tuned(store: DataStore, key: str, draws: dict[float, list[float]]) -> None:
-    city, outcome = key.split("/")
+def publish_tuned(
+    store: DataStore, pair: Pair, repeats: dict[float, list[float]], **renamed: str
+) -> None:
     rows = [
         row
-        for fraction, values in draws.items()
-        for draw, value in enumerate(values)
+        for share, values in repeats.items()
+        for repeat, value in enumerate(values)
         for row in metric_rows(
             {"spearman_score": value, "kappa_quadratic": value - 0.1, "mae": 2.0},
-            fraction=fraction, draw=draw, model="network",
+            share=share, repeat=repeat, model="network", **pair._asdict(),
         )
     ]  # fmt: skip
-    frame = conform(pd.DataFrame(rows).assign(city=city, outcome=outcome), METRICS)
-    about = {"status": "available", "source": "london"}
-    publish(store, "fine_tuned_model", key, "tuned_metrics", frame, about)
+    table = conform(pd.DataFrame(rows), TUNED_METRICS).rename(columns=renamed)
+    findings = Findings(record=TunedRecord(source="london"))
+    harness.publish(store, "fine_tuned_model", pair.key, findings, tuned_metrics=table)
 
 
 def publish_own(
-    store: DataStore, key: str, own: float, coordinates: float, scheme: str = "area"
+    store: DataStore, pair: Pair, own: float, coordinates: float, scheme: str = "area"
 ) -> None:
-    city, outcome = key.split("/")
     rows = metric_rows({"spearman_score": own, "mae": 1.0}, scheme, model="network")
     rows += metric_rows({"spearman_score": coordinates}, scheme, model="coordinates")
     rows += metric_rows({"spearman_score": 0.01}, "spatial_block", model="coordinates")
     rows += metric_rows({"spearman_score": 0.99}, scheme, model="ridge")
-    frame = conform(pd.DataFrame(rows).assign(city=city, outcome=outcome), predicted.METRICS)
-    about = {"status": "available"}
-    publish(store, "lsoa_evaluation", key, "metrics", frame, about, {"scheme": scheme})
+    table = conform(pd.DataFrame(rows).assign(**pair._asdict()), METRICS)
+    findings = Findings(record=SchemeRecord(scheme=scheme))
+    harness.publish(store, "lsoa_evaluation", pair.key, findings, metrics=table)
+
+
+def gathered(store: DataStore, study: Study) -> pd.DataFrame:
+    return curve.gather(curve.read_targets(store, study))
 
 
 def test_a_curve_stands_beside_the_targets_own_networks_and_coordinates(
     store: DataStore, study: Study
 ) -> None:
-    publish_tuned(store, "leeds/crime", {0.0: [0.2, 0.3], 0.01: [0.5, 0.7], 1.0: [0.8, 0.8]})
-    publish_own(store, "leeds/crime", own=0.75, coordinates=0.6)
-    gathered = curve.gather(curve.read_evaluations(store, study))
-    assert list(gathered.columns) == list(CURVE)
-    assert set(gathered["metric"]) <= set(curve.METRICS)
-    assert set(gathered["source"]) == {"london"}
-    shown = curve.summarise(gathered).query("metric == 'spearman_score'")
-    rows = shown.set_index(["network", "fraction"])
+    publish_tuned(store, LEEDS, {0.0: [0.2, 0.3], 0.01: [0.5, 0.7], 1.0: [0.8, 0.8]})
+    publish_own(store, LEEDS, own=0.75, coordinates=0.6)
+    table = gathered(store, study)
+    assert list(table.columns) == CURVE.names
+    assert set(table["metric"]) <= set(curve.METRICS)
+    assert set(table["source"]) == {"london"}
+    summary = curve.summarise(table)
+    assert list(summary.columns) == CURVE_SUMMARY.names
+    rows = summary.query("metric == 'spearman_score'").set_index(["network", "share"])
     tuned = rows.loc[("fine_tuned", 0.01)]
     assert (tuned["mean"], tuned["lowest"], tuned["highest"]) == pytest.approx((0.6, 0.5, 0.7))
-    assert tuned["draws"] == 2
+    assert tuned["n_repeats"] == 2
     assert rows.loc[("trained_here", 1.0), "mean"] == 0.75
     assert rows.loc[("coordinates", 1.0), "mean"] == 0.6
     assert len(rows) == 5
@@ -106,64 +101,80 @@ def test_a_curve_stands_beside_the_targets_own_networks_and_coordinates(
 def test_networks_of_all_other_cities_are_shown_where_folds_hold_out_cities(
     store: DataStore, study: Study
 ) -> None:
-    publish_own(store, "manchester/crime", own=0.4, coordinates=0.1, scheme="city")
-    gathered = curve.gather(curve.read_evaluations(store, study))
-    (row,) = gathered.query("network == 'other_cities' and metric == 'spearman_score'").itertuples()
-    assert (row.city, row.scheme, row.fraction, row.value) == ("manchester", "city", 0.0, 0.4)
+    publish_own(store, MANCHESTER, own=0.4, coordinates=0.1, scheme="city")
+    table = gathered(store, study)
+    (row,) = table.query("network == 'other_cities' and metric == 'spearman_score'").itertuples()
+    assert (row.city, row.scheme, row.share, row.value) == ("manchester", "city", 0.0, 0.4)
     assert row.source == "the other cities"
 
 
 def test_a_pair_that_is_neither_tuned_nor_held_out_is_no_target(
     store: DataStore, study: Study
 ) -> None:
-    publish_own(store, "leeds/crime", own=0.75, coordinates=0.6)
-    gone = {"status": "unavailable"}
-    nothing = pd.DataFrame(columns=list(METRICS))
-    publish(store, "fine_tuned_model", "leeds/education", "tuned_metrics", nothing, gone)
-    assert curve.gather(curve.read_evaluations(store, study)).empty
+    publish_own(store, LEEDS, own=0.75, coordinates=0.6)
+    none = Findings(unavailable=Unavailable("a source", "no source is named"))
+    nothing = empty(TUNED_METRICS)
+    harness.publish(store, "fine_tuned_model", "leeds/education", none, tuned_metrics=nothing)
+    assert gathered(store, study).empty
 
 
-def test_the_papers_claim_is_judged_against_the_targets_own_networks(
+def test_a_table_of_an_earlier_version_is_read_by_its_old_names(
     store: DataStore, study: Study
 ) -> None:
-    publish_tuned(store, "leeds/crime", {0.01: [0.72, 0.74]})
-    publish_own(store, "leeds/crime", own=0.75, coordinates=0.6)
-    publish_tuned(store, "manchester/crime", {0.01: [0.2, 0.3]})
-    publish_own(store, "manchester/crime", own=0.75, coordinates=0.6)
-    summary = curve.summarise(curve.gather(curve.read_evaluations(store, study)))
-    both = curve.paper_claim(summary)
+    publish_tuned(store, LEEDS, {0.5: [0.2, 0.3]}, share="fraction", repeat="draw")
+    table = gathered(store, study)
+    assert set(table["share"]) == {0.5}
+    assert set(table["repeat"]) == {0, 1}
+
+
+def test_the_recipe_names_every_evaluation_that_is_read(store: DataStore, study: Study) -> None:
+    publish_tuned(store, LEEDS, {0.5: [0.2]})
+    publish_own(store, MANCHESTER, own=0.75, coordinates=0.6)
+    assert curve.digests(curve.read_targets(store, study)) == {
+        "fine_tuned_model/leeds/crime": store.open("fine_tuned_model", "leeds/crime").digest,
+        "lsoa_evaluation/manchester/crime": store.open("lsoa_evaluation", MANCHESTER.key).digest,
+    }
+
+
+def test_the_papers_claim_is_held_against_the_targets_own_networks(
+    store: DataStore, study: Study
+) -> None:
+    publish_tuned(store, LEEDS, {0.01: [0.72, 0.74]})
+    publish_own(store, LEEDS, own=0.75, coordinates=0.6)
+    publish_tuned(store, MANCHESTER, {0.01: [0.2, 0.3]})
+    publish_own(store, MANCHESTER, own=0.75, coordinates=0.6)
+    summary = curve.summarise(gathered(store, study))
+    both = checks.one_percent_is_enough(summary)
     assert not both.passed
-    assert "1 of 2 pairs tuned on 1%" in both.description
-    assert curve.paper_claim(summary[summary["city"] == "leeds"]).passed
+    assert (both.values["n_pairs"], both.values["n_pairs_close"]) == (2, 1)
+    assert checks.one_percent_is_enough(summary[summary["city"] == "leeds"]).passed
 
 
 def test_without_a_share_of_one_per_cent_there_is_no_claim(store: DataStore, study: Study) -> None:
-    publish_tuned(store, "leeds/crime", {0.1: [0.1]})
-    publish_own(store, "leeds/crime", own=0.75, coordinates=0.6)
-    claim = curve.paper_claim(curve.summarise(curve.gather(curve.read_evaluations(store, study))))
+    publish_tuned(store, LEEDS, {0.1: [0.1]})
+    publish_own(store, LEEDS, own=0.75, coordinates=0.6)
+    claim = checks.one_percent_is_enough(curve.summarise(gathered(store, study)))
     assert claim.passed
-    assert "no pair was tuned on a share of 0.01" in claim.description
+    assert not claim.values
 
 
-def test_the_report_is_written_with_its_curves(
-    store: DataStore, study: Study, tmp_path: Path
-) -> None:
-    for city in ("leeds", "manchester"):
-        publish_tuned(store, f"{city}/crime", {0.0: [0.2, 0.3], 1.0: [0.8, 0.8]})
-        publish_own(store, f"{city}/crime", own=0.75, coordinates=0.6)
-    folder = tmp_path / "out"
-    folder.mkdir()
-    found = curve.write_report(curve.read_evaluations(store, study), folder)
-    table = pd.read_parquet(folder / "transfer_report.parquet")
-    # Two shares of two draws in two metrics, and two lines in one, for two cities.
-    assert len(table) == 2 * (2 * 2 * 2 + 2)
-    assert (folder / "transfer_curves.png").stat().st_size > 5000
-    assert found.values["n_pairs"] == 2
-    assert [check.name for check in found.checks] == list(curve.CHECKS)
+def test_the_report_is_written_with_its_curves(store: DataStore) -> None:
+    for pair in (LEEDS, MANCHESTER):
+        publish_tuned(store, pair, {0.0: [0.2, 0.3], 1.0: [0.8, 0.8]})
+        publish_own(store, pair, own=0.75, coordinates=0.6)
+    result = harness.run(store, "transfer_report")
+    report = store.open("transfer_report")
+    # Two shares of two repeats in two metrics, and two lines in one, for two cities.
+    assert len(report.table()) == 2 * (2 * 2 * 2 + 2)
+    assert report.file("transfer_curves.png").stat().st_size > 5000
+    assert harness.metadata(result, "transfer_report")["n_pairs"] == 2
+    assert list(harness.checks(result)) == [spec.name for spec in checks.TRANSFER_REPORT]
 
 
-def test_without_targets_it_is_empty_and_says_so(tmp_path: Path) -> None:
-    found = curve.write_report({}, tmp_path)
-    assert found.values["status"] == "unavailable"
-    assert not found.checks[0].passed
-    assert len(pd.read_parquet(tmp_path / "transfer_report.parquet")) == 0
+def test_without_targets_it_is_empty_and_says_so(store: DataStore) -> None:
+    result = harness.run(store, "transfer_report")
+    assert harness.failed(result) == {"available"}
+    report = store.open("transfer_report")
+    assert report.manifest.unavailable
+    assert report.table().empty
+    assert report.table("transfer_summary.parquet").empty

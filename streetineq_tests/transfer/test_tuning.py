@@ -1,4 +1,4 @@
-"""Tuning on shares of a target: which rows, from which networks, and going on after a kill."""
+"""Tuning on shares of a target: which rows, from which networks, and resuming after a kill."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,86 +9,159 @@ import pytest
 
 from streetineq_assets.devices import Device
 from streetineq_assets.errors import StudyError, TrainingError
-from streetineq_assets.models import opening
 from streetineq_assets.models.batches import Codes
 from streetineq_assets.models.dataset import make_examples, open_codes
 from streetineq_assets.models.network import build_network
 from streetineq_assets.models.trainer import trainer_for
 from streetineq_assets.store import Artefact, DataStore
-from streetineq_assets.study import Study, load_study
-from streetineq_assets.transfer.pair_tuning import open_transfer
-from streetineq_assets.transfer.source import read_source
-from streetineq_assets.transfer.tuning import Tuning, draw_share
+from streetineq_assets.study import Pair, Study, Transfer, load_study
+from streetineq_assets.transfer.pair_tuning import Target, plan_tuning
+from streetineq_assets.transfer.source import Weights
+from streetineq_assets.transfer.tuning import Tuning, choose_share
 from streetineq_tests.models import published
 from streetineq_tests.models.synthetic import ArrayReader
-from streetineq_tests.transfer.conftest import STUDY
+from streetineq_tests.transfer.conftest import PROFILE, STUDY, K
 
 CPU = Device(kind="cpu")
 
 
+@pytest.fixture(scope="module")
+def target(store: DataStore, study: Study) -> Target:
+    target = plan_tuning(store, study, Pair("beta", "crime")).target
+    assert isinstance(target, Target)
+    return target
+
+
+@pytest.fixture(scope="module")
+def weights(target: Target) -> list[Weights]:
+    """Of the source's networks."""
+    return target.source.read_weights()
+
+
+def tuning(target: Target, workspace: Path, **settings: object) -> Tuning:
+    """Of all locations, one repeat, unless said otherwise."""
+    examples, _ = make_examples((target.slices,), ("crime",), 2**30)
+    transfer = Transfer(**{"shares": (1.0,), "repeats": 1} | settings)
+    return Tuning(
+        examples=examples, table=target.folds, transfer=transfer,
+        profile=PROFILE, seed=1, device=CPU,
+        workspace=workspace, fingerprint={}, log=lambda _: None,
+    )  # fmt: skip
+
+
 def test_a_share_of_zero_is_the_sources_network_as_it_is(
-    store: DataStore, study: Study, tuned: Artefact
+    store: DataStore, tuned: Artefact, weights: list[Weights]
 ) -> None:
     scores = tuned.table("tuned_locations.parquet")
-    networks = read_source(store, study, "beta", "crime").weights()
-    profile = opening.open_pair(store, study, "alpha/crime").profile
     reader = open_codes([store.open("hdf5_shards", "beta")], 2**30).reader
     row = {location: n for n, location in enumerate(reader.location_ids)}
-    for draw, fold in ((0, 0), (1, 0), (1, 4)):
-        network = build_network(profile, published.WIDTH)
-        network.set_weights(networks[(fold + draw) % 5])
-        mine = scores.query("fraction == 0 and draw == @draw and fold == @fold")
+    for repeat, fold in ((0, 0), (1, 0), (1, K - 1)):
+        network = build_network(PROFILE, published.WIDTH)
+        network.set_weights(weights[(fold + repeat) % K])
+        mine = scores.query("share == 0 and repeat == @repeat and fold == @fold")
         features = reader.read()[[row[i] for i in mine["location_id"]]]
         np.testing.assert_allclose(np.asarray(network(features))[:, 0], mine["h"], atol=1e-4)
 
 
-def tuning(store: DataStore, study: Study, tmp_path: Path, **changes) -> Tuning:
-    job = open_transfer(store, study, "beta/crime")
-    examples, _ = make_examples((job.read,), ("crime",), 2**30)
-    settings = study.transfer.model_copy(update=changes)
-    return Tuning(
-        examples=examples, table=job.read.fold_table(), transfer=settings,
-        profile=opening.open_pair(store, study, "alpha/crime").profile, seed=1, device=CPU,
-        workspace=tmp_path, fingerprint={}, tell=lambda _: None,
-    )  # fmt: skip
-
-
-def test_no_test_location_tunes_its_own_network(
-    store: DataStore, study: Study, tmp_path: Path
-) -> None:
-    given = tuning(store, study, tmp_path)
+def test_no_test_location_tunes_its_own_network(target: Target, tmp_path: Path) -> None:
+    given = tuning(target, tmp_path)
     areas = given.examples.rows["lsoa11"]
     for fold in given.table.folds:
-        for fraction in (0.1, 0.5, 1.0):
-            split = given.split(fold, fraction, draw=0)
+        whole = given.split(fold, 1.0, repeat=0)
+        learn = (whole.train | whole.validation).sum()
+        for share in (0.1, 0.5, 1.0):
+            split = given.split(fold, share, repeat=0)
             parts = [set(areas[m]) for m in (split.train, split.validation, split.test)]
             assert not parts[0] & parts[1]
             assert not parts[2] & (parts[0] | parts[1])
-            whole = given.split(fold, 1.0, draw=0)
-            learn = (whole.train | whole.validation).sum()
-            assert (split.train | split.validation).sum() == np.ceil(fraction * learn)
+            assert (split.train | split.validation).sum() == np.ceil(share * learn)
 
 
 def test_shares_are_rounded_up_and_whole_where_areas_are_the_unit() -> None:
     areas = np.repeat([f"a{n}" for n in range(50)], 7)
     rng = np.random.default_rng(0)
-    assert draw_share(areas, 0.01, "locations", rng).sum() == 4
-    assert draw_share(areas, 0.0, "locations", rng).sum() == 0
-    assert draw_share(areas, 1.0, "locations", rng).all()
-    assert draw_share(np.repeat("a", 100), 0.29, "locations", rng).sum() == 29
-    chosen = draw_share(areas, 0.1, "areas", rng)
+    assert choose_share(areas, 0.01, "locations", rng).sum() == 4
+    assert choose_share(areas, 0.0, "locations", rng).sum() == 0
+    assert choose_share(areas, 1.0, "locations", rng).all()
+    assert choose_share(np.repeat("a", 100), 0.29, "locations", rng).sum() == 29
+    chosen = choose_share(areas, 0.1, "areas", rng)
     assert chosen.sum() == 35
     assert all(chosen[areas == a].all() for a in set(areas[chosen]))
 
 
-def test_frozen_blocks_stay_as_they_were(store: DataStore, study: Study, tmp_path: Path) -> None:
-    given = tuning(store, study, tmp_path, fractions=(1.0,), draws=1, frozen_layers=2)
-    source = read_source(store, study, "beta", "crime").weights()
-    given.finish(source, tmp_path)
+def test_a_killed_tuning_resumes(target: Target, weights: list[Weights], tmp_path: Path) -> None:
+    given = tuning(target, tmp_path, shares=(0.5,), repeats=2)
+    given.folds = (0,)
+    first, _ = given.finish(weights, tmp_path)
+    lines: list[str] = []
+    given.log = lines.append
+    second, _ = given.finish(weights, tmp_path)
+    pd.testing.assert_frame_equal(first, second)
+    assert sum("finished before" in line for line in lines) == 2
+
+
+def test_a_fold_without_images_tunes_and_scores_nothing(
+    target: Target, weights: list[Weights], tmp_path: Path
+) -> None:
+    given = tuning(target, tmp_path, shares=(0.0, 1.0))
+    kept = given.table.fold_of(given.examples.rows) != K - 1
+    rows = given.examples.rows[kept].reset_index(drop=True)
+    given.examples = replace(given.examples, rows=rows, classes=given.examples.classes[kept])
+    lines: list[str] = []
+    given.log = lines.append
+    scores, runs = given.finish(weights, tmp_path)
+    assert (scores.groupby("share")["location_id"].size() == kept.sum()).all()
+    assert set(runs["fold"]) == set(scores["fold"]) == set(range(K - 1))
+    assert sum(f"Fold {K - 1} " in line for line in lines) == 1
+
+
+def test_codes_that_are_not_finite_name_their_location(
+    target: Target, weights: list[Weights], tmp_path: Path
+) -> None:
+    given = tuning(target, tmp_path)
+    features = given.examples.codes.reader.read()
+    features[5] = np.nan
+    ids = given.examples.codes.reader.location_ids
+    given.examples = replace(given.examples, codes=Codes(ArrayReader(features, ids), 2**30))
+    with pytest.raises(TrainingError, match=f"{ids[5]} .*finite.*image_codes"):
+        given.finish(weights, tmp_path)
+
+
+def test_a_tuning_that_diverges_names_its_own_rate(
+    target: Target, weights: list[Weights], tmp_path: Path
+) -> None:
+    given = tuning(target, tmp_path)
+    given.profile = given.profile.model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(TrainingError, match=r"learning_rate_share under \[transfer\]"):
+        given.finish(weights, tmp_path)
+
+
+def test_shares_must_ascend(tmp_path: Path) -> None:
+    text = STUDY.replace("[0.0, 0.02, 0.5, 1.0]", "[0.5, 0.1]")
+    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(StudyError, match="ascending"):
+        load_study(tmp_path / "study.toml")
+
+
+def test_the_settings_names_of_earlier_versions_are_read(tmp_path: Path) -> None:
+    text = STUDY.replace("shares = ", "fractions = ").replace("repeats = ", "draws = ")
+    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
+    transfer = load_study(tmp_path / "study.toml").transfer
+    assert (transfer.shares, transfer.repeats) == ((0.0, 0.02, 0.5, 1.0), 2)
+
+
+# The next two compile trainers of their own, for which the others' may be given up: they come last.
+
+
+def test_frozen_blocks_stay_as_they_were(
+    target: Target, weights: list[Weights], tmp_path: Path
+) -> None:
+    given = tuning(target, tmp_path, frozen_layers=2)
+    given.folds = (0,)
+    given.finish(weights, tmp_path)
     kept = trainer_for(given.profile, published.WIDTH, 1, CPU, 2)
-    last = source[given.table.folds[-1] % 5]
     now = kept.network.get_weights()
-    same = [np.array_equal(a, b) for a, b in zip(last, now, strict=True)]
+    same = [np.array_equal(a, b) for a, b in zip(weights[0], now, strict=True)]
     names = [w.path for w in kept.network.weights]
     frozen = [
         n for n in names if n.startswith(("standardise", "dense_1", "norm_1", "dense_2", "norm_2"))
@@ -98,68 +171,12 @@ def test_frozen_blocks_stay_as_they_were(store: DataStore, study: Study, tmp_pat
 
 
 def test_a_repeated_tuning_with_dropout_is_identical(
-    store: DataStore, study: Study, tmp_path: Path
+    target: Target, weights: list[Weights], tmp_path: Path
 ) -> None:
-    source = read_source(store, study, "beta", "crime").weights()
     found = []
     for name in ("first", "second"):
-        given = tuning(store, study, tmp_path / name, fractions=(1.0,), draws=1)
+        given = tuning(target, tmp_path / name)
+        given.folds = (0,)
         given.profile = given.profile.model_copy(update={"dropout": 0.5})
-        found.append(given.finish(source, tmp_path)[0])
+        found.append(given.finish(weights, tmp_path)[0])
     pd.testing.assert_frame_equal(*found, check_exact=True)
-
-
-def test_a_killed_tuning_goes_on(store: DataStore, study: Study, tmp_path: Path) -> None:
-    source = read_source(store, study, "beta", "crime").weights()
-    given = tuning(store, study, tmp_path, fractions=(0.5,))
-    first, _ = given.finish(source, tmp_path)
-    told: list[str] = []
-    given.tell = told.append
-    second, _ = given.finish(source, tmp_path)
-    pd.testing.assert_frame_equal(first, second)
-    assert sum("was finished before" in line for line in told) == 10
-
-
-def test_a_fold_without_images_tunes_and_scores_nothing(
-    store: DataStore, study: Study, tmp_path: Path
-) -> None:
-    given = tuning(store, study, tmp_path, fractions=(0.0, 1.0), draws=1)
-    fold = given.table.fold_of(given.examples.rows)
-    rows = given.examples.rows[fold != 2].reset_index(drop=True)
-    given.examples = replace(given.examples, rows=rows, classes=given.examples.classes[fold != 2])
-    told: list[str] = []
-    given.tell = told.append
-    scores, runs = given.finish(read_source(store, study, "beta", "crime").weights(), tmp_path)
-    assert (scores.groupby("fraction")["location_id"].size() == (fold != 2).sum()).all()
-    assert set(runs["fold"]) == set(scores["fold"]) == {0, 1, 3, 4}
-    assert sum("Fold 2 tests no location that has codes" in line for line in told) == 1
-
-
-def test_codes_that_are_not_finite_name_their_location(
-    store: DataStore, study: Study, tmp_path: Path
-) -> None:
-    given = tuning(store, study, tmp_path, fractions=(1.0,), draws=1)
-    features = given.examples.codes.reader.read()
-    features[5] = np.nan
-    ids = given.examples.codes.reader.location_ids
-    given.examples = replace(given.examples, codes=Codes(ArrayReader(features, ids), 2**30))
-    source = read_source(store, study, "beta", "crime").weights()
-    with pytest.raises(TrainingError, match=f"{ids[5]} are not finite.*image_codes"):
-        given.finish(source, tmp_path)
-
-
-def test_a_tuning_that_diverges_names_its_own_rate(
-    store: DataStore, study: Study, tmp_path: Path
-) -> None:
-    given = tuning(store, study, tmp_path, fractions=(1.0,), draws=1)
-    given.profile = given.profile.model_copy(update={"learning_rate": 1e30})
-    source = read_source(store, study, "beta", "crime").weights()
-    with pytest.raises(TrainingError, match=r"smaller learning_rate_share under \[transfer\]"):
-        given.finish(source, tmp_path)
-
-
-def test_shares_must_ascend(store: DataStore, tmp_path: Path) -> None:
-    text = STUDY.replace("[0.0, 0.02, 0.5, 1.0]", "[0.5, 0.1]")
-    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
-    with pytest.raises(StudyError, match="ascending"):
-        load_study(tmp_path / "study.toml")

@@ -1,4 +1,4 @@
-"""Every draw is judged by the functions that judge a city's own networks."""
+"""Every repeat is evaluated by the functions that evaluate a city's own networks."""
 
 import numpy as np
 import pandas as pd
@@ -7,39 +7,47 @@ from scipy.stats import spearmanr
 from sklearn.metrics import cohen_kappa_score
 
 from streetineq_assets.labels.deciles import deciles
-from streetineq_assets.predictions.judging import Ground
-from streetineq_assets.transfer.judging import judge_draws
+from streetineq_assets.predictions import evaluation
+from streetineq_assets.predictions.evaluation import Evaluation, Reference
+from streetineq_assets.study import Pair
+from streetineq_assets.transfer.pair_tuning import evaluate_repeats
 
 N = 60
 AREAS = [f"E{n:03d}" for n in range(N)]
 IDS = [f"l{n}" for n in range(2 * N)]
-PLACES = pd.DataFrame(
+LOCATIONS = pd.DataFrame(
     {"location_id": IDS, "lsoa11": np.repeat(AREAS, 2), "weight": np.arange(2 * N) % 3}
 )
 LABELS = pd.DataFrame({"lsoa11": AREAS, "decile": np.arange(N) % 10 + 1.0})
 TESTED = pd.DataFrame({"lsoa11": AREAS, "fold": np.arange(N) % 5})
-POSITIONS = pd.DataFrame(
+CENTROIDS = pd.DataFrame(
     {"lsoa11": AREAS, "easting_m": np.arange(N) * 500.0, "northing_m": np.arange(N) % 7 * 500.0}
 )
-GROUND = Ground(
-    city="leeds", outcome="crime", places=PLACES, labels=LABELS, tested=TESTED,
-    positions=POSITIONS, rule="mean_score", scheme="area", seed=1,
+REFERENCE = Reference(
+    pair=Pair("leeds", "crime"), locations=LOCATIONS, labels=LABELS, tested=TESTED,
+    centroids=CENTROIDS, rule="mean_score", scheme="area", seed=1,
 )  # fmt: skip
 
 
+@pytest.fixture
+def without_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the metrics, which take longest, where only checks are asked for."""
+    monkeypatch.setattr(evaluation, "evaluate_pair", lambda *_, **__: Evaluation.of_nothing())
+
+
 def scored() -> pd.DataFrame:
-    """Two shares of two draws; the larger share knows more."""
+    """Two shares of two repeats; the larger share knows more."""
     rng = np.random.default_rng(0)
     truth = np.repeat(LABELS["decile"].to_numpy(), 2) - 5.5
     parts = []
-    for fraction, noise in ((0.0, 6.0), (1.0, 1.0)):
-        for draw in range(2):
+    for share, noise in ((0.0, 6.0), (1.0, 1.0)):
+        for repeat in range(2):
             p = rng.dirichlet(np.ones(10), 2 * N)
             parts.append(
                 pd.DataFrame(
                     {
-                        "fraction": fraction,
-                        "draw": draw,
+                        "share": share,
+                        "repeat": repeat,
                         "location_id": IDS,
                         "fold": np.repeat(TESTED["fold"].to_numpy(), 2),
                         "h": truth + rng.normal(0, noise, 2 * N),
@@ -50,53 +58,55 @@ def scored() -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def test_metrics_of_each_draw_are_those_of_scipy_and_scikit_learn() -> None:
+def test_metrics_of_each_repeat_are_those_of_scipy_and_scikit_learn() -> None:
     scores = scored()
-    tables, checks = judge_draws(scores, GROUND)
+    tables, checks = evaluate_repeats(scores, REFERENCE)
     assert all(check.passed for check in checks)
-    assert len(tables["areas"]) == 4 * N
-    found = tables["metrics"].set_index(["fraction", "draw", "metric"])
-    for (fraction, draw), group in scores.groupby(["fraction", "draw"]):
-        weighted = group.merge(PLACES, on="location_id")
+    assert len(tables["tuned_lsoas"]) == 4 * N
+    found = tables["tuned_metrics"].set_index(["share", "repeat", "metric"])
+    for (share, repeat), group in scores.groupby(["share", "repeat"]):
+        weighted = group.merge(LOCATIONS, on="location_id")
         weight = weighted.groupby("lsoa11")["weight"].transform("sum")
         weighted["weight"] = weighted["weight"].where(weight > 0, 1)
         sums = (weighted["h"] * weighted["weight"]).groupby(weighted["lsoa11"]).sum()
         score = sums / weighted.groupby("lsoa11")["weight"].sum()
         actual = LABELS.set_index("lsoa11")["decile"][score.index]
-        rho = found.loc[(fraction, draw, "spearman_score")]
+        rho = found.loc[(share, repeat, "spearman_score")]
         assert rho["value"] == pytest.approx(spearmanr(score, actual).statistic)
         assert rho["lower"] < rho["value"] < rho["upper"]
         ranked = deciles(score.to_numpy(), worst="low").astype(int)
         kappa = cohen_kappa_score(actual, ranked, weights="quadratic", labels=range(1, 11))
-        assert found.loc[(fraction, draw, "kappa_quadratic"), "value"] == pytest.approx(kappa)
+        assert found.loc[(share, repeat, "kappa_quadratic"), "value"] == pytest.approx(kappa)
 
 
-@pytest.mark.parametrize(("fraction", "draw"), [(0.0, 0), (0.0, 1), (1.0, 0), (1.0, 1)])
+@pytest.mark.parametrize(("share", "repeat"), [(0.0, 0), (0.0, 1), (1.0, 0), (1.0, 1)])
+@pytest.mark.usefixtures("without_metrics")
 def test_a_network_that_scored_an_area_of_another_fold_fails_the_check(
-    fraction: float, draw: int
+    share: float, repeat: int
 ) -> None:
     scores = scored()
-    here = (scores["fraction"] == fraction) & (scores["draw"] == draw)
+    here = (scores["share"] == share) & (scores["repeat"] == repeat)
     astray = here & (scores["location_id"] == "l0")
     scores.loc[astray, "fold"] = 4
-    _, checks = judge_draws(scores, GROUND)
+    _, checks = evaluate_repeats(scores, REFERENCE)
     (failed,) = (check for check in checks if not check.passed)
     assert failed.name == "out_of_fold"
     assert failed.blocking
     assert failed.values["n_astray"] == 1
 
 
+@pytest.mark.usefixtures("without_metrics")
 def test_a_score_of_an_unknown_location_fails_the_check() -> None:
     scores = scored()
     scores.loc[0, "location_id"] = "nowhere"
-    tables, checks = judge_draws(scores, GROUND)
+    tables, checks = evaluate_repeats(scores, REFERENCE)
     failed = {check.name: check.blocking for check in checks if not check.passed}
     assert failed["location_identity"] is True
-    assert len(tables["areas"]) == 4 * N
+    assert len(tables["tuned_lsoas"]) == 4 * N
 
 
 def test_where_every_share_was_too_small_the_tables_are_empty() -> None:
-    tables, checks = judge_draws(scored()[:0], GROUND)
+    tables, checks = evaluate_repeats(scored()[:0], REFERENCE)
     assert [len(table) for table in tables.values()] == [0, 0, 0]
     assert [check.name for check in checks] == ["location_identity", "out_of_fold", "probabilities"]
     assert all(check.passed for check in checks)
