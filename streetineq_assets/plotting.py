@@ -1,14 +1,18 @@
-"""The house style of every figure: size, fonts, decile colours, and small PNG files.
+"""The house style of every plot: size, fonts, decile colours, area polygons, and small PNG files.
 
-What belongs here: what all figures share. What does not: any single figure; those stand in the
-`figures` module of the step that draws them. matplotlib is imported inside, since assets load this.
+Each plot stands in the `plots` module of its step. matplotlib is imported where it is used, since
+assets load this module.
 """
 
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
+    import geopandas as gpd
+    import pandas as pd
     from matplotlib.figure import Figure
 
 INLINE_LIMIT_BYTES = 100_000
@@ -57,6 +61,32 @@ def new_figure(
         FigureCanvasAgg(figure)
         axes = figure.subplots(rows, columns, **subplots)
     return figure, axes
+
+
+def area_polygons(boundaries: "gpd.GeoDataFrame") -> tuple["pd.Series", list[np.ndarray]]:
+    """The outer rings of areas, to be drawn as one collection of polygons.
+
+    Args:
+        boundaries: `lsoa11, geometry` in metres, as `geography.read_boundaries` returns them.
+
+    Returns:
+        (n,) code of the area of each ring, and n arrays (points, 2) of eastings and northings in
+        metres; an area of several parts has several rings.
+    """
+    parts = boundaries.explode(index_parts=False)
+    return parts["lsoa11"], [np.asarray(shape.exterior.coords) for shape in parts.geometry]
+
+
+def decile_legend(figure: "Figure", fontsize: float) -> None:
+    """A row of the ten decile colours below the axes, its ends named."""
+    from matplotlib.patches import Patch
+
+    ends = {1: "1 worst-off", 10: "10 best-off"}
+    patches = [
+        Patch(color=colour, label=ends.get(decile, str(decile)))
+        for decile, colour in enumerate(DECILE_COLOURS, start=1)
+    ]
+    figure.legend(handles=patches, ncols=10, loc="outside lower center", fontsize=fontsize)
 
 
 def save_png(figure: "Figure", path: Path, *, dpi: int = 110) -> None:

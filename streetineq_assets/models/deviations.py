@@ -1,8 +1,4 @@
-"""How each profile departs from the original system, and a run from its profile, and why.
-
-What belongs here: the ledger, for the metadata of trained networks and for the report. What does
-not: the settings themselves (`study.PROFILES`).
-"""
+"""How each profile deviates from the original system, a run from its profile, and why."""
 
 from dataclasses import dataclass
 
@@ -11,7 +7,7 @@ from streetineq_assets.study import PROFILES, Profile, ProfileName
 
 @dataclass(frozen=True)
 class Deviation:
-    """One departure from the code of 2019.
+    """One deviation from the code of 2019.
 
     Attributes:
         profiles: those that it holds for.
@@ -29,7 +25,7 @@ class Deviation:
 _BOTH: tuple[ProfileName, ...] = ("suel2019", "recommended")
 _RECOMMENDED: tuple[ProfileName, ...] = ("recommended",)
 
-LEDGER: tuple[Deviation, ...] = (
+DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(
         _BOTH,
         "noise N(0, 0.05^2) on every read, test rows included",
@@ -93,14 +89,16 @@ LEDGER: tuple[Deviation, ...] = (
 )
 
 
-def ledger_of(name: ProfileName, used: Profile) -> list[dict[str, str]]:
+def deviations_of(name: ProfileName, used: Profile) -> list[dict[str, str]]:
     """The rows of one profile, for a table, and a row per field that was set otherwise.
 
     Args:
         used: the profile with the overrides of the study and of the run.
     """
     rows = [
-        {"original": d.original, "here": d.here, "why": d.why} for d in LEDGER if name in d.profiles
+        {"original": d.original, "here": d.here, "why": d.why}
+        for d in DEVIATIONS
+        if name in d.profiles
     ]
     own, run = PROFILES[name].model_dump(), used.model_dump()
     # A run that bears the name of 2019 must show where it does not train as the profile does.
@@ -113,3 +111,7 @@ def ledger_of(name: ProfileName, used: Profile) -> list[dict[str, str]]:
         for field, value in run.items()
         if value != own[field]
     ]
+
+
+# Stand-ins for the names of the branch point.
+LEDGER, ledger_of = DEVIATIONS, deviations_of

@@ -1,0 +1,86 @@
+"""The tables of this step."""
+
+from streetineq_assets.tables import column, schema
+
+STREET_IMAGES = schema(
+    column("location_id", "string", "the listed location"),
+    column("view", "string", "a, b, c or d"),
+    column("heading", "int16", "direction of the view, counted from the first", unit="degrees"),
+    column("path", "string", "file or archive below the city's image folder", nullable=True),
+    column("member", "string", "name in the archive; null outside archives", nullable=True),
+    column("size_bytes", "int64", "size of the image", unit="bytes", nullable=True),
+    column(
+        "modified_ns", "int64", "time of change since 1970", unit="nanoseconds", nullable=True
+    ),
+    column("status", "string", "present, missing or unreadable"),
+    column("reason", "string", "why it is not present", nullable=True),
+    column("bucket", "string", "partition of image_codes that encodes it"),
+)
+FOREIGN_FILES = schema(
+    column("path", "string", "file or archive below the city's image folder"),
+    column("member", "string", "name in the archive; null outside archives", nullable=True),
+    column("reason", "string", "why it is no view of a listed location"),
+)
+ARCHIVE_MEMBERS = schema(
+    column("path", "string", "archive below the city's image folder"),
+    column("archive_bytes", "int64", "size of the archive", unit="bytes"),
+    column("archive_modified_ns", "int64", "its time of change since 1970", unit="nanoseconds"),
+    column("damage", "string", "what is wrong with the archive", nullable=True),
+    column("member", "string", "file in the archive; null for the archive itself", nullable=True),
+    column("size_bytes", "int64", "size of the member, unpacked", unit="bytes"),
+    column("modified_ns", "int64", "the member's time of change since 1970", unit="nanoseconds"),
+    column("refused", "string", "why the member is never read", nullable=True),
+)
+# Held in memory only: a row for each file outside archives and each member of one.
+NAMED_FILES = schema(
+    column("path", "string", "file or archive below the city's image folder"),
+    column("member", "string", "name in the archive; null outside archives", nullable=True),
+    column("size_bytes", "int64", "size of the file", unit="bytes", nullable=True),
+    column("modified_ns", "int64", "time of change since 1970", unit="nanoseconds", nullable=True),
+    column("problem", "string", "why its bytes cannot be used", nullable=True),
+)
+
+# Why a postcode does not place a location. A location without an area has the first of these that
+# holds for any of its postcodes.
+REASONS = ("terminated_before_capture", "no_lsoa", "outside_city", "unknown_postcode")
+LOCATIONS = schema(
+    column("location_id", "string", "the location, as in the names of its images"),
+    column("postcodes", "string", "all postcodes that it serves, joined by semicolons"),
+    column("n_postcodes", "int64", "how many these are"),
+    column("oa11", "string", "output area of 2011; null when rejected", nullable=True),
+    column("lsoa11", "string", "lower layer super output area of 2011", nullable=True),
+    column("msoa11", "string", "middle layer super output area of 2011", nullable=True),
+    column(
+        "weight",
+        "int64",
+        "live small-user postcodes that it serves in its LSOA, at the study's date",
+    ),
+    column(
+        "lat",
+        "float64",
+        "latitude, WGS84: as listed, else the mean of the postcodes that place it",
+        unit="degrees",
+        nullable=True,
+    ),
+    column("lon", "float64", "longitude, WGS84", unit="degrees", nullable=True),
+    column(
+        "captured_at",
+        "timestamp[s]",
+        "day of the images, or the first of their month; null if unknown",
+        nullable=True,
+    ),
+    column("provider", "string", "who took the images, as listed", nullable=True),
+    column("licence", "string", "under which licence, as listed", nullable=True),
+    column("status", "string", "matched or rejected"),
+    column("reason", "string", "why it was rejected; null when matched", nullable=True),
+)
+LOCATION_LIST = schema(
+    column("line", "int64", "line of the file"),
+    column("location_id", "string", "the location, as in the names of its images"),
+    column("postcode", "string", "a postcode that it serves, as written", nullable=True),
+    column("lat", "float64", "latitude, WGS84", unit="degrees", nullable=True),
+    column("lon", "float64", "longitude, WGS84", unit="degrees", nullable=True),
+    column("captured_at", "timestamp[s]", "day of the images", nullable=True),
+    column("provider", "string", "who took the images", nullable=True),
+    column("licence", "string", "under which licence", nullable=True),
+)
