@@ -1,8 +1,4 @@
-"""The assets of this step: the report, and the warehouse.
-
-What belongs here: gathering what is published, calling the domain, publishing; which tables the
-warehouse shows. What does not: any rule, any phrase, any drawing.
-"""
+"""The assets of this step: the report, and the warehouse."""
 
 from pathlib import Path
 
@@ -10,222 +6,93 @@ import dagster as dg
 
 from streetineq_assets import geography
 from streetineq_assets.digests import digest_file
-from streetineq_assets.findings import Check, CheckSpec, Findings
-from streetineq_assets.images import location_areas as image_locations
-from streetineq_assets.images.assets import IMAGE_COLUMNS
-from streetineq_assets.labels import labelling as label_tables
-from streetineq_assets.labels.assets import POSTCODE_COLUMNS
+from streetineq_assets.findings import Findings
 from streetineq_assets.partitions import Partitions
-from streetineq_assets.predictions import tables
-from streetineq_assets.reports import results
+from streetineq_assets.reports import checks, results
 from streetineq_assets.reports import warehouse as views
-from streetineq_assets.reports.report import write_report
-from streetineq_assets.reports.warehouse import View
-from streetineq_assets.resources import StudyResource, define_asset
-from streetineq_assets.transfer.tables import CURVE
+from streetineq_assets.reports.report import REPORT_FILE, write_report
+from streetineq_assets.reports.tables import VIEWS
+from streetineq_assets.resources import Events, StudyResource, define_asset
+from streetineq_assets.store import DataStore
 
 GROUP = "reports"
 
 
-def _predicted(name: str, asset: str, schema: tables.Schema, text: str) -> View:
-    return View(name, asset, name, text, tables.descriptions(schema))
+def inequality_report(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
+    """The report of the whole study: one HTML file with maps that opens without a network.
 
-
-VIEWS = [
-    View(
-        "postcode_lsoa",
-        "postcode_lsoa",
-        "postcode_lsoa",
-        "Postcodes with their areas and their city.",
-        POSTCODE_COLUMNS,
-    ),
-    View(
-        "lsoa_labels",
-        "lsoa_labels",
-        "lsoa_labels",
-        "Value and decile of every area and outcome.",
-        label_tables.COLUMNS,
-    ),
-    View(
-        "decile_edges",
-        "lsoa_labels",
-        "decile_edges",
-        "Between which values each decile lies.",
-        {"lower": "in the outcome's unit", "upper": "in the outcome's unit"},
-    ),
-    View(
-        "availability",
-        "lsoa_labels",
-        "availability",
-        "Which outcomes have labels, and which official file the others want.",
-        {"wanted": "official file that is absent", "reason": "why there are no labels"},
-    ),
-    View(
-        "locations",
-        "locations",
-        "locations",
-        "Listed locations with their areas and weights.",
-        image_locations.COLUMNS,
-    ),
-    View(
-        "street_images",
-        "street_images",
-        "street_images",
-        "Where the image of each location and view lies.",
-        IMAGE_COLUMNS,
-    ),
-    View(
-        "foreign_files",
-        "street_images",
-        "foreign_files",
-        "Files among the images that belong to no listed location.",
-        {"path": "file or archive", "member": "name within the archive", "reason": "why"},
-    ),
-    View(
-        "shard_rows",
-        "hdf5_shards",
-        "rows",
-        "Where each location's codes lie.",
-        {"shard": "number of the shard", "row": "row in it, from 0"},
-    ),
-    View(
-        "area_folds",
-        "area_folds",
-        "area_folds",
-        "By which fold's network each area is predicted.",
-        {"fold": "network that the area tests", "scheme": "how areas were split"},
-    ),
-    View(
-        "training_history",
-        "trained_model",
-        "history",
-        "Loss of every fold by epoch.",
-        {"loss": "training loss, nats", "val_loss": "validation loss, nats"},
-    ),
-    View(
-        "baselines",
-        "trained_model",
-        "baselines",
-        "Out-of-fold scores of the baselines, on the scale of deciles.",
-        {"score": "out-of-fold score, deciles", "scheme": "how areas were split into folds"},
-    ),
-    _predicted(
-        "location_predictions",
-        "location_predictions",
-        tables.LOCATIONS,
-        "Out-of-fold score and deciles of every location.",
-    ),
-    _predicted(
-        "lsoa_predictions",
-        "lsoa_predictions",
-        tables.LSOAS,
-        "Predicted decile of every area, with its interval.",
-    ),
-    _predicted(
-        "metrics",
-        "lsoa_evaluation",
-        tables.METRICS,
-        "Metrics of network and baselines with 95 % intervals.",
-    ),
-    _predicted(
-        "comparisons",
-        "lsoa_evaluation",
-        tables.COMPARISONS,
-        "Network minus baseline, with 95 % intervals.",
-    ),
-    _predicted(
-        "confusion",
-        "lsoa_evaluation",
-        tables.CONFUSION,
-        "Areas by actual and predicted decile.",
-    ),
-    _predicted(
-        "coverage",
-        "lsoa_evaluation",
-        tables.COVERAGE,
-        "How often the decile intervals hold, by actual decile.",
-    ),
-    View(
-        "transfer",
-        "transfer_report",
-        "transfer_report",
-        "Rank metrics of networks tuned on shares of a city, by draw.",
-        tables.descriptions(CURVE),
-    ),
-]
-
-
-def inequality_report(context: dg.AssetExecutionContext, study: StudyResource):
-    """The report as one HTML file that needs nothing else; CSV and GeoParquet beside it.
-
-    Every figure of the network stands beside the baselines. What is not available is listed. The
-    same inputs give the same bytes.
+    The network's metrics stand beside those of the baselines, and what is not available is listed.
+    Beside `report.html` lie the predictions as CSV and GeoParquet, and the metrics as CSV. The same
+    inputs give the same bytes.
     """
     store, settings = study.store, study.study
-    found = results.digests(store, settings)
-    outlines = geography.find_boundaries(store.inputs(geography.BOUNDARIES_FOLDER))
-    if outlines:
-        found["boundaries"] = digest_file(outlines)
+    inputs = results.digests(store, settings)
+    file = geography.find_boundaries(store.inputs(geography.BOUNDARIES_FOLDER))
+    if file:
+        inputs["boundaries"] = digest_file(file)
 
     def make(folder: Path) -> Findings:
-        drawn = geography.read_boundaries(outlines) if outlines else None
-        return write_report(results.gather(store, settings), settings, drawn, folder)
+        boundaries = geography.read_boundaries(file) if file else None
+        return write_report(results.read_results(store, settings), settings, boundaries, folder)
 
-    yield from study.materialize(
-        context, make, inputs=found, config=settings.model_dump(mode="json")
-    )
+    config = settings.model_dump(mode="json")
+    events = study.materialize(context, make, inputs=inputs, config=config)
+    yield from _led_by(events, "report", store, "inequality_report", REPORT_FILE)
 
 
-def warehouse(context: dg.AssetExecutionContext, study: StudyResource):
-    """`streetineq.duckdb`: a view over every published table. Open it with `duckdb` and ask.
+def warehouse(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
+    """A database with all published tables: `streetineq.duckdb`, to be opened with DuckDB.
 
-    The views read the tables as they are when asked; nothing is copied.
+    It holds a view for each table, which reads the files as they are when asked; nothing is copied.
     """
     store = study.store
-    found = views.digests(store, VIEWS)
 
     def make(folder: Path) -> Findings:
         rows = views.build_warehouse(store, VIEWS, folder / views.WAREHOUSE_FILE)
-        absent = [view.name for view in VIEWS if view.name not in rows]
         return Findings(
             values={"n_views": len(rows)},
-            checks=[
-                Check(
-                    "tables_published",
-                    not absent,
-                    f"not published yet: {', '.join(absent)}" if absent else "all tables are there",
-                )
-            ],
-            tables={"views": [{"view": name, "rows": count} for name, count in rows.items()]},
+            checks=[checks.tables_published([v.name for v in VIEWS if v.name not in rows])],
+            tables={"views": [{"view": name, "n_rows": count} for name, count in rows.items()]},
             digest=views.content_digest(store, VIEWS),
         )
 
-    # The views hold the place of the study, so one that was moved is made again.
-    yield from study.materialize(context, make, inputs=found, config={"root": str(store.root)})
+    # The views hold the study's path, so a study that was moved makes them again.
+    inputs, config = views.digests(store, VIEWS), {"root": str(store.root)}
+    events = study.materialize(context, make, inputs=inputs, config=config)
+    yield from _led_by(events, "database", store, "warehouse", views.WAREHOUSE_FILE)
 
 
 def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:  # noqa: ARG001
     """The report and the warehouse, over all partitions of the steps before."""
-    upstream = sorted({view.asset for view in VIEWS})
     return [
         define_asset(
             inequality_report,
             group_name=GROUP,
             kinds={"html", "parquet"},
             deps=[*results.OF_CITIES, *results.OF_PAIRS, results.TRANSFER, "lsoa_boundaries"],
-            code_version="1",
-            checks=[
-                CheckSpec("pairs_available", "Every pair of the study has results."),
-                CheckSpec("ahead_of_baselines", "No baseline is as good as the network."),
-                CheckSpec("areas_placed", "Every predicted area has an outline or a point."),
-            ],
+            code_version="2",  # 1: other words
+            checks=checks.INEQUALITY_REPORT,
         ),
         define_asset(
             warehouse,
             group_name=GROUP,
             kinds={"duckdb"},
-            deps=upstream,
-            code_version="1",
-            checks=[CheckSpec("tables_published", "Every table of the platform is published.")],
+            deps=sorted({view.asset for view in VIEWS}),
+            code_version="2",  # 1: some views were not named after their asset
+            checks=checks.WAREHOUSE,
         ),
     ]
+
+
+def _led_by(events: Events, name: str, store: DataStore, asset: str, file: str) -> Events:
+    """The events, with the path of the file that readers open ahead of the other metadata.
+
+    The path is known only once the artefact is published.
+    """
+    for event in events:
+        if isinstance(event, dg.MaterializeResult):
+            path = store.open(asset).file(file)
+            first = {name: dg.MetadataValue.path(str(path))}
+            yield event._replace(metadata=first | dict(event.metadata or {}))
+        else:
+            yield event

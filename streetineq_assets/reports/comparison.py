@@ -1,21 +1,22 @@
-"""What the report says of a pair: the cells of its tables, and sentences that do not flatter.
+"""How the network of a pair compares with its baselines: cells of tables, and sentences.
 
-What belongs here: choosing, comparing and phrasing published figures. What does not: calculating
-them (`predictions`), and HTML (`html`).
+The metrics are those of `predictions`; here they are chosen, set side by side and put into words.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from streetineq_assets.labels.outcomes import OUTCOMES
-from streetineq_assets.predictions.checks import SPATIAL
 from streetineq_assets.predictions.evaluation import COORDINATES, MIN_AREAS, NETWORK
 from streetineq_assets.predictions.joint_evaluation import JOINT_NETWORK
-from streetineq_assets.reports.results import PairEvidence
+from streetineq_assets.reports.results import PairResults
 from streetineq_assets.transfer.curve import OTHERS, OWN, TUNED
 
+SPATIAL_BLOCK = "spatial_block"
 LOWER_IS_BETTER = frozenset({"mae", "rps"})
 SUMMARY_METRICS = {
     "kappa_quadratic": "Quadratic kappa",
@@ -50,16 +51,16 @@ MODEL_TITLES = {
     "constant": "Constant",
     "coordinates_and_score": "Coordinates and network",
 }
-# The network alone gives probabilities, and of Moran's I none is the best.
-_UNRATED = frozenset({"rps", "moran_i_residuals", "moran_p_residuals"})
+_HEADLINE = "kappa_quadratic"
+# The network alone gives probabilities, and no value of Moran's I is the best.
+_UNRANKED = frozenset({"rps", "moran_i_residuals", "moran_p_residuals"})
 _SIGNIFICANT = 0.05
-# It contains the network's own score, so it is no rival of it.
-_NO_RIVAL = frozenset({"coordinates_and_score"})
+_BOTH = "coordinates_and_score"  # contains the network's own score, so it is not its baseline
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure with its interval, and whether it is the best of those on the same folds."""
+    """One metric of one model with its interval, and whether it is the best on its folds."""
 
     value: float
     lower: float
@@ -68,12 +69,12 @@ class Cell:
 
     @property
     def text(self) -> str:
-        """The figure with two decimals, a word where there is none."""
+        """The value with two decimals; `none` where it is undefined."""
         return "none" if np.isnan(self.value) else f"{self.value:.2f}"
 
     @property
     def interval(self) -> str:
-        """`.41 to .52`, empty where there is none."""
+        """`0.41 to 0.52`, empty where there is none."""
         return "" if np.isnan(self.lower) else f"{self.lower:.2f} to {self.upper:.2f}"
 
 
@@ -90,76 +91,137 @@ class Column:
         return MODEL_TITLES.get(self.model, self.model)
 
 
-def columns(pairs: list[PairEvidence], scheme: str) -> list[Column]:
-    """Every model and scheme that occurs: first those on the study's folds, the network ahead."""
-    seen = {
+# -- tables ----------------------------------------------------------------------------------------
+
+
+def columns(pairs: Sequence[PairResults], scheme: str) -> list[Column]:
+    """Every model and scheme that occurs: first those under the study's, the network ahead.
+
+    Args:
+        scheme: of the study's folds.
+    """
+    present = {
         (str(model), str(own))
-        for pair in pairs
-        for model, own in zip(pair.metrics["model"], pair.metrics["scheme"], strict=True)
+        for each in pairs
+        for model, own in zip(each.metrics["model"], each.metrics["scheme"], strict=True)
     }
-    order = {model: place for place, model in enumerate(MODEL_TITLES)}
+    ranks = {model: rank for rank, model in enumerate(MODEL_TITLES)}
 
-    def place(key: tuple[str, str]) -> tuple[bool, int, str]:
-        return key[1] != scheme, order.get(key[0], len(order)), key[0]
+    def order(key: tuple[str, str]) -> tuple[bool, int, str]:
+        return key[1] != scheme, ranks.get(key[0], len(ranks)), key[0]
 
-    return [Column(*key) for key in sorted(seen, key=place)]
+    return [Column(*key) for key in sorted(present, key=order)]
 
 
-def row(pair: PairEvidence, metric: str, shown: list[Column], scheme: str) -> list[Cell]:
-    """A metric's cell for each column; the best ones on the study's folds are marked."""
-    rows = pair.metrics[pair.metrics["metric"] == metric].set_index(["model", "scheme"])
+def row(results: PairResults, metric: str, shown: Sequence[Column], scheme: str) -> list[Cell]:
+    """A metric's cell for each column; the best under the study's scheme are marked."""
+    rows = results.metrics[results.metrics["metric"] == metric].set_index(["model", "scheme"])
     cells = []
     for column in shown:
         key = (column.model, column.scheme)
-        found = rows.loc[key, ["value", "lower", "upper"]] if key in rows.index else [np.nan] * 3
-        cells.append(Cell(*(float(number) for number in found)))
+        numbers = rows.loc[key, ["value", "lower", "upper"]] if key in rows.index else [np.nan] * 3
+        cells.append(Cell(*(float(number) for number in numbers)))
     sign = -1 if metric in LOWER_IS_BETTER else 1
-    rated = [
+    ranked = [
         sign * round(cell.value, 2) if column.scheme == scheme else np.nan
         for cell, column in zip(cells, shown, strict=True)
     ]
-    if metric in _UNRATED or np.isnan(rated).all():
+    if metric in _UNRANKED or np.isnan(ranked).all():
         return cells
-    top = np.nanmax(rated)
+    top = np.nanmax(ranked)
     return [
-        Cell(cell.value, cell.lower, cell.upper, best=rate == top)
-        for cell, rate in zip(cells, rated, strict=True)
+        Cell(cell.value, cell.lower, cell.upper, best=rank == top)
+        for cell, rank in zip(cells, ranked, strict=True)
     ]
 
 
-def verdict(pair: PairEvidence, scheme: str) -> list[str]:
-    """What the figures say of the network, in sentences, on quadratic kappa."""
-    sentences = [_few_areas(pair)] if len(pair.areas) < MIN_AREAS else []
-    sentences += [_against(pair, rival, scheme) for rival in _rivals(pair, scheme)]
-    sentences += _jointly(pair, scheme) + _beside_the_map(pair, scheme)
-    sentences += _spatial(pair, scheme) + _clustered(pair, scheme)
-    return [sentence for sentence in sentences if sentence]
+def value(results: PairResults, metric: str, model: str, scheme: str) -> float:
+    """One metric of one model under one scheme; NaN where there is none."""
+    rows = results.metrics
+    here = (rows["metric"] == metric) & (rows["model"] == model) & (rows["scheme"] == scheme)
+    return float(rows.loc[here, "value"].iloc[0]) if here.any() else float("nan")
 
 
-def beaten_by(pair: PairEvidence, scheme: str) -> list[str]:
+def confusion_shares(confusion: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of the 10 x 10 table: `actual`, `n`, and `cells` of share and count."""
+    ordered = confusion.sort_values(["actual", "predicted"])
+    counts = ordered["n"].to_numpy(int).reshape(10, 10)
+    rows = []
+    for actual, line in enumerate(counts, start=1):
+        total = int(line.sum())
+        cells = [{"n": int(n), "share": n / total if total else 0.0} for n in line]
+        rows.append({"actual": actual, "n": total, "cells": cells})
+    return rows
+
+
+def transfers(table: pd.DataFrame) -> tuple[list[str], list[dict[str, Any]]]:
+    """Rank correlations of tuned networks by share, beside those of the targets' own.
+
+    Args:
+        table: `StudyResults.transfer`.
+
+    Returns:
+        The shares as headings; and a row per source and target: `source, city, outcome, tuned` (a
+        text for each share), `own` and `coordinates`, "-" where there is none.
+    """
+    shown = table[table["metric"] == "spearman_score"]
+    tuned = shown[shown["network"] == TUNED]
+    shares = sorted(set(tuned["share"]))
+    rows = []
+    for (source, city, outcome), group in shown.groupby(["source", "city", "outcome"]):
+        texts = {(r.network, r.share): _mean_and_range(r) for r in group.itertuples()}
+        by_network = {r.network: _mean_and_range(r) for r in group.itertuples()}
+        line = {"source": source, "city": city, "outcome": OUTCOMES[outcome].title}
+        line["tuned"] = [texts.get((TUNED, share), "-") for share in shares]
+        line["own"] = by_network.get(OWN) or by_network.get(OTHERS, "-")
+        rows.append(line | {"coordinates": by_network.get(COORDINATES, "-")})
+    return [f"{share:.3g}" for share in shares], rows
+
+
+def _mean_and_range(line: Any) -> str:
+    """The mean over the repeats of one share, with their range (a row of the summary)."""
+    if np.isnan(line.mean):
+        return "-"
+    if line.n_repeats == 1:
+        return f"{line.mean:.2f}"
+    return f"{line.mean:.2f} ({line.lowest:.2f} to {line.highest:.2f})"
+
+
+# -- sentences -------------------------------------------------------------------------------------
+
+
+def sentences(results: PairResults, scheme: str) -> list[str]:
+    """How the network compares with each baseline, by quadratic kappa, and what to beware of."""
+    n = len(results.areas)
+    few = [f"Only {n} areas, fewer than {MIN_AREAS}: the metrics mean little."]
+    said = few if n < MIN_AREAS else []
+    said += [_lead(results, baseline, scheme) for baseline in _baselines(results, scheme)]
+    said += _jointly(results, scheme) + _beside_the_map(results, scheme)
+    said += _spatial(results, scheme) + _clustered(results, scheme)
+    return [sentence for sentence in said if sentence]
+
+
+def matching_baselines(results: PairResults, scheme: str) -> list[str]:
     """Baselines whose quadratic kappa is at least the network's, on the same folds."""
-    own = value(pair, "kappa_quadratic", NETWORK, scheme)
+    own = value(results, _HEADLINE, NETWORK, scheme)
     return [
-        rival
-        for rival in _rivals(pair, scheme)
-        if value(pair, "kappa_quadratic", rival, scheme) >= own
+        baseline
+        for baseline in _baselines(results, scheme)
+        if value(results, _HEADLINE, baseline, scheme) >= own
     ]
 
 
-def _few_areas(pair: PairEvidence) -> str:
-    return f"Only {len(pair.areas)} areas, fewer than {MIN_AREAS}: the figures mean little."
+def _baselines(results: PairResults, scheme: str) -> list[str]:
+    rows = results.comparisons[results.comparisons["scheme"] == scheme]
+    compared = set(rows["baseline"]) - {_BOTH}
+    return [model for model in MODEL_TITLES if model in compared]
 
 
-def _rivals(pair: PairEvidence, scheme: str) -> list[str]:
-    rows = pair.comparisons[pair.comparisons["scheme"] == scheme]
-    return [m for m in MODEL_TITLES if m in set(rows["baseline"]) and m not in _NO_RIVAL]
-
-
-def _against(pair: PairEvidence, rival: str, scheme: str) -> str:
-    rows = pair.comparisons
-    here = (rows["baseline"] == rival) & (rows["scheme"] == scheme)
-    lead = rows[here & (rows["metric"] == "kappa_quadratic")].iloc[0]
-    name, difference = MODEL_TITLES[rival].lower(), lead["difference"]
+def _lead(results: PairResults, baseline: str, scheme: str) -> str:
+    rows = results.comparisons
+    here = (rows["baseline"] == baseline) & (rows["scheme"] == scheme)
+    lead = rows[here & (rows["metric"] == _HEADLINE)].iloc[0]
+    name, difference = MODEL_TITLES[baseline].lower(), lead["difference"]
     if np.isnan(difference):
         return ""
     gap = f"{abs(difference):.2f}"
@@ -172,100 +234,41 @@ def _against(pair: PairEvidence, rival: str, scheme: str) -> str:
     return f"The network is ahead of “{name}” by {gap}{chance} ({bounds})."
 
 
-def _jointly(pair: PairEvidence, scheme: str) -> list[str]:
-    own = value(pair, "kappa_quadratic", NETWORK, scheme)
-    joint = value(pair, "kappa_quadratic", JOINT_NETWORK, scheme)
+def _jointly(results: PairResults, scheme: str) -> list[str]:
+    own = value(results, _HEADLINE, NETWORK, scheme)
+    joint = value(results, _HEADLINE, JOINT_NETWORK, scheme)
     if np.isnan([own, joint]).any():
         return []
     reached = f"reaches {joint:.2f}, one trained on this outcome alone {own:.2f}"
     return [f"One network trained on all of the city's outcomes {reached}."]
 
 
-def _beside_the_map(pair: PairEvidence, scheme: str) -> list[str]:
-    both = value(pair, "kappa_quadratic", "coordinates_and_score", scheme)
-    alone = value(pair, "kappa_quadratic", COORDINATES, scheme)
+def _beside_the_map(results: PairResults, scheme: str) -> list[str]:
+    both = value(results, _HEADLINE, _BOTH, scheme)
+    alone = value(results, _HEADLINE, COORDINATES, scheme)
     if np.isnan([both, alone]).any():
         return []
     said = "adds to what the map says" if both > alone else "adds nothing to what the map says"
     return [f"The network's score {said}: {alone:.2f} by coordinates alone, {both:.2f} by both."]
 
 
-def _spatial(pair: PairEvidence, scheme: str) -> list[str]:
-    alone = value(pair, "kappa_quadratic", COORDINATES, scheme)
-    blocked = value(pair, "kappa_quadratic", COORDINATES, SPATIAL)
-    if scheme == SPATIAL or np.isnan([alone, blocked]).any():
+def _spatial(results: PairResults, scheme: str) -> list[str]:
+    alone = value(results, _HEADLINE, COORDINATES, scheme)
+    blocked = value(results, _HEADLINE, COORDINATES, SPATIAL_BLOCK)
+    if scheme == SPATIAL_BLOCK or np.isnan([alone, blocked]).any():
         return []
     said = f"Coordinates alone reach {alone:.2f} on these folds, {blocked:.2f} on spatial blocks"
     if blocked >= alone:
-        return [f"{said}: neighbours do not carry these figures."]
+        return [f"{said}: close neighbours are not what carries these metrics."]
     return [f"{said}: the difference is what close neighbours give any model on these folds."]
 
 
-def _clustered(pair: PairEvidence, scheme: str) -> list[str]:
-    moran = value(pair, "moran_i_residuals", NETWORK, scheme)
-    p = value(pair, "moran_p_residuals", NETWORK, scheme)
+def _clustered(results: PairResults, scheme: str) -> list[str]:
+    moran = value(results, "moran_i_residuals", NETWORK, scheme)
+    p = value(results, "moran_p_residuals", NETWORK, scheme)
     if np.isnan([moran, p]).any():
         return []
     said = "do not cluster in space"
     if p < _SIGNIFICANT:
         said = f"are {'alike' if moran > 0 else 'unlike'} in neighbouring areas"
     return [f"The network's errors {said} (Moran's I {moran:.2f}, p {p:.3f})."]
-
-
-def value(pair: PairEvidence, metric: str, model: str, scheme: str) -> float:
-    """One figure of one model under one scheme; NaN where there is none."""
-    rows = pair.metrics
-    here = (rows["metric"] == metric) & (rows["model"] == model) & (rows["scheme"] == scheme)
-    return float(rows.loc[here, "value"].iloc[0]) if here.any() else float("nan")
-
-
-def confusion_shares(confusion: pd.DataFrame) -> list[dict]:
-    """Rows of the 10 x 10 table: `actual`, `n`, and `cells` of share and count."""
-    ordered = confusion.sort_values(["actual", "predicted"])
-    counts = ordered["n"].to_numpy(int).reshape(10, 10)
-    rows = []
-    for place, line in enumerate(counts):
-        total = int(line.sum())
-        shares = [n / total if total else 0.0 for n in line]
-        rows.append(
-            {
-                "actual": place + 1,
-                "n": total,
-                "cells": [
-                    {"n": int(n), "share": share} for n, share in zip(line, shares, strict=True)
-                ],
-            }
-        )
-    return rows
-
-
-def transfers(table: pd.DataFrame) -> tuple[list[str], list[dict]]:
-    """Rank correlations of tuned networks by share, beside those of the targets' own.
-
-    Args:
-        table: `Evidence.transfer`.
-
-    Returns:
-        The shares as headings; and a row per source and target: `source, city, outcome, tuned` (a
-        text for each share), `own` and `coordinates`, "-" where there is none.
-    """
-    shown = table[table["metric"] == "spearman_score"]
-    tuned = shown[shown["network"] == TUNED]
-    shares = sorted(set(tuned["fraction"]))
-    rows = []
-    for (source, city, outcome), group in shown.groupby(["source", "city", "outcome"]):
-        texts = {(r.network, r.fraction): _mean_and_range(r) for r in group.itertuples()}
-        by_network = {r.network: _mean_and_range(r) for r in group.itertuples()}
-        row = {"source": source, "city": city, "outcome": OUTCOMES[outcome].title}
-        row["tuned"] = [texts.get((TUNED, share), "-") for share in shares]
-        row["own"] = by_network.get(OWN) or by_network.get(OTHERS, "-")
-        rows.append(row | {"coordinates": by_network.get(COORDINATES, "-")})
-    return [f"{share:.3g}" for share in shares], rows
-
-
-def _mean_and_range(line) -> str:
-    if np.isnan(line.mean):
-        return "-"
-    if line.draws == 1:
-        return f"{line.mean:.2f}"
-    return f"{line.mean:.2f} ({line.lowest:.2f} to {line.highest:.2f})"

@@ -1,7 +1,4 @@
-"""The predictions of all pairs as files for other tools: CSV, and GeoParquet with outlines.
-
-What belongs here: these files. What does not: the report itself (`html`).
-"""
+"""The predictions of all pairs as files for other tools: CSV, and GeoParquet with boundaries."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,16 +21,16 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
 
 def write_geoparquet(
     areas: pd.DataFrame,
-    outlines: "gpd.GeoDataFrame | None",
-    positions: pd.DataFrame,
+    boundaries: "gpd.GeoDataFrame | None",
+    centroids: pd.DataFrame,
     path: Path,
 ) -> int:
-    """The predictions with each area's outline, or its point where there is no outline.
+    """The predictions with each area's boundary, or its centroid where there is none, in WGS84.
 
     Args:
-        areas: `predictions.tables.LSOAS` of all pairs.
-        outlines: `lsoa11, geometry`, or None.
-        positions: `lsoa11, lat, lon`.
+        areas: `predictions.tables.LSOA_PREDICTIONS` of all pairs.
+        boundaries: `lsoa11, geometry`, or None.
+        centroids: `lsoa11, lat, lon` in degrees.
 
     Returns:
         How many rows have neither, and so no geometry.
@@ -41,11 +38,11 @@ def write_geoparquet(
     import geopandas as gpd
 
     points = gpd.GeoSeries(
-        gpd.points_from_xy(positions["lon"], positions["lat"]), index=positions["lsoa11"], crs=WGS84
+        gpd.points_from_xy(centroids["lon"], centroids["lat"]), index=centroids["lsoa11"], crs=WGS84
     )
     geometry = points.reindex(areas["lsoa11"])
-    if outlines is not None:
-        shapes = outlines.set_index("lsoa11").geometry.to_crs(WGS84).reindex(areas["lsoa11"])
+    if boundaries is not None:
+        shapes = boundaries.set_index("lsoa11").geometry.to_crs(WGS84).reindex(areas["lsoa11"])
         geometry = shapes.where(shapes.notna(), geometry)
     frame = gpd.GeoDataFrame(areas.reset_index(drop=True), geometry=geometry.array, crs=WGS84)
     frame.to_parquet(path, index=False)

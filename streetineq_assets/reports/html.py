@@ -1,21 +1,24 @@
 """The report as one HTML file that needs nothing else: inline style, pictures as data.
 
-What belongs here: putting evidence, sentences and pictures into the template. What does not:
-figures and phrases (`summary`), drawing (`maps`, `figures`). Nothing of the time or place of its
-making is written, so that the same evidence gives the same bytes.
+It carries no trace of when or where it was made, so the same results give the same bytes.
 """
 
 import base64
 import json
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
+from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.labels.outcomes import OUTCOMES
-from streetineq_assets.models.deviations import LEDGER
+from streetineq_assets.models.deviations import DEVIATIONS
 from streetineq_assets.plotting import png_bytes, svg_text
+from streetineq_assets.predictions.evaluation import NETWORK
 from streetineq_assets.predictions.intervals import LEVEL
 from streetineq_assets.reports import comparison, maps, plots
-from streetineq_assets.reports.results import CityEvidence, Evidence, PairEvidence
+from streetineq_assets.reports.results import CityResults, PairResults, StudyResults
 from streetineq_assets.study import Study
 
 if TYPE_CHECKING:
@@ -26,20 +29,14 @@ TEMPLATE = "report.html.j2"
 MAP_LIMIT_BYTES = 150_000  # a study of 44 pairs stays under 10 MB
 
 
-def render(
-    evidence: Evidence,
-    study: Study,
-    *,
-    outlines: "gpd.GeoDataFrame | None",
-) -> str:
+def render(results: StudyResults, study: Study, *, boundaries: "gpd.GeoDataFrame | None") -> str:
     """The report's HTML.
 
     Args:
-        outlines: `lsoa11, geometry` on the British National Grid; None draws points.
+        boundaries: `lsoa11, geometry` on the British National Grid; None maps points.
     """
     import jinja2
 
-    shown = [pair for pair in evidence.pairs if pair.has_results]
     scheme = study.folds.scheme
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("streetineq_assets.reports", "."),
@@ -53,36 +50,32 @@ def render(
     return environment.get_template(TEMPLATE).render(
         study=study,
         scheme=scheme,
-        synthetic=synthetic_reasons(evidence, study),
-        columns=comparison.columns(shown, scheme),
-        summaries=_summaries(shown, scheme),
-        overview=_svg(plots.draw_overview(shown, scheme)) if shown else None,
-        cities=[_city(city, evidence, outlines, scheme) for city in evidence.cities],
-        transfers=comparison.transfers(evidence.transfer),
-        unavailable=[pair for pair in evidence.pairs if not pair.has_results],
-        beaten=[pair for pair in shown if comparison.beaten_by(pair, scheme)],
-        n_shown=len(shown),
-        settings=_settings(evidence, study),
-        versions=sorted(evidence.versions.items()),
-        ledger=LEDGER,
-        profiles=_profiles(evidence, study),
+        synthetic=synthetic_reasons(results, study),
+        cities=[_city(city, results, boundaries, scheme) for city in results.cities],
+        transfers=comparison.transfers(results.transfer),
+        unavailable=[each for each in results.pairs if not each.has_results],
+        settings=_settings(results, study),
+        versions=sorted(results.versions.items()),
+        deviations=DEVIATIONS,
+        profiles=_profiles(results, study),
         level=f"{LEVEL:.0%}",
+        **_summary([each for each in results.pairs if each.has_results], scheme),
     )
 
 
-def synthetic_reasons(evidence: Evidence, study: Study) -> list[str]:
-    """Why nothing in the report says anything of a real place; empty when it does."""
+def synthetic_reasons(results: StudyResults, study: Study) -> list[str]:
+    """Why the report describes no real place; empty when it does."""
     reasons = []
     if study.synthetic:
         reasons.append("areas, statistics and images are invented")
-    weights = {str(city.encoder.get("weights")) for city in evidence.cities}
+    weights = {city.encoder.weights for city in results.cities if city.encoder}
     if "random" in weights | {study.encoder.weights}:
         reasons.append("the image encoder has random weights")
     return reasons
 
 
 def percent(share: float) -> str:
-    """A share in per cent, a word where there is none."""
+    """A share in per cent; `none` where it is undefined."""
     return "none" if math.isnan(share) else f"{share:.0%}"
 
 
@@ -98,83 +91,90 @@ def shade(share: float) -> str:
 # -- parts of the context --------------------------------------------------------------------------
 
 
-def _summaries(pairs: list[PairEvidence], scheme: str) -> list[dict[str, Any]]:
-    shown = comparison.columns(pairs, scheme)
-    return [
-        {
-            "title": title,
-            "better": "lower" if metric in comparison.LOWER_IS_BETTER else "higher",
-            "rows": [(pair, comparison.row(pair, metric, shown, scheme)) for pair in pairs],
-        }
-        for metric, title in comparison.SUMMARY_METRICS.items()
-    ]
+def _summary(pairs: Sequence[PairResults], scheme: str) -> dict[str, Any]:
+    """Of the pairs with results: a table per summary metric, and the overview."""
+    columns = comparison.columns(pairs, scheme)
+    return {
+        "n_shown": len(pairs),
+        "columns": columns,
+        "matched": [each for each in pairs if comparison.matching_baselines(each, scheme)],
+        "overview": _svg(plots.plot_overview(pairs, scheme)) if pairs else None,
+        "summaries": [
+            {
+                "title": title,
+                "better": "lower" if metric in comparison.LOWER_IS_BETTER else "higher",
+                "rows": [(each, comparison.row(each, metric, columns, scheme)) for each in pairs],
+            }
+            for metric, title in comparison.SUMMARY_METRICS.items()
+        ],
+    }
 
 
 def _city(
-    city: CityEvidence, evidence: Evidence, outlines: "gpd.GeoDataFrame | None", scheme: str
+    city: CityResults, results: StudyResults, boundaries: "gpd.GeoDataFrame | None", scheme: str
 ) -> dict[str, Any]:
-    pairs = [pair for pair in evidence.pairs if pair.city == city.key and pair.has_results]
+    pairs = [each for each in results.pairs if each.pair.city == city.key and each.has_results]
     return {
-        "evidence": city,
-        "pairs": [_pair(pair, evidence, outlines, scheme) for pair in pairs],
+        "results": city,
+        "pairs": [_pair(each, results.centroids, boundaries, scheme) for each in pairs],
     }
 
 
 def _pair(
-    pair: PairEvidence, evidence: Evidence, outlines: "gpd.GeoDataFrame | None", scheme: str
+    results: PairResults,
+    centroids: pd.DataFrame,
+    boundaries: "gpd.GeoDataFrame | None",
+    scheme: str,
 ) -> dict[str, Any]:
-    shown = comparison.columns([pair], scheme)
-    actual = pair.areas["actual_decile"].dropna().astype(float)
+    columns = comparison.columns([results], scheme)
+    actual = results.areas["actual_decile"].dropna().astype(float)
+    history = results.history
     return {
-        "pair": pair,
-        "unit": OUTCOMES[pair.outcome].unit,
-        "sentences": comparison.verdict(pair, scheme),
-        "columns": shown,
+        "results": results,
+        "unit": OUTCOMES[results.pair.outcome].unit,
+        "sentences": comparison.sentences(results, scheme),
+        "columns": columns,
         "metrics": [
-            (title, comparison.row(pair, metric, shown, scheme))
+            (title, comparison.row(results, metric, columns, scheme))
             for metric, title in comparison.METRIC_TITLES.items()
         ],
-        "confusion": comparison.confusion_shares(pair.confusion),
-        "coverage": pair.coverage.to_dict("records"),
+        "confusion": comparison.confusion_shares(results.confusion),
+        "coverage": results.coverage.to_dict("records"),
         "coverage_of_all": {
-            metric: comparison.value(pair, metric, "network", scheme)
+            metric: comparison.value(results, metric, NETWORK, scheme)
             for metric in ("interval_coverage", "interval_width")
         },
-        "n_ranked": len(pair.areas),
+        "n_lsoas": len(results.areas),
         "mean_actual": float(actual.mean()) if len(actual) else float("nan"),
-        "maps": _png(maps.draw_maps(pair.areas, outlines, evidence.positions)),
-        "learning": _svg(plots.draw_learning(pair.history)) if len(pair.history) else None,
+        "maps": _png(maps.plot_maps(results.areas, boundaries, centroids)),
+        "losses": _svg(plots.plot_losses(history)) if len(history) else None,
     }
 
 
-def _settings(evidence: Evidence, study: Study) -> list[tuple[str, str]]:
+def _settings(results: StudyResults, study: Study) -> list[tuple[str, str]]:
     """How the results were made: profile, seed, weights and the like."""
-    profiles = sorted(
-        {json.dumps(p.training, sort_keys=True, default=str) for p in evidence.pairs if p.training}
-    )
-    encoders = sorted({_encoder(city) for city in evidence.cities if city.encoder})
+    trained = [each.training for each in results.pairs if each.training]
+    trainings = sorted({json.dumps(each, sort_keys=True, default=str) for each in trained})
+    encoders = sorted({_encoder(city.encoder) for city in results.cities if city.encoder})
     return [
-        ("Profile", ", ".join(_profiles(evidence, study))),
+        ("Profile", ", ".join(_profiles(results, study))),
         ("Folds", f"{study.folds.scheme}, k = {study.folds.k}"),
         ("Seed", str(study.seed)),
         ("Aggregation rule", study.aggregation),
         ("Date", study.date.isoformat()),
         *(("Encoder", encoder) for encoder in encoders),
-        *(("Training", profile) for profile in profiles),
+        *(("Training", training) for training in trainings),
     ]
 
 
-def _profiles(evidence: Evidence, study: Study) -> list[str]:
-    """Profiles of the networks that are there; the study's when there are none yet."""
-    return sorted({pair.profile for pair in evidence.pairs} - {""}) or [study.training.profile]
+def _profiles(results: StudyResults, study: Study) -> list[str]:
+    """Profiles of the trained networks; the study's when there are none yet."""
+    return sorted({each.profile for each in results.pairs} - {""}) or [study.training.profile]
 
 
-def _encoder(city: CityEvidence) -> str:
-    """The encoder in words; of a weight file its name, since its path is another's business."""
-    parts = {name: str(value) for name, value in city.encoder.items() if value}
-    if "weights" in parts:
-        parts["weights"] = parts["weights"].replace("\\", "/").rsplit("/", 1)[-1]
-    return ", ".join(f"{name} {value}" for name, value in parts.items())
+def _encoder(identity: EncoderIdentity) -> str:
+    parts = identity.model_dump(exclude={"width"})
+    return ", ".join(f"{name} {value}" for name, value in parts.items() if value)
 
 
 # -- pictures --------------------------------------------------------------------------------------

@@ -1,24 +1,21 @@
-"""The charts of the report: all pairs at a glance, and a training's course.
+"""The charts of the report: all pairs at a glance, and the course of a training."""
 
-What belongs here: charts of published figures over pairs or epochs. What does not: maps (`maps`),
-and charts of one pair that its own assets show (`predictions.plots`).
-"""
-
+import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from streetineq_assets.plotting import new_figure
-from streetineq_assets.predictions.checks import SPATIAL
 from streetineq_assets.predictions.evaluation import COORDINATES, NETWORK
-from streetineq_assets.reports.comparison import SUMMARY_METRICS, Column, row
-from streetineq_assets.reports.results import PairEvidence
+from streetineq_assets.reports.comparison import SPATIAL_BLOCK, SUMMARY_METRICS, Column, row
+from streetineq_assets.reports.results import PairResults
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, which the colour-blind can tell apart; shapes tell as much.
+# Okabe and Ito's colours, which the colour-blind can tell apart, and a shape for each.
 _MARKS = {
     "network": ("#d55e00", "o"),
     "coordinates only": ("#0072b2", "s"),
@@ -27,24 +24,28 @@ _MARKS = {
 }
 
 
-def draw_overview(pairs: list[PairEvidence], scheme: str) -> "Figure":
-    """Network and main baselines of every pair, with 95 % intervals."""
+def plot_overview(pairs: Sequence[PairResults], scheme: str) -> "Figure":
+    """Network and main baselines of every pair, with 95 % intervals.
+
+    Args:
+        scheme: of the study's folds.
+    """
     keys = [Column(NETWORK, scheme), Column(COORDINATES, scheme), Column("ridge", scheme)]
-    keys.append(Column(COORDINATES, SPATIAL))
+    keys.append(Column(COORDINATES, SPATIAL_BLOCK))
     marks = dict(zip(_MARKS, keys, strict=True))
     figure, axes = new_figure(9.0, 1.4 + 0.42 * len(pairs), columns=3, sharey=True)
     for axis, (metric, title) in zip(axes, SUMMARY_METRICS.items(), strict=True):
-        for place, pair in enumerate(reversed(pairs)):
-            cells = row(pair, metric, keys, scheme)
+        for rank, each in enumerate(reversed(pairs)):
+            cells = row(each, metric, keys, scheme)
             for offset, (name, cell) in enumerate(zip(marks, cells, strict=True)):
                 colour, shape = _MARKS[name]
-                height = place + 0.24 - 0.16 * offset
-                label = name if place == 0 else None
+                height = rank + 0.24 - 0.16 * offset
+                label = name if rank == 0 else None
                 axis.plot(cell.value, height, shape, color=colour, markersize=4, label=label)
                 axis.plot([cell.lower, cell.upper], [height] * 2, color=colour, linewidth=1)
-        axis.set_title("\n".join(_wrapped(title)), fontsize=9)
+        axis.set_title(textwrap.fill(title, 30), fontsize=9)
         axis.grid(axis="x", color="#dddddd", linewidth=0.6)
-    names = [f"{pair.place}: {pair.title}" for pair in reversed(pairs)]
+    names = [f"{each.city_title}: {each.outcome_title}" for each in reversed(pairs)]
     axes[0].set_yticks(range(len(pairs)), names)
     axes[0].set_ylim(-0.6, len(pairs) - 0.4)
     handles, labels = axes[0].get_legend_handles_labels()
@@ -52,8 +53,12 @@ def draw_overview(pairs: list[PairEvidence], scheme: str) -> "Figure":
     return figure
 
 
-def draw_learning(history: pd.DataFrame) -> "Figure":
-    """Training and validation loss by epoch, a thin line per fold and their mean."""
+def plot_losses(history: pd.DataFrame) -> "Figure":
+    """Training and validation loss by epoch: a thin line per fold, and their mean.
+
+    Args:
+        history: `fold, epoch, loss, val_loss`; losses in nats.
+    """
     figure, axes = new_figure(7.0, 2.6, columns=2, sharey=True)
     for axis, (column, title) in zip(
         axes, (("loss", "Training loss"), ("val_loss", "Validation loss")), strict=True
@@ -67,9 +72,3 @@ def draw_learning(history: pd.DataFrame) -> "Figure":
     top = np.nanquantile(finite, 0.98) if np.isfinite(finite).any() else 1.0
     axes[0].set_ylim(top=float(top) * 1.05)
     return figure
-
-
-def _wrapped(title: str) -> list[str]:
-    import textwrap
-
-    return textwrap.wrap(title, 30)

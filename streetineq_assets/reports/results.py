@@ -1,70 +1,80 @@
-"""Everything that the report rests on, gathered from what is published.
+"""What the report shows, read from what is published.
 
-What belongs here: which artefacts are read, and what is said of those that are absent. What does
-not: calculating anything anew, and how it is shown. A city or pair whose artefacts are not there is
-listed with its reason; it stops nothing.
+A city or pair whose artefacts are absent is listed with the reason and stops nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
-from streetineq_assets.findings import Findings, Scalar
+from streetineq_assets import tables
+from streetineq_assets.codes.identity import EncoderIdentity
+from streetineq_assets.codes.tables import ShardsRecord
+from streetineq_assets.errors import StoreError
+from streetineq_assets.findings import Scalar, Unavailable
+from streetineq_assets.images.tables import FOREIGN_FILES, LOCATIONS
 from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.manifests import Manifest
-from streetineq_assets.predictions import tables
+from streetineq_assets.models.tables import HISTORY, TrainingRecord
+from streetineq_assets.predictions.tables import (
+    COMPARISONS,
+    CONFUSION,
+    COVERAGE,
+    LSOA_PREDICTIONS,
+    METRICS,
+    LocationPredictionsRecord,
+)
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import Study
-from streetineq_assets.transfer.curve import summarise
-from streetineq_assets.transfer.tables import CURVE
+from streetineq_assets.study import Pair, Study
+from streetineq_assets.transfer.tables import CURVE_SUMMARY
 
-NOT_MADE = "not made yet"
 OF_CITIES = ("street_images", "locations", "hdf5_shards", "joint_evaluation")
 OF_PAIRS = ("trained_model", "location_predictions", "lsoa_predictions", "lsoa_evaluation")
 TRANSFER = "transfer_report"
-_HISTORY = ["fold", "epoch", "loss", "val_loss", "val_mae", "learning_rate"]
+NOT_MADE = "not made yet"
+_CENTROID = ["lsoa11", "lat", "lon"]
+_LOSSES = ["fold", "epoch", "loss", "val_loss"]
 
 
 @dataclass(frozen=True)
-class CityEvidence:
-    """What is known of one city.
+class CityResults:
+    """What is published of one city.
 
     Attributes:
         key, title: of the city.
-        account: rows `step, what, count` from listed locations to predicted ones.
-        encoder: what made the codes: backbone, layer, weights, preprocessing.
+        account: rows `step, what, count`, from listed locations to predicted ones.
+        encoder: what made the codes; None where there are no shards.
     """
 
     key: str
     title: str
     account: list[dict[str, Scalar]]
-    encoder: dict[str, Scalar]
+    encoder: EncoderIdentity | None
 
 
 @dataclass(frozen=True)
-class PairEvidence:
-    """What is known of one city and outcome.
+class PairResults:
+    """What is published of one city and outcome.
 
     Attributes:
-        place: the city's title.
-        title: the outcome's.
-        status: `available`, `unavailable` (no official file) or `not made yet`.
-        wanted: the official file that an unavailable pair wants, and why it does.
+        city_title, outcome_title: as the report prints them.
+        is_evaluated: whether `lsoa_evaluation` is published.
+        unavailable: why it is empty, if it is.
         areas, metrics, comparisons, confusion, coverage: the published tables, empty where there
-            are none. With the separate networks' metrics stand those of the joint one.
-        history: the training's loss by fold and epoch.
-        profile: name of the training's profile, empty before it was trained.
-        training: settings of the training, as its manifest has them.
+            are none. The metrics of separate networks are followed by those of the joint one.
+        history: `fold, epoch, loss, val_loss` of the training.
+        profile: name of the training's profile; empty before it was trained.
+        training: settings of the training.
     """
 
-    city: str
-    outcome: str
-    place: str
-    title: str
-    status: str
-    wanted: str
+    pair: Pair
+    city_title: str
+    outcome_title: str
+    is_evaluated: bool
+    unavailable: Unavailable | None
     areas: pd.DataFrame
     metrics: pd.DataFrame
     comparisons: pd.DataFrame
@@ -72,12 +82,14 @@ class PairEvidence:
     coverage: pd.DataFrame
     history: pd.DataFrame
     profile: str
-    training: dict[str, Any]
+    training: Mapping[str, Any]
 
     @property
-    def key(self) -> str:
-        """`<city>/<outcome>`, the partition."""
-        return f"{self.city}/{self.outcome}"
+    def status(self) -> str:
+        """`available`, `unavailable` (an official file is absent) or `not made yet`."""
+        if not self.is_evaluated:
+            return NOT_MADE
+        return "unavailable" if self.unavailable else "available"
 
     @property
     def has_results(self) -> bool:
@@ -86,60 +98,54 @@ class PairEvidence:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class StudyResults:
     """All cities and pairs of the study, in its order, and where areas lie.
 
     Attributes:
-        positions: `lsoa11, lat, lon`: mean of the area's located images.
+        centroids: `lsoa11, lat, lon` (WGS84, degrees): the mean of the area's located images, which
+            stands in where there are no boundaries.
         versions: library to version, of those that shaped the results.
-        transfer: `source, city, outcome, network, fraction, metric, mean, lowest, highest, draws`
-            of networks tuned on shares of a city; empty where none was.
+        transfer: `transfer.tables.CURVE_SUMMARY`; without rows where nothing was tuned.
     """
 
-    cities: list[CityEvidence]
-    pairs: list[PairEvidence]
-    positions: pd.DataFrame
+    cities: list[CityResults]
+    pairs: list[PairResults]
+    centroids: pd.DataFrame
     versions: dict[str, str]
     transfer: pd.DataFrame
 
     @property
     def areas(self) -> pd.DataFrame:
-        """The predictions of all pairs in one table."""
-        frames = [pair.areas for pair in self.pairs if len(pair.areas)]
-        return pd.concat(frames, ignore_index=True) if frames else tables.empty(tables.LSOAS)
+        """The predictions of all pairs in one table (`predictions.tables.LSOA_PREDICTIONS`)."""
+        return _stacked([each.areas for each in self.pairs], LSOA_PREDICTIONS)
 
     @property
     def metrics(self) -> pd.DataFrame:
-        """The metrics of all pairs in one table."""
-        frames = [pair.metrics for pair in self.pairs if len(pair.metrics)]
-        return pd.concat(frames, ignore_index=True) if frames else tables.empty(tables.METRICS)
+        """The metrics of all pairs in one table (`predictions.tables.METRICS`)."""
+        return _stacked([each.metrics for each in self.pairs], METRICS)
 
 
-def gather(store: DataStore, study: Study) -> Evidence:
+def read_results(store: DataStore, study: Study) -> StudyResults:
     """Read what is published; each artefact that is read is verified against its manifest.
 
     Raises:
-        StoreError: an artefact's files no longer match its manifest.
+        StoreError: an artefact's files no longer match its manifest, or an earlier version made it
+            without something that is shown.
     """
     reader = _Reader(store)
-    pairs = [_pair(reader, study, city, outcome) for city, outcome in study.pairs]
-    counts = _predicted_locations(reader, study)
-    cities = [
-        _city(reader, key, study.cities[key].title, counts.get(key)) for key in study.by_weight
-    ]
-    transfer = reader.table(
-        TRANSFER, None, "transfer_summary", lambda: summarise(tables.empty(CURVE))
-    )
-    return Evidence(cities, pairs, _positions(reader, study), reader.versions, transfer)
+    pairs = [_read_pair(reader, study, pair) for pair in study.pairs]
+    cities = [_read_city(reader, study, city) for city in study.by_weight]
+    transfer = reader.table(TRANSFER, None, "transfer_summary", CURVE_SUMMARY)
+    return StudyResults(cities, pairs, _centroids(reader, study), reader.versions, transfer)
 
 
 def digests(store: DataStore, study: Study) -> dict[str, str]:
-    """Artefact to digest, of all that `gather` would read now."""
+    """Artefact to digest, of all that `read_results` would read now."""
     wanted = [(asset, city) for asset in OF_CITIES for city in study.by_weight]
-    wanted += [(asset, f"{city}/{outcome}") for asset in OF_PAIRS for city, outcome in study.pairs]
-    found = {f"{asset}/{key}": store.manifest(asset, key) for asset, key in wanted}
-    found[TRANSFER] = store.manifest(TRANSFER)
-    return {name: manifest.digest for name, manifest in found.items() if manifest}
+    wanted += [(asset, pair.key) for asset in OF_PAIRS for pair in study.pairs]
+    manifests = {f"{asset}/{key}": store.manifest(asset, key) for asset, key in wanted}
+    manifests[TRANSFER] = store.manifest(TRANSFER)
+    return {name: manifest.digest for name, manifest in manifests.items() if manifest}
 
 
 class _Reader:
@@ -150,130 +156,138 @@ class _Reader:
         self.versions: dict[str, str] = {}
 
     def manifest(self, asset: str, partition: str | None) -> Manifest | None:
-        """The manifest of an artefact, None when it is not published."""
-        found = self._store.manifest(asset, partition)
-        if found:
-            self.versions |= found.library_versions
-        return found
-
-    def findings(self, asset: str, partition: str | None) -> Findings:
-        """What an artefact says of itself; nothing when it is not published."""
-        found = self.manifest(asset, partition)
-        return Findings.from_summary(found.summary) if found else Findings()
+        """The manifest of an artefact; None when it is not published."""
+        manifest = self._store.manifest(asset, partition)
+        if manifest:
+            self.versions |= manifest.library_versions
+        return manifest
 
     def table(
         self,
         asset: str,
         partition: str | None,
         name: str,
-        empty: Callable[[], pd.DataFrame],
+        schema: pa.Schema,
         columns: list[str] | None = None,
     ) -> pd.DataFrame:
-        """A table of an artefact, or an empty one when it is not published."""
-        found = self.manifest(asset, partition)
-        if found is None or f"{name}.parquet" not in found.files:
-            return empty()
-        return self._store.open(asset, partition).table(f"{name}.parquet", columns)
+        """A table of an artefact; an empty one where it is not published or unavailable.
+
+        Args:
+            name: of the Parquet file, without suffix.
+            columns: those that are read; by default all of the schema.
+
+        Raises:
+            StoreError: the published table lacks a column, or does not match its manifest.
+        """
+        manifest, names = self.manifest(asset, partition), columns or schema.names
+        is_published = manifest and f"{name}.parquet" in manifest.files
+        if not is_published or manifest.unavailable:
+            return tables.empty(schema)[names]
+        try:
+            return self._store.open(asset, partition).table(f"{name}.parquet", names)
+        except pa.ArrowInvalid as error:
+            raise StoreError(
+                f"{name}.parquet of {manifest.label} was made by an earlier version, with other "
+                f"columns than {', '.join(names)}: materialise {manifest.label} again"
+            ) from error
 
 
-def _pair(reader: _Reader, study: Study, city: str, outcome: str) -> PairEvidence:
-    key = f"{city}/{outcome}"
-    evaluated = reader.manifest("lsoa_evaluation", key)
-    figures = reader.findings("lsoa_evaluation", key).values
-    trained = reader.manifest("trained_model", key)
-    evaluation = {
-        name: reader.table("lsoa_evaluation", key, name, lambda s=schema: tables.empty(s))
-        for name, schema in (
-            ("metrics", tables.METRICS),
-            ("comparisons", tables.COMPARISONS),
-            ("confusion", tables.CONFUSION),
-            ("coverage", tables.COVERAGE),
-        )
-    }
+# -- pairs -----------------------------------------------------------------------------------------
+
+
+def _read_pair(reader: _Reader, study: Study, pair: Pair) -> PairResults:
+    evaluated = reader.manifest("lsoa_evaluation", pair.key)
+    trained = reader.manifest("trained_model", pair.key)
+    is_trained = trained and not trained.unavailable
+    metrics = reader.table("lsoa_evaluation", pair.key, "metrics", METRICS)
     if not study.training.joint:
-        together = _joint_metrics(reader, city, outcome)
-        evaluation["metrics"] = pd.concat([evaluation["metrics"], together], ignore_index=True)
-    return PairEvidence(
-        city=city,
-        outcome=outcome,
-        place=study.cities[city].title,
-        title=OUTCOMES[outcome].title,
-        status=str(figures.get("status", "available")) if evaluated else NOT_MADE,
-        wanted="; ".join(str(figures[name]) for name in ("wanted", "reason") if name in figures),
-        areas=reader.table(
-            "lsoa_predictions", key, "lsoa_predictions", lambda: tables.empty(tables.LSOAS)
-        ),
-        history=reader.table(
-            "trained_model", key, "history", lambda: pd.DataFrame(columns=_HISTORY)
-        ),
-        profile=str(reader.findings("trained_model", key).values.get("profile") or ""),
-        training=dict(trained.recipe.config) if trained else {},
-        **evaluation,
+        joint = reader.table("joint_evaluation", pair.city, "joint_evaluation", METRICS)
+        joint = joint[joint["outcome"] == pair.outcome]
+        metrics = pd.concat([metrics, joint], ignore_index=True)
+    return PairResults(
+        pair=pair,
+        city_title=study.cities[pair.city].title,
+        outcome_title=OUTCOMES[pair.outcome].title,
+        is_evaluated=evaluated is not None,
+        unavailable=evaluated.unavailable if evaluated else None,
+        areas=reader.table("lsoa_predictions", pair.key, "lsoa_predictions", LSOA_PREDICTIONS),
+        metrics=metrics,
+        comparisons=reader.table("lsoa_evaluation", pair.key, "comparisons", COMPARISONS),
+        confusion=reader.table("lsoa_evaluation", pair.key, "confusion", CONFUSION),
+        coverage=reader.table("lsoa_evaluation", pair.key, "coverage", COVERAGE),
+        history=reader.table("trained_model", pair.key, "history", HISTORY, _LOSSES),
+        profile=trained.read_record(TrainingRecord).profile_name if is_trained else "",
+        training=trained.recipe.config if trained else {},
     )
 
 
-def _joint_metrics(reader: _Reader, city: str, outcome: str) -> pd.DataFrame:
-    table = reader.table(
-        "joint_evaluation", city, "joint_evaluation", lambda: tables.empty(tables.METRICS)
-    )
-    return table[table["outcome"] == outcome]
+# -- cities ----------------------------------------------------------------------------------------
 
 
-def _city(reader: _Reader, key: str, title: str, predicted: int | None) -> CityEvidence:
-    shards = reader.findings("hdf5_shards", key)
-    named = ("backbone", "layer", "weights", "weights_sha256", "preprocessing")
-    encoder = {name: shards.values[name] for name in named if name in shards.values}
-    return CityEvidence(key, title, _account(reader, key, shards, predicted), encoder)
-
-
-def _account(
-    reader: _Reader, city: str, shards: Findings, predicted: int | None
-) -> list[dict[str, Scalar]]:
-    """Where each listed location went: listed = extracted + rejected (by reason) + missing."""
-    columns = ["location_id", "status", "reason"]
-    places = reader.table("locations", city, "locations", pd.DataFrame, columns)
-    foreign = reader.table("street_images", city, "foreign_files", pd.DataFrame)
-    rows = [("images", name, shards.values.get(name)) for name in ("listed", "extracted")]
-    rows += [
-        ("images", str(row["reason"]), row["locations"])
-        for row in shards.tables.get("without_codes", [])
-    ]
-    if len(places):
-        rows.append(("areas", "matched to an LSOA", int((places["status"] == "matched").sum())))
-        rows += [("areas", reason, n) for reason, n in _counted(places, "reason")]
-    rows += [("foreign files", reason, n) for reason, n in _counted(foreign, "reason")]
-    rows.append(("predictions", "predicted out of fold", predicted))
-    return [
+def _read_city(reader: _Reader, study: Study, city: str) -> CityResults:
+    manifest = reader.manifest("hdf5_shards", city)
+    is_packed = manifest and not manifest.unavailable
+    shards = manifest.read_record(ShardsRecord) if is_packed else None
+    account = [*_images(shards), *_areas(reader, city), *_predicted(reader, study, city)]
+    rows: list[dict[str, Scalar]] = [
         {"step": step, "what": what.replace("_", " "), "count": count}
-        for step, what, count in rows
-        if count is not None
+        for step, what, count in account
     ]
+    title = study.cities[city].title
+    return CityResults(city, title, rows, shards.encoder if shards else None)
 
 
-def _counted(frame: pd.DataFrame, column: str) -> list[tuple[str, int]]:
-    if column not in frame:
+_Count = tuple[str, str, int]  # the step, what was counted, and how many
+
+
+def _images(shards: ShardsRecord | None) -> list[_Count]:
+    """Listed locations: extracted, and without codes by reason."""
+    if shards is None:
         return []
-    counts = frame[column].dropna().value_counts().sort_index()
-    return [(str(name), int(n)) for name, n in counts.items()]
+    counts = {"listed": shards.n_listed, "extracted": shards.n_extracted} | shards.without_codes
+    return [("images", what, count) for what, count in counts.items()]
 
 
-def _predicted_locations(reader: _Reader, study: Study) -> dict[str, int]:
+def _areas(reader: _Reader, city: str) -> list[_Count]:
+    """Listed locations with an area, without one by reason, and files that belong to none."""
+    columns = ["status", "reason"]
+    locations = reader.table("locations", city, "locations", LOCATIONS, columns)
+    foreign = reader.table("street_images", city, "foreign_files", FOREIGN_FILES, ["reason"])
+    rows: list[_Count] = []
+    if len(locations):
+        n_matched = int((locations["status"] == "matched").sum())
+        rows.append(("areas", "matched to an LSOA", n_matched))
+        rows += [("areas", reason, count) for reason, count in _counted(locations["reason"])]
+    return rows + [("foreign files", reason, n) for reason, n in _counted(foreign["reason"])]
+
+
+def _counted(reasons: pd.Series) -> list[tuple[str, int]]:
+    counts = reasons.dropna().value_counts().sort_index()
+    return [(str(reason), int(n)) for reason, n in counts.items()]
+
+
+def _predicted(reader: _Reader, study: Study, city: str) -> list[_Count]:
     """Most locations that any outcome of the city predicted."""
-    found: dict[str, int] = {}
-    for city, outcome in study.pairs:
-        n = reader.findings("location_predictions", f"{city}/{outcome}").values.get("n_predicted")
-        if isinstance(n, int):
-            found[city] = max(found.get(city, 0), n)
-    return found
+    pairs = [pair for pair in study.pairs if pair.city == city]
+    manifests = [reader.manifest("location_predictions", pair.key) for pair in pairs]
+    counts = [
+        0 if manifest.unavailable else manifest.read_record(LocationPredictionsRecord).n_predicted
+        for manifest in manifests
+        if manifest
+    ]
+    return [("predictions", "predicted out of fold", max(counts))] if counts else []
 
 
-def _positions(reader: _Reader, study: Study) -> pd.DataFrame:
-    """Where areas lie when there are no boundaries: the mean of their located images."""
-    columns = ["lsoa11", "lat", "lon"]
+def _centroids(reader: _Reader, study: Study) -> pd.DataFrame:
     frames = [
-        reader.table("locations", city, "locations", lambda: pd.DataFrame(columns=columns), columns)
+        reader.table("locations", city, "locations", LOCATIONS, _CENTROID)
         for city in study.by_weight
     ]
-    placed = pd.concat(frames).dropna()
-    placed = placed.astype({"lsoa11": "str", "lat": "float64", "lon": "float64"})
-    return placed.groupby("lsoa11", as_index=False)[["lat", "lon"]].mean()
+    located = pd.concat(frames).dropna()
+    located = located.astype({"lsoa11": "str", "lat": "float64", "lon": "float64"})
+    return located.groupby("lsoa11", as_index=False)[["lat", "lon"]].mean()
+
+
+def _stacked(frames: list[pd.DataFrame], schema: pa.Schema) -> pd.DataFrame:
+    full = [frame for frame in frames if len(frame)]
+    return pd.concat(full, ignore_index=True) if full else tables.empty(schema)

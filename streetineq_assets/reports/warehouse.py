@@ -1,24 +1,23 @@
 """The warehouse: one DuckDB file with a view over every published Parquet table.
 
-What belongs here: finding the tables, the views and their comments. What does not: any data. The
-views read the artefacts as they are when they are asked, so the file need not be made again when
-an upstream is; only a new kind of table, or a study that moved, asks for that.
+It holds no data: the views read the artefacts as they stand when asked. So the file need not be
+made again when an upstream is, only when the set of views changes or the study is moved.
 
-A view globs over an asset's folders, and shows only the files that a manifest names: while an
-artefact is being replaced, and after a crash, its folder may hold another generation or a draft.
-The manifest also tells of which partition a row is.
+A view globs over an asset's folders and keeps the files that a manifest names: while an artefact is
+being replaced, and after a crash, a folder may hold another generation or a draft. The manifest
+also gives the partition of each row.
 """
 
 import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streetineq_assets.digests import digest_file
 from streetineq_assets.errors import StoreError
+from streetineq_assets.reports.tables import View
 from streetineq_assets.store import DataStore
+from streetineq_assets.tables import descriptions
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,29 +27,11 @@ PARTITION = "partition_key"
 _ADDED = {PARTITION: "partition of the asset that holds the row: a city or city/outcome, or null"}
 
 
-@dataclass(frozen=True)
-class View:
-    """One view: a table's name, the asset that holds it, its columns' descriptions.
-
-    Attributes:
-        name: of the view; the Parquet file's stem, unless another asset's has the same.
-        asset, stem: `assets/<asset>/**/<stem>.parquet`.
-        description: one sentence.
-        columns: column to description; columns that it lacks stay without a comment.
-    """
-
-    name: str
-    asset: str
-    stem: str
-    description: str
-    columns: Mapping[str, str]
-
-
-def build_warehouse(store: DataStore, views: list[View], path: Path) -> dict[str, int]:
+def build_warehouse(store: DataStore, views: Sequence[View], path: Path) -> dict[str, int]:
     """Write the database, and ask each view how many rows it shows.
 
     Returns:
-        Name of the view to number of rows, of those that have any file; the others are left out.
+        Name of the view to number of rows; views without any published file are left out.
 
     Raises:
         StoreError: a view cannot be read, as when two files of one table do not fit together.
@@ -58,9 +39,10 @@ def build_warehouse(store: DataStore, views: list[View], path: Path) -> dict[str
     import duckdb
 
     rows = {}
+    published = digests(store, views)
     with duckdb.connect(path) as connection:
         for view in views:
-            if not store.files_of(view.asset, f"{view.stem}.parquet"):
+            if view.name not in published:
                 continue
             try:
                 connection.execute(_definition(store, view))
@@ -75,28 +57,35 @@ def build_warehouse(store: DataStore, views: list[View], path: Path) -> dict[str
     return rows
 
 
-def digests(store: DataStore, views: list[View]) -> dict[str, str]:
-    """View to digest of the files that it shows now, of those that have any."""
-    found = {}
+def digests(store: DataStore, views: Sequence[View]) -> dict[str, str]:
+    """View to digest of what it shows now; views without any published file are left out."""
+    assets = {view.asset for view in views}
+    manifests = {asset: store.manifests(asset) for asset in assets}
+    shown = {}
     for view in views:
-        files = store.files_of(view.asset, f"{view.stem}.parquet")
+        files = [
+            f"{manifest.partition} {manifest.files[view.file].sha256}"
+            for manifest in manifests[view.asset]
+            if view.file in manifest.files
+        ]
         if files:
-            told = [f"{path.relative_to(store.root)} {digest_file(path)}" for path in files]
-            found[view.name] = hashlib.sha256("\n".join(told).encode()).hexdigest()
-    return found
+            shown[view.name] = _sha256(files)
+    return shown
 
 
-def content_digest(store: DataStore, views: list[View]) -> str:
+def content_digest(store: DataStore, views: Sequence[View]) -> str:
     """sha256 of what the views say and show; a database's own bytes differ from run to run."""
-    told = [_definition(store, view) + repr(view) for view in views]
-    told += [f"{name} {digest}" for name, digest in digests(store, views).items()]
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()
+    texts = [f"{_definition(store, view)} {view.description} {_comments(view)}" for view in views]
+    return _sha256([*texts, repr(digests(store, views))])
 
 
 def _definition(store: DataStore, view: View) -> str:
-    """SQL of a view. A view keeps its text, so what would be a parameter is quoted into it."""
+    """SQL of a view. A view keeps its text, so what would be a parameter is quoted into it.
+
+    `folder` is `DataStore.path_of` in SQL.
+    """
     base = re.sub(r"[\[\]*?]", r"[\g<0>]", store.folder(view.asset).as_posix())
-    tables = _quoted(f"{base}/**/{view.stem}.parquet")
+    tables = _quoted(f"{base}/**/{view.file}")
     manifests = _quoted(f"{base}/**/manifest.json")
     return f"""
         CREATE VIEW "{view.name}" AS
@@ -105,25 +94,32 @@ def _definition(store: DataStore, view: View) -> str:
         JOIN (
             SELECT
                 "partition" AS {PARTITION},
-                concat_ws(
-                    '/', parse_dirpath(filename), nullif(generation, ''), '{view.stem}.parquet'
-                ) AS file
+                concat_ws('/', parse_dirpath(filename), nullif(generation, '')) AS folder
             FROM read_json(
                 {manifests},
                 filename = true,
                 columns = {{partition: 'VARCHAR', generation: 'VARCHAR'}}
             )
-        ) AS manifests ON tables.filename = manifests.file
+        ) AS manifests ON tables.filename = manifests.folder || '/{view.file}'
     """  # noqa: S608 - names are constants of this package, the path is quoted
 
 
 def _comment(connection: "duckdb.DuckDBPyConnection", view: View) -> None:
     connection.execute(f'COMMENT ON VIEW "{view.name}" IS {_quoted(view.description)}')
     present = {name for name, *_ in connection.execute(f'DESCRIBE "{view.name}"').fetchall()}
-    for column, text in {**view.columns, **_ADDED}.items():
+    for column, text in _comments(view).items():
         if column in present:
             connection.execute(f'COMMENT ON COLUMN "{view.name}"."{column}" IS {_quoted(text)}')
 
 
+def _comments(view: View) -> dict[str, str]:
+    """Column to description, also of the column that the view adds."""
+    return descriptions(view.schema) | _ADDED
+
+
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def _sha256(lines: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,32 +1,23 @@
 """A study whose pairs are predicted and evaluated, made once for the tests of this folder."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
 
-import dagster as dg
 import pytest
 
-from streetineq_assets.partitions import Partitions
-from streetineq_assets.predictions.assets import build_assets
-from streetineq_assets.reports import results
-from streetineq_assets.resources import StudyResource
+from streetineq_assets.reports.results import PairResults, StudyResults, read_results
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import load_study
-from streetineq_tests.predictions import published
+from streetineq_assets.study import Study, load_study
+from streetineq_tests.reports import made_up
 
 
 @pytest.fixture(scope="session")
 def evaluated_study(tmp_path_factory) -> Path:
     """Never written to: tests that write take a copy."""
     root = tmp_path_factory.mktemp("evaluated") / "study"
-    store = published.write_study(root)
-    assets = build_assets(Partitions(load_study(store.study_file)))
-    for pair in published.PAIRS:
-        resources = {"study": StudyResource(root=str(root))}
-        dg.materialize(
-            assets, selection=published.OF_PAIRS, partition_key=pair, resources=resources
-        )
+    made_up.write_study(root)
     return root
 
 
@@ -38,21 +29,32 @@ def store(evaluated_study, tmp_path) -> DataStore:
 
 
 @pytest.fixture(scope="session")
-def study(evaluated_study):
+def study(evaluated_study) -> Study:
     return load_study(evaluated_study / "study.toml")
 
 
 @pytest.fixture(scope="session")
-def gathered(evaluated_study, study):
-    return results.gather(DataStore(evaluated_study), study)
+def results(evaluated_study, study) -> StudyResults:
+    return read_results(DataStore(evaluated_study), study)
+
+
+@pytest.fixture(scope="session")
+def crime_in_alpha(results) -> PairResults:
+    return next(each for each in results.pairs if each.pair.key == "alpha/crime")
+
+
+@pytest.fixture
+def without_pairs(results) -> StudyResults:
+    """No pair and so no picture: quick to render."""
+    return dataclasses.replace(results, pairs=[])
 
 
 def write_boundaries(store: DataStore) -> Path:
-    """Squares of 0.008 degrees around the centres of alpha's areas, as ONS GeoJSON."""
-    places = store.open("locations", "alpha").table().query("status == 'matched'")
-    centres = places.groupby("lsoa11")[["lon", "lat"]].mean()
+    """Squares of 0.008 degrees around the centroids of alpha's areas, as ONS GeoJSON."""
+    locations = store.open("locations", "alpha").table().query("status == 'matched'")
+    centroids = locations.groupby("lsoa11")[["lon", "lat"]].mean()
     features = []
-    for code, (lon, lat) in zip(centres.index, centres.to_numpy(), strict=True):
+    for code, (lon, lat) in zip(centroids.index, centroids.to_numpy(), strict=True):
         corners = [(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)]
         ring = [[lon + 0.004 * x, lat + 0.004 * y] for x, y in corners]
         features.append(

@@ -1,108 +1,125 @@
 """The report and the warehouse, made by Dagster."""
 
-import dagster as dg
+import shutil
+
 import duckdb
 import pytest
 
-from streetineq_assets.partitions import Partitions
-from streetineq_assets.reports.assets import VIEWS, build_assets
-from streetineq_assets.resources import StudyResource
-from streetineq_assets.study import load_study
-from streetineq_tests.predictions import published
+from streetineq_assets.labels.tables import LSOA_LABELS
+from streetineq_assets.store import DataStore
+from streetineq_tests import harness
+from streetineq_tests.reports import made_up
 from streetineq_tests.reports.conftest import write_boundaries
 
-
-def run(store) -> dg.ExecuteInProcessResult:
-    return dg.materialize(
-        build_assets(Partitions(load_study(store.study_file))),
-        resources={"study": StudyResource(root=str(store.root))},
-    )
+REPORT, WAREHOUSE = "inequality_report", "warehouse"
 
 
-def metadata(result, asset: str) -> dict:
-    (event,) = result.asset_materializations_for_node(asset)
-    return {name: value.value for name, value in event.metadata.items()}
+@pytest.fixture(scope="module")
+def made(evaluated_study, tmp_path_factory):
+    """The study with its report and warehouse, and the runs that made them, by asset."""
+    root = tmp_path_factory.mktemp("reported") / "study"
+    shutil.copytree(evaluated_study, root)
+    store = DataStore(root)
+    return store, {asset: harness.run(store, asset) for asset in (REPORT, WAREHOUSE)}
 
 
-def checks(result) -> dict[str, tuple[bool, str]]:
-    found = result.get_asset_check_evaluations()
-    return {check.check_name: (check.passed, check.description) for check in found}
+@pytest.fixture
+def again(made, tmp_path) -> DataStore:
+    """A copy of the study with its report and warehouse."""
+    store, _ = made
+    shutil.copytree(store.root, tmp_path / "study")
+    return DataStore(tmp_path / "study")
 
 
-def test_the_report_and_its_files(store):
-    write_boundaries(store)
-    result = run(store)
-    artefact = store.open("inequality_report")
-    assert set(artefact.manifest.files) == {
-        "report.html",
-        "lsoa_predictions.csv",
-        "metrics.csv",
-        "lsoa_map.parquet",
-    }
-    assert artefact.file("report.html").stat().st_size < 2_000_000
-    found = checks(result)
-    assert found["pairs_available"] == (False, "no results: alpha/mean_income (unavailable)")
-    assert found["areas_placed"][0]
-    assert metadata(result, "inequality_report")["n_pairs_with_results"] == 2
-
-
-def test_the_same_inputs_give_the_same_bytes(store):
-    run(store)
-    before = store.manifest("inequality_report").files
-    (store.folder("inequality_report") / "manifest.json").unlink()
-    result = run(store)
-    assert not metadata(result, "inequality_report")["skipped"]
-    assert store.manifest("inequality_report").files == before
-
-
-def test_a_second_run_skips_and_new_boundaries_draw_again(store):
-    run(store)
-    again = run(store)
-    assert metadata(again, "inequality_report")["skipped"]
-    assert metadata(again, "warehouse")["skipped"]
-    write_boundaries(store)
-    drawn = run(store)
-    assert not metadata(drawn, "inequality_report")["skipped"]
-    assert metadata(drawn, "warehouse")["skipped"]
-
-
-def test_the_warehouse_answers(store):
-    result = run(store)
-    file = store.open("warehouse").file("streetineq.duckdb")
+def ask(store: DataStore, query: str) -> list[tuple]:
+    file = store.open(WAREHOUSE).file("streetineq.duckdb")
     with duckdb.connect(file, read_only=True) as connection:
-        rows = connection.execute(
-            "SELECT outcome, count(*) FROM lsoa_predictions WHERE city = 'alpha' GROUP BY outcome"
-        ).fetchall()
-        best = connection.execute(
-            "SELECT model FROM metrics WHERE city = 'alpha' AND scheme = 'area' "
-            "AND metric = 'kappa_quadratic' ORDER BY value DESC LIMIT 1"
-        ).fetchall()
-        epochs = connection.execute(
-            "SELECT count(*) FROM training_history WHERE partition_key = 'alpha/crime'"
-        ).fetchall()
+        return connection.execute(query).fetchall()
+
+
+def test_the_report_has_four_files(made):
+    store, _ = made
+    artefact = store.open(REPORT)
+    names = {"report.html", "lsoa_predictions.csv", "metrics.csv", "lsoa_map.parquet"}
+    assert set(artefact.manifest.files) == names
+    assert artefact.file("report.html").stat().st_size < 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("asset", "label", "file"),
+    [(REPORT, "report", "report.html"), (WAREHOUSE, "database", "streetineq.duckdb")],
+)
+def test_the_ui_shows_first_where_the_file_lies(made, asset, label, file):
+    store, runs = made
+    name, value = next(iter(harness.metadata(runs[asset], asset).items()))
+    assert (name, value) == (label, str(store.open(asset).file(file)))
+
+
+def test_pairs_without_results_are_a_warning(made):
+    _, runs = made
+    check = harness.checks(runs[REPORT])["pairs_available"]
+    assert not check.passed
+    assert "alpha/mean_income (unavailable)" in check.description
+    shown = harness.metadata(runs[REPORT], REPORT)
+    assert (shown["n_pairs"], shown["n_pairs_with_results"]) == (3, 2)
+
+
+def test_a_baseline_that_matches_the_network_is_a_warning(made):
+    _, runs = made
+    check = harness.checks(runs[REPORT])["ahead_of_baselines"]
+    assert not check.passed
+    assert "beta/crime by coordinates" in check.description
+    assert "alpha/crime" not in check.description
+
+
+def test_the_same_inputs_give_the_same_bytes(again):
+    before = again.manifest(REPORT).files
+    (again.folder(REPORT) / "manifest.json").unlink()
+    result = harness.run(again, REPORT)
+    assert not harness.metadata(result, REPORT)["skipped"]
+    assert again.manifest(REPORT).files == before
+
+
+def test_a_second_run_skips_and_new_boundaries_make_the_report_again(made, again):
+    _, runs = made
+    assert "areas_placed" in harness.failed(runs[REPORT])
+    assert harness.metadata(harness.run(again, REPORT), REPORT)["skipped"]
+    write_boundaries(again)
+    mapped = harness.run(again, REPORT)
+    assert not harness.metadata(mapped, REPORT)["skipped"]
+    assert "areas_placed" not in harness.failed(mapped)
+
+
+def test_a_warehouse_that_was_moved_is_made_again_and_then_skips(again):
+    moved = harness.run(again, WAREHOUSE)
+    assert not harness.metadata(moved, WAREHOUSE)["skipped"]
+    write_boundaries(again)
+    assert harness.metadata(harness.run(again, WAREHOUSE), WAREHOUSE)["skipped"]
+
+
+def test_the_warehouse_answers(made):
+    store, runs = made
+    rows = ask(
+        store,
+        "SELECT outcome, count(*) FROM lsoa_predictions WHERE city = 'alpha' GROUP BY outcome",
+    )
+    best = ask(
+        store,
+        "SELECT model FROM lsoa_evaluation WHERE city = 'alpha' AND scheme = 'area' "
+        "AND metric = 'kappa_quadratic' ORDER BY value DESC LIMIT 1",
+    )
+    epochs = ask(store, "SELECT count(*) FROM training_history WHERE partition_key = 'alpha/crime'")
     assert rows == [("crime", 60)]
     assert best == [("network",)]
     assert epochs == [(20,)]
-    passed, text = checks(result)["tables_published"]
-    assert not passed
-    assert "street_images" in text
+    check = harness.checks(runs[WAREHOUSE])["tables_published"]
+    assert not check.passed
+    assert "street_images" in check.description
 
 
-def test_the_warehouse_sees_an_upstream_that_was_made_again(store):
-    run(store)
+def test_the_warehouse_sees_an_upstream_that_was_made_again(made):
+    store, _ = made
     labels = store.open("lsoa_labels").table()
-    published.publish(store, "lsoa_labels", None, {"lsoa_labels": labels.head(3)})
-    file = store.open("warehouse").file("streetineq.duckdb")
-    with duckdb.connect(file, read_only=True) as connection:
-        assert connection.execute("SELECT count(*) FROM lsoa_labels").fetchall() == [(3,)]
-
-
-@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.name)
-def test_every_view_is_described(view):
-    assert view.description.endswith(".")
-    assert view.columns
-
-
-def test_views_have_names_of_their_own():
-    names = [view.name for view in VIEWS]
-    assert len(names) == len(set(names))
+    assert ask(store, "SELECT count(*) FROM lsoa_labels") == [(72,)]
+    made_up.publish(store, "lsoa_labels", None, {"lsoa_labels": (labels.head(3), LSOA_LABELS)})
+    assert ask(store, "SELECT count(*) FROM lsoa_labels") == [(3,)]

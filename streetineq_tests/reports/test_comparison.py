@@ -1,4 +1,4 @@
-"""What the report says of a pair: honest sentences, and the best in bold whoever it is."""
+"""How a network compares with its baselines: sentences, and the best cell whoever it is."""
 
 import dataclasses
 
@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from streetineq_assets.predictions import tables
+from streetineq_assets import tables
+from streetineq_assets.findings import Unavailable
+from streetineq_assets.predictions.tables import METRICS
 from streetineq_assets.reports import comparison
-from streetineq_assets.reports.results import PairEvidence
+from streetineq_assets.reports.results import PairResults
+from streetineq_assets.study import Pair
 
 
 def pair(
@@ -17,7 +20,7 @@ def pair(
     *,
     areas: int = 100,
     metric: str = "kappa_quadratic",
-) -> PairEvidence:
+) -> PairResults:
     """A pair with one metric per model, and the network's leads over baselines."""
     metrics = pd.DataFrame(
         [
@@ -32,13 +35,12 @@ def pair(
     )
     predicted = pd.DataFrame({"lsoa11": [f"E{i}" for i in range(areas)]})
     empty = pd.DataFrame()
-    return PairEvidence(
-        city="alpha",
-        outcome="crime",
-        place="Alpha",
-        title="Crime",
-        status="available",
-        wanted="",
+    return PairResults(
+        pair=Pair("alpha", "crime"),
+        city_title="Alpha",
+        outcome_title="Crime",
+        is_evaluated=True,
+        unavailable=None,
         areas=predicted,
         metrics=metrics,
         comparisons=comparisons,
@@ -76,7 +78,7 @@ def test_the_best_on_the_same_folds_is_marked_whoever_it_is(metric, values, best
     assert [cell.best for cell in cells] == best
 
 
-def test_a_cell_without_a_figure_says_so():
+def test_a_cell_without_a_value_says_so():
     assert comparison.Cell(np.nan, np.nan, np.nan).text == "none"
     assert comparison.Cell(np.nan, np.nan, np.nan).interval == ""
     assert comparison.Cell(0.456, 0.4, 0.5).text == "0.46"
@@ -86,35 +88,35 @@ def test_a_cell_without_a_figure_says_so():
 @pytest.mark.parametrize(
     ("lead", "said"),
     [
-        ((0.2, 0.1, 0.3), "The network is ahead of “coordinates only” by 0.20 (95 %"),
-        ((0.1, -0.1, 0.3), "which may be chance"),
-        ((-0.1, -0.3, 0.1), "does better than the network, by 0.10, which may be chance"),
+        ((0.2, 0.1, 0.3), "network is ahead of “coordinates only” by 0.20 (95 %"),
+        ((0.1, -0.1, 0.3), "by 0.10, which may be chance"),
+        ((-0.1, -0.3, 0.1), "better than the network, by 0.10, which may be chance"),
         ((-0.2, -0.3, -0.1), "“coordinates only” does better than the network, by 0.20 (95 %"),
-        ((0.0, -0.1, 0.1), "“coordinates only” does as well as the network"),
+        ((0.0, -0.1, 0.1), "“coordinates only” does as well"),
     ],
 )
 def test_sentences_follow_the_interval_of_the_lead(lead, said):
     shown = pair({NETWORK: 0.5, COORDINATES: 0.5 - lead[0]}, {"coordinates": lead})
-    assert any(said in sentence for sentence in comparison.verdict(shown, "area"))
+    assert any(said in sentence for sentence in comparison.sentences(shown, "area"))
 
 
 def test_few_areas_come_first():
     shown = pair({NETWORK: 0.5}, areas=12)
-    assert comparison.verdict(shown, "area")[0].startswith("Only 12 areas")
+    assert comparison.sentences(shown, "area")[0].startswith("Only 12 areas")
 
 
 @pytest.mark.parametrize(
-    ("blocked", "said"), [(0.3, "what close neighbours give"), (0.7, "do not carry")]
+    ("blocked", "said"), [(0.3, "what close neighbours give"), (0.7, "neighbours are not what")]
 )
 def test_spatial_blocks_are_put_beside_the_map(blocked, said):
     shown = pair({NETWORK: 0.8, COORDINATES: 0.6, BLOCKS: blocked})
-    assert any(said in sentence for sentence in comparison.verdict(shown, "area"))
+    assert any(said in sentence for sentence in comparison.sentences(shown, "area"))
 
 
 def test_what_the_pictures_add_to_the_map_is_said():
     both = ("coordinates_and_score", "area")
-    adds = comparison.verdict(pair({NETWORK: 0.5, COORDINATES: 0.6, both: 0.7}), "area")
-    nothing = comparison.verdict(pair({NETWORK: 0.5, COORDINATES: 0.6, both: 0.6}), "area")
+    adds = comparison.sentences(pair({NETWORK: 0.5, COORDINATES: 0.6, both: 0.7}), "area")
+    nothing = comparison.sentences(pair({NETWORK: 0.5, COORDINATES: 0.6, both: 0.6}), "area")
     assert any("adds to what the map says" in sentence for sentence in adds)
     assert any("adds nothing" in sentence for sentence in nothing)
 
@@ -122,14 +124,14 @@ def test_what_the_pictures_add_to_the_map_is_said():
 def test_baselines_that_match_the_network_are_named():
     leads = {"coordinates": (0.0, -0.1, 0.1), "ridge": (0.2, 0.1, 0.3)}
     shown = pair({NETWORK: 0.5, COORDINATES: 0.5, RIDGE: 0.3}, leads)
-    assert comparison.beaten_by(shown, "area") == ["coordinates"]
+    assert comparison.matching_baselines(shown, "area") == ["coordinates"]
 
 
-def test_the_networks_own_score_in_a_baseline_is_no_rival():
+def test_a_model_with_the_networks_own_score_is_not_its_baseline():
     both = ("coordinates_and_score", "area")
     shown = pair({NETWORK: 0.5, both: 0.9}, {"coordinates_and_score": (-0.4, -0.5, -0.3)})
-    assert comparison.beaten_by(shown, "area") == []
-    assert not any("does better" in sentence for sentence in comparison.verdict(shown, "area"))
+    assert comparison.matching_baselines(shown, "area") == []
+    assert not any("does better" in sentence for sentence in comparison.sentences(shown, "area"))
 
 
 def test_the_confusion_table_is_shared_out_by_rows():
@@ -149,15 +151,18 @@ def test_the_confusion_table_is_shared_out_by_rows():
 def test_a_pair_without_metrics_has_no_results():
     shown = pair({NETWORK: 0.5})
     assert shown.has_results
-    assert not dataclasses.replace(shown, metrics=tables.empty(tables.METRICS)).has_results
-    assert not dataclasses.replace(shown, status="unavailable").has_results
+    assert not dataclasses.replace(shown, metrics=tables.empty(METRICS)).has_results
+    assert not dataclasses.replace(shown, unavailable=Unavailable("a file", "none")).has_results
+    assert not dataclasses.replace(shown, is_evaluated=False).has_results
 
 
 def test_a_network_of_all_outcomes_is_set_beside_the_outcomes_own():
     shown = pair({NETWORK: 0.61, ("joint_network", "area"): 0.66})
-    sentence = next(text for text in comparison.verdict(shown, "area") if "all of the city" in text)
+    sentence = next(
+        text for text in comparison.sentences(shown, "area") if "all of the city" in text
+    )
     assert "reaches 0.66, one trained on this outcome alone 0.61" in sentence
-    alone = comparison.verdict(pair({NETWORK: 0.61}), "area")
+    alone = comparison.sentences(pair({NETWORK: 0.61}), "area")
     assert not [text for text in alone if "all of the city" in text]
 
 
@@ -170,7 +175,7 @@ def test_tuned_networks_stand_beside_the_targets_own_and_coordinates():
         ("trained_here", 1.0, 0.72, 0.72, 0.72, 1),
         ("coordinates", 1.0, 0.5, 0.5, 0.5, 1),
     ]
-    names = ["network", "fraction", "mean", "lowest", "highest", "draws"]
+    names = ["network", "share", "mean", "lowest", "highest", "n_repeats"]
     table = pd.DataFrame([line | dict(zip(names, row, strict=True)) for row in rows])
     other = table.assign(metric="kendall", mean=9.9)
     shares, (found,) = comparison.transfers(pd.concat([table, other]))

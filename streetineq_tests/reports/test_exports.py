@@ -1,46 +1,46 @@
-"""Files for other tools: a CSV that reads back, a GeoParquet with outlines or points."""
+"""Files for other tools: a CSV that reads back, a GeoParquet with boundaries or points."""
 
 import geopandas as gpd
 import pandas as pd
 import pytest
 
+from streetineq_assets import tables
 from streetineq_assets.geography import read_boundaries
-from streetineq_assets.predictions import tables
+from streetineq_assets.predictions.tables import LSOA_PREDICTIONS
 from streetineq_assets.reports import exports
 from streetineq_tests.reports.conftest import write_boundaries
 
 
-def test_the_csv_reads_back(gathered, tmp_path):
-    exports.write_csv(gathered.areas, tmp_path / "a.csv")
+def test_the_csv_reads_back(results, tmp_path):
+    exports.write_csv(results.areas, tmp_path / "a.csv")
     back = pd.read_csv(tmp_path / "a.csv", dtype={"lsoa11": "str"})
-    assert back.columns.tolist() == list(tables.LSOAS)
-    assert back["decile"].tolist() == gathered.areas["decile"].tolist()
-    assert back["score"].to_numpy() == pytest.approx(gathered.areas["score"].to_numpy(), rel=1e-5)
+    assert back.columns.tolist() == LSOA_PREDICTIONS.names
+    assert back["decile"].tolist() == results.areas["decile"].tolist()
+    assert back["score"].to_numpy() == pytest.approx(results.areas["score"].to_numpy(), rel=1e-5)
 
 
-def test_outlines_go_with_their_areas_and_points_stand_in(gathered, store, tmp_path):
-    outlines = read_boundaries(write_boundaries(store))
+def test_boundaries_go_with_their_areas_and_centroids_stand_in(results, store, tmp_path):
+    boundaries = read_boundaries(write_boundaries(store))
     path = tmp_path / "a.parquet"
-    lost = exports.write_geoparquet(gathered.areas, outlines, gathered.positions, path)
+    assert exports.write_geoparquet(results.areas, boundaries, results.centroids, path) == 0
     back = gpd.read_parquet(path)
-    assert lost == 0
     assert back.crs == "EPSG:4326"
     assert set(back[back["city"] == "alpha"].geom_type) == {"Polygon"}
     assert set(back[back["city"] == "beta"].geom_type) == {"Point"}
     row = back[back["city"] == "alpha"].iloc[3]
-    place = gathered.positions.set_index("lsoa11").loc[row["lsoa11"]]
-    assert row.geometry.centroid.x == pytest.approx(place["lon"], abs=1e-5)
-    assert row.geometry.centroid.y == pytest.approx(place["lat"], abs=1e-5)
+    centroid = results.centroids.set_index("lsoa11").loc[row["lsoa11"]]
+    assert row.geometry.centroid.x == pytest.approx(centroid["lon"], abs=1e-5)
+    assert row.geometry.centroid.y == pytest.approx(centroid["lat"], abs=1e-5)
 
 
-def test_areas_without_any_place_are_counted(gathered, tmp_path):
+def test_areas_without_any_geometry_are_counted(results, tmp_path):
     path = tmp_path / "a.parquet"
-    fewer = gathered.positions.iloc[5:]
-    assert exports.write_geoparquet(gathered.areas, None, fewer, path) == 5
-    assert len(gpd.read_parquet(path)) == len(gathered.areas)
+    fewer = results.centroids.iloc[5:]
+    assert exports.write_geoparquet(results.areas, None, fewer, path) == 5
+    assert len(gpd.read_parquet(path)) == len(results.areas)
 
 
-def test_no_area_gives_empty_files(gathered, tmp_path):
-    none = tables.empty(tables.LSOAS)
-    assert exports.write_geoparquet(none, None, gathered.positions, tmp_path / "a.parquet") == 0
+def test_no_area_gives_empty_files(results, tmp_path):
+    none = tables.empty(LSOA_PREDICTIONS)
+    assert exports.write_geoparquet(none, None, results.centroids, tmp_path / "a.parquet") == 0
     assert gpd.read_parquet(tmp_path / "a.parquet").empty

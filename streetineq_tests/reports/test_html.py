@@ -6,17 +6,19 @@ from html.parser import HTMLParser
 
 import pytest
 
-from streetineq_assets.predictions import tables
+from streetineq_assets import tables
+from streetineq_assets.predictions.tables import METRICS
 from streetineq_assets.reports import html
+from streetineq_tests.reports import made_up
 
 
 @pytest.fixture(scope="module")
-def report(gathered, study) -> str:
-    return html.render(gathered, study, outlines=None)
+def report(results, study) -> str:
+    return html.render(results, study, boundaries=None)
 
 
 class Tags(HTMLParser):
-    """Every opening tag with its attributes, and a proof that tags close in order."""
+    """Every opening tag with its attributes; fails where tags do not close in order."""
 
     VOID = frozenset({"meta", "img", "br"})
 
@@ -64,39 +66,31 @@ def test_pictures_are_described(report):
     assert all(image["alt"] for image in images)
 
 
-def test_the_same_evidence_gives_the_same_bytes(gathered, study, report):
-    assert html.render(gathered, study, outlines=None) == report
-
-
 def test_it_names_no_place_on_this_machine(evaluated_study, report):
     assert str(evaluated_study) not in report
     assert "/home/" not in report
     assert "/tmp/" not in report
 
 
-def test_synthetic_input_is_said_on_top(report, gathered, study):
+def test_synthetic_input_is_said_on_top(report, without_pairs, study):
     head = report[: report.index('id="summary"')]
     assert "Synthetic:" in head
     assert "invented" in head
     assert "random weights" in head
-    real = study.model_copy(
-        update={
-            "synthetic": False,
-            "encoder": study.encoder.model_copy(update={"weights": "imagenet"}),
-        }
-    )
-    assert "Synthetic:" not in html.render(gathered, real, outlines=None)
+    imagenet = study.encoder.model_copy(update={"weights": "imagenet"})
+    real = study.model_copy(update={"synthetic": False, "encoder": imagenet})
+    assert "Synthetic:" not in html.render(without_pairs, real, boundaries=None)
 
 
-def test_random_weights_alone_make_it_synthetic(gathered, study):
+def test_random_weights_alone_make_it_synthetic(results, study):
     real_areas = study.model_copy(update={"synthetic": False})
-    assert html.synthetic_reasons(gathered, real_areas) == ["the image encoder has random weights"]
+    assert html.synthetic_reasons(results, real_areas) == ["the image encoder has random weights"]
 
 
 def test_unavailable_pairs_are_listed_with_the_file_that_they_want(report):
     rest = report[report.index('id="unavailable"') :]
     assert "Mean income" in rest or "mean income" in rest.lower()
-    assert "GLA household income estimates" in rest
+    assert made_up.WANTED in rest
 
 
 def test_every_pair_with_results_has_a_section(report):
@@ -106,7 +100,7 @@ def test_every_pair_with_results_has_a_section(report):
     assert "Only 12 areas" in report
 
 
-def test_the_networks_figures_stand_beside_coordinates_everywhere(report):
+def test_the_networks_metrics_stand_beside_coordinates_everywhere(report):
     heads = re.findall(r"<thead>.*?</thead>", report, flags=re.S)
     with_network = [head for head in heads if ">Network<" in head]
     assert len(with_network) == 3 + 2
@@ -115,15 +109,20 @@ def test_the_networks_figures_stand_beside_coordinates_everywhere(report):
         assert "spatial block" in head
 
 
-def test_figures_are_the_published_ones(report, gathered):
-    pair = next(pair for pair in gathered.pairs if pair.key == "alpha/crime")
-    rows = pair.metrics.set_index(["model", "scheme", "metric"])
+def test_metrics_are_the_published_ones(report, crime_in_alpha):
+    rows = crime_in_alpha.metrics.set_index(["model", "scheme", "metric"])
     value = rows.loc[("network", "area", "kappa_quadratic")]
     cell = f"{value['value']:.2f}<small>{value['lower']:.2f} to {value['upper']:.2f}</small>"
     assert cell in report
 
 
-def test_the_settings_and_the_ledger_are_told(report):
+def test_pairs_in_which_a_baseline_matches_the_network_are_named(report):
+    summary = report[report.index('id="summary"') : report.index('id="alpha"')]
+    assert "In 1 of them" in summary
+    assert "Beta, crime" in summary
+
+
+def test_the_settings_and_the_deviations_are_listed(report):
     assert "<dt>Seed</dt><dd><code>7</code>" in report
     assert "mean_score" in report
     assert "log-probabilities in closed form" in report
@@ -135,19 +134,17 @@ def test_accounting_adds_up_to_what_is_listed(report):
     assert "matched to an LSOA" in report
 
 
-def test_what_users_write_is_escaped(gathered, study):
+def test_what_users_write_is_escaped(without_pairs, study):
     named = study.model_copy(update={"title": "<b>Two</b> & towns"})
-    assert "<b>Two</b>" not in html.render(gathered, named, outlines=None)
+    assert "<b>Two</b>" not in html.render(without_pairs, named, boundaries=None)
 
 
-def test_a_study_without_any_result_has_a_report_too(gathered, study):
+def test_a_study_without_any_result_has_a_report_too(results, study):
     bare = [
-        dataclasses.replace(
-            pair, status="not made yet", metrics=tables.empty(tables.METRICS), wanted=""
-        )
-        for pair in gathered.pairs
+        dataclasses.replace(each, is_evaluated=False, metrics=tables.empty(METRICS))
+        for each in results.pairs
     ]
-    text = html.render(dataclasses.replace(gathered, pairs=bare), study, outlines=None)
+    text = html.render(dataclasses.replace(results, pairs=bare), study, boundaries=None)
     assert "No pair of city and outcome has results yet" in text
     assert text.count("not made yet") == 3
     assert Tags(text).open == []

@@ -1,4 +1,4 @@
-"""Maps: one extent, the decile's colour for each area, outlines or points."""
+"""Maps: one extent, the decile's colour for each area, boundaries or points."""
 
 import numpy as np
 import pandas as pd
@@ -7,15 +7,15 @@ from matplotlib.colors import to_hex
 
 from streetineq_assets.geography import read_boundaries
 from streetineq_assets.plotting import DECILE_COLOURS, MISSING_COLOUR
-from streetineq_assets.reports.maps import draw_maps
+from streetineq_assets.reports.maps import plot_maps
 from streetineq_tests.reports.conftest import write_boundaries
 
 
 @pytest.fixture
-def areas(gathered) -> pd.DataFrame:
-    pair = next(pair for pair in gathered.pairs if pair.key == "alpha/crime")
-    unknown = pair.areas.index == 0
-    return pair.areas.assign(actual_decile=pair.areas["actual_decile"].mask(unknown))
+def areas(crime_in_alpha) -> pd.DataFrame:
+    """The first area has no label."""
+    frame = crime_in_alpha.areas
+    return frame.assign(actual_decile=frame["actual_decile"].mask(frame.index == 0))
 
 
 def colours(axis) -> list[str]:
@@ -27,8 +27,8 @@ def expected(deciles: pd.Series) -> list[str]:
     return [MISSING_COLOUR if pd.isna(d) else DECILE_COLOURS[d - 1] for d in deciles]
 
 
-def test_points_where_there_are_no_outlines(areas, gathered):
-    figure = draw_maps(areas, None, gathered.positions)
+def test_points_where_there_are_no_boundaries(areas, results):
+    figure = plot_maps(areas, None, results.centroids)
     actual, predicted = figure.axes
     assert colours(actual) == expected(areas["actual_decile"])
     assert colours(predicted) == expected(areas["decile"])
@@ -36,20 +36,20 @@ def test_points_where_there_are_no_outlines(areas, gathered):
     assert actual.get_title() == "Actual decile, n = 59"
 
 
-def test_outlines_where_there_are_some(areas, gathered, store):
-    outlines = read_boundaries(write_boundaries(store))
-    figure = draw_maps(areas, outlines, gathered.positions)
+def test_boundaries_where_there_are_some(areas, results, store):
+    boundaries = read_boundaries(write_boundaries(store))
+    figure = plot_maps(areas, boundaries, results.centroids)
     actual, predicted = figure.axes
     assert colours(actual) == expected(areas["actual_decile"])
     assert colours(predicted) == expected(areas["decile"])
     (collection,) = actual.collections
     first = collection.get_paths()[0].vertices
-    shape = outlines.set_index("lsoa11").geometry[areas["lsoa11"].iloc[0]]
+    shape = boundaries.set_index("lsoa11").geometry[areas["lsoa11"].iloc[0]]
     assert np.allclose(first[:5], np.asarray(shape.exterior.coords))
 
 
-def test_outlines_of_another_place_are_not_used(areas, gathered, store):
-    outlines = read_boundaries(write_boundaries(store))
-    elsewhere = outlines.assign(lsoa11=outlines["lsoa11"].str.replace("E01", "E09"))
-    figure = draw_maps(areas, elsewhere, gathered.positions)
+def test_boundaries_of_another_city_are_not_used(areas, results, store):
+    boundaries = read_boundaries(write_boundaries(store))
+    elsewhere = boundaries.assign(lsoa11=boundaries["lsoa11"].str.replace("E01", "E09"))
+    figure = plot_maps(areas, elsewhere, results.centroids)
     assert len(figure.axes[0].collections[0].get_offsets()) == 60

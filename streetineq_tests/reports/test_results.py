@@ -1,30 +1,47 @@
-"""What the report rests on: everything that is published, and a word for what is not."""
+"""What the report shows: everything that is published, and why the rest is absent."""
 
+import json
 import shutil
 
 import pandas as pd
+import pytest
 
+from streetineq_assets.codes.identity import EncoderIdentity
+from streetineq_assets.codes.tables import ShardsRecord
+from streetineq_assets.errors import StoreError
 from streetineq_assets.findings import Findings
-from streetineq_assets.reports.results import digests, gather
-from streetineq_tests.predictions import published
+from streetineq_assets.reports.results import digests, read_results
+from streetineq_tests.harness import publish
+from streetineq_tests.reports import made_up
 
 
-def test_pairs_come_in_the_studys_order_with_their_status(gathered):
-    assert [(pair.key, pair.status) for pair in gathered.pairs] == [
+def test_pairs_come_in_the_studys_order_with_their_status(results):
+    assert [(each.pair.key, each.status) for each in results.pairs] == [
         ("alpha/crime", "available"),
         ("alpha/mean_income", "unavailable"),
         ("beta/crime", "available"),
     ]
-    assert published.WANTED in gathered.pairs[1].wanted
+    assert results.pairs[1].unavailable == made_up.UNAVAILABLE
+    assert [each.profile for each in results.pairs] == ["recommended", "", "recommended"]
 
 
-def test_what_is_not_published_is_said_and_stops_nothing(store, study):
+def test_what_is_not_published_is_listed_and_stops_nothing(store, study):
     shutil.rmtree(store.folder("lsoa_evaluation", "beta/crime"))
     shutil.rmtree(store.folder("locations", "beta"))
-    found = gather(store, study)
+    found = read_results(store, study)
     assert found.pairs[2].status == "not made yet"
     assert not found.pairs[2].has_results
     assert len(found.pairs[0].metrics) > 0
+
+
+def test_a_city_without_images_has_no_account_of_them(store, study):
+    """Down its chain all is unavailable, and nothing is recorded."""
+    nothing = Findings(unavailable=made_up.UNAVAILABLE)
+    publish(store, "hdf5_shards", "beta", nothing, rows=pd.DataFrame({"shard": []}))
+    publish(store, "trained_model", "beta/crime", nothing, history=pd.DataFrame({"fold": []}))
+    (beta,) = [city for city in read_results(store, study).cities if city.key == "beta"]
+    assert beta.encoder is None
+    assert not [row for row in beta.account if row["step"] == "images"]
 
 
 def test_digests_change_with_what_is_read(store, study):
@@ -36,22 +53,55 @@ def test_digests_change_with_what_is_read(store, study):
 
 
 def test_listed_locations_are_accounted_for_by_step_and_reason(store, study):
-    shards = Findings(
-        values={"listed": 10, "extracted": 7, "weights": "random", "backbone": "vgg16"},
-        tables={
-            "without_codes": [
-                {"reason": "missing_view", "locations": 2},
-                {"reason": "truncated", "locations": 1},
-            ]
-        },
+    record = ShardsRecord(
+        n_listed=10,
+        n_extracted=7,
+        n_rejected=1,
+        n_missing=2,
+        without_codes={"missing_view": 2, "truncated": 1},
+        encoder=made_up.ENCODER,
+        dtype="float16",
     )
-    published.publish(store, "hdf5_shards", "alpha", {"rows": pd.DataFrame({"shard": [0]})}, shards)
-    city = next(city for city in gather(store, study).cities if city.key == "alpha")
-    rows = {(row["step"], row["what"]): row["count"] for row in city.account}
-    assert rows["images", "listed"] == 10
+    rows = pd.DataFrame({"shard": [0]})
+    publish(store, "hdf5_shards", "alpha", Findings(record=record), rows=rows)
+    city = next(city for city in read_results(store, study).cities if city.key == "alpha")
+    counts = {(row["step"], row["what"]): row["count"] for row in city.account}
+    assert counts["images", "listed"] == 10
     parts = ("extracted", "missing view", "truncated")
-    assert sum(rows["images", what] for what in parts) == rows["images", "listed"]
-    assert rows["areas", "matched to an LSOA"] == 180
-    assert rows["areas", "unknown postcode"] == 1
-    assert rows["predictions", "predicted out of fold"] == 180
-    assert city.encoder == {"weights": "random", "backbone": "vgg16"}
+    assert sum(counts["images", what] for what in parts) == counts["images", "listed"]
+    assert counts["areas", "matched to an LSOA"] == 180
+    assert counts["areas", "unknown postcode"] == 1
+    assert counts["predictions", "predicted out of fold"] == 180
+    assert city.encoder == EncoderIdentity(**made_up.ENCODER)
+
+
+def test_a_study_of_the_version_before_is_accounted_for_too(store, study):
+    """Its manifests hold everything among the labels of the UI."""
+    values = {"listed": 9, "extracted": 8, "rejected": 1, "missing": 0, "dtype": "float32"}
+    reasons = [{"reason": "truncated", "locations": 1}]
+    publish(store, "hdf5_shards", "alpha", rows=pd.DataFrame({"shard": [0]}))
+    shards = {"figures": values | made_up.ENCODER, "tables": {"without_codes": reasons}}
+    as_version_1(store, "hdf5_shards", "alpha", shards)
+    as_version_1(store, "location_predictions", "alpha/crime", {"figures": {"n_predicted": 180}})
+    city = next(city for city in read_results(store, study).cities if city.key == "alpha")
+    counts = {row["what"]: row["count"] for row in city.account}
+    assert (counts["listed"], counts["extracted"], counts["truncated"]) == (9, 8, 1)
+    assert counts["predicted out of fold"] == 180
+    assert city.encoder == EncoderIdentity(**made_up.ENCODER)
+
+
+def as_version_1(store, asset, partition, summary) -> None:
+    path = store.folder(asset, partition) / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest |= {
+        "schema_version": 1,
+        "summary": {"checks": [], "tables": {}, "notes": {}} | summary,
+    }
+    path.write_text(json.dumps({k: v for k, v in manifest.items() if k != "record"}))
+
+
+def test_a_table_of_an_earlier_version_says_which_asset_to_make_again(store, study):
+    old = pd.DataFrame({"city": ["alpha"], "fraction": [0.1], "draws": [5]})
+    publish(store, "transfer_report", None, transfer_report=old, transfer_summary=old)
+    with pytest.raises(StoreError, match="materialise transfer_report again"):
+        read_results(store, study)

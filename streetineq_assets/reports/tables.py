@@ -1,0 +1,102 @@
+"""Which tables the warehouse shows: one view each, under the name that its table goes by.
+
+The main table of an asset bears the asset's name; what stands beside it has a name of its own.
+What columns mean is said once, in the schemas of the steps that publish them.
+"""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from streetineq_assets.codes.tables import SHARD_ROWS
+from streetineq_assets.images.tables import FOREIGN_FILES, LOCATIONS, STREET_IMAGES
+from streetineq_assets.labels.tables import AVAILABILITY, DECILE_EDGES, LSOA_LABELS, POSTCODE_LSOA
+from streetineq_assets.models.tables import AREA_FOLDS, BASELINES, HISTORY
+from streetineq_assets.predictions.tables import (
+    COMPARISONS,
+    CONFUSION,
+    COVERAGE,
+    LOCATION_PREDICTIONS,
+    LSOA_PREDICTIONS,
+    METRICS,
+)
+from streetineq_assets.transfer.tables import CURVE
+
+
+@dataclass(frozen=True)
+class View:
+    """One table of the platform as the warehouse shows it.
+
+    Attributes:
+        name: of the view, and of the Parquet file without its suffix unless `stem` says otherwise.
+        asset: the asset that publishes the table.
+        description: one sentence.
+        schema: its columns.
+        stem: of the Parquet file, where another asset's table is called the same.
+    """
+
+    name: str
+    asset: str
+    description: str
+    schema: pa.Schema
+    stem: str = ""
+
+    @property
+    def file(self) -> str:
+        """Name of the Parquet file in the artefact's folder."""
+        return f"{self.stem or self.name}.parquet"
+
+
+VIEWS = (
+    View("postcode_lsoa", "postcode_lsoa", "Postcodes with areas and city.", POSTCODE_LSOA),
+    View("lsoa_labels", "lsoa_labels", "Value and decile by area and outcome.", LSOA_LABELS),
+    View("decile_edges", "lsoa_labels", "Between which values each decile lies.", DECILE_EDGES),
+    View("availability", "lsoa_labels", "Which outcomes have labels, or why not.", AVAILABILITY),
+    View("locations", "locations", "Listed locations with areas and weights.", LOCATIONS),
+    View("street_images", "street_images", "Where each image lies.", STREET_IMAGES),
+    View("foreign_files", "street_images", "Files of no listed location.", FOREIGN_FILES),
+    View("shard_rows", "hdf5_shards", "Where each location's codes lie.", SHARD_ROWS, "rows"),
+    View("area_folds", "area_folds", "Which fold tests each area.", AREA_FOLDS),
+    View("training_history", "trained_model", "Loss by fold and epoch.", HISTORY, "history"),
+    View(
+        "baselines",
+        "baseline_scores",
+        "Out-of-fold scores of the baselines, on the scale of deciles.",
+        BASELINES,
+        "baseline_scores",
+    ),
+    View(
+        "location_predictions",
+        "location_predictions",
+        "Out-of-fold score and decile of every location.",
+        LOCATION_PREDICTIONS,
+    ),
+    View(
+        "lsoa_predictions",
+        "lsoa_predictions",
+        "Predicted decile of every area, with its interval.",
+        LSOA_PREDICTIONS,
+    ),
+    View(
+        "lsoa_evaluation",
+        "lsoa_evaluation",
+        "Metrics of the networks and of the baselines, with 95 % intervals.",
+        METRICS,
+        "metrics",
+    ),
+    View("comparisons", "lsoa_evaluation", "Leads of the network over baselines.", COMPARISONS),
+    View("confusion", "lsoa_evaluation", "Areas by actual and predicted decile.", CONFUSION),
+    View("coverage", "lsoa_evaluation", "How often decile intervals hold.", COVERAGE),
+    View(
+        "joint_evaluation",
+        "joint_evaluation",
+        "Metrics of the networks trained on all outcomes of a city, with 95 % intervals.",
+        METRICS,
+    ),
+    View(
+        "transfer_report",
+        "transfer_report",
+        "Rank metrics of networks tuned on shares of another city, by repeat.",
+        CURVE,
+    ),
+)

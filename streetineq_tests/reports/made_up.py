@@ -1,0 +1,263 @@
+"""A study of two towns whose predictions and evaluations are published, all of it made up.
+
+Alpha has 60 areas, Beta 12; mean income has no labels, since its official file is absent. The
+tables follow the schemas of the steps that publish them; no metric was calculated. In Alpha the
+network is ahead of every baseline, in Beta coordinates alone match it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from streetineq_assets import tables
+from streetineq_assets.findings import Findings, Unavailable
+from streetineq_assets.images.tables import LOCATIONS
+from streetineq_assets.labels.tables import LSOA_LABELS
+from streetineq_assets.manifests import Recipe
+from streetineq_assets.models.tables import BASELINES, HISTORY, TrainingRecord
+from streetineq_assets.predictions.tables import (
+    COMPARISONS,
+    CONFUSION,
+    COVERAGE,
+    LOCATION_PREDICTIONS,
+    LSOA_PREDICTIONS,
+    METRICS,
+    LocationPredictionsRecord,
+)
+from streetineq_assets.reports.comparison import METRIC_TITLES
+from streetineq_assets.store import DataStore
+
+STUDY = """
+title = "Two towns"
+date = 2017-08-01
+seed = 7
+synthetic = true
+
+[encoder]
+weights = "random"
+
+[cities.alpha]
+title = "Alpha"
+authorities = ["E09000101"]
+buckets = 2
+outcomes = ["crime", "mean_income"]
+
+[cities.beta]
+title = "Beta"
+authorities = ["E08000101"]
+buckets = 1
+outcomes = ["crime"]
+"""
+N_LSOAS = {"alpha": 60, "beta": 12}
+PER_LSOA = 3
+WANTED = "GLA household income estimates"
+UNAVAILABLE = Unavailable(WANTED, "no file in inputs/household_income holds it")
+ENCODER = {
+    "backbone": "vgg16",
+    "layer": "fc6",
+    "preprocessing": "antialias",
+    "weights": "random",
+    "weights_sha256": "ab" * 32,
+    "width": 4096,
+}
+KAPPAS = {
+    "alpha": {"network": 0.8, "ridge": 0.6, "coordinates": 0.5, "constant": float("nan")},
+    "beta": {"network": 0.4, "ridge": 0.3, "coordinates": 0.4, "constant": float("nan")},
+}
+IN_BLOCKS = 0.3  # of coordinates alone
+
+Tables = dict[str, tuple[pd.DataFrame, pa.Schema]]
+
+
+def write_study(root: Path) -> DataStore:
+    """The study file, and what the report and the warehouse read; no images and no codes."""
+    root.mkdir(parents=True)
+    (root / "study.toml").write_text(STUDY, encoding="utf-8")
+    store = DataStore(root)
+    areas = {city: _areas(city) for city in N_LSOAS}
+    publish(store, "lsoa_labels", None, {"lsoa_labels": (_labels(areas), LSOA_LABELS)})
+    for city, frame in areas.items():
+        publish(store, "locations", city, {"locations": (_locations(frame), LOCATIONS)})
+        for asset, (content, findings) in _pair(city, frame).items():
+            publish(store, asset, f"{city}/crime", content, findings)
+            if city == "alpha":
+                empty = {name: (table.head(0), schema) for name, (table, schema) in content.items()}
+                publish(store, asset, "alpha/mean_income", empty, Findings(unavailable=UNAVAILABLE))
+    return store
+
+
+def publish(
+    store: DataStore,
+    asset: str,
+    partition: str | None,
+    content: Tables,
+    findings: Findings | None = None,
+) -> None:
+    """Publish tables of a schema as an artefact, by the Parquet file's stem."""
+
+    def write(folder: Path) -> Findings:
+        for stem, (frame, schema) in content.items():
+            tables.write(frame, schema, folder / f"{stem}.parquet")
+        return findings or Findings()
+
+    store.publish(asset, partition, Recipe(code_version="test"), write)
+
+
+# -- areas and locations ---------------------------------------------------------------------------
+
+
+def _areas(city: str) -> pd.DataFrame:
+    """`lsoa11`, `lat, lon` on a grid, `actual_decile`, the predicted `decile` near it, `fold`."""
+    n = N_LSOAS[city]
+    number = np.arange(n)
+    actual = number * 10 // n + 1
+    error = np.random.default_rng(n).choice([-1, 0, 0, 1, 2], n)
+    return pd.DataFrame(
+        {
+            "lsoa11": [f"E0{1 if city == 'alpha' else 2}{i:06d}" for i in number],
+            "lat": 51.5 + 0.01 * (number // 8),
+            "lon": -0.1 + 0.015 * (number % 8),
+            "actual_decile": actual,
+            "decile": np.clip(actual + error, 1, 10),
+            "fold": number % 5,
+        }
+    )
+
+
+def _labels(areas: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    frame = pd.concat([each.assign(city=city) for city, each in areas.items()])
+    return frame.assign(
+        outcome="crime",
+        value=frame["actual_decile"],
+        national_rank=pd.NA,
+        decile=frame["actual_decile"],
+    )
+
+
+def _locations(areas: pd.DataFrame) -> pd.DataFrame:
+    """Three locations in each area, and one of an unknown postcode."""
+    placed = _at_locations(areas).assign(status="matched", reason=None)
+    lost = {"location_id": "lost", "status": "rejected", "reason": "unknown_postcode"}
+    frame = pd.concat([placed, pd.DataFrame([lost])], ignore_index=True)
+    unused = dict.fromkeys(("oa11", "msoa11", "captured_at", "provider", "licence"))
+    return frame.assign(postcodes="BR1 1AA", n_postcodes=1, weight=1, **unused)
+
+
+def _at_locations(areas: pd.DataFrame) -> pd.DataFrame:
+    frame = areas.loc[areas.index.repeat(PER_LSOA)].reset_index(drop=True)
+    return frame.assign(location_id=[f"{i:05d}" for i in range(len(frame))])
+
+
+# -- one pair --------------------------------------------------------------------------------------
+
+
+def _pair(city: str, areas: pd.DataFrame) -> dict[str, tuple[Tables, Findings]]:
+    """Asset to its tables and findings, in the order in which they are made."""
+    keys = {"city": city, "outcome": "crime"}
+    locations = _at_locations(areas).assign(**keys, weight=1, h=0.5)
+    locations = locations.assign(**{f"p_{decile}": 0.1 for decile in range(1, 11)})
+    predicted = LocationPredictionsRecord(n_predicted=len(locations), scheme="area")
+    evaluation = {
+        "metrics": (_metrics(city).assign(**keys), METRICS),
+        "comparisons": (_comparisons(city).assign(**keys), COMPARISONS),
+        "confusion": (_confusion(areas).assign(**keys), CONFUSION),
+        "coverage": (_coverage(areas).assign(**keys), COVERAGE),
+    }
+    return {
+        "trained_model": ({"history": (_history(), HISTORY)}, Findings(record=_training(city))),
+        "baseline_scores": ({"baseline_scores": (_baselines(areas), BASELINES)}, Findings()),
+        "location_predictions": (
+            {"location_predictions": (locations, LOCATION_PREDICTIONS)},
+            Findings(record=predicted),
+        ),
+        "lsoa_predictions": (
+            {"lsoa_predictions": (_predictions(areas).assign(**keys), LSOA_PREDICTIONS)},
+            Findings(),
+        ),
+        "lsoa_evaluation": (evaluation, Findings()),
+    }
+
+
+def _training(city: str) -> TrainingRecord:
+    return TrainingRecord(
+        profile_name="recommended",
+        scheme="area",
+        trained_on=(city,),
+        encoder=ENCODER,
+        synthetic=True,
+        n_folds=5,
+        n_locations_trained_on=PER_LSOA * N_LSOAS[city],
+        n_lsoas_trained_on=N_LSOAS[city],
+    )
+
+
+def _history() -> pd.DataFrame:
+    epochs = [(fold, epoch) for fold in range(5) for epoch in range(1, 5)]
+    frame = pd.DataFrame(epochs, columns=["fold", "epoch"])
+    return frame.assign(
+        loss=2.3 / frame["epoch"],
+        val_loss=2.4 / frame["epoch"],
+        val_mae=2 / frame["epoch"],
+        learning_rate=1e-3,
+        seconds=0.1,
+        wait_seconds=0.0,
+    )
+
+
+def _baselines(areas: pd.DataFrame) -> pd.DataFrame:
+    return areas.assign(baseline="ridge", scheme="area", score=areas["decile"])
+
+
+def _predictions(areas: pd.DataFrame) -> pd.DataFrame:
+    decile = areas["decile"]
+    rules = ("mean_score", "mean_decile", "fixed_borders")
+    return areas.assign(
+        score=decile - 5.123456789,
+        n_locations=PER_LSOA,
+        n_images=4 * PER_LSOA,
+        lower=np.clip(decile - 1, 1, 10),
+        upper=np.clip(decile + 1, 1, 10),
+        **{f"decile_{rule}": decile for rule in rules},
+    )
+
+
+def _metrics(city: str) -> pd.DataFrame:
+    models = {(model, "area"): kappa for model, kappa in KAPPAS[city].items()}
+    models[("coordinates", "spatial_block")] = IN_BLOCKS
+    rows = [
+        (model, scheme, metric, kappa, kappa - 0.1, kappa + 0.1)
+        for (model, scheme), kappa in models.items()
+        for metric in METRIC_TITLES
+    ]
+    rows += [
+        ("network", "area", "interval_coverage", 0.9, np.nan, np.nan),
+        ("network", "area", "interval_width", 3.0, np.nan, np.nan),
+    ]
+    names = ["model", "scheme", "metric", "value", "lower", "upper"]
+    return pd.DataFrame(rows, columns=names).assign(n_lsoas=N_LSOAS[city])
+
+
+def _comparisons(city: str) -> pd.DataFrame:
+    kappas = KAPPAS[city]
+    leads = {(name, "area"): kappas["network"] - kappas[name] for name in list(kappas)[1:]}
+    leads[("coordinates", "spatial_block")] = kappas["network"] - IN_BLOCKS
+    rows = [
+        (name, scheme, "kappa_quadratic", lead, lead - 0.05, lead + 0.05)
+        for (name, scheme), lead in leads.items()
+    ]
+    names = ["baseline", "scheme", "metric", "difference", "lower", "upper"]
+    return pd.DataFrame(rows, columns=names).assign(n_lsoas=N_LSOAS[city])
+
+
+def _confusion(areas: pd.DataFrame) -> pd.DataFrame:
+    cells = pd.MultiIndex.from_product([range(1, 11)] * 2, names=["actual", "predicted"])
+    counts = areas.value_counts(["actual_decile", "decile"])
+    return pd.DataFrame({"n": counts.reindex(cells, fill_value=0)}).reset_index()
+
+
+def _coverage(areas: pd.DataFrame) -> pd.DataFrame:
+    counts = areas["actual_decile"].value_counts().reindex(range(1, 11), fill_value=0)
+    frame = pd.DataFrame({"actual": counts.index, "n_lsoas": counts.to_numpy()})
+    return frame.assign(coverage=0.9, mean_width=3.0)
