@@ -1,13 +1,9 @@
 """How well-off each invented area is, and what follows from it for every outcome.
 
-What belongs here: the latent field and the outcomes' standardised values. What does not: where
-areas lie (`geography`), how a value is written as counts, ranks or pounds (`sources`), how it
-looks (`scene`).
-
 The latent value has mean 0 and variance 1 over a place. Of its variance, 60 % is smooth in space
 and 40 % is each area's own; scenes show both. Were it all smooth, a guess from coordinates would
-beat any network. The parts are made uncorrelated within each place, so the shares hold exactly and
-not just on average.
+beat any network. The two parts are made uncorrelated within each place, so that the shares hold
+exactly and not just on average.
 """
 
 from math import sqrt
@@ -21,8 +17,8 @@ SMOOTH_SHARE = 0.6
 # Distance over which the smooth part stays alike, as a share of the place's radius.
 SMOOTH_RANGE = 0.45
 
-# Correlation of each outcome with the latent value, exact within a place. Loosely after what was
-# found for London: living environment and income show best in images, health and crime less.
+# Correlation of each outcome with the latent value, exact within a place. Loosely after the results
+# for London: living environment and income show best in images, health and crime less.
 CORRELATIONS: dict[str, float] = {
     "self_reported_health": 0.85,
     "occupancy_rating": 0.85,
@@ -47,7 +43,7 @@ def latent_field(
 
     Args:
         easting, northing: (n,) metres.
-        rng: decides the draw.
+        rng: decides the field.
 
     Returns:
         (n,) rows of `smooth` (variance 0.6), `independent` (variance 0.4), `latent` (their sum).

@@ -1,7 +1,6 @@
-"""A pinhole camera standing in a straight street, and the shapes it sees, drawn with Pillow.
+"""A pinhole camera in a straight street, and the shapes that it sees, painted with Pillow.
 
-What belongs here: projecting street coordinates to pixels and painting facades, trees, cars and
-ground. What does not: what a street holds and why (`scene`).
+What a street holds, and why, stands in `scene`.
 
 Street coordinates in metres: `q` across the street (0 is its middle), `s` along it, `y` up from the
 ground. Colours are (red, green, blue) of 0..255.
@@ -21,7 +20,7 @@ Plane = Callable[[float, float], Pixel]  # metres along and up on an upright pla
 EYE_HEIGHT_M = 2.4
 NEAREST_M = 1.2
 FOCAL = 0.75  # focal length in image widths: a view of 67 degrees
-ACROSS_M = 5.0  # how far behind the middle of the road it stands when it looks across
+ACROSS_M = 5.0  # how far behind the middle of the road the camera stands when it looks across
 WHEEL: Colour = (24, 24, 26)
 
 
@@ -47,7 +46,7 @@ class Camera:
     centre: float
 
     def point(self, q: float, s: float, y: float) -> Pixel:
-        """Pixel of a place in the street; what is nearer than `NEAREST_M` is moved there."""
+        """Pixel of a point in the street; a point nearer than `NEAREST_M` is moved back to it."""
         sideways, depth = (q, s) if self.along else (s, q + ACROSS_M)
         scale = FOCAL * self.width / max(depth, NEAREST_M)
         x = self.centre * self.width + scale * sideways
@@ -62,11 +61,11 @@ class Camera:
         return lambda u, y: self.point(q + (u if q > 0 else -u), s, y)
 
     def distance(self, q: float, s: float) -> float:
-        """How far away a place is, by which painting is ordered."""
+        """How far away a point is, by which painting is ordered."""
         return s if self.along else q + ACROSS_M
 
     def metre(self, q: float, s: float) -> float:
-        """How many pixels a metre spans at a place."""
+        """How many pixels a metre spans at a point."""
         return FOCAL * self.width / max(self.distance(q, s), NEAREST_M)
 
 
@@ -122,10 +121,10 @@ class Painter:
             fill=colour,
         )
 
-    def panel(self, place: Plane, box: Box, colour: Colour) -> None:
+    def panel(self, plane: Plane, box: Box, colour: Colour) -> None:
         """A rectangle in metres on an upright plane."""
         left, bottom, right, top = box
-        corners = [place(left, bottom), place(right, bottom), place(right, top), place(left, top)]
+        corners = [plane(left, bottom), plane(right, bottom), plane(right, top), plane(left, top)]
         self.pen.polygon(corners, fill=colour)
 
     def tree(self, q: float, s: float, height_m: float, leaves: Colour, fullness: float) -> None:
