@@ -7,6 +7,7 @@ real ones: authorities from E09000901, areas from E01900001, postcodes that begi
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from math import pi, sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 if TYPE_CHECKING:
+    import pyproj
     import shapely
 
 # Ordnance Survey grid, metres; places stand in a column from here northwards.
@@ -130,11 +132,16 @@ def to_degrees(easting: ArrayLike, northing: ArrayLike) -> tuple[np.ndarray, np.
 
     Degrees WGS84, rounded to 0.1 m.
     """
+    lon, lat = _from_grid().transform(np.asarray(easting), np.asarray(northing))
+    return np.round(lon, 6), np.round(lat, 6)
+
+
+@cache
+def _from_grid() -> "pyproj.Transformer":
+    """Made once: that takes forty times as long as to transform the points of an area."""
     from pyproj import Transformer
 
-    transformer = Transformer.from_crs("EPSG:27700", "EPSG:4326", always_xy=True)
-    lon, lat = transformer.transform(np.asarray(easting), np.asarray(northing))
-    return np.round(lon, 6), np.round(lat, 6)
+    return Transformer.from_crs("EPSG:27700", "EPSG:4326", always_xy=True)
 
 
 def points_inside(boundary: "shapely.Polygon", count: int, rng: np.random.Generator) -> np.ndarray:
