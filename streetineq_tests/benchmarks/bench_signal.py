@@ -94,7 +94,9 @@ def stored(folder: Path, views: pd.DataFrame) -> list[bytes]:
     return [members[name] for name in views["member"]]
 
 
-def out_of_fold(model: RegressorMixin, x: np.ndarray, y: np.ndarray, folds: np.ndarray) -> np.ndarray:
+def out_of_fold(
+    model: RegressorMixin, x: np.ndarray, y: np.ndarray, folds: np.ndarray
+) -> np.ndarray:
     """Predictions of each fold by the model fitted on the others."""
     predicted = np.empty(len(y))
     for fold in np.unique(folds):
