@@ -16,11 +16,11 @@ from streetineq_assets.demo import census, sources
 from streetineq_assets.demo.geography import (
     MOST_LSOAS,
     OUTSIDE,
-    Place,
+    Town,
     areas,
-    places,
     postcodes,
     stream,
+    towns,
 )
 from streetineq_assets.demo.latent import latent_field, outcome_values
 from streetineq_assets.demo.locations import (
@@ -99,17 +99,17 @@ def write_study(
     plans = []
     for city in country.cities:
         plan = _plan(country, city, locations_per_lsoa, seed)
-        here = country.postcodes["place"] == city.key
+        here = country.postcodes["town"] == city.key
         file = store.inputs("locations", f"{city.key}.csv")
         write_locations(file, plan, country.postcodes[here], country.elsewhere, seed)
         folder = store.inputs("images", city.key)
-        write_photographs(folder, plan, seed, image_size, foreign=city.position == 0)
+        write_photographs(folder, plan, seed, image_size, foreign=city.order == 0)
         plans.append(plan.assign(city=city.key))
     store.study_file.write_text(study_text(country.cities, seed, encoder or {}), encoding="utf-8")
     return _truth(country, pd.concat(plans, ignore_index=True))
 
 
-def study_text(cities: Sequence[Place], seed: int, encoder: Mapping[str, Any]) -> str:
+def study_text(cities: Sequence[Town], seed: int, encoder: Mapping[str, Any]) -> str:
     """The settings as TOML; the first city has more buckets and is trained on income too."""
     first = cities[0]
     lines = [
@@ -153,9 +153,9 @@ def _toml(value: object) -> str:
 
 @dataclass(frozen=True)
 class _Country:
-    """All places with their areas, values and postcodes; the frames of areas are aligned."""
+    """Every town with its areas, values and postcodes; the frames of areas are aligned."""
 
-    cities: list[Place]
+    cities: list[Town]
     areas: pd.DataFrame
     latent: pd.DataFrame
     outcomes: pd.DataFrame
@@ -163,21 +163,20 @@ class _Country:
 
     @classmethod
     def invent(cls, sizes: Mapping[str, int], seed: int, live_postcodes: int) -> "_Country":
-        settled = places(sizes)
-        starts = np.cumsum([1, *(place.n_lsoas for place in settled)])
+        every = towns(sizes)
+        starts = np.cumsum([1, *(town.n_lsoas for town in every)])
         parts = [
-            areas(place, seed, int(start))
-            for place, start in zip(settled, starts[:-1], strict=True)
+            areas(town, seed, int(start)) for town, start in zip(every, starts[:-1], strict=True)
         ]
         latent, values = [], []
         for part in parts:
-            key = part["place"].iloc[0]
+            key = part["town"].iloc[0]
             field = latent_field(part["easting"], part["northing"], stream(seed, "latent", key))
             latent.append(field)
             values.append(outcome_values(field["latent"].to_numpy(), seed, key))
         area = pd.concat(parts, ignore_index=True)
         return cls(
-            cities=[place for place in settled if place.in_study],
+            cities=[town for town in every if town.in_study],
             areas=area,
             latent=pd.concat(latent, ignore_index=True),
             outcomes=pd.concat(values, ignore_index=True),
@@ -187,12 +186,12 @@ class _Country:
     @property
     def has_income(self) -> pd.Series:
         """Whether the income file covers an area: one city only, as the real file does."""
-        return self.areas["place"] == self.cities[0].key
+        return self.areas["town"] == self.cities[0].key
 
     @property
     def elsewhere(self) -> str:
         """A postcode outside all cities."""
-        return self.postcodes.loc[self.postcodes["place"] == OUTSIDE, "pcds"].iloc[0]
+        return self.postcodes.loc[self.postcodes["town"] == OUTSIDE, "pcds"].iloc[0]
 
 
 def _write_tables(store: DataStore, country: _Country, seed: int) -> None:
@@ -204,17 +203,17 @@ def _write_tables(store: DataStore, country: _Country, seed: int) -> None:
     sources.write_boundaries(store.inputs("boundaries"), area)
 
 
-def _plan(country: _Country, city: Place, per_lsoa: int, seed: int) -> pd.DataFrame:
+def _plan(country: _Country, city: Town, per_lsoa: int, seed: int) -> pd.DataFrame:
     """The city's locations with their areas' latent values."""
-    here = country.areas["place"] == city.key
-    plan = plan_locations(country.areas[here], city.position, per_lsoa, seed)
+    here = country.areas["town"] == city.key
+    plan = plan_locations(country.areas[here], city.order, per_lsoa, seed)
     latent = dict(zip(country.areas["lsoa11"], country.latent["latent"], strict=True))
     return plan.assign(latent=plan["lsoa11"].map(latent))
 
 
 def _truth(country: _Country, locations: pd.DataFrame) -> Truth:
-    inside = country.areas["place"] != OUTSIDE
-    area = country.areas.rename(columns={"place": "city"})[["city", "lsoa11", "name", "lon", "lat"]]
+    inside = country.areas["town"] != OUTSIDE
+    area = country.areas.rename(columns={"town": "city"})[["city", "lsoa11", "name", "lon", "lat"]]
     values = country.outcomes.copy()
     values.loc[~country.has_income, list(INCOME_OUTCOMES)] = np.nan
     return Truth(

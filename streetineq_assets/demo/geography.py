@@ -1,7 +1,7 @@
-"""Invented places: cities and a district outside them, their small areas, and postcodes.
+"""Invented towns: cities and a district outside them, their small areas, and postcodes.
 
-The places lie in the North Sea and bear codes that are not issued, so that nobody takes them for
-real ones: authorities from E09000901, areas from E01900001, postcodes that begin with Q.
+They lie in the North Sea and bear codes that are not issued, so that nobody takes them for real
+ones: authorities from E09000901, areas from E01900001, postcodes that begin with Q.
 """
 
 import zlib
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyproj
     import shapely
 
-# Ordnance Survey grid, metres; places stand in a column from here northwards.
+# Ordnance Survey grid, metres; towns stand in a column from here northwards.
 WEST_M, SOUTH_M, APART_M = 598_000, 452_000, 24_000
 GOLDEN_ANGLE = pi * (3 - sqrt(5))
 OAS_PER_LSOA = 4
@@ -35,12 +35,12 @@ def stream(seed: int, *names: object) -> np.random.Generator:
 
 
 @dataclass(frozen=True)
-class Place:
+class Town:
     """A city, or the district outside all cities.
 
     Attributes:
         authorities: code to name of its local authorities.
-        position: 0 for the first city.
+        order: 0 for the first city.
         in_study: false for the district outside.
     """
 
@@ -48,57 +48,57 @@ class Place:
     title: str
     authorities: dict[str, str]
     n_lsoas: int
-    position: int
+    order: int
     in_study: bool = True
 
 
-def places(sizes: Mapping[str, int]) -> list[Place]:
+def towns(sizes: Mapping[str, int]) -> list[Town]:
     """The cities, the first with two authorities as if of London, and a district outside."""
     cities = []
-    for position, (key, n_lsoas) in enumerate(sizes.items()):
+    for order, (key, n_lsoas) in enumerate(sizes.items()):
         title = key.replace("_", " ").title()
-        if position == 0:
+        if order == 0:
             authorities = {"E09000901": f"{title} East", "E09000902": f"{title} West"}
         else:
-            authorities = {f"E080009{position:02d}": title}
-        cities.append(Place(key, title, authorities, n_lsoas, position))
+            authorities = {f"E080009{order:02d}": title}
+        cities.append(Town(key, title, authorities, n_lsoas, order))
     outside = {"E07000901": "Farfen"}
-    return [*cities, Place(OUTSIDE, "Farfen", outside, 6, len(cities), in_study=False)]
+    return [*cities, Town(OUTSIDE, "Farfen", outside, 6, len(cities), in_study=False)]
 
 
-def areas(place: Place, seed: int, first_number: int) -> pd.DataFrame:
-    """The small areas of a place.
+def areas(town: Town, seed: int, first_number: int) -> pd.DataFrame:
+    """The small areas of a town.
 
     Args:
         seed: of the study.
         first_number: number of the first LSOA; the others follow.
 
     Returns:
-        One row per LSOA in code order: `place, lsoa11, name, msoa11, district` (first half of its
+        One row per LSOA in code order: `town, lsoa11, name, msoa11, district` (first half of its
         postcodes), `letter` (0..4 within the MSOA), `authority, authority_name, easting, northing`
         (metres), `lon, lat` (degrees), `boundary` (shapely polygon in metres; together they
-        tile the place).
+        tile the town).
     """
-    points, boundaries = _tiles(place, stream(seed, "areas", place.key))
+    points, boundaries = _tiles(town, stream(seed, "areas", town.key))
     clockwise = np.argsort(np.arctan2(points[:, 1], points[:, 0]), kind="stable")
-    n_msoas = -(-place.n_lsoas // LSOAS_PER_MSOA)
-    codes, names = list(place.authorities), list(place.authorities.values())
+    n_msoas = -(-town.n_lsoas // LSOAS_PER_MSOA)
+    codes, names = list(town.authorities), list(town.authorities.values())
     rows = []
     for number, tile in enumerate(clockwise):
         msoa, letter = divmod(number, LSOAS_PER_MSOA)
         authority = msoa * len(codes) // n_msoas
         rows.append(
             {
-                "place": place.key,
+                "town": town.key,
                 "lsoa11": f"E01{900_000 + first_number + number}",
                 "name": f"{names[authority]} {msoa + 1:03d}{'ABCDE'[letter]}",
-                "msoa11": f"E02{900_001 + 1000 * place.position + msoa}",
-                "district": f"Q{chr(ord('A') + place.position)}{msoa + 1}",
+                "msoa11": f"E02{900_001 + 1000 * town.order + msoa}",
+                "district": f"Q{chr(ord('A') + town.order)}{msoa + 1}",
                 "letter": letter,
                 "authority": codes[authority],
                 "authority_name": names[authority],
                 "easting": WEST_M + points[tile, 0],
-                "northing": SOUTH_M + APART_M * place.position + points[tile, 1],
+                "northing": SOUTH_M + APART_M * town.order + points[tile, 1],
                 "boundary": boundaries[tile],
             }
         )
@@ -107,7 +107,7 @@ def areas(place: Place, seed: int, first_number: int) -> pd.DataFrame:
     return frame
 
 
-def _tiles(place: Place, rng: np.random.Generator) -> tuple[np.ndarray, list["shapely.Polygon"]]:
+def _tiles(town: Town, rng: np.random.Generator) -> tuple[np.ndarray, list["shapely.Polygon"]]:
     """(n, 2) points in the order of a sunflower's seeds, jittered, and the n tiles around them.
 
     Tiles grow outwards, as areas do in cities, and have a square kilometre on average.
@@ -115,15 +115,15 @@ def _tiles(place: Place, rng: np.random.Generator) -> tuple[np.ndarray, list["sh
     import shapely
     from shapely.affinity import translate
 
-    order = (np.arange(place.n_lsoas) + 0.5) / place.n_lsoas
-    radius_m = 1000 * sqrt(place.n_lsoas / pi)
-    angle = np.arange(place.n_lsoas) * GOLDEN_ANGLE + rng.uniform(0, 2 * pi)
-    points = radius_m * order[:, None] ** 0.6 * np.c_[np.cos(angle), np.sin(angle)]
+    rank = (np.arange(town.n_lsoas) + 0.5) / town.n_lsoas
+    radius_m = 1000 * sqrt(town.n_lsoas / pi)
+    angle = np.arange(town.n_lsoas) * GOLDEN_ANGLE + rng.uniform(0, 2 * pi)
+    points = radius_m * rank[:, None] ** 0.6 * np.c_[np.cos(angle), np.sin(angle)]
     points += rng.normal(0, 90, points.shape)
     rim = shapely.MultiPoint(points).convex_hull.buffer(0.12 * radius_m)
     voronoi = shapely.voronoi_polygons(shapely.MultiPoint(points), extend_to=rim, ordered=True)
     cells = shapely.intersection(np.array(list(voronoi.geoms)), rim)
-    dy = SOUTH_M + APART_M * place.position
+    dy = SOUTH_M + APART_M * town.order
     return points, [translate(cell, WEST_M, dy) for cell in cells]
 
 
@@ -156,11 +156,11 @@ def postcodes(area: pd.DataFrame, seed: int, live_per_lsoa: int) -> pd.DataFrame
     """The postcodes of every area: live ones of small users, and some terminated or of large users.
 
     Args:
-        area: as `areas` returns them, of all places.
+        area: as `areas` returns them, of all towns.
         seed: of the study.
 
     Returns:
-        One row per postcode, sorted: `pcds, oa11, lsoa11, msoa11, authority, place, usertype`,
+        One row per postcode, sorted: `pcds, oa11, lsoa11, msoa11, authority, town, usertype`,
         `dointr, doterm` (YYYYMM, "" for none), `easting, northing, lon, lat`, and `live` (small
         user, not terminated).
     """
@@ -195,7 +195,7 @@ def _postcodes_of(area: Any, rng: np.random.Generator, live: int) -> pd.DataFram
             "lsoa11": area.lsoa11,
             "msoa11": area.msoa11,
             "authority": area.authority,
-            "place": area.place,
+            "town": area.town,
             "usertype": large.astype(int),
             "dointr": [f"{y}{m:02d}" for y, m in zip(begun, month, strict=True)],
             "doterm": [f"{y + 2}06" if e else "" for y, e in zip(begun, ended, strict=True)],

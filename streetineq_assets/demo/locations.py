@@ -28,12 +28,12 @@ def live_postcodes_needed(locations_per_lsoa: int) -> int:
     return POSTCODES_PER_LOCATION * max(2, locations_per_lsoa)
 
 
-def plan_locations(areas: pd.DataFrame, position: int, per_lsoa: int, seed: int) -> pd.DataFrame:
+def plan_locations(areas: pd.DataFrame, order: int, per_lsoa: int, seed: int) -> pd.DataFrame:
     """A city's locations; an area with a faulty one has a good one too.
 
     Args:
         areas: the city's areas as `geography.areas` returns them.
-        position: 0 for the first city; decides the faults and the ids.
+        order: 0 for the first city; decides the faults and the ids.
         per_lsoa: locations of every area; at least two where one is faulty.
         seed: of the study.
 
@@ -41,9 +41,9 @@ def plan_locations(areas: pd.DataFrame, position: int, per_lsoa: int, seed: int)
         One row per location, sorted by id: `location_id, lsoa11, number` (0.. within the area),
         `packing` (how its images are stored), `fault` ("" for none), `lon, lat, captured_at`.
     """
-    city = areas["place"].iloc[0]
+    city = areas["town"].iloc[0]
     rng = stream(seed, "locations", city)
-    faults = FAULTS if position == 0 else FAULTS[:SHARED_FAULTS]
+    faults = FAULTS if order == 0 else FAULTS[:SHARED_FAULTS]
     afflicted = dict(
         zip(rng.choice(areas["lsoa11"], len(faults), replace=False), faults, strict=True)
     )
@@ -61,15 +61,15 @@ def plan_locations(areas: pd.DataFrame, position: int, per_lsoa: int, seed: int)
     frame["lon"], frame["lat"] = to_degrees(*np.stack(frame.pop("at")).T)
     days = rng.integers(0, 1000, len(frame))
     frame["captured_at"] = [str(np.datetime64("2015-05-01") + int(day)) for day in days]
-    return _with_ids(frame, position).sort_values("location_id", ignore_index=True)
+    return _with_ids(frame, order).sort_values("location_id", ignore_index=True)
 
 
-def _with_ids(frame: pd.DataFrame, position: int) -> pd.DataFrame:
+def _with_ids(frame: pd.DataFrame, order: int) -> pd.DataFrame:
     """Ids that differ between cities, with the packing in the ten-thousands."""
     packing = np.arange(len(frame)) % len(PACKINGS)
     packing[(frame["fault"] != "").to_numpy()] = PACKINGS.index("jpeg")
     number = pd.Series(packing).groupby(packing).cumcount().to_numpy()
-    ids = 100_000 * (position + 1) + 10_000 * (packing + 1) + number
+    ids = 100_000 * (order + 1) + 10_000 * (packing + 1) + number
     return frame.assign(location_id=ids.astype(str), packing=[PACKINGS[p] for p in packing])
 
 

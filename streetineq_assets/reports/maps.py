@@ -49,7 +49,7 @@ def plot_maps(
     palette = np.array([MISSING_COLOUR, *DECILE_COLOURS])
     for axis, (column, title) in zip(axes, _PANELS, strict=True):
         decile = areas.set_index("lsoa11")[column].reindex(layer.codes).fillna(0).astype(int)
-        layer.draw(axis, palette[decile].tolist())
+        layer.plot(axis, palette[decile].tolist())
         axis.margins(0.03 if bounded else 0.1)
         axis.set_title(f"{title}, n = {areas[column].notna().sum():,}")
         axis.set_aspect("equal")
@@ -65,12 +65,12 @@ class _Layer:
     Attributes:
         codes: the area of each shape; an area of several parts has several.
         extent: (2, 2) lower left and upper right corner.
-        draw: puts them on axes, in one colour each.
+        plot: puts them on axes, in one colour each.
     """
 
     codes: pd.Series
     extent: np.ndarray
-    draw: Callable[["Axes", list[str]], None]
+    plot: Callable[["Axes", list[str]], None]
 
     @property
     def height_over_width(self) -> float:
@@ -85,19 +85,19 @@ def _polygons(boundaries: "gpd.GeoDataFrame") -> _Layer:
     codes, rings = area_polygons(boundaries)
     few = len(rings) < _MANY
 
-    def draw(axis: "Axes", colours: list[str]) -> None:
+    def plot(axis: "Axes", colours: list[str]) -> None:
         line = {"edgecolors": "white", "linewidths": 0.4} if few else {"linewidths": 0.0}
         axis.add_collection(PolyCollection(rings, facecolors=colours, antialiased=few, **line))
         axis.autoscale_view()
 
-    return _Layer(codes, boundaries.total_bounds.reshape(2, 2), draw)
+    return _Layer(codes, boundaries.total_bounds.reshape(2, 2), plot)
 
 
 def _points(centroids: pd.DataFrame) -> _Layer:
     metres = national_grid(centroids["lat"], centroids["lon"])
     size = float(np.clip(20000 / max(len(centroids), 1), 3, 120))
 
-    def draw(axis: "Axes", colours: list[str]) -> None:
+    def plot(axis: "Axes", colours: list[str]) -> None:
         axis.scatter(*metres.T, c=colours, s=size, edgecolors="#888888", linewidths=0.3)
 
-    return _Layer(centroids["lsoa11"], np.array([metres.min(axis=0), metres.max(axis=0)]), draw)
+    return _Layer(centroids["lsoa11"], np.array([metres.min(axis=0), metres.max(axis=0)]), plot)

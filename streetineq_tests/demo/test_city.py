@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, UnidentifiedImageError
 
 from streetineq_assets.demo.city import SIZES, write_study
-from streetineq_assets.demo.geography import areas, places, stream
+from streetineq_assets.demo.geography import areas, stream, towns
 from streetineq_assets.demo.latent import latent_field
 from streetineq_assets.demo.locations import FAULTS, plan_locations
 from streetineq_assets.errors import StudyError
@@ -131,10 +131,10 @@ def test_images_come_as_png_as_jpeg_and_in_archives_in_nested_folders(written):
 
 def test_packing_is_unrelated_to_the_latent_value():
     """Else a network could infer the value from the traces of compression."""
-    place = places({"x": 400})[0]
-    area = areas(place, 1, 1)
+    town = towns({"x": 400})[0]
+    area = areas(town, 1, 1)
     latent = latent_field(area["easting"], area["northing"], stream(1, "latent"))["latent"]
-    plan = plan_locations(area, position=0, per_lsoa=2, seed=1)
+    plan = plan_locations(area, order=0, per_lsoa=2, seed=1)
     by_packing = plan["lsoa11"].map(dict(zip(area["lsoa11"], latent, strict=True)))
     means = by_packing.groupby(plan["packing"]).mean()
     assert set(means.index) == {"png", "jpeg", "tgz"}

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from streetineq_assets.demo.geography import areas, places, stream
+from streetineq_assets.demo.geography import areas, stream, towns
 from streetineq_assets.demo.latent import CORRELATIONS, latent_field, outcome_values
 from streetineq_assets.study import OUTCOME_KEYS
 
-CITY, OUTSIDE = places({"somewhere": 50})
+CITY, OUTSIDE = towns({"somewhere": 50})
 
 
 def points(seed):
@@ -67,8 +67,8 @@ def test_living_environment_and_income_show_best_and_crime_and_health_less():
 
 
 def test_the_field_of_one_city_does_not_depend_on_the_others():
-    alone = places({"somewhere": 50})[0]
-    among = places({"somewhere": 50, "elsewhere": 9})[0]
+    alone = towns({"somewhere": 50})[0]
+    among = towns({"somewhere": 50, "elsewhere": 9})[0]
     assert (
         areas(alone, 1, 1)
         .drop(columns="boundary")
