@@ -19,6 +19,7 @@ from streetineq_assets.predictions.bootstrap import Forecast
 
 NETWORK = "network"
 COORDINATES = "coordinates"
+SPATIAL_BLOCK = "spatial_block"
 MIN_AREAS = spatial.MIN_AREAS
 DRAWS = 1000
 _SAME = 1e-9  # deciles: what differs by less differs by rounding

@@ -11,12 +11,11 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.labels.outcomes import OUTCOMES
-from streetineq_assets.predictions.evaluation import COORDINATES, MIN_AREAS, NETWORK
+from streetineq_assets.predictions.evaluation import COORDINATES, MIN_AREAS, NETWORK, SPATIAL_BLOCK
 from streetineq_assets.predictions.joint_evaluation import JOINT_NETWORK
 from streetineq_assets.reports.results import PairResults
 from streetineq_assets.transfer.curve import OTHERS, OWN, TUNED
 
-SPATIAL_BLOCK = "spatial_block"
 LOWER_IS_BETTER = frozenset({"mae", "rps"})
 SUMMARY_METRICS = {
     "kappa_quadratic": "Quadratic kappa",

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.plotting import new_figure
-from streetineq_assets.predictions.evaluation import COORDINATES, NETWORK
-from streetineq_assets.reports.comparison import SPATIAL_BLOCK, SUMMARY_METRICS, Column, row
+from streetineq_assets.predictions.evaluation import COORDINATES, NETWORK, SPATIAL_BLOCK
+from streetineq_assets.reports.comparison import SUMMARY_METRICS, Column, row
 from streetineq_assets.reports.results import PairResults
 
 if TYPE_CHECKING:
