@@ -54,6 +54,7 @@ def render(results: StudyResults, study: Study, *, boundaries: "gpd.GeoDataFrame
         cities=[_city(city, results, boundaries, scheme) for city in results.cities],
         transfers=comparison.transfers(results.transfer),
         unavailable=[each for each in results.pairs if not each.has_results],
+        outdated=results.outdated,
         settings=_settings(results, study),
         versions=sorted(results.versions.items()),
         deviations=DEVIATIONS,

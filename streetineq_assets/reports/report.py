@@ -46,6 +46,14 @@ def write_report(
             checks.areas_placed(len(areas), n_without_geometry, has_boundaries=has_boundaries),
         ],
         tables={"pairs": _pairs(results, study.folds.scheme)},
+        notes={"outdated": _outdated(results.outdated)} if results.outdated else {},
+    )
+
+
+def _outdated(labels: list[str]) -> str:
+    return (
+        f"Left out, since an earlier version made it in other columns: {', '.join(labels)}. "
+        "Materialise it again, then the report."
     )
 
 

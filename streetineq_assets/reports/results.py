@@ -13,7 +13,6 @@ import pyarrow as pa
 from streetineq_assets import tables
 from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.codes.tables import ShardsRecord
-from streetineq_assets.errors import StoreError
 from streetineq_assets.findings import Scalar, Unavailable
 from streetineq_assets.images.tables import FOREIGN_FILES, LOCATIONS
 from streetineq_assets.labels.outcomes import OUTCOMES
@@ -106,6 +105,8 @@ class StudyResults:
             stands in where there are no boundaries.
         versions: library to version, of those that shaped the results.
         transfer: `transfer.tables.CURVE_SUMMARY`; without rows where nothing was tuned.
+        outdated: labels of the artefacts that are left out, since an earlier version made them with
+            other columns.
     """
 
     cities: list[CityResults]
@@ -113,6 +114,7 @@ class StudyResults:
     centroids: pd.DataFrame
     versions: dict[str, str]
     transfer: pd.DataFrame
+    outdated: list[str]
 
     @property
     def areas(self) -> pd.DataFrame:
@@ -129,14 +131,20 @@ def read_results(store: DataStore, study: Study) -> StudyResults:
     """Read what is published; each artefact that is read is verified against its manifest.
 
     Raises:
-        StoreError: an artefact's files no longer match its manifest, or an earlier version made it
-            without something that is shown.
+        StoreError: an artefact's files no longer match its manifest, or an earlier version did not
+            record what is shown of it.
     """
     reader = _Reader(store)
     pairs = [_read_pair(reader, study, pair) for pair in study.pairs]
     cities = [_read_city(reader, study, city) for city in study.by_weight]
-    transfer = reader.table(TRANSFER, None, "transfer_summary", CURVE_SUMMARY)
-    return StudyResults(cities, pairs, _centroids(reader, study), reader.versions, transfer)
+    return StudyResults(
+        cities=cities,
+        pairs=pairs,
+        centroids=_centroids(reader, study),
+        versions=reader.versions,
+        transfer=reader.table(TRANSFER, None, "transfer_summary", CURVE_SUMMARY),
+        outdated=sorted(reader.outdated),
+    )
 
 
 def digests(store: DataStore, study: Study) -> dict[str, str]:
@@ -149,11 +157,12 @@ def digests(store: DataStore, study: Study) -> dict[str, str]:
 
 
 class _Reader:
-    """Opens artefacts that may be absent, and remembers which libraries made them."""
+    """Opens artefacts that may be absent; keeps which libraries made them, and which are old."""
 
     def __init__(self, store: DataStore) -> None:
         self._store = store
         self.versions: dict[str, str] = {}
+        self.outdated: set[str] = set()
 
     def manifest(self, asset: str, partition: str | None) -> Manifest | None:
         """The manifest of an artefact; None when it is not published."""
@@ -170,14 +179,14 @@ class _Reader:
         schema: pa.Schema,
         columns: list[str] | None = None,
     ) -> pd.DataFrame:
-        """A table of an artefact; an empty one where it is not published or unavailable.
+        """A table of an artefact; an empty one where it is absent, unavailable or outdated.
 
         Args:
             name: of the Parquet file, without suffix.
             columns: those that are read; by default all of the schema.
 
         Raises:
-            StoreError: the published table lacks a column, or does not match its manifest.
+            StoreError: the file does not match its manifest.
         """
         manifest, names = self.manifest(asset, partition), columns or schema.names
         is_published = manifest and f"{name}.parquet" in manifest.files
@@ -185,11 +194,9 @@ class _Reader:
             return tables.empty(schema)[names]
         try:
             return self._store.open(asset, partition).table(f"{name}.parquet", names)
-        except pa.ArrowInvalid as error:
-            raise StoreError(
-                f"{name}.parquet of {manifest.label} was made by an earlier version, with other "
-                f"columns than {', '.join(names)}: materialise {manifest.label} again"
-            ) from error
+        except pa.ArrowInvalid:  # it lacks a column
+            self.outdated.add(manifest.label)
+            return tables.empty(schema)[names]
 
 
 # -- pairs -----------------------------------------------------------------------------------------

@@ -129,6 +129,13 @@ def test_the_settings_and_the_deviations_are_listed(report):
     assert "ecological fallacy" in report
 
 
+def test_what_an_earlier_version_made_is_named(without_pairs, study):
+    assert "earlier version" not in html.render(without_pairs, study, boundaries=None)
+    old = dataclasses.replace(without_pairs, outdated=["transfer_report"])
+    text = html.render(old, study, boundaries=None)
+    assert "transfer_report" in text[text.index('id="unavailable"') :]
+
+
 def test_accounting_adds_up_to_what_is_listed(report):
     assert "unknown postcode" in report
     assert "matched to an LSOA" in report
