@@ -9,9 +9,7 @@ STREET_IMAGES = schema(
     column("path", "string", "file or archive below the city's image folder", nullable=True),
     column("member", "string", "name in the archive; null outside archives", nullable=True),
     column("size_bytes", "int64", "size of the image", unit="bytes", nullable=True),
-    column(
-        "modified_ns", "int64", "time of change since 1970", unit="nanoseconds", nullable=True
-    ),
+    column("modified_ns", "int64", "time of change since 1970", unit="nanoseconds", nullable=True),
     column("status", "string", "present, missing or unreadable"),
     column("reason", "string", "why it is not present", nullable=True),
     column("bucket", "string", "partition of image_codes that encodes it"),
@@ -65,7 +63,7 @@ LOCATIONS = schema(
     column("lon", "float64", "longitude, WGS84", unit="degrees", nullable=True),
     column(
         "captured_at",
-        "timestamp[s]",
+        "timestamp[ms]",
         "day of the images, or the first of their month; null if unknown",
         nullable=True,
     ),
@@ -80,7 +78,7 @@ LOCATION_LIST = schema(
     column("postcode", "string", "a postcode that it serves, as written", nullable=True),
     column("lat", "float64", "latitude, WGS84", unit="degrees", nullable=True),
     column("lon", "float64", "longitude, WGS84", unit="degrees", nullable=True),
-    column("captured_at", "timestamp[s]", "day of the images", nullable=True),
+    column("captured_at", "timestamp[ms]", "day of the images", nullable=True),
     column("provider", "string", "who took the images", nullable=True),
     column("licence", "string", "under which licence", nullable=True),
 )
