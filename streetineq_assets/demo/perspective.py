@@ -27,12 +27,20 @@ WHEEL: Colour = (24, 24, 26)
 def mix(first: Colour, second: Colour, share: float) -> Colour:
     """The colour that lies `share` (clipped to 0..1) of the way from the first to the second."""
     share = min(max(share, 0.0), 1.0)
-    return tuple(round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
+    return red, green, blue
 
 
 def shade(colour: Colour, factor: float) -> Colour:
     """The colour made darker (factor below 1) or lighter."""
-    return tuple(min(255, max(0, round(channel * factor))) for channel in colour)
+    red, green, blue = (min(255, max(0, round(channel * factor))) for channel in colour)
+    return red, green, blue
+
+
+def any_colour(rng: np.random.Generator, low: int, high: int) -> Colour:
+    """A random colour, each channel from `low` to below `high`."""
+    red, green, blue = (int(channel) for channel in rng.integers(low, high, 3))
+    return red, green, blue
 
 
 @dataclass(frozen=True)

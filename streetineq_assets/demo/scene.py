@@ -16,7 +16,15 @@ from math import erf, sqrt
 import numpy as np
 from PIL import Image, ImageFilter
 
-from streetineq_assets.demo.perspective import Camera, Colour, Painter, Plane, mix, shade
+from streetineq_assets.demo.perspective import (
+    Camera,
+    Colour,
+    Painter,
+    Plane,
+    any_colour,
+    mix,
+    shade,
+)
 from streetineq_assets.images.catalogue import VIEWS
 
 STREET_SD = 0.16
@@ -288,7 +296,7 @@ def _building(painter: Painter, home: _Building) -> None:
 
 def _graffiti(painter: Painter, plane: Plane, left: float) -> None:
     """Scrawls on a wall, some metres long."""
-    rng, colour = painter.rng, tuple(int(v) for v in painter.rng.integers(20, 235, 3))
+    rng, colour = painter.rng, any_colour(painter.rng, 20, 235)
     for _ in range(3):
         u = left + np.sort(rng.uniform(0, 2.2, 7))
         path = [plane(a, b) for a, b in zip(u, rng.uniform(0.6, 1.7, 7), strict=True)]
@@ -308,7 +316,7 @@ def _windows(painter: Painter, home: _Building, wall: Plane, colour: Colour) -> 
         glass = mix((50, 56, 62), (120, 142, 160), rng.random() * 0.6 + 0.4 * home.condition)
         painter.panel(wall, (left - 0.1, low - 0.1, right + 0.1, high + 0.1), frame)
         painter.panel(wall, (left, low, right, high), BOARDS if boarded else glass)
-    door = mix(GRIME, tuple(int(v) for v in rng.integers(20, 170, 3)), home.condition)
+    door = mix(GRIME, any_colour(rng, 20, 170), home.condition)
     painter.panel(wall, (0.4, 0, 1.4, 2.1), door)
 
 

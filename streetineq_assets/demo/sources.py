@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,7 +77,7 @@ def write_file_7(folder: Path, areas: pd.DataFrame, values: pd.DataFrame, seed: 
         seed: of the study.
     """
     overall = values[[outcome for *_, outcome in _DOMAINS]].mean(axis=1)
-    table = _named(areas, _AREA_COLUMNS)
+    table: dict[str, Any] = dict(_named(areas, _AREA_COLUMNS))
     table |= _index("Index of Multiple Deprivation (IMD)", "points", overall / overall.std())
     for name, kind, outcome in _DOMAINS:
         table |= _index(name, kind, values[outcome])
@@ -139,7 +140,7 @@ def write_income(folder: Path, areas: pd.DataFrame, values: pd.DataFrame) -> Non
         areas: `lsoa11, name, authority, authority_name` of the one city that the file covers.
         values: aligned with `areas`; `mean_income` and `median_income`, standardised.
     """
-    table = _named(areas, ("Code", "Name", "LAD code", "Borough"))
+    table: dict[str, Any] = dict(_named(areas, ("Code", "Name", "LAD code", "Borough")))
     for label, middling, outcome in (
         ("Mean", 46_000, "mean_income"),
         ("Median", 35_000, "median_income"),

@@ -119,7 +119,8 @@ def row(results: PairResults, metric: str, shown: Sequence[Column], scheme: str)
     for column in shown:
         key = (column.model, column.scheme)
         numbers = rows.loc[key, ["value", "lower", "upper"]] if key in rows.index else [np.nan] * 3
-        cells.append(Cell(*(float(number) for number in numbers)))
+        own, lower, upper = (float(number) for number in numbers)
+        cells.append(Cell(own, lower, upper))
     sign = -1 if metric in LOWER_IS_BETTER else 1
     ranked = [
         sign * round(cell.value, 2) if column.scheme == scheme else np.nan

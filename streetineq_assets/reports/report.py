@@ -23,8 +23,8 @@ def write_report(
         boundaries: `lsoa11, geometry` of all areas on the British National Grid, or None where the
             study has no boundary file.
     """
-    areas, has_boundaries = results.areas, boundaries is not None
-    if has_boundaries:
+    areas = results.areas
+    if boundaries is not None:
         boundaries = boundaries[boundaries["lsoa11"].isin(set(areas["lsoa11"]))]
     text = html.render(results, study, boundaries=boundaries)
     (folder / REPORT_FILE).write_text(text, encoding="utf-8")
@@ -43,7 +43,9 @@ def write_report(
         checks=[
             checks.pairs_available(results.pairs),
             checks.ahead_of_baselines(results.pairs, study.folds.scheme),
-            checks.areas_placed(len(areas), n_without_geometry, has_boundaries=has_boundaries),
+            checks.areas_placed(
+                len(areas), n_without_geometry, has_boundaries=boundaries is not None
+            ),
         ],
         tables={"pairs": _pairs(results, study.folds.scheme)},
         notes={"outdated": _outdated(results.outdated)} if results.outdated else {},

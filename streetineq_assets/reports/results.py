@@ -189,8 +189,7 @@ class _Reader:
             StoreError: the file does not match its manifest.
         """
         manifest, names = self.manifest(asset, partition), columns or schema.names
-        is_published = manifest and f"{name}.parquet" in manifest.files
-        if not is_published or manifest.unavailable:
+        if not manifest or manifest.unavailable or f"{name}.parquet" not in manifest.files:
             return tables.empty(schema)[names]
         try:
             return self._store.open(asset, partition).table(f"{name}.parquet", names)
@@ -205,7 +204,6 @@ class _Reader:
 def _read_pair(reader: _Reader, study: Study, pair: Pair) -> PairResults:
     evaluated = reader.manifest("lsoa_evaluation", pair.key)
     trained = reader.manifest("trained_model", pair.key)
-    is_trained = trained and not trained.unavailable
     metrics = reader.table("lsoa_evaluation", pair.key, "metrics", METRICS)
     if not study.training.joint:
         joint = reader.table("joint_evaluation", pair.city, "joint_evaluation", METRICS)
@@ -223,18 +221,24 @@ def _read_pair(reader: _Reader, study: Study, pair: Pair) -> PairResults:
         confusion=reader.table("lsoa_evaluation", pair.key, "confusion", CONFUSION),
         coverage=reader.table("lsoa_evaluation", pair.key, "coverage", COVERAGE),
         history=reader.table("trained_model", pair.key, "history", HISTORY, _LOSSES),
-        profile=trained.read_record(TrainingRecord).profile_name if is_trained else "",
+        profile=_profile(trained),
         training=trained.recipe.config if trained else {},
     )
+
+
+def _profile(trained: Manifest | None) -> str:
+    if trained is None or trained.unavailable:
+        return ""
+    return trained.read_record(TrainingRecord).profile_name
 
 
 # -- cities ----------------------------------------------------------------------------------------
 
 
 def _read_city(reader: _Reader, study: Study, city: str) -> CityResults:
-    manifest = reader.manifest("hdf5_shards", city)
-    is_packed = manifest and not manifest.unavailable
-    shards = manifest.read_record(ShardsRecord) if is_packed else None
+    manifest, shards = reader.manifest("hdf5_shards", city), None
+    if manifest and not manifest.unavailable:
+        shards = manifest.read_record(ShardsRecord)
     account = [*_images(shards), *_areas(reader, city), *_predicted(reader, study, city)]
     rows: list[dict[str, Scalar]] = [
         {"step": step, "what": what.replace("_", " "), "count": count}
