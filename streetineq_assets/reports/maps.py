@@ -86,8 +86,12 @@ def _polygons(boundaries: "gpd.GeoDataFrame") -> _Layer:
     few = len(rings) < _MANY
 
     def plot(axis: "Axes", colours: list[str]) -> None:
-        line = {"edgecolors": "white", "linewidths": 0.4} if few else {"linewidths": 0.0}
-        axis.add_collection(PolyCollection(rings, facecolors=colours, antialiased=few, **line))
+        width = 0.4 if few else 0.0
+        axis.add_collection(
+            PolyCollection(
+                rings, facecolors=colours, antialiased=few, edgecolors="white", linewidths=width
+            )
+        )
         axis.autoscale_view()
 
     return _Layer(codes, boundaries.total_bounds.reshape(2, 2), plot)
