@@ -1,7 +1,7 @@
 """What is installed, which inputs are there, and what is missing: `streetineq doctor`.
 
-What belongs here: looking and saying. What does not: mending, and reading an input whole. Every
-line that says "missing" names the official file and where it goes.
+It looks at the heads of files and changes nothing. Every line that says "missing" names the
+official file and the folder that it goes into.
 """
 
 import platform
@@ -38,12 +38,12 @@ _PACKAGES = (
 )
 _NO_FILE_WEIGHTS = {
     "imagenet": "Keras downloads them on first use, or takes them from its cache",
-    "random": "seeded and untrained, for trials: nothing is learnt from real images",
+    "random": "seeded and untrained, for trials: nothing is learned from real images",
 }
 
 
 def examine(store: DataStore) -> dict[str, Any]:
-    """Everything that doctor says, as JSON-able values.
+    """The state of the machine and of the study's inputs, as JSON-able values.
 
     Raises:
         StudyError: there is no study, or its file is wrong.
@@ -65,82 +65,93 @@ def examine(store: DataStore) -> dict[str, Any]:
     }
 
 
-def report_lines(found: dict[str, Any]) -> list[str]:
-    """The findings of `examine` as lines of text."""
-    lines = [f"study      {found['study']['title']} ({found['study']['root']})"]
-    if found["study"]["synthetic"]:
+def report_lines(state: dict[str, Any]) -> list[str]:
+    """The result of `examine` as lines of text."""
+    study, devices, weights = state["study"], state["devices"], state["weights"]
+    lines = [f"study      {study['title']} ({study['root']})"]
+    if study["synthetic"]:
         lines.append("           SYNTHETIC: neither areas nor images are real")
-    libraries = ", ".join(f"{name} {v}" for name, v in found["libraries"].items())
-    gpus = ", ".join(found["devices"]["gpus"]) or "none"
+    libraries = ", ".join(f"{name} {number}" for name, number in state["libraries"].items())
     lines += [
-        f"python     {found['python']}; {libraries}",
-        f"devices    {found['devices']['cpu']}; GPUs: {gpus}",
-        f"disk       {found['disk_free_gb']} GB free",
-        f"instance   {found['instance_storage']}",
-        f"weights    {_weights_line(found['weights'])}",
+        f"python     {state['python']}; {libraries}",
+        f"devices    {devices['cpu']}; GPUs: {', '.join(devices['gpus']) or 'none'}",
+        f"disk       {state['disk_free_gb']} GB free",
+        f"instance   {state['instance_storage']}",
+        f"weights    {weights['status']}: {weights['weights']}; {weights['note']}",
         "",
     ]
-    lines += [_row(s["status"], s["what"], s["where"]) for s in found["sources"]]
+    lines += [_line(s["status"], s["what"], s["where"]) for s in state["sources"]]
     lines.append("")
-    lines += [
-        _row(o["status"], f"{o['city']}/{o['outcome']}", o["where"]) for o in found["outcomes"]
-    ]
+    for row in state["outcomes"]:
+        lines.append(_line(row["status"], f"{row['city']}/{row['outcome']}", row["where"]))
     lines.append("")
-    for city in found["cities"]:
-        lines.append(_row(city["locations_status"], f"{city['city']} locations", city["locations"]))
-        lines.append(_row(city["images_status"], f"{city['city']} images", city["images"]))
+    for city in state["cities"]:
+        for what in ("locations", "images"):
+            lines.append(_line(city[f"{what}_status"], f"{city['city']} {what}", city[what]))
     return lines
 
 
+def _line(status: str, what: str, where: str) -> str:
+    return f"{status:<10} {what:<40} {where}"
+
+
+# -- inputs ----------------------------------------------------------------------------------------
+
+
 def _sources(store: DataStore, sources: "Sources") -> list[dict[str, str]]:
-    """Recognised files, and what is wrong with others."""
+    """The recognised files, those without an outcome, those that are wrong, and the directory."""
     rows = [
-        _found("found", ", ".join(file.outcomes), f"{file.path} ({file.layout})")
+        _source("found", ", ".join(file.outcomes), f"{file.path} ({file.layout})")
         for file in sources.recognised
     ]
-    rows += [_found("ignored", reason, str(path)) for path, reason in sources.ignored]
-    rows += [_found("wrong", "see right", problem) for problem in sources.problems]
+    rows += [_source("ignored", reason, str(path)) for path, reason in sources.ignored]
+    rows += [_source("wrong", "see right", problem) for problem in sources.problems]
     return [*rows, _directory(store.inputs("onspd"))]
 
 
 def _directory(folder: Path) -> dict[str, str]:
     from streetineq_assets.labels.postcodes import find_directory
 
+    what = "postcode directory"
     try:
         files = find_directory(folder).files
     except SourceMissingError:
-        return _found("missing", "postcode directory", f"ONS Postcode Directory into {folder}")
+        return _source("missing", what, f"ONS Postcode Directory into {folder}")
     except SourceError as error:
-        return _found("wrong", "postcode directory", str(error))
-    return _found("found", "postcode directory", f"{folder} ({len(files)} files)")
+        return _source("wrong", what, str(error))
+    return _source("found", what, f"{folder} ({len(files)} files)")
+
+
+def _source(status: str, what: str, where: str) -> dict[str, str]:
+    return {"status": status, "what": what, "where": where}
 
 
 def _outcomes(store: DataStore, study: Study, sources: "Sources") -> list[dict[str, str]]:
-    """For each pair of city and outcome, the file that holds it or the file that it wants."""
+    """For each pair the file that holds its outcome, or the file that it wants."""
     from streetineq_assets.labels.outcomes import OUTCOMES
 
     rows = []
-    for city, key in study.pairs:
-        outcome, file = OUTCOMES[key], sources.of(key)
-        published = any(c.startswith(outcome.authorities) for c in study.cities[city].authorities)
-        if not published:
+    for pair in study.pairs:
+        outcome, file = OUTCOMES[pair.outcome], sources.of(pair.outcome)
+        authorities = study.cities[pair.city].authorities
+        if not any(code.startswith(outcome.authorities) for code in authorities):
             status, where = "missing", f"published for {outcome.coverage} alone"
         elif file is None:
             folder = store.inputs(outcome.tables[0].folder)
             status, where = "missing", f"{outcome.wanted} into {folder}"
         else:
             status, where = "found", str(file.path)
-        rows.append({"city": city, "outcome": key, "status": status, "where": where})
+        rows.append({**pair._asdict(), "status": status, "where": where})
     return rows
 
 
 def _city(store: DataStore, city: str) -> dict[str, str]:
-    listed, images = store.inputs("locations", f"{city}.csv"), store.inputs("images", city)
+    locations, images = store.inputs("locations", f"{city}.csv"), store.inputs("images", city)
     has_images = images.is_dir() and any(images.iterdir())
     return {
         "city": city,
-        "locations": str(listed),
-        "locations_status": "found" if listed.is_file() else "missing",
+        "locations": str(locations),
+        "locations_status": "found" if locations.is_file() else "missing",
         "images": str(images),
         "images_status": "found" if has_images else "missing",
     }
@@ -162,6 +173,9 @@ def _weights(store: DataStore, study: Study) -> dict[str, Any]:
     }
 
 
+# -- the machine -----------------------------------------------------------------------------------
+
+
 def _instance_storage(store: DataStore) -> str:
     import yaml
 
@@ -170,18 +184,6 @@ def _instance_storage(store: DataStore) -> str:
         return f"SQLite in {store.dagster_home} (made on first use)"
     storage = (yaml.safe_load(settings.read_text(encoding="utf-8")) or {}).get("storage")
     return ", ".join(storage) if storage else f"SQLite in {store.dagster_home}"
-
-
-def _weights_line(weights: dict[str, Any]) -> str:
-    return f"{weights['status']}: {weights['weights']}; {weights['note']}"
-
-
-def _found(status: str, what: str, where: str) -> dict[str, str]:
-    return {"status": status, "what": what, "where": where}
-
-
-def _row(status: str, what: str, where: str) -> str:
-    return f"{status:<10} {what:<40} {where}"
 
 
 def _version(package: str) -> str:

@@ -41,7 +41,7 @@ def test_a_source_that_is_there_is_found(store):
     assert (income["status"], income["where"]) == ("found", str(path))
 
 
-def test_a_broken_source_is_told_and_does_not_stop_the_rest(store):
+def test_a_broken_source_is_listed_and_does_not_stop_the_rest(store):
     store.inputs("iod_2015").mkdir(parents=True)
     store.inputs("iod_2015", "File_7.csv").write_text("<!DOCTYPE html><html></html>")
     wrong = [s for s in examine(store)["sources"] if s["status"] == "wrong"]
@@ -50,21 +50,21 @@ def test_a_broken_source_is_told_and_does_not_stop_the_rest(store):
 
 
 def test_the_postcode_directory_is_looked_at(store):
-    def told():
+    def directory():
         (row,) = [s for s in examine(store)["sources"] if s["what"] == "postcode directory"]
         return row["status"], row["where"]
 
-    assert told()[0] == "missing"
+    assert directory()[0] == "missing"
     store.inputs("onspd").mkdir(parents=True)
     page = store.inputs("onspd", "ONSPD.csv")
     page.write_text("<!DOCTYPE html><html></html>")
-    assert told()[0] == "wrong"
-    assert "web page" in told()[1]
+    assert directory()[0] == "wrong"
+    assert "web page" in directory()[1]
     page.write_text(official.directory("2017"))
-    assert told() == ("found", f"{store.inputs('onspd')} (1 files)")
+    assert directory() == ("found", f"{store.inputs('onspd')} (1 files)")
 
 
-def test_weights_that_are_there_are_told_by_their_hash(store):
+def test_weights_that_are_there_are_named_by_their_hash(store):
     assert examine(store)["weights"]["status"] == "missing"
     path = store.input_file("inputs/weights/vgg16_weights_tf_dim_ordering_tf_kernels.h5")
     path.parent.mkdir(parents=True)
@@ -82,6 +82,6 @@ def test_the_report_has_a_line_for_each_pair_city_and_library(store):
 def test_json_is_machine_readable(store):
     result = CliRunner().invoke(app, ["doctor", "--root", str(store.root), "--json"])
     assert result.exit_code == 0
-    found = json.loads(result.stdout)
-    assert found["study"]["title"] == "Two towns"
-    assert found["libraries"]["dagster"].startswith("1.13")
+    state = json.loads(result.stdout)
+    assert state["study"]["title"] == "Two towns"
+    assert state["libraries"]["dagster"].startswith("1.13")

@@ -1,8 +1,7 @@
-"""Writes invented counts as a Nomis query downloads tables of the Census 2011.
+"""Writes invented counts in the layout in which Nomis exports tables of the Census 2011.
 
-What belongs here: the four tables' columns, counts that add up, and the layout: a blank line,
-title, source, population, unit, date, a blank line, the header, a blank line, one row per area,
-footnotes. What does not: which values an area has (`latent`), nor reading such files (`labels`).
+The layout: a blank line, title, source, population, unit, date, a blank line, the header, a blank
+line, one row per area, footnotes.
 """
 
 import csv
@@ -25,7 +24,14 @@ LOGIT_PER_SD = 0.45  # by how much a share's log-odds fall per standard deviatio
 
 @dataclass(frozen=True)
 class Table:
-    """A table: column 0 is the total, split by `worse` and `rest`; `within` counts parts again."""
+    """A table of counts; column 0 is the total.
+
+    Attributes:
+        outcome: which of the outcomes decides the worse share.
+        middling_share: the worse share of an area with the mean value.
+        worse, rest: column to weight; the two sets of columns split the total.
+        within: column to the column that it is a part of, and its share of that.
+    """
 
     title: str
     population: str

@@ -1,14 +1,13 @@
 """Writes a complete synthetic study: invented cities in the official input formats, and the truth.
 
-What belongs here: putting the parts together, and `study.toml`. What does not: each part's content
-(`geography`, `latent`, `census`, `sources`, `locations`, `photographs`), nor running anything
-(`run`). Free of Dagster; the same arguments give the same bytes.
+The same arguments give the same bytes. Nothing is run here (`run` does that).
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,11 +16,11 @@ from streetineq_assets.demo import census, sources
 from streetineq_assets.demo.geography import (
     MOST_LSOAS,
     OUTSIDE,
-    Place,
+    Town,
     areas,
-    places,
     postcodes,
     stream,
+    towns,
 )
 from streetineq_assets.demo.latent import latent_field, outcome_values
 from streetineq_assets.demo.locations import (
@@ -42,7 +41,7 @@ OUTCOMES = ("living_environment", "self_reported_health")
 
 @dataclass(frozen=True)
 class Truth:
-    """What a synthetic study was made from: the answers that it should give back.
+    """What a synthetic study was made from, and so what should be read back from it.
 
     Attributes:
         areas: one row per LSOA of the cities: `city, lsoa11, name, lon, lat`, `smooth` and
@@ -68,17 +67,17 @@ def write_study(
     sizes: Mapping[str, int] | None = None,
     locations_per_lsoa: int = 2,
     image_size: tuple[int, int] = (640, 400),
-    encoder: Mapping | None = None,
+    encoder: Mapping[str, Any] | None = None,
 ) -> Truth:
     """Write a synthetic study below `root`.
 
-    `study.toml` comes last, so a study that has one is complete.
+    `study.toml` is written last, so a study that has one is complete.
 
     Args:
         root: the study's folder; made if absent.
         seed: decides everything that varies.
-        sizes: LSOAs per city key, the city with income figures first; by default 50 and 20.
-        locations_per_lsoa: locations of each LSOA, four images each.
+        sizes: number of LSOAs by city key, by default 50 and 20; the first city has incomes too.
+        locations_per_lsoa: locations in each LSOA, of four images each.
         image_size: width and height in pixels.
         encoder: settings of `[encoder]` beside `weights = "random"`.
 
@@ -90,8 +89,8 @@ def write_study(
     if store.study_file.exists():
         raise StudyError(f"{store.study_file} exists: delete that study or name another folder")
     sizes = dict(SIZES if sizes is None else sizes)
-    for key, lsoas in sizes.items():
-        if not len(FAULTS) <= lsoas <= MOST_LSOAS:
+    for key, n_lsoas in sizes.items():
+        if not len(FAULTS) <= n_lsoas <= MOST_LSOAS:
             raise ValueError(f"{key}: a synthetic city has {len(FAULTS)} to {MOST_LSOAS} LSOAs")
     for name in INPUT_FOLDERS:
         store.inputs(name).mkdir(parents=True, exist_ok=True)
@@ -100,17 +99,17 @@ def write_study(
     plans = []
     for city in country.cities:
         plan = _plan(country, city, locations_per_lsoa, seed)
-        here = country.postcodes["place"] == city.key
+        here = country.postcodes["town"] == city.key
         file = store.inputs("locations", f"{city.key}.csv")
         write_locations(file, plan, country.postcodes[here], country.elsewhere, seed)
         folder = store.inputs("images", city.key)
-        write_photographs(folder, plan, seed, image_size, foreign=city.position == 0)
+        write_photographs(folder, plan, seed, image_size, foreign=city.order == 0)
         plans.append(plan.assign(city=city.key))
     store.study_file.write_text(study_text(country.cities, seed, encoder or {}), encoding="utf-8")
     return _truth(country, pd.concat(plans, ignore_index=True))
 
 
-def study_text(cities: Sequence[Place], seed: int, encoder: Mapping) -> str:
+def study_text(cities: Sequence[Town], seed: int, encoder: Mapping[str, Any]) -> str:
     """The settings as TOML; the first city has more buckets and is trained on income too."""
     first = cities[0]
     lines = [
@@ -140,7 +139,7 @@ def study_text(cities: Sequence[Place], seed: int, encoder: Mapping) -> str:
             f"[cities.{city.key}]",
             f"title = {_toml(city.title)}",
             f"authorities = {_toml(list(city.authorities))}",
-            f"lsoas = {city.lsoas}",
+            f"lsoas = {city.n_lsoas}",
             f"buckets = {4 if income else 2}",
             f"outcomes = {_toml([*OUTCOMES, 'mean_income'] if income else OUTCOMES)}",
         ]
@@ -154,9 +153,9 @@ def _toml(value: object) -> str:
 
 @dataclass(frozen=True)
 class _Country:
-    """All places with their areas, values and postcodes; the frames of areas are aligned."""
+    """Every town with its areas, values and postcodes; the frames of areas are aligned."""
 
-    cities: list[Place]
+    cities: list[Town]
     areas: pd.DataFrame
     latent: pd.DataFrame
     outcomes: pd.DataFrame
@@ -164,20 +163,20 @@ class _Country:
 
     @classmethod
     def invent(cls, sizes: Mapping[str, int], seed: int, live_postcodes: int) -> "_Country":
-        every = places(sizes)
-        starts = np.cumsum([1, *(place.lsoas for place in every)])
+        every = towns(sizes)
+        starts = np.cumsum([1, *(town.n_lsoas for town in every)])
         parts = [
-            areas(place, seed, int(start)) for place, start in zip(every, starts[:-1], strict=True)
+            areas(town, seed, int(start)) for town, start in zip(every, starts[:-1], strict=True)
         ]
         latent, values = [], []
         for part in parts:
-            key = part["place"].iloc[0]
+            key = part["town"].iloc[0]
             field = latent_field(part["easting"], part["northing"], stream(seed, "latent", key))
             latent.append(field)
             values.append(outcome_values(field["latent"].to_numpy(), seed, key))
         area = pd.concat(parts, ignore_index=True)
         return cls(
-            cities=[place for place in every if place.in_study],
+            cities=[town for town in every if town.in_study],
             areas=area,
             latent=pd.concat(latent, ignore_index=True),
             outcomes=pd.concat(values, ignore_index=True),
@@ -186,13 +185,13 @@ class _Country:
 
     @property
     def has_income(self) -> pd.Series:
-        """Whether the income file covers an area: one city only, as the real one."""
-        return self.areas["place"] == self.cities[0].key
+        """Whether the income file covers an area: one city only, as the real file does."""
+        return self.areas["town"] == self.cities[0].key
 
     @property
     def elsewhere(self) -> str:
         """A postcode outside all cities."""
-        return self.postcodes.loc[self.postcodes["place"] == OUTSIDE, "pcds"].iloc[0]
+        return self.postcodes.loc[self.postcodes["town"] == OUTSIDE, "pcds"].iloc[0]
 
 
 def _write_tables(store: DataStore, country: _Country, seed: int) -> None:
@@ -204,17 +203,17 @@ def _write_tables(store: DataStore, country: _Country, seed: int) -> None:
     sources.write_boundaries(store.inputs("boundaries"), area)
 
 
-def _plan(country: _Country, city: Place, per_lsoa: int, seed: int) -> pd.DataFrame:
+def _plan(country: _Country, city: Town, per_lsoa: int, seed: int) -> pd.DataFrame:
     """The city's locations with their areas' latent values."""
-    here = country.areas["place"] == city.key
-    plan = plan_locations(country.areas[here], city.position, per_lsoa, seed)
+    here = country.areas["town"] == city.key
+    plan = plan_locations(country.areas[here], city.order, per_lsoa, seed)
     latent = dict(zip(country.areas["lsoa11"], country.latent["latent"], strict=True))
     return plan.assign(latent=plan["lsoa11"].map(latent))
 
 
 def _truth(country: _Country, locations: pd.DataFrame) -> Truth:
-    inside = country.areas["place"] != OUTSIDE
-    area = country.areas.rename(columns={"place": "city"})[["city", "lsoa11", "name", "lon", "lat"]]
+    inside = country.areas["town"] != OUTSIDE
+    area = country.areas.rename(columns={"town": "city"})[["city", "lsoa11", "name", "lon", "lat"]]
     values = country.outcomes.copy()
     values.loc[~country.has_income, list(INCOME_OUTCOMES)] = np.nan
     return Truth(

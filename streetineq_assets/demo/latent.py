@@ -1,13 +1,9 @@
 """How well-off each invented area is, and what follows from it for every outcome.
 
-What belongs here: the latent field and the outcomes' standardised values. What does not: where
-areas lie (`geography`), how a value is written as counts, ranks or pounds (`sources`), how it
-looks (`scene`).
-
-The latent value has mean 0 and variance 1 over a place. Of its variance, 60 % is smooth in space
+The latent value has mean 0 and variance 1 over a town. Of its variance, 60 % is smooth in space
 and 40 % is each area's own; scenes show both. Were it all smooth, a guess from coordinates would
-beat any network. The parts are made uncorrelated within each place, so the shares hold exactly and
-not just on average.
+beat any network. The two parts are made uncorrelated within each town, so that the shares hold
+exactly and not just on average.
 """
 
 from math import sqrt
@@ -18,11 +14,11 @@ import pandas as pd
 from streetineq_assets.demo.geography import stream
 
 SMOOTH_SHARE = 0.6
-# Distance over which the smooth part stays alike, as a share of the place's radius.
+# Distance over which the smooth part stays alike, as a share of the town's radius.
 SMOOTH_RANGE = 0.45
 
-# Correlation of each outcome with the latent value, exact within a place. Loosely after what was
-# found for London: living environment and income show best in images, health and crime less.
+# Correlation of each outcome with the latent value, exact within a town. Loosely after the results
+# for London: living environment and income show best in images, health and crime less.
 CORRELATIONS: dict[str, float] = {
     "self_reported_health": 0.85,
     "occupancy_rating": 0.85,
@@ -43,11 +39,11 @@ CORRELATIONS: dict[str, float] = {
 def latent_field(
     easting: np.ndarray, northing: np.ndarray, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """The latent value of each area of one place and its two uncorrelated parts.
+    """The latent value of each area of one town and its two uncorrelated parts.
 
     Args:
         easting, northing: (n,) metres.
-        rng: decides the draw.
+        rng: decides the field.
 
     Returns:
         (n,) rows of `smooth` (variance 0.6), `independent` (variance 0.4), `latent` (their sum).
@@ -62,8 +58,8 @@ def latent_field(
     return pd.DataFrame(parts | {"latent": parts["smooth"] + parts["independent"]})
 
 
-def outcome_values(latent: np.ndarray, seed: int, place: str) -> pd.DataFrame:
-    """Standardised values of all 13 outcomes in one place, higher is better-off: (n,) rows.
+def outcome_values(latent: np.ndarray, seed: int, town: str) -> pd.DataFrame:
+    """Standardised values of all 13 outcomes in one town, higher is better-off: (n,) rows.
 
     Each correlates with the latent value exactly as `CORRELATIONS` says; the rest is its own noise.
     """
@@ -71,7 +67,7 @@ def outcome_values(latent: np.ndarray, seed: int, place: str) -> pd.DataFrame:
     values = {}
     for outcome, rho in CORRELATIONS.items():
         noise = _uncorrelated(
-            stream(seed, "outcome", place, outcome).normal(size=len(latent)), standard
+            stream(seed, "outcome", town, outcome).normal(size=len(latent)), standard
         )
         values[outcome] = rho * standard + sqrt(1 - rho**2) * noise
     return pd.DataFrame(values)

@@ -1,23 +1,19 @@
-"""Which places were photographed, which postcodes they serve, and which of them are faulty.
-
-What belongs here: the plan of a city's locations with their planted faults, and
-`locations/<city>.csv`. What does not: the image files (`photographs`) and where areas lie
-(`geography`).
-"""
+"""Which locations were photographed, which postcodes they serve, and which of them are faulty."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from streetineq_assets.demo.geography import spots, stream, to_degrees
+from streetineq_assets.demo.geography import points_inside, stream, to_degrees
 
-# What goes wrong in real collections: all in the first city, the first two in the others.
+# What goes wrong in real collections. The first city has all of these, the others the first two.
 FAULTS = (
     "missing_view",  # one of the four files is absent
     "unknown_postcode",  # the directory has no such postcode
     "no_images",  # listed, and nothing was ever downloaded
-    "truncated",  # a download that broke off
+    "truncated",  # a download that was cut off
     "not_an_image",  # an error page saved as .jpg
     "outside_city",  # its postcode lies in another district
 )
@@ -28,26 +24,26 @@ POSTCODES_PER_LOCATION = 3
 
 
 def live_postcodes_needed(locations_per_lsoa: int) -> int:
-    """How many live postcodes an area needs, so that no two locations serve the same one."""
+    """How many live postcodes an area needs for no two locations to serve the same one."""
     return POSTCODES_PER_LOCATION * max(2, locations_per_lsoa)
 
 
-def plan_locations(areas: pd.DataFrame, position: int, per_lsoa: int, seed: int) -> pd.DataFrame:
-    """A city's locations; an area with a faulty one has a good one too, a second if need be.
+def plan_locations(areas: pd.DataFrame, order: int, per_lsoa: int, seed: int) -> pd.DataFrame:
+    """A city's locations; an area with a faulty one has a good one too.
 
     Args:
         areas: the city's areas as `geography.areas` returns them.
-        position: 0 for the first city; decides the faults and the ids.
-        per_lsoa: locations of every area.
+        order: 0 for the first city; decides the faults and the ids.
+        per_lsoa: locations of every area; at least two where one is faulty.
         seed: of the study.
 
     Returns:
         One row per location, sorted by id: `location_id, lsoa11, number` (0.. within the area),
         `packing` (how its images are stored), `fault` ("" for none), `lon, lat, captured_at`.
     """
-    city = areas["place"].iloc[0]
+    city = areas["town"].iloc[0]
     rng = stream(seed, "locations", city)
-    faults = FAULTS if position == 0 else FAULTS[:SHARED_FAULTS]
+    faults = FAULTS if order == 0 else FAULTS[:SHARED_FAULTS]
     afflicted = dict(
         zip(rng.choice(areas["lsoa11"], len(faults), replace=False), faults, strict=True)
     )
@@ -55,25 +51,25 @@ def plan_locations(areas: pd.DataFrame, position: int, per_lsoa: int, seed: int)
     for area in areas.itertuples():
         fault = afflicted.get(area.lsoa11, "")
         count = max(per_lsoa, 2) if fault else per_lsoa
-        places = spots(area.outline, count, rng)
+        points = points_inside(area.boundary, count, rng)
         for number in range(count):
             own = fault if number == count - 1 else ""
             rows.append(
-                {"lsoa11": area.lsoa11, "number": number, "fault": own, "at": places[number]}
+                {"lsoa11": area.lsoa11, "number": number, "fault": own, "at": points[number]}
             )
     frame = pd.DataFrame(rows).iloc[rng.permutation(len(rows))].reset_index(drop=True)
     frame["lon"], frame["lat"] = to_degrees(*np.stack(frame.pop("at")).T)
     days = rng.integers(0, 1000, len(frame))
     frame["captured_at"] = [str(np.datetime64("2015-05-01") + int(day)) for day in days]
-    return _with_ids(frame, position).sort_values("location_id", ignore_index=True)
+    return _with_ids(frame, order).sort_values("location_id", ignore_index=True)
 
 
-def _with_ids(frame: pd.DataFrame, position: int) -> pd.DataFrame:
-    """Ids that differ between cities; the ten-thousands tell the packing."""
+def _with_ids(frame: pd.DataFrame, order: int) -> pd.DataFrame:
+    """Ids that differ between cities, with the packing in the ten-thousands."""
     packing = np.arange(len(frame)) % len(PACKINGS)
     packing[(frame["fault"] != "").to_numpy()] = PACKINGS.index("jpeg")
     number = pd.Series(packing).groupby(packing).cumcount().to_numpy()
-    ids = 100_000 * (position + 1) + 10_000 * (packing + 1) + number
+    ids = 100_000 * (order + 1) + 10_000 * (packing + 1) + number
     return frame.assign(location_id=ids.astype(str), packing=[PACKINGS[p] for p in packing])
 
 
@@ -92,18 +88,18 @@ def write_locations(
     faulty = {"unknown_postcode": UNKNOWN_POSTCODE, "outside_city": elsewhere}
     by_area = dict(list(postcodes.groupby("lsoa11")))
     served = [
-        [faulty[place.fault]]
-        if place.fault in faulty
-        else _served(by_area[place.lsoa11], place, seed)
-        for place in locations.itertuples()
+        [faulty[location.fault]]
+        if location.fault in faulty
+        else _served(by_area[location.lsoa11], location, seed)
+        for location in locations.itertuples()
     ]
     table = locations.assign(postcode=served, provider="synthetic", licence="CC0-1.0")
     columns = ["location_id", "postcode", "lat", "lon", "captured_at", "provider", "licence"]
     table[columns].explode("postcode").to_csv(path, index=False, lineterminator="\n")
 
 
-def _served(postcodes: pd.DataFrame, location, seed: int) -> list[str]:
-    """One to three live postcodes of its own, and at times one that carries no weight."""
+def _served(postcodes: pd.DataFrame, location: Any, seed: int) -> list[str]:
+    """One to three live postcodes of its own, and sometimes one that carries no weight."""
     rng = stream(seed, "served", location.location_id)
     live = postcodes.loc[postcodes["live"], "pcds"].tolist()
     others = postcodes.loc[~postcodes["live"], "pcds"].tolist()

@@ -1,7 +1,6 @@
-"""A pinhole camera standing in a straight street, and the shapes it sees, drawn with Pillow.
+"""A pinhole camera in a straight street, and the shapes that it sees, painted with Pillow.
 
-What belongs here: projecting street coordinates to pixels and painting facades, trees, cars and
-ground. What does not: what a street holds and why (`scene`).
+What a street holds, and why, stands in `scene`.
 
 Street coordinates in metres: `q` across the street (0 is its middle), `s` along it, `y` up from the
 ground. Colours are (red, green, blue) of 0..255.
@@ -21,19 +20,27 @@ Plane = Callable[[float, float], Pixel]  # metres along and up on an upright pla
 EYE_HEIGHT_M = 2.4
 NEAREST_M = 1.2
 FOCAL = 0.75  # focal length in image widths: a view of 67 degrees
-ACROSS_M = 5.0  # how far behind the middle of the road it stands when it looks across
+ACROSS_M = 5.0  # how far behind the middle of the road the camera stands when it looks across
 WHEEL: Colour = (24, 24, 26)
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
     """The colour that lies `share` (clipped to 0..1) of the way from the first to the second."""
     share = min(max(share, 0.0), 1.0)
-    return tuple(round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
+    return red, green, blue
 
 
 def shade(colour: Colour, factor: float) -> Colour:
     """The colour made darker (factor below 1) or lighter."""
-    return tuple(min(255, max(0, round(channel * factor))) for channel in colour)
+    red, green, blue = (min(255, max(0, round(channel * factor))) for channel in colour)
+    return red, green, blue
+
+
+def any_colour(rng: np.random.Generator, low: int, high: int) -> Colour:
+    """A random colour, each channel from `low` to below `high`."""
+    red, green, blue = (int(channel) for channel in rng.integers(low, high, 3))
+    return red, green, blue
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,7 @@ class Camera:
     centre: float
 
     def point(self, q: float, s: float, y: float) -> Pixel:
-        """Pixel of a place in the street; what is nearer than `NEAREST_M` is moved there."""
+        """Pixel of a point in the street; a point nearer than `NEAREST_M` is moved back to it."""
         sideways, depth = (q, s) if self.along else (s, q + ACROSS_M)
         scale = FOCAL * self.width / max(depth, NEAREST_M)
         x = self.centre * self.width + scale * sideways
@@ -62,11 +69,11 @@ class Camera:
         return lambda u, y: self.point(q + (u if q > 0 else -u), s, y)
 
     def distance(self, q: float, s: float) -> float:
-        """How far away a place is, by which painting is ordered."""
+        """How far away a point is, by which painting is ordered."""
         return s if self.along else q + ACROSS_M
 
     def metre(self, q: float, s: float) -> float:
-        """How many pixels a metre spans at a place."""
+        """How many pixels a metre spans at a point."""
         return FOCAL * self.width / max(self.distance(q, s), NEAREST_M)
 
 
@@ -122,10 +129,10 @@ class Painter:
             fill=colour,
         )
 
-    def panel(self, place: Plane, box: Box, colour: Colour) -> None:
+    def panel(self, plane: Plane, box: Box, colour: Colour) -> None:
         """A rectangle in metres on an upright plane."""
         left, bottom, right, top = box
-        corners = [place(left, bottom), place(right, bottom), place(right, top), place(left, top)]
+        corners = [plane(left, bottom), plane(right, bottom), plane(right, top), plane(left, top)]
         self.pen.polygon(corners, fill=colour)
 
     def tree(self, q: float, s: float, height_m: float, leaves: Colour, fullness: float) -> None:

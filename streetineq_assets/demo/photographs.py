@@ -1,9 +1,7 @@
 """The image files of a city: PNG and JPEG files in nested folders, and `.tgz` archives.
 
-What belongs here: names, folders, archives, and the faults that a file can have. What does not:
-what an image shows (`scene`) and which locations there are (`locations`). All times in and of the
-files are fixed, so that the same study has the same bytes, and the same listing, wherever it is
-written.
+All times in and of the files are fixed, so that the same study has the same bytes and the same
+listing wherever it is written.
 """
 
 import gzip
@@ -12,12 +10,13 @@ import os
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from PIL import Image
 
 from streetineq_assets.demo.geography import stream
-from streetineq_assets.demo.scene import draw_location
+from streetineq_assets.demo.scene import paint_location
 from streetineq_assets.images.catalogue import VIEWS
 
 WRITTEN_AT_S = 1_522_540_800  # 1 April 2018
@@ -30,7 +29,7 @@ FOREIGN = ("notes.txt", "loose/999999_a.jpg")  # not an image; an image of no li
 def write_photographs(
     folder: Path, locations: pd.DataFrame, seed: int, size: tuple[int, int], foreign: bool
 ) -> None:
-    """Draw and write all images of a city below `folder`.
+    """Paint and write all images of a city below `folder`.
 
     Args:
         folder: `images/<city>`; made if absent.
@@ -39,38 +38,39 @@ def write_photographs(
         size: width and height of the images in pixels.
         foreign: whether to add the two files that belong to no location.
     """
-    for place in locations[locations["packing"] != "tgz"].itertuples():
-        for name, data in _files(place, seed, size):
-            _write(folder / _folder(place) / name, data)
+    for location in locations[locations["packing"] != "tgz"].itertuples():
+        for name, data in _files(location, seed, size):
+            _write(folder / _folder(location) / name, data)
     packed = locations[locations["packing"] == "tgz"]
-    for thousand, places in packed.groupby(packed["location_id"].astype(int) // 1000):
-        files = (file for place in places.itertuples() for file in _files(place, seed, size))
+    for thousand, group in packed.groupby(packed["location_id"].astype(int) // 1000):
+        files = (file for location in group.itertuples() for file in _files(location, seed, size))
         _write(folder / f"{thousand}.tgz", _archive(files))
     if foreign:
         _write(folder / FOREIGN[0], b"Views a to d look 0, 90, 180 and 270 degrees.\n")
         _write(folder / FOREIGN[1], _encode(Image.new("RGB", size, (127, 127, 127)), "JPEG"))
 
 
-def _folder(place) -> str:
+def _folder(location: Any) -> str:
     """Two habits: one folder per thousand ids, or one per year and location."""
-    thousand = int(place.location_id) // 1000
-    if place.packing == "png":
+    thousand = int(location.location_id) // 1000
+    if location.packing == "png":
         return f"survey/{thousand}"
-    return f"{place.captured_at[:4]}/{thousand}/{place.location_id}"
+    return f"{location.captured_at[:4]}/{thousand}/{location.location_id}"
 
 
-def _files(place, seed: int, size: tuple[int, int]) -> Iterator[tuple[str, bytes]]:
+def _files(location: Any, seed: int, size: tuple[int, int]) -> Iterator[tuple[str, bytes]]:
     """(name, bytes) of a location's images, with its fault."""
-    if place.fault == "no_images":
+    if location.fault == "no_images":
         return
-    ending = "jpg" if place.packing == "jpeg" else "png"
-    images = draw_location(place.latent, stream(seed, "scene", place.lsoa11, place.number), size)
+    ending = "jpg" if location.packing == "jpeg" else "png"
+    rng = stream(seed, "scene", location.lsoa11, location.number)
+    images = paint_location(location.latent, rng, size)
     for view, image in zip(VIEWS, images, strict=True):
         data = _encode(image, "JPEG" if ending == "jpg" else "PNG")
         if view == "c":
-            data = _spoil(data, place.fault)
+            data = _spoil(data, location.fault)
         if data:
-            yield f"{place.location_id}_{view}.{ending}", data
+            yield f"{location.location_id}_{view}.{ending}", data
 
 
 def _spoil(data: bytes, fault: str) -> bytes:

@@ -1,13 +1,10 @@
-"""Street scenes that look the better-off the higher a latent value is.
+"""Street scenes that look better-off the higher a latent value is.
 
-What belongs here: what one invented street holds and how that follows the latent value. What does
-not: how shapes reach pixels (`perspective`) and where the values come from (`city`).
-
-The cues are those that the literature on street images names: greenery, the buildings' condition
-and set-back, the road's surface, litter, and the cars. Each follows the latent value with an error
-of its own per street and again per view; weather, light, season, building materials, street width
-and traffic vary independently of it. So no single colour tells the value, and a mean over views
-and streets tells more than any one image.
+The cues are those named in the literature on street images: greenery, the buildings' condition and
+set-back, the road's surface, litter, and the cars. Each follows the latent value with an error of
+its own per street and again per view; weather, light, season, building materials, street width and
+traffic vary independently of it. So no single colour gives the value away, and a mean over views
+and streets says more than any one image.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,7 +16,15 @@ from math import erf, sqrt
 import numpy as np
 from PIL import Image, ImageFilter
 
-from streetineq_assets.demo.perspective import Camera, Colour, Painter, Plane, mix, shade
+from streetineq_assets.demo.perspective import (
+    Camera,
+    Colour,
+    Painter,
+    Plane,
+    any_colour,
+    mix,
+    shade,
+)
 from streetineq_assets.images.catalogue import VIEWS
 
 STREET_SD = 0.16
@@ -27,7 +32,7 @@ VIEW_SD = 0.12
 STOREY_M = 2.9
 
 Reach = tuple[float, float]  # metres along the street, from and to
-Thing = tuple[float, Callable[[], None]]  # its distance, and how it is painted
+Thing = tuple[float, Callable[[], None]]  # its distance in metres, and what paints it
 
 GRIME: Colour = (88, 84, 78)
 CONCRETE: Colour = (146, 146, 142)
@@ -75,7 +80,7 @@ SKIES: tuple[tuple[Colour, Colour], ...] = (
 
 @dataclass(frozen=True)
 class Cues:
-    """What a street shows of its people's means, each from 0 (worst) to 1 (best)."""
+    """What a street shows of how well-off it is, each from 0 (worst) to 1 (best)."""
 
     greenery: float
     buildings: float
@@ -126,14 +131,14 @@ class Street:
         return self.road_half_m + self.pavement_m
 
 
-def draw_location(
+def paint_location(
     latent: float, rng: np.random.Generator, size: tuple[int, int] = (640, 400)
 ) -> list[Image.Image]:
     """The four views of one location: along the street, across it, back along it, across again.
 
     Args:
         latent: standard normal over the city; higher is better-off.
-        rng: decides all that varies; the same state draws the same images.
+        rng: decides all that varies; the same state gives the same images.
         size: width and height in pixels.
 
     Returns:
@@ -142,10 +147,10 @@ def draw_location(
     """
     street = Street.invent(latent, rng)
     first_along = bool(rng.integers(2))
-    return [draw_view(street, first_along == (k % 2 == 0), rng, size) for k in range(len(VIEWS))]
+    return [paint_view(street, first_along == (k % 2 == 0), rng, size) for k in range(len(VIEWS))]
 
 
-def draw_view(
+def paint_view(
     street: Street, along: bool, rng: np.random.Generator, size: tuple[int, int]
 ) -> Image.Image:
     """One view of a street, along it or across it: an RGB image."""
@@ -164,7 +169,7 @@ def _blur(levels: list[float], sd: float, rng: np.random.Generator) -> list[floa
 
 
 def _ground(painter: Painter, street: Street, cues: Cues, reach: Reach) -> None:
-    """Gardens, pavements, the road with its markings and damage, and what lies about."""
+    """Gardens, pavements, the road with its markings and damage, and litter."""
     rng, half = painter.rng, street.road_half_m
     asphalt = mix((116, 114, 110), (78, 80, 84), cues.road)
     paving = mix((128, 124, 116), (176, 172, 164), cues.road)
@@ -289,12 +294,12 @@ def _building(painter: Painter, home: _Building) -> None:
         painter.panel(hedge, (1.6, 0, home.length, 1.1), shade(HEDGE, rng.uniform(0.8, 1.15)))
 
 
-def _graffiti(painter: Painter, place: Plane, left: float) -> None:
+def _graffiti(painter: Painter, plane: Plane, left: float) -> None:
     """Scrawls on a wall, some metres long."""
-    rng, colour = painter.rng, tuple(int(v) for v in painter.rng.integers(20, 235, 3))
+    rng, colour = painter.rng, any_colour(painter.rng, 20, 235)
     for _ in range(3):
         u = left + np.sort(rng.uniform(0, 2.2, 7))
-        path = [place(a, b) for a, b in zip(u, rng.uniform(0.6, 1.7, 7), strict=True)]
+        path = [plane(a, b) for a, b in zip(u, rng.uniform(0.6, 1.7, 7), strict=True)]
         painter.pen.line(path, fill=colour, width=max(1, painter.camera.width // 160))
 
 
@@ -311,7 +316,7 @@ def _windows(painter: Painter, home: _Building, wall: Plane, colour: Colour) -> 
         glass = mix((50, 56, 62), (120, 142, 160), rng.random() * 0.6 + 0.4 * home.condition)
         painter.panel(wall, (left - 0.1, low - 0.1, right + 0.1, high + 0.1), frame)
         painter.panel(wall, (left, low, right, high), BOARDS if boarded else glass)
-    door = mix(GRIME, tuple(int(v) for v in rng.integers(20, 170, 3)), home.condition)
+    door = mix(GRIME, any_colour(rng, 20, 170), home.condition)
     painter.panel(wall, (0.4, 0, 1.4, 2.1), door)
 
 

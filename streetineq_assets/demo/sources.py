@@ -1,9 +1,7 @@
-"""Writes invented values as the other official sources publish real ones.
+"""Writes invented values in the layouts of the official sources, with their exact column names.
 
-What belongs here: the layouts of the indices of deprivation's File 7, the GLA's income estimates,
-the ONS Postcode Directory of 2018 and ONS boundaries, with their exact column names. What does
-not: census tables (`census`), which values an area has (`latent`), nor reading such files
-(`labels`).
+These are File 7 of the indices of deprivation, the GLA's income estimates, the ONS Postcode
+Directory of 2018 and ONS boundaries; census tables have a module of their own (`census`).
 """
 
 import csv
@@ -11,6 +9,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +24,7 @@ INCOME_FILE = "modelled-household-income-estimates-lsoa.csv"
 DIRECTORY_FILE = "ONSPD_MAY_2018_UK.csv"
 BOUNDARY_FILE = "Lower_Layer_Super_Output_Areas_December_2011_Boundaries_BSC.geojson"
 
-NATIONAL_LSOAS = 32_844  # of England; the indices of deprivation 2015 rank all of them
+N_LSOAS_OF_ENGLAND = 32_844  # the indices of deprivation 2015 rank all of them
 _NORMAL = NormalDist()
 
 # -- English indices of deprivation 2015, File 7 ---------------------------------------------------
@@ -78,7 +77,7 @@ def write_file_7(folder: Path, areas: pd.DataFrame, values: pd.DataFrame, seed: 
         seed: of the study.
     """
     overall = values[[outcome for *_, outcome in _DOMAINS]].mean(axis=1)
-    table = _named(areas, _AREA_COLUMNS)
+    table: dict[str, Any] = dict(_named(areas, _AREA_COLUMNS))
     table |= _index("Index of Multiple Deprivation (IMD)", "points", overall / overall.std())
     for name, kind, outcome in _DOMAINS:
         table |= _index(name, kind, values[outcome])
@@ -101,21 +100,21 @@ def _named(areas: pd.DataFrame, names: Sequence[str]) -> dict[str, pd.Series]:
 
 
 def national_ranks(values: np.ndarray) -> np.ndarray:
-    """Distinct ranks among England's areas for standardised values; the lowest is first."""
+    """Distinct ranks among England's areas of standardised values, both (n,); the lowest is 1."""
     order = np.argsort(values, kind="stable")
-    ranks = np.array([1 + int(_NORMAL.cdf(v) * (NATIONAL_LSOAS - 1)) for v in values[order]])
+    ranks = np.array([1 + int(_NORMAL.cdf(v) * (N_LSOAS_OF_ENGLAND - 1)) for v in values[order]])
     steps = np.arange(len(ranks))
     ranks = np.maximum.accumulate(ranks - steps) + steps
-    ranks = np.minimum(ranks, NATIONAL_LSOAS - steps[::-1])
-    found = np.empty(len(ranks), dtype=int)
-    found[order] = ranks
-    return found
+    ranks = np.minimum(ranks, N_LSOAS_OF_ENGLAND - steps[::-1])
+    by_area = np.empty(len(ranks), dtype=int)
+    by_area[order] = ranks
+    return by_area
 
 
 def _index(name: str, kind: str, values: pd.Series) -> dict[str, np.ndarray]:
     """Score, rank and decile of one index; the score rises with deprivation."""
     ranks = national_ranks(values.to_numpy())
-    deprived = 1 - (ranks - 0.5) / NATIONAL_LSOAS
+    deprived = 1 - (ranks - 0.5) / N_LSOAS_OF_ENGLAND
     if kind == "normal":
         scores = np.array([_NORMAL.inv_cdf(p) for p in deprived])
     else:
@@ -124,7 +123,7 @@ def _index(name: str, kind: str, values: pd.Series) -> dict[str, np.ndarray]:
         f"{name} Score{' (rate)' if kind == 'rate' else ''}": np.round(scores, 3),
         f"{name} Rank (where 1 is most deprived)": ranks,
         f"{name} Decile (where 1 is most deprived 10% of LSOAs)": 1
-        + (ranks - 1) * 10 // NATIONAL_LSOAS,
+        + (ranks - 1) * 10 // N_LSOAS_OF_ENGLAND,
     }
 
 
@@ -134,14 +133,14 @@ _YEARS = tuple(f"{year}/{year % 100 + 1:02d}" for year in range(2001, 2013))
 
 
 def write_income(folder: Path, areas: pd.DataFrame, values: pd.DataFrame) -> None:
-    """Write mean and median incomes with the mangled pound signs that the published file has.
+    """Write mean and median incomes with the mangled pound signs of the published file.
 
     Args:
         folder: an existing folder.
         areas: `lsoa11, name, authority, authority_name` of the one city that the file covers.
         values: aligned with `areas`; `mean_income` and `median_income`, standardised.
     """
-    table = _named(areas, ("Code", "Name", "LAD code", "Borough"))
+    table: dict[str, Any] = dict(_named(areas, ("Code", "Name", "LAD code", "Borough")))
     for label, middling, outcome in (
         ("Mean", 46_000, "mean_income"),
         ("Median", 35_000, "median_income"),
@@ -163,11 +162,11 @@ DIRECTORY_COLUMNS = (
     *("bua11", "buasd11", "ru11ind", "oac11", "lat", "long", "lep1", "lep2", "pfa", "imd"),
     *("calncv", "stp"),
 )
-_NO_CODE = "E99999999"  # what the directory has where England knows no such area
+_NO_CODE = "E99999999"  # where England has no area of that kind
 
 
 def write_directory(folder: Path, postcodes: pd.DataFrame) -> None:
-    """Write a postcode directory in the 50 columns of 2018; codes not needed are fillers.
+    """Write a postcode directory in the 50 columns of 2018; codes that nobody reads are fillers.
 
     Args:
         folder: an existing folder.
@@ -205,7 +204,7 @@ def write_directory(folder: Path, postcodes: pd.DataFrame) -> None:
 
 
 def write_boundaries(folder: Path, areas: pd.DataFrame) -> None:
-    """Write the areas' outlines as GeoJSON in degrees, with the properties of ONS boundaries.
+    """Write the areas' boundaries as GeoJSON in degrees, with the properties of those of ONS.
 
     Args:
         folder: an existing folder.
@@ -213,7 +212,7 @@ def write_boundaries(folder: Path, areas: pd.DataFrame) -> None:
     """
     features = []
     for area in areas.itertuples():
-        lon, lat = to_degrees(*np.array(area.outline.exterior.coords).T)
+        lon, lat = to_degrees(*np.array(area.boundary.exterior.coords).T)
         features.append(
             {
                 "type": "Feature",

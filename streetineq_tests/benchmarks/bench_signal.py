@@ -1,4 +1,4 @@
-"""Do the synthetic street scenes hold what ridge on mean codes can learn, and coordinates cannot?
+"""Do the synthetic street scenes show what ridge on mean codes can learn and coordinates cannot?
 
     uv run python -m streetineq_tests.benchmarks.bench_signal [SEED ...]
 
@@ -18,6 +18,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import numpy as np
 import pandas as pd
+from sklearn.base import RegressorMixin
 from sklearn.linear_model import Ridge
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
@@ -59,20 +60,20 @@ def correlations(seed: int) -> dict[str, float]:
     folds = area_folds(areas, k=5, seed=seed)
     kilometres = area[["lon", "lat"]].to_numpy() * [65, 111]
     ridge = make_pipeline(StandardScaler(), Ridge(PENALTY * mean_codes.shape[1]))
-    found = {
+    predicted = {
         "ridge": out_of_fold(ridge, mean_codes.to_numpy(), decile, folds),
         "coordinates": out_of_fold(KNeighborsRegressor(8), kilometres, decile, folds),
     }
-    return {name: float(np.corrcoef(p, decile)[0, 1]) for name, p in found.items()}
+    return {name: float(np.corrcoef(p, decile)[0, 1]) for name, p in predicted.items()}
 
 
 def usable_images(root: Path, truth: Truth) -> tuple[np.ndarray, np.ndarray]:
     """(4 n, 224, 224, 3) inputs of the n complete locations, and their areas (n)."""
     folder = root / "inputs" / "images" / CITY
-    placed = truth.locations.query("fault not in ('unknown_postcode', 'outside_city')")
-    listed = list_images(folder, placed["location_id"], city=CITY, buckets=1).images
+    matched = truth.locations.query("fault not in ('unknown_postcode', 'outside_city')")
+    listed = list_images(folder, matched["location_id"], city=CITY, buckets=1).images
     inputs, home = [], []
-    area = dict(zip(placed["location_id"], placed["lsoa11"], strict=True))
+    area = dict(zip(matched["location_id"], matched["lsoa11"], strict=True))
     for location_id, views in listed.groupby("location_id"):
         if (views["status"] != "present").any():
             continue
@@ -93,7 +94,9 @@ def stored(folder: Path, views: pd.DataFrame) -> list[bytes]:
     return [members[name] for name in views["member"]]
 
 
-def out_of_fold(model, x: np.ndarray, y: np.ndarray, folds: np.ndarray) -> np.ndarray:
+def out_of_fold(
+    model: RegressorMixin, x: np.ndarray, y: np.ndarray, folds: np.ndarray
+) -> np.ndarray:
     """Predictions of each fold by the model fitted on the others."""
     predicted = np.empty(len(y))
     for fold in np.unique(folds):

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from streetineq_assets.demo.geography import areas, places, stream
+from streetineq_assets.demo.geography import areas, stream, towns
 from streetineq_assets.demo.latent import CORRELATIONS, latent_field, outcome_values
 from streetineq_assets.study import OUTCOME_KEYS
 
-CITY, OUTSIDE = places({"somewhere": 50})
+CITY, OUTSIDE = towns({"somewhere": 50})
 
 
 def points(seed):
@@ -36,14 +36,14 @@ def test_variance_is_split_60_to_40_between_uncorrelated_parts(seed):
 
 
 def test_neighbours_are_alike_in_the_smooth_part_only():
-    found = []
+    likenesses = []
     for seed in range(10):
         east, north = points(seed)
         field = latent_field(east, north, stream(seed, "test"))
-        found.append(
+        likenesses.append(
             [likeness(field[part].to_numpy(), east, north) for part in ("smooth", "independent")]
         )
-    smooth, own = np.mean(found, axis=0)
+    smooth, own = np.mean(likenesses, axis=0)
     assert smooth > 0.9
     assert abs(own) < 0.2
 
@@ -67,12 +67,12 @@ def test_living_environment_and_income_show_best_and_crime_and_health_less():
 
 
 def test_the_field_of_one_city_does_not_depend_on_the_others():
-    alone = places({"somewhere": 50})[0]
-    among = places({"somewhere": 50, "elsewhere": 9})[0]
+    alone = towns({"somewhere": 50})[0]
+    among = towns({"somewhere": 50, "elsewhere": 9})[0]
     assert (
         areas(alone, 1, 1)
-        .drop(columns="outline")
-        .equals(areas(among, 1, 1).drop(columns="outline"))
+        .drop(columns="boundary")
+        .equals(areas(among, 1, 1).drop(columns="boundary"))
     )
 
 

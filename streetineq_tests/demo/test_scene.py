@@ -1,15 +1,15 @@
-"""Street scenes: they vary, they are the same for the same seed, and they show the latent value."""
+"""Street scenes: they vary, repeat with the same seed, and show the latent value."""
 
 import numpy as np
 import pytest
 
-from streetineq_assets.demo.scene import Cues, draw_location
+from streetineq_assets.demo.scene import Cues, paint_location
 
 SIZE = (160, 100)
 
 
 def pixels(latent, seed, size=SIZE):
-    images = draw_location(latent, np.random.default_rng(seed), size)
+    images = paint_location(latent, np.random.default_rng(seed), size)
     return np.stack([np.asarray(image, dtype=float) for image in images])
 
 
@@ -26,12 +26,12 @@ def colourfulness(images):
 
 
 def test_a_location_has_four_views_of_the_asked_size():
-    images = draw_location(0.3, np.random.default_rng(1), (640, 400))
+    images = paint_location(0.3, np.random.default_rng(1), (640, 400))
     assert [image.size for image in images] == [(640, 400)] * 4
     assert {image.mode for image in images} == {"RGB"}
 
 
-def test_the_same_state_draws_the_same_pixels():
+def test_the_same_state_gives_the_same_pixels():
     assert (pixels(0.3, 7) == pixels(0.3, 7)).all()
 
 
@@ -47,15 +47,23 @@ def test_no_view_is_flat():
         assert (pixels(latent, 3).std(axis=(1, 2, 3)) > 15).all()
 
 
+LEVELS = [-2.0, -0.7, 0.7, 2.0]
+
+
+@pytest.fixture(scope="module")
+def five_streets():
+    """Latent value to the pixels of five streets."""
+    return {level: [pixels(level, seed) for seed in range(5)] for level in LEVELS}
+
+
 @pytest.mark.parametrize("measure", [greenery, colourfulness])
-def test_what_is_seen_rises_with_the_latent_value(measure):
-    levels = [-2.0, -0.7, 0.7, 2.0]
-    means = [np.mean([measure(pixels(level, seed)) for seed in range(5)]) for level in levels]
-    assert np.corrcoef(levels, means)[0, 1] > 0.9
+def test_what_is_seen_rises_with_the_latent_value(five_streets, measure):
+    means = [np.mean([measure(street) for street in five_streets[level]]) for level in LEVELS]
+    assert np.corrcoef(LEVELS, means)[0, 1] > 0.9
     assert means[-1] > 1.5 * means[0]
 
 
-def test_one_street_tells_less_than_the_mean_over_many():
+def test_one_street_says_less_than_the_mean_over_many():
     """Each cue has errors of its own, so that greenery alone does not give the value away."""
     latent = np.linspace(-2, 2, 16)
     seen = np.array([[greenery(pixels(v, [k, j])) for j in range(4)] for k, v in enumerate(latent)])
@@ -65,9 +73,9 @@ def test_one_street_tells_less_than_the_mean_over_many():
 
 def test_cues_follow_the_level_with_errors_and_stay_within_bounds():
     rng = np.random.default_rng(4)
-    drawn = [Cues.around(0.5, rng).seen(rng) for _ in range(400)]
-    road = np.array([cues.road for cues in drawn])
-    trees = np.array([cues.greenery for cues in drawn])
+    seen = [Cues.around(0.5, rng).seen(rng) for _ in range(400)]
+    road = np.array([cues.road for cues in seen])
+    trees = np.array([cues.greenery for cues in seen])
     assert road.mean() == pytest.approx(0.5, abs=0.03)
     assert 0.1 < road.std() < 0.25
     assert abs(np.corrcoef(road, trees)[0, 1]) < 0.15

@@ -98,6 +98,6 @@ def test_all_of_london_is_evaluated_beside_its_coordinates(areas, locations, coo
 
 def test_londons_map_is_small_and_shows_every_area(areas, locations, boundaries):
     table = lsoa_table(locations, rule="mean_score")
-    figure = maps.draw_maps(table, boundaries, pd.DataFrame({"lsoa11": [], "lat": [], "lon": []}))
+    figure = maps.plot_maps(table, boundaries, pd.DataFrame({"lsoa11": [], "lat": [], "lon": []}))
     assert len(figure.axes[0].collections[0].get_paths()) >= 4835
     assert len(html._png(figure)) < 4 / 3 * html.MAP_LIMIT_BYTES + 100

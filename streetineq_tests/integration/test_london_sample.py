@@ -1,8 +1,8 @@
-"""A sample of London: real areas, postcodes and deciles; drawn scenes, random weights.
+"""A sample of London: real areas, postcodes and deciles; painted scenes, random weights.
 
 24 real LSOAs spread over the deciles of living environment, two real postcodes each. The scene of a
-location is drawn from its area's real decile plus noise: no openly licensed images are here. So
-the chain runs on real official files from end to end, and the figures say nothing about London.
+location is painted from its area's real decile plus noise: no openly licensed images are here. So
+the chain runs on real official files from end to end, and the metrics say nothing about London.
 """
 
 import shutil
@@ -15,19 +15,19 @@ from scipy.stats import spearmanr
 
 from streetineq_assets.definitions import build_definitions
 from streetineq_assets.demo.run import QUIET
-from streetineq_assets.demo.scene import draw_location
+from streetineq_assets.demo.scene import paint_location
 from streetineq_assets.store import DataStore
 
 pytestmark = pytest.mark.slow
 PAIR = "london/living_environment"
-LSOAS = 24
-PLACES = {
+N_LSOAS = 24
+FOLDERS = {
     "iod_2015/File_7_ID_2015_All_ranks_deciles_and_scores.csv.gz": "iod_2015",
     "postcodes/onspd_2017_columns_london.csv.gz": "onspd",
     "boundaries/LSOA_2011_BSC_London.geojson.gz": "boundaries",
 }
 STUDY = """
-title = "A sample of London with drawn scenes"
+title = "A sample of London with painted scenes"
 date = 2017-08-01
 synthetic = true
 
@@ -50,7 +50,7 @@ def london(tmp_path_factory, shared_data):
     store = DataStore(root)
     authorities = ", ".join(f'"E090000{number:02d}"' for number in range(1, 34))
     store.study_file.write_text(STUDY.format(authorities=authorities))
-    for source, folder in PLACES.items():
+    for source, folder in FOLDERS.items():
         store.inputs(folder).mkdir(parents=True)
         shutil.copy(shared_data / source, store.inputs(folder))
     definitions = build_definitions(root)
@@ -62,7 +62,7 @@ def london(tmp_path_factory, shared_data):
 
     run("refresh_labels")
     sample = choose_sample(store)
-    draw_sample(store, sample)
+    paint_sample(store, sample)
     run("list_images", "london")
     run("extract_codes", "london/000")
     run("pack_codes", "london")
@@ -75,7 +75,7 @@ def choose_sample(store: DataStore) -> pd.DataFrame:
     """`location_id, postcode, lsoa11, decile`: two or three areas of each decile, two postcodes."""
     labels = store.open("lsoa_labels").table()
     labels = labels[labels["outcome"] == "living_environment"].sort_values(["decile", "lsoa11"])
-    chosen = labels.iloc[np.linspace(0, len(labels) - 1, LSOAS).round().astype(int)]
+    chosen = labels.iloc[np.linspace(0, len(labels) - 1, N_LSOAS).round().astype(int)]
     postcodes = store.open("postcode_lsoa").table(
         columns=["postcode", "lsoa11", "usertype", "terminated"]
     )
@@ -85,23 +85,23 @@ def choose_sample(store: DataStore) -> pd.DataFrame:
     return sample.assign(location_id=[str(1000 + n) for n in range(len(sample))])
 
 
-def draw_sample(store: DataStore, sample: pd.DataFrame) -> None:
+def paint_sample(store: DataStore, sample: pd.DataFrame) -> None:
     listing = store.inputs("locations", "london.csv")
     listing.parent.mkdir(parents=True)
     sample[["location_id", "postcode"]].to_csv(listing, index=False)
     images = store.inputs("images", "london")
     images.mkdir(parents=True)
     generator = np.random.default_rng(2019)
-    for place in sample.itertuples():
-        latent = (place.decile - 5.5) / 2.9 + generator.normal(0, 0.25)
-        for view, image in zip("abcd", draw_location(latent, generator, (640, 400)), strict=True):
-            image.save(images / f"{place.location_id}_{view}.jpg", quality=90)
+    for location in sample.itertuples():
+        latent = (location.decile - 5.5) / 2.9 + generator.normal(0, 0.25)
+        for view, image in zip("abcd", paint_location(latent, generator, (640, 400)), strict=True):
+            image.save(images / f"{location.location_id}_{view}.jpg", quality=90)
 
 
 def test_real_areas_and_postcodes_reach_the_locations(london):
     store, deciles = london
     locations = store.open("locations", "london").table()
-    assert len(locations) == 2 * LSOAS
+    assert len(locations) == 2 * N_LSOAS
     assert set(locations["status"]) == {"matched"}
     assert set(locations["lsoa11"]) == set(deciles.index)
 
@@ -119,13 +119,13 @@ def test_every_area_of_the_sample_is_predicted_out_of_fold(london):
     assert sorted(areas["fold"].unique()) == [0, 1, 2, 3, 4]
 
 
-def test_the_networks_see_what_was_drawn(london):
+def test_the_networks_see_what_was_painted(london):
     store, _ = london
     areas = store.open("lsoa_predictions", PAIR).table()
     assert spearmanr(areas["score"], areas["actual_decile"]).statistic > 0.5
 
 
-def test_the_ranked_areas_are_told_to_be_few(london):
+def test_too_few_areas_are_a_warning(london):
     store, _ = london
     checks = {c["name"]: c for c in store.manifest("lsoa_evaluation", PAIR).summary["checks"]}
     assert checks["enough_areas"]["passed"] is False
