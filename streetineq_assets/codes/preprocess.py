@@ -159,8 +159,8 @@ def _orientation(opened: "Image.Image") -> int:
 
     Only this one tag is taken: other tags are often malformed, and the picture is whole.
     """
-    found = opened.getexif().get(_ORIENTATION_TAG, 1)
-    return found if isinstance(found, int) else 1
+    orientation = opened.getexif().get(_ORIENTATION_TAG, 1)
+    return orientation if isinstance(orientation, int) else 1
 
 
 def _turned(image: "Image.Image", orientation: int) -> "Image.Image":
@@ -182,12 +182,12 @@ def _decode_smaller(opened: "Image.Image") -> _Decoded | None:
     """A JPEG decoded at a fraction of its size; None where that is not exact enough."""
     _refuse_bad_size(opened)
     width, height = opened.size
-    fraction = next((n for n in (8, 4, 2) if min(width, height) // n >= _PIXELS_LEFT), None)
-    if opened.format != "JPEG" or fraction is None:
+    divisor = next((n for n in (8, 4, 2) if min(width, height) // n >= _PIXELS_LEFT), None)
+    if opened.format != "JPEG" or divisor is None:
         return None
     if _orientation(opened) != 1:
         return None
-    drafted = opened.draft("RGB", (width // fraction, height // fraction))
+    drafted = opened.draft("RGB", (width // divisor, height // divisor))
     if drafted is None:
         return None
     return _Decoded(opened.convert("RGB"), height, width, drafted[1])

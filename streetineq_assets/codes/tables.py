@@ -59,13 +59,13 @@ class ShardsRecord(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def from_version_1(cls, found: dict[str, Any]) -> dict[str, Any]:
+    def from_version_1(cls, record: dict[str, Any]) -> dict[str, Any]:
         """Read what stood among the values and tables of manifests of version 1."""
-        if "encoder" in found or "backbone" not in found:
-            return found
-        rows = found.get("without_codes", [])
+        if "encoder" in record or "backbone" not in record:
+            return record
+        rows = record.get("without_codes", [])
         reasons = {row["reason"]: row["locations"] for row in rows}
-        return found | {"encoder": found, "without_codes": reasons}
+        return record | {"encoder": record, "without_codes": reasons}
 
     @property
     def size_bytes(self) -> int:

@@ -1,8 +1,8 @@
 """Archives of images: `.tar`, `.tgz` (or `.tar.gz`) and `.zip`, listed and read without unpacking.
 
-What belongs here: which members are safe to touch, and their bytes in archive order. What does not:
-what a member's name means (`catalogue`). Nothing is ever written to disk. A damaged archive is not
-an error: it has the members before the damage, and `damage` says what is wrong with it.
+Only members that are safe to touch are read, in archive order, and nothing is ever written to disk.
+A damaged archive is not an error: it has the members before the damage, and `damage` says what is
+wrong with it.
 """
 
 import io
@@ -93,8 +93,8 @@ def list_members(path: Path) -> Listing:
 def read_members(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes | None]]:
     """The bytes of the wanted members, in archive order, in one pass.
 
-    A member that is damaged comes as None; where the archive breaks off, the iteration ends, so a
-    caller finds out by what did not come. At most one member is in memory.
+    A damaged member comes as None. Where the archive breaks off, the iteration ends, and members
+    behind the break do not come. At most one member is in memory.
     """
     missing = set(wanted)
     try:

@@ -267,15 +267,15 @@ def _refuse_duplicates(root: Path, views: pd.DataFrame) -> None:
     if twice.empty:
         return
     twice = twice.sort_values(["location_id", "view", "path", "member"])
-    first, second = (_place(root, row) for row in twice.head(2).itertuples())
+    first, second = (_file_name(root, row) for row in twice.head(2).itertuples())
     more = twice.groupby(["location_id", "view"]).ngroups - 1
     raise SourceError(
         f"{first} and {second} are the same view of one location: remove one of them"
-        + (f" ({more} more views are there twice)" if more else "")
+        + (f" ({more} more views have two files)" if more else "")
     )
 
 
-def _place(root: Path, row: Any) -> str:
+def _file_name(root: Path, row: Any) -> str:
     return f"{root / row.path}" + (f" (member {row.member})" if isinstance(row.member, str) else "")
 
 

@@ -11,7 +11,7 @@ median of the rounds counts. Weights are random: speed does not depend on them.
 - `openvino`: the same network exported to OpenVINO in float32, decoding ahead, codes to HDF5.
 - `original`: as in 2017, four images of a location per call, one compressed `.npz` per location,
   and without oneDNN, which TensorFlow's packages of that year did not have.
-- `original_onednn`: the same with oneDNN, as TensorFlow comes today. It has no bound: it tells how
+- `original_onednn`: the same with oneDNN, as TensorFlow comes today. It has no bound: it shows how
   much of the lead over `original` is the library's.
 """
 
@@ -81,6 +81,7 @@ def platform(files: list[Path], device: Device) -> Contender:
             encoder=encoder,
             target=output / "image_codes.h5",
             work=output,
+            n_buckets=1,
             pace=Pace(workers=workers),
         )
         assert all(check.passed for check in findings.checks)
@@ -198,8 +199,8 @@ def limit(files: list[Path], device: Device) -> Contender:
     import tensorflow as tf
 
     size = 4096
-    drawn = np.random.default_rng(0).standard_normal((2, size, size), dtype=np.float32)
-    a, b = tf.constant(drawn[0]), tf.constant(drawn[1])
+    factors = np.random.default_rng(0).standard_normal((2, size, size), dtype=np.float32)
+    a, b = tf.constant(factors[0]), tf.constant(factors[1])
     products = max(1, round(len(files) * GFLOP_PER_IMAGE / (2 * size**3 / 1e9)))
 
     def run(output: Path) -> None:
@@ -242,9 +243,9 @@ class Process:
         """Seconds of one round."""
         self._process.stdin.write("go\n")
         self._process.stdin.flush()
-        told = self._hear()
-        self.memory_gb = told["memory_gb"]
-        return told["seconds"]
+        answer = self._hear()
+        self.memory_gb = answer["memory_gb"]
+        return answer["seconds"]
 
     def close(self) -> None:
         self._process.stdin.close()
@@ -261,8 +262,8 @@ def serve(name: str, folder: Path) -> int:
     """The child's side: load, then run a round for every line that comes in."""
     files = sorted((folder / "images").glob("*.jpg"))
 
-    def tell(**answer) -> None:
-        print(ANSWER + json.dumps(answer), flush=True)
+    def answer(**values) -> None:
+        print(ANSWER + json.dumps(values), flush=True)
 
     with ExitStack() as held:
         if name in UNLEASED:
@@ -273,16 +274,16 @@ def serve(name: str, folder: Path) -> int:
         try:
             run = CONTENDERS[name](files, device)
         except ImportError as error:
-            tell(missing=str(error))
+            answer(missing=str(error))
             return 0
-        tell(missing=None)
+        answer(missing=None)
         for _ in sys.stdin:
             with tempfile.TemporaryDirectory(dir=folder) as output:
                 started = time.perf_counter()
                 run(Path(output))
                 seconds = time.perf_counter() - started
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            tell(seconds=seconds, memory_gb=peak / 1e6)
+            answer(seconds=seconds, memory_gb=peak / 1e6)
     return 0
 
 
@@ -309,8 +310,8 @@ def measure(folder: Path, names: list[str], count: int, rounds: int) -> dict[str
     for number in range(rounds + 1):
         for name, process in found.items():
             speeds[name].append(count / process.turn())
-        told = ", ".join(f"{name} {speeds[name][-1]:.2f}" for name in found)
-        print(f"{f'round {number}' if number else 'warming up'}: {told}", flush=True)
+        latest = ", ".join(f"{name} {speeds[name][-1]:.2f}" for name in found)
+        print(f"{f'round {number}' if number else 'warming up'}: {latest}", flush=True)
     for process in found.values():
         process.close()
     return {n: [statistics.median(speeds[n][1:]), found[n].memory_gb] for n in found}

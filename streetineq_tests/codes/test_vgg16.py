@@ -78,10 +78,10 @@ def test_random_weights_are_he_normal(weights):
 def test_random_weights_are_the_same_everywhere():
     """The first numbers of NumPy's PCG64 from the seeds [7, 0], which NumPy keeps stable."""
     name, (kernel, _) = next(random_weights(7))
-    expected = np.random.Generator(np.random.PCG64(np.random.SeedSequence([7, 0])))
-    drawn = expected.standard_normal((3, 3, 3, 64), dtype=np.float32) * math.sqrt(2 / 27)
+    generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([7, 0])))
+    expected = generator.standard_normal((3, 3, 3, 64), dtype=np.float32) * math.sqrt(2 / 27)
     assert name == "block1_conv1"
-    np.testing.assert_allclose(kernel, drawn, rtol=1e-6)
+    np.testing.assert_allclose(kernel, expected, rtol=1e-6)
     assert not np.array_equal(kernel, next(random_weights(8))[1][0])
 
 
