@@ -145,7 +145,7 @@ def lsoa_evaluation(context: dg.AssetExecutionContext, study: StudyResource) -> 
             "lsoa_predictions": predicted.digest,
             "location_predictions": at_locations.digest,
             "baseline_scores": baselines.digest,
-            "positions": digest_frame(centroids),  # its name in earlier versions, kept to skip
+            "positions": digest_frame(centroids),  # the name of earlier versions
         },
         config={"rule": settings.aggregation, "scheme": scheme, "seed": settings.seed},
         columns=tables.METRICS,
