@@ -6,7 +6,7 @@ import dagster as dg
 import pandas as pd
 
 from streetineq_assets.digests import digest_frame
-from streetineq_assets.findings import Findings, Scalar, unavailable_findings
+from streetineq_assets.findings import Check, Findings, unavailable_findings
 from streetineq_assets.models.folds import FoldTable
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.predictions import checks, plots, tables
@@ -59,12 +59,7 @@ def location_predictions(context: dg.AssetExecutionContext, study: StudyResource
             return Findings(checks=found)
         write(frame, tables.LOCATION_PREDICTIONS, file)
         plots.plot_scores(frame, "h", folder / "score_by_decile.png", unit="locations")
-        return Findings(
-            values=_counts(frame, len(locations)),
-            checks=found,
-            notes=checks.leak_notes([scheme]),
-            record=tables.LocationPredictionsRecord(n_predicted=len(frame), scheme=scheme),
-        )
+        return _predicted(frame, len(locations), found, scheme)
 
     yield from study.materialize(
         context,
@@ -125,17 +120,15 @@ def lsoa_evaluation(context: dg.AssetExecutionContext, study: StudyResource) -> 
     at_locations = study.store.open("location_predictions", pair.key)
     baselines = study.store.open("baseline_scores", pair.key)
     areas, scheme = predicted.table(), _scheme(study, predicted)
-    centroids = study.store.open("area_folds", pair.city).table("centroids.parquet")
-    centroids = centroids[centroids["lsoa11"].isin(set(areas["lsoa11"]))].reset_index(drop=True)
+    centroids = _centroids(study, pair.city, areas["lsoa11"])
 
     def make(folder: Path) -> Findings:
         if why := predicted.manifest.unavailable:
             _write_evaluation(Evaluation.of_nothing(), folder)
             return unavailable_findings(why, checks.LSOA_EVALUATION)
-        probabilities = mean_probabilities(at_locations.table(), areas["lsoa11"])
         evaluated = evaluate_pair(
             areas,
-            probabilities,
+            mean_probabilities(at_locations.table(), areas["lsoa11"]),
             baselines.table(),
             centroids,
             rule=settings.aggregation,
@@ -152,7 +145,7 @@ def lsoa_evaluation(context: dg.AssetExecutionContext, study: StudyResource) -> 
             "lsoa_predictions": predicted.digest,
             "location_predictions": at_locations.digest,
             "baseline_scores": baselines.digest,
-            "positions": digest_frame(centroids),
+            "positions": digest_frame(centroids),  # the name of earlier versions
         },
         config={"rule": settings.aggregation, "scheme": scheme, "seed": settings.seed},
         columns=tables.METRICS,
@@ -226,12 +219,24 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
     ]
 
 
-def _counts(locations: pd.DataFrame, n_matched: int) -> dict[str, Scalar]:
-    return {
-        "n_predicted": len(locations),
-        "n_without_prediction": n_matched - len(locations),
-        "n_lsoas": int(locations["lsoa11"].nunique()),
-    }
+def _predicted(
+    locations: pd.DataFrame, n_matched: int, found: list[Check], scheme: str | None
+) -> Findings:
+    return Findings(
+        values={
+            "n_predicted": len(locations),
+            "n_without_prediction": n_matched - len(locations),
+            "n_lsoas": int(locations["lsoa11"].nunique()),
+        },
+        checks=found,
+        notes=checks.leak_notes([scheme]),
+        record=tables.LocationPredictionsRecord(n_predicted=len(locations), scheme=scheme),
+    )
+
+
+def _centroids(study: StudyResource, city: str, areas: pd.Series) -> pd.DataFrame:
+    table = study.store.open("area_folds", city).table("centroids.parquet")
+    return table[table["lsoa11"].isin(set(areas))].reset_index(drop=True)
 
 
 def _scheme(study: StudyResource, predicted: Artefact) -> str:

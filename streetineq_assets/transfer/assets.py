@@ -65,7 +65,7 @@ def transfer_report(context: dg.AssetExecutionContext, study: StudyResource) -> 
             return unavailable_findings(_NOTHING_TUNED, checks.TRANSFER_REPORT)
         plots.plot_curves(summary, folder / "transfer_curves.png")
         n_pairs = curve.groupby(["city", "outcome"]).ngroups
-        found = [AVAILABLE.result(True, f"{n_pairs} pairs have networks of another city")]
+        found = [AVAILABLE.result(True, f"pairs with networks of another city: {n_pairs}")]
         return Findings(
             values={"n_pairs": n_pairs},
             checks=[*found, checks.one_percent_is_enough(summary)],

@@ -264,5 +264,5 @@ def _by_share(runs: pd.DataFrame) -> pd.DataFrame:
 def _missing(store: DataStore, city: str) -> Unavailable | None:
     for asset in _READ:
         if store.manifest(asset, city) is None:
-            return Unavailable(f"{asset} of {city}", "it is not materialised yet")
+            return Unavailable(f"{asset}[{city}]", "it is not materialised yet")
     return None

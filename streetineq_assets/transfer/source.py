@@ -65,7 +65,7 @@ def read_source(store: DataStore, study: Study, target: Pair) -> Source | Unavai
 
 def _from_city(store: DataStore, pair: Pair) -> Source | Unavailable:
     if store.manifest(TRAINED_MODEL, pair.key) is None:
-        return Unavailable(f"{TRAINED_MODEL} of {pair}", "it is not trained yet")
+        return Unavailable(f"{TRAINED_MODEL}[{pair}]", "it is not materialised yet")
     trained = store.open(TRAINED_MODEL, pair.key)
     if why := trained.manifest.unavailable:
         return Unavailable(why.wanted, f"{pair} has no networks")

@@ -1,17 +1,20 @@
 """The assets of this step, run by Dagster on published upstreams."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from streetineq_assets.findings import Findings
 from streetineq_assets.models.folds import FoldTable, area_folds
+from streetineq_assets.models.tables import JOINT_SCORES
 from streetineq_assets.predictions import tables
 from streetineq_assets.predictions.evaluation import EVALUATION_FILES
 from streetineq_assets.predictions.lineage import evaluation_of
 from streetineq_assets.study import Pair
-from streetineq_assets.tables import descriptions
+from streetineq_assets.tables import descriptions, empty
 from streetineq_tests import harness
 from streetineq_tests.predictions import published
 from streetineq_tests.predictions.conftest import run_chain
@@ -193,6 +196,36 @@ def test_folds_by_location_are_flagged_as_a_leak(store):
     harness.publish(store, "joint_model", "alpha", joint_model=joint.assign(outcome="crime"))
     runs["joint_evaluation"] = harness.run(store, "joint_evaluation", "alpha")
     assert all("leak" in harness.metadata(result, asset) for asset, result in runs.items())
+
+
+def test_joint_networks_stand_beside_the_separate_ones(store):
+    scores = store.open("trained_model", "alpha/crime").table("scores.parquet")
+    harness.publish(store, "joint_model", "alpha", joint_model=scores.assign(outcome="crime"))
+    result = harness.run(store, "joint_evaluation", "alpha")
+    assert harness.failed(result) == set()
+    shown = harness.metadata(result, "joint_evaluation")
+    rows = {row.data["metric"]: row.data for row in shown["comparison"].records}
+    assert set(rows) == {"kappa_quadratic", "spearman_score", "mae"}
+    assert all(row["joint"] == row["separate"] for row in rows.values()), "the scores are the same"
+    artefact = store.open("joint_evaluation", "alpha")
+    published.assert_schema(artefact.file("joint_evaluation.parquet"), tables.METRICS)
+
+
+def test_a_city_without_joint_networks_gives_an_empty_table_and_a_warning(store):
+    why, none = Findings(unavailable=published.UNAVAILABLE), empty(JOINT_SCORES)
+    harness.publish(store, "joint_model", "alpha", why, joint_model=none)
+    result = harness.run(store, "joint_evaluation", "alpha")
+    assert harness.failed(result) == {"available"}
+    assert store.open("joint_evaluation", "alpha").table().empty
+
+
+def test_predictions_that_do_not_record_their_scheme_are_of_the_studys(store):
+    """As those of versions that kept it in a note alone: they are not evaluated again."""
+    path = store.folder("lsoa_predictions", "alpha/crime") / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(manifest | {"record": {}}), encoding="utf-8")
+    result = harness.run(store, "lsoa_evaluation", "alpha/crime")
+    assert harness.metadata(result, "lsoa_evaluation")["skipped"]
 
 
 def shift_baselines(store) -> None:

@@ -166,7 +166,7 @@ def test_what_is_not_materialised_yet_makes_the_target_unavailable(
     )  # fmt: skip
     target = plan_tuning(store, study, BETA).target
     assert isinstance(target, Unavailable)
-    assert target.wanted == f"{asset} of {key}"
+    assert target.wanted == f"{asset}[{key}]"
     assert "not" in target.reason
 
 
