@@ -25,7 +25,7 @@ SMALL = {"backbone": "mobilenet", "layer": "conv_pw_1_relu"}
 FEWER = {
     "buckets = 2": "buckets = 1",
     "buckets = 4": "buckets = 2",
-    "draws = 2": "draws = 1",
+    "repeats = 2": "repeats = 1",
     ', "self_reported_health"': "",
     "[folds]": "[training]\noverrides = { epochs = 2 }\n\n[folds]\nk = 3",
 }
@@ -244,7 +244,6 @@ def test_a_city_without_images_is_unavailable_and_fails_nothing(chain, tmp_path)
     assert "northmere.csv" in without.manifest("street_images", "northmere").unavailable.wanted
     for pair in PAIRS:
         assert without.open("lsoa_predictions", pair).table().empty
-        figures = without.manifest("trained_model", pair).summary["values"]
-        assert figures["status"] == "unavailable"
-        assert "inputs/locations" in figures["wanted"]
+        why = without.manifest("trained_model", pair).unavailable
+        assert "inputs/locations" in why.wanted
     assert len(without.open("lsoa_labels").table()) > 0
