@@ -1,19 +1,20 @@
 """Running every job of a study in this process, for tests of the whole chain."""
 
+from pathlib import Path
+
 import dagster as dg
 
 from streetineq_assets.definitions import build_definitions
-from streetineq_assets.demo.run import QUIET, PlannedRun, planned_runs
+from streetineq_assets.demo.run import QUIET, planned_runs
 
 
-def run_chain(root) -> dict[str, dg.ExecuteInProcessResult]:
+def run_chain(root: Path) -> dict[str, dg.ExecuteInProcessResult]:
     """Run every job on every partition, in order; the first failure fails the test."""
     definitions = build_definitions(root)
-    return {str(run): _execute(definitions, run) for run in planned_runs(definitions)}
-
-
-def _execute(definitions, run: PlannedRun) -> dg.ExecuteInProcessResult:
-    job = definitions.resolve_job_def(run.job)
-    return job.execute_in_process(
-        partition_key=run.partition, run_config=QUIET, raise_on_error=True
-    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        return {
+            str(run): definitions.resolve_job_def(run.job).execute_in_process(
+                instance=instance, partition_key=run.partition, run_config=QUIET
+            )
+            for run in planned_runs(definitions)
+        }

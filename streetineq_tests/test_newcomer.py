@@ -63,11 +63,15 @@ BACKFILL = """
 
 
 STREETINEQ = str(Path(sys.executable).with_name("streetineq"))
+# A newcomer's shell has none of the settings that these tests run under.
+SHELL = {k: v for k, v in os.environ.items() if not k.startswith(("TF_", "PYTEST"))}
 
 
 def streetineq(*arguments, **options):
     command = [STREETINEQ, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, env=SHELL, **options
+    )
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +94,7 @@ def ui(demo):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [STREETINEQ, "serve", "--root", str(store.root), "--port", str(port)]
-    server = subprocess.Popen(command, start_new_session=True)
+    server = subprocess.Popen(command, start_new_session=True, env=SHELL)
     url = f"http://127.0.0.1:{port}"
     try:
         wait_for(lambda: ask(url, "{ version }")["version"], START_LIMIT_S)
@@ -243,13 +247,17 @@ def test_a_demo_killed_inside_the_pool_starts_again(tmp_path):
     """The dead run's slot is freed; without that the next run would wait for ever."""
     root = tmp_path / "study"
     write_study(root, sizes={"northmere": 20, "saltbridge": 15}, locations_per_lsoa=1)
-    command = [STREETINEQ, "demo", "--root", str(root)]
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    child = subprocess.Popen(
+        [STREETINEQ, "demo", "--root", str(root)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=SHELL,
+    )
     wait_for(lambda: holds_slot(root), 180)
     child.send_signal(signal.SIGKILL)
     child.wait()
     assert holds_slot(root)
-    again = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    again = streetineq("demo", "--root", root, timeout=600)
     assert again.returncode == 0, again.stdout + again.stderr
     assert "was left behind by a process that is gone" in again.stdout
     assert not holds_slot(root)
