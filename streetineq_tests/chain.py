@@ -3,7 +3,8 @@
 import dagster as dg
 
 from streetineq_assets.definitions import build_definitions
-from streetineq_assets.demo.run import QUIET, PlannedRun, planned_runs
+from streetineq_assets.progress import PlannedRun
+from streetineq_assets.run import QUIET, planned_runs
 
 
 def run_chain(root) -> dict[str, dg.ExecuteInProcessResult]:
