@@ -13,8 +13,9 @@ ROUGH_SECONDS = {
     "list_images": 1.0,
     "extract_codes": 15.0,
     "pack_codes": 1.0,
-    "train_and_predict": 10.0,
     "train_jointly": 8.0,
+    "train_and_predict": 10.0,
+    "compare_jointly": 1.0,
     "transfer_networks": 3.0,
     "publish_report": 4.0,
 }

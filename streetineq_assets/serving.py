@@ -26,14 +26,14 @@ def dagster_dev(workspace: str, port: int) -> list[str]:
 def run_group(
     command: list[str], environment: Mapping[str, str], *, grace_s: float = GRACE_S
 ) -> int:
-    """Run a command until it ends or this process is told to stop; then end its whole group.
+    """Run a command until it ends or this process is asked to stop; then end its whole group.
 
     Args:
         environment: variables beside those of this process.
         grace_s: seconds between asking the processes to end and killing them.
 
     Returns:
-        The command's exit code; 0 when this process was told to stop.
+        The command's exit code; 0 when this process was asked to stop.
     """
     with _signals_raise():
         leader = subprocess.Popen(command, env=os.environ | environment, start_new_session=True)  # noqa: S603
@@ -46,7 +46,7 @@ def run_group(
 
 
 class _StopError(BaseException):
-    """This process was told to stop."""
+    """This process was asked to stop."""
 
 
 @contextlib.contextmanager
