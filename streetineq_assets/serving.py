@@ -15,12 +15,13 @@ from types import FrameType
 
 GRACE_S = 20.0
 _LOOK_EVERY_S = 0.1
+_SUPERSEDED = "Function `dev_command` is superseded"  # by `dg dev`, which is a tool for developers
 
 
 def dagster_dev(workspace: str, port: int) -> list[str]:
     """The command that serves a workspace on 127.0.0.1."""
-    command = [sys.executable, "-m", "dagster", "dev", "-w", workspace]
-    return [*command, "-h", "127.0.0.1", "-p", str(port)]
+    command = [sys.executable, "-W", f"ignore:{_SUPERSEDED}", "-m", "dagster", "dev"]
+    return [*command, "-w", workspace, "-h", "127.0.0.1", "-p", str(port)]
 
 
 def run_group(
