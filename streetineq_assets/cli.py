@@ -6,7 +6,7 @@ Arguments, exit codes and what is printed. Exit codes: 0 done, 1 failed with one
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +14,7 @@ import typer
 
 from streetineq_assets.errors import StreetineqError, StudyError
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import load_study
+from streetineq_assets.study import Pair, load_study
 from streetineq_assets.study_template import ensure_instance, workspace_file, write_study_template
 
 app = typer.Typer(
@@ -122,10 +122,10 @@ def export_model(
 
     with _one_message():
         store = DataStore(root)
-        city, outcome = _known_pair(store, pair)
+        known = _known_pair(store, pair)
         evaluation = evaluation_of(store, pair)
         metrics = evaluation.table("metrics.parquet") if evaluation else None
-        typer.echo(f"{pair} in {export_bundle(store, city, outcome, file, metrics)}")
+        typer.echo(f"{pair} in {export_bundle(store, known, file, metrics)}")
         if evaluation is None:
             typer.echo(
                 "without metrics: these networks are not evaluated; materialise "
@@ -153,6 +153,7 @@ def predict_with_model(
     root: Root = Path("data"),
 ) -> None:
     """Predict the decile of each of a city's locations from its codes alone."""
+    from streetineq_assets.devices import DeviceRequest, lease
     from streetineq_assets.models.bundles.bundle import open_bundle, predict
     from streetineq_assets.models.dataset import open_codes
 
@@ -162,20 +163,30 @@ def predict_with_model(
         store = DataStore(root)
         budget = load_study(store.study_file).training.memory_budget_mb * 2**20
         codes = open_codes([store.open("hdf5_shards", city)], budget)
-        frame = predict(open_bundle(file), codes)
+        bundle = open_bundle(file)
+        with lease(DeviceRequest()):
+            frame = predict(bundle, codes)
+        if frame.empty:
+            raise StreetineqError(f"{city} has no codes: `streetineq run --city {city}` makes them")
         frame.to_csv(target, index=False)
         typer.echo(f"{len(frame)} locations in {target}")
+        if city in bundle.about["trained_on"]:
+            typer.echo(
+                f"warning: these networks learned from {city}, so its areas do not test them; "
+                "location_predictions has the predictions out of fold",
+                err=True,
+            )
 
 
-def _known_pair(store: DataStore, pair: str) -> tuple[str, str]:
-    pairs = {"/".join(known): known for known in load_study(store.study_file).pairs}
+def _known_pair(store: DataStore, pair: str) -> Pair:
+    pairs = {known.key: known for known in load_study(store.study_file).pairs}
     if pair not in pairs:
         raise StudyError(f"{pair} is no pair of the study, which has {', '.join(pairs)}")
     return pairs[pair]
 
 
 @contextlib.contextmanager
-def _one_message() -> Iterator[None]:
+def _one_message() -> Generator[None]:
     try:
         yield
     except StreetineqError as error:
