@@ -123,7 +123,7 @@ def export_model(
     with _one_message():
         store = DataStore(root)
         known = _known_pair(store, pair)
-        evaluation = evaluation_of(store, pair)
+        evaluation = evaluation_of(store, known)
         metrics = evaluation.table("metrics.parquet") if evaluation else None
         typer.echo(f"{pair} in {export_bundle(store, known, file, metrics)}")
         if evaluation is None:
