@@ -9,7 +9,7 @@ import contextlib
 import gc
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 
 import dagster as dg
 from filelock import FileLock, Timeout
@@ -68,7 +68,7 @@ def run_study(store: DataStore, echo: Echo, city: str | None = None) -> list[str
 
 
 @contextlib.contextmanager
-def only_runner(store: DataStore) -> Iterator[None]:
+def only_runner(store: DataStore) -> Generator[None]:
     """Hold the study, so that no other process runs it at the same time.
 
     Raises:
@@ -178,11 +178,13 @@ def _nothing_made(result: dg.ExecuteInProcessResult) -> bool:
 def _failure(result: dg.ExecuteInProcessResult) -> tuple[str, str]:
     """The class of the first step's error, and what it says."""
     for event in result.all_events:
-        if event.is_step_failure:
-            failure = event.step_failure_data
-            described = failure.user_failure_data and failure.user_failure_data.description
-            unexpected = f"{failure.error.message.strip()} (more in the UI, run {result.run_id})"
-            return failure.error.cls_name or "", described or unexpected
+        if not event.is_step_failure:
+            continue
+        failure = event.step_failure_data
+        described = failure.user_failure_data and failure.user_failure_data.description
+        kind = (failure.error and failure.error.cls_name) or ""
+        unexpected = failure.error.message.strip() if failure.error else "no error was recorded"
+        return kind, described or f"{unexpected} (more in the UI, run {result.run_id})"
     return "", f"see run {result.run_id} in the UI"
 
 
@@ -191,7 +193,7 @@ def logged_warnings(instance: dg.DagsterInstance, run_id: str) -> set[str]:
     return {
         entry.user_message
         for entry in instance.all_logs(run_id)
-        if entry.dagster_event is None and entry.level >= logging.WARNING
+        if entry.dagster_event is None and int(entry.level) >= logging.WARNING
     }
 
 

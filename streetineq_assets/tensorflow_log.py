@@ -11,7 +11,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _WARNINGS_TOO = ("0", "1")
@@ -35,7 +35,7 @@ def is_noise(line: bytes, *, without_gpu: bool) -> bool:
 
 
 @contextlib.contextmanager
-def without_noise(*, without_gpu: bool) -> Iterator[None]:
+def without_noise(*, without_gpu: bool) -> Generator[None]:
     """Drop noise from standard error while TensorFlow is imported in the block.
 
     All is passed on where TensorFlow runs already, or where the environment asks for warnings too.

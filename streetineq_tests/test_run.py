@@ -64,7 +64,8 @@ def small(monkeypatch, state):
 
 
 def test_every_job_of_the_platform_has_a_rough_duration(store):
-    assert {job.name for job in build_definitions(store.root).jobs} <= set(ROUGH_SECONDS)
+    jobs = build_definitions(store.root).jobs or []
+    assert {job.name for job in jobs} <= set(ROUGH_SECONDS)
 
 
 def test_the_plan_is_every_job_on_every_partition_in_order(small):
