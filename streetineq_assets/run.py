@@ -177,15 +177,17 @@ def _nothing_made(result: dg.ExecuteInProcessResult) -> bool:
 
 def _failure(result: dg.ExecuteInProcessResult) -> tuple[str, str]:
     """The class of the first step's error, and what it says."""
+    pointer = f"(more in the UI, run {result.run_id})"
     for event in result.all_events:
         if not event.is_step_failure:
             continue
-        failure = event.step_failure_data
-        described = failure.user_failure_data and failure.user_failure_data.description
-        kind = (failure.error and failure.error.cls_name) or ""
-        unexpected = failure.error.message.strip() if failure.error else "no error was recorded"
-        return kind, described or f"{unexpected} (more in the UI, run {result.run_id})"
-    return "", f"see run {result.run_id} in the UI"
+        error, explained = event.step_failure_data.error, event.step_failure_data.user_failure_data
+        kind = error.cls_name if error and error.cls_name else ""
+        if explained and explained.description:
+            return kind, explained.description
+        if error:
+            return kind, f"{error.message.strip()} {pointer}"
+    return "", f"no step failed {pointer}"
 
 
 def logged_warnings(instance: dg.DagsterInstance, run_id: str) -> set[str]:
