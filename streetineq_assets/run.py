@@ -9,6 +9,7 @@ import contextlib
 import gc
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 
 import dagster as dg
@@ -115,7 +116,7 @@ def _run_all(
     echo: Echo,
 ) -> list[str]:
     finished: list[FinishedRun] = []
-    warned: list[dg.AssetCheckEvaluation] = []
+    warned: list[tuple[str | None, dg.AssetCheckEvaluation]] = []
     logged: set[str] = set()
     echo(f"{len(plan)} runs, about {in_words(seconds_left(finished, plan))}")
     started = time.perf_counter()
@@ -125,7 +126,8 @@ def _run_all(
         seconds = time.perf_counter() - before
         finished.append(FinishedRun(run.job, seconds, unchanged=_nothing_made(result)))
         echo(_line(plan, finished))
-        warned += [check for check in result.get_asset_check_evaluations() if not check.passed]
+        checks = result.get_asset_check_evaluations()
+        warned += [(run.partition, check) for check in checks if not check.passed]
         fresh = logged_warnings(instance, result.run_id).difference(logged)
         for text in sorted(fresh):
             echo(f"warning: {text}")
@@ -199,18 +201,24 @@ def logged_warnings(instance: dg.DagsterInstance, run_id: str) -> set[str]:
     }
 
 
-def check_lines(failed: Iterable[dg.AssetCheckEvaluation]) -> list[str]:
-    """A line for each check that failed, with the text of its first partition."""
-    by_check: dict[str, list[dg.AssetCheckEvaluation]] = {}
-    for check in failed:
-        name = f"{check.asset_key.to_user_string()}, {check.check_name}"
-        by_check.setdefault(name, []).append(check)
+def check_lines(failed: Iterable[tuple[str | None, dg.AssetCheckEvaluation]]) -> list[str]:
+    """A line for each check that failed, with the text of its first partition.
+
+    Args:
+        failed: the partition of each run, and a check that failed in it.
+    """
+    lines: dict[tuple[str, str], tuple[str, str]] = {}
+    counts: Counter[tuple[str, str]] = Counter()
+    for partition, check in failed:
+        key = (check.asset_key.to_user_string(), check.check_name)
+        where = f"[{partition}]" if partition else ""
+        lines.setdefault(key, (where, check.description or ""))
+        counts[key] += 1
     return [
-        f"{name}: {checks[0].description}{_others(checks)}" for name, checks in by_check.items()
+        f"{asset}{where}{_more(counts[asset, name])}, {name}: {text}"
+        for (asset, name), (where, text) in lines.items()
     ]
 
 
-def _others(checks: list[dg.AssetCheckEvaluation]) -> str:
-    more = len(checks) - 1
-    where = f" ({checks[0].partition})" if checks[0].partition else ""
-    return f"{where}, and {more} more" if more else where
+def _more(count: int) -> str:
+    return f" and {count - 1} more" if count > 1 else ""
