@@ -1,14 +1,11 @@
-"""The command line: `streetineq demo | serve | doctor | init | model`.
+"""The command line: `streetineq demo | init | doctor | run | serve | query | model`.
 
-What belongs here: arguments, exit codes, what is printed. What does not: the work itself. Exit
-codes: 0 done, 1 failed with one clear message, 2 wrong usage.
+Arguments, exit codes and what is printed. Exit codes: 0 done, 1 failed with one clear message,
+2 wrong usage.
 """
 
 import contextlib
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import Annotated
@@ -40,21 +37,12 @@ def demo(root: Root = Path("data/demo")) -> None:
 
 
 @app.command()
-def serve(
-    root: Root = Path("data"),
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 3000,
-) -> None:
-    """Open the Dagster UI on a study."""
-    with _one_message(), workspace_file() as workspace:
-        store = DataStore(root)
-        load_study(store.study_file)
-        ensure_instance(store)
-        study = {"STREETINEQ_DATA": str(store.root), "DAGSTER_HOME": str(store.dagster_home)}
-        typer.echo(f"Dagster on http://127.0.0.1:{port} for the study in {store.root}")
-        command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace)]
-        command += ["-h", "127.0.0.1", "-p", str(port)]
-        done = subprocess.run(command, env=os.environ | study, check=False)  # noqa: S603
-    raise typer.Exit(done.returncode)
+def init(folder: Annotated[Path, typer.Argument(help="A new or empty folder.")]) -> None:
+    """Write the paper's study: study.toml, a guide to the inputs, and empty input folders."""
+    with _one_message():
+        write_study_template(folder)
+    typer.echo(f"Study in {folder}. Next: put the official files into {folder / 'inputs'} as")
+    typer.echo(f"{folder / 'README.md'} says, then `streetineq doctor --root {folder}`.")
 
 
 @app.command()
@@ -62,7 +50,7 @@ def doctor(
     root: Root = Path("data"),
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
-    """Say what is installed, which inputs were found, and what is missing."""
+    """Say what is installed, which inputs are recognised, and what is missing."""
     from streetineq_assets.doctor import examine, report_lines
 
     with _one_message():
@@ -71,12 +59,55 @@ def doctor(
 
 
 @app.command()
-def init(folder: Annotated[Path, typer.Argument(help="A new or empty folder.")]) -> None:
-    """Write the paper's study: study.toml, a guide to the inputs, and empty input folders."""
+def run(
+    root: Root = Path("data"),
+    city: Annotated[
+        str | None, typer.Option(help="Only this city; labels and report are always made.")
+    ] = None,
+) -> None:
+    """Bring a whole study up to date, from official files to the report, without the UI.
+
+    What is unchanged is skipped, so a run that failed or was stopped is resumed by starting it
+    again.
+    """
+    from streetineq_assets.run import run_study
+
     with _one_message():
-        write_study_template(folder)
-    typer.echo(f"Study in {folder}. Next: put the official files into {folder / 'inputs'} as")
-    typer.echo(f"{folder / 'README.md'} says, then `streetineq doctor --root {folder}`.")
+        store = DataStore(root)
+        for line in run_study(store, typer.echo, city):
+            typer.echo(f"warning: {line}")
+        typer.echo(f"report     {store.open('inequality_report').file('report.html')}")
+
+
+@app.command()
+def serve(
+    root: Root = Path("data"),
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 3000,
+) -> None:
+    """Open the Dagster UI on a study; Ctrl-C ends it."""
+    from streetineq_assets.serving import dagster_dev, run_group
+
+    with _one_message(), workspace_file() as workspace:
+        store = DataStore(root)
+        load_study(store.study_file)
+        ensure_instance(store)
+        study = {"STREETINEQ_DATA": str(store.root), "DAGSTER_HOME": str(store.dagster_home)}
+        typer.echo(f"Dagster on http://127.0.0.1:{port} for the study in {store.root}")
+        code = run_group(dagster_dev(str(workspace), port), study)
+        if code:
+            raise StreetineqError(f"Dagster ended with exit code {code}: see its messages above")
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="DuckDB's SQL, such as 'SHOW TABLES'.")],
+    root: Root = Path("data"),
+) -> None:
+    """Ask the warehouse, and print the table that answers. Nothing is changed."""
+    from streetineq_assets.reports.query import answer
+
+    with _one_message():
+        typer.echo(answer(DataStore(root), sql))
 
 
 @model.command("export")
@@ -122,6 +153,7 @@ def predict_with_model(
     root: Root = Path("data"),
 ) -> None:
     """Predict the decile of each of a city's locations from its codes alone."""
+    from streetineq_assets.devices import DeviceRequest, lease
     from streetineq_assets.models.bundles.bundle import open_bundle, predict
     from streetineq_assets.models.dataset import open_codes
 
@@ -131,9 +163,19 @@ def predict_with_model(
         store = DataStore(root)
         budget = load_study(store.study_file).training.memory_budget_mb * 2**20
         codes = open_codes([store.open("hdf5_shards", city)], budget)
-        frame = predict(open_bundle(file), codes)
+        bundle = open_bundle(file)
+        with lease(DeviceRequest()):
+            frame = predict(bundle, codes)
+        if frame.empty:
+            raise StreetineqError(f"{city} has no codes: `streetineq run --city {city}` makes them")
         frame.to_csv(target, index=False)
         typer.echo(f"{len(frame)} locations in {target}")
+        if city in bundle.about["trained_on"]:
+            typer.echo(
+                f"warning: these networks learned from {city}, so its areas do not test them; "
+                "location_predictions has the predictions out of fold",
+                err=True,
+            )
 
 
 def _known_pair(store: DataStore, pair: str) -> Pair:

@@ -28,6 +28,7 @@ from filelock import FileLock, Timeout
 
 from streetineq_assets.errors import DeviceError
 from streetineq_assets.findings import Scalar
+from streetineq_assets.tensorflow_log import LEVEL, without_noise
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -294,18 +295,19 @@ def _set_up(device: Device, request: DeviceRequest) -> Device:
     imported = "tensorflow" in sys.modules
     if not imported:
         _set_environment(device)
-    import tensorflow as tf
+    with without_noise(without_gpu=device.kind == "cpu"):
+        import tensorflow as tf
 
-    if device.kind == "gpu" and not tf.config.list_physical_devices("GPU"):
-        why = "TensorFlow sees no GPU: `uv sync --extra gpu` installs its CUDA libraries"
-        device = _fall_back(request, why)
-    if not imported:
-        _configure(device, request)
+        if device.kind == "gpu" and not tf.config.list_physical_devices("GPU"):
+            why = "TensorFlow sees no GPU: `uv sync --extra gpu` installs its CUDA libraries"
+            device = _fall_back(request, why)
+        if not imported:
+            _configure(device, request)
     return device
 
 
 def _set_environment(device: Device) -> None:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault(LEVEL, "2")
     # On AMD processors TensorFlow leaves oneDNN off, and matrix products run at half speed.
     if platform.machine() in ("x86_64", "AMD64"):
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -326,6 +328,10 @@ def _configure(device: Device, request: DeviceRequest) -> None:
         cpu = tf.config.list_physical_devices("CPU")[0]
         parts = [tf.config.LogicalDeviceConfiguration() for _ in range(device.logical_cpus)]
         tf.config.set_logical_device_configuration(cpu, parts)
+    # A model that is compiled anew for each bucket or fold is meant to be traced anew.
+    tf.get_logger().setLevel("ERROR")
+    with tf.device("CPU"):
+        tf.cast(0.0, tf.float16)  # starts TensorFlow, so that it says all that it has to say now
 
 
 # -- nvidia-smi ----------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 
 from streetineq_assets.definitions import build_definitions
-from streetineq_assets.demo.run import QUIET, planned_runs
+from streetineq_assets.run import QUIET, planned_runs
 
 
 def run_chain(root: Path) -> dict[str, dg.ExecuteInProcessResult]:

@@ -14,8 +14,8 @@ import pytest
 from scipy.stats import spearmanr
 
 from streetineq_assets.definitions import build_definitions
-from streetineq_assets.demo.run import QUIET
 from streetineq_assets.demo.scene import paint_location
+from streetineq_assets.run import QUIET
 from streetineq_assets.store import DataStore
 
 pytestmark = pytest.mark.slow

@@ -1,0 +1,224 @@
+"""Run every job of a study in order, in this process, on the study's own Dagster instance.
+
+The runs are those of the jobs in `automation`, one after another, so that TensorFlow is imported
+once; afterwards they stand in the UI like any others. What is unchanged is skipped by each step, so
+a plan that failed or was stopped is resumed by starting it again.
+"""
+
+import contextlib
+import gc
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator
+
+import dagster as dg
+from filelock import FileLock, Timeout
+
+from streetineq_assets.definitions import build_definitions
+from streetineq_assets.errors import StreetineqError, StudyError
+from streetineq_assets.partitions import city_of
+from streetineq_assets.progress import FinishedRun, PlannedRun, in_words, seconds_left
+from streetineq_assets.store import DataStore
+from streetineq_assets.study import load_study
+from streetineq_assets.study_template import ensure_instance
+
+LAUNCHER = {"streetineq/launcher": "run"}
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}  # we print, not Dagster
+UNFINISHED = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+_INTERRUPTS = (dg.DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__)
+Echo = Callable[[str], None]
+
+
+class RunError(StreetineqError):
+    """A run failed, or another process runs the same study."""
+
+
+def run_study(store: DataStore, echo: Echo, city: str | None = None) -> list[str]:
+    """Run every job on every partition, or on those of one city; print a line for each run.
+
+    Jobs without partitions always run: labels first, the report and the warehouse last.
+
+    Args:
+        city: a city of the study; by default all.
+
+    Returns:
+        A line for each check that warns.
+
+    Raises:
+        StudyError: there is no study, its file is wrong, or it has no such city.
+        RunError: a run failed, or another process holds the study.
+    """
+    study = load_study(store.study_file)
+    if city is not None and city not in study.cities:
+        raise StudyError(f"{city} is no city of the study, which has {', '.join(study.cities)}")
+    ensure_instance(store)
+    definitions = build_definitions(store.root)
+    with (
+        only_runner(store),
+        dg.DagsterInstance.from_config(str(store.dagster_home)) as instance,
+    ):
+        for run_id in fail_abandoned(instance):
+            echo(f"run {run_id} belongs to a process that has ended: marked as failed")
+        return _run_all(definitions, instance, list(planned_runs(definitions, city)), echo)
+
+
+@contextlib.contextmanager
+def only_runner(store: DataStore) -> Generator[None]:
+    """Hold the study, so that no other process runs it at the same time.
+
+    Raises:
+        RunError: another process holds it.
+    """
+    store.dagster_home.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(store.dagster_home / "run.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise RunError(f"another process is running {store.root}: wait for it to end") from error
+
+
+def planned_runs(definitions: dg.Definitions, city: str | None = None) -> Iterator[PlannedRun]:
+    """Every job on each of its partitions, or on those of one city, in the order of the data."""
+    for job in definitions.jobs or []:
+        partitions = definitions.resolve_job_def(job.name).partitions_def
+        if partitions is None:
+            yield PlannedRun(job.name)
+            continue
+        for key in partitions.get_partition_keys():
+            if city is None or city_of(key) == city:
+                yield PlannedRun(job.name, key)
+
+
+def fail_abandoned(instance: dg.DagsterInstance) -> list[str]:
+    """Fail unfinished runs of earlier processes and free their pool slots; return their ids.
+
+    The caller holds the study, so the processes of these runs have ended. A killed process keeps
+    its slot in a pool, and the next run would wait for it for ever.
+    """
+    filters = dg.RunsFilter(tags=LAUNCHER, statuses=UNFINISHED)
+    abandoned = list(instance.get_runs(filters=filters))
+    for run in abandoned:
+        instance.report_run_failed(run, "its process has ended")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    return [run.run_id for run in abandoned]
+
+
+def _run_all(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    plan: list[PlannedRun],
+    echo: Echo,
+) -> list[str]:
+    finished: list[FinishedRun] = []
+    warned: list[tuple[str | None, dg.AssetCheckEvaluation]] = []
+    logged: set[str] = set()
+    echo(f"{len(plan)} runs, about {in_words(seconds_left(finished, plan))}")
+    started = time.perf_counter()
+    for run in plan:
+        before = time.perf_counter()
+        result = _execute(definitions, instance, run)
+        seconds = time.perf_counter() - before
+        finished.append(FinishedRun(run.job, seconds, unchanged=_nothing_made(result)))
+        echo(_line(plan, finished))
+        checks = result.get_asset_check_evaluations()
+        warned += [(run.partition, check) for check in checks if not check.passed]
+        fresh = logged_warnings(instance, result.run_id).difference(logged)
+        for text in sorted(fresh):
+            echo(f"warning: {text}")
+        logged |= fresh
+        gc.collect()  # networks lie in cycles: without it a process of 100 runs keeps 100 encoders
+    echo(f"all {len(plan)} runs done in {in_words(time.perf_counter() - started)}")
+    return check_lines(warned)
+
+
+def _line(plan: list[PlannedRun], finished: list[FinishedRun]) -> str:
+    """One line of progress: which run ended, how long it took, how long the others will."""
+    done, rest = finished[-1], plan[len(finished) :]
+    count = f"[{len(finished):>{len(str(len(plan)))}}/{len(plan)}]"
+    unchanged = ", unchanged" if done.unchanged else ""
+    left = f", about {in_words(seconds_left(finished, rest))} left" if rest else ""
+    return f"{count} {plan[len(finished) - 1]!s:<50}{done.seconds:8.1f} s{unchanged}{left}"
+
+
+def _execute(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, run: PlannedRun
+) -> dg.ExecuteInProcessResult:
+    stopped = RunError(f"stopped in {run}: started again, it resumes there")
+    try:
+        result = definitions.resolve_job_def(run.job).execute_in_process(
+            instance=instance,
+            partition_key=run.partition,
+            tags=LAUNCHER,
+            run_config=QUIET,
+            raise_on_error=False,
+        )
+    except KeyboardInterrupt as interrupt:
+        raise stopped from interrupt
+    if result.success:
+        return result
+    kind, reason = _failure(result)
+    if kind in _INTERRUPTS:
+        raise stopped
+    raise RunError(f"{run} failed: {reason}")
+
+
+def _nothing_made(result: dg.ExecuteInProcessResult) -> bool:
+    """Whether every asset of the run was up to date."""
+    made = [
+        event.step_materialization_data.materialization.metadata.get("skipped")
+        for event in result.get_asset_materialization_events()
+    ]
+    return bool(made) and all(skipped is not None and skipped.value for skipped in made)
+
+
+def _failure(result: dg.ExecuteInProcessResult) -> tuple[str, str]:
+    """The class of the first step's error, and what it says."""
+    pointer = f"(more in the UI, run {result.run_id})"
+    for event in result.all_events:
+        if not event.is_step_failure:
+            continue
+        error, explained = event.step_failure_data.error, event.step_failure_data.user_failure_data
+        kind = error.cls_name if error and error.cls_name else ""
+        if explained and explained.description:
+            return kind, explained.description
+        if error:
+            return kind, f"{error.message.strip()} {pointer}"
+    return "", f"no step failed {pointer}"
+
+
+def logged_warnings(instance: dg.DagsterInstance, run_id: str) -> set[str]:
+    """What the steps of a run logged as a warning."""
+    return {
+        entry.user_message
+        for entry in instance.all_logs(run_id)
+        if entry.dagster_event is None and int(entry.level) >= logging.WARNING
+    }
+
+
+def check_lines(failed: Iterable[tuple[str | None, dg.AssetCheckEvaluation]]) -> list[str]:
+    """A line for each check that failed, with the text of its first partition.
+
+    Args:
+        failed: the partition of each run, and a check that failed in it.
+    """
+    lines: dict[tuple[str, str], tuple[str, str]] = {}
+    counts: Counter[tuple[str, str]] = Counter()
+    for partition, check in failed:
+        key = (check.asset_key.to_user_string(), check.check_name)
+        where = f"[{partition}]" if partition else ""
+        lines.setdefault(key, (where, check.description or ""))
+        counts[key] += 1
+    return [
+        f"{asset}{where}{_more(counts[asset, name])}, {name}: {text}"
+        for (asset, name), (where, text) in lines.items()
+    ]
+
+
+def _more(count: int) -> str:
+    return f" and {count - 1} more" if count > 1 else ""

@@ -1,0 +1,91 @@
+"""Dagster's processes for one study, started and stopped together: `streetineq serve`.
+
+`dagster dev` starts a web server, a daemon, code servers and a worker for each run. They form a
+process group of their own, so that one signal reaches all of them and none is left behind.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Mapping
+from types import FrameType
+
+GRACE_S = 20.0
+_LOOK_EVERY_S = 0.1
+_SUPERSEDED = "Function `dev_command` is superseded"  # by `dg dev`, which is a tool for developers
+
+
+def dagster_dev(workspace: str, port: int) -> list[str]:
+    """The command that serves a workspace on 127.0.0.1."""
+    command = [sys.executable, "-W", f"ignore:{_SUPERSEDED}", "-m", "dagster", "dev"]
+    return [*command, "-w", workspace, "-h", "127.0.0.1", "-p", str(port)]
+
+
+def run_group(
+    command: list[str], environment: Mapping[str, str], *, grace_s: float = GRACE_S
+) -> int:
+    """Run a command until it ends or this process is asked to stop; then end its whole group.
+
+    Args:
+        environment: variables beside those of this process.
+        grace_s: seconds between asking the processes to end and killing them.
+
+    Returns:
+        The command's exit code; 0 when this process was asked to stop.
+    """
+    with _signals_raise():
+        leader = subprocess.Popen(command, env=os.environ | environment, start_new_session=True)  # noqa: S603
+        try:
+            return leader.wait()
+        except _StopError:
+            return 0
+        finally:
+            _end(leader, grace_s)
+
+
+class _StopError(BaseException):
+    """This process was asked to stop."""
+
+
+@contextlib.contextmanager
+def _signals_raise() -> Generator[None]:
+    """Turn the signals that end a process into `_StopError`, once: stopping is not broken off."""
+    wanted = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # `nohup` outlives its terminal
+        wanted.append(signal.SIGHUP)
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        for number in wanted:
+            signal.signal(number, signal.SIG_IGN)
+        raise _StopError
+
+    before = {number: signal.signal(number, stop) for number in wanted}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(leader: subprocess.Popen[bytes], grace_s: float) -> None:
+    """Ask the group to end, wait, kill what is left of it."""
+    deadline = time.monotonic() + grace_s
+    there = _signal(leader, signal.SIGTERM)
+    while there and time.monotonic() < deadline:
+        time.sleep(_LOOK_EVERY_S)
+        leader.poll()
+        there = _signal(leader, 0)
+    _signal(leader, signal.SIGKILL)
+    leader.wait()
+
+
+def _signal(leader: subprocess.Popen[bytes], number: int) -> bool:
+    """Whether the group had a process that the signal reached."""
+    try:
+        os.killpg(leader.pid, number)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,148 @@
+"""Running all jobs in this process, on a stand-in for the platform: three small assets."""
+
+import dagster as dg
+import pytest
+
+from streetineq_assets import run as running
+from streetineq_assets.definitions import build_definitions
+from streetineq_assets.errors import StudyError
+from streetineq_assets.progress import ROUGH_SECONDS
+from streetineq_assets.run import (
+    LAUNCHER,
+    RunError,
+    fail_abandoned,
+    only_runner,
+    planned_runs,
+    run_study,
+)
+from streetineq_assets.store import DataStore
+from streetineq_tests.test_study import MINIMAL, write
+
+CITIES = dg.StaticPartitionsDefinition(["alpha", "beta"])
+
+
+@pytest.fixture
+def store(tmp_path):
+    write(tmp_path, MINIMAL)
+    return DataStore(tmp_path)
+
+
+@pytest.fixture
+def state():
+    """How the stand-in behaves: cities that fail, whether nothing is new, what a check says."""
+    return {"fails": set(), "interrupted": False, "skipped": False, "passed": True}
+
+
+@pytest.fixture
+def small(monkeypatch, state):
+    @dg.asset
+    def labels():
+        return dg.MaterializeResult(metadata={"skipped": state["skipped"]})
+
+    @dg.asset(
+        partitions_def=CITIES, check_specs=[dg.AssetCheckSpec("large_enough", asset="images")]
+    )
+    def images(context: dg.AssetExecutionContext):
+        if state["interrupted"]:
+            raise KeyboardInterrupt
+        if context.partition_key in state["fails"]:
+            raise dg.Failure("list.csv, line 3: no postcode", allow_retries=False)
+        context.log.warning("no GPU")
+        yield dg.AssetCheckResult(
+            passed=state["passed"],
+            severity=dg.AssetCheckSeverity.WARN,
+            description="3 images of at least 10",
+        )
+        yield dg.MaterializeResult(metadata={"skipped": state["skipped"]})
+
+    jobs = [dg.define_asset_job("read", [labels]), dg.define_asset_job("look", [images])]
+    definitions = dg.Definitions(assets=[labels, images], jobs=jobs)
+    monkeypatch.setattr(running, "build_definitions", lambda root: definitions)
+    in_memory = dg.DagsterInstance.ephemeral
+    monkeypatch.setattr(dg.DagsterInstance, "from_config", lambda folder: in_memory())
+    return definitions
+
+
+def test_every_job_of_the_platform_has_a_rough_duration(store):
+    jobs = build_definitions(store.root).jobs or []
+    assert {job.name for job in jobs} <= set(ROUGH_SECONDS)
+
+
+def test_the_plan_is_every_job_on_every_partition_in_order(small):
+    assert [str(run) for run in planned_runs(small)] == ["read", "look alpha", "look beta"]
+
+
+def test_the_plan_of_a_city_keeps_the_jobs_without_partitions(store):
+    plan = [str(run) for run in planned_runs(build_definitions(store.root), "alpha")]
+    assert plan[0] == "refresh_labels"
+    assert plan[-1] == "publish_report"
+    assert all(" " not in run or run.split()[1].split("/")[0] == "alpha" for run in plan)
+    assert any("/" in run for run in plan)
+
+
+def test_a_line_for_each_run_with_the_time_left(store, small):
+    lines = []
+    assert run_study(store, lines.append) == []
+    assert [line.split()[0] for line in lines] == [
+        "3",
+        "[1/3]",
+        "[2/3]",
+        "warning:",
+        "[3/3]",
+        "all",
+    ]
+    assert "left" in lines[1]
+    assert "left" not in lines[4]
+    assert lines[3] == "warning: no GPU", "once, though each run logs it"
+
+
+def test_what_was_unchanged_is_said(store, small, state):
+    state["skipped"] = True
+    lines = []
+    run_study(store, lines.append)
+    assert sum("unchanged" in line for line in lines) == 3
+
+
+def test_checks_that_warn_are_returned_once_with_their_text(store, small, state):
+    state["passed"] = False
+    (line,) = run_study(store, lambda line: None)
+    assert line == "images[alpha] and 1 more, large_enough: 3 images of at least 10"
+
+
+def test_a_failure_is_one_sentence_and_stops_the_plan(store, small, state, capfd):
+    state["fails"] = {"alpha"}
+    lines = []
+    with pytest.raises(RunError) as failed:
+        run_study(store, lines.append)
+    assert str(failed.value) == "look alpha failed: list.csv, line 3: no postcode"
+    assert not any("beta" in line for line in lines)
+    assert capfd.readouterr().err == "", "Dagster's traces are for the UI"
+    state["fails"] = set()
+    run_study(store, lines.append, "beta")
+
+
+def test_stopping_says_how_to_go_on(store, small, state):
+    state["interrupted"] = True
+    with pytest.raises(RunError, match="stopped in look alpha"):
+        run_study(store, lambda line: None)
+
+
+def test_an_unknown_city_is_named_with_those_that_there_are(store, small):
+    with pytest.raises(StudyError, match=r"gamma.*alpha"):
+        run_study(store, lambda line: None, "gamma")
+
+
+def test_two_processes_do_not_run_one_study(store, small):
+    with only_runner(store), pytest.raises(RunError, match="another process"):
+        run_study(store, lambda line: None)
+
+
+def test_runs_of_a_killed_process_are_failed(small):
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = small.resolve_job_def("read")
+        for tags in (LAUNCHER, {}):
+            instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
+        (failed,) = fail_abandoned(instance)
+        others = [run for run in instance.get_runs() if run.run_id != failed]
+        assert instance.get_run_by_id(failed).status == dg.DagsterRunStatus.FAILURE
+        assert [run.status for run in others] == [dg.DagsterRunStatus.STARTED]
