@@ -23,8 +23,8 @@ IDENTITY = EncoderIdentity(
 
 
 def codes_of(pixels: np.ndarray) -> np.ndarray:
-    """(n, 224, 224, 3) -> (n, 6): sums over parts of an image, of that image alone."""
-    halves = pixels.reshape(len(pixels), 2, -1, 3).sum(axis=2, dtype=np.float64)
+    """(n, 224, 224, 3) -> (n, 6): sums over some pixels of an image, of that image alone."""
+    halves = pixels.reshape(len(pixels), 2, -1, 3)[:, :, ::16].sum(axis=2, dtype=np.float64)
     return halves.reshape(len(pixels), WIDTH).astype(np.float32)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from streetineq_assets.codes import packing
 from streetineq_assets.codes.bucket_file import Bucket, Contents, Rejection, write_bucket
 from streetineq_assets.images.catalogue import bucket_of
 from streetineq_tests.codes.buckets import (
@@ -22,7 +23,14 @@ from streetineq_tests.harness import check_of
 
 
 @pytest.fixture
-def city(tmp_path):
+def no_plots(monkeypatch):
+    """Plots take longer than the packing of so few rows; another test looks at one."""
+    monkeypatch.setattr(packing, "plot_code_statistics", lambda *_: None)
+    monkeypatch.setattr(packing, "save_png", lambda figure, path: path.write_bytes(b"plot"))
+
+
+@pytest.fixture
+def city(tmp_path, no_plots):
     return CityOfBuckets(tmp_path, IDS)
 
 
@@ -78,7 +86,7 @@ def test_the_content_has_the_digest_of_earlier_versions(city):
     assert findings.digest == "ea2aee6b05b7aa890281d566c51a6f7150377508968a6a74bee970b0db5f6c6b"
 
 
-def test_adding_a_location_moves_no_other_against_its_neighbours(tmp_path):
+def test_adding_a_location_moves_no_other_against_its_neighbours(tmp_path, no_plots):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     fewer, more = CityOfBuckets(tmp_path / "a", IDS[:-1]), CityOfBuckets(tmp_path / "b", IDS)
@@ -105,7 +113,7 @@ def test_a_city_without_codes_is_one_empty_shard(tmp_path):
         assert reader.read().shape == (0, 4, WIDTH)
 
 
-def test_values_are_never_clipped(tmp_path):
+def test_values_are_never_clipped(tmp_path, no_plots):
     city = CityOfBuckets(tmp_path, IDS, scale=40_000)
     findings = city.pack()
     assert findings.values["dtype"] == "float32"
@@ -199,7 +207,9 @@ class TestBlockingChecks:
         assert failed(findings) == {"few_shared_images"}
         assert "2 of 200 images" in text_of(findings, "few_shared_images")
 
-    def test_the_same_image_within_one_area_or_below_a_thousandth_is_allowed(self, tmp_path):
+    def test_the_same_image_within_one_area_or_below_a_thousandth_is_allowed(
+        self, tmp_path, no_plots
+    ):
         ids = [f"{number:04d}" for number in range(600)]
         city = CityOfBuckets(tmp_path, ids)
         city.hashes["0000"][0] = city.hashes["0001"][0]  # two locations of one LSOA
@@ -226,7 +236,7 @@ def test_statistics_far_from_the_published_ones_are_a_warning(tmp_path):
         assert (tmp_path / "shards" / "codes.png").stat().st_size < 100_000
 
 
-def test_a_very_wide_code_has_attributes_too(tmp_path):
+def test_a_very_wide_code_has_attributes_too(tmp_path, no_plots):
     """25,088 features, as VGG16's flattened last layer: their means exceed HDF5's old 64 kB."""
     city = CityOfBuckets(tmp_path, IDS[:4], width=25_088)
     city.pack()
@@ -234,7 +244,7 @@ def test_a_very_wide_code_has_attributes_too(tmp_path):
         assert reader.attributes["mean"].shape == (25_088,)
 
 
-def test_packing_does_not_hold_the_city(tmp_path, monkeypatch):
+def test_packing_does_not_hold_the_city(tmp_path, monkeypatch, no_plots):
     """25 MB of codes; a block of 256 rows is 4 MB, and a few copies of it are in use."""
     width = 1024
     city = CityOfBuckets(tmp_path, [], width=width)

@@ -31,13 +31,12 @@ def convolve(image, kernel, bias):
     """3 x 3 with zeros around, by nine matrix products; then ReLU."""
     height, width = image.shape[:2]
     padded = np.pad(image, ((1, 1), (1, 1), (0, 0)))
-    total = np.broadcast_to(bias, (height, width, len(bias))).astype(np.float32)
+    total = np.tile(bias, (height * width, 1))
     for row in range(3):
         for column in range(3):
-            total = (
-                total + padded[row : row + height, column : column + width] @ kernel[row, column]
-            )
-    return np.maximum(total, 0)
+            shifted = padded[row : row + height, column : column + width]
+            total += shifted.reshape(height * width, -1) @ kernel[row, column]
+    return np.maximum(total, 0).reshape(height, width, -1)
 
 
 def pool(image):

@@ -50,14 +50,19 @@ def postcodes(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def connection():
+    with duckdb.connect() as connection:
+        yield connection
+
+
 @pytest.fixture
-def join(postcodes, tmp_path):
+def join(postcodes, tmp_path, connection):
     def joined(*rows, header="location_id,postcode", date=DATE, city="alpha"):
         listing = tmp_path / "alpha.csv"
         listing.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
-        with duckdb.connect() as connection:
-            table, findings = join_locations(connection, listing, postcodes, city=city, date=date)
-            assert connection.execute("SHOW TABLES").fetchall() == []
+        table, findings = join_locations(connection, listing, postcodes, city=city, date=date)
+        assert connection.execute("SHOW TABLES").fetchall() == []
         assert list(table.columns) == LOCATIONS.names
         assert [check.name for check in findings.checks] == [spec.name for spec in checks.LOCATIONS]
         return table.set_index("location_id"), findings
