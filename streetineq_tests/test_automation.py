@@ -211,6 +211,7 @@ def test_a_city_that_cannot_be_looked_at_stops_no_other(tick, study, images, mon
     assert [request[:2] for request in tick()] == [("list_images", "beta")]
 
 
+@pytest.mark.filterwarnings("ignore::dagster.BetaWarning")  # a context with a repository
 def test_a_study_that_trains_jointly_asks_for_cities_first_and_then_for_their_pairs(tmp_path):
     write(tmp_path, MINIMAL + "\n[training]\njoint = true\n")
     definitions = build_definitions(tmp_path)
