@@ -35,7 +35,7 @@ from streetineq_assets.codes.image_loading import (
 from streetineq_assets.codes.preprocess import SIDE
 from streetineq_assets.codes.tables import BucketRecord
 from streetineq_assets.errors import StoreError
-from streetineq_assets.findings import Findings, Scalar
+from streetineq_assets.findings import Check, Findings, Scalar
 from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.prefetch import prefetch
 
@@ -77,15 +77,11 @@ def extract_bucket(
         images: the bucket's rows of `street_images`, four for each location.
         root: the folder to which their paths are relative.
         target: the file to write; it appears when everything is done.
-        work: a folder that outlives a crash; parts of an earlier run there are used, and stay.
-        n_buckets: of the city; recorded.
-        previous: bucket files whose rows may be reused, already checked against their manifests.
+        work: outlives a crash; parts of an earlier run there are used, and stay.
+        n_buckets: of the city.
+        previous: bucket files whose rows may be reused, checked against their manifests.
         attributes: what else the file's attributes say.
         report: called with a line of progress about once a minute.
-
-    Returns:
-        Accounting by location, seconds by phase, the checks of `checks.IMAGE_CODES` but
-        `weights_known`, and a `BucketRecord`.
 
     Raises:
         StoreError: the disk is full, or another process works on this bucket.
@@ -101,34 +97,40 @@ def extract_bucket(
         finished.add_parts()
         extraction = _Extraction(encoder, finished, pace=pace, report=report)
         extraction.encode(locations, root)
-        ids = sorted(extraction.done)
-        hashes = finished.hashes
-        contents = Contents(
-            location_ids=ids,
-            image_sha256=np.array([hashes[each] for each in ids]).reshape(len(ids), len(VIEWS)),
-            identity=encoder.identity,
-            rejections=sorted(rejections + extraction.rejections),
-            attributes=attributes or {},
-        )
-        n_not_finite, digest = extraction.merge(target, contents)
+        contents = extraction.contents(rejections, attributes or {})
+        merged = extraction.merge(target, contents)
     reasons = reasons_by_location(contents.rejections)
-    account = Account.of(images["location_id"].nunique(), len(ids), reasons.values())
+    n_rows = len(contents.location_ids)
+    account = Account.of(images["location_id"].nunique(), n_rows, reasons.values())
+    identity = checks.bucket_identity(target, contents, expected=set(wanted) - reasons.keys())
+    found = _findings(account, contents, merged, identity)
+    found.values |= extraction.values() | {"n_buckets": n_buckets}
+    found.record = BucketRecord(n_buckets=n_buckets, n_rejected=account.n_rejected)
+    return found
+
+
+def _findings(
+    account: Account, contents: Contents, merged: tuple[int, str], identity: Check
+) -> Findings:
+    """What a bucket's file holds.
+
+    Args:
+        merged: rows whose codes are not finite, and the content's digest.
+    """
+    n_not_finite, digest = merged
     n_twice = sum(len(set(each)) < len(VIEWS) for each in contents.image_sha256.tolist())
     return Findings(
-        values=account.values()
-        | extraction.values()
-        | {"n_identical_views": n_twice, "n_buckets": n_buckets},
+        values=account.values() | {"n_identical_views": n_twice},
         checks=[
             checks.accounting(account),
-            checks.bucket_identity(target, contents, expected=set(wanted) - reasons.keys()),
+            identity,
             checks.finite_locations(n_not_finite),
             checks.images_present(account),
             checks.complete(account),
             checks.distinct_views(n_twice),
         ],
         tables={"without_codes": account.table()},
-        record=BucketRecord(n_buckets=n_buckets, n_rejected=account.n_rejected),
-        n_rows=len(ids),
+        n_rows=len(contents.location_ids),
         digest=digest,
     )
 
@@ -178,6 +180,24 @@ class _Extraction:
                 reported = now
         if rows:
             self._write_part(rows)
+
+    def contents(
+        self, rejections: Sequence[Rejection], attributes: Mapping[str, Any]
+    ) -> Contents:
+        """What the bucket's file is to hold beside the features.
+
+        Args:
+            rejections: of locations without all their images.
+        """
+        ids = sorted(self.done)
+        hashes = np.array([self._finished.hashes[each] for each in ids])
+        return Contents(
+            location_ids=ids,
+            image_sha256=hashes.reshape(len(ids), len(VIEWS)),
+            identity=self._encoder.identity,
+            rejections=sorted([*rejections, *self.rejections]),
+            attributes=attributes,
+        )
 
     def merge(self, target: Path, contents: Contents) -> tuple[int, str]:
         """Write the bucket's file from finished rows.

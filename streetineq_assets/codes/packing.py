@@ -20,7 +20,7 @@ from streetineq_assets.codes.shards import shard_order
 from streetineq_assets.codes.tables import SHARD_ROWS, ShardsRecord
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import clear_disk_errors
-from streetineq_assets.findings import Findings, Scalar
+from streetineq_assets.findings import Check, Findings, Scalar
 from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.plotting import save_png
 
@@ -48,25 +48,16 @@ def pack_city(
         rows_per_shard: at most.
 
     Returns:
-        The checks of `checks.HDF5_SHARDS` and a `ShardsRecord`; when a blocking check failed, the
-        checks so far, and no file is written.
+        When a blocking check failed the checks so far, and no file is written.
 
     Raises:
         StoreError: the disk is full.
     """
     city = take_inventory(buckets, listed)
-    results = [
-        checks.one_encoder(city.encoders),
-        checks.up_to_date(stale),
-        checks.city_identity(city, locations),
-        checks.city_accounting(city),
-        checks.few_shared_images(city, locations),
-    ]
+    results = _inventory_checks(city, locations, stale)
     if not checks.all_pass(results):
         return Findings(checks=results)
-    statistics = FeatureStatistics(city.encoder.width)
-    for _, block in _blocks(buckets):
-        statistics.add(block)
+    statistics = _statistics(buckets, city.encoder.width)
     results += [*checks.feature_checks(statistics, city.encoder), checks.complete(city.account)]
     if not checks.all_pass(results):
         return Findings(checks=results)
@@ -74,9 +65,7 @@ def pack_city(
     rows = place_rows(city.codes["location_id"].tolist(), seed, rows_per_shard)
     attributes = _attributes(city, statistics, reason)
     write_shards(buckets, folder, rows, dtype=dtype, attributes=attributes)
-    comparable = checks.is_paper(city.encoder)
-    published = (checks.PUBLISHED_MEAN, checks.PUBLISHED_SD) if comparable else None
-    save_png(plot_code_statistics(statistics, title, published), folder / "codes.png")
+    _save_plot(city, statistics, title, folder)
     n_shards = int(rows["shard"].max()) + 1 if len(rows) else 1
     return Findings(
         values=_values(city, statistics, dtype, reason) | {"n_shards": n_shards},
@@ -86,6 +75,32 @@ def pack_city(
         n_rows=len(rows),
         digest=_digest(city, rows, dtype),
     )
+
+
+def _inventory_checks(
+    city: Inventory, locations: pd.DataFrame, stale: Sequence[str]
+) -> list[Check]:
+    """What must hold before any feature is read."""
+    return [
+        checks.one_encoder(city.encoders),
+        checks.up_to_date(stale),
+        checks.city_identity(city, locations),
+        checks.city_accounting(city),
+        checks.few_shared_images(city, locations),
+    ]
+
+
+def _statistics(buckets: Mapping[str, Path], width: int) -> FeatureStatistics:
+    statistics = FeatureStatistics(width)
+    for _, block in _blocks(buckets):
+        statistics.add(block)
+    return statistics
+
+
+def _save_plot(city: Inventory, statistics: FeatureStatistics, title: str, folder: Path) -> None:
+    comparable = checks.is_paper(city.encoder)
+    published = (checks.PUBLISHED_MEAN, checks.PUBLISHED_SD) if comparable else None
+    save_png(plot_code_statistics(statistics, title, published), folder / "codes.png")
 
 
 def place_rows(location_ids: Sequence[str], seed: int, rows_per_shard: int) -> pd.DataFrame:
