@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -122,7 +122,7 @@ class Device:
 
 
 @contextlib.contextmanager
-def lease(request: DeviceRequest, folder: Path | None = None) -> Iterator[Device]:
+def lease(request: DeviceRequest, folder: Path | None = None) -> Generator[Device]:
     """Hold a device for the duration of the block; set TensorFlow up for it.
 
     Args:

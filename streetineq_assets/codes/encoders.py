@@ -7,7 +7,7 @@ pass over one or several devices.
 import hashlib
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -310,7 +310,7 @@ def _randomise(network: "keras.Model", seed: int) -> None:
 
 
 @contextmanager
-def _precision(mixed: bool) -> Iterator[None]:
+def _precision(mixed: bool) -> Generator[None]:
     """Build with float16 arithmetic and float32 variables, and leave Keras as it was."""
     import keras
 

@@ -6,8 +6,7 @@ id, image hashes and encoder. Encoded rows are put aside as parts while the work
 """
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -101,35 +100,43 @@ def extract_bucket(
         finished.add_parts()
         extraction = _Extraction(encoder, finished, pace=pace, report=report)
         extraction.encode(locations, root)
-        ids = sorted(extraction.done)
-        hashes = finished.hashes
-        contents = Contents(
-            location_ids=ids,
-            image_sha256=np.array([hashes[each] for each in ids]).reshape(len(ids), len(VIEWS)),
-            identity=encoder.identity,
-            rejections=sorted(rejections + extraction.rejections),
-            attributes=attributes or {},
-        )
-        n_not_finite, digest = extraction.merge(target, contents)
+        written = extraction.merge(target, rejections, attributes or {})
+    n_listed = images["location_id"].nunique()
+    findings = _account(target, written, n_listed=n_listed, n_buckets=n_buckets, wanted=wanted)
+    findings.values |= extraction.values()
+    return findings
+
+
+class _Written(NamedTuple):
+    """The bucket's file; how many locations' codes are not all finite; the content's digest."""
+
+    contents: Contents
+    n_not_finite: int
+    digest: str
+
+
+def _account(
+    target: Path, written: _Written, *, n_listed: int, n_buckets: int, wanted: Sequence[str]
+) -> Findings:
+    """What became of every location, with the file read back."""
+    contents = written.contents
     reasons = reasons_by_location(contents.rejections)
-    account = Account.of(images["location_id"].nunique(), len(ids), reasons.values())
+    account = Account.of(n_listed, len(contents.location_ids), reasons.values())
     n_twice = sum(len(set(each)) < len(VIEWS) for each in contents.image_sha256.tolist())
     return Findings(
-        values=account.values()
-        | extraction.values()
-        | {"n_identical_views": n_twice, "n_buckets": n_buckets},
+        values={**account.values(), "n_identical_views": n_twice, "n_buckets": n_buckets},
         checks=[
             checks.accounting(account),
             checks.bucket_identity(target, contents, expected=set(wanted) - reasons.keys()),
-            checks.finite_locations(n_not_finite),
+            checks.finite_locations(written.n_not_finite),
             checks.images_present(account),
             checks.complete(account),
             checks.distinct_views(n_twice),
         ],
         tables={"without_codes": account.table()},
         record=BucketRecord(n_buckets=n_buckets, n_rejected=account.n_rejected),
-        n_rows=len(ids),
-        digest=digest,
+        n_rows=account.n_extracted,
+        digest=written.digest,
     )
 
 
@@ -148,7 +155,7 @@ class _Extraction:
         self.rejections: list[Rejection] = []
         self._encoder, self._finished, self._pace, self._report = encoder, finished, pace, report
         self._n_encoded = 0
-        self._seconds: Counter[str] = Counter()
+        self._seconds = dict.fromkeys(_PHASES, 0.0)
         self._started = time.perf_counter()
 
     def encode(self, locations: Sequence[LocationImages], root: Path) -> None:
@@ -179,24 +186,35 @@ class _Extraction:
         if rows:
             self._write_part(rows)
 
-    def merge(self, target: Path, contents: Contents) -> tuple[int, str]:
-        """Write the bucket's file from finished rows.
+    def merge(
+        self, target: Path, rejections: Sequence[Rejection], attributes: Mapping[str, Any]
+    ) -> _Written:
+        """Write the bucket's file from finished rows, in order of id.
 
-        Returns:
-            The number of locations whose codes are not all finite, and the content's digest.
+        Args:
+            rejections: of the views that the listing had no image for.
+            attributes: what else the file's attributes say.
         """
         started = time.perf_counter()
+        ids, hashes = sorted(self.done), self._finished.hashes
+        contents = Contents(
+            location_ids=ids,
+            image_sha256=np.array([hashes[each] for each in ids]).reshape(len(ids), len(VIEWS)),
+            identity=self._encoder.identity,
+            rejections=sorted([*rejections, *self.rejections]),
+            attributes=attributes,
+        )
         n_not_finite = 0
 
         def blocks() -> Iterator[np.ndarray]:
             nonlocal n_not_finite
-            for block in self._finished.read(contents.location_ids):
+            for block in self._finished.read(ids):
                 n_not_finite += int((~np.isfinite(block).all(axis=(1, 2))).sum())
                 yield block
 
         digest = write_bucket(target, contents, blocks())
         self._seconds["writing"] += time.perf_counter() - started
-        return n_not_finite, digest
+        return _Written(contents, n_not_finite, digest)
 
     def values(self) -> dict[str, Scalar]:
         """What was encoded, how fast, and the seconds of each phase; phases overlap."""
@@ -272,7 +290,7 @@ def _batches(items: Iterable[Prepared], size: int) -> Iterator[list[Prepared]]:
 
 
 @contextmanager
-def _one_process(work: Path) -> Iterator[None]:
+def _one_process(work: Path) -> Generator[None]:
     """One process at a time in a workspace; the kernel frees the lock of a dead one."""
     try:
         with FileLock(work / "lock", timeout=0):

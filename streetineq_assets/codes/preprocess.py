@@ -11,7 +11,7 @@ import contextlib
 import io
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,7 +121,7 @@ def _decode(image: "bytes | str | os.PathLike[str] | Image.Image", *, may_shrink
 
 
 @contextlib.contextmanager
-def _rejections(data: bytes = b"") -> Iterator[None]:
+def _rejections(data: bytes = b"") -> Generator[None]:
     """Turn what Pillow raises on bad bytes into the reasons that are counted."""
     from PIL import Image
 

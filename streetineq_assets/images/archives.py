@@ -12,7 +12,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -117,7 +117,7 @@ def read_members(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, byt
 
 
 @contextmanager
-def _open_tar(path: Path) -> Iterator[tarfile.TarFile]:
+def _open_tar(path: Path) -> Generator[tarfile.TarFile]:
     mode = "r:gz" if path.name.lower().endswith(GZIPPED_TAR_SUFFIXES) else "r:"
     with tarfile.open(path, mode) as archive:
         if mode == "r:gz":
@@ -183,7 +183,8 @@ def _tar_member(info: tarfile.TarInfo) -> Member:
 def _read_tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes | None:
     if _tar_member(info).refused:
         return None
-    data = archive.extractfile(info).read()
+    file = archive.extractfile(info)
+    data = file.read() if file else b""
     return data if len(data) == info.size else None
 
 
