@@ -182,12 +182,26 @@ def over_buckets(by_key: Mapping[str, Findings]) -> list[Check]:
 # -- hdf5_shards ---------------------------------------------------------------------------------
 
 
-def one_encoder(encoders: Mapping[str, EncoderIdentity]) -> Check:
-    """Whether the codes of all buckets mean the same.
+def inventory_checks(
+    city: Inventory, locations: pd.DataFrame, stale: Collection[str]
+) -> list[Check]:
+    """The checks of a city before its features are read; all of them block.
 
     Args:
-        encoders: of each bucket; one of width 0, without images, fits all others.
+        locations: `location_id, lsoa11` of the city's `locations`.
+        stale: keys of buckets whose listed images are not those that were encoded.
     """
+    return [
+        _one_encoder(city.encoders),
+        _up_to_date(stale),
+        _city_identity(city, locations),
+        _city_accounting(city),
+        _few_shared_images(city, locations),
+    ]
+
+
+def _one_encoder(encoders: Mapping[str, EncoderIdentity]) -> Check:
+    """Whether the codes of all buckets mean the same; one without images fits all others."""
     groups: list[tuple[EncoderIdentity, list[str]]] = []
     for key, identity in encoders.items():
         if not identity.width:
@@ -210,19 +224,14 @@ def one_encoder(encoders: Mapping[str, EncoderIdentity]) -> Check:
     return ONE_ENCODER.result(len(groups) <= 1, text)
 
 
-def up_to_date(stale: Collection[str]) -> Check:
-    """Whether all buckets were encoded from the listed images.
-
-    Args:
-        stale: keys of those that were not.
-    """
+def _up_to_date(stale: Collection[str]) -> Check:
     text = "every bucket was encoded from the images that are listed"
     if stale:
         text = f"the images changed since: materialise image_codes of {', '.join(sorted(stale))}"
     return UP_TO_DATE.result(not stale, text)
 
 
-def city_identity(city: Inventory, locations: pd.DataFrame) -> Check:
+def _city_identity(city: Inventory, locations: pd.DataFrame) -> Check:
     """Whether each id occurs once, in its own bucket, and is listed."""
     ids, keys = city.codes["location_id"], city.codes["bucket"]
     expected = [
@@ -245,13 +254,13 @@ def city_identity(city: Inventory, locations: pd.DataFrame) -> Check:
     return CITY_IDENTITY.result(not found, text)
 
 
-def city_accounting(city: Inventory) -> Check:
+def _city_accounting(city: Inventory) -> Check:
     """Whether the buckets account for the listed locations, and for no others."""
     known = set(city.codes["location_id"]) | set(city.reasons)
     return accounting(city.account, all_known=known == set(city.listed))
 
 
-def few_shared_images(city: Inventory, locations: pd.DataFrame) -> Check:
+def _few_shared_images(city: Inventory, locations: pd.DataFrame) -> Check:
     """Images whose bytes occur in two LSOAs: then a test area's image is in training too."""
     areas = locations.drop_duplicates("location_id").set_index("location_id")["lsoa11"]
     area = pd.factorize(city.codes["location_id"].map(areas))[0].repeat(len(VIEWS))
@@ -264,9 +273,7 @@ def few_shared_images(city: Inventory, locations: pd.DataFrame) -> Check:
     text = f"{shared} of {len(hashes)} images occur in two LSOAs (at most {MAX_SHARED_IMAGES:.1%})"
     if not passed:
         text += ", so that networks would be tested on images they learned from: remove the copies"
-    return FEW_SHARED_IMAGES.result(
-        passed, text, n_shared_images=shared, share_of_shared_images=share
-    )
+    return FEW_SHARED_IMAGES.result(passed, text, n_shared_images=shared, share_shared_images=share)
 
 
 def feature_checks(statistics: FeatureStatistics, encoder: EncoderIdentity) -> list[Check]:

@@ -6,7 +6,6 @@ id, image hashes and encoder. Encoded rows are put aside as parts while the work
 """
 
 import time
-from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -35,7 +34,7 @@ from streetineq_assets.codes.image_loading import (
 from streetineq_assets.codes.preprocess import SIDE
 from streetineq_assets.codes.tables import BucketRecord
 from streetineq_assets.errors import StoreError
-from streetineq_assets.findings import Check, Findings, Scalar
+from streetineq_assets.findings import Findings, Scalar
 from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.prefetch import prefetch
 
@@ -77,11 +76,15 @@ def extract_bucket(
         images: the bucket's rows of `street_images`, four for each location.
         root: the folder to which their paths are relative.
         target: the file to write; it appears when everything is done.
-        work: outlives a crash; parts of an earlier run there are used, and stay.
-        n_buckets: of the city.
-        previous: bucket files whose rows may be reused, checked against their manifests.
+        work: a folder that outlives a crash; parts of an earlier run there are used, and stay.
+        n_buckets: of the city; recorded.
+        previous: bucket files whose rows may be reused, already checked against their manifests.
         attributes: what else the file's attributes say.
         report: called with a line of progress about once a minute.
+
+    Returns:
+        Accounting by location, seconds by phase, the checks of `checks.IMAGE_CODES` but
+        `weights_known`, and a `BucketRecord`.
 
     Raises:
         StoreError: the disk is full, or another process works on this bucket.
@@ -97,41 +100,43 @@ def extract_bucket(
         finished.add_parts()
         extraction = _Extraction(encoder, finished, pace=pace, report=report)
         extraction.encode(locations, root)
-        contents = extraction.contents(rejections, attributes or {})
-        merged = extraction.merge(target, contents)
-    reasons = reasons_by_location(contents.rejections)
-    n_rows = len(contents.location_ids)
-    account = Account.of(images["location_id"].nunique(), n_rows, reasons.values())
-    identity = checks.bucket_identity(target, contents, expected=set(wanted) - reasons.keys())
-    found = _findings(account, contents, merged, identity)
-    found.values |= extraction.values() | {"n_buckets": n_buckets}
-    found.record = BucketRecord(n_buckets=n_buckets, n_rejected=account.n_rejected)
-    return found
+        written = extraction.merge(target, rejections, attributes or {})
+    n_listed = images["location_id"].nunique()
+    findings = _account(target, written, n_listed=n_listed, n_buckets=n_buckets, wanted=wanted)
+    findings.values |= extraction.values()
+    return findings
 
 
-def _findings(
-    account: Account, contents: Contents, merged: tuple[int, str], identity: Check
+class _Written(NamedTuple):
+    """The bucket's file; how many locations' codes are not all finite; the content's digest."""
+
+    contents: Contents
+    n_not_finite: int
+    digest: str
+
+
+def _account(
+    target: Path, written: _Written, *, n_listed: int, n_buckets: int, wanted: Sequence[str]
 ) -> Findings:
-    """What a bucket's file holds.
-
-    Args:
-        merged: rows whose codes are not finite, and the content's digest.
-    """
-    n_not_finite, digest = merged
+    """What became of every location, with the file read back."""
+    contents = written.contents
+    reasons = reasons_by_location(contents.rejections)
+    account = Account.of(n_listed, len(contents.location_ids), reasons.values())
     n_twice = sum(len(set(each)) < len(VIEWS) for each in contents.image_sha256.tolist())
     return Findings(
-        values=account.values() | {"n_identical_views": n_twice},
+        values={**account.values(), "n_identical_views": n_twice, "n_buckets": n_buckets},
         checks=[
             checks.accounting(account),
-            identity,
-            checks.finite_locations(n_not_finite),
+            checks.bucket_identity(target, contents, expected=set(wanted) - reasons.keys()),
+            checks.finite_locations(written.n_not_finite),
             checks.images_present(account),
             checks.complete(account),
             checks.distinct_views(n_twice),
         ],
         tables={"without_codes": account.table()},
-        n_rows=len(contents.location_ids),
-        digest=digest,
+        record=BucketRecord(n_buckets=n_buckets, n_rejected=account.n_rejected),
+        n_rows=account.n_extracted,
+        digest=written.digest,
     )
 
 
@@ -150,7 +155,7 @@ class _Extraction:
         self.rejections: list[Rejection] = []
         self._encoder, self._finished, self._pace, self._report = encoder, finished, pace, report
         self._n_encoded = 0
-        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._seconds = dict.fromkeys(_PHASES, 0.0)
         self._started = time.perf_counter()
 
     def encode(self, locations: Sequence[LocationImages], root: Path) -> None:
@@ -181,42 +186,35 @@ class _Extraction:
         if rows:
             self._write_part(rows)
 
-    def contents(
-        self, rejections: Sequence[Rejection], attributes: Mapping[str, Any]
-    ) -> Contents:
-        """What the bucket's file is to hold beside the features.
+    def merge(
+        self, target: Path, rejections: Sequence[Rejection], attributes: Mapping[str, Any]
+    ) -> _Written:
+        """Write the bucket's file from finished rows, in order of id.
 
         Args:
-            rejections: of locations without all their images.
+            rejections: of the views that the listing had no image for.
+            attributes: what else the file's attributes say.
         """
-        ids = sorted(self.done)
-        hashes = np.array([self._finished.hashes[each] for each in ids])
-        return Contents(
+        started = time.perf_counter()
+        ids, hashes = sorted(self.done), self._finished.hashes
+        contents = Contents(
             location_ids=ids,
-            image_sha256=hashes.reshape(len(ids), len(VIEWS)),
+            image_sha256=np.array([hashes[each] for each in ids]).reshape(len(ids), len(VIEWS)),
             identity=self._encoder.identity,
             rejections=sorted([*rejections, *self.rejections]),
             attributes=attributes,
         )
-
-    def merge(self, target: Path, contents: Contents) -> tuple[int, str]:
-        """Write the bucket's file from finished rows.
-
-        Returns:
-            The number of locations whose codes are not all finite, and the content's digest.
-        """
-        started = time.perf_counter()
         n_not_finite = 0
 
         def blocks() -> Iterator[np.ndarray]:
             nonlocal n_not_finite
-            for block in self._finished.read(contents.location_ids):
+            for block in self._finished.read(ids):
                 n_not_finite += int((~np.isfinite(block).all(axis=(1, 2))).sum())
                 yield block
 
         digest = write_bucket(target, contents, blocks())
         self._seconds["writing"] += time.perf_counter() - started
-        return n_not_finite, digest
+        return _Written(contents, n_not_finite, digest)
 
     def values(self) -> dict[str, Scalar]:
         """What was encoded, how fast, and the seconds of each phase; phases overlap."""

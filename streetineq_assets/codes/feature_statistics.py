@@ -1,5 +1,7 @@
 """Statistics of codes, gathered block by block, and what they say about how to store them."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -98,12 +100,20 @@ class FeatureStatistics:
         return float(mean.mean()), variance**0.5
 
 
-def storage_type(statistics: FeatureStatistics) -> tuple[np.dtype, str | None]:
+class Storage(NamedTuple):
+    """The type in which features are stored, and why it is not float16."""
+
+    dtype: np.dtype
+    reason: str | None = None
+
+
+def storage_type(statistics: FeatureStatistics) -> Storage:
     """float16 where it is harmless, else float32 and the reason; nothing is ever clipped."""
+    single = np.dtype(np.float32)
     if statistics.n_not_finite:
-        return np.dtype(np.float32), "codes that are not finite"
+        return Storage(single, "codes that are not finite")
     if statistics.largest > FLOAT16_LIMIT:
-        return np.dtype(np.float32), f"a magnitude of {statistics.largest:.6g}"
+        return Storage(single, f"a magnitude of {statistics.largest:.6g}")
     if statistics.float16_error > FLOAT16_ERROR:
-        return np.dtype(np.float32), f"a rounding error of {statistics.float16_error:.2g} sd"
-    return np.dtype(np.float16), None
+        return Storage(single, f"a rounding error of {statistics.float16_error:.2g} sd")
+    return Storage(np.dtype(np.float16))

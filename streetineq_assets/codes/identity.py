@@ -83,13 +83,13 @@ def require_one_encoder(by_city: Mapping[str, EncoderIdentity]) -> None:
     Raises:
         TrainingError: two cities' codes differ; the message names both and the difference.
     """
-    for city, identity in by_city.items():
-        first, wanted = next(iter(by_city.items()))
-        for name, mine, theirs in wanted.differences(identity):
+    cities = list(by_city)
+    for city in cities[1:]:
+        for name, mine, theirs in by_city[cities[0]].differences(by_city[city]):
             raise TrainingError(
-                f"the codes of {first} have {name} {mine}, those of {city} {theirs}: networks that "
-                "learn from both need one encoder; materialise image_codes and hdf5_shards of the "
-                "city that differs from study.toml again"
+                f"the codes of {cities[0]} have {name} {mine}, those of {city} {theirs}: networks "
+                "that learn from both need one encoder; materialise image_codes and hdf5_shards of "
+                "the city that differs from study.toml again"
             )
 
 

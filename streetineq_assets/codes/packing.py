@@ -13,14 +13,14 @@ import pandas as pd
 from streetineq_assets import tables
 from streetineq_assets.codes import checks
 from streetineq_assets.codes.bucket_file import Bucket
-from streetineq_assets.codes.feature_statistics import FeatureStatistics, storage_type
+from streetineq_assets.codes.feature_statistics import FeatureStatistics, Storage, storage_type
 from streetineq_assets.codes.inventory import Inventory, take_inventory
 from streetineq_assets.codes.plots import plot_code_statistics
 from streetineq_assets.codes.shards import shard_order
 from streetineq_assets.codes.tables import SHARD_ROWS, ShardsRecord
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import clear_disk_errors
-from streetineq_assets.findings import Check, Findings, Scalar
+from streetineq_assets.findings import Findings, Scalar
 from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.plotting import save_png
 
@@ -48,59 +48,35 @@ def pack_city(
         rows_per_shard: at most.
 
     Returns:
-        When a blocking check failed the checks so far, and no file is written.
+        The checks of `checks.HDF5_SHARDS` and a `ShardsRecord`; when a blocking check failed, the
+        checks so far, and no file is written.
 
     Raises:
         StoreError: the disk is full.
     """
     city = take_inventory(buckets, listed)
-    results = _inventory_checks(city, locations, stale)
+    results = checks.inventory_checks(city, locations, stale)
     if not checks.all_pass(results):
         return Findings(checks=results)
-    statistics = _statistics(buckets, city.encoder.width)
+    statistics = FeatureStatistics(city.encoder.width)
+    for _, block in _blocks(buckets):
+        statistics.add(block)
     results += [*checks.feature_checks(statistics, city.encoder), checks.complete(city.account)]
     if not checks.all_pass(results):
         return Findings(checks=results)
-    dtype, reason = storage_type(statistics)
+    storage = storage_type(statistics)
     rows = place_rows(city.codes["location_id"].tolist(), seed, rows_per_shard)
-    attributes = _attributes(city, statistics, reason)
-    write_shards(buckets, folder, rows, dtype=dtype, attributes=attributes)
-    _save_plot(city, statistics, title, folder)
-    n_shards = int(rows["shard"].max()) + 1 if len(rows) else 1
+    attributes = _attributes(city, statistics, storage.reason)
+    write_shards(buckets, folder, rows, dtype=storage.dtype, attributes=attributes)
+    save_png(plot_code_statistics(statistics, title, _published(city)), folder / "codes.png")
     return Findings(
-        values=_values(city, statistics, dtype, reason) | {"n_shards": n_shards},
+        values=_values(city, statistics, storage, rows),
         checks=results,
         tables={"without_codes": city.account.table()},
-        record=_record(city, dtype),
+        record=_record(city, storage.dtype),
         n_rows=len(rows),
-        digest=_digest(city, rows, dtype),
+        digest=_digest(city, rows, storage.dtype),
     )
-
-
-def _inventory_checks(
-    city: Inventory, locations: pd.DataFrame, stale: Sequence[str]
-) -> list[Check]:
-    """What must hold before any feature is read."""
-    return [
-        checks.one_encoder(city.encoders),
-        checks.up_to_date(stale),
-        checks.city_identity(city, locations),
-        checks.city_accounting(city),
-        checks.few_shared_images(city, locations),
-    ]
-
-
-def _statistics(buckets: Mapping[str, Path], width: int) -> FeatureStatistics:
-    statistics = FeatureStatistics(width)
-    for _, block in _blocks(buckets):
-        statistics.add(block)
-    return statistics
-
-
-def _save_plot(city: Inventory, statistics: FeatureStatistics, title: str, folder: Path) -> None:
-    comparable = checks.is_paper(city.encoder)
-    published = (checks.PUBLISHED_MEAN, checks.PUBLISHED_SD) if comparable else None
-    save_png(plot_code_statistics(statistics, title, published), folder / "codes.png")
 
 
 def place_rows(location_ids: Sequence[str], seed: int, rows_per_shard: int) -> pd.DataFrame:
@@ -184,6 +160,13 @@ def _attributes(
     }
 
 
+def _published(city: Inventory) -> tuple[float, float] | None:
+    """Mean and standard deviation to compare with, where the codes are comparable."""
+    if not checks.is_paper(city.encoder):
+        return None
+    return checks.PUBLISHED_MEAN, checks.PUBLISHED_SD
+
+
 def _digest(city: Inventory, rows: pd.DataFrame, dtype: np.dtype) -> str:
     """Of all that decides the shards' content; their bytes also carry the time of day."""
     decisive = [city.digests, digest_frame(rows), dtype.name]
@@ -191,20 +174,21 @@ def _digest(city: Inventory, rows: pd.DataFrame, dtype: np.dtype) -> str:
 
 
 def _values(
-    city: Inventory, statistics: FeatureStatistics, dtype: np.dtype, reason: str | None
+    city: Inventory, statistics: FeatureStatistics, storage: Storage, rows: pd.DataFrame
 ) -> dict[str, Scalar]:
     mean, sd = statistics.overall
     values: dict[str, Scalar] = {
         **city.account.values(),
         **city.encoder.attributes,
-        "dtype": dtype.name,
+        "n_shards": int(rows["shard"].max()) + 1 if len(rows) else 1,
+        "dtype": storage.dtype.name,
         "float16_error_sd": statistics.float16_error,
         "largest_magnitude": statistics.largest,
         "codes_mean": mean,
         "codes_sd": sd,
         "n_dead_units": statistics.n_dead_units,
     }
-    return values | ({"float32_because": reason} if reason else {})
+    return values | ({"float32_because": storage.reason} if storage.reason else {})
 
 
 def _record(city: Inventory, dtype: np.dtype) -> ShardsRecord:

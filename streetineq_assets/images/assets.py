@@ -46,10 +46,10 @@ def street_images(context: dg.AssetExecutionContext, study: StudyResource) -> Ev
             city=city,
             buckets=buckets,
             files=files,
-            known_archives=before and before.table("archive_members.parquet"),
+            known_archives=before.table("archive_members.parquet") if before else None,
         )
         catalogue.write(folder)
-        findings = checks.listing_findings(catalogue, before and before.table())
+        findings = checks.listing_findings(catalogue, before.table() if before else None)
         if catalogue.images.empty:
             findings.unavailable = none_listed(location_list)
         return findings

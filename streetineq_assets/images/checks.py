@@ -161,7 +161,9 @@ def _locations_complete(counts: Mapping[str, int]) -> Check:
 def _archives_intact(damaged: pd.DataFrame) -> Check:
     text = f"{len(damaged)} archives are damaged"
     if len(damaged):
-        named = "; ".join(f"{row.path}: {row.damage}" for row in damaged.head(5).itertuples())
+        first = damaged.head(5)
+        faults = zip(first["path"], first["damage"], strict=True)
+        named = "; ".join(f"{path}: {damage}" for path, damage in faults)
         text += f", and what lies behind the damage is missing: {named}. Copy them again"
     return ARCHIVES_INTACT.result(damaged.empty, text)
 
