@@ -11,6 +11,7 @@ that has imported TensorFlow already keeps the devices that it saw.
 """
 
 import contextlib
+import logging
 import os
 import platform
 import re
@@ -329,7 +330,7 @@ def _configure(device: Device, request: DeviceRequest) -> None:
         parts = [tf.config.LogicalDeviceConfiguration() for _ in range(device.logical_cpus)]
         tf.config.set_logical_device_configuration(cpu, parts)
     # A model that is compiled anew for each bucket or fold is meant to be traced anew.
-    tf.get_logger().setLevel("ERROR")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with tf.device("CPU"):
         tf.cast(0.0, tf.float16)  # starts TensorFlow, so that it says all that it has to say now
 

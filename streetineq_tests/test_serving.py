@@ -24,7 +24,9 @@ IGNORE = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
 def serving(command):
     """This process's `run_group` in another process, which prints the exit code that it returns."""
     script = (
-        "import sys; from streetineq_assets.serving import run_group; "
+        # A test run under `nohup` ignores hang-ups, and so would this process.
+        "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); "
+        "from streetineq_assets.serving import run_group; "
         f"print('code', run_group({command!r}, {{'STUDY': 'x'}}, grace_s=1.0))"
     )
     return subprocess.Popen(

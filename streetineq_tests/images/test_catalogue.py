@@ -153,10 +153,12 @@ def as_nobody(tmp_path_factory):
 
 
 @pytest.fixture
-def open_folder(tmp_path):
-    """A folder that others may enter, unlike pytest's."""
-    for folder in [tmp_path, *tmp_path.parents][:3]:
-        folder.chmod(0o755)
+def open_folder(tmp_path, tmp_path_factory):
+    """A folder that others may enter, unlike pytest's, which lie one in another."""
+    base = tmp_path_factory.getbasetemp()
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder == base or base in folder.parents or folder.name.startswith("pytest-"):
+            folder.chmod(0o755)
     return tmp_path
 
 

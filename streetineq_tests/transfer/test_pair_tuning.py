@@ -92,7 +92,7 @@ def test_a_bundle_is_a_source_too(
     store: DataStore, study: Study, tuned: Artefact, tmp_path: Path
 ) -> None:
     file = store.inputs("models", "alpha_crime.streetineq")
-    export_bundle(store, "alpha", "crime", file)
+    export_bundle(store, Pair("alpha", "crime"), file)
     named = Transfer(source="inputs/models/alpha_{outcome}.streetineq", shares=(0.0,), repeats=2)
     plan = plan_tuning(store, with_transfer(study, named), BETA)
     tune_pair(plan, ready(plan), tmp_path, CPU, print)
