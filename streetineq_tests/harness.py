@@ -9,6 +9,8 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from dagster_duckdb import DuckDBResource
 
 from streetineq_assets.definitions import FOLDERS
@@ -18,6 +20,7 @@ from streetineq_assets.partitions import Partitions
 from streetineq_assets.resources import GpuResource, StudyResource
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study
+from streetineq_assets.tables import descriptions
 
 RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
@@ -110,6 +113,16 @@ def failure(result: dg.ExecuteInProcessResult) -> str:
     """The one sentence with which the run failed."""
     (event,) = [event for event in result.all_events if event.is_step_failure]
     return event.step_failure_data.user_failure_data.description
+
+
+def assert_schema(file: Path, expected: pa.Schema) -> None:
+    """A Parquet file has the columns, types and descriptions of a schema."""
+    found = pq.read_schema(file)
+    assert [(field.name, field.type, field.nullable) for field in found] == [
+        (field.name, field.type, field.nullable) for field in expected
+    ]
+    assert descriptions(found) == descriptions(expected)
+    assert all(descriptions(expected).values())
 
 
 def publish(

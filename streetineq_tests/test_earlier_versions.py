@@ -13,25 +13,17 @@ from streetineq_assets.models.bundles.bundle import export_bundle, open_bundle
 from streetineq_assets.models.tables import TrainingRecord
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair
+from streetineq_tests import studies
 from streetineq_tests.harness import failed, metadata, run
-from streetineq_tests.models import published
 
 pytestmark = pytest.mark.usefixtures("plain_steps")
 
-ENCODER = {
-    "backbone": "vgg16",
-    "layer": "fc6",
-    "weights": "random",
-    "weights_sha256": "0" * 64,
-    "preprocessing": "antialias",
-    "width": published.WIDTH,
-}
 SHARDS = {
     "listed": 160,
     "extracted": 150,
     "rejected": 8,
     "missing": 2,
-    **ENCODER,
+    **studies.ENCODER_OF_VERSION_1,
     "dtype": "float32",
     "codes_mean": -5.2,
     "shards": 2,
@@ -52,7 +44,7 @@ NETWORKS = {
     "trained_on": "alpha",
     "joint": False,
     "seed": 7,
-    **{f"codes_{name}": value for name, value in ENCODER.items()},
+    **{f"codes_{name}": value for name, value in studies.ENCODER_OF_VERSION_1.items()},
     "codes_synthetic": True,
 }
 
@@ -81,7 +73,7 @@ def write_version_1(
 @pytest.fixture(scope="module")
 def earlier(tmp_path_factory: pytest.TempPathFactory) -> DataStore:
     """A trained study whose manifests are those of the version before."""
-    store = published.write_study(tmp_path_factory.mktemp("earlier"))
+    store = studies.write_with_codes(tmp_path_factory.mktemp("earlier"))
     run(store, "area_folds", "alpha")
     run(store, "area_folds", "hamlet")
     run(store, "trained_model", "alpha/crime")

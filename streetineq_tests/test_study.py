@@ -6,29 +6,17 @@ import pytest
 
 from streetineq_assets.errors import StudyError
 from streetineq_assets.study import OUTCOME_KEYS, PROFILES, Pair, load_study
+from streetineq_tests.studies import new_study, two_towns
 
-MINIMAL = """
-title = "Two towns"
-date = 2017-08-01
-
-[cities.alpha]
-title = "Alpha"
-authorities = ["E09000101"]
-buckets = 2
-outcomes = ["crime", "mean_income"]
-
-[cities.beta]
-title = "Beta"
-authorities = ["E08000101", "E08000102"]
-buckets = 4
-outcomes = ["crime"]
-"""
+MINIMAL = (
+    two_towns()
+    .replace('["E08000101"]', '["E08000101", "E08000102"]')
+    .replace("buckets = 1", "buckets = 4")
+)
 
 
 def write(folder: Path, text: str) -> Path:
-    path = folder / "study.toml"
-    path.write_text(text, encoding="utf-8")
-    return path
+    return new_study(folder, text).study_file
 
 
 def test_pairs_come_heaviest_city_first(tmp_path):

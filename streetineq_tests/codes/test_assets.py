@@ -18,8 +18,8 @@ from streetineq_assets.codes.tables import SHARD_ROWS, BucketRecord, ShardsRecor
 from streetineq_assets.devices import Device
 from streetineq_assets.images.catalogue import bucket_of
 from streetineq_assets.resources import GpuResource
+from streetineq_tests.codes.encoded_study import BUCKETS, IDS, STUDY, Platform
 from streetineq_tests.codes.fakes import IDENTITY, fake_encoder
-from streetineq_tests.codes.study import BUCKETS, IDS, STUDY, Platform
 from streetineq_tests.codes.test_preprocess import bomb
 from streetineq_tests.harness import checks, failed, failure, metadata_by_partition
 from streetineq_tests.harness import metadata as metadata_of

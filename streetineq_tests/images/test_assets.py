@@ -14,7 +14,7 @@ from streetineq_assets.images.tables import (
     STREET_IMAGES,
 )
 from streetineq_assets.plotting import png_bytes
-from streetineq_tests.codes.study import IDS, Platform
+from streetineq_tests.codes.encoded_study import IDS, Platform
 from streetineq_tests.harness import checks, failed, metadata, run
 from streetineq_tests.images.pictures import views_of, write_files, write_tar
 

@@ -11,7 +11,13 @@ from streetineq_assets.labels import assets
 from streetineq_assets.labels.plots import save_plots
 from streetineq_tests import harness
 from streetineq_tests.labels import official
-from streetineq_tests.labels.study import ASSETS, PLOTTED, copy_study, make_study, write_boundaries
+from streetineq_tests.labels.official_study import (
+    ASSETS,
+    PLOTTED,
+    copy_study,
+    make_study,
+    write_boundaries,
+)
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +43,7 @@ def first_runs(tmp_path_factory):
         save_plots(labels[labels["outcome"].isin(PLOTTED)], *others)
 
     store = make_study(tmp_path_factory.mktemp("labels") / "study")
-    write_boundaries(store.inputs("boundaries", "LSOA_2011.geojson"))
+    write_boundaries(store)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(assets, "save_plots", plot_two)
         return store, {asset: harness.run(store, asset) for asset in ASSETS}

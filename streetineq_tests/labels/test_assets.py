@@ -13,7 +13,7 @@ from streetineq_assets.partitions import Partitions
 from streetineq_tests import harness
 from streetineq_tests.harness import metadata, run
 from streetineq_tests.labels import official
-from streetineq_tests.labels.study import ASSETS, STUDIED, contents, make_study
+from streetineq_tests.labels.official_study import ASSETS, STUDIED, contents, make_study
 
 DECLARED = {"postcode_lsoa": checks.POSTCODE_LSOA, "lsoa_labels": checks.LSOA_LABELS}
 TABLES = {

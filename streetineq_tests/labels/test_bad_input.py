@@ -22,7 +22,7 @@ from streetineq_assets.labels.postcodes import (
 )
 from streetineq_assets.labels.sources import find_sources, read_sources
 from streetineq_tests.labels import official
-from streetineq_tests.labels.study import AREAS, STUDIED
+from streetineq_tests.labels.official_study import AREAS, STUDIED
 
 CENSUS = "census_2011/QS302EW.csv"
 FILE_7 = "iod_2015/File_7.csv"

@@ -7,7 +7,7 @@ from streetineq_assets.labels.labelling import build_tables
 from streetineq_assets.labels.postcodes import city_areas, find_directory, write_postcodes
 from streetineq_assets.labels.sources import find_sources, read_sources
 from streetineq_tests.labels import official
-from streetineq_tests.labels.study import STUDIED
+from streetineq_tests.labels.official_study import STUDIED
 
 FILES = ("lsoa_labels.parquet", "decile_edges.parquet", "availability.parquet")
 

@@ -14,7 +14,7 @@ from streetineq_assets.labels.labelling import LabelTables, build_tables
 from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.labels.sources import find_sources, read_sources
 from streetineq_tests.labels import official
-from streetineq_tests.labels.study import AREAS, STUDIED
+from streetineq_tests.labels.official_study import AREAS, STUDIED
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import pytest
 
 from streetineq_assets.geography import read_boundaries
 from streetineq_assets.labels.plots import save_plots
-from streetineq_tests.labels.study import PLOTTED
+from streetineq_tests.labels.official_study import PLOTTED
 
 
 @pytest.fixture

@@ -1,13 +1,16 @@
-"""The small study of `published` in its variants, with its folds made."""
+"""The study with codes in its variants, with its folds made."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from streetineq_assets.store import DataStore
-from streetineq_tests import harness
+from streetineq_tests import harness, studies
 from streetineq_tests.harness import run
-from streetineq_tests.models import published
+
+JOINT = studies.WITH_CODES.replace(
+    "[training.overrides]", "[training]\njoint = true\n\n[training.overrides]"
+)
 
 
 def failure(
@@ -19,7 +22,7 @@ def failure(
 
 def trained_jointly(root: Path) -> DataStore:
     """The study with `joint = true`, and alpha's folds and joint networks."""
-    store = published.write_study(root, toml=published.JOINT)
+    store = studies.write_with_codes(root, toml=JOINT)
     run(store, "area_folds", "alpha")
     run(store, "joint_model", "alpha")
     return store
@@ -34,19 +37,23 @@ def with_beta(
     folds: Sequence[str] = ("alpha", "beta", "hamlet"),
 ) -> DataStore:
     """The study with a third city, and its folds by a scheme."""
-    toml = published.STUDY.replace("[folds]", f'[folds]\nscheme = "{scheme}"')
+    toml = JOINT if joint else studies.WITH_CODES
+    toml = toml.replace("[folds]", f'[folds]\nscheme = "{scheme}"')
     toml = toml.replace("block_km = 2.0", "block_km = 3.0")
-    if joint:
-        toml = toml.replace(
-            "[training.overrides]", "[training]\njoint = true\n\n[training.overrides]"
-        )
     toml += f"""
 [cities.beta]
 title = "Beta"
 authorities = ["E09000003"]
 outcomes = [{outcomes}]
 """
-    store = published.write_study(root, toml=toml, beta=True)
+    store = studies.write_with_codes(root, toml=toml, beta=True)
     for city in folds:
         run(store, "area_folds", city)
     return store
+
+
+def lose_images(store: DataStore, name: str, areas: Iterable[str]) -> None:
+    """Publish the city's shards anew, without the locations of these areas."""
+    codes, rows = studies.codes_of(name)
+    kept = ~rows["lsoa11"].isin(set(areas)).to_numpy()
+    studies.publish_shards(store, name, codes[kept], rows["location_id"][kept].tolist())

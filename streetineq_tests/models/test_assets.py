@@ -17,9 +17,9 @@ from streetineq_assets.models.network import load_network
 from streetineq_assets.resources import GpuResource
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import PROFILES, Pair
+from streetineq_tests import studies
 from streetineq_tests.harness import failed, metadata, publish, run
-from streetineq_tests.models import published
-from streetineq_tests.models.running import failure, trained_jointly
+from streetineq_tests.models.running import JOINT, failure, lose_images, trained_jointly
 
 pytestmark = pytest.mark.usefixtures("plain_steps")
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("plain_steps")
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> DataStore:
     """A study with folds."""
-    store = published.write_study(tmp_path_factory.mktemp("study"))
+    store = studies.write_with_codes(tmp_path_factory.mktemp("study"))
     run(store, "area_folds", "alpha")
     run(store, "area_folds", "hamlet")
     return store
@@ -102,7 +102,7 @@ def test_training_asks_for_one_gpu_of_several(
         raise DeviceError("none here")
 
     monkeypatch.setattr(resources, "lease", refuse)
-    store = published.write_study(tmp_path)
+    store = studies.write_with_codes(tmp_path)
     run(store, "area_folds", "alpha")
     several = GpuResource(kind="gpu", gpus=4)
     for asset, partition in (("trained_model", "alpha/crime"), ("joint_model", "alpha")):
@@ -196,7 +196,7 @@ def test_a_setting_out_of_range_fails_in_one_sentence(trained: tuple) -> None:
 
 
 def test_labels_for_fewer_than_half_of_the_locations_are_a_warning(tmp_path: Path) -> None:
-    store = published.write_study(tmp_path)
+    store = studies.write_with_codes(tmp_path)
     labels = store.open("lsoa_labels").table()
     availability = store.open("lsoa_labels").table("availability.parquet")
     kept = labels[(labels["city"] != "alpha") | (labels["lsoa11"] > "AE01000026")]
@@ -248,16 +248,16 @@ def test_replaced_joint_networks_reach_each_pair_when_it_is_made_again(tmp_path:
 
 def test_joint_networks_of_other_inputs_are_to_be_made_first(tmp_path: Path) -> None:
     store = trained_jointly(tmp_path)
-    published.lose_images(store, "alpha", ["AE01000003"])
+    lose_images(store, "alpha", ["AE01000003"])
     message = failure(store, "trained_model", "alpha/crime")
     assert "materialise joint_model[alpha] first" in message
 
 
 def test_baselines_of_networks_trained_on_other_inputs_are_refused(tmp_path: Path) -> None:
-    store = published.write_study(tmp_path)
+    store = studies.write_with_codes(tmp_path)
     run(store, "area_folds", "alpha")
     run(store, "trained_model", "alpha/crime")
-    published.lose_images(store, "alpha", ["AE01000003"])
+    lose_images(store, "alpha", ["AE01000003"])
     message = failure(store, "baseline_scores", "alpha/crime")
     assert "materialise trained_model[alpha/crime] first" in message
 
@@ -294,10 +294,10 @@ def test_a_city_without_folds_has_no_joint_model_and_fails_nothing(ready: DataSt
 @pytest.mark.parametrize("joint", [False, True])
 def test_one_row_per_class_of_every_outcome_cannot_be_drawn(joint: bool, tmp_path: Path) -> None:
     settings = f'profile = "suel2019"\njoint = {str(joint).lower()}\n'
-    toml = published.STUDY.replace(
+    toml = studies.WITH_CODES.replace(
         "[training.overrides]", f"[training]\n{settings}\n[training.overrides]"
     )
-    store = published.write_study(tmp_path, toml=toml)
+    store = studies.write_with_codes(tmp_path, toml=toml)
     run(store, "area_folds", "alpha")
     result = run(store, "joint_model", "alpha")
     assert failed(result) == {"available"}
@@ -316,7 +316,7 @@ def test_one_row_per_class_of_every_outcome_cannot_be_drawn(joint: bool, tmp_pat
 def test_a_poor_outcome_fails_alone_and_joint_training_does_without_it(
     decile: int | None, told: str, tmp_path: Path
 ) -> None:
-    store = published.write_study(tmp_path, toml=published.JOINT)
+    store = studies.write_with_codes(tmp_path, toml=JOINT)
     run(store, "area_folds", "alpha")
     labels = store.open("lsoa_labels").table()
     availability = store.open("lsoa_labels").table("availability.parquet")

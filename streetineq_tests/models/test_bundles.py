@@ -24,9 +24,10 @@ from streetineq_assets.models.dataset import Codes, open_codes
 from streetineq_assets.models.network import build_network
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair, load_study
+from streetineq_tests import studies
 from streetineq_tests.harness import publish, run
-from streetineq_tests.models import published
 from streetineq_tests.models.bundles import with_description
+from streetineq_tests.models.running import JOINT
 from streetineq_tests.models.synthetic import ArrayReader, city
 
 pytestmark = pytest.mark.usefixtures("plain_steps")
@@ -57,13 +58,13 @@ def train(store: DataStore, key: str) -> None:
 def new_codes(codes: np.ndarray) -> Codes:
     """Codes of locations `new0`, `new1`, ..., by the encoder of the study."""
     reader = ArrayReader(codes, np.array([f"new{n}" for n in range(len(codes))], dtype=object))
-    reader.attributes = dict(published.ENCODER) | {"width": published.WIDTH}
+    reader.attributes = studies.ENCODER.attributes | {"synthetic": True}
     return Codes(reader, 2**30)
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> DataStore:
-    made = published.write_study(tmp_path_factory.mktemp("study"))
+    made = studies.write_with_codes(tmp_path_factory.mktemp("study"))
     train(made, "alpha/crime")
     return made
 
@@ -78,7 +79,7 @@ def test_it_says_what_it_is(bundle: Bundle) -> None:
     about = bundle.about
     assert (about["city"], about["outcome"]) == ("alpha", "crime")
     assert about["encoder"]["weights_sha256"] == "0" * 64
-    assert about["encoder"]["width"] == published.WIDTH
+    assert about["encoder"]["width"] == studies.WIDTH
     assert about["folds"] == [0, 1, 2, 3, 4]
     assert [edge["decile"] for edge in about["decile_edges"]] == list(range(1, 11))
     assert about["training"]["recipe"]["inputs"]["alpha/hdf5_shards"]
@@ -127,18 +128,18 @@ def test_the_predicted_decile_is_the_most_probable_one(
 ) -> None:
     """As in `location_predictions`, also for a head whose mean score falls elsewhere."""
     corn = bundle.description.profile.model_copy(update={"head": "corn"})
-    network = build_network(corn, published.WIDTH)
+    network = build_network(corn, studies.WIDTH)
     monkeypatch.setattr(Bundle, "networks", lambda _: {0: network})
     description = bundle.description.model_copy(update={"profile": corn})
     other = Bundle(bundle.path, bundle.about, description)
-    table = predict(other, new_codes(city(60, 1, published.WIDTH, seed=9)[0]))
+    table = predict(other, new_codes(city(60, 1, studies.WIDTH, seed=9)[0]))
     p = table.filter(like="p_").to_numpy()
     assert (table["decile"] == p.argmax(axis=1) + 1).all()
     assert (table["decile"] != binomial.decile(table["h"].to_numpy())).any()
 
 
 def test_codes_that_are_not_finite_are_named(bundle: Bundle) -> None:
-    codes, _ = city(3, 100, published.WIDTH, seed=9)
+    codes, _ = city(3, 100, studies.WIDTH, seed=9)
     codes[280, 2, 5] = np.nan
     with pytest.raises(TrainingError, match=r"codes of location new280 are not finite .*again"):
         predict(bundle, new_codes(codes))
@@ -149,7 +150,7 @@ def test_new_images_need_no_label_and_another_machine_no_study(
 ) -> None:
     moved = tmp_path / "elsewhere.streetineq"
     moved.write_bytes(bundle.path.read_bytes())
-    codes, _ = city(7, 1, published.WIDTH, seed=9)
+    codes, _ = city(7, 1, studies.WIDTH, seed=9)
     assert len(predict(open_bundle(moved), new_codes(codes))) == 7
 
 
@@ -164,7 +165,7 @@ def test_new_images_need_no_label_and_another_machine_no_study(
     ],
 )
 def test_codes_of_another_encoder_are_refused(bundle: Bundle, key: str, value: object) -> None:
-    codes, _ = city(3, 1, published.WIDTH, seed=9)
+    codes, _ = city(3, 1, studies.WIDTH, seed=9)
     mine, other = new_codes(codes), new_codes(codes)
     mine.reader.attributes["weights"] = "another name for the same"
     assert len(predict(bundle, mine)) == 3
@@ -270,25 +271,20 @@ def test_an_unavailable_pair_has_no_bundle(store: DataStore, tmp_path: Path) -> 
 
 
 def test_it_names_the_encoder_of_the_codes_that_were_learned_from(
-    store: DataStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: DataStore, tmp_path: Path
 ) -> None:
     """Codes that were made again by another encoder since are not those of the networks."""
     shards = store.open("hdf5_shards", "alpha")
     ids = shards.table("rows.parquet")["location_id"].tolist()
     codes = open_codes([shards], 2**30).reader.read()
-    monkeypatch.setitem(published.ENCODER, "weights_sha256", "2" * 64)
-    published.publish_shards(store, "alpha", codes, ids)
+    studies.publish_shards(store, "alpha", codes, ids, weights_sha256="2" * 64)
     target = export_bundle(store, Pair("alpha", "crime"), tmp_path / "x.streetineq")
-    monkeypatch.undo()
-    published.publish_shards(store, "alpha", codes, ids)
+    studies.publish_shards(store, "alpha", codes, ids)
     assert open_bundle(target).description.encoder.weights_sha256 == "0" * 64
 
 
 def test_a_joint_pair_exports_its_own_networks(tmp_path: Path) -> None:
-    toml = published.STUDY.replace(
-        "[training.overrides]", "[training]\njoint = true\n\n[training.overrides]"
-    )
-    store = published.write_study(tmp_path, toml=toml)
+    store = studies.write_with_codes(tmp_path, toml=JOINT)
     train(store, "alpha/education")
     bundle = open_bundle(
         export_bundle(store, Pair("alpha", "education"), tmp_path / "e.streetineq")

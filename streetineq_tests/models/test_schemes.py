@@ -13,9 +13,9 @@ from streetineq_assets.models.dataset import open_codes
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair, load_study
+from streetineq_tests import studies
 from streetineq_tests.harness import failed, metadata, run
-from streetineq_tests.models import published
-from streetineq_tests.models.running import failure, with_beta
+from streetineq_tests.models.running import JOINT, failure, lose_images, with_beta
 
 pytestmark = pytest.mark.usefixtures("plain_steps")
 
@@ -61,19 +61,19 @@ def test_codes_of_different_encoders_are_not_learned_from_together(
 ) -> None:
     store = with_beta(tmp_path, "city")
     codes, ids = codes_of(store, "beta")
-    published.publish_shards(store, "beta", codes, ids, **{name: value})
+    studies.publish_shards(store, "beta", codes, ids, **{name: value})
     message = failure(store, "trained_model", "alpha/crime")
     assert text in message
 
 
 def test_codes_of_several_cities_are_read_in_the_widest_of_their_types(tmp_path: Path) -> None:
-    store = published.write_study(tmp_path, beta=True)
+    store = studies.write_with_codes(tmp_path, beta=True)
     codes, ids = codes_of(store, "alpha")
     with np.errstate(over="ignore"):  # in the attributes, which nothing is computed from
-        published.publish_shards(store, "alpha", codes.astype("float16"), ids)
+        studies.publish_shards(store, "alpha", codes.astype("float16"), ids)
     wide, ids = codes_of(store, "beta")
     wide[3, 0, 5] = 1e5  # not a number that float16 has
-    published.publish_shards(store, "beta", wide, ids)
+    studies.publish_shards(store, "beta", wide, ids)
     both = open_codes([store.open("hdf5_shards", city) for city in ("alpha", "beta")], 2**30)
     both.load()
     assert both.dtype == np.float32
@@ -121,10 +121,10 @@ def test_joint_networks_of_a_city_left_out_learn_what_any_other_city_has(
 def test_a_fold_whose_areas_have_no_images_is_left_out_and_named(
     joint: bool, tmp_path: Path
 ) -> None:
-    store = published.write_study(tmp_path, toml=published.JOINT if joint else published.STUDY)
+    store = studies.write_with_codes(tmp_path, toml=JOINT if joint else studies.WITH_CODES)
     run(store, "area_folds", "alpha")
     folds = store.open("area_folds", "alpha").table()
-    published.lose_images(store, "alpha", folds.loc[folds["fold"] == 2, "lsoa11"])
+    lose_images(store, "alpha", folds.loc[folds["fold"] == 2, "lsoa11"])
     if joint:
         shown = metadata(run(store, "joint_model", "alpha"), "joint_model")
         assert (shown["n_folds"], shown["n_folds_without_images"]) == (4, 1)
@@ -144,12 +144,12 @@ def test_a_fold_whose_areas_have_no_images_is_left_out_and_named(
 
 
 def test_a_city_whose_tested_areas_have_no_images_fails_with_the_remedy(tmp_path: Path) -> None:
-    store = published.write_study(
-        tmp_path, toml=published.STUDY.replace("[folds]", '[folds]\nscheme = "holdout"')
+    store = studies.write_with_codes(
+        tmp_path, toml=studies.WITH_CODES.replace("[folds]", '[folds]\nscheme = "holdout"')
     )
     run(store, "area_folds", "alpha")
     folds = store.open("area_folds", "alpha").table()
-    published.lose_images(store, "alpha", folds.loc[folds["fold"] == 0, "lsoa11"])
+    lose_images(store, "alpha", folds.loc[folds["fold"] == 0, "lsoa11"])
     assert "no fold tests a location that has codes and a label: add images" in failure(
         store, "trained_model", "alpha/crime"
     )
@@ -158,11 +158,11 @@ def test_a_city_whose_tested_areas_have_no_images_fails_with_the_remedy(tmp_path
 def test_images_in_a_part_of_the_city_leave_out_the_spatial_folds_without_them(
     tmp_path: Path,
 ) -> None:
-    store = published.write_study(tmp_path)
+    store = studies.write_with_codes(tmp_path)
     run(store, "area_folds", "alpha")
     blocks = store.open("area_folds", "alpha").table("spatial_area_folds.parquet")
     east = blocks.loc[blocks["lsoa11"].str[-1].astype(int) >= 4, "lsoa11"]
-    published.lose_images(store, "alpha", east)
+    lose_images(store, "alpha", east)
     shown = metadata(run(store, "trained_model", "alpha/crime"), "trained_model")
     assert (shown["n_lsoas_used"], shown["n_folds_without_images"]) == (20, 0)
     shown = metadata(run(store, "baseline_scores", "alpha/crime"), "baseline_scores")

@@ -10,7 +10,7 @@ import pytest
 from streetineq_assets.predictions import plots
 from streetineq_assets.store import DataStore
 from streetineq_tests import harness
-from streetineq_tests.predictions import published
+from streetineq_tests.predictions import simulated_study
 
 Runs = dict[str, dg.ExecuteInProcessResult]
 
@@ -24,14 +24,15 @@ def instance() -> dg.DagsterInstance:
 def run_chain(store: DataStore, pair: str) -> Runs:
     """Each asset of a pair, by name."""
     return {
-        asset: harness.run(store, asset, pair, instance=instance()) for asset in published.OF_PAIRS
+        asset: harness.run(store, asset, pair, instance=instance())
+        for asset in simulated_study.OF_PAIRS
     }
 
 
 @pytest.fixture(scope="package")
 def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[DataStore, Runs]:
     """The study and alpha/crime's runs; never written to."""
-    store = published.write_study(tmp_path_factory.mktemp("evaluated"))
+    store = simulated_study.write(tmp_path_factory.mktemp("evaluated"))
     return store, run_chain(store, "alpha/crime")
 
 

@@ -15,11 +15,11 @@ from streetineq_assets.predictions.evaluation import EVALUATION_FILES
 from streetineq_assets.predictions.lineage import evaluation_of
 from streetineq_assets.study import Pair
 from streetineq_assets.tables import descriptions, empty
-from streetineq_tests import harness
-from streetineq_tests.predictions import published
+from streetineq_tests import harness, studies
+from streetineq_tests.predictions import simulated_study
 from streetineq_tests.predictions.conftest import run_chain
 
-CHAIN = tuple(published.OF_PAIRS)
+CHAIN = tuple(simulated_study.OF_PAIRS)
 ALPHA = Pair("alpha", "crime")
 FILES = {
     ("location_predictions", "location_predictions"): tables.LOCATION_PREDICTIONS,
@@ -48,7 +48,7 @@ def test_from_scores_to_evaluation(evaluated):
     locations = store.open("location_predictions", "alpha/crime").table()
     assert len(locations) == 180
     areas = store.open("lsoa_predictions", "alpha/crime").table()
-    expected = published.expected_scores(store, ALPHA)
+    expected = simulated_study.expected_scores(store, ALPHA)
     pd.testing.assert_series_equal(
         areas.set_index("lsoa11")["score"], expected, check_names=False, check_index_type=False
     )
@@ -62,7 +62,7 @@ def test_from_scores_to_evaluation(evaluated):
 @pytest.mark.parametrize(("asset", "name"), FILES)
 def test_every_published_table_has_its_schema(evaluated, unavailable, asset, name, pair):
     store, _ = evaluated
-    published.assert_schema(store.open(asset, pair).file(f"{name}.parquet"), FILES[asset, name])
+    harness.assert_schema(store.open(asset, pair).file(f"{name}.parquet"), FILES[asset, name])
 
 
 def test_what_the_ui_shows(evaluated):
@@ -117,7 +117,7 @@ def test_an_unavailable_pair_gives_empty_tables_and_warnings(evaluated, unavaila
     assert failed(unavailable) == {asset: {"available"} for asset in CHAIN}
     for asset, result in unavailable.items():
         shown = harness.metadata(result, asset)
-        assert (shown["status"], shown["wanted"]) == ("unavailable", published.WANTED)
+        assert (shown["status"], shown["wanted"]) == ("unavailable", studies.WITHOUT_INCOME.wanted)
     for asset, name in FILES:
         assert store.open(asset, "alpha/mean_income").table(f"{name}.parquet").empty
 
@@ -142,7 +142,7 @@ def test_few_areas_are_flagged_not_hidden(store):
 def test_scores_of_another_place_fold_or_kind_block(store, change, check):
     before = store.open("location_predictions", "alpha/crime").digest
     scored = store.open("location_predictions", "alpha/crime").table()
-    published.publish_trained(store, ALPHA, scored, change=change)
+    simulated_study.publish_trained(store, ALPHA, scored, change=change)
     result = harness.run(store, "location_predictions", "alpha/crime", fails=True)
     assert not result.success
     assert check in harness.failed(result)
@@ -155,7 +155,7 @@ def test_an_evaluation_belongs_to_the_networks_that_stand(store):
     assert evaluation_of(store, ALPHA).digest == evaluation.digest
     assert evaluation_of(store, Pair("beta", "crime")) is None
     scored = store.open("location_predictions", "alpha/crime").table()
-    published.publish_trained(store, ALPHA, scored, change=lambda s: s.assign(h=s["h"] + 1))
+    simulated_study.publish_trained(store, ALPHA, scored, change=lambda s: s.assign(h=s["h"] + 1))
     assert evaluation_of(store, ALPHA) is None
     shift_baselines(store)
     run = harness.run(store, "lsoa_evaluation", "alpha/crime")
@@ -181,8 +181,8 @@ def test_folds_by_location_are_flagged_as_a_leak(store):
         areas=table.areas.assign(scheme="location", fold=-1),
         locations=scored[["location_id", "fold"]].astype({"fold": "int64"}),
     )
-    published.publish_folds(store, "alpha", by_location)
-    published.publish_trained(store, ALPHA, scored, scheme="location")
+    studies.publish_folds(store, "alpha", by_location)
+    simulated_study.publish_trained(store, ALPHA, scored, scheme="location")
     baselines = store.open("baseline_scores", "alpha/crime").table()
     baselines = baselines[baselines["scheme"] == "area"].assign(scheme="location", fold=-1)
     harness.publish(store, "baseline_scores", "alpha/crime", baseline_scores=baselines)
@@ -207,11 +207,11 @@ def test_joint_networks_stand_beside_the_separate_ones(store):
     assert set(rows) == {"kappa_quadratic", "spearman_score", "mae"}
     assert all(row["joint"] == row["separate"] for row in rows.values()), "the scores are the same"
     artefact = store.open("joint_evaluation", "alpha")
-    published.assert_schema(artefact.file("joint_evaluation.parquet"), tables.METRICS)
+    harness.assert_schema(artefact.file("joint_evaluation.parquet"), tables.METRICS)
 
 
 def test_a_city_without_joint_networks_gives_an_empty_table_and_a_warning(store):
-    why, none = Findings(unavailable=published.UNAVAILABLE), empty(JOINT_SCORES)
+    why, none = Findings(unavailable=studies.WITHOUT_INCOME), empty(JOINT_SCORES)
     harness.publish(store, "joint_model", "alpha", why, joint_model=none)
     result = harness.run(store, "joint_evaluation", "alpha")
     assert harness.failed(result) == {"available"}

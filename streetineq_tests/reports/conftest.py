@@ -1,7 +1,6 @@
 """A study whose pairs are predicted and evaluated, made once for the tests of this folder."""
 
 import dataclasses
-import json
 import shutil
 from pathlib import Path
 
@@ -10,14 +9,15 @@ import pytest
 from streetineq_assets.reports.results import PairResults, StudyResults, read_results
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study, load_study
-from streetineq_tests.reports import made_up
+from streetineq_tests import studies
+from streetineq_tests.reports import made_up_study
 
 
 @pytest.fixture(scope="session")
 def evaluated_study(tmp_path_factory) -> Path:
     """Never written to: tests that write take a copy."""
     root = tmp_path_factory.mktemp("evaluated") / "study"
-    made_up.write_study(root)
+    made_up_study.write(root)
     return root
 
 
@@ -53,18 +53,9 @@ def write_boundaries(store: DataStore) -> Path:
     """Squares of 0.008 degrees around the centroids of alpha's areas, as ONS GeoJSON."""
     locations = store.open("locations", "alpha").table().query("status == 'matched'")
     centroids = locations.groupby("lsoa11")[["lon", "lat"]].mean()
-    features = []
-    for code, (lon, lat) in zip(centroids.index, centroids.to_numpy(), strict=True):
-        corners = [(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)]
-        ring = [[lon + 0.004 * x, lat + 0.004 * y] for x, y in corners]
-        features.append(
-            {
-                "type": "Feature",
-                "properties": {"LSOA11CD": code},
-                "geometry": {"type": "Polygon", "coordinates": [ring]},
-            }
-        )
-    path = store.inputs("boundaries", "LSOA_2011.geojson")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
-    return path
+    corners = [(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)]
+    rings = {
+        code: [(lon + 0.004 * x, lat + 0.004 * y) for x, y in corners]
+        for code, (lon, lat) in zip(centroids.index, centroids.to_numpy(), strict=True)
+    }
+    return studies.write_boundaries(store, rings)

@@ -8,7 +8,7 @@ import pytest
 from streetineq_assets.labels.tables import LSOA_LABELS
 from streetineq_assets.store import DataStore
 from streetineq_tests import harness
-from streetineq_tests.reports import made_up
+from streetineq_tests.reports import made_up_study
 from streetineq_tests.reports.conftest import write_boundaries
 
 REPORT, WAREHOUSE = "inequality_report", "warehouse"
@@ -121,5 +121,7 @@ def test_the_warehouse_sees_an_upstream_that_was_made_again(made):
     store, _ = made
     labels = store.open("lsoa_labels").table()
     assert ask(store, "SELECT count(*) FROM lsoa_labels") == [(72,)]
-    made_up.publish(store, "lsoa_labels", None, {"lsoa_labels": (labels.head(3), LSOA_LABELS)})
+    made_up_study.publish(
+        store, "lsoa_labels", None, {"lsoa_labels": (labels.head(3), LSOA_LABELS)}
+    )
     assert ask(store, "SELECT count(*) FROM lsoa_labels") == [(3,)]

@@ -9,7 +9,7 @@ import pytest
 from streetineq_assets import tables
 from streetineq_assets.predictions.tables import METRICS
 from streetineq_assets.reports import html
-from streetineq_tests.reports import made_up
+from streetineq_tests import studies
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_random_weights_alone_make_it_synthetic(results, study):
 def test_unavailable_pairs_are_listed_with_the_file_that_they_want(report):
     rest = report[report.index('id="unavailable"') :]
     assert "Mean income" in rest or "mean income" in rest.lower()
-    assert made_up.WANTED in rest
+    assert studies.WITHOUT_INCOME.wanted in rest
 
 
 def test_every_pair_with_results_has_a_section(report):

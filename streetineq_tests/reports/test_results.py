@@ -5,12 +5,11 @@ import shutil
 
 import pandas as pd
 
-from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.findings import Findings
 from streetineq_assets.reports.results import digests, read_results
+from streetineq_tests import studies
 from streetineq_tests.harness import publish
-from streetineq_tests.reports import made_up
 
 
 def test_pairs_come_in_the_studys_order_with_their_status(results):
@@ -19,7 +18,7 @@ def test_pairs_come_in_the_studys_order_with_their_status(results):
         ("alpha/mean_income", "unavailable"),
         ("beta/crime", "available"),
     ]
-    assert results.pairs[1].unavailable == made_up.UNAVAILABLE
+    assert results.pairs[1].unavailable == studies.WITHOUT_INCOME
     assert [each.profile for each in results.pairs] == ["recommended", "", "recommended"]
 
 
@@ -34,7 +33,7 @@ def test_what_is_not_published_is_listed_and_stops_nothing(store, study):
 
 def test_a_city_without_images_has_no_account_of_them(store, study):
     """Down its chain all is unavailable, and nothing is recorded."""
-    nothing = Findings(unavailable=made_up.UNAVAILABLE)
+    nothing = Findings(unavailable=studies.WITHOUT_INCOME)
     publish(store, "hdf5_shards", "beta", nothing, rows=pd.DataFrame({"shard": []}))
     publish(store, "trained_model", "beta/crime", nothing, history=pd.DataFrame({"fold": []}))
     (beta,) = [city for city in read_results(store, study).cities if city.key == "beta"]
@@ -57,7 +56,7 @@ def test_listed_locations_are_accounted_for_by_step_and_reason(store, study):
         n_rejected=1,
         n_missing=2,
         without_codes={"missing_view": 2, "truncated": 1},
-        encoder=made_up.ENCODER,
+        encoder=studies.ENCODER,
         dtype="float16",
     )
     rows = pd.DataFrame({"shard": [0]})
@@ -70,7 +69,7 @@ def test_listed_locations_are_accounted_for_by_step_and_reason(store, study):
     assert counts["areas", "matched to an LSOA"] == 180
     assert counts["areas", "unknown postcode"] == 1
     assert counts["predictions", "predicted out of fold"] == 180
-    assert city.encoder == EncoderIdentity(**made_up.ENCODER)
+    assert city.encoder == studies.ENCODER
 
 
 def test_a_study_of_the_version_before_is_accounted_for_too(store, study):
@@ -78,14 +77,17 @@ def test_a_study_of_the_version_before_is_accounted_for_too(store, study):
     values = {"listed": 9, "extracted": 8, "rejected": 1, "missing": 0, "dtype": "float32"}
     reasons = [{"reason": "truncated", "locations": 1}]
     publish(store, "hdf5_shards", "alpha", rows=pd.DataFrame({"shard": [0]}))
-    shards = {"figures": values | made_up.ENCODER, "tables": {"without_codes": reasons}}
+    shards = {
+        "figures": values | studies.ENCODER_OF_VERSION_1,
+        "tables": {"without_codes": reasons},
+    }
     as_version_1(store, "hdf5_shards", "alpha", shards)
     as_version_1(store, "location_predictions", "alpha/crime", {"figures": {"n_predicted": 180}})
     city = next(city for city in read_results(store, study).cities if city.key == "alpha")
     counts = {row["what"]: row["count"] for row in city.account}
     assert (counts["listed"], counts["extracted"], counts["truncated"]) == (9, 8, 1)
     assert counts["predicted out of fold"] == 180
-    assert city.encoder == EncoderIdentity(**made_up.ENCODER)
+    assert city.encoder == studies.ENCODER
 
 
 def as_version_1(store, asset, partition, summary) -> None:

@@ -9,23 +9,19 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.devices import Device
 from streetineq_assets.findings import Findings
 from streetineq_assets.geography import area_centroids
 from streetineq_assets.manifests import Recipe
 from streetineq_assets.models.folds import make_folds
 from streetineq_assets.models.network import build_network, set_standardisation
-from streetineq_assets.models.tables import TrainingRecord
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import PROFILES, Study, load_study
-from streetineq_tests import harness
-from streetineq_tests.models import published
-from streetineq_tests.predictions.published import publish_folds
+from streetineq_tests import harness, studies
 
 K = 3
 STUDY = (
-    published.STUDY.replace("k = 5", f"k = {K}")
+    studies.WITH_CODES.replace("k = 5", f"k = {K}")
     + """
 [cities.beta]
 title = "Beta"
@@ -42,13 +38,12 @@ repeats = 2
 PROFILE = PROFILES["recommended"].model_copy(
     update={"epochs": 2, "batch_size": 32, "learning_rate": 0.1}
 )
-ENCODER = EncoderIdentity(**published.ENCODER, width=published.WIDTH)
 
 
 @pytest.fixture(scope="package")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataStore]:
     """Alpha's networks, and the folds of alpha and beta."""
-    store = published.write_study(tmp_path_factory.mktemp("study"), toml=STUDY, beta=True)
+    store = studies.write_with_codes(tmp_path_factory.mktemp("study"), toml=STUDY, beta=True)
     for city in ("alpha", "beta"):
         _publish_folds(store, city)
     _publish_networks(store)
@@ -82,25 +77,17 @@ def _publish_folds(store: DataStore, city: str) -> None:
     postcodes = store.open("postcode_lsoa").table()
     centroids = area_centroids(postcodes[postcodes["city"] == city])
     areas = mine[["lsoa11", "decile"]].reset_index(drop=True)
-    publish_folds(store, city, make_folds(areas, study.folds, seed=study.seed), centroids)
+    studies.publish_folds(store, city, make_folds(areas, study.folds, seed=study.seed), centroids)
 
 
 def _publish_networks(store: DataStore) -> None:
     """`trained_model` of alpha/crime: a network per fold, each with weights of its own."""
-    codes, _ = published.codes_of("alpha")
-    record = TrainingRecord(
-        profile_name="recommended",
-        scheme="area",
-        trained_on=("alpha",),
-        encoder=ENCODER,
-        n_folds=K,
-        n_locations_trained_on=len(codes),
-        n_lsoas_trained_on=50,
-    )
+    codes, _ = studies.codes_of("alpha")
+    record = studies.training_record("alpha", n_locations=len(codes), n_lsoas=50, n_folds=K)
 
     def write(folder: Path) -> Findings:
         for fold in range(K):
-            network = build_network(PROFILE, published.WIDTH, seed=fold)
+            network = build_network(PROFILE, studies.WIDTH, seed=fold)
             set_standardisation(network, codes.mean(axis=(0, 1)), codes.std(axis=(0, 1)))
             network.save(folder / f"fold_{fold}.keras")
         return Findings(record=record)

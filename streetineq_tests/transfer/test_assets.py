@@ -7,7 +7,6 @@ from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.transfer.pair_tuning import FILES
 from streetineq_assets.transfer.tables import CURVE, CURVE_SUMMARY
 from streetineq_tests import harness
-from streetineq_tests.predictions.published import assert_schema
 
 REPORT = {"transfer_report": CURVE, "transfer_summary": CURVE_SUMMARY}
 
@@ -40,7 +39,7 @@ def test_every_published_table_has_its_schema(
     store: DataStore, tuned: Artefact, report: dg.ExecuteInProcessResult, name: str
 ) -> None:
     artefact = store.open("transfer_report") if name in REPORT else tuned
-    assert_schema(artefact.file(f"{name}.parquet"), (FILES | REPORT)[name])
+    harness.assert_schema(artefact.file(f"{name}.parquet"), (FILES | REPORT)[name])
 
 
 @pytest.mark.parametrize("key", ["alpha/crime", "hamlet/crime"])

@@ -12,7 +12,7 @@ from streetineq_assets.study import Pair, Study, load_study
 from streetineq_assets.tables import conform, empty
 from streetineq_assets.transfer import checks, curve
 from streetineq_assets.transfer.tables import CURVE, CURVE_SUMMARY, TUNED_METRICS, TunedRecord
-from streetineq_tests import harness
+from streetineq_tests import harness, studies
 
 STUDY = """
 title = "Two cities"
@@ -31,8 +31,7 @@ LEEDS, MANCHESTER = Pair("leeds", "crime"), Pair("manchester", "crime")
 
 @pytest.fixture
 def store(tmp_path: Path) -> DataStore:
-    (tmp_path / "study.toml").write_text(STUDY, encoding="utf-8")
-    return DataStore(tmp_path)
+    return studies.new_study(tmp_path, STUDY)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from streetineq_assets.study import Pair, Study, Transfer, load_study
 from streetineq_assets.transfer.pair_tuning import Target, plan_tuning
 from streetineq_assets.transfer.source import Weights
 from streetineq_assets.transfer.tuning import Tuning, choose_share
-from streetineq_tests.models import published
+from streetineq_tests import studies
 from streetineq_tests.models.synthetic import ArrayReader
 from streetineq_tests.transfer.conftest import PROFILE, STUDY, K
 
@@ -56,7 +56,7 @@ def test_a_share_of_zero_is_the_sources_network_as_it_is(
     reader = open_codes([store.open("hdf5_shards", "beta")], 2**30).reader
     row = {location: n for n, location in enumerate(reader.location_ids)}
     for repeat, fold in ((0, 0), (1, 0), (1, K - 1)):
-        network = build_network(PROFILE, published.WIDTH)
+        network = build_network(PROFILE, studies.WIDTH)
         network.set_weights(weights[(fold + repeat) % K])
         mine = scores.query("share == 0 and repeat == @repeat and fold == @fold")
         features = reader.read()[[row[i] for i in mine["location_id"]]]
@@ -138,15 +138,14 @@ def test_a_tuning_that_diverges_names_its_own_rate(
 
 def test_shares_must_ascend(tmp_path: Path) -> None:
     text = STUDY.replace("[0.0, 0.02, 0.5, 1.0]", "[0.5, 0.1]")
-    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
+    store = studies.new_study(tmp_path, text)
     with pytest.raises(StudyError, match="ascending"):
-        load_study(tmp_path / "study.toml")
+        load_study(store.study_file)
 
 
 def test_the_settings_names_of_earlier_versions_are_read(tmp_path: Path) -> None:
     text = STUDY.replace("shares = ", "fractions = ").replace("repeats = ", "draws = ")
-    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
-    transfer = load_study(tmp_path / "study.toml").transfer
+    transfer = load_study(studies.new_study(tmp_path, text).study_file).transfer
     assert (transfer.shares, transfer.repeats) == ((0.0, 0.02, 0.5, 1.0), 2)
 
 
@@ -159,7 +158,7 @@ def test_frozen_blocks_stay_as_they_were(
     given = tuning(target, tmp_path, frozen_layers=2)
     given.folds = (0,)
     given.finish(weights, tmp_path)
-    kept = trainer_for(given.profile, published.WIDTH, 1, CPU, 2)
+    kept = trainer_for(given.profile, studies.WIDTH, 1, CPU, 2)
     now = kept.network.get_weights()
     same = [np.array_equal(a, b) for a, b in zip(weights[0], now, strict=True)]
     names = [w.path for w in kept.network.weights]

@@ -12,56 +12,16 @@ import pandas as pd
 import pyarrow as pa
 
 from streetineq_assets import tables
-from streetineq_assets.findings import Findings, Unavailable
+from streetineq_assets.findings import Findings
 from streetineq_assets.images.tables import LOCATIONS
 from streetineq_assets.labels.tables import LSOA_LABELS
 from streetineq_assets.manifests import Recipe
-from streetineq_assets.models.tables import BASELINES, HISTORY, TrainingRecord
-from streetineq_assets.predictions.tables import (
-    COMPARISONS,
-    CONFUSION,
-    COVERAGE,
-    LOCATION_PREDICTIONS,
-    LSOA_PREDICTIONS,
-    METRICS,
-    LocationPredictionsRecord,
-)
+from streetineq_assets.models.tables import BASELINES, HISTORY
+from streetineq_assets.predictions import tables as predictions
 from streetineq_assets.reports.comparison import METRIC_TITLES
 from streetineq_assets.store import DataStore
+from streetineq_tests import studies
 
-STUDY = """
-title = "Two towns"
-date = 2017-08-01
-seed = 7
-synthetic = true
-
-[encoder]
-weights = "random"
-
-[cities.alpha]
-title = "Alpha"
-authorities = ["E09000101"]
-buckets = 2
-outcomes = ["crime", "mean_income"]
-
-[cities.beta]
-title = "Beta"
-authorities = ["E08000101"]
-buckets = 1
-outcomes = ["crime"]
-"""
-N_LSOAS = {"alpha": 60, "beta": 12}
-PER_LSOA = 3
-WANTED = "GLA household income estimates"
-UNAVAILABLE = Unavailable(WANTED, "no file in inputs/household_income holds it")
-ENCODER = {
-    "backbone": "vgg16",
-    "layer": "fc6",
-    "preprocessing": "antialias",
-    "weights": "random",
-    "weights_sha256": "ab" * 32,
-    "width": 4096,
-}
 KAPPAS = {
     "alpha": {"network": 0.8, "ridge": 0.6, "coordinates": 0.5, "constant": float("nan")},
     "beta": {"network": 0.4, "ridge": 0.3, "coordinates": 0.4, "constant": float("nan")},
@@ -71,20 +31,20 @@ IN_BLOCKS = 0.3  # of coordinates alone
 Tables = dict[str, tuple[pd.DataFrame, pa.Schema]]
 
 
-def write_study(root: Path) -> DataStore:
+def write(root: Path) -> DataStore:
     """The study file, and what the report and the warehouse read; no images and no codes."""
-    root.mkdir(parents=True)
-    (root / "study.toml").write_text(STUDY, encoding="utf-8")
-    store = DataStore(root)
-    areas = {city: _areas(city) for city in N_LSOAS}
-    publish(store, "lsoa_labels", None, {"lsoa_labels": (_labels(areas), LSOA_LABELS)})
+    store = studies.new_study(root, studies.SIMULATED)
+    areas = {city: _areas(city) for city in studies.N_LSOAS}
+    labels = studies.crime_labels(pd.concat([each.assign(city=c) for c, each in areas.items()]))
+    publish(store, "lsoa_labels", None, {"lsoa_labels": (labels, LSOA_LABELS)})
+    nothing = Findings(unavailable=studies.WITHOUT_INCOME)
     for city, frame in areas.items():
         publish(store, "locations", city, {"locations": (_locations(frame), LOCATIONS)})
         for asset, (content, findings) in _pair(city, frame).items():
             publish(store, asset, f"{city}/crime", content, findings)
             if city == "alpha":
                 empty = {name: (table.head(0), schema) for name, (table, schema) in content.items()}
-                publish(store, asset, "alpha/mean_income", empty, Findings(unavailable=UNAVAILABLE))
+                publish(store, asset, "alpha/mean_income", empty, nothing)
     return store
 
 
@@ -110,15 +70,14 @@ def publish(
 
 def _areas(city: str) -> pd.DataFrame:
     """`lsoa11`, `lat, lon` on a grid, `actual_decile`, the predicted `decile` near it, `fold`."""
-    n = N_LSOAS[city]
+    n = studies.N_LSOAS[city]
     number = np.arange(n)
     actual = number * 10 // n + 1
     error = np.random.default_rng(n).choice([-1, 0, 0, 1, 2], n)
     return pd.DataFrame(
         {
             "lsoa11": [f"E0{1 if city == 'alpha' else 2}{i:06d}" for i in number],
-            "lat": 51.5 + 0.01 * (number // 8),
-            "lon": -0.1 + 0.015 * (number % 8),
+            **studies.on_a_grid(number),
             "actual_decile": actual,
             "decile": np.clip(actual + error, 1, 10),
             "fold": number % 5,
@@ -126,27 +85,15 @@ def _areas(city: str) -> pd.DataFrame:
     )
 
 
-def _labels(areas: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    frame = pd.concat([each.assign(city=city) for city, each in areas.items()])
-    return frame.assign(
-        outcome="crime",
-        value=frame["actual_decile"],
-        national_rank=pd.NA,
-        decile=frame["actual_decile"],
-    )
-
-
 def _locations(areas: pd.DataFrame) -> pd.DataFrame:
     """Three locations in each area, and one of an unknown postcode."""
-    placed = _at_locations(areas).assign(status="matched", reason=None)
-    lost = {"location_id": "lost", "status": "rejected", "reason": "unknown_postcode"}
-    frame = pd.concat([placed, pd.DataFrame([lost])], ignore_index=True)
+    frame = studies.with_one_lost(_at_locations(areas).assign(reason=None))
     unused = dict.fromkeys(("oa11", "msoa11", "captured_at", "provider", "licence"))
     return frame.assign(postcodes="BR1 1AA", n_postcodes=1, weight=1, **unused)
 
 
 def _at_locations(areas: pd.DataFrame) -> pd.DataFrame:
-    frame = areas.loc[areas.index.repeat(PER_LSOA)].reset_index(drop=True)
+    frame = areas.loc[areas.index.repeat(studies.PER_LSOA)].reset_index(drop=True)
     return frame.assign(location_id=[f"{i:05d}" for i in range(len(frame))])
 
 
@@ -158,39 +105,34 @@ def _pair(city: str, areas: pd.DataFrame) -> dict[str, tuple[Tables, Findings]]:
     keys = {"city": city, "outcome": "crime"}
     locations = _at_locations(areas).assign(**keys, weight=1, h=0.5)
     locations = locations.assign(**{f"p_{decile}": 0.1 for decile in range(1, 11)})
-    predicted = LocationPredictionsRecord(n_predicted=len(locations), scheme="area")
+    record = studies.training_record(
+        city, n_locations=len(locations), n_lsoas=len(areas), synthetic=True
+    )
+    predicted = predictions.LocationPredictionsRecord(n_predicted=len(locations), scheme="area")
     evaluation = {
-        "metrics": (_metrics(city).assign(**keys), METRICS),
-        "comparisons": (_comparisons(city).assign(**keys), COMPARISONS),
-        "confusion": (_confusion(areas).assign(**keys), CONFUSION),
-        "coverage": (_coverage(areas).assign(**keys), COVERAGE),
+        "metrics": (_metrics(city).assign(**keys), predictions.METRICS),
+        "comparisons": (_comparisons(city).assign(**keys), predictions.COMPARISONS),
+        "confusion": (_confusion(areas).assign(**keys), predictions.CONFUSION),
+        "coverage": (_coverage(areas).assign(**keys), predictions.COVERAGE),
     }
     return {
-        "trained_model": ({"history": (_history(), HISTORY)}, Findings(record=_training(city))),
+        "trained_model": ({"history": (_history(), HISTORY)}, Findings(record=record)),
         "baseline_scores": ({"baseline_scores": (_baselines(areas), BASELINES)}, Findings()),
         "location_predictions": (
-            {"location_predictions": (locations, LOCATION_PREDICTIONS)},
+            {"location_predictions": (locations, predictions.LOCATION_PREDICTIONS)},
             Findings(record=predicted),
         ),
         "lsoa_predictions": (
-            {"lsoa_predictions": (_predictions(areas).assign(**keys), LSOA_PREDICTIONS)},
+            {
+                "lsoa_predictions": (
+                    _predictions(areas).assign(**keys),
+                    predictions.LSOA_PREDICTIONS,
+                )
+            },
             Findings(),
         ),
         "lsoa_evaluation": (evaluation, Findings()),
     }
-
-
-def _training(city: str) -> TrainingRecord:
-    return TrainingRecord(
-        profile_name="recommended",
-        scheme="area",
-        trained_on=(city,),
-        encoder=ENCODER,
-        synthetic=True,
-        n_folds=5,
-        n_locations_trained_on=PER_LSOA * N_LSOAS[city],
-        n_lsoas_trained_on=N_LSOAS[city],
-    )
 
 
 def _history() -> pd.DataFrame:
@@ -215,8 +157,8 @@ def _predictions(areas: pd.DataFrame) -> pd.DataFrame:
     rules = ("mean_score", "mean_decile", "fixed_borders")
     return areas.assign(
         score=decile - 5.123456789,
-        n_locations=PER_LSOA,
-        n_images=4 * PER_LSOA,
+        n_locations=studies.PER_LSOA,
+        n_images=4 * studies.PER_LSOA,
         lower=np.clip(decile - 1, 1, 10),
         upper=np.clip(decile + 1, 1, 10),
         **{f"decile_{rule}": decile for rule in rules},
@@ -236,7 +178,7 @@ def _metrics(city: str) -> pd.DataFrame:
         ("network", "area", "interval_width", 3.0, np.nan, np.nan),
     ]
     names = ["model", "scheme", "metric", "value", "lower", "upper"]
-    return pd.DataFrame(rows, columns=names).assign(n_lsoas=N_LSOAS[city])
+    return pd.DataFrame(rows, columns=names).assign(n_lsoas=studies.N_LSOAS[city])
 
 
 def _comparisons(city: str) -> pd.DataFrame:
@@ -248,7 +190,7 @@ def _comparisons(city: str) -> pd.DataFrame:
         for (name, scheme), lead in leads.items()
     ]
     names = ["baseline", "scheme", "metric", "difference", "lower", "upper"]
-    return pd.DataFrame(rows, columns=names).assign(n_lsoas=N_LSOAS[city])
+    return pd.DataFrame(rows, columns=names).assign(n_lsoas=studies.N_LSOAS[city])
 
 
 def _confusion(areas: pd.DataFrame) -> pd.DataFrame:

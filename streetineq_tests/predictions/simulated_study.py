@@ -9,79 +9,39 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.findings import Findings, Unavailable
 from streetineq_assets.geography import area_centroids
 from streetineq_assets.models.folds import FoldTable
-from streetineq_assets.models.tables import HISTORY, SCORES, TrainingRecord
+from streetineq_assets.models.tables import HISTORY, SCORES
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair
-from streetineq_assets.tables import conform, descriptions
+from streetineq_assets.tables import conform
+from streetineq_tests import studies
 from streetineq_tests.harness import publish
-from streetineq_tests.models import published as models
 from streetineq_tests.predictions import simulated
+from streetineq_tests.studies import WITHOUT_INCOME
 
-STUDY = """
-title = "Two towns"
-date = 2017-08-01
-seed = 7
-synthetic = true
-
-[encoder]
-weights = "random"
-
-[cities.alpha]
-title = "Alpha"
-authorities = ["E09000101"]
-buckets = 2
-outcomes = ["crime", "mean_income"]
-
-[cities.beta]
-title = "Beta"
-authorities = ["E08000101"]
-buckets = 1
-outcomes = ["crime"]
-"""
-AREAS = {"alpha": 60, "beta": 12}
 OF_PAIRS = ["location_predictions", "lsoa_predictions", "lsoa_evaluation"]
 PAIRS = ("alpha/crime", "alpha/mean_income", "beta/crime")
 NO_BUFFERS = pd.DataFrame({"fold": pd.Series(dtype="int64"), "lsoa11": pd.Series(dtype="str")})
-WANTED = "GLA household income estimates"
-UNAVAILABLE = Unavailable(WANTED, "no file in inputs/household_income holds it")
-ENCODER = EncoderIdentity(**models.ENCODER, width=models.WIDTH)
 
 
-def write_study(root: Path) -> DataStore:
+def write(root: Path) -> DataStore:
     """The study file and every artefact up to `trained_model` and `baseline_scores`."""
-    root.mkdir(parents=True, exist_ok=True)
-    (root / "study.toml").write_text(STUDY, encoding="utf-8")
-    store = DataStore(root)
-    cities = {city: _scored(city, n) for city, n in AREAS.items()}
+    store = studies.new_study(root, studies.SIMULATED)
+    cities = {city: _scored(city, n) for city, n in studies.N_LSOAS.items()}
     everything = pd.concat(cities.values(), ignore_index=True)
     publish(store, "postcode_lsoa", None, postcode_lsoa=_postcodes(everything))
-    labels, availability = _labels(everything), _availability()
+    labels = studies.crime_labels(everything.drop_duplicates("lsoa11"))
+    availability = _availability()
     publish(store, "lsoa_labels", None, lsoa_labels=labels, availability=availability)
     for city, scored in cities.items():
         publish(store, "locations", city, locations=_listed(scored))
-        publish_folds(store, city, _folds(scored), area_centroids(_postcodes(scored)))
+        studies.publish_folds(store, city, _folds(scored), area_centroids(_postcodes(scored)))
         publish_trained(store, Pair(city, "crime"), scored)
-    publish_trained(store, Pair("alpha", "mean_income"), cities["alpha"], UNAVAILABLE)
+    publish_trained(store, Pair("alpha", "mean_income"), cities["alpha"], WITHOUT_INCOME)
     return store
-
-
-def publish_folds(
-    store: DataStore, city: str, table: FoldTable, centroids: pd.DataFrame | None = None
-) -> None:
-    """Publish a city's folds, with the centroids that stand unless others are given."""
-    if centroids is None:
-        centroids = store.open("area_folds", city).table("centroids.parquet")
-    parts = {"area_folds": table.areas, "buffers": table.buffers, "centroids": centroids}
-    if table.locations is not None:
-        parts["location_folds"] = table.locations
-    publish(store, "area_folds", city, **parts)
 
 
 def publish_trained(
@@ -107,29 +67,14 @@ def publish_trained(
     )
     if unavailable:
         scores, baselines, history = scores.head(0), baselines.head(0), history.head(0)
-    record = TrainingRecord(
-        profile_name="recommended",
-        scheme=scheme,
-        trained_on=(pair.city,),
-        encoder=ENCODER,
-        n_folds=5,
-        n_locations_trained_on=len(scored),
-        n_lsoas_trained_on=scored["lsoa11"].nunique(),
+    n_lsoas = scored["lsoa11"].nunique()
+    record = studies.training_record(
+        pair.city, n_locations=len(scored), n_lsoas=n_lsoas, scheme=scheme
     )
     findings = Findings(unavailable=unavailable, record=None if unavailable else record)
     publish(store, "trained_model", pair.key, findings, scores=scores, history=history)
     findings = Findings(unavailable=unavailable)
     publish(store, "baseline_scores", pair.key, findings, baseline_scores=baselines)
-
-
-def assert_schema(file: Path, expected: pa.Schema) -> None:
-    """A Parquet file has the columns, types and descriptions of a schema."""
-    found = pq.read_schema(file)
-    assert [(field.name, field.type, field.nullable) for field in found] == [
-        (field.name, field.type, field.nullable) for field in expected
-    ]
-    assert descriptions(found) == descriptions(expected)
-    assert all(descriptions(expected).values())
 
 
 def expected_scores(store: DataStore, pair: Pair) -> pd.Series:
@@ -144,7 +89,7 @@ def expected_scores(store: DataStore, pair: Pair) -> pd.Series:
 
 
 def _scored(city: str, areas: int) -> pd.DataFrame:
-    frame = simulated.locations(areas=areas, per_area=3, seed=len(city))
+    frame = simulated.locations(areas=areas, per_area=studies.PER_LSOA, seed=len(city))
     prefix = "E01" if city == "alpha" else "E02"
     return frame.assign(
         city=city,
@@ -156,11 +101,8 @@ def _scored(city: str, areas: int) -> pd.DataFrame:
 def _listed(scored: pd.DataFrame) -> pd.DataFrame:
     """The city's listed locations: the predicted ones and one of an unknown postcode."""
     number = scored.groupby("lsoa11").ngroup().to_numpy()
-    matched = scored[["location_id", "lsoa11", "weight"]].assign(
-        lat=51.5 + 0.01 * (number // 8), lon=-0.1 + 0.015 * (number % 8), status="matched"
-    )
-    lost = {"location_id": "lost", "status": "rejected", "reason": "unknown_postcode", "weight": 0}
-    return pd.concat([matched, pd.DataFrame([lost])], ignore_index=True)
+    matched = scored[["location_id", "lsoa11", "weight"]].assign(**studies.on_a_grid(number))
+    return studies.with_one_lost(matched)
 
 
 def _postcodes(scored: pd.DataFrame) -> pd.DataFrame:
@@ -169,23 +111,10 @@ def _postcodes(scored: pd.DataFrame) -> pd.DataFrame:
     return table.assign(postcode=table["location_id"])[["postcode", "city", "lsoa11", "lat", "lon"]]
 
 
-def _labels(scored: pd.DataFrame) -> pd.DataFrame:
-    areas = scored.drop_duplicates("lsoa11")
-    return pd.DataFrame(
-        {
-            "city": areas["city"],
-            "outcome": "crime",
-            "lsoa11": areas["lsoa11"],
-            "value": areas["actual_decile"].astype(float),
-            "decile": areas["actual_decile"],
-        }
-    )
-
-
 def _availability() -> pd.DataFrame:
     rows = [
         ("alpha", "crime", "available", None, None),
-        ("alpha", "mean_income", "unavailable", UNAVAILABLE.wanted, UNAVAILABLE.reason),
+        ("alpha", "mean_income", "unavailable", WITHOUT_INCOME.wanted, WITHOUT_INCOME.reason),
         ("beta", "crime", "available", None, None),
     ]
     return pd.DataFrame(rows, columns=["city", "outcome", "status", "wanted", "reason"])

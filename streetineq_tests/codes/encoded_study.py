@@ -4,13 +4,11 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.store import DataStore
+from streetineq_tests import studies
 from streetineq_tests.harness import publish, run
 from streetineq_tests.images.pictures import views_of, write_files
 
-STUDY = """
-title = "Two towns"
-date = 2017-08-01
-synthetic = true
+STUDY = studies.two_towns("""synthetic = true
 
 [encoder]
 backbone = "mobilenet_v2"
@@ -20,19 +18,7 @@ batch_size = 8
 
 [shards]
 rows = 8
-
-[cities.alpha]
-title = "Alpha"
-authorities = ["E09000001"]
-buckets = 2
-outcomes = ["crime"]
-
-[cities.beta]
-title = "Beta"
-authorities = ["E09000002"]
-buckets = 1
-outcomes = ["crime"]
-"""
+""")
 IDS = [f"L{number:02d}" for number in range(12)]
 BUCKETS = ("alpha/000", "alpha/001")
 
@@ -45,7 +31,7 @@ class Platform:
         self.images = self.store.inputs("images", "alpha")
 
     def write(self):
-        self.store.study_file.write_text(STUDY, encoding="utf-8")
+        studies.new_study(self.root, STUDY)
         write_files(self.images, views_of(IDS))
         self.list_locations(IDS)
         table = pd.DataFrame(

@@ -1,10 +1,13 @@
-"""A small study whose labels, locations, postcodes and shards are already published.
+"""Small studies on disk that tests of several folders share, and the parts they are made of.
 
-The city `alpha` has areas on a grid of 1 km, deciles that rise from west to east with noise, and
-synthetic codes that carry them; `hamlet` has four areas, fewer than the folds.
+The two towns are a study file alone, which folders fill. In the study with codes, labels,
+locations, postcodes and shards are published: `alpha` has areas on a grid of 1 km, deciles that
+rise from west to east with noise, and synthetic codes that carry them; `hamlet` has four areas,
+fewer than the folds.
 """
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +17,141 @@ import pandas as pd
 
 from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.codes.tables import ShardsRecord
-from streetineq_assets.findings import Findings
+from streetineq_assets.findings import Findings, Unavailable
 from streetineq_assets.geography import national_grid
+from streetineq_assets.labels.tables import LSOA_LABELS
 from streetineq_assets.manifests import Recipe
+from streetineq_assets.models.folds import FoldTable
+from streetineq_assets.models.tables import TrainingRecord
 from streetineq_assets.store import DataStore
+from streetineq_assets.tables import conform
 from streetineq_tests.harness import publish
 from streetineq_tests.models.synthetic import city
 
 WIDTH = 48
-ENCODER = {
-    "backbone": "vgg16",
-    "layer": "fc6",
-    "weights": "random",
-    "weights_sha256": "0" * 64,
-    "preprocessing": "antialias",
-    "mixed_precision": False,
-    "synthetic": True,
-}
-STUDY = """
+ENCODER = EncoderIdentity(
+    backbone="vgg16",
+    layer="fc6",
+    preprocessing="antialias",
+    weights="random",
+    weights_sha256="0" * 64,
+    width=WIDTH,
+)
+ENCODER_OF_VERSION_1 = ENCODER.model_dump(exclude={"mixed_precision"})  # which was not recorded
+
+
+def new_study(root: Path, toml: str) -> DataStore:
+    """A study of its file alone, in a folder that may exist."""
+    root.mkdir(parents=True, exist_ok=True)
+    store = DataStore(root)
+    store.study_file.write_text(toml, encoding="utf-8")
+    return store
+
+
+# -- two towns -------------------------------------------------------------------------------------
+
+
+def two_towns(settings: str = "") -> str:
+    """The study file of two towns; `settings` stand above the cities."""
+    return f"""
+title = "Two towns"
+date = 2017-08-01
+{settings}
+[cities.alpha]
+title = "Alpha"
+authorities = ["E09000101"]
+buckets = 2
+outcomes = ["crime", "mean_income"]
+
+[cities.beta]
+title = "Beta"
+authorities = ["E08000101"]
+buckets = 1
+outcomes = ["crime"]
+"""
+
+
+SIMULATED = two_towns("""seed = 7
+synthetic = true
+
+[encoder]
+weights = "random"
+""")
+N_LSOAS = {"alpha": 60, "beta": 12}
+PER_LSOA = 3
+WITHOUT_INCOME = Unavailable(
+    "GLA household income estimates", "no file in inputs/household_income holds it"
+)
+
+
+# -- parts -----------------------------------------------------------------------------------------
+
+
+def on_a_grid(number: np.ndarray) -> dict[str, np.ndarray]:
+    """`lat, lon` of areas by their number, eight side by side."""
+    return {"lat": 51.5 + 0.01 * (number // 8), "lon": -0.1 + 0.015 * (number % 8)}
+
+
+def with_one_lost(matched: pd.DataFrame) -> pd.DataFrame:
+    """These matched locations, and one of an unknown postcode."""
+    lost = {"location_id": "lost", "status": "rejected", "reason": "unknown_postcode", "weight": 0}
+    return pd.concat([matched.assign(status="matched"), pd.DataFrame([lost])], ignore_index=True)
+
+
+def crime_labels(areas: pd.DataFrame) -> pd.DataFrame:
+    """`LSOA_LABELS` of areas with `city, lsoa11, actual_decile`."""
+    decile = areas["actual_decile"]
+    labels = areas.assign(outcome="crime", value=decile, national_rank=pd.NA, decile=decile)
+    return conform(labels, LSOA_LABELS)
+
+
+def training_record(city: str, *, n_locations: int, n_lsoas: int, **changed: Any) -> TrainingRecord:
+    """What training reports of a city's networks."""
+    return TrainingRecord(
+        **{
+            "profile_name": "recommended",
+            "scheme": "area",
+            "trained_on": (city,),
+            "encoder": ENCODER,
+            "n_folds": 5,
+            "n_locations_trained_on": n_locations,
+            "n_lsoas_trained_on": n_lsoas,
+        }
+        | changed
+    )
+
+
+def publish_folds(
+    store: DataStore, city: str, table: FoldTable, centroids: pd.DataFrame | None = None
+) -> None:
+    """Publish a city's folds, with the centroids that stand unless others are given."""
+    if centroids is None:
+        centroids = store.open("area_folds", city).table("centroids.parquet")
+    parts = {"area_folds": table.areas, "buffers": table.buffers, "centroids": centroids}
+    if table.locations is not None:
+        parts["location_folds"] = table.locations
+    publish(store, "area_folds", city, **parts)
+
+
+def write_boundaries(store: DataStore, rings: Mapping[str, Iterable[tuple[float, float]]]) -> Path:
+    """The areas' outer rings, longitude and latitude, as GeoJSON of the ONS among the inputs."""
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"LSOA11CD": code},
+            "geometry": {"type": "Polygon", "coordinates": [list(ring)]},
+        }
+        for code, ring in rings.items()
+    ]
+    path = store.inputs("boundaries", "LSOA_2011.geojson")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return path
+
+
+# -- the study with codes --------------------------------------------------------------------------
+
+WITH_CODES = """
 title = "Made for tests"
 date = 2017-08-01
 seed = 7
@@ -57,19 +177,15 @@ authorities = ["E09000002"]
 buckets = 1
 outcomes = ["crime"]
 """
-
-
-JOINT = STUDY.replace("[training.overrides]", "[training]\njoint = true\n\n[training.overrides]")
 CITIES = {"alpha": (50, 1), "hamlet": (4, 2), "beta": (40, 1)}  # areas, seed
 
 
-def write_study(root: Path, *, toml: str = STUDY, beta: bool = False) -> DataStore:
+def write_with_codes(root: Path, *, toml: str = WITH_CODES, beta: bool = False) -> DataStore:
     """The study's folder with everything published that `models` reads.
 
     `beta` adds a second city to transfer to, with 40 areas.
     """
-    (root / "study.toml").write_text(toml, encoding="utf-8")
-    store = DataStore(root)
+    store = new_study(root, toml)
     cities = {name: _city(store, name) for name in CITIES if beta or name != "beta"}
     labels = pd.concat([_labels(name, rows) for name, rows in cities.items()])
     availability = pd.DataFrame(
@@ -103,35 +219,31 @@ def publish_shards(
 ) -> None:
     """Two HDF5 shards in this order of rows; `encoder` changes what they say of theirs."""
     half = len(ids) // 2
+    attributes = ENCODER.attributes | {"synthetic": True} | encoder
+    record = ShardsRecord(
+        n_listed=len(codes),
+        n_extracted=len(codes),
+        n_rejected=0,
+        n_missing=0,
+        encoder=EncoderIdentity.from_attributes(attributes),
+        synthetic=attributes["synthetic"],
+        dtype=str(codes.dtype),
+    )
 
     def write(folder: Path) -> Findings:
         for number, part in enumerate((slice(None, half), slice(half, None))):
             with h5py.File(folder / f"shard_{number:03d}.h5", "w") as file:
                 file["features"] = codes[part]
                 file["location_id"] = np.array(ids[part], dtype=object)
-                file.attrs.update(ENCODER | encoder, width=WIDTH)
+                file.attrs.update(attributes)
                 file.attrs.update(mean=codes.mean(axis=(0, 1)), sd=codes.std(axis=(0, 1)))
         shard = [0] * half + [1] * (len(ids) - half)
         row = [*range(half), *range(len(ids) - half)]
         table = pd.DataFrame({"shard": shard, "row": row, "location_id": ids})
         table.to_parquet(folder / "rows.parquet", index=False)
-        return Findings(record=shards_record(codes, **encoder))
+        return Findings(record=record)
 
     store.publish("hdf5_shards", name, Recipe(code_version="1"), write)
-
-
-def shards_record(codes: np.ndarray, **encoder: Any) -> ShardsRecord:
-    """What packing says of these codes."""
-    attributes = ENCODER | encoder | {"width": WIDTH}
-    return ShardsRecord(
-        n_listed=len(codes),
-        n_extracted=len(codes),
-        n_rejected=0,
-        n_missing=0,
-        encoder=EncoderIdentity.from_attributes(attributes),
-        synthetic=bool(attributes["synthetic"]),
-        dtype=str(codes.dtype),
-    )
 
 
 def codes_of(name: str) -> tuple[np.ndarray, pd.DataFrame]:
@@ -143,19 +255,10 @@ def codes_of(name: str) -> tuple[np.ndarray, pd.DataFrame]:
     return codes, rows
 
 
-def lose_images(store: DataStore, name: str, areas: Iterable[str]) -> None:
-    """Publish the city's shards anew, without the locations of these areas."""
-    codes, rows = codes_of(name)
-    kept = ~rows["lsoa11"].isin(set(areas)).to_numpy()
-    publish_shards(store, name, codes[kept], rows["location_id"][kept].tolist())
-
-
 def _city(store: DataStore, name: str) -> pd.DataFrame:
     codes, rows = codes_of(name)
     publish_shards(store, name, codes, rows["location_id"].tolist())
-    places = rows[["location_id", "lsoa11"]].assign(weight=1, status="matched", reason=None)
-    stray = {"location_id": "stray", "lsoa11": None, "weight": 0, "status": "rejected"}
-    table = pd.concat([places, pd.DataFrame([stray | {"reason": "unknown_postcode"}])])
+    table = with_one_lost(rows[["location_id", "lsoa11"]].assign(weight=1, reason=None))
     publish(store, "locations", name, locations=table.sort_values("location_id"))
     return rows
 

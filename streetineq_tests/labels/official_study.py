@@ -1,6 +1,5 @@
 """A two-city study on the small official files."""
 
-import json
 import shutil
 import tomllib
 from pathlib import Path
@@ -9,6 +8,7 @@ import pandas as pd
 
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study
+from streetineq_tests import studies
 from streetineq_tests.labels import official
 
 STUDY = """
@@ -40,10 +40,8 @@ AREAS = pd.DataFrame(
 
 def make_study(root: Path) -> DataStore:
     """The study file and a complete set of inputs below `root`."""
-    root.mkdir(parents=True, exist_ok=True)
-    (root / "study.toml").write_text(STUDY, encoding="utf-8")
     official.write_inputs(root / "inputs")
-    return DataStore(root)
+    return studies.new_study(root, STUDY)
 
 
 def copy_study(source: DataStore, root: Path) -> DataStore:
@@ -51,20 +49,13 @@ def copy_study(source: DataStore, root: Path) -> DataStore:
     return DataStore(shutil.copytree(source.root, root))
 
 
-def write_boundaries(path: Path) -> Path:
-    """A row of rectangles as GeoJSON, one for each area."""
-    features = []
+def write_boundaries(store: DataStore) -> Path:
+    """A row of rectangles, one for each area."""
+    rings = {}
     for i, code in enumerate(official.LSOAS):
         west, east = i / 100 - 0.5, (i + 1) / 100 - 0.5
-        ring = [[west, 51], [east, 51], [east, 52], [west, 52], [west, 51]]
-        features.append(
-            {
-                "type": "Feature",
-                "properties": {"LSOA11CD": code},
-                "geometry": {"type": "Polygon", "coordinates": [ring]},
-            }
-        )
-    return official.write(path, json.dumps({"type": "FeatureCollection", "features": features}))
+        rings[code] = [(west, 51), (east, 51), (east, 52), (west, 52), (west, 51)]
+    return studies.write_boundaries(store, rings)
 
 
 def contents(store: DataStore) -> dict[str, bytes]:
