@@ -237,9 +237,12 @@ def test_a_gpu_that_is_demanded_and_absent_is_an_error(tmp_path, monkeypatch):
 
 
 TENSORFLOW = """
-import os
+import contextlib, os
 environment = dict(os.environ)
 asked = []
+device = contextlib.nullcontext
+float16 = "float16"
+cast = staticmethod(lambda value, kind: value)
 class config:
     LogicalDeviceConfiguration = object
     list_physical_devices = staticmethod(lambda kind: ["the CPU"] if kind == "CPU" else [])
