@@ -41,15 +41,13 @@ def pack_city(
     Args:
         buckets: key to file, checked against their manifests.
         title: the city's, for the plot.
-        listed: the location ids of `street_images`.
-        locations: `location_id, lsoa11` of the city's `locations`.
+        listed, locations: the ids of `street_images`; `location_id, lsoa11` of `locations`.
         stale: keys of buckets whose listed images are not those that were encoded.
         seed: decides the order of the rows.
         rows_per_shard: at most.
 
     Returns:
-        The checks of `checks.HDF5_SHARDS` and a `ShardsRecord`; when a blocking check failed, the
-        checks so far, and no file is written.
+        The checks of `checks.HDF5_SHARDS` and a `ShardsRecord`; no file after a blocking check.
 
     Raises:
         StoreError: the disk is full.
