@@ -56,9 +56,7 @@ def pack_city(
     results = checks.inventory_checks(city, locations, stale)
     if not checks.all_pass(results):
         return Findings(checks=results)
-    statistics = FeatureStatistics(city.encoder.width)
-    for _, block in _blocks(buckets):
-        statistics.add(block)
+    statistics = _statistics(buckets, city.encoder.width)
     results += [*checks.feature_checks(statistics, city.encoder), checks.complete(city.account)]
     if not checks.all_pass(results):
         return Findings(checks=results)
@@ -136,6 +134,13 @@ def _create_shard(
     file.attrs.update(attributes)
     shape = (len(ids), len(VIEWS), attributes["width"])
     return file.create_dataset("features", shape, dtype)
+
+
+def _statistics(buckets: Mapping[str, Path], width: int) -> FeatureStatistics:
+    statistics = FeatureStatistics(width)
+    for _, block in _blocks(buckets):
+        statistics.add(block)
+    return statistics
 
 
 def _blocks(buckets: Mapping[str, Path]) -> Iterator[tuple[Sequence[str], np.ndarray]]:
