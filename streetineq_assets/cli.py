@@ -85,12 +85,14 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 3000,
 ) -> None:
     """Open the Dagster UI on a study; Ctrl-C ends it."""
+    from streetineq_assets.run import clean_up
     from streetineq_assets.serving import dagster_dev, run_group
 
     with _one_message(), workspace_file() as workspace:
         store = DataStore(root)
         load_study(store.study_file)
         ensure_instance(store)
+        clean_up(store, typer.echo)
         study = {"STREETINEQ_DATA": str(store.root), "DAGSTER_HOME": str(store.dagster_home)}
         typer.echo(f"Dagster on http://127.0.0.1:{port} for the study in {store.root}")
         code = run_group(dagster_dev(str(workspace), port), study)

@@ -59,13 +59,15 @@ def run_study(store: DataStore, echo: Echo, city: str | None = None) -> list[str
         raise StudyError(f"{city} is no city of the study, which has {', '.join(study.cities)}")
     ensure_instance(store)
     definitions = build_definitions(store.root)
-    with (
-        only_runner(store),
-        dg.DagsterInstance.from_config(str(store.dagster_home)) as instance,
-    ):
-        for run_id in fail_abandoned(instance):
-            echo(f"run {run_id} belongs to a process that has ended: marked as failed")
+    with only_runner(store), _instance(store) as instance:
+        fail_abandoned(instance, echo)
         return _run_all(definitions, instance, list(planned_runs(definitions, city)), echo)
+
+
+def clean_up(store: DataStore, echo: Echo) -> None:
+    """Fail the runs that a killed process left behind, unless a process runs the study now."""
+    with contextlib.suppress(RunError), only_runner(store), _instance(store) as instance:
+        fail_abandoned(instance, echo)
 
 
 @contextlib.contextmanager
@@ -95,18 +97,21 @@ def planned_runs(definitions: dg.Definitions, city: str | None = None) -> Iterat
                 yield PlannedRun(job.name, key)
 
 
-def fail_abandoned(instance: dg.DagsterInstance) -> list[str]:
-    """Fail unfinished runs of earlier processes and free their pool slots; return their ids.
+def fail_abandoned(instance: dg.DagsterInstance, echo: Echo) -> None:
+    """Fail unfinished runs of earlier processes, and free their pool slots.
 
     The caller holds the study, so the processes of these runs have ended. A killed process keeps
     its slot in a pool, and the next run would wait for it for ever.
     """
     filters = dg.RunsFilter(tags=LAUNCHER, statuses=UNFINISHED)
-    abandoned = list(instance.get_runs(filters=filters))
-    for run in abandoned:
+    for run in instance.get_runs(filters=filters):
         instance.report_run_failed(run, "its process has ended")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-    return [run.run_id for run in abandoned]
+        echo(f"run {run.run_id} belongs to a process that has ended: marked as failed")
+
+
+def _instance(store: DataStore) -> dg.DagsterInstance:
+    return dg.DagsterInstance.from_config(str(store.dagster_home))
 
 
 def _run_all(

@@ -10,6 +10,7 @@ from streetineq_assets.progress import ROUGH_SECONDS
 from streetineq_assets.run import (
     LAUNCHER,
     RunError,
+    clean_up,
     fail_abandoned,
     only_runner,
     planned_runs,
@@ -140,9 +141,23 @@ def test_two_processes_do_not_run_one_study(store, small):
 def test_runs_of_a_killed_process_are_failed(small):
     with dg.DagsterInstance.ephemeral() as instance:
         job = small.resolve_job_def("read")
-        for tags in (LAUNCHER, {}):
+        killed, other = (
             instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=tags)
-        (failed,) = fail_abandoned(instance)
-        others = [run for run in instance.get_runs() if run.run_id != failed]
-        assert instance.get_run_by_id(failed).status == dg.DagsterRunStatus.FAILURE
-        assert [run.status for run in others] == [dg.DagsterRunStatus.STARTED]
+            for tags in (LAUNCHER, {})
+        )
+        lines = []
+        fail_abandoned(instance, lines.append)
+        assert [killed.run_id in line for line in lines] == [True]
+        status = {run.run_id: run.status for run in instance.get_runs()}
+        assert status[killed.run_id] == dg.DagsterRunStatus.FAILURE
+        assert status[other.run_id] == dg.DagsterRunStatus.STARTED
+
+
+def test_runs_of_a_living_process_are_left_alone(store, small, monkeypatch):
+    cleaned = []
+    monkeypatch.setattr(running, "fail_abandoned", lambda instance, echo: cleaned.append(instance))
+    with only_runner(store):
+        clean_up(store, print)
+    assert cleaned == []
+    clean_up(store, print)
+    assert len(cleaned) == 1

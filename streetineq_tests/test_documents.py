@@ -1,0 +1,83 @@
+"""What the READMEs say of names, settings, tables and files is so."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from streetineq_assets.reports.tables import VIEWS
+from streetineq_assets.study import Study
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PAGES = ("README.md", "data/README.md", "streetineq_assets/README.md", "streetineq_tests/README.md")
+MANUAL = (REPOSITORY / "data/README.md").read_text(encoding="utf-8")
+
+
+def anchors(page):
+    """The anchors that a renderer gives to headings."""
+    heads = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def settings_of(model):
+    """Every key of `study.toml`, without the fields of profiles."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if name == "cities":
+            kind = kind.__args__[1]
+        if hasattr(kind, "model_fields"):
+            yield from settings_of(kind)
+        else:
+            yield name
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files_and_headings(page):
+    path = REPOSITORY / page
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        if target.startswith("http"):
+            continue
+        name, _, anchor = target.partition("#")
+        linked = path.parent / name if name else path
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), target
+
+
+def test_the_pictures_are_small():
+    pictures = list((REPOSITORY / "streetineq_assets/docs").glob("*.png"))
+    assert len(pictures) == 2
+    assert sum(picture.stat().st_size for picture in pictures) < 250_000
+
+
+def test_the_study_of_one_borough_is_complete():
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"```toml\n(.+?)```", readme, re.DOTALL)
+    assert list(Study.model_validate(tomllib.loads(text)).cities) == ["camden"]
+
+
+def test_the_manual_names_every_table_with_its_columns():
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| .+ \| `([^`]+)` \|$", MANUAL, re.MULTILINE)
+    described = {name: (asset, columns.split(", ")) for name, asset, columns in rows}
+    deciles = [f"p_{decile}" for decile in range(1, 11)]
+    for view in VIEWS:
+        asset, columns = described.pop(view.name)
+        if "p_1 … p_10" in columns:
+            at = columns.index("p_1 … p_10")
+            columns[at : at + 1] = deciles
+        assert (asset, columns) == (view.asset, view.schema.names)
+    assert described == {}
+
+
+@pytest.mark.parametrize("name", sorted(set(settings_of(Study))))
+def test_the_manual_names_every_setting(name):
+    assert re.search(rf"`{name}`|^{name} = ", MANUAL, re.MULTILINE), name
+
+
+def test_the_ways_of_data_lead_through_modules_that_exist():
+    page = (REPOSITORY / "streetineq_assets/README.md").read_text(encoding="utf-8")
+    ways = page.split("### Followed as data")[1].split("\n## ")[0]
+    modules = set(re.findall(r"`(\w+(?:/\w+)+)`", ways))
+    assert len(modules) > 20
+    for module in modules:
+        assert (REPOSITORY / "streetineq_assets" / f"{module}.py").is_file(), module
