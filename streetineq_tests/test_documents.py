@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from streetineq_assets.reports.tables import VIEWS
+from streetineq_assets.reports.tables import WAREHOUSE_VIEWS
 from streetineq_assets.study import Study
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -60,7 +60,7 @@ def test_the_manual_names_every_table_with_its_columns():
     rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| .+ \| `([^`]+)` \|$", MANUAL, re.MULTILINE)
     described = {name: (asset, columns.split(", ")) for name, asset, columns in rows}
     deciles = [f"p_{decile}" for decile in range(1, 11)]
-    for view in VIEWS:
+    for view in WAREHOUSE_VIEWS:
         asset, columns = described.pop(view.name)
         if "p_1 … p_10" in columns:
             at = columns.index("p_1 … p_10")

@@ -47,7 +47,7 @@ class View:
         return f"{self.stem or self.name}.parquet"
 
 
-VIEWS = (
+WAREHOUSE_VIEWS = (
     View("postcode_lsoa", "postcode_lsoa", "Postcodes with areas and city.", POSTCODE_LSOA),
     View("lsoa_labels", "lsoa_labels", "Value and decile by area and outcome.", LSOA_LABELS),
     View("decile_edges", "lsoa_labels", "Between which values each decile lies.", DECILE_EDGES),
