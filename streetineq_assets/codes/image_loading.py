@@ -18,7 +18,7 @@ from streetineq_assets.codes.accounting import GONE, MISSING
 from streetineq_assets.codes.bucket_file import Rejection
 from streetineq_assets.codes.preprocess import ImageRejectedError, preprocess
 from streetineq_assets.images.archives import read_members
-from streetineq_assets.images.catalogue import VIEWS
+from streetineq_assets.images.catalogue import DAMAGED_ARCHIVE, VIEWS
 
 Hashes = tuple[str, ...]
 
@@ -129,7 +129,7 @@ def prepare_location(
     for view, (path, member) in enumerate(location.sources):
         if member:
             data = archived[view]
-            problem = "damaged_archive" if data or (root / path).is_file() else GONE
+            problem = DAMAGED_ARCHIVE if data or (root / path).is_file() else GONE
         else:
             data, problem = _read_file(root / path)
         if data is None:

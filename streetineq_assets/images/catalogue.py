@@ -29,6 +29,7 @@ from streetineq_assets.images.tables import (
 )
 
 VIEWS = ("a", "b", "c", "d")
+DAMAGED_ARCHIVE = "damaged_archive"
 HEADINGS = {"a": 0, "b": 90, "c": 180, "d": 270}
 MAX_FILE_BYTES = MAX_MEMBER_BYTES
 
@@ -242,7 +243,7 @@ def _archived_files(members: pd.DataFrame) -> pd.DataFrame:
 
 def _damaged_archives(members: pd.DataFrame) -> pd.DataFrame:
     damaged = members[members["damage"].notna()]
-    return pd.DataFrame({"path": damaged["path"], "member": None, "foreign": "damaged_archive"})
+    return pd.DataFrame({"path": damaged["path"], "member": None, "foreign": DAMAGED_ARCHIVE})
 
 
 # -- names ---------------------------------------------------------------------------------------

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 import pandas as pd
 
 from streetineq_assets.findings import Check, CheckSpec, Findings, Scalar
-from streetineq_assets.images.catalogue import VIEWS, Catalogue
+from streetineq_assets.images.catalogue import DAMAGED_ARCHIVE, VIEWS, Catalogue
 from streetineq_assets.images.tables import REASONS
 
-DAMAGED = "damaged_archive"
 # A listing that loses more than this share of its images at once is taken for a disk's fault.
 KEPT_SHARE = 0.5
 _MATCHED_SHARE, _SPREAD_SHARE, _WEIGHTED_SHARE = 0.95, 0.05, 0.95
@@ -76,7 +75,7 @@ def listing_findings(catalogue: Catalogue, before: pd.DataFrame | None = None) -
         **{f"n_views_{status}": int((images["status"] == status).sum()) for status in _STATUSES},
         "n_files": catalogue.n_files,
         "n_archives": len(archives),
-        "n_foreign_files": int((foreign["reason"] != DAMAGED).sum()),
+        "n_foreign_files": int((foreign["reason"] != DAMAGED_ARCHIVE).sum()),
         "image_bytes": int(images["size_bytes"].sum()),
     }
     without_image = images.loc[images["status"] != "present", "reason"]
