@@ -98,12 +98,13 @@ def score_pair(plan: TrainingPlan, trained: Artefact, folder: Path) -> Findings:
     h = trained.table(SCORES_FILE, ["location_id", "h"]).assign(city=plan.city)
     rows = rows.merge(h, on=["city", "location_id"], how="left")
     codes = open_codes([each.shards for each in plan.slices], plan.budget_bytes)
+    sums = sum_codes(codes, rows, plan.table)
     share = validation_share(trained)
     centroids, seed = plan.slices[0].centroids(), plan.study.seed
 
     def scored(table: FoldTable, folds: tuple[int, ...], names: tuple[str, ...]) -> pd.DataFrame:
         return score_baselines(
-            codes,
+            sums,
             rows,
             table,
             centroids,
@@ -159,7 +160,7 @@ def _findings(
 
 
 def score_baselines(
-    codes: Codes,
+    sums: CodeSums,
     rows: pd.DataFrame,
     table: FoldTable,
     centroids: pd.DataFrame,
@@ -172,8 +173,9 @@ def score_baselines(
     """Out-of-fold scores of every baseline on one fold table.
 
     Args:
-        rows: `row` (in the codes, ascending), `location_id, lsoa11, decile` and, for
-            `coordinates_and_score`, the network's out-of-fold `h`.
+        sums: of the same rows, by area or finer, as `sum_codes` gives them.
+        rows: `location_id, lsoa11, decile` and, for `coordinates_and_score`, the network's
+            out-of-fold `h`.
         folds: which to test; by default all.
         centroids: `lsoa11, easting_m, northing_m`; `coordinates` gives no score to areas without
             one.
@@ -184,7 +186,6 @@ def score_baselines(
         `location` an area is in several folds: its score is their mean and its fold -1. A fold
         that has no area to test, or none to learn from, has no rows.
     """
-    sums = _sum_codes(codes, rows, table)
     parts = []
     for fold in table.folds if folds is None else folds:
         split = split_rows(table, fold, rows, validation_share=validation_share, seed=seed)
@@ -285,8 +286,15 @@ def _line(x: NDArray, y: NDArray, wanted: NDArray) -> NDArray[np.float64]:
 # -- areas from rows -----------------------------------------------------------------------------
 
 
-def _sum_codes(codes: Codes, rows: pd.DataFrame, table: FoldTable) -> CodeSums:
-    """One pass over the codes: a group is an area, or an area's part in one fold of locations."""
+def sum_codes(codes: Codes, rows: pd.DataFrame, table: FoldTable) -> CodeSums:
+    """One pass over the codes: a group is an area, or an area's part in one fold of locations.
+
+    Parts of an area add up to it, so these sums serve fold tables that keep areas whole too.
+
+    Args:
+        rows: `row` (in the codes, ascending), `location_id, lsoa11`.
+        table: the folds; locations of one area lie in several under the scheme `location`.
+    """
     keys = [rows["lsoa11"].astype(str)]
     if table.locations is not None:
         keys.append(table.fold_of(rows))

@@ -12,6 +12,7 @@ from streetineq_assets import resources
 from streetineq_assets.devices import DeviceRequest
 from streetineq_assets.errors import DeviceError
 from streetineq_assets.models.bundles.bundle import export_bundle
+from streetineq_assets.models.dataset import Codes
 from streetineq_assets.models.deviations import deviations_of
 from streetineq_assets.models.network import load_network
 from streetineq_assets.resources import GpuResource
@@ -260,6 +261,23 @@ def test_baselines_of_networks_trained_on_other_inputs_are_refused(tmp_path: Pat
     lose_images(store, "alpha", ["AE01000003"])
     message = failure(store, "baseline_scores", "alpha/crime")
     assert "materialise trained_model[alpha/crime] first" in message
+
+
+def test_codes_are_read_once_for_all_baselines(
+    trained: tuple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, _, _ = trained
+    store.open("baseline_scores", "alpha/crime").file("baseline_scores.parquet").unlink()
+    chunks, passes = Codes.chunks, []
+
+    def counted(self: Codes, *args: object) -> object:
+        passes.append(args)
+        return chunks(self, *args)
+
+    monkeypatch.setattr(Codes, "chunks", counted)
+    shown = metadata(run(store, "baseline_scores", "alpha/crime"), "baseline_scores")
+    assert shown["n_baselines"] == 5
+    assert len(passes) == 1
 
 
 def test_a_changed_baseline_retrains_nothing(trained: tuple) -> None:

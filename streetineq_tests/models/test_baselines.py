@@ -10,6 +10,7 @@ from streetineq_assets.models.baselines import (
     NAMES,
     Areas,
     score_baselines,
+    sum_codes,
 )
 from streetineq_assets.models.dataset import Codes
 from streetineq_assets.models.folds import FoldTable, make_folds
@@ -42,8 +43,9 @@ def scored(
     baselines: tuple[str, ...] = NAMES,
 ) -> pd.DataFrame:
     source = Codes(ArrayReader(codes, rows["location_id"].to_numpy()), 2**30)
+    sums = sum_codes(source, rows, table)
     return score_baselines(
-        source, rows, table, where, baselines=baselines, validation_share=0.1, seed=1
+        sums, rows, table, where, baselines=baselines, validation_share=0.1, seed=1
     )
 
 
@@ -133,6 +135,20 @@ def test_test_areas_shape_no_baseline_of_their_fold() -> None:
     before, after = (t[t["fold"] == 0] for t in (scored(baselines=names),
                                                 scored(spoilt, baselines=names)))  # fmt: skip
     pd.testing.assert_frame_equal(before, after)
+
+
+def test_sums_by_parts_of_areas_serve_folds_of_whole_areas() -> None:
+    """So the codes are read once for a study's folds of locations and for spatial blocks."""
+    source = Codes(ArrayReader(CODES, ROWS["location_id"].to_numpy()), 2**30)
+    parts = make_folds(areas(ROWS), Folds(scheme="location", k=4), seed=1, locations=ROWS)
+    finer = sum_codes(source, ROWS, parts)
+    assert len(finer.sums) > 60, "areas are cut"
+    table = score_baselines(
+        finer, ROWS, TABLE, CENTROIDS, baselines=("ridge",), validation_share=0.1, seed=1
+    )
+    whole = scored(baselines=("ridge",))
+    np.testing.assert_allclose(table["score"], whole["score"], rtol=1e-6)
+    assert table.drop(columns="score").equals(whole.drop(columns="score"))
 
 
 def test_location_folds_give_one_score_per_area_and_are_optimistic() -> None:
