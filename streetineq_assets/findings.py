@@ -24,6 +24,11 @@ class Check:
     values: dict[str, Scalar] = field(default_factory=dict)
 
 
+def blocking_failures(checks: Iterable[Check]) -> list[Check]:
+    """The failed checks that keep the output from being published."""
+    return [check for check in checks if check.blocking and not check.passed]
+
+
 @dataclass(frozen=True)
 class CheckSpec:
     """A check that an asset declares: what holds when it passes, and whether a failure blocks."""

@@ -25,7 +25,7 @@ from pydantic import Field
 
 from streetineq_assets.devices import Device, DeviceRequest, lease
 from streetineq_assets.errors import StreetineqError
-from streetineq_assets.findings import Check, CheckSpec, Findings
+from streetineq_assets.findings import Check, CheckSpec, Findings, blocking_failures
 from streetineq_assets.manifests import Recipe
 from streetineq_assets.metadata import Publication, artefact_metadata, rounded_values
 from streetineq_assets.store import DataStore
@@ -43,7 +43,7 @@ class ChecksFailedError(Exception):
 
     def __init__(self, findings: Findings) -> None:
         self.findings = findings
-        failed = [check for check in findings.checks if check.blocking and not check.passed]
+        failed = blocking_failures(findings.checks)
         super().__init__("; ".join(f"{check.name}: {check.description}" for check in failed))
 
 
@@ -91,7 +91,7 @@ class StudyResource(dg.ConfigurableResource):
 
         def write(folder: Path) -> Findings:
             findings = make(folder)
-            if any(check.blocking and not check.passed for check in findings.checks):
+            if blocking_failures(findings.checks):
                 raise ChecksFailedError(findings)
             found.append(findings)
             return findings

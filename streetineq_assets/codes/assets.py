@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
 import pandas as pd
@@ -20,7 +20,7 @@ from streetineq_assets.codes.reuse import changed_buckets, earlier_files, hand_o
 from streetineq_assets.codes.tables import HDF5_SHARDS, IMAGE_CODES, BucketRecord
 from streetineq_assets.devices import Device
 from streetineq_assets.digests import digest_frame
-from streetineq_assets.findings import Findings
+from streetineq_assets.findings import Findings, Unavailable, blocking_failures
 from streetineq_assets.images.catalogue import bucket_of
 from streetineq_assets.images.changes import slice_digest
 from streetineq_assets.manifests import Manifest, Recipe, library_versions
@@ -80,8 +80,7 @@ def image_codes(
             )
     results = checks.over_buckets(by_key)
     yield from check_results("image_codes", results)
-    failed = [check for check in results if check.blocking and not check.passed]
-    if failed:
+    if failed := blocking_failures(results):
         raise dg.Failure(
             "; ".join(f"{check.name}: {check.description}" for check in failed)
             + ". The previous files of these buckets are unchanged; the others were published.",
@@ -163,8 +162,8 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
 class _Step:
     """One run of `image_codes`, and what its buckets share.
 
-    The device is leased and the encoder loaded when the first bucket needs them; what is published
-    of a city is looked up once.
+    The device is leased and the encoder loaded when the first bucket needs them; what is listed and
+    published of a city is looked up once. Keys come city by city, and one listing is held.
     """
 
     context: dg.AssetExecutionContext
@@ -172,6 +171,7 @@ class _Step:
     study: StudyResource
     gpu: GpuResource
     held: ExitStack
+    _listings: dict[str, "_Listing"] = field(default_factory=dict)
     _published: dict[str, list[Manifest]] = field(default_factory=dict)
 
     def publish(self, key: str) -> Publication:
@@ -181,7 +181,7 @@ class _Step:
             ChecksFailedError: a blocking check failed; the previous file is unchanged.
         """
         store = self.study.store
-        images = store.open("street_images", city_of(key)).table()
+        images = self._listing(city_of(key)).images
         images = images[images["bucket"] == key]
         publication = self.study.publish(
             "image_codes",
@@ -215,8 +215,14 @@ class _Step:
         findings.values |= {} if idle else self._device.report()
         findings.values |= encoder.identity.attributes | encoder.values
         findings.checks.append(checks.weights_known(encoder.identity, settings))
-        findings.unavailable = store.open("street_images", city).manifest.unavailable
+        findings.unavailable = self._listing(city).unavailable
         return findings
+
+    def _listing(self, city: str) -> "_Listing":
+        if city not in self._listings:
+            listed = self.study.store.open("street_images", city)
+            self._listings = {city: _Listing(listed.table(), listed.manifest.unavailable)}
+        return self._listings[city]
 
     @cached_property
     def _device(self) -> Device:
@@ -265,3 +271,10 @@ class _Step:
         study = self.study.study
         synthetic = study.synthetic or study.encoder.weights == "random"
         return {"synthetic": synthetic, "versions": json.dumps(library_versions())}
+
+
+class _Listing(NamedTuple):
+    """A city's `street_images`, and why there are none, if so."""
+
+    images: pd.DataFrame
+    unavailable: Unavailable | None

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streetineq_assets.codes.identity import EncoderIdentity
+from streetineq_assets.codes.identity import EncoderIdentity, plain_attribute
 from streetineq_assets.errors import StoreError, clear_disk_errors
 from streetineq_assets.images.catalogue import VIEWS
 
@@ -124,7 +124,9 @@ class Bucket:
             image_sha256=file["image_sha256"].asstr("ascii")[:],
             identity=identity,
             rejections=[Rejection(*entry) for entry in zip(*rejected, strict=True)],
-            attributes={n: _plain(value) for n, value in file.attrs.items() if n not in known},
+            attributes={
+                n: plain_attribute(value) for n, value in file.attrs.items() if n not in known
+            },
         )
 
     @property
@@ -185,8 +187,3 @@ def _digest(contents: Contents) -> Any:
         list(contents.rejections),
     ]
     return hashlib.sha256(json.dumps(covered, sort_keys=True).encode())
-
-
-def _plain(value: Any) -> Any:
-    """An attribute as Python's own type."""
-    return value.item() if isinstance(value, np.generic) else value

@@ -1,6 +1,6 @@
 """The checks of codes: of one bucket after extraction, of a city before it is packed."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -288,11 +288,6 @@ def feature_checks(statistics: FeatureStatistics, encoder: EncoderIdentity) -> l
 def is_paper(encoder: EncoderIdentity) -> bool:
     """Whether codes are comparable to the published ones: VGG16's fc6, ImageNet weights."""
     return (encoder.backbone, encoder.layer, encoder.weights) == ("vgg16", "fc6", "imagenet")
-
-
-def all_pass(checks: Sequence[Check]) -> bool:
-    """Whether no check that blocks failed."""
-    return all(check.passed for check in checks if check.blocking)
 
 
 def _finite_images(n_not_finite: int) -> Check:

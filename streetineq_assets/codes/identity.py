@@ -41,7 +41,7 @@ class EncoderIdentity(BaseModel):
             pydantic.ValidationError: an attribute is absent.
         """
         named = {name: attributes[name] for name in cls.model_fields if name in attributes}
-        return cls.model_validate({name: _plain(value) for name, value in named.items()})
+        return cls.model_validate({name: plain_attribute(value) for name, value in named.items()})
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -93,7 +93,8 @@ def require_one_encoder(by_city: Mapping[str, EncoderIdentity]) -> None:
             )
 
 
-def _plain(value: Any) -> Any:
+def plain_attribute(value: Any) -> Any:
+    """An attribute of an HDF5 file as Python's own type."""
     if isinstance(value, bytes):
         return value.decode()
     return value.item() if hasattr(value, "item") else value

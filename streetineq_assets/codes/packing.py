@@ -20,7 +20,7 @@ from streetineq_assets.codes.shards import shard_order
 from streetineq_assets.codes.tables import SHARD_ROWS, ShardsRecord
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import clear_disk_errors
-from streetineq_assets.findings import Findings, Scalar
+from streetineq_assets.findings import Findings, Scalar, blocking_failures
 from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.plotting import save_png
 
@@ -54,11 +54,11 @@ def pack_city(
     """
     city = take_inventory(buckets, listed)
     results = checks.inventory_checks(city, locations, stale)
-    if not checks.all_pass(results):
+    if blocking_failures(results):
         return Findings(checks=results)
     statistics = _statistics(buckets, city.encoder.width)
     results += [*checks.feature_checks(statistics, city.encoder), checks.complete(city.account)]
-    if not checks.all_pass(results):
+    if blocking_failures(results):
         return Findings(checks=results)
     storage = storage_type(statistics)
     rows = place_rows(city.codes["location_id"].tolist(), seed, rows_per_shard)

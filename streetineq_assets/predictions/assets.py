@@ -6,7 +6,7 @@ import dagster as dg
 import pandas as pd
 
 from streetineq_assets.digests import digest_frame
-from streetineq_assets.findings import Check, Findings, unavailable_findings
+from streetineq_assets.findings import Check, Findings, blocking_failures, unavailable_findings
 from streetineq_assets.models.folds import FoldTable
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.predictions import checks, plots, tables
@@ -55,7 +55,7 @@ def location_predictions(context: dg.AssetExecutionContext, study: StudyResource
             return unavailable_findings(why, checks.LOCATION_PREDICTIONS)
         frame = join(trained.table("scores.parquet"), locations, labels, pair)
         found = [checks.inputs_available(), *checks.location_checks(frame, tested)]
-        if checks.blocked(found):
+        if blocking_failures(found):
             return Findings(checks=found)
         write(frame, tables.LOCATION_PREDICTIONS, file)
         plots.plot_scores(frame, "h", folder / "score_by_decile.png", unit="locations")

@@ -119,11 +119,6 @@ def first_failures(found: Iterable[Check]) -> list[Check]:
     return list(kept.values())
 
 
-def blocked(found: Iterable[Check]) -> bool:
-    """Whether a failed check keeps the output from being published."""
-    return any(check.blocking and not check.passed for check in found)
-
-
 def _location_identity(locations: pd.DataFrame) -> Check:
     lost = int(locations["lsoa11"].isna().sum())
     doubled = int(locations["location_id"].duplicated().sum())

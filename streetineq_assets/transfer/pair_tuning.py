@@ -12,14 +12,19 @@ from streetineq_assets.codes.identity import require_encoder
 from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.devices import Device
 from streetineq_assets.digests import digest_frame
-from streetineq_assets.findings import Check, Findings, Unavailable, unavailable_findings
+from streetineq_assets.findings import (
+    Check,
+    Findings,
+    Unavailable,
+    blocking_failures,
+    unavailable_findings,
+)
 from streetineq_assets.models.availability import inputs_unavailable
 from streetineq_assets.models.checkpoints import Log
 from streetineq_assets.models.dataset import CitySlices, make_examples, read_slices
 from streetineq_assets.models.folds import FoldTable, left_out_note
 from streetineq_assets.models.training_plan import fingerprint
 from streetineq_assets.predictions.checks import (
-    blocked,
     first_failures,
     inputs_available,
     leak_notes,
@@ -146,7 +151,7 @@ def plan_tuning(store: DataStore, study: Study, pair: Pair) -> TuningPlan:
     """
     why = _missing(store, pair.city) or inputs_unavailable(store, pair)
     if why:
-        return TuningPlan(store, study, pair, Unavailable(why.wanted, why.reason))
+        return TuningPlan(store, study, pair, why)
     source = read_source(store, study, pair)
     if isinstance(source, Unavailable):
         return TuningPlan(store, study, pair, source)
@@ -240,7 +245,7 @@ def _write_tables(
 ) -> Findings:
     evaluations, found = evaluate_repeats(scores, reference)
     found = [inputs_available(), *found, checks.shares_large_enough(runs)]
-    if blocked(found):
+    if blocking_failures(found):
         return Findings(checks=found)
     tables = evaluations | {"tuning_runs": runs}
     for name, fields in FILES.items():

@@ -18,6 +18,7 @@ from streetineq_assets.codes.tables import SHARD_ROWS, BucketRecord, ShardsRecor
 from streetineq_assets.devices import Device
 from streetineq_assets.images.catalogue import bucket_of
 from streetineq_assets.resources import GpuResource
+from streetineq_assets.store import Artefact
 from streetineq_tests.codes.encoded_study import BUCKETS, IDS, STUDY, Platform
 from streetineq_tests.codes.fakes import IDENTITY, fake_encoder
 from streetineq_tests.codes.test_preprocess import bomb
@@ -158,6 +159,15 @@ def test_unchanged_work_is_skipped_without_a_device(packed, monkeypatch):
     monkeypatch.setattr(codes, "load_encoder", lambda *_, **__: pytest.fail("loaded"))
     for asset, result in packed.run_all().items():
         assert all(shown["skipped"] for shown in metadata_by_partition(result, asset).values())
+
+
+def test_the_buckets_of_a_run_read_their_city_s_listing_once(packed, monkeypatch):
+    table, read = Artefact.table, []
+    monkeypatch.setattr(
+        Artefact, "table", lambda self, *a: read.append(self.manifest.label) or table(self, *a)
+    )
+    packed.run_buckets()
+    assert read == ["street_images[alpha]"]
 
 
 def test_a_study_of_manifest_version_1_is_skipped(done, monkeypatch):
