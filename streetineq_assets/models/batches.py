@@ -107,8 +107,7 @@ def require_window(codes: Codes, profile: Profile) -> None:
     )
 
 
-# -- windows and draws
-# ------------------------------------------------------------------------------
+# -- windows and draws ---------------------------------------------------------------------------
 
 
 def _windows(

@@ -14,7 +14,7 @@ from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import Findings, Unavailable, unavailable_findings
 from streetineq_assets.geography import area_centroids
 from streetineq_assets.models import checks, plots
-from streetineq_assets.models.dataset import SPATIAL_STEM
+from streetineq_assets.models.dataset import SPATIAL_STEM, read_location_areas
 from streetineq_assets.models.folds import (
     FoldTable,
     TooFewAreasError,
@@ -65,11 +65,7 @@ def read_fold_slices(store: DataStore, study: Study, city: str) -> FoldSlices:
         filters=[("city", "in", list(cities))],
     )
     known = directory[directory["lsoa11"].isin(areas["lsoa11"])]
-    locations = None
-    if scheme == "location":
-        table = store.open("locations", city).table(columns=["location_id", "lsoa11", "status"])
-        matched = table.loc[table["status"] == "matched", ["location_id", "lsoa11"]]
-        locations = matched.sort_values("location_id", ignore_index=True)
+    locations = read_location_areas(store, city) if scheme == "location" else None
     return FoldSlices(areas.reset_index(drop=True), area_centroids(known), locations)
 
 

@@ -223,15 +223,24 @@ def read_slices(store: DataStore, city: str, outcomes: Sequence[str]) -> CitySli
     Raises:
         StoreError: one is absent or damaged; the message names the asset to materialise.
     """
-    table = store.open("locations", city).table(columns=["location_id", "lsoa11", "status"])
-    matched = table.loc[table["status"] == "matched", ["location_id", "lsoa11"]]
     return CitySlices(
         city=city,
         labels=city_labels(store.open("lsoa_labels"), city, outcomes),
-        location_areas=matched.sort_values("location_id", ignore_index=True),
+        location_areas=read_location_areas(store, city),
         shards=store.open("hdf5_shards", city),
         folds=store.open("area_folds", city),
     )
+
+
+def read_location_areas(store: DataStore, city: str) -> pd.DataFrame:
+    """`location_id, lsoa11` of the city's matched locations, ascending by location.
+
+    Raises:
+        StoreError: the city's `locations` are absent or damaged.
+    """
+    table = store.open("locations", city).table(columns=["location_id", "lsoa11", "status"])
+    matched = table.loc[table["status"] == "matched", ["location_id", "lsoa11"]]
+    return matched.sort_values("location_id", ignore_index=True)
 
 
 def city_labels(labels: Artefact, city: str, outcomes: Sequence[str]) -> pd.DataFrame:

@@ -119,7 +119,7 @@ def _findings(
         n_lsoas_trained_on=int(rows.loc[learned, "lsoa11"].nunique()),
         joint=plan.joint is not None,
     )
-    tables: dict[str, Any] = {
+    shown: dict[str, Any] = {
         "folds": folds.astype(object).to_dict("records"),
         "deviations_from_the_original": deviations_of(*plan.profile),
     }
@@ -132,7 +132,7 @@ def _findings(
         checks=checks.training_checks(
             scores, rows, splits, counts=counts, folds=folds, scheme=plan.table.scheme
         ),
-        tables=tables,
+        tables=shown,
         notes=plan.notes | ({"folds_without_images": note} if note else {}),
         record=record,
     )
