@@ -16,7 +16,7 @@ from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 TAR_SUFFIXES = (".tar",)
@@ -71,6 +71,8 @@ def is_archive(name: str) -> bool:
 
 def printable(name: str) -> str:
     r"""A name as text; bytes of it that are no UTF-8 are written as `\xe9`."""
+    if name.isascii():
+        return name
     return os.fsencode(name).decode("utf-8", errors="backslashreplace")
 
 
@@ -225,9 +227,9 @@ def _is_zip(path: Path) -> bool:
 
 
 def _unsafe(name: str, size_bytes: int) -> str | None:
-    parts = PurePosixPath(name.replace("\\", "/"))
+    path = name.replace("\\", "/")
     windows_drive = len(name) > 1 and name[1] == ":"
-    if parts.is_absolute() or windows_drive or ".." in parts.parts:
+    if path.startswith("/") or windows_drive or ".." in path.split("/"):
         return "unsafe_path"
     if printable(name) != name:
         return "odd_name"
