@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from streetineq_assets.devices import cpu_name, list_gpus
 from streetineq_assets.digests import digest_file
-from streetineq_assets.errors import SourceError, SourceMissingError
+from streetineq_assets.errors import SourceError, SourceMissingError, StudyError
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study, load_study
+from streetineq_assets.study_template import instance_settings
 
 if TYPE_CHECKING:
     from streetineq_assets.labels.sources import Sources
@@ -177,12 +178,12 @@ def _weights(store: DataStore, study: Study) -> dict[str, Any]:
 
 
 def _instance_storage(store: DataStore) -> str:
-    import yaml
-
-    settings = store.dagster_home / "dagster.yaml"
-    if not settings.is_file():
+    if not store.instance_file.exists():
         return f"SQLite in {store.dagster_home} (made on first use)"
-    storage = (yaml.safe_load(settings.read_text(encoding="utf-8")) or {}).get("storage")
+    try:
+        storage = instance_settings(store).get("storage")
+    except StudyError as error:
+        return str(error)
     return ", ".join(storage) if storage else f"SQLite in {store.dagster_home}"
 
 

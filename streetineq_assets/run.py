@@ -11,6 +11,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
+from textwrap import shorten
 
 import dagster as dg
 from filelock import FileLock, Timeout
@@ -21,7 +22,7 @@ from streetineq_assets.partitions import city_of
 from streetineq_assets.progress import FinishedRun, PlannedRun, in_words, seconds_left
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
-from streetineq_assets.study_template import ensure_instance
+from streetineq_assets.study_template import MEND_INSTANCE, ensure_instance, instance_settings
 
 LAUNCHER = {"streetineq/launcher": "run"}
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}  # we print, not Dagster
@@ -51,7 +52,8 @@ def run_study(store: DataStore, echo: Echo, city: str | None = None) -> list[str
         A line for each check that warns.
 
     Raises:
-        StudyError: there is no study, its file is wrong, or it has no such city.
+        StudyError: there is no study, its file or its `dagster.yaml` is wrong, or it has no such
+            city.
         RunError: a run failed, or another process holds the study.
     """
     study = load_study(store.study_file)
@@ -65,7 +67,11 @@ def run_study(store: DataStore, echo: Echo, city: str | None = None) -> list[str
 
 
 def clean_up(store: DataStore, echo: Echo) -> None:
-    """Fail the runs that a killed process left behind, unless a process runs the study now."""
+    """Fail the runs that a killed process left behind, unless a process runs the study now.
+
+    Raises:
+        StudyError: the study's `dagster.yaml` is wrong.
+    """
     with contextlib.suppress(RunError), only_runner(store), _instance(store) as instance:
         fail_abandoned(instance, echo)
 
@@ -111,7 +117,12 @@ def fail_abandoned(instance: dg.DagsterInstance, echo: Echo) -> None:
 
 
 def _instance(store: DataStore) -> dg.DagsterInstance:
-    return dg.DagsterInstance.from_config(str(store.dagster_home))
+    instance_settings(store)  # Dagster answers with a traceback where it is no YAML
+    try:
+        return dg.DagsterInstance.from_config(str(store.dagster_home))
+    except dg.DagsterError as error:
+        reason = shorten(str(error), 300)  # it goes on with all that Dagster knows
+        raise StudyError(f"{store.instance_file}: {reason}. {MEND_INSTANCE}") from error
 
 
 def _run_all(

@@ -72,6 +72,11 @@ class DataStore:
         return self.root / "dagster_home"
 
     @property
+    def instance_file(self) -> Path:
+        """Settings of the study's Dagster instance."""
+        return self.dagster_home / "dagster.yaml"
+
+    @property
     def scratch(self) -> Path:
         """Folder for an engine's temporary files."""
         return self.root / "assets" / ".scratch"

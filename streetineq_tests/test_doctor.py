@@ -85,3 +85,11 @@ def test_json_is_machine_readable(store):
     state = json.loads(result.stdout)
     assert state["study"]["title"] == "Two towns"
     assert state["libraries"]["dagster"].startswith("1.13")
+
+
+def test_wrong_settings_of_the_instance_are_one_line_among_the_others(store):
+    store.dagster_home.mkdir()
+    store.instance_file.write_text("storage: [")
+    state = examine(store)
+    assert "dagster.yaml cannot be read" in state["instance_storage"]
+    assert any("dagster.yaml cannot be read" in line for line in report_lines(state))

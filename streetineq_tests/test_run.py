@@ -161,3 +161,23 @@ def test_runs_of_a_living_process_are_left_alone(store, small, monkeypatch):
     assert cleaned == []
     clean_up(store, print)
     assert len(cleaned) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ("storage: [", "line 1"),
+        ("- postgres", "name: value"),
+        ("storrage: {}", "storrage"),
+        ("storage: {sqlite: {base_dir: {env: NOT_SET_ANYWHERE}}}", "NOT_SET_ANYWHERE"),
+    ],
+)
+@pytest.mark.parametrize("command", [run_study, clean_up])
+def test_wrong_settings_of_the_instance_are_named(store, settings, named, command):
+    store.dagster_home.mkdir()
+    store.instance_file.write_text(settings)
+    with pytest.raises(StudyError, match=r"dagster_home/dagster\.yaml") as caught:
+        command(store, print)
+    assert named in str(caught.value)
+    assert "Mend it" in str(caught.value)
+    assert store.instance_file.read_text() == settings

@@ -91,8 +91,9 @@ def image_codes(
 def hdf5_shards(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
     """A city's image codes in files of bounded size, ready for training.
 
-    Rows are in a random order that stays, so that reading on is sampling. Ids, counts, encoder and
-    values of all buckets are checked first. Codes are stored as float16 where it is harmless.
+    Rows are in a fixed random order, so that consecutive rows are a random sample. Ids, counts,
+    encoder and values of all buckets are checked first. Codes are stored as float16 where it is
+    harmless.
     """
     city, store = context.partition_key, study.store
     keys = bucket_keys(city, study.study.cities[city].buckets)

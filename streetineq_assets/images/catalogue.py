@@ -251,8 +251,8 @@ def _damaged_archives(members: pd.DataFrame) -> pd.DataFrame:
 
 def _explain_foreign(named: pd.DataFrame, listed: list[str]) -> pd.DataFrame:
     """Add `location_id` and `view` by the file's name, and why it is `foreign`, if it is."""
-    places = named["member"].fillna(named["path"])
-    parsed = [_IMAGE_NAME.fullmatch(place.rpartition("/")[2]) for place in places]
+    names = named["member"].fillna(named["path"])
+    parsed = [_IMAGE_NAME.fullmatch(name.rpartition("/")[2]) for name in names]
     named["location_id"] = pd.Series([m and m["id"] for m in parsed], dtype="str")
     named["view"] = pd.Series([m and m["view"].lower() for m in parsed], dtype="str")
     named["foreign"] = named["problem"].where(named["problem"].isin(_NEVER_READ))

@@ -1,17 +1,18 @@
-"""The files of a new study, and copying them: what `streetineq init`, `serve` and `demo` write.
-
-What belongs here: the template's files and their copying. What does not: the settings' meaning
-(`study`), or a study's artefacts (`store`).
-"""
+"""The files of a study: those that `init`, `run`, `serve` and `demo` copy into a new folder."""
 
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from streetineq_assets.errors import StudyError
 from streetineq_assets.store import INPUT_FOLDERS, DataStore
+
+MEND_INSTANCE = "Mend it, or remove it: `streetineq run` and `serve` write a new one"
 
 _FILES = ("study.toml", "README.md", "dagster_home/dagster.yaml")
 
@@ -32,9 +33,27 @@ def write_study_template(folder: Path) -> None:
 
 def ensure_instance(store: DataStore) -> None:
     """Give a study the instance settings that it lacks; those that it has stay."""
-    target = store.dagster_home / "dagster.yaml"
-    if not target.exists():
-        _copy("dagster_home/dagster.yaml", target)
+    if not store.instance_file.exists():
+        _copy("dagster_home/dagster.yaml", store.instance_file)
+
+
+def instance_settings(store: DataStore) -> dict[str, Any]:
+    """A study's settings of the Dagster instance; none without the file.
+
+    Raises:
+        StudyError: the file is no YAML, or no mapping.
+    """
+    file = store.instance_file
+    if not file.exists():
+        return {}
+    try:
+        settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise StudyError(f"{file} cannot be read: {reason}. {MEND_INSTANCE}") from error
+    if settings is not None and not isinstance(settings, dict):
+        raise StudyError(f"{file} has no settings of the form `name: value`. {MEND_INSTANCE}")
+    return settings or {}
 
 
 @contextmanager
