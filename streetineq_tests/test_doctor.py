@@ -91,5 +91,5 @@ def test_wrong_settings_of_the_instance_are_one_line_among_the_others(store):
     store.dagster_home.mkdir()
     store.instance_file.write_text("storage: [")
     state = examine(store)
-    assert "dagster.yaml cannot be read" in state["instance_storage"]
-    assert any("dagster.yaml cannot be read" in line for line in report_lines(state))
+    assert "dagster.yaml, line 1" in state["instance_storage"]
+    assert any("dagster.yaml, line 1" in line for line in report_lines(state))

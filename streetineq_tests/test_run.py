@@ -167,6 +167,7 @@ def test_runs_of_a_living_process_are_left_alone(store, small, monkeypatch):
     ("settings", "named"),
     [
         ("storage: [", "line 1"),
+        ("telemetry: \a", "cannot be read"),
         ("- postgres", "name: value"),
         ("storrage: {}", "storrage"),
         ("storage: {sqlite: {base_dir: {env: NOT_SET_ANYWHERE}}}", "NOT_SET_ANYWHERE"),

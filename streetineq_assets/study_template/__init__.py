@@ -48,9 +48,11 @@ def instance_settings(store: DataStore) -> dict[str, Any]:
         return {}
     try:
         settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise StudyError(f"{file}{line}: {error.problem}. {MEND_INSTANCE}") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise StudyError(f"{file} cannot be read: {reason}. {MEND_INSTANCE}") from error
+        raise StudyError(f"{file} cannot be read ({error}). {MEND_INSTANCE}") from error
     if settings is not None and not isinstance(settings, dict):
         raise StudyError(f"{file} has no settings of the form `name: value`. {MEND_INSTANCE}")
     return settings or {}
