@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from streetineq_assets.errors import SourceError
 from streetineq_assets.spreadsheets.columns import LSOA_CODE
-from streetineq_assets.spreadsheets.sheets import is_gzip
+from streetineq_assets.spreadsheets.sheets import data_files, is_gzip
 
 if TYPE_CHECKING:
     import geopandas as gpd
@@ -70,7 +70,7 @@ def find_boundaries(folder: Path) -> Path | None:
     Raises:
         SourceError: there are several.
     """
-    files = [path for path in sorted(folder.rglob("*")) if _suffix(path) in _SUFFIXES]
+    files = [path for path in data_files(folder) if _suffix(path) in _SUFFIXES]
     if len(files) > 1:
         raise SourceError(
             f"{files[0]} and {files[1]} are both boundaries: keep one file in {folder}"

@@ -43,6 +43,13 @@ def test_no_boundaries_is_no_error(tmp_path):
     assert find_boundaries(tmp_path) is None
 
 
+def test_hidden_files_are_no_boundaries(tmp_path, areas):
+    """A Mac leaves `._areas.geojson` beside what it copies to another disk."""
+    areas.to_file(tmp_path / "areas.geojson")
+    (tmp_path / "._areas.geojson").write_bytes(b"\0\5\26\7")
+    assert find_boundaries(tmp_path) == tmp_path / "areas.geojson"
+
+
 def test_two_files_are_refused(tmp_path, areas):
     geojson(areas, tmp_path / "a.geojson")
     geojson(areas, tmp_path / "b.geojson")

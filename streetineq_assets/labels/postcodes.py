@@ -25,7 +25,7 @@ import pandas as pd
 from streetineq_assets.errors import SourceError, SourceMissingError
 from streetineq_assets.findings import Scalar
 from streetineq_assets.spreadsheets.columns import find_column, normalise
-from streetineq_assets.spreadsheets.sheets import DOCUMENTS, is_gzip, read_sheets
+from streetineq_assets.spreadsheets.sheets import data_files, is_gzip, read_sheets
 
 FOLDER = "onspd"
 DIRECTORY = (
@@ -105,12 +105,10 @@ def find_directory(folder: Path) -> Directory:
         SourceError: a file is damaged, lacks a column, or files of two editions lie together.
     """
     directories: dict[Path, Directory] = {}
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.is_file() and not hidden and path.suffix.lower() not in DOCUMENTS:
-            directory = _directory(path)
-            if directory:
-                directories[path] = directory
+    for path in data_files(folder):
+        directory = _directory(path)
+        if directory:
+            directories[path] = directory
     national = [path for path in directories if _PER_AREA not in path.relative_to(folder).parts]
     files = national or list(directories)
     if not files:

@@ -11,6 +11,7 @@ whole and fails on the first fault.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from streetineq_assets import geography
@@ -26,7 +27,7 @@ from streetineq_assets.labels.vintages import (
     find_lookup,
     read_links,
 )
-from streetineq_assets.spreadsheets.sheets import DOCUMENTS, Sheet, other_separator, read_sheets
+from streetineq_assets.spreadsheets.sheets import Sheet, data_files, other_separator, read_sheets
 
 FOLDERS = ("census_2011", "iod_2015", "household_income")
 _FORMATS: tuple[Callable[[Sheet], SourceFile | None], ...] = (
@@ -95,7 +96,7 @@ def find_sources(inputs: Path) -> Sources:
     recognised: list[SourceFile] = []
     ignored: list[tuple[Path, str]] = []
     problems: list[str] = []
-    for path in _files(inputs):
+    for path in chain.from_iterable(data_files(inputs / folder) for folder in FOLDERS):
         try:
             file = _recognise(path)
             if file is None:
@@ -148,14 +149,6 @@ def count_carried(sources: Sources, values: Mapping[str, OutcomeValues]) -> dict
     links = read_links(sources.lookup)
     kinds = count_changes(links[links["lsoa11"].isin(values[sources.carried[0]].frame.index)])
     return {f"n_lsoas_{name}": kinds[kind] for kind, name in CHANGES.items()}
-
-
-def _files(inputs: Path) -> Iterator[Path]:
-    for folder in FOLDERS:
-        for path in sorted((inputs / folder).rglob("*")):
-            hidden = any(part.startswith(".") for part in path.relative_to(inputs).parts)
-            if path.is_file() and not hidden and path.suffix.lower() not in DOCUMENTS:
-                yield path
 
 
 def _recognise(path: Path) -> SourceFile | None:

@@ -24,7 +24,7 @@ import pandas as pd
 from streetineq_assets.errors import SourceError
 from streetineq_assets.labels.deciles import WorstEnd
 from streetineq_assets.spreadsheets.columns import LSOA_CODE, find_column, normalise, read_columns
-from streetineq_assets.spreadsheets.sheets import Sheet, read_sheets
+from streetineq_assets.spreadsheets.sheets import Sheet, data_files, read_sheets
 
 LOOKUP = (
     '"LSOA (2011) to LSOA (2021) to Local Authority District (2022) Exact Fit Lookup for EW" '
@@ -39,7 +39,7 @@ def find_lookup(folder: Path) -> Path | None:
     Raises:
         SourceError: there are several, or a CSV is damaged.
     """
-    tables = [path for path in sorted(folder.rglob("*")) if ".csv" in map(str.lower, path.suffixes)]
+    tables = [path for path in data_files(folder) if ".csv" in map(str.lower, path.suffixes)]
     lookups = [path for path in tables if _has_both_codes(read_sheets(path)[0])]
     if len(lookups) > 1:
         one, other = lookups[:2]

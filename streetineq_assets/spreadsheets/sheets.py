@@ -29,8 +29,8 @@ from streetineq_assets.errors import SourceError
 HEAD_ROWS = 60
 _HEAD_BYTES = 1 << 18  # room for the header of a census extract with all its counts
 _GZIP, _ZIP, _OLE = b"\x1f\x8b", b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-DOCUMENTS = {".md", ".txt", ".pdf", ".doc", ".docx", ".htm", ".html"}
-"""Suffixes of what publishers pack beside their tables; such files are ignored."""
+# What publishers pack beside their tables.
+_DOCUMENTS = {".md", ".txt", ".pdf", ".doc", ".docx", ".htm", ".html"}
 _HTML = (b"<!doctype html", b"<html")
 # A damaged workbook makes openpyxl and xlrd fail anywhere in their parsers: neither has one error
 # for it, so these are the errors of parsing, listed; a bug elsewhere still shows as itself.
@@ -74,6 +74,14 @@ class Sheet:
         """File, sheet and line in words, for messages."""
         sheet = f", sheet {self.name}" if self.name else ""
         return f"{self.path}{sheet}{f', line {line}' if line else ''}"
+
+
+def data_files(folder: Path) -> Iterator[Path]:
+    """The files below a folder in the order of their paths, but for documents and hidden ones."""
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.is_file() and not hidden and path.suffix.lower() not in _DOCUMENTS:
+            yield path
 
 
 def read_sheets(path: Path) -> list[Sheet]:
