@@ -276,7 +276,7 @@ def _directions_as_expected(labels: pd.DataFrame, values: Mapping[str, OutcomeVa
     correlations: dict[str, Scalar] = {}
     wrong = []
     for pair, rows in _by_pair(labels):
-        r = rank_correlation(rows["value"], rows["lsoa11"].map(rank))
+        r = _rank_correlation(rows["value"], rows["lsoa11"].map(rank))
         correlations[pair.key] = r
         if r * OUTCOMES[pair.outcome].direction < 0:
             wrong.append(f"{pair.outcome} in {pair.city} ({r:+.2f})")
@@ -333,10 +333,10 @@ def _outcomes_available(availability: pd.DataFrame, study: Study) -> Check:
     )
 
 
-def rank_correlation(a: pd.Series, b: pd.Series) -> float:
+def _rank_correlation(a: pd.Series, b: pd.Series) -> float:
     """Spearman's correlation of two aligned series, over the rows where neither is missing."""
-    both = pd.DataFrame({"a": a.to_numpy(float), "b": b.to_numpy(float)}).dropna().rank()
-    return float(both["a"].corr(both["b"]))
+    both = pd.DataFrame({"a": a.to_numpy(float), "b": b.to_numpy(float)})
+    return float(both.corr(method="spearman").loc["a", "b"])
 
 
 def _by_pair(table: pd.DataFrame) -> Iterator[tuple[Pair, pd.DataFrame]]:

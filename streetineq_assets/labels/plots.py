@@ -115,7 +115,7 @@ def rank_correlations(labels: pd.DataFrame) -> pd.DataFrame:
     wide = labels.pivot_table(index="lsoa11", columns="outcome", values="value")
     wide = wide[[key for key in OUTCOMES if key in wide]]
     better = [1 if OUTCOMES[key].worst == "low" else -1 for key in wide]
-    return wide.mul(better).rank().corr()
+    return wide.mul(better).corr(method="spearman")
 
 
 def _panels(labels: pd.DataFrame, title: str) -> tuple["Figure", dict[str, "Axes"]]:
