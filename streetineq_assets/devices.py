@@ -29,7 +29,7 @@ from filelock import FileLock, Timeout
 
 from streetineq_assets.errors import DeviceError
 from streetineq_assets.findings import Scalar
-from streetineq_assets.tensorflow_log import LEVEL, without_noise
+from streetineq_assets.tensorflow_log import LEVEL_VARIABLE, without_noise
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -143,6 +143,19 @@ def lease(request: DeviceRequest, folder: Path | None = None) -> Generator[Devic
         if device.kind == "cpu":
             held.close()  # others may use the GPU that TensorFlow does not see here
         yield device
+
+
+@contextlib.contextmanager
+def arithmetic(*, mixed: bool) -> Generator[None]:
+    """Layers made in the block compute in float32, or `mixed`: in float16, on float32 variables."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16" if mixed else "float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def list_gpus() -> list[str]:
@@ -308,7 +321,7 @@ def _set_up(device: Device, request: DeviceRequest) -> Device:
 
 
 def _set_environment(device: Device) -> None:
-    os.environ.setdefault(LEVEL, "2")
+    os.environ.setdefault(LEVEL_VARIABLE, "2")
     # On AMD processors TensorFlow leaves oneDNN off, and matrix products run at half speed.
     if platform.machine() in ("x86_64", "AMD64"):
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

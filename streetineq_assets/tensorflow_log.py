@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Generator
 
-LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+LEVEL_VARIABLE = "TF_CPP_MIN_LOG_LEVEL"
 _WARNINGS_TOO = ("0", "1")
 _END_S = 5.0
 _LOW_LEVELS = re.compile(
@@ -43,7 +43,7 @@ def without_noise(*, without_gpu: bool) -> Generator[None]:
     Args:
         without_gpu: as in `is_noise`.
     """
-    if "tensorflow" in sys.modules or os.environ.get(LEVEL) in _WARNINGS_TOO:
+    if "tensorflow" in sys.modules or os.environ.get(LEVEL_VARIABLE) in _WARNINGS_TOO:
         yield
         return
     command = [sys.executable, "-I", "-S", __file__, *(["without_gpu"] if without_gpu else [])]

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from streetineq_assets.tensorflow_log import LEVEL, is_noise
+from streetineq_assets.tensorflow_log import LEVEL_VARIABLE, is_noise
 
 NOISE = [
     b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n",
@@ -50,7 +50,8 @@ def printed(block, **environment):
         [sys.executable, "-c", script],
         capture_output=True,
         check=False,
-        env={key: value for key, value in os.environ.items() if key != LEVEL} | environment,
+        env={key: value for key, value in os.environ.items() if key != LEVEL_VARIABLE}
+        | environment,
     )
     return done.stderr
 
@@ -65,7 +66,7 @@ def test_the_last_words_of_a_process_that_aborts_are_passed_on():
 
 
 def test_all_is_shown_to_whoever_asks_for_it():
-    assert NOISE[1] in printed(f"os.write(2, {NOISE[1]!r})", **{LEVEL: "0"})
+    assert NOISE[1] in printed(f"os.write(2, {NOISE[1]!r})", **{LEVEL_VARIABLE: "0"})
 
 
 @pytest.mark.slow

@@ -7,8 +7,7 @@ pass over one or several devices.
 import hashlib
 import math
 import re
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,7 +17,7 @@ import numpy as np
 from streetineq_assets.codes import vgg16
 from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.codes.preprocess import CHANNEL_MEANS, SIDE
-from streetineq_assets.devices import Device
+from streetineq_assets.devices import Device, arithmetic
 from streetineq_assets.digests import digest_file
 from streetineq_assets.errors import DeviceError, SourceError, SourceMissingError, StudyError
 from streetineq_assets.findings import Scalar
@@ -109,7 +108,7 @@ def load_encoder(settings: Settings, *, root: Path, seed: int, device: Device) -
     batch_size = _round_up(settings.batch_size, math.lcm(len(VIEWS), strategy.num_replicas_in_sync))
 
     def build(*, mixed: bool) -> tuple[Encode, "_Loaded"]:
-        with strategy.scope(), _precision(mixed):
+        with strategy.scope(), arithmetic(mixed=mixed):
             loaded = _build(settings, root, seed)
         return compile_model(loaded.model, batch_size=batch_size, device=device), loaded
 
@@ -307,20 +306,6 @@ def _randomise(network: "keras.Model", seed: int) -> None:
             generator = np.random.Generator(np.random.PCG64([seed, number]))
             normal = generator.standard_normal(tuple(variable.shape), dtype=np.float32)
             variable.assign(normal * np.float32(math.sqrt(2 / fan_in)))
-
-
-@contextmanager
-def _precision(mixed: bool) -> Generator[None]:
-    """Build with float16 arithmetic and float32 variables, and leave Keras as it was."""
-    import keras
-
-    before = keras.config.dtype_policy()
-    if mixed:
-        keras.config.set_dtype_policy("mixed_float16")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _no_mixed_precision(device: Device) -> str:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from streetineq_assets.codes.feature_statistics import RunningMoments
 from streetineq_assets.errors import TrainingError
-from streetineq_assets.models.binomial import DECILES
+from streetineq_assets.labels.deciles import N_DECILES
 from streetineq_assets.models.dataset import HELD_SHARE, READ_ROWS, Codes
 from streetineq_assets.prefetch import prefetch
 from streetineq_assets.study import Profile
@@ -55,8 +55,8 @@ def class_weights(classes: NDArray[np.integer]) -> NDArray[np.float32]:
     for outcome in range(classes.shape[1]):
         column = classes[:, outcome]
         labelled = column >= 0
-        counts = np.bincount(column[labelled], minlength=DECILES)
-        share = labelled.sum() / (DECILES * np.maximum(counts, 1))
+        counts = np.bincount(column[labelled], minlength=N_DECILES)
+        share = labelled.sum() / (N_DECILES * np.maximum(counts, 1))
         weights[labelled, outcome] = share[column[labelled]]
     return weights
 
@@ -175,8 +175,8 @@ def _one_per_class(
     classes: NDArray[np.integer], size: int, rng: np.random.Generator
 ) -> Iterator[NDArray[np.integer]]:
     """floor(n / size) batches, at least one, of size / 10 distinct rows of every class."""
-    members = [np.flatnonzero(classes == c) for c in range(DECILES)]
-    each = max(1, size // DECILES)
+    members = [np.flatnonzero(classes == c) for c in range(N_DECILES)]
+    each = max(1, size // N_DECILES)
     for _ in range(max(1, len(classes) // size)):
         drawn = [rng.choice(m, min(each, len(m)), replace=False) for m in members]
         yield np.sort(np.concatenate(drawn))

@@ -12,13 +12,14 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-DECILES = 10
-_TRIALS = DECILES - 1
-_CLASSES = np.arange(DECILES)
-_LOG_CHOOSE = np.log([math.comb(_TRIALS, k) for k in range(DECILES)])
+from streetineq_assets.labels.deciles import N_DECILES
+
+_TRIALS = N_DECILES - 1
+_CLASSES = np.arange(N_DECILES)
+LOG_CHOOSE = np.log([math.comb(_TRIALS, k) for k in range(N_DECILES)])
 _TIE = 1e-6  # probabilities closer than this, relative to the largest, are the same in float32
 # argmax of the probabilities changes where 10 sigmoid(h) is a whole number: at logit(k / 10).
-_BORDERS = np.array([math.log(k / (DECILES - k)) for k in range(1, DECILES)])
+_BORDERS = np.array([math.log(k / (N_DECILES - k)) for k in range(1, N_DECILES)])
 
 
 def log_probabilities(h: ArrayLike) -> NDArray[np.floating]:
@@ -36,7 +37,7 @@ def log_probabilities(h: ArrayLike) -> NDArray[np.floating]:
     limit = np.finfo(dtype).max / (2 * _TRIALS)
     wide = np.clip(h.astype(np.float64), -limit, limit)[..., np.newaxis]
     log_p, log_q = -np.logaddexp(0.0, -wide), -np.logaddexp(0.0, wide)
-    return (_LOG_CHOOSE + _CLASSES * log_p + (_TRIALS - _CLASSES) * log_q).astype(dtype)
+    return (LOG_CHOOSE + _CLASSES * log_p + (_TRIALS - _CLASSES) * log_q).astype(dtype)
 
 
 def decile(h: ArrayLike) -> NDArray[np.int8]:

@@ -19,11 +19,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from streetineq_assets.models.binomial import DECILES
+from streetineq_assets.labels.deciles import N_DECILES
+from streetineq_assets.models.binomial import LOG_CHOOSE
 
-_BORDERS = DECILES - 1
-_LOG_CHOOSE = np.log([math.comb(_BORDERS, k) for k in range(DECILES)]).astype(np.float32)
-_CLASSES = np.arange(DECILES, dtype=np.float32)
+_BORDERS = N_DECILES - 1
+_LOG_CHOOSE = LOG_CHOOSE.astype(np.float32)
+_CLASSES = np.arange(N_DECILES, dtype=np.float32)
 _TINY = 1e-30
 
 
@@ -46,7 +47,7 @@ class Head:
 
 def log_likelihood(log_probabilities: Any, classes: Any) -> Any:
     """Log-probability of the class of each row; (..., 10) and (...) int 0..9 -> (...)."""
-    return ops.sum(log_probabilities * ops.one_hot(classes, DECILES), axis=-1)
+    return ops.sum(log_probabilities * ops.one_hot(classes, N_DECILES), axis=-1)
 
 
 def binomial_log_probabilities(outputs: Any) -> Any:
@@ -87,7 +88,7 @@ class OrderedThresholds(keras.layers.Layer):
 
     def build(self, input_shape: tuple[int | None, int]) -> None:
         """Make the thresholds, nine per outcome."""
-        start = np.array([math.log(k / (DECILES - k)) for k in range(1, DECILES)])
+        start = np.array([math.log(k / (N_DECILES - k)) for k in range(1, N_DECILES)])
         steps = np.log(np.expm1(np.diff(start)))
         self.raw = self.add_weight(
             shape=(input_shape[-1], _BORDERS),

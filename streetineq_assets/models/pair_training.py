@@ -79,6 +79,11 @@ def network_file(fold: int) -> str:
     return f"fold_{fold}.keras"
 
 
+def network_fold(name: str) -> int:
+    """The fold of a file that `network_file` names."""
+    return int(name.removeprefix("fold_").removesuffix(".keras"))
+
+
 def _write_pair(plan: TrainingPlan, run: TrainingRun, folder: Path) -> Findings:
     outcome = Pair.parse(plan.artefact[1]).outcome
     trained, position = run.trained, plan.outcomes.index(outcome)

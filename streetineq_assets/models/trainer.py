@@ -7,9 +7,7 @@ A step runs on one device: the network has 2.3 million parameters, and several G
 as many runs, one for each city and outcome.
 """
 
-import contextlib
 import functools
-from collections.abc import Generator
 from typing import Any
 
 import keras
@@ -17,9 +15,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from streetineq_assets.devices import Device
+from streetineq_assets.devices import Device, arithmetic
+from streetineq_assets.labels.deciles import N_DECILES
 from streetineq_assets.models.batches import Batch, Codes
-from streetineq_assets.models.binomial import DECILES
 from streetineq_assets.models.heads import HEADS, log_likelihood
 from streetineq_assets.models.network import build_network, freeze_blocks
 from streetineq_assets.study import PROFILES, Profile
@@ -54,7 +52,7 @@ class Trainer:
     ) -> None:
         self.profile, self.width, self.outcomes = profile, width, outcomes
         self._head = HEADS[profile.head]
-        with _precision(device):
+        with arithmetic(mixed=device.mixed_precision):
             self.network = build_network(profile, width, outcomes=outcomes)
         freeze_blocks(self.network, frozen_blocks)
         self._dropouts = [x for x in self.network.layers if isinstance(x, keras.layers.Dropout)]
@@ -109,7 +107,7 @@ class Trainer:
         """Scores (n, outcomes) and log-probabilities (n, outcomes, 10) of ascending rows."""
         size = min(_SCORE_ROWS, -(-len(rows) // _SCORE_STEP) * _SCORE_STEP)
         scores = np.empty((len(rows), self.outcomes), np.float32)
-        log_p = np.empty((len(rows), self.outcomes, DECILES), np.float32)
+        log_p = np.empty((len(rows), self.outcomes, N_DECILES), np.float32)
         start = 0
         for features in codes.chunks(rows, size, held):
             n = len(features)
@@ -167,17 +165,6 @@ def _optimizer(profile: Profile, device: Device) -> keras.optimizers.Optimizer:
     if device.mixed_precision:
         return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
-
-
-@contextlib.contextmanager
-def _precision(device: Device) -> Generator[None]:
-    """Layers made inside compute in float16, where the device asks for it."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_float16" if device.mixed_precision else "float32")
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def _words(key: tuple[int, int, int], generators: int) -> NDArray:

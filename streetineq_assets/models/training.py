@@ -17,12 +17,11 @@ from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import TrainingError
 from streetineq_assets.models.availability import nothing_to_learn
 from streetineq_assets.models.batches import require_window
-from streetineq_assets.models.binomial import DECILES
 from streetineq_assets.models.checkpoints import Checkpoints, FoldState, Log
 from streetineq_assets.models.dataset import Examples
 from streetineq_assets.models.fold_training import FoldTraining, Progress, require_rows
 from streetineq_assets.models.folds import Split
-from streetineq_assets.models.tables import HISTORY
+from streetineq_assets.models.tables import HISTORY, PROBABILITIES
 from streetineq_assets.models.trainer import trainer_for
 from streetineq_assets.study import Profile
 from streetineq_assets.tables import conform
@@ -143,7 +142,7 @@ def score_frame(location_ids: NDArray, fold: int, h: NDArray, log_p: NDArray) ->
         log_p: (n, 10) float, log-probabilities of the deciles.
     """
     p = np.exp(log_p)
-    columns = {f"p_{k + 1}": p[:, k].astype(np.float32) for k in range(DECILES)}
+    columns = dict(zip(PROBABILITIES, p.T.astype(np.float32), strict=True))
     return pd.DataFrame(
         {
             "location_id": np.asarray(location_ids).astype(str),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from streetineq_assets.labels.deciles import N_DECILES
 from streetineq_assets.predictions import metrics
 
 LEVEL = 0.95
@@ -58,9 +59,9 @@ def evaluate(actual: np.ndarray, forecast: Forecast, counts: np.ndarray) -> dict
         actual: (n,) int64 of 1..10.
         counts: (b, n), how often each area counts; one row of ones gives the metric itself.
     """
-    member = np.zeros((len(actual), metrics.N_DECILES**2), dtype=np.float32)
+    member = np.zeros((len(actual), N_DECILES**2), dtype=np.float32)
     member[np.arange(len(actual)), metrics.cells(actual, forecast.decile)] = 1
-    tables = (counts @ member).reshape(-1, metrics.N_DECILES, metrics.N_DECILES)
+    tables = (counts @ member).reshape(-1, N_DECILES, N_DECILES)
     found = metrics.of_tables(tables)
     found["rps"] = _weighted_mean(counts, _rps(actual, forecast))
     ranks = _ranks(counts, forecast.score), _ranks(counts, actual)
@@ -88,7 +89,7 @@ def percentile_interval(values: np.ndarray, level: float = LEVEL) -> tuple[float
 
 def _rps(actual: np.ndarray, forecast: Forecast) -> np.ndarray:
     if forecast.probabilities is None:
-        return np.abs(actual - forecast.decile) / (metrics.N_DECILES - 1)
+        return np.abs(actual - forecast.decile) / (N_DECILES - 1)
     return metrics.ranked_probability_scores(actual, forecast.probabilities)
 
 

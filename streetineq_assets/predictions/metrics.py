@@ -11,7 +11,8 @@ with a constant, the recall of a decile without areas, anything of no areas.
 import numpy as np
 from numpy.typing import ArrayLike
 
-N_DECILES = 10
+from streetineq_assets.labels.deciles import N_DECILES
+
 _LABELS = np.arange(N_DECILES)
 _DISTANCE = np.abs(_LABELS[:, None] - _LABELS[None, :]).astype(np.float64)
 

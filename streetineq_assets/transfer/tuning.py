@@ -17,8 +17,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetineq_assets.devices import Device
+from streetineq_assets.labels.deciles import N_DECILES
 from streetineq_assets.models.batches import FEWEST_ROWS
-from streetineq_assets.models.binomial import DECILES
 from streetineq_assets.models.checkpoints import Checkpoints, FoldState
 from streetineq_assets.models.dataset import Examples
 from streetineq_assets.models.fold_training import FoldTraining, Progress, folds_with_rows
@@ -76,7 +76,7 @@ class Tuning:
         codes, frozen = self.examples.codes, self.transfer.frozen_layers
         trainer = trainer_for(self.profile, codes.reader.width, 1, self.device, frozen)
         codes.load()
-        none = score_frame(np.empty(0, str), 0, np.empty(0, np.float32), np.empty((0, DECILES)))
+        none = score_frame(np.empty(0, str), 0, np.empty(0, np.float32), np.empty((0, N_DECILES)))
         scores, runs = [none.assign(share=0.0, repeat=0)], []  # every share may be too small
         for share in self.transfer.shares:
             # At a share of 0 repeats differ in the starting network alone.

@@ -8,7 +8,6 @@ encoder: same layer, other weights would give numbers that mean nothing.
 """
 
 import hashlib
-import io
 import json
 import tempfile
 import zipfile
@@ -26,8 +25,8 @@ from streetineq_assets.errors import SourceError, StoreError, TrainingError
 from streetineq_assets.models.bundles.model_card import model_card
 from streetineq_assets.models.bundles.schema import BundleDescription, read_description
 from streetineq_assets.models.dataset import Codes
-from streetineq_assets.models.pair_training import ASSET, network_file
-from streetineq_assets.models.tables import SCORES, TrainingRecord
+from streetineq_assets.models.pair_training import ASSET, network_file, network_fold
+from streetineq_assets.models.tables import PROBABILITIES, SCORES, TrainingRecord
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import Pair, load_study
 from streetineq_assets.tables import descriptions
@@ -78,7 +77,7 @@ def open_networks(members: Mapping[str, bytes]) -> dict[int, "keras.Model"]:
         for name in sorted(members):
             path = Path(folder) / name
             path.write_bytes(members[name])
-            found[int(path.stem.removeprefix("fold_"))] = load_network(path)
+            found[network_fold(name)] = load_network(path)
     return found
 
 
@@ -100,7 +99,7 @@ def export_bundle(
         raise TrainingError(f"{pair} has no networks: {trained.manifest.unavailable}")
     members = network_bytes(trained)
     about = _about(store, trained, pair, metrics)
-    about["folds"] = sorted(int(name[5:-6]) for name in members)
+    about["folds"] = sorted(map(network_fold, members))
     members[_CARD] = model_card(about).encode()
     about["members"] = {name: _sha256(content) for name, content in sorted(members.items())}
     members[_ABOUT] = json.dumps(about, indent=2, sort_keys=True, default=str).encode()
@@ -203,10 +202,10 @@ def predict(bundle: Bundle, codes: Codes) -> pd.DataFrame:
         votes = [np.exp(np.asarray(head.log_probabilities(o))) for o in outputs]
         probabilities.append(np.mean(votes, axis=0))
     h = np.concatenate(scores) if scores else np.empty(0, np.float32)
-    p = np.concatenate(probabilities) if scores else np.empty((0, binomial.DECILES), np.float32)
+    p = np.concatenate(probabilities) if scores else np.empty((0, len(PROBABILITIES)), np.float32)
     frame = pd.DataFrame({"location_id": np.asarray(codes.reader.location_ids).astype(str)})
     frame = frame.assign(h=h, decile=binomial.most_probable(p))
-    return frame.assign(**{f"p_{k + 1}": p[:, k] for k in range(binomial.DECILES)})
+    return frame.assign(**dict(zip(PROBABILITIES, p.T, strict=True)))
 
 
 def _about(
@@ -240,7 +239,7 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
     if size > _LARGEST_MEMBER_BYTES:
         raise SourceError(f"{path}: {name} has {size} bytes, more than any network")
     with archive.open(name) as member:
-        return io.BytesIO(member.read(_LARGEST_MEMBER_BYTES + 1)).getvalue()
+        return member.read(_LARGEST_MEMBER_BYTES + 1)
 
 
 def _sha256(content: bytes) -> str:
