@@ -1,7 +1,7 @@
 """What a step reports beside its files: values, checks, small tables, notes; and its record.
 
 Plain dataclasses that domain code fills and that survive in a manifest as JSON, so that a skipped
-step can report them again. How the UI shows them is `resources`' matter.
+step can report them again. How the UI shows them: `metadata`.
 """
 
 from collections.abc import Iterable

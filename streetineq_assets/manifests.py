@@ -62,7 +62,7 @@ class Recipe(BaseModel):
         return changed
 
 
-class FileEntry(BaseModel):
+class ArtefactFile(BaseModel):
     """One file of an artefact."""
 
     sha256: str
@@ -85,7 +85,7 @@ class Manifest(BaseModel):
     key: str
     digest: str
     generation: str
-    files: dict[str, FileEntry]
+    files: dict[str, ArtefactFile]
     unavailable: Unavailable | None = None
     record: dict[str, Any] = Field(default_factory=dict)
     summary: dict[str, Any]

@@ -27,7 +27,7 @@ from streetineq_assets.digests import digest_file
 from streetineq_assets.errors import StoreError, clear_disk_errors
 from streetineq_assets.findings import Findings
 from streetineq_assets.manifests import (
-    FileEntry,
+    ArtefactFile,
     Manifest,
     Recipe,
     library_versions,
@@ -258,19 +258,19 @@ class Artefact:
 # -- the moves of publishing ---------------------------------------------------------------------
 
 
-def _seal(staging: Path) -> dict[str, FileEntry]:
+def _seal(staging: Path) -> dict[str, ArtefactFile]:
     """Flush every file to disk and describe it."""
     files = {}
     for path in sorted(staging.iterdir()):
         with path.open("rb") as file:
             os.fsync(file.fileno())
-        files[path.name] = FileEntry(sha256=digest_file(path), bytes=path.stat().st_size)
+        files[path.name] = ArtefactFile(sha256=digest_file(path), bytes=path.stat().st_size)
     if not files:
         raise StoreError(f"nothing was written to {staging}")
     return files
 
 
-def _digest_of(files: dict[str, FileEntry]) -> str:
+def _digest_of(files: dict[str, ArtefactFile]) -> str:
     if len(files) == 1:
         return next(iter(files.values())).sha256
     text = json.dumps({name: entry.sha256 for name, entry in files.items()}, sort_keys=True)

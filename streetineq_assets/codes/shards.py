@@ -1,8 +1,8 @@
 """A city's learning-ready shards: the order of their rows, and the reader that training uses.
 
 A shard is an HDF5 file with `features (n, 4, width)` and `location_id (n)`. Over all shards the
-rows ascend by a hash of seed and location id, so reading on is reading a random sample, and adding
-a location moves no other against its neighbours.
+rows ascend by a hash of seed and location id, so consecutive rows are a random sample, and adding a
+location moves no other against its neighbours.
 """
 
 import hashlib

@@ -143,9 +143,9 @@ def _images_kept(images: pd.DataFrame, before: pd.DataFrame | None) -> Check:
 
 
 def _city_listed(counts: Mapping[str, int]) -> Check:
-    text = f"{counts['n_listed']} locations are listed in inputs/locations/<city>.csv"
+    text = f"the city's list names {counts['n_listed']} locations"
     if not counts["n_listed"]:
-        text += "; the city is unavailable until the file names some"
+        text += "; the city is unavailable until there is one that names some"
     return CITY_LISTED.result(counts["n_listed"] > 0, text)
 
 

@@ -82,9 +82,14 @@ def teaching_cities(store: DataStore, study: Study, city: str, outcomes: Sequenc
     known = {
         other: tuple(o for o in shared if inputs_unavailable(store, Pair(other, o)) is None)
         for other, shared in _labelled_cities(store, study, city, outcomes).items()
-        if not _missing(store, other)
+        if not missing_assets(store, other)
     }
     return {other: shared for other, shared in known.items() if shared}
+
+
+def missing_assets(store: DataStore, city: str) -> tuple[str, ...]:
+    """What a city lacks of all that its trainings read, as `area_folds[leeds]`."""
+    return tuple(f"{asset}[{city}]" for asset in _READ if store.manifest(asset, city) is None)
 
 
 def missing_cities(store: DataStore, study: Study, city: str, outcomes: Sequence[str]) -> Labels:
@@ -94,7 +99,7 @@ def missing_cities(store: DataStore, study: Study, city: str, outcomes: Sequence
         City to what is to be materialised for it, as `area_folds[leeds]`.
     """
     labelled = _labelled_cities(store, study, city, outcomes)
-    missing = {other: _missing(store, other) for other in labelled}
+    missing = {other: missing_assets(store, other) for other in labelled}
     return {other: assets for other, assets in missing.items() if assets}
 
 
@@ -123,10 +128,6 @@ def _labelled_cities(store: DataStore, study: Study, city: str, outcomes: Sequen
         if other != city
     }
     return {other: labelled for other, labelled in shared.items() if labelled}
-
-
-def _missing(store: DataStore, city: str) -> tuple[str, ...]:
-    return tuple(f"{asset}[{city}]" for asset in _READ if store.manifest(asset, city) is None)
 
 
 def _joined(missing: Labels) -> str:

@@ -324,7 +324,7 @@ def _areas(
     chosen = rows[mask].assign(group=sums.group[mask])
     scores = chosen["h"] if "h" in chosen else pd.Series(np.nan, index=chosen.index)
     grouped = chosen.assign(h=scores).groupby("lsoa11", sort=True)
-    areas = grouped.agg(decile=("decile", "first"), n=("row", "size"), h=("h", "mean"))
+    areas = grouped.agg(decile=("decile", "first"), n=("location_id", "size"), h=("h", "mean"))
     members = chosen.drop_duplicates("group")
     totals = np.zeros((len(areas), sums.sums.shape[1]))
     at = areas.index.get_indexer(members["lsoa11"])

@@ -7,6 +7,7 @@ import pandas as pd
 
 from streetineq_assets.findings import AVAILABLE, Check, CheckSpec
 from streetineq_assets.models.folds import LEAKY, FoldTable, Split, scheme_note
+from streetineq_assets.models.tables import PROBABILITIES
 
 AREAS_ONCE = CheckSpec("areas_once", "Every labelled area is in the table once.", blocking=True)
 FOLDS_FILLED = CheckSpec("folds_filled", "Every fold tests some areas.", blocking=True)
@@ -20,7 +21,7 @@ OUT_OF_FOLD = CheckSpec(
 NO_SHARED_AREAS = CheckSpec(
     "no_leak", "No area is in two of training, validation and test.", blocking=True
 )
-PROBABILITIES = CheckSpec(
+VALID_PROBABILITIES = CheckSpec(
     "probabilities", "Scores are finite, ten probabilities sum to 1.", blocking=True
 )
 LABELS_COVER_LOCATIONS = CheckSpec(
@@ -31,7 +32,7 @@ TRAINED_MODEL = (
     AVAILABLE,
     OUT_OF_FOLD,
     NO_SHARED_AREAS,
-    PROBABILITIES,
+    VALID_PROBABILITIES,
     LABELS_COVER_LOCATIONS,
     LEARNED,
 )
@@ -114,7 +115,7 @@ def training_checks(
         AVAILABLE.result(True, "labels, codes and folds are there"),
         _out_of_fold(scores, rows, splits),
         _no_shared_areas(rows, splits, scheme),
-        _probabilities(scores),
+        valid_probabilities(scores),
         _labels_cover_locations(counts),
         _learned(folds),
     ]
@@ -143,13 +144,20 @@ def _no_shared_areas(rows: pd.DataFrame, splits: Mapping[int, Split], scheme: st
     return NO_SHARED_AREAS.result(shared == 0, f"{shared} areas are in two parts")
 
 
-def _probabilities(scores: pd.DataFrame) -> Check:
-    p = scores.filter(like="p_").to_numpy(np.float64)
-    finite = bool(np.isfinite(scores["h"]).all() and np.isfinite(p).all())
-    off = float(np.abs(p.sum(axis=1) - 1).max(initial=0))
-    return PROBABILITIES.result(
-        finite and off < _SUM_TOLERANCE, f"probabilities sum to 1 within {off:.1e}"
-    )
+def valid_probabilities(scores: pd.DataFrame) -> Check:
+    """Whether every row has a finite score and a distribution over ten deciles.
+
+    Args:
+        scores: `h, p_1 .. p_10`.
+    """
+    p = scores[list(PROBABILITIES)].to_numpy(np.float64)
+    sums = np.abs(p.sum(axis=1) - 1) < _SUM_TOLERANCE
+    valid = sums & (p >= 0).all(axis=1) & np.isfinite(scores["h"].to_numpy(np.float64))
+    n_invalid = int((~valid).sum())
+    text = f"{n_invalid} rows have no finite score or no distribution over ten deciles"
+    if n_invalid:
+        text += "; materialise trained_model again"
+    return VALID_PROBABILITIES.result(n_invalid == 0, text, n_invalid=n_invalid)
 
 
 def _labels_cover_locations(counts: Mapping[str, int]) -> Check:

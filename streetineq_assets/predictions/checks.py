@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.findings import AVAILABLE, Check, CheckSpec
+from streetineq_assets.models.checks import VALID_PROBABILITIES, valid_probabilities
 from streetineq_assets.models.folds import LEAKY, scheme_note
-from streetineq_assets.models.tables import PROBABILITIES
 from streetineq_assets.predictions import tables
 from streetineq_assets.predictions.evaluation import COORDINATES, MIN_AREAS, NETWORK, Evaluation
 from streetineq_assets.predictions.location_scores import tested_by
@@ -18,9 +18,6 @@ LOCATION_IDENTITY = CheckSpec(
 )
 OUT_OF_FOLD = CheckSpec(
     "out_of_fold", "No network scored an area that it learned from.", blocking=True
-)
-VALID_PROBABILITIES = CheckSpec(
-    "probabilities", "Scores are finite, ten probabilities sum to 1.", blocking=True
 )
 LOCATION_PREDICTIONS = (AVAILABLE, LOCATION_IDENTITY, OUT_OF_FOLD, VALID_PROBABILITIES)
 JOINT_EVALUATION = LOCATION_PREDICTIONS
@@ -43,7 +40,6 @@ LSOA_EVALUATION = (AVAILABLE, ENOUGH_AREAS, BEATS_COORDINATES, SAME_AREAS, NO_LE
 
 _MIDDLE = 5.5  # mean decile of all areas of a city
 _FARTHEST = 0.5
-_SUM_TOLERANCE = 1e-3
 
 
 def inputs_available() -> Check:
@@ -62,7 +58,7 @@ def location_checks(locations: pd.DataFrame, tested: pd.DataFrame) -> list[Check
     return [
         _location_identity(locations),
         _out_of_fold(locations, tested),
-        _valid_probabilities(locations),
+        valid_probabilities(locations),
     ]
 
 
@@ -138,17 +134,6 @@ def _out_of_fold(locations: pd.DataFrame, tested: pd.DataFrame) -> Check:
     if astray:
         text += "; materialise trained_model again"
     return OUT_OF_FOLD.result(astray == 0, text, n_astray=astray)
-
-
-def _valid_probabilities(locations: pd.DataFrame) -> Check:
-    p = locations[list(PROBABILITIES)].to_numpy(np.float64)
-    sums = np.abs(p.sum(axis=1) - 1) < _SUM_TOLERANCE
-    valid = sums & (p >= 0).all(axis=1) & np.isfinite(locations["h"].to_numpy(np.float64))
-    n_invalid = int((~valid).sum())
-    text = f"{n_invalid} rows have no finite score or no distribution over ten deciles"
-    if n_invalid:
-        text += "; materialise trained_model again"
-    return VALID_PROBABILITIES.result(n_invalid == 0, text, n_invalid=n_invalid)
 
 
 def _one_row_per_lsoa(areas: pd.DataFrame) -> Check:

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from streetineq_assets.findings import Scalar
-from streetineq_assets.labels.deciles import deciles
+from streetineq_assets.labels.deciles import N_DECILES, deciles
 from streetineq_assets.models.tables import BASELINES
 from streetineq_assets.predictions import bootstrap, intervals, metrics, spatial
 from streetineq_assets.predictions.aggregation import lsoa_table, mean_probabilities
@@ -57,11 +57,22 @@ class Evaluation:
         return cls(**{name: empty(fields) for name, fields in EVALUATION_FILES.items()})
 
     def value(self, metric: str, model: str = NETWORK, scheme: str | None = None) -> float:
-        """One metric of one model, by default of its first scheme; NaN where there is none."""
-        rows = self.metrics[(self.metrics["model"] == model) & (self.metrics["metric"] == metric)]
-        if scheme:
-            rows = rows[rows["scheme"] == scheme]
-        return float(rows["value"].iloc[0]) if len(rows) else float("nan")
+        """As `metric_value`."""
+        return metric_value(self.metrics, metric, model, scheme)
+
+
+def metric_value(
+    metrics: pd.DataFrame, metric: str, model: str, scheme: str | None = None
+) -> float:
+    """One metric of one model, by default of its first scheme; NaN where there is none.
+
+    Args:
+        metrics: `tables.METRICS` of one pair.
+    """
+    rows = metrics[(metrics["model"] == model) & (metrics["metric"] == metric)]
+    if scheme:
+        rows = rows[rows["scheme"] == scheme]
+    return float(rows["value"].iloc[0]) if len(rows) else float("nan")
 
 
 @dataclass(frozen=True)
@@ -204,7 +215,7 @@ def baseline_deciles(score: np.ndarray, rule: str) -> np.ndarray:
     if rule == "mean_score" and np.ptp(score[known]) > 0:
         ranked = deciles(score[known], worst="low")
     else:
-        ranked = np.clip(np.rint(score[known]), 1, metrics.N_DECILES)
+        ranked = np.clip(np.rint(score[known]), 1, N_DECILES)
     decile = np.zeros(len(score), np.int64)
     decile[known] = ranked
     return decile
@@ -302,11 +313,11 @@ def _interval_rows(areas: pd.DataFrame, scheme: str) -> list[dict]:
 
 def _confusion(actual: np.ndarray, predicted: np.ndarray) -> pd.DataFrame:
     """All hundred cells, so that a missing one is never mistaken for an empty one."""
-    labels = np.arange(1, metrics.N_DECILES + 1)
+    labels = np.arange(1, N_DECILES + 1)
     return pd.DataFrame(
         {
-            "actual": np.repeat(labels, metrics.N_DECILES),
-            "predicted": np.tile(labels, metrics.N_DECILES),
+            "actual": np.repeat(labels, N_DECILES),
+            "predicted": np.tile(labels, N_DECILES),
             "n": metrics.table(actual, predicted).ravel(),
         }
     )

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from streetineq_assets.labels.deciles import N_DECILES
 from streetineq_assets.plotting import DECILE_COLOURS, new_figure, save_png
 from streetineq_assets.predictions.evaluation import NETWORK
 from streetineq_assets.predictions.intervals import LEVEL
-from streetineq_assets.predictions.metrics import N_DECILES
 
-METRIC_TITLES = {
+PLOTTED_METRICS = {
     "spearman_score": "Spearman, score",
     "kappa_quadratic": "quadratic kappa",
     "within_1": "share within 1 decile",
@@ -78,8 +78,8 @@ def plot_metrics(metrics: pd.DataFrame, path: Path) -> None:
     models = metrics[["model", "scheme"]].drop_duplicates().itertuples(index=False)
     keys = list(models)[::-1]
     size = 9.0, 1.2 + 0.3 * len(keys)
-    figure, axes = new_figure(*size, columns=len(METRIC_TITLES), sharey=True)
-    for axis, (metric, title) in zip(axes, METRIC_TITLES.items(), strict=True):
+    figure, axes = new_figure(*size, columns=len(PLOTTED_METRICS), sharey=True)
+    for axis, (metric, title) in zip(axes, PLOTTED_METRICS.items(), strict=True):
         rows = metrics[metrics["metric"] == metric].set_index(["model", "scheme"])
         for height, key in enumerate(keys):
             row = rows.loc[key]

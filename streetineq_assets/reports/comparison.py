@@ -11,10 +11,16 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.labels.outcomes import OUTCOMES
-from streetineq_assets.predictions.evaluation import COORDINATES, MIN_AREAS, NETWORK, SPATIAL_BLOCK
+from streetineq_assets.predictions.evaluation import (
+    COORDINATES,
+    MIN_AREAS,
+    NETWORK,
+    SPATIAL_BLOCK,
+    metric_value,
+)
 from streetineq_assets.predictions.joint_evaluation import JOINT_NETWORK
 from streetineq_assets.reports.results import PairResults
-from streetineq_assets.transfer.curve import OTHERS, OWN, TUNED
+from streetineq_assets.transfer.curve import OTHERS, OWN, SHOWN_METRIC, TUNED
 
 LOWER_IS_BETTER = frozenset({"mae", "rps"})
 SUMMARY_METRICS = {
@@ -137,9 +143,7 @@ def row(results: PairResults, metric: str, shown: Sequence[Column], scheme: str)
 
 def value(results: PairResults, metric: str, model: str, scheme: str) -> float:
     """One metric of one model under one scheme; NaN where there is none."""
-    rows = results.metrics
-    here = (rows["metric"] == metric) & (rows["model"] == model) & (rows["scheme"] == scheme)
-    return float(rows.loc[here, "value"].iloc[0]) if here.any() else float("nan")
+    return metric_value(results.metrics, metric, model, scheme)
 
 
 def confusion_shares(confusion: pd.DataFrame) -> list[dict[str, Any]]:
@@ -164,7 +168,7 @@ def transfers(table: pd.DataFrame) -> tuple[list[str], list[dict[str, Any]]]:
         The shares as headings; and a row per source and target: `source, city, outcome, tuned` (a
         text for each share), `own` and `coordinates`, "-" where there is none.
     """
-    shown = table[table["metric"] == "spearman_score"]
+    shown = table[table["metric"] == SHOWN_METRIC]
     tuned = shown[shown["network"] == TUNED]
     shares = sorted(set(tuned["share"]))
     rows = []

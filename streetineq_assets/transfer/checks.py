@@ -4,11 +4,8 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.findings import AVAILABLE, Check, CheckSpec
-from streetineq_assets.predictions.checks import (
-    LOCATION_IDENTITY,
-    OUT_OF_FOLD,
-    VALID_PROBABILITIES,
-)
+from streetineq_assets.models.checks import VALID_PROBABILITIES
+from streetineq_assets.predictions.checks import LOCATION_IDENTITY, OUT_OF_FOLD
 from streetineq_assets.transfer.curve import OWN, SHOWN_METRIC, TUNED
 
 SHARES_LARGE_ENOUGH = CheckSpec("shares_large_enough", "Every share has at least ten areas.")

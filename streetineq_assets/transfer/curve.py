@@ -16,7 +16,7 @@ from streetineq_assets.study import Pair, Study
 from streetineq_assets.tables import conform, empty
 from streetineq_assets.transfer.tables import CURVE, CURVE_SUMMARY, TunedRecord
 
-METRICS = ("spearman_score", "kendall", "kappa_quadratic")
+RANK_METRICS = ("spearman_score", "kendall", "kappa_quadratic")
 SHOWN_METRIC = "spearman_score"
 TUNED, OWN, OTHERS = "fine_tuned", "trained_here", "other_cities"
 _TUNED_ASSET, _OWN_ASSET = "fine_tuned_model", "lsoa_evaluation"
@@ -24,7 +24,7 @@ _TUNED_ASSET, _OWN_ASSET = "fine_tuned_model", "lsoa_evaluation"
 _RENAMED = {"fraction": "share", "draw": "repeat"}
 
 
-class Target(NamedTuple):
+class PairEvaluations(NamedTuple):
     """A pair's evaluations, None where they are absent or unavailable.
 
     Attributes:
@@ -37,19 +37,23 @@ class Target(NamedTuple):
     own: Artefact | None
 
 
-def read_targets(store: DataStore, study: Study) -> list[Target]:
+def read_targets(store: DataStore, study: Study) -> list[PairEvaluations]:
     """Every pair of the study, with what is published of it.
 
     Raises:
         StoreError: an artefact's files no longer match its manifest.
     """
     return [
-        Target(pair, _available(store, _TUNED_ASSET, pair), _available(store, _OWN_ASSET, pair))
+        PairEvaluations(
+            pair,
+            tuned=_available(store, _TUNED_ASSET, pair),
+            own=_available(store, _OWN_ASSET, pair),
+        )
         for pair in study.pairs
     ]
 
 
-def digests(targets: Iterable[Target]) -> dict[str, str]:
+def digests(targets: Iterable[PairEvaluations]) -> dict[str, str]:
     """Of each evaluation that is read, for the recipe."""
     return {
         f"{evaluation.manifest.asset}/{target.pair}": evaluation.digest
@@ -59,7 +63,7 @@ def digests(targets: Iterable[Target]) -> dict[str, str]:
     }
 
 
-def gather(targets: Iterable[Target]) -> pd.DataFrame:
+def gather(targets: Iterable[PairEvaluations]) -> pd.DataFrame:
     """The rank metrics of every target (`tables.CURVE`).
 
     A pair is a target when networks were tuned for it, or when its folds hold out whole cities:
@@ -76,7 +80,7 @@ def gather(targets: Iterable[Target]) -> pd.DataFrame:
         elif target.own and _scheme(target.own) == "city":
             parts.append(_compared(target.own).assign(source="the other cities"))
     frame = pd.concat([conform(part, CURVE) for part in parts], ignore_index=True)
-    return frame[frame["metric"].isin(METRICS)].reset_index(drop=True)
+    return frame[frame["metric"].isin(RANK_METRICS)].reset_index(drop=True)
 
 
 def summarise(curve: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from streetineq_assets.findings import (
     blocking_failures,
     unavailable_findings,
 )
-from streetineq_assets.models.availability import inputs_unavailable
+from streetineq_assets.models.availability import inputs_unavailable, missing_assets
 from streetineq_assets.models.checkpoints import Log
 from streetineq_assets.models.dataset import CitySlices, make_examples, read_slices
 from streetineq_assets.models.folds import FoldTable, left_out_note
@@ -53,7 +53,6 @@ FILES = {
     "tuned_metrics": TUNED_METRICS,
     "tuning_runs": TUNING_RUNS,
 }
-_READ = ("locations", "area_folds", "hdf5_shards")
 
 
 @dataclass(frozen=True)
@@ -149,8 +148,10 @@ def plan_tuning(store: DataStore, study: Study, pair: Pair) -> TuningPlan:
         SourceError: the source's file is no bundle, or is damaged.
         StoreError: an artefact is damaged; the message names what to materialise.
     """
-    why = _missing(store, pair.city) or inputs_unavailable(store, pair)
-    if why:
+    if missing := missing_assets(store, pair.city):
+        why = Unavailable(", ".join(missing), "it is not materialised yet")
+        return TuningPlan(store, study, pair, why)
+    if why := inputs_unavailable(store, pair):
         return TuningPlan(store, study, pair, why)
     source = read_source(store, study, pair)
     if isinstance(source, Unavailable):
@@ -264,10 +265,3 @@ def _by_share(runs: pd.DataFrame) -> pd.DataFrame:
     means = {name: (name, "mean") for name in ("n_locations", "n_lsoas", "epochs", "val_loss")}
     grouped = runs.groupby("share", as_index=False)
     return grouped.agg(n_networks=("fold", "size"), **means, skipped=("skipped", "first"))
-
-
-def _missing(store: DataStore, city: str) -> Unavailable | None:
-    for asset in _READ:
-        if store.manifest(asset, city) is None:
-            return Unavailable(f"{asset}[{city}]", "it is not materialised yet")
-    return None

@@ -84,7 +84,7 @@ def test_a_curve_stands_beside_the_targets_own_networks_and_coordinates(
     publish_own(store, LEEDS, own=0.75, coordinates=0.6)
     table = gathered(store, study)
     assert list(table.columns) == CURVE.names
-    assert set(table["metric"]) <= set(curve.METRICS)
+    assert set(table["metric"]) <= set(curve.RANK_METRICS)
     assert set(table["source"]) == {"london"}
     summary = curve.summarise(table)
     assert list(summary.columns) == CURVE_SUMMARY.names
