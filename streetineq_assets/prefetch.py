@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -36,19 +36,30 @@ def prefetch(
                 if stopped.is_set():
                     return
                 futures.put(pool.submit(function, item))
+        except Exception as error:  # noqa: BLE001 - raised where its result would be used
+            futures.put(_failed(error))
         finally:
             futures.put(None)
 
-    with ThreadPoolExecutor(workers) as pool, ThreadPoolExecutor(1) as feeder:
-        feeding = feeder.submit(feed, pool)
+    with ThreadPoolExecutor(workers) as pool:
+        # A daemon: an iterator that is never closed, since an interrupt's traceback holds it, must
+        # not keep the process from ending.
+        feeder = threading.Thread(target=feed, args=(pool,), daemon=True)
+        feeder.start()
         try:
             while (future := futures.get()) is not None:
                 yield future.result()
                 slots.release()
-            feeding.result()
         finally:
             stopped.set()
             slots.release()
             while not futures.empty():
                 if (left := futures.get()) is not None:
                     left.cancel()
+            feeder.join()
+
+
+def _failed(error: Exception) -> "Future[Any]":
+    future: Future[Any] = Future()
+    future.set_exception(error)
+    return future

@@ -1,5 +1,7 @@
 """Working ahead in threads: in order, within bounds, and with errors where they belong."""
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -50,3 +52,14 @@ def test_threads_end_when_the_caller_stops():
     next(results)
     results.close()
     assert threading.active_count() == before
+
+
+def test_a_process_ends_though_an_iterator_was_never_closed():
+    """The traceback of an interrupt holds it; `feed` would wait for its slots for ever."""
+    script = (
+        "import sys; from streetineq_assets.prefetch import prefetch; "
+        "results = prefetch(str, iter(int, 1), workers=2, ahead=2); next(results); "
+        "sys.held = results; sys.exit(3)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], timeout=30, check=False)
+    assert ended.returncode == 3
