@@ -8,6 +8,8 @@ a plan that failed or was stopped is resumed by starting it again.
 import contextlib
 import gc
 import logging
+import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -17,7 +19,7 @@ import dagster as dg
 from filelock import FileLock, Timeout
 
 from streetineq_assets.definitions import build_definitions
-from streetineq_assets.errors import StreetineqError, StudyError
+from streetineq_assets.errors import StoreError, StreetineqError, StudyError
 from streetineq_assets.partitions import city_of
 from streetineq_assets.progress import FinishedRun, PlannedRun, in_words, seconds_left
 from streetineq_assets.store import DataStore
@@ -57,8 +59,8 @@ def run_study(store: DataStore, echo: Echo, city: str | None = None) -> list[str
         RunError: a run failed, or another process holds the study.
     """
     study = load_study(store.study_file)
-    if city is not None and city not in study.cities:
-        raise StudyError(f"{city} is no city of the study, which has {', '.join(study.cities)}")
+    if city is not None:
+        study.require_city(city)
     ensure_instance(store)
     definitions = build_definitions(store.root)
     with only_runner(store), _instance(store) as instance:
@@ -82,13 +84,23 @@ def only_runner(store: DataStore) -> Generator[None]:
 
     Raises:
         RunError: another process holds it.
+        StoreError: the study's folder cannot be written.
     """
-    store.dagster_home.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(store.dagster_home / "run.lock", timeout=0)
     try:
-        with FileLock(store.dagster_home / "run.lock", timeout=0):
-            yield
+        store.dagster_home.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
     except Timeout as error:
         raise RunError(f"another process is running {store.root}: wait for it to end") from error
+    except OSError as error:
+        raise StoreError(
+            f"{store.dagster_home} cannot be written ({error.strerror}): a study that is run or "
+            "served keeps its runs there; give this user the right to write"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def planned_runs(definitions: dg.Definitions, city: str | None = None) -> Iterator[PlannedRun]:
@@ -166,22 +178,51 @@ def _execute(
     definitions: dg.Definitions, instance: dg.DagsterInstance, run: PlannedRun
 ) -> dg.ExecuteInProcessResult:
     stopped = RunError(f"stopped in {run}: started again, it resumes there")
-    try:
-        result = definitions.resolve_job_def(run.job).execute_in_process(
-            instance=instance,
-            partition_key=run.partition,
-            tags=LAUNCHER,
-            run_config=QUIET,
-            raise_on_error=False,
-        )
-    except KeyboardInterrupt as interrupt:
-        raise stopped from interrupt
+    with interrupts_noted() as interrupted:
+        try:
+            result = definitions.resolve_job_def(run.job).execute_in_process(
+                instance=instance,
+                partition_key=run.partition,
+                tags=LAUNCHER,
+                run_config=QUIET,
+                raise_on_error=False,
+            )
+        except KeyboardInterrupt as interrupt:
+            raise stopped from interrupt
+        if interrupted():
+            raise stopped
     if result.success:
         return result
     kind, reason = _failure(result)
     if kind in _INTERRUPTS:
         raise stopped
     raise RunError(f"{run} failed: {reason}")
+
+
+@contextlib.contextmanager
+def interrupts_noted() -> Generator[Callable[[], bool]]:
+    """A function that says whether the user asked to stop since; in the main thread only.
+
+    Between steps Dagster takes Ctrl-C for itself, and goes on. The wake-up descriptor hears of each
+    signal, whoever handles it.
+    """
+    reading, writing = os.pipe()
+    for end in (reading, writing):
+        os.set_blocking(end, False)
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    try:
+        yield lambda: _asked_to_stop(reading)
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(reading)
+        os.close(writing)
+
+
+def _asked_to_stop(reading: int) -> bool:
+    try:
+        return not {signal.SIGINT, signal.SIGTERM}.isdisjoint(os.read(reading, 4096))
+    except BlockingIOError:  # nothing was written
+        return False
 
 
 def _nothing_made(result: dg.ExecuteInProcessResult) -> bool:

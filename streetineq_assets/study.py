@@ -289,6 +289,15 @@ class Study(Settings):
         """City keys, most buckets first, so that a back-fill does not end with its slowest run."""
         return tuple(sorted(self.cities, key=lambda key: (-self.cities[key].buckets, key)))
 
+    def require_city(self, key: str) -> None:
+        """Refuse a city that the study does not have.
+
+        Raises:
+            StudyError: the message lists those that it has.
+        """
+        if key not in self.cities:
+            raise StudyError(f"{key} is no city of the study, which has {', '.join(self.cities)}")
+
     def city_of_authority(self) -> dict[str, str]:
         """Local authority code to city key."""
         return {code: key for key, city in self.cities.items() for code in city.authorities}
@@ -302,8 +311,8 @@ def load_study(path: Path) -> Study:
     """
     if not path.is_file():
         raise StudyError(
-            f"no study at {path}: set STREETINEQ_DATA to a study's folder, "
-            "or make one with `streetineq init DIR`"
+            f"no study at {path}: name a study's folder by --root or STREETINEQ_DATA, or make one "
+            "with `streetineq init DIR`"
         )
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -1,11 +1,13 @@
 """Running all jobs in this process, on a stand-in for the platform: three small assets."""
 
+import signal
+
 import dagster as dg
 import pytest
 
 from streetineq_assets import run as running
 from streetineq_assets.definitions import build_definitions
-from streetineq_assets.errors import StudyError
+from streetineq_assets.errors import StoreError, StudyError
 from streetineq_assets.progress import ROUGH_SECONDS
 from streetineq_assets.run import (
     LAUNCHER,
@@ -182,3 +184,29 @@ def test_wrong_settings_of_the_instance_are_named(store, settings, named, comman
     assert named in str(caught.value)
     assert "Mend it" in str(caught.value)
     assert store.instance_file.read_text() == settings
+
+
+def test_an_interrupt_that_dagster_takes_for_itself_stops_the_plan(store, monkeypatch):
+    """Between steps it only notes Ctrl-C, and would go on with the next run."""
+
+    @dg.asset
+    def labels():
+        before = signal.signal(signal.SIGINT, lambda *_: None)
+        signal.raise_signal(signal.SIGINT)
+        signal.signal(signal.SIGINT, before)
+
+    jobs = [dg.define_asset_job(name, [labels]) for name in ("read", "read_again")]
+    definitions = dg.Definitions(assets=[labels], jobs=jobs)
+    monkeypatch.setattr(running, "build_definitions", lambda _: definitions)
+    in_memory = dg.DagsterInstance.ephemeral()
+    monkeypatch.setattr(dg.DagsterInstance, "from_config", lambda _: in_memory)
+    lines = []
+    with pytest.raises(RunError, match="stopped in read:"):
+        run_study(store, lines.append)
+    assert not any("[2/2]" in line for line in lines)
+
+
+def test_a_folder_that_cannot_be_written_is_named(store):
+    store.dagster_home.write_text("a file where the folder should be")
+    with pytest.raises(StoreError, match="dagster_home cannot be written"), only_runner(store):
+        pass
