@@ -6,6 +6,7 @@ Arguments, exit codes and what is printed. Exit codes: 0 done, 1 failed with one
 
 import contextlib
 import json
+import shlex
 from collections.abc import Generator
 from pathlib import Path
 from typing import Annotated
@@ -41,8 +42,9 @@ def init(folder: Annotated[Path, typer.Argument(help="A new or empty folder.")])
     """Write the paper's study: study.toml, a guide to the inputs, and empty input folders."""
     with _one_message():
         write_study_template(folder)
+    root = shlex.quote(str(folder))
     typer.echo(f"Study in {folder}. Next: put the official files into {folder / 'inputs'} as")
-    typer.echo(f"{folder / 'README.md'} says, then `streetineq doctor --root {folder}`.")
+    typer.echo(f"{folder / 'README.md'} says, then `streetineq doctor --root {root}`.")
 
 
 @app.command()
@@ -86,11 +88,12 @@ def serve(
 ) -> None:
     """Open the Dagster UI on a study; Ctrl-C ends it."""
     from streetineq_assets.run import clean_up
-    from streetineq_assets.serving import dagster_dev, run_group
+    from streetineq_assets.serving import dagster_dev, require_free, run_group
 
     with _one_message(), workspace_file() as workspace:
         store = DataStore(root)
         load_study(store.study_file)
+        require_free(port)
         ensure_instance(store)
         clean_up(store, typer.echo)
         study = {"STREETINEQ_DATA": str(store.root), "DAGSTER_HOME": str(store.dagster_home)}
@@ -163,7 +166,9 @@ def predict_with_model(
         if not target.parent.is_dir():
             raise StreetineqError(f"there is no folder {target.parent}: make it first")
         store = DataStore(root)
-        budget = load_study(store.study_file).training.memory_budget_mb * 2**20
+        study = load_study(store.study_file)
+        study.require_city(city)
+        budget = study.training.memory_budget_mb * 2**20
         codes = open_codes([store.open("hdf5_shards", city)], budget)
         bundle = open_bundle(file)
         with lease(DeviceRequest()):

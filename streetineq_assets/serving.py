@@ -7,13 +7,16 @@ process group of their own, so that one signal reaches all of them and none is l
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Generator, Mapping
-from types import FrameType
+
+from streetineq_assets.errors import StreetineqError
 
 GRACE_S = 20.0
+_HOST = "127.0.0.1"
 _LOOK_EVERY_S = 0.1
 _SUPERSEDED = "Function `dev_command` is superseded"  # by `dg dev`, which is a tool for developers
 
@@ -21,7 +24,24 @@ _SUPERSEDED = "Function `dev_command` is superseded"  # by `dg dev`, which is a 
 def dagster_dev(workspace: str, port: int) -> list[str]:
     """The command that serves a workspace on 127.0.0.1."""
     command = [sys.executable, "-W", f"ignore:{_SUPERSEDED}", "-m", "dagster", "dev"]
-    return [*command, "-w", workspace, "-h", "127.0.0.1", "-p", str(port)]
+    return [*command, "-w", workspace, "-h", _HOST, "-p", str(port)]
+
+
+def require_free(port: int) -> None:
+    """Refuse a port of 127.0.0.1 that another program listens on.
+
+    Raises:
+        StreetineqError: it is taken.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError as error:
+            raise StreetineqError(
+                f"port {port} cannot be used ({error.strerror}), most likely since another study "
+                f"is served there: end that one, or name another by `--port {port + 1}`"
+            ) from error
 
 
 def run_group(
@@ -36,35 +56,26 @@ def run_group(
     Returns:
         The command's exit code; 0 when this process was asked to stop.
     """
-    with _signals_raise():
+    with _asked_to_stop() as asked:
         leader = subprocess.Popen(command, env=os.environ | environment, start_new_session=True)  # noqa: S603
         try:
-            return leader.wait()
-        except _StopError:
-            return 0
+            while leader.poll() is None and not asked:
+                time.sleep(_LOOK_EVERY_S)
         finally:
             _end(leader, grace_s)
-
-
-class _StopError(BaseException):
-    """This process was asked to stop."""
+        return 0 if asked else leader.returncode
 
 
 @contextlib.contextmanager
-def _signals_raise() -> Generator[None]:
-    """Turn the signals that end a process into `_StopError`, once: stopping is not broken off."""
+def _asked_to_stop() -> Generator[list[int]]:
+    """The signals that end a process are noted in the list, and break nothing off."""
     wanted = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # `nohup` outlives its terminal
         wanted.append(signal.SIGHUP)
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        for number in wanted:
-            signal.signal(number, signal.SIG_IGN)
-        raise _StopError
-
-    before = {number: signal.signal(number, stop) for number in wanted}
+    asked: list[int] = []
+    before = {number: signal.signal(number, lambda n, _: asked.append(n)) for number in wanted}
     try:
-        yield
+        yield asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -2,12 +2,15 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 
 import pytest
 
+from streetineq_assets.errors import StreetineqError
+from streetineq_assets.serving import require_free
 from streetineq_assets.store import DataStore
 from streetineq_tests.test_study import MINIMAL, write
 
@@ -64,7 +67,8 @@ def alive(pid):
     state = subprocess.run(
         ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
-    return not state.stdout.startswith("Z")
+    # Nothing is listed of a process that has ended since.
+    return state.stdout.strip() != "" and not state.stdout.startswith("Z")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -87,9 +91,50 @@ def test_a_command_that_ends_by_itself_gives_its_code_and_leaves_nobody():
     assert printed == "code 3\n"
 
 
-def test_the_environment_reaches_the_command():
-    server = serving([sys.executable, "-c", "import os; print(os.environ['STUDY'])"])
-    assert server.communicate(timeout=20)[0].splitlines() == ["x", "code 0"]
+def test_a_signal_while_the_rest_of_the_group_ends_leaves_nobody():
+    """The command has ended, what it started ignores SIGTERM, and the user presses Ctrl-C."""
+    child = f"import signal, time; {IGNORE}; print('up', flush=True); time.sleep(60)"
+    script = (
+        "import subprocess, sys; "
+        f"print(subprocess.Popen([sys.executable, '-c', {child!r}]).pid, flush=True)"
+    )
+    server = serving([sys.executable, "-c", script])
+    pid = int(server.stdout.readline())
+    assert server.stdout.readline() == "up\n"
+    server.send_signal(signal.SIGINT)
+    assert "Traceback" not in server.communicate(timeout=20)[1]
+    assert server.returncode == 0
+    assert not alive(pid)
+
+
+def test_processes_are_asked_before_they_are_killed(tmp_path):
+    asked = tmp_path / "asked"
+    script = (
+        "import pathlib, signal, sys, time; "
+        f"signal.signal(signal.SIGTERM, lambda *_: (pathlib.Path({str(asked)!r}).touch(), "
+        "sys.exit())); print('up', flush=True); time.sleep(60)"
+    )
+    server = serving([sys.executable, "-c", script])
+    assert server.stdout.readline() == "up\n"
+    server.terminate()
+    assert server.communicate(timeout=20)[0] == "code 0\n"
+    assert asked.exists()
+
+
+def test_the_environment_reaches_the_command_beside_its_own():
+    script = "import os; print(os.environ['STUDY'], 'PATH' in os.environ)"
+    server = serving([sys.executable, "-c", script])
+    assert server.communicate(timeout=20)[0].splitlines() == ["x True", "code 0"]
+
+
+def test_a_port_in_use_is_refused_before_anything_starts():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(StreetineqError, match=f"port {port} .*--port"):
+            require_free(port)
+    require_free(port)
 
 
 @pytest.mark.slow
