@@ -31,6 +31,9 @@ _RENAMED_CHECKS: dict[tuple[str, str], str] = {
     ("hdf5_shards", "dead_units"): "few_dead_units",
 }
 
+# What JSON of another shape raises on the way from version 1.
+_ODD_SHAPE = (LookupError, TypeError, AttributeError)
+
 Record = TypeVar("Record", bound=BaseModel)
 
 
@@ -125,7 +128,7 @@ def read_manifest(path: Path) -> Manifest | None:
         if isinstance(content, dict) and content.get("schema_version") == 1:
             content = _from_version_1(content)
         return Manifest.model_validate(content)
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, *_ODD_SHAPE):
         return None
 
 

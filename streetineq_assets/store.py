@@ -195,7 +195,7 @@ class DataStore:
                     partition=partition,
                     recipe=recipe,
                     key=recipe.key,
-                    digest=findings.digest or _digest_of(files),
+                    digest=_digest_of(findings, files),
                     generation="" if len(files) == 1 else uuid.uuid4().hex[:12],
                     files=files,
                     unavailable=findings.unavailable,
@@ -270,11 +270,19 @@ def _seal(staging: Path) -> dict[str, ArtefactFile]:
     return files
 
 
-def _digest_of(files: dict[str, ArtefactFile]) -> str:
+def _digest_of(findings: Findings, files: dict[str, ArtefactFile]) -> str:
+    """The content's digest; why there is none is content too, and later steps repeat the reason."""
+    if findings.unavailable:
+        return _sha256({"unavailable": str(findings.unavailable)})
+    if findings.digest:
+        return findings.digest
     if len(files) == 1:
         return next(iter(files.values())).sha256
-    text = json.dumps({name: entry.sha256 for name, entry in files.items()}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return _sha256({name: entry.sha256 for name, entry in files.items()})
+
+
+def _sha256(content: dict[str, str]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _move_into_place(staging: Path, folder: Path, manifest: Manifest) -> None:

@@ -16,17 +16,17 @@ import pytest
 from streetineq_assets import digests
 from streetineq_assets.digests import digest_file, digest_frame
 from streetineq_assets.errors import StoreError
-from streetineq_assets.findings import Findings
+from streetineq_assets.findings import Findings, Unavailable
 from streetineq_assets.manifests import Recipe
 from streetineq_assets.store import DataStore
 
 RECIPE = Recipe(code_version="1", inputs={"labels": "abc"}, config={"seed": 1})
 
 
-def one_file(text="first"):
+def one_file(text="first", unavailable=None):
     def write(folder):
         (folder / "table.txt").write_text(text)
-        return Findings(values={"rows": 1})
+        return Findings(values={"rows": 1}, unavailable=unavailable)
 
     return write
 
@@ -131,12 +131,26 @@ def test_a_damaged_file_is_named_and_made_again(store, write, harm):
     assert path.name in str(caught.value)
 
 
-def test_a_damaged_manifest_counts_as_none(store):
+@pytest.mark.parametrize(
+    "content",
+    ['{"asset": "tab', "[]", "{}", '{"schema_version": 1}', '{"schema_version": 1, "asset": 3}'],
+)
+def test_a_damaged_manifest_counts_as_none(store, content):
     store.publish("table", None, RECIPE, one_file())
-    (store.folder("table") / "manifest.json").write_text('{"asset": "tab')
+    (store.folder("table") / "manifest.json").write_text(content)
     assert store.current("table", None, RECIPE) is None
     with pytest.raises(StoreError, match="materialise table first"):
         store.open("table")
+
+
+def test_the_reason_of_an_empty_artefact_is_its_content(store):
+    """Its tables are as empty as before, and later steps repeat the reason."""
+    digests = set()
+    for reason in ("4 areas cannot fill 5 folds", "4 areas cannot fill 6 folds"):
+        why = Unavailable("more areas", reason)
+        manifest = store.publish("table", None, RECIPE, one_file("", unavailable=why))
+        digests.add(manifest.digest)
+    assert len(digests) == 2
 
 
 def test_a_failed_write_keeps_the_last_good_artefact(store):
