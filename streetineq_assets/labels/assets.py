@@ -60,7 +60,7 @@ def postcode_lsoa(
         context,
         make,
         inputs={str(path.relative_to(folder)): digest_file(path) for path in directory.files},
-        config={"authorities": authorities, "date": str(study.study.date)},
+        config={"authorities": authorities, "date": str(study.study.date)} | _counts(study.study),
         columns=tables.POSTCODE_LSOA,
     )
 
@@ -160,6 +160,12 @@ def _settings(study: Study) -> dict[str, object]:
         "pairs": [pair.key for pair in study.pairs],
         "editions": [study.census_edition, study.iod_edition],
     }
+
+
+def _counts(study: Study) -> dict[str, object]:
+    """The published numbers of LSOAs, where the study names any: a check compares them."""
+    counts = {key: city.lsoas for key, city in study.cities.items() if city.lsoas is not None}
+    return {"n_lsoas": counts} if counts else {}
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Scalar]]:

@@ -112,6 +112,12 @@ def test_an_artefact_of_the_earlier_version_is_skipped_under_todays_names_of_che
     assert set(harness.checks(result)) == {spec.name for spec in checks.POSTCODE_LSOA}
 
 
+def test_another_published_number_of_areas_is_compared(spoilable):
+    toml = spoilable.study_file.read_text()
+    spoilable.study_file.write_text(toml.replace("lsoas = 30", "lsoas = 31"))
+    assert harness.failed(run(spoilable, "postcode_lsoa")) == {"areas_as_published"}
+
+
 @pytest.mark.usefixtures("without_plots")
 def test_changed_areas_are_counted_in_the_nations_of_the_carried_file(spoilable):
     """The lookup is of England and Wales, the Indices are of England alone."""
