@@ -192,7 +192,9 @@ class _Step:
             specs=[spec.name for spec in checks.IMAGE_CODES],
             again=self.config.retry_failed and self._has_rejections(key),
         )
-        if not publication.skipped:  # the workspace of a skipped bucket may be another run's
+        if publication.skipped:
+            self._check_weights_again(publication)
+        else:  # the workspace of a skipped bucket may be another run's
             store.clear_workspace("image_codes", key)
         return publication
 
@@ -218,6 +220,15 @@ class _Step:
         findings.checks.append(checks.weights_known(encoder.identity, settings))
         findings.unavailable = self._listing(city).unavailable
         return findings
+
+    def _check_weights_again(self, publication: Publication) -> None:
+        """The study may name the sha256 of its weights after they were used; codes stay."""
+        encoder = publication.manifest.read_record(BucketRecord).encoder
+        if encoder is None:
+            return
+        known = checks.weights_known(encoder, self.study.study.encoder)
+        found = publication.findings.checks
+        publication.findings.checks = [known if c.name == known.name else c for c in found]
 
     def _listing(self, city: str) -> "_Listing":
         if city not in self._listings:

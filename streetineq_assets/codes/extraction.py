@@ -134,7 +134,9 @@ def _account(
             checks.distinct_views(n_twice),
         ],
         tables={"without_codes": account.table()},
-        record=BucketRecord(n_buckets=n_buckets, n_rejected=account.n_rejected),
+        record=BucketRecord(
+            n_buckets=n_buckets, n_rejected=account.n_rejected, encoder=contents.identity
+        ),
         n_rows=account.n_extracted,
         digest=written.digest,
     )

@@ -31,10 +31,12 @@ class BucketRecord(BaseModel):
     Attributes:
         n_buckets: of the city, when the bucket was made.
         n_rejected: locations that could not be encoded.
+        encoder: what made the codes; None where an earlier version did not record it.
     """
 
     n_buckets: int = Field(validation_alias=AliasChoices("n_buckets", "buckets"))
     n_rejected: int = Field(validation_alias=AliasChoices("n_rejected", "rejected"))
+    encoder: EncoderIdentity | None = None
 
 
 class ShardsRecord(BaseModel):

@@ -1,5 +1,6 @@
 """From listing to shards through Dagster: what is recorded, skipped, blocked and accounted for."""
 
+import hashlib
 import json
 import shutil
 from contextlib import nullcontext
@@ -286,6 +287,23 @@ def test_a_bucket_that_fails_a_check_is_named_and_the_others_are_published(platf
     assert poisoned in checks(result)["finite"].description
     assert platform.store.manifest("image_codes", poisoned) is None
     assert set(by_bucket(result)) == set(BUCKETS) - {poisoned}
+
+
+def test_naming_the_sha256_of_the_weights_ends_the_warning_and_encodes_nothing(platform, fake):
+    weights = platform.store.inputs("weights", "w.h5")
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"weights")
+    sha256 = hashlib.sha256(b"weights").hexdigest()
+    identity = IDENTITY.model_copy(update={"weights": "file", "weights_sha256": sha256})
+    object.__setattr__(fake, "identity", identity)
+    named = 'weights = "inputs/weights/w.h5"'
+    platform.store.study_file.write_text(STUDY.replace('weights = "random"', named))
+    assert "weights_known" in failed(platform.run_buckets())
+    named += f'\nweights_sha256 = "{sha256}"'
+    platform.store.study_file.write_text(STUDY.replace('weights = "random"', named))
+    result = platform.run_buckets()
+    assert "weights_known" not in failed(result)
+    assert all(shown["skipped"] for shown in by_bucket(result).values())
 
 
 def test_retry_failed_redoes_only_buckets_with_rejections(done):
