@@ -7,6 +7,7 @@ predicted is asked of the demo (`test_newcomer`).
 
 import shutil
 
+import dagster as dg
 import duckdb
 import pandas as pd
 import pytest
@@ -14,8 +15,10 @@ from typer.testing import CliRunner
 
 from streetineq_assets.cli import app
 from streetineq_assets.codes.tables import ShardsRecord
+from streetineq_assets.definitions import build_definitions
 from streetineq_assets.demo.city import write_study
 from streetineq_assets.demo.summary import summary_lines
+from streetineq_assets.labels.outcomes import DOMAINS, INDEX_OF_DEPRIVATION
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
 from streetineq_tests.chain import run_chain
@@ -34,6 +37,69 @@ PAIRS = [
     "northmere/mean_income",
     "saltbridge/living_environment",
 ]
+
+
+# What each asset reads, and the settings that shape it: leave one out, and it is skipped when that
+# changes.
+INDICES = ", ".join(key for key in DOMAINS if key != INDEX_OF_DEPRIVATION)
+OF_THE_CENSUS = ("self_reported_health", "occupancy_rating", "unemployment", "education")
+SLICES = ("labels", "locations", "hdf5_shards", "area_folds")
+TRAINING_INPUTS = {f"northmere/{part}" for part in SLICES}
+TRAINING_CONFIG = {"profile", "seed", "in_memory"}
+RECIPES = {
+    "postcode_lsoa": ({"ONSPD_MAY_2018_UK.csv"}, {"authorities", "date", "n_lsoas"}),
+    "lsoa_labels": (
+        {"areas", "boundaries", "mean_income, median_income", INDICES, *OF_THE_CENSUS},
+        {"cities", "titles", "pairs", "editions"},
+    ),
+    "street_images[northmere]": ({"street_image_files", "locations"}, {"buckets"}),
+    "locations[northmere]": ({"locations", "postcode_lsoa"}, {"date"}),
+    "image_codes[northmere/000]": (
+        {"street_images", "vgg16_weights"},
+        {"backbone", "layer", "preprocessing", "mixed_precision"},
+    ),
+    "hdf5_shards[saltbridge]": (
+        {"saltbridge/000", "location_ids"},
+        {"seed", "rows_per_shard"},
+    ),
+    "area_folds[northmere]": ({"labels", "centroids"}, {"folds", "seed"}),
+    "trained_model[northmere/mean_income]": (TRAINING_INPUTS, TRAINING_CONFIG),
+    "joint_model[northmere]": (TRAINING_INPUTS, TRAINING_CONFIG | {"joint", "outcomes"}),
+    "baseline_scores[northmere/mean_income]": (
+        TRAINING_INPUTS | {"trained_model"},
+        {"validation_share", "seed"},
+    ),
+    "location_predictions[northmere/mean_income]": (
+        {"trained_model", "locations", "labels", "area_folds"},
+        set(),
+    ),
+    "lsoa_predictions[northmere/mean_income]": (
+        {"location_predictions", "n_lsoas_of_city"},
+        {"rule"},
+    ),
+    "lsoa_evaluation[northmere/mean_income]": (
+        {"lsoa_predictions", "location_predictions", "baseline_scores", "positions"},
+        {"rule", "scheme", "seed"},
+    ),
+    "joint_evaluation[northmere]": (
+        {"joint_model", "locations", "area_folds"}
+        | {
+            f"{what}/{outcome}"
+            for what in ("labels", "lsoa_evaluation")
+            for outcome in ("living_environment", "mean_income")
+        },
+        {"rule", "seed"},
+    ),
+    "fine_tuned_model[saltbridge/living_environment]": (
+        {f"saltbridge/{part}" for part in SLICES} | {"source", "weights"},
+        {"transfer", "source", "profile", "in_memory", "seed", "rule"},
+    ),
+    "transfer_report": (
+        {f"lsoa_evaluation/{pair}" for pair in PAIRS}
+        | {"fine_tuned_model/saltbridge/living_environment"},
+        set(),
+    ),
+}
 
 
 pytestmark = pytest.mark.usefixtures("plain_steps")
@@ -67,6 +133,17 @@ def test_every_asset_of_every_partition_is_published_and_intact(chain):
         partition = path.parent.relative_to(store.root / "assets").as_posix().split("/", 1)
         store.open(partition[0], partition[1] if len(partition) > 1 else None)
     assert len(published) > 30
+
+
+@pytest.mark.parametrize("label", RECIPES)
+def test_a_recipe_names_all_that_is_read(chain, label):
+    store, _, _ = chain
+    asset, _, partition = label.removesuffix("]").partition("[")
+    recipe = store.manifest(asset, partition or None).recipe
+    inputs, config = RECIPES[label]
+    assert (set(recipe.inputs), set(recipe.config)) == (inputs, config)
+    graph = build_definitions(store.root).resolve_asset_graph()
+    assert recipe.code_version == graph.get(dg.AssetKey(asset)).code_version
 
 
 def test_no_blocking_check_failed(chain):
