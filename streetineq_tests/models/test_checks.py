@@ -30,7 +30,7 @@ TESTED_BY = ROWS.index.to_numpy() // 2 % 3
 
 
 def splits():
-    tests = [TESTED_BY == fold for fold in range(3)]
+    tests = [fold == TESTED_BY for fold in range(3)]
     return {f: Split(tests[(f + 2) % 3], tests[(f + 1) % 3], tests[f]) for f in range(3)}
 
 
