@@ -58,6 +58,12 @@ def test_each_fault_of_a_listing_fails_its_own_check(catalogue, spoil, check):
     assert failed_checks(listing_findings(spoil(catalogue))) == {check}
 
 
+def test_a_missing_view_without_its_row_fails_beside_its_location(catalogue):
+    """The file of the first view is gone, and so is the row that should say so."""
+    spoilt = replace(catalogue, images=catalogue.images.iloc[1:], n_files=catalogue.n_files - 1)
+    assert failed_checks(listing_findings(spoilt)) == {"accounting", "locations_complete"}
+
+
 # -- locations -------------------------------------------------------------------------------------
 # A hundred listed locations, each with a postcode of its own.
 
@@ -93,6 +99,11 @@ def with_one_in_place_of_another():
     return locations().iloc[[0, 0, *range(2, 100)]].reset_index(drop=True)
 
 
+def with_one_that_is_neither_matched_nor_rejected():
+    extra = locations().iloc[[0]].assign(location_id="new", status=None)
+    return pd.concat([locations(), extra], ignore_index=True)
+
+
 def rejected_for(reason):
     return locations(rejected=1).replace("unknown_postcode", reason)
 
@@ -119,6 +130,9 @@ def test_locations_within_the_limits_pass_every_check(table):
     [
         pytest.param(without_a_location(), "locations_accounted", id="one is missing"),
         pytest.param(with_one_in_place_of_another(), "locations_accounted", id="one comes twice"),
+        pytest.param(
+            with_one_that_is_neither_matched_nor_rejected(), "locations_accounted", id="no status"
+        ),
         pytest.param(rejected_for("other"), "locations_accounted", id="an unknown reason"),
         pytest.param(locations(rejected=6), "locations_matched", id="94 have an area"),
         pytest.param(locations(over_several=6), "locations_in_one_area", id="6 serve several"),
