@@ -181,6 +181,20 @@ class TestBlockingChecks:
         city.encoders["leeds/001"] = ENCODER.model_copy(update={"weights": "file"})
         assert not failed(city.pack())
 
+    @pytest.mark.parametrize(
+        ("changed", "expected"), [({}, set()), ({"preprocessing": "suel2019"}, {"one_encoder"})]
+    )
+    def test_a_bucket_without_images_fits_every_encoder(
+        self, tmp_path, no_plots, changed, expected
+    ):
+        empty, *others = (f"leeds/{number:03d}" for number in range(N_BUCKETS))
+        ids = [i for i in IDS if bucket_of("leeds", i, N_BUCKETS) != empty]
+        city = CityOfBuckets(tmp_path, ids)
+        nothing = {"weights": "none", "weights_sha256": "", "width": 0}
+        city.encoders[empty] = ENCODER.model_copy(update=nothing)
+        city.encoders[others[0]] = ENCODER.model_copy(update=changed)
+        assert failed(city.pack()) == expected
+
     def test_buckets_whose_images_changed_are_named(self, city):
         findings = city.pack(stale=["leeds/002"])
         assert failed(findings) == {"up_to_date"}

@@ -1,0 +1,216 @@
+"""Checks of predicted locations, ranked areas and evaluations: each fault fails its own."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from streetineq_assets.findings import Findings
+from streetineq_assets.models.tables import PROBABILITIES
+from streetineq_assets.predictions.checks import (
+    area_checks,
+    enough_areas,
+    evaluation_checks,
+    first_failures,
+    location_checks,
+)
+from streetineq_assets.predictions.evaluation import MIN_AREAS, Evaluation
+from streetineq_tests.harness import failed_checks
+
+
+def failed(checks):
+    return failed_checks(Findings(checks=checks))
+
+
+# -- locations -------------------------------------------------------------------------------------
+
+LOCATIONS = pd.DataFrame(
+    {
+        "location_id": list("abcdef"),
+        "lsoa11": ["E01000001", "E01000001", "E01000002", "E01000002", "E01000003", "E01000003"],
+        "fold": [0, 0, 1, 1, 0, 0],
+        "h": 0.0,
+        **dict.fromkeys(PROBABILITIES, 0.1),
+    }
+)
+TESTED_AREAS = LOCATIONS[["lsoa11", "fold"]].drop_duplicates()
+TESTED_LOCATIONS = LOCATIONS[["location_id", "fold"]]
+either_way = pytest.mark.parametrize(
+    "tested", [TESTED_AREAS, TESTED_LOCATIONS], ids=["folds of areas", "folds of locations"]
+)
+
+
+def doubled():
+    return pd.concat([LOCATIONS, LOCATIONS.iloc[[0]]], ignore_index=True)
+
+
+def first_with(**values):
+    """The locations, the first with other values."""
+    frame = LOCATIONS.copy()
+    frame.loc[0, list(values)] = list(values.values())
+    return frame
+
+
+@either_way
+def test_sound_locations_pass_every_check(tested):
+    assert failed(location_checks(LOCATIONS, tested)) == set()
+
+
+@either_way
+@pytest.mark.parametrize(
+    ("locations", "check"),
+    [
+        pytest.param(doubled(), "location_identity", id="a location comes twice"),
+        pytest.param(first_with(fold=1), "out_of_fold", id="another fold's score"),
+        pytest.param(first_with(p_1=0.2), "probabilities", id="sum above 1"),
+        pytest.param(first_with(p_1=-0.1, p_2=0.3), "probabilities", id="a negative probability"),
+        pytest.param(first_with(h=np.nan), "probabilities", id="no score"),
+    ],
+)
+def test_each_fault_of_locations_fails_its_own_check(locations, check, tested):
+    assert failed(location_checks(locations, tested)) == {check}
+
+
+@pytest.mark.parametrize(
+    ("tested", "expected"),
+    [
+        pytest.param(TESTED_LOCATIONS, {"location_identity"}, id="folds of locations"),
+        # No fold tests an area that nobody knows.
+        pytest.param(TESTED_AREAS, {"location_identity", "out_of_fold"}, id="folds of areas"),
+    ],
+)
+def test_a_score_of_an_unknown_location_fails(tested, expected):
+    assert failed(location_checks(first_with(lsoa11=None), tested)) == expected
+
+
+def test_of_several_sets_of_scores_the_first_failure_of_each_check_is_kept():
+    sets = [
+        LOCATIONS,
+        first_with(fold=1),
+        LOCATIONS.assign(fold=1 - LOCATIONS["fold"]),
+        doubled(),
+    ]
+    found = [check for each in sets for check in location_checks(each, TESTED_AREAS)]
+    kept = {check.name: check for check in first_failures(found)}
+    assert {name for name, check in kept.items() if not check.passed} == {
+        "location_identity",
+        "out_of_fold",
+    }
+    assert kept["out_of_fold"].values == {"n_astray": 1}
+    assert kept["location_identity"].values == {"n_without_area": 0, "n_doubled": 1}
+
+
+def test_where_nothing_failed_every_check_passes():
+    found = location_checks(LOCATIONS, TESTED_AREAS)
+    assert [check.name for check in first_failures(found)] == [check.name for check in found]
+    assert failed(first_failures(found)) == set()
+    assert failed(first_failures([])) == set()
+
+
+# -- areas -----------------------------------------------------------------------------------------
+
+
+def areas(n=MIN_AREAS, actual=None):
+    """Ranked areas; their actual deciles run from 1 to 10 unless they are given."""
+    decile = np.arange(n) % 10 + 1
+    lsoas = [f"E010000{number:02d}" for number in range(n)]
+    return pd.DataFrame(
+        {"lsoa11": lsoas, "decile": decile, "actual_decile": decile if actual is None else actual}
+    )
+
+
+def with_an_area_twice():
+    frame = areas()
+    frame.loc[1, "lsoa11"] = frame.loc[0, "lsoa11"]
+    return frame
+
+
+def with_decile(decile):
+    frame = areas()
+    frame.loc[0, "decile"] = decile
+    return frame
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pytest.param(areas(), id="mean decile 5.5"),
+        pytest.param(areas(actual=5), id="mean decile 5, the limit"),
+        pytest.param(areas(actual=6), id="mean decile 6, the limit"),
+        pytest.param(areas(actual=np.nan), id="no actual deciles"),
+    ],
+)
+def test_sound_areas_pass_every_check(frame):
+    assert failed(area_checks(frame, len(frame))) == set()
+
+
+@pytest.mark.parametrize(
+    ("frame", "check"),
+    [
+        pytest.param(with_an_area_twice(), "one_row_per_lsoa", id="an area comes twice"),
+        pytest.param(with_decile(11), "one_row_per_lsoa", id="decile 11"),
+        pytest.param(with_decile(0), "one_row_per_lsoa", id="decile 0"),
+        pytest.param(areas(actual=8), "stands_for_the_city", id="mean actual decile 8"),
+        pytest.param(areas(actual=3), "stands_for_the_city", id="mean actual decile 3"),
+        pytest.param(areas(MIN_AREAS - 1), "enough_areas", id="one area too few"),
+    ],
+)
+def test_each_fault_of_areas_fails_its_own_check(frame, check):
+    assert failed(area_checks(frame, len(frame))) == {check}
+
+
+@pytest.mark.parametrize(("n", "passed"), [(0, False), (MIN_AREAS - 1, False), (MIN_AREAS, True)])
+def test_the_limit_of_enough_areas_is_enough(n, passed):
+    assert enough_areas(n).passed is passed
+
+
+# -- evaluations -----------------------------------------------------------------------------------
+
+
+def evaluation(network=0.6, coordinates=0.5, *, scheme="area", n_lsoas=(40, 40), elsewhere=0.9):
+    """Metrics of the network and of coordinates; `elsewhere`: theirs under another scheme."""
+    models = [
+        ("network", scheme, network, n_lsoas[0]),
+        ("coordinates", scheme, coordinates, n_lsoas[1]),
+        ("coordinates", "spatial_block", elsewhere, 12),
+    ]
+    rows = [
+        {"model": model, "scheme": folds, "metric": metric, "value": value, "n_lsoas": n}
+        for model, folds, value, n in models
+        for metric in ("kappa_quadratic", "mae")
+    ]
+    return replace(Evaluation.of_nothing(), metrics=pd.DataFrame(rows))
+
+
+def without_coordinates():
+    found = evaluation()
+    kept = found.metrics["model"] != "coordinates"
+    return replace(found, metrics=found.metrics[kept])
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param(evaluation(0.6, 0.5), id="the network agrees more"),
+        pytest.param(evaluation(np.nan, 0.5), id="the network's kappa is undefined"),
+        pytest.param(evaluation(0.6, np.nan), id="the baseline's kappa is undefined"),
+        pytest.param(Evaluation.of_nothing(), id="nothing was evaluated"),
+    ],
+)
+def test_a_sound_evaluation_passes_every_check(found):
+    assert failed(evaluation_checks(found, "area")) == set()
+
+
+@pytest.mark.parametrize(
+    ("found", "scheme", "check"),
+    [
+        pytest.param(evaluation(0.5, 0.6), "area", "beats_coordinates", id="agrees less"),
+        pytest.param(evaluation(0.5, 0.5), "area", "beats_coordinates", id="agrees as much"),
+        pytest.param(without_coordinates(), "area", "same_areas", id="no coordinates"),
+        pytest.param(evaluation(n_lsoas=(40, 39)), "area", "same_areas", id="an area is missing"),
+        pytest.param(evaluation(scheme="location"), "location", "no_leak", id="areas are split"),
+    ],
+)
+def test_each_fault_of_an_evaluation_fails_its_own_check(found, scheme, check):
+    assert failed(evaluation_checks(found, scheme)) == {check}
