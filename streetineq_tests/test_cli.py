@@ -1,5 +1,7 @@
 """The command line: exit code 0 done, 1 failed with one clear message, 2 wrong usage."""
 
+import re
+
 import duckdb
 import pytest
 from typer.testing import CliRunner
@@ -99,7 +101,14 @@ def test_query_prints_a_table(warehouse):
 def test_query_of_many_rows_says_how_many_there_are(warehouse):
     result = query(warehouse, "FROM range(5000)")
     assert "5000 rows" in result.stdout
-    assert result.stdout.count("\n") < 150
+
+
+@pytest.mark.parametrize("n", [100, 5000])
+def test_query_draws_a_hundred_rows_at_most_the_first_and_the_last_of_them(warehouse, n):
+    result = query(warehouse, f"FROM range({n})")
+    rows = re.findall(r"^│ +(\d+) +│$", result.stdout, flags=re.M)
+    assert (len(rows), rows[0], rows[-1]) == (100, "0", str(n - 1))
+    assert len(result.stdout.splitlines()) <= 100 + 10, "with its head and foot"
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ import pytest
 
 from streetineq_assets.codes.tables import BucketRecord, ShardsRecord
 from streetineq_assets.models.bundles.bundle import export_bundle, open_bundle
-from streetineq_assets.models.tables import TrainingRecord
+from streetineq_assets.models.tables import JointRecord, TrainingRecord
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair
 from streetineq_tests import studies
-from streetineq_tests.harness import failed, metadata, run
+from streetineq_tests.harness import checks, failed, metadata, run
 
 pytestmark = pytest.mark.usefixtures("plain_steps")
 
@@ -57,13 +57,14 @@ def write_version_1(
     *,
     tables: dict[str, Any] | None = None,
     checks: tuple[str, ...] = (),
+    notes: dict[str, str] | None = None,
 ) -> None:
     """Put a manifest of version 1 in the place of today's, with these figures and checks."""
     path = store.folder(asset, partition) / "manifest.json"
     manifest = json.loads(path.read_text(encoding="utf-8"))
     for field in ("unavailable", "record"):
         del manifest[field]
-    summary = {"figures": figures, "tables": tables or {}, "notes": {}, "digest": None}
+    summary = {"figures": figures, "tables": tables or {}, "notes": notes or {}, "digest": None}
     about = {"passed": True, "description": "holds", "blocking": False, "figures": {"n": 1}}
     summary["checks"] = [{"name": name} | about for name in checks]
     old = {"schema_version": 1, "summary": summary}
@@ -87,7 +88,9 @@ def earlier(tmp_path_factory: pytest.TempPathFactory) -> DataStore:
         "available", "out_of_fold", "no_leakage", "probabilities", "labels_cover_locations",
         "learned",
     )  # fmt: skip
-    write_version_1(store, "trained_model", "alpha/crime", NETWORKS, checks=names)
+    write_version_1(
+        store, "trained_model", "alpha/crime", NETWORKS, checks=names, notes={"leak": "a little"}
+    )
     joint = {"status": "available", "n_outcomes": 2, "n_folds": 5, "profile": "recommended"}
     write_version_1(store, "joint_model", "alpha", joint, checks=("available",))
     return store
@@ -116,6 +119,12 @@ def test_a_check_is_reported_by_its_present_name(earlier: DataStore) -> None:
     assert "no_leakage" not in names
 
 
+def test_what_a_check_counted_and_what_was_noted_is_still_shown(earlier: DataStore) -> None:
+    result = run(earlier, "trained_model", "alpha/crime")
+    assert metadata(result, "trained_model")["leak"] == "a little"
+    assert {found.metadata["n"].value for found in checks(result).values()} == {1}
+
+
 def test_what_was_unavailable_is_known_as_such(earlier: DataStore) -> None:
     assert earlier.manifest("area_folds", "hamlet").unavailable.reason == "4 areas, 5 folds"
     shown = metadata(run(earlier, "trained_model", "hamlet/crime"), "trained_model")
@@ -132,6 +141,13 @@ def test_records_are_read_from_the_figures(earlier: DataStore) -> None:
     assert networks.n_lsoas_trained_on == 50
     bucket = BucketRecord.model_validate({"buckets": 8, "rejected": 1, "listed": 20})
     assert (bucket.n_buckets, bucket.n_rejected) == (8, 1)
+
+
+def test_records_are_read_from_the_recipe_too(earlier: DataStore) -> None:
+    """Version 1 had the joint outcomes nowhere else."""
+    joint = earlier.manifest("joint_model", "alpha").read_record(JointRecord)
+    assert joint.outcomes == ("crime", "education")
+    assert joint.profile_name == "recommended"
 
 
 def test_new_assets_are_made_from_what_is_there(earlier: DataStore, tmp_path) -> None:

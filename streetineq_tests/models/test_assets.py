@@ -15,9 +15,10 @@ from streetineq_assets.models.bundles.bundle import export_bundle
 from streetineq_assets.models.dataset import Codes
 from streetineq_assets.models.deviations import deviations_of
 from streetineq_assets.models.network import load_network
+from streetineq_assets.models.tables import TrainingRecord
 from streetineq_assets.resources import GpuResource
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import PROFILES, Pair
+from streetineq_assets.study import PROFILES, Pair, load_study
 from streetineq_tests import studies
 from streetineq_tests.harness import failed, metadata, publish, run
 from streetineq_tests.models.running import JOINT, failure, lose_images, trained_jointly
@@ -27,8 +28,9 @@ pytestmark = pytest.mark.usefixtures("plain_steps")
 
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> DataStore:
-    """A study with folds."""
-    store = studies.write_with_codes(tmp_path_factory.mktemp("study"))
+    """A study with folds, whose codes are synthetic though it does not say so of itself."""
+    toml = studies.WITH_CODES.replace("synthetic = true", "synthetic = false")
+    store = studies.write_with_codes(tmp_path_factory.mktemp("study"), toml=toml)
     run(store, "area_folds", "alpha")
     run(store, "area_folds", "hamlet")
     return store
@@ -91,6 +93,12 @@ def test_a_pair_publishes_networks_scores_and_history(trained: tuple) -> None:
     assert "learning_curves_plot" in shown
     assert list((store.logs("trained_model", "alpha/crime") / "fold_0").glob("events*"))
     assert not list(store.folder("trained_model", "alpha/crime").glob(".work"))
+
+
+def test_networks_are_synthetic_when_their_codes_are(trained: tuple) -> None:
+    store, _, _ = trained
+    assert not load_study(store.study_file).synthetic
+    assert store.manifest("trained_model", "alpha/crime").read_record(TrainingRecord).synthetic
 
 
 def test_training_asks_for_one_gpu_of_several(
@@ -208,8 +216,10 @@ def test_labels_for_fewer_than_half_of_the_locations_are_a_warning(tmp_path: Pat
     shown = metadata(result, "trained_model")
     assert shown["n_locations_without_label"] == 81
     assert shown["n_locations_with_codes"] == 150
-    assert isinstance(store.open("trained_model", "alpha/crime").table("scores.parquet"),
-                      pd.DataFrame)  # fmt: skip
+    scores = store.open("trained_model", "alpha/crime").table("scores.parquet")
+    locations = store.open("locations", "alpha").table()
+    labelled = locations["location_id"][locations["lsoa11"] > "AE01000026"]
+    assert sorted(scores["location_id"]) == sorted(labelled)
 
 
 def test_joint_networks_are_trained_once_per_city_and_serve_each_pair(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Baselines against calculations by hand, and their honesty about test areas."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -120,6 +122,30 @@ def test_coordinates_and_score_uses_the_score_where_coordinates_say_nothing(
     assert lost.corr(decile[lost.index]) < 0.4
 
 
+def test_coordinates_and_score_is_a_plane_through_other_areas_deciles_and_own_scores() -> None:
+    """An area that were among its own neighbours would lend the map its own decile."""
+    rng = np.random.default_rng(4)
+    train, validation, test = (_scattered(n, rng) for n in (30, 6, 9))
+    known, decile, score = (
+        np.concatenate([getattr(train, name), getattr(validation, name)])
+        for name in ("centroids", "decile", "scores")
+    )
+
+    def nearest(place: np.ndarray, *, own: int | None = None) -> float:
+        distance = np.linalg.norm(known - place, axis=1)
+        order = [at for at in np.argsort(distance) if at != own]
+        return decile[order[:8]].mean()
+
+    others = np.array([nearest(place, own=at) for at, place in enumerate(known)])
+    x = np.column_stack([np.ones(len(known)), others, score])
+    coefficients, *_ = np.linalg.lstsq(x, decile, rcond=None)
+    wanted = [
+        [1.0, nearest(place), h] for place, h in zip(test.centroids, test.scores, strict=True)
+    ]
+    got = GUESSES["coordinates_and_score"](train, validation, test)
+    np.testing.assert_allclose(got, np.array(wanted) @ coefficients)
+
+
 def test_areas_without_a_place_are_not_guessed_by_coordinates() -> None:
     table = scored(where=CENTROIDS.iloc[5:], baselines=("coordinates",))
     missing = CENTROIDS["lsoa11"].iloc[:5]
@@ -130,10 +156,10 @@ def test_areas_without_a_place_are_not_guessed_by_coordinates() -> None:
 def test_test_areas_shape_no_baseline_of_their_fold() -> None:
     tested = set(TABLE.areas.loc[TABLE.areas["fold"] == 0, "lsoa11"])
     mine = ROWS["lsoa11"].isin(tested)
-    spoilt = ROWS.assign(decile=ROWS["decile"].where(~mine, 1.0))
-    names = ("coordinates", "image_count", "ridge")
-    before, after = (t[t["fold"] == 0] for t in (scored(baselines=names),
-                                                scored(spoilt, baselines=names)))  # fmt: skip
+    rows = ROWS.assign(h=np.random.default_rng(3).normal(size=len(ROWS)))
+    spoilt = rows.assign(decile=rows["decile"].where(~mine, 1.0))
+    before, after = (t[t["fold"] == 0] for t in (scored(rows), scored(spoilt)))
+    assert set(before["baseline"]) == set(NAMES)
     pd.testing.assert_frame_equal(before, after)
 
 
@@ -206,6 +232,82 @@ def test_without_validation_areas_ridge_takes_the_penalty_that_is_documented() -
     y = both.decile - both.decile.mean()
     w = np.linalg.solve(x.T @ x + DEFAULT_PENALTY * np.eye(WIDTH), x.T @ y)
     np.testing.assert_allclose(strongest, both.decile.mean() + x @ w, atol=1e-5)
+
+
+def test_ridge_takes_the_penalty_that_validation_areas_prefer_and_then_learns_from_them_too() -> (
+    None
+):
+    rng = np.random.default_rng(0)
+    direction = rng.normal(size=WIDTH)
+    train, validation, test = (_along(direction, n, rng) for n in (30, 12, 10))
+    mean, sd = train.means.mean(axis=0), train.means.std(axis=0)
+
+    def closed_form(parts: list[Areas], penalty: float, to: Areas) -> np.ndarray:
+        x = (np.concatenate([each.means for each in parts]) - mean) / sd
+        y = np.concatenate([each.decile for each in parts])
+        centred = x - x.mean(axis=0)
+        gram = centred.T @ centred + penalty * np.eye(WIDTH)
+        w = np.linalg.solve(gram, centred.T @ (y - y.mean()))
+        return y.mean() + ((to.means - mean) / sd - x.mean(axis=0)) @ w
+
+    def best(to: Areas) -> float:
+        penalties = 10.0 ** np.arange(1, 8)
+        errors = [np.square(closed_form([train], p, to) - to.decile).mean() for p in penalties]
+        return penalties[np.argmin(errors)]
+
+    assert best(validation) not in {best(train), best(test), DEFAULT_PENALTY}
+    got = GUESSES["ridge"](train, validation, test)
+    np.testing.assert_allclose(got, closed_form([train, validation], best(validation), test))
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_an_areas_code_is_the_mean_over_all_its_locations(
+    cut: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Areas have one location to four; `cut` sums them by parts, which are uneven too."""
+    codes, rows = city(40, 4, WIDTH, seed=3)
+    area = rows["lsoa11"].str[3:].astype(int)
+    rows = rows[rows.groupby("lsoa11").cumcount() <= area % 4].reset_index(drop=True)
+    assert set(rows.groupby("lsoa11").size()) == {1, 2, 3, 4}
+    parts = make_folds(areas(rows), Folds(scheme="location", k=4), seed=1, locations=rows)
+    whole = make_folds(areas(rows), Folds(k=4), seed=1)
+    sums = sum_codes(
+        Codes(ArrayReader(codes, rows["location_id"].to_numpy()), 2**30),
+        rows,
+        parts if cut else whole,
+    )
+    found = {}
+
+    def keep(train: Areas, validation: Areas, test: Areas) -> np.ndarray:
+        for each in (train, validation, test):
+            found.update(zip(each.lsoa11, each.means, strict=True))
+        return test.decile
+
+    monkeypatch.setitem(GUESSES, "ridge", keep)
+    where = centroids(areas(rows))
+    score_baselines(sums, rows, whole, where, baselines=("ridge",), validation_share=0.1, seed=1)
+    of_locations = pd.DataFrame(codes[rows["row"]].mean(axis=1, dtype=np.float64))
+    expected = of_locations.groupby(rows["lsoa11"].to_numpy()).mean()
+    assert set(found) == set(expected.index)
+    got = np.array([found[name] for name in expected.index])
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
+
+
+def _scattered(n: int, rng: np.random.Generator) -> Areas:
+    """Areas at random places, of random deciles and scores."""
+    return Areas(
+        lsoa11=np.array([f"E{n}{i:03d}" for i in range(n)]),
+        decile=rng.integers(1, 11, n).astype(float), n_images=np.ones(n),
+        centroids=rng.uniform(0, 9_000, (n, 2)), means=np.zeros((n, WIDTH)),
+        scores=rng.normal(size=n),
+    )  # fmt: skip
+
+
+def _along(direction: np.ndarray, n: int, rng: np.random.Generator) -> Areas:
+    """Areas whose codes say their decile along one direction, in much noise."""
+    means = 3.0 + 2.0 * rng.normal(size=(n, WIDTH))
+    decile = 5.5 + 0.3 * (means - 3.0) @ direction + rng.normal(0, 2.5, n)
+    return replace(_scattered(n, rng), decile=decile, means=means)
 
 
 def _areas_of(codes: np.ndarray, rows: pd.DataFrame) -> Areas:

@@ -1,11 +1,13 @@
 """The assets of this step, run by Dagster on published upstreams."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import spearmanr
 
 from streetineq_assets.findings import Findings
 from streetineq_assets.models.folds import FoldTable, area_folds
@@ -167,11 +169,21 @@ def test_an_evaluation_belongs_to_the_networks_that_stand(store):
     assert evaluation_of(store, ALPHA) is None
 
 
+def test_an_evaluation_is_not_of_predictions_that_were_made_again(store):
+    """Networks and predicted locations stand; `lsoa_predictions` alone is of another rule."""
+    text = store.study_file.read_text(encoding="utf-8")
+    store.study_file.write_text('aggregation = "mean_decile"\n' + text, encoding="utf-8")
+    assert evaluation_of(store, ALPHA) is not None
+    run = harness.run(store, "lsoa_predictions", "alpha/crime")
+    assert not harness.metadata(run, "lsoa_predictions")["skipped"]
+    assert evaluation_of(store, ALPHA) is None
+    harness.run(store, "lsoa_evaluation", "alpha/crime")
+    assert evaluation_of(store, ALPHA) is not None
+
+
 def test_folds_by_location_are_flagged_as_a_leak(store):
     """Under the leaky scheme an area is in several folds, and everything made of them says so."""
-    text = store.study_file.read_text(encoding="utf-8")
-    text = text.replace("[encoder]", '[folds]\nscheme = "location"\n\n[encoder]')
-    store.study_file.write_text(text, encoding="utf-8")
+    in_study(store, "location")
     scored = store.open("location_predictions", "alpha/crime").table()
     keyed = pd.DataFrame({"lsoa11": scored["location_id"], "decile": 0})
     scored["fold"] = area_folds(keyed, k=5, seed=1)
@@ -191,15 +203,13 @@ def test_folds_by_location_are_flagged_as_a_leak(store):
     areas = store.open("lsoa_predictions", "alpha/crime").table()
     assert areas["fold"].isna().all()
     assert areas["lower"].isna().all()
-    joint = store.open("trained_model", "alpha/crime").table("scores.parquet")
-    harness.publish(store, "joint_model", "alpha", joint_model=joint.assign(outcome="crime"))
+    publish_joint(store)
     runs["joint_evaluation"] = harness.run(store, "joint_evaluation", "alpha")
     assert all("leak" in harness.metadata(result, asset) for asset, result in runs.items())
 
 
 def test_joint_networks_stand_beside_the_separate_ones(store):
-    scores = store.open("trained_model", "alpha/crime").table("scores.parquet")
-    harness.publish(store, "joint_model", "alpha", joint_model=scores.assign(outcome="crime"))
+    publish_joint(store)
     result = harness.run(store, "joint_evaluation", "alpha")
     assert harness.failed(result) == set()
     shown = harness.metadata(result, "joint_evaluation")
@@ -210,6 +220,27 @@ def test_joint_networks_stand_beside_the_separate_ones(store):
     harness.assert_schema(artefact.file("joint_evaluation.parquet"), tables.METRICS)
 
 
+def test_joint_networks_are_evaluated_before_any_separate_ones(store):
+    publish_joint(store)
+    for outcome in ("crime", "mean_income"):
+        shutil.rmtree(store.folder("lsoa_evaluation", f"alpha/{outcome}"), ignore_errors=True)
+    result = harness.run(store, "joint_evaluation", "alpha")
+    assert harness.failed(result) == set()
+    assert "comparison" not in harness.metadata(result, "joint_evaluation")
+    metrics = store.open("joint_evaluation", "alpha").table().set_index("metric")
+    own = store.open("lsoa_predictions", "alpha/crime").table()
+    expected = spearmanr(own["score"], own["actual_decile"]).statistic
+    assert metrics.loc["spearman_score", "value"] == pytest.approx(expected)
+
+
+def test_joint_metrics_bear_the_scheme_of_the_folds_and_not_of_the_study(store):
+    """Which says another one when it was changed after the folds were made."""
+    publish_joint(store)
+    in_study(store, "spatial_block")
+    harness.run(store, "joint_evaluation", "alpha")
+    assert set(store.open("joint_evaluation", "alpha").table()["scheme"]) == {"area"}
+
+
 def test_a_city_without_joint_networks_gives_an_empty_table_and_a_warning(store):
     why, none = Findings(unavailable=studies.WITHOUT_INCOME), empty(JOINT_SCORES)
     harness.publish(store, "joint_model", "alpha", why, joint_model=none)
@@ -218,13 +249,34 @@ def test_a_city_without_joint_networks_gives_an_empty_table_and_a_warning(store)
     assert store.open("joint_evaluation", "alpha").table().empty
 
 
-def test_predictions_that_do_not_record_their_scheme_are_of_the_studys(store):
+@pytest.mark.parametrize("scheme", ["area", "location"])
+def test_predictions_that_do_not_record_their_scheme_are_of_the_studys(store, scheme):
     """As those of versions that kept it in a note alone: they are not evaluated again."""
-    path = store.folder("lsoa_predictions", "alpha/crime") / "manifest.json"
-    manifest = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps(manifest | {"record": {}}), encoding="utf-8")
+    if scheme != "area":
+        in_study(store, scheme)
+    for asset in ("location_predictions", "lsoa_predictions"):
+        path = store.folder(asset, "alpha/crime") / "manifest.json"
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps(manifest | {"record": {}}), encoding="utf-8")
     result = harness.run(store, "lsoa_evaluation", "alpha/crime")
-    assert harness.metadata(result, "lsoa_evaluation")["skipped"]
+    assert harness.metadata(result, "lsoa_evaluation")["skipped"] is (scheme == "area")
+    record = store.manifest("lsoa_evaluation", "alpha/crime").read_record(tables.SchemeRecord)
+    assert record.scheme == scheme
+    metrics = store.open("lsoa_evaluation", "alpha/crime").table("metrics.parquet")
+    assert set(metrics.loc[metrics["model"] == "network", "scheme"]) == {scheme}
+
+
+def in_study(store, scheme: str) -> None:
+    """Change the scheme of the study file alone."""
+    text = store.study_file.read_text(encoding="utf-8")
+    text = text.replace("[encoder]", f'[folds]\nscheme = "{scheme}"\n\n[encoder]')
+    store.study_file.write_text(text, encoding="utf-8")
+
+
+def publish_joint(store) -> None:
+    """Joint networks of alpha with one head, whose scores are those of the separate networks."""
+    scores = store.open("trained_model", "alpha/crime").table("scores.parquet")
+    harness.publish(store, "joint_model", "alpha", joint_model=scores.assign(outcome="crime"))
 
 
 def shift_baselines(store) -> None:

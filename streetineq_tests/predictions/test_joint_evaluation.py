@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import spearmanr
+from sklearn.metrics import cohen_kappa_score
 
 from streetineq_assets.predictions.evaluation import Reference
 from streetineq_assets.predictions.joint_evaluation import (
@@ -65,6 +66,23 @@ def test_each_head_is_evaluated_on_the_areas_that_its_outcome_labels() -> None:
         h = given.loc[given["outcome"] == outcome, "h"].to_numpy()[first:]
         expected = spearmanr(h, DECILES[first:]).statistic
         assert rho.loc[outcome, "value"] == pytest.approx(expected)
+
+
+def test_locations_without_a_label_take_no_place_in_the_ranking() -> None:
+    """Ten of fifty, spread over all scores, would move the predicted deciles of the others."""
+    labels = pd.DataFrame({"lsoa11": AREAS, "decile": DECILES})
+    unlabelled = DECILES >= 9
+    given = scores()
+    known = {"crime": reference("crime", labels[~unlabelled])}
+    metrics, _ = evaluate_outcomes(given, known)
+    h = given.loc[given["outcome"] == "crime", "h"].to_numpy()[~unlabelled]
+    # Ten equal parts of forty areas, by rank.
+    predicted = h.argsort().argsort() // 4 + 1
+    expected = cohen_kappa_score(
+        DECILES[~unlabelled].astype(int), predicted, labels=list(range(1, 11)), weights="quadratic"
+    )
+    kappa = metrics.loc[metrics["metric"] == "kappa_quadratic", "value"].item()
+    assert kappa == pytest.approx(expected)
 
 
 def test_a_score_of_another_fold_fails_the_check() -> None:

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pandas as pd
+import pytest
 
 from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.findings import Findings
@@ -47,6 +48,50 @@ def test_digests_change_with_what_is_read(store, study):
     shutil.rmtree(store.folder("lsoa_evaluation", "beta/crime"))
     after = digests(store, study)
     assert set(before) - set(after) == {"lsoa_evaluation/beta/crime"}
+
+
+@pytest.mark.parametrize(
+    ("asset", "partition"),
+    [
+        ("street_images", "alpha"),
+        ("locations", "alpha"),
+        ("hdf5_shards", "beta"),
+        ("joint_evaluation", "beta"),
+        ("trained_model", "alpha/crime"),
+        ("location_predictions", "alpha/mean_income"),
+        ("lsoa_predictions", "beta/crime"),
+        ("lsoa_evaluation", "alpha/crime"),
+        ("transfer_report", None),
+    ],
+)
+def test_digests_change_with_the_content_of_all_that_the_report_shows(
+    store, study, asset, partition
+):
+    publish(store, asset, partition, one=pd.DataFrame({"n": [1]}))
+    before = digests(store, study)
+    publish(store, asset, partition, one=pd.DataFrame({"n": [2]}))
+    after = digests(store, study)
+    name = f"{asset}/{partition}" if partition else asset
+    assert {key for key in before | after if before.get(key) != after.get(key)} == {name}
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_joint_metrics_stand_beside_those_of_their_own_outcome(store, study, joint):
+    """And not at all where the study trains jointly: its networks are the joint ones."""
+    crime = store.open("lsoa_evaluation", "alpha/crime").table("metrics.parquet").head(2)
+    crime = crime.assign(model="joint_network", value=[0.25, 0.5])
+    income = crime.assign(outcome="mean_income", value=[0.75, 1.0])
+    both = pd.concat([crime, income], ignore_index=True)
+    publish(store, "joint_evaluation", "alpha", joint_evaluation=both)
+    training = study.training.model_copy(update={"joint": joint})
+    found = read_results(store, study.model_copy(update={"training": training}))
+    shown = {
+        each.pair.key: each.metrics.query("model == 'joint_network'")["value"].tolist()
+        for each in found.pairs
+    }
+    own = {"alpha/crime": [0.25, 0.5], "alpha/mean_income": [0.75, 1.0], "beta/crime": []}
+    assert shown == ({key: [] for key in own} if joint else own)
+    assert "network" in set(found.pairs[0].metrics["model"])
 
 
 def test_listed_locations_are_accounted_for_by_step_and_reason(store, study):

@@ -1,8 +1,15 @@
 """The assets of this step, run by Dagster on published upstreams."""
 
+import shutil
+from pathlib import Path
+
 import dagster as dg
 import pytest
 
+from streetineq_assets import resources
+from streetineq_assets.devices import DeviceRequest
+from streetineq_assets.errors import DeviceError
+from streetineq_assets.resources import GpuResource
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.transfer.pair_tuning import FILES
 from streetineq_assets.transfer.tables import CURVE, CURVE_SUMMARY
@@ -51,3 +58,23 @@ def test_a_pair_without_networks_or_folds_is_unavailable_and_fails_nothing(
     artefact = store.open("fine_tuned_model", key)
     assert artefact.manifest.unavailable
     assert all(artefact.table(f"{name}.parquet").empty for name in FILES)
+
+
+def test_tuning_asks_for_one_gpu_of_several(
+    store: DataStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def refuse(request: DeviceRequest) -> None:
+        asked.append(request.gpus)
+        raise DeviceError("none here")
+
+    monkeypatch.setattr(resources, "lease", refuse)
+    untuned = shutil.ignore_patterns("fine_tuned_model")
+    shutil.copytree(store.root, tmp_path / "study", ignore=untuned)
+    several = GpuResource(kind="gpu", gpus=4)
+    result = harness.run(
+        DataStore(tmp_path / "study"), "fine_tuned_model", "beta/crime", gpu=several, fails=True
+    )
+    assert harness.failure(result) == "none here"
+    assert asked == [1]

@@ -16,7 +16,7 @@ from streetineq_assets.models.dataset import open_codes
 from streetineq_assets.models.network import load_network
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.store import Artefact, DataStore
-from streetineq_assets.study import Pair, Study, Transfer
+from streetineq_assets.study import PROFILES, Pair, Study, Transfer
 from streetineq_assets.transfer.pair_tuning import Target, TuningPlan, plan_tuning, tune_pair
 from streetineq_tests import harness
 from streetineq_tests.models.bundles import with_description
@@ -139,6 +139,19 @@ def test_codes_of_another_encoder_are_refused(
         other = replace(target, source=replace(target.source, encoder=encoder))
         with pytest.raises(TrainingError, match=next(iter(changed))):
             tune_pair(plan, other, tmp_path, CPU, print)
+
+
+def test_tuning_balances_by_weights_whatever_the_source_did(store: DataStore, study: Study) -> None:
+    """A small share may lack a class; `suel2019` draws one row of each."""
+    plan = plan_tuning(store, study, BETA)
+    target = ready(plan)
+    source = replace(target.source, profile=PROFILES["suel2019"])
+    profile = replace(plan, target=replace(target, source=source)).config["profile"]
+    own = PROFILES["suel2019"].model_dump()
+    assert {name: profile[name] for name in own if profile[name] != own[name]} == {
+        "balance": "weights",
+        "learning_rate": pytest.approx(5e-7),  # a tenth
+    }
 
 
 def test_the_pair_depends_on_its_source_alone(study: Study) -> None:
