@@ -211,7 +211,7 @@ def test_predicting_from_the_command_line_fails_in_one_sentence(
     for city_key, target, message in [
         ("alpha", tmp_path / "absent" / "x.csv", f"there is no folder {tmp_path / 'absent'}"),
         ("hamlet", tmp_path / "x.csv", "no location of hamlet has codes: put images"),
-        ("nowhere", tmp_path / "x.csv", "hdf5_shards[nowhere] is not there"),
+        ("nowhere", tmp_path / "x.csv", "nowhere is no city of the study"),
     ]:
         asked = ["model", "predict", str(bundle.path), city_key, str(target)]
         result = CliRunner().invoke(app, [*asked, "--root", str(store.root)])
