@@ -66,6 +66,13 @@ def run(
     city: Annotated[
         str | None, typer.Option(help="Only this city; labels and report are always made.")
     ] = None,
+    allow_loss: Annotated[
+        bool,
+        typer.Option(
+            "--allow-loss",
+            help="Let results be replaced by far smaller ones, such as after inputs were removed.",
+        ),
+    ] = False,
 ) -> None:
     """Bring a whole study up to date, from official files to the report, without the UI.
 
@@ -76,7 +83,7 @@ def run(
 
     with _one_message():
         store = DataStore(root)
-        for line in run_study(store, typer.echo, city):
+        for line in run_study(store, typer.echo, city, allow_loss=allow_loss):
             typer.echo(f"warning: {line}")
         typer.echo(f"report     {store.open('inequality_report').file('report.html')}")
 

@@ -34,6 +34,10 @@ class StoreError(StreetineqError):
     """An artefact is absent or does not match its manifest: the message names the asset to run."""
 
 
+class LossError(StoreError):
+    """An artefact would lose most of what it holds: it was not published, and stays as it was."""
+
+
 class DeviceError(StreetineqError):
     """The asked-for accelerator cannot be had."""
 

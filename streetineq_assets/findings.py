@@ -49,10 +49,15 @@ class CheckSpec:
 
 @dataclass(frozen=True)
 class Unavailable:
-    """Why something cannot be made, and which file, setting or asset would change that."""
+    """Why something cannot be made, and which file, setting or asset would change that.
+
+    Attributes:
+        by_settings: the study does not ask for it, so that what was there is given up on purpose.
+    """
 
     wanted: str
     reason: str
+    by_settings: bool = False
 
     def __str__(self) -> str:
         return f"{self.reason}; wanted: {self.wanted}"
@@ -71,6 +76,8 @@ class Findings:
         record: what later steps need to know, typed by the step that makes it; the UI's labels
             are nobody's interface.
         n_rows: of the main table, where that is not a Parquet file.
+        holdings: what the artefact holds of all that the study wants of it, as counts by name, 0
+            for what it lacks; by default the rows of its main table. See `holdings`.
         digest: the content's digest, for files whose bytes carry the time of day; else None.
     """
 
@@ -81,6 +88,7 @@ class Findings:
     unavailable: Unavailable | None = None
     record: BaseModel | None = None
     n_rows: int | None = None
+    holdings: dict[str, int] = field(default_factory=dict)
     digest: str | None = None
 
     def summary(self) -> dict[str, Any]:

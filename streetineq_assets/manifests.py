@@ -77,6 +77,8 @@ class Manifest(BaseModel):
 
     Attributes:
         unavailable: set where its tables are empty for want of an input.
+        holdings: counts by name of what it holds; see `holdings`.
+        allowed_losses: what the artefact before it held more, and the run was allowed to give up.
         record: what later steps need to know; see `read_record`.
         summary: what the UI shows; no step reads it.
     """
@@ -90,6 +92,8 @@ class Manifest(BaseModel):
     generation: str
     files: dict[str, ArtefactFile]
     unavailable: Unavailable | None = None
+    holdings: dict[str, int] = Field(default_factory=dict)
+    allowed_losses: list[str] = Field(default_factory=list)
     record: dict[str, Any] = Field(default_factory=dict)
     summary: dict[str, Any]
     library_versions: dict[str, str]

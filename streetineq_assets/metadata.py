@@ -3,14 +3,14 @@
 import base64
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
-from streetineq_assets.findings import Findings, Scalar
+from streetineq_assets.findings import Findings, Scalar, Unavailable
 from streetineq_assets.manifests import Manifest
 from streetineq_assets.plotting import INLINE_LIMIT_BYTES
 from streetineq_assets.tables import described
@@ -38,7 +38,9 @@ def artefact_metadata(
     manifest, findings = publication.manifest, publication.findings
     shown: dict[str, Any] = {"skipped": publication.skipped}
     if findings.unavailable:
-        shown |= {"status": "unavailable"} | asdict(findings.unavailable)
+        shown |= _why(findings.unavailable)
+    if manifest.allowed_losses:
+        shown["allowed_losses"] = "; ".join(manifest.allowed_losses)
     shown |= rounded_values(findings.values)
     shown |= {name: _table(rows) for name, rows in findings.tables.items() if rows}
     shown |= {name: dg.MetadataValue.md(text) for name, text in findings.notes.items()}
@@ -53,6 +55,14 @@ def artefact_metadata(
         "inputs": dg.MetadataValue.json(manifest.recipe.inputs),
         "config": dg.MetadataValue.json(manifest.recipe.config),
         "library_versions": dg.MetadataValue.json(manifest.library_versions),
+    }
+
+
+def _why(unavailable: Unavailable) -> dict[str, str]:
+    return {
+        "status": "unavailable",
+        "wanted": unavailable.wanted,
+        "reason": unavailable.reason,
     }
 
 

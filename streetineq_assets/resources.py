@@ -34,6 +34,15 @@ from streetineq_assets.study import Study, load_study
 SYNTHETIC_NOTE = dg.MetadataValue.md(
     "**Synthetic input.** Neither the areas nor the images are real."
 )
+ALLOW_LOSS = "streetineq/allow_loss"  # tag of runs that may replace artefacts by far smaller ones
+# Tags of runs that nobody started by hand.
+_UNATTENDED = {
+    "dagster/schedule_name",
+    "dagster/sensor_name",
+    "dagster/tick",
+    "dagster/auto_materialize",
+    "dagster/from_automation_condition",
+}
 Make = Callable[[Path], Findings]
 Events = Iterator[dg.AssetCheckResult | dg.MaterializeResult]
 
@@ -71,6 +80,7 @@ class StudyResource(dg.ConfigurableResource):
         *,
         specs: Iterable[str],
         again: bool = False,
+        allow_loss: bool = False,
     ) -> Publication:
         """Find the artefact unchanged, or make and publish it.
 
@@ -78,9 +88,11 @@ class StudyResource(dg.ConfigurableResource):
             specs: names of the checks that the asset declares. An artefact that has the results of
                 others is made again.
             again: make it even though its recipe did not change.
+            allow_loss: let it hold less than half of what the previous artefact holds.
 
         Raises:
             ChecksFailedError: a blocking check failed; the previous artefact is unchanged.
+            LossError: it would hold less than half; the previous artefact is unchanged.
         """
         manifest = None if again else self.store.current(asset, partition, recipe)
         if manifest:
@@ -97,7 +109,7 @@ class StudyResource(dg.ConfigurableResource):
             return findings
 
         started = time.perf_counter()
-        manifest = self.store.publish(asset, partition, recipe, write)
+        manifest = self.store.publish(asset, partition, recipe, write, allow_loss=allow_loss)
         return Publication(manifest, found[0], time.perf_counter() - started, skipped=False)
 
     def materialize(
@@ -127,7 +139,14 @@ class StudyResource(dg.ConfigurableResource):
         self._log_reason(context, asset, partition, recipe)
         try:
             specs = [spec.name for spec in context.assets_def.check_specs]
-            publication = self.publish(asset, partition, recipe, make, specs=specs)
+            publication = self.publish(
+                asset,
+                partition,
+                recipe,
+                make,
+                specs=specs,
+                allow_loss=self.allows_loss(context.run.tags),
+            )
         except ChecksFailedError as failed:
             yield from check_results(asset, failed.findings.checks)
             raise dg.Failure(
@@ -142,6 +161,16 @@ class StudyResource(dg.ConfigurableResource):
             data_version=dg.DataVersion(publication.manifest.digest),
             check_results=list(check_results(asset, publication.findings.checks)),
         )
+
+    def allows_loss(self, tags: Mapping[str, str]) -> bool:
+        """Whether artefacts may lose rows in a run with these tags: only where a person started it.
+
+        The run says so by the tag `ALLOW_LOSS`, which back-fills carry too, or the study does. What
+        starts by itself never may.
+        """
+        if _UNATTENDED.intersection(tags):
+            return False
+        return self.study.allow_loss or tags.get(ALLOW_LOSS) == "true"
 
     def metadata(
         self, publication: Publication, columns: pa.Schema | None = None

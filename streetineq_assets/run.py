@@ -12,7 +12,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from textwrap import shorten
 
 import dagster as dg
@@ -22,6 +22,7 @@ from streetineq_assets.definitions import build_definitions
 from streetineq_assets.errors import StoreError, StreetineqError, StudyError
 from streetineq_assets.partitions import city_of
 from streetineq_assets.progress import FinishedRun, PlannedRun, in_words, seconds_left
+from streetineq_assets.resources import ALLOW_LOSS
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
 from streetineq_assets.study_template import MEND_INSTANCE, ensure_instance, instance_settings
@@ -42,13 +43,16 @@ class RunError(StreetineqError):
     """A run failed, or another process runs the same study."""
 
 
-def run_study(store: DataStore, echo: Echo, city: str | None = None) -> list[str]:
+def run_study(
+    store: DataStore, echo: Echo, city: str | None = None, *, allow_loss: bool = False
+) -> list[str]:
     """Run every job on every partition, or on those of one city; print a line for each run.
 
     Jobs without partitions always run: labels first, the report and the warehouse last.
 
     Args:
         city: a city of the study; by default all.
+        allow_loss: let artefacts be replaced by far smaller ones.
 
     Returns:
         A line for each check that warns.
@@ -63,9 +67,11 @@ def run_study(store: DataStore, echo: Echo, city: str | None = None) -> list[str
         study.require_city(city)
     ensure_instance(store)
     definitions = build_definitions(store.root)
+    tags = LAUNCHER | ({ALLOW_LOSS: "true"} if allow_loss else {})
     with only_runner(store), _instance(store) as instance:
         fail_abandoned(instance, echo)
-        return _run_all(definitions, instance, list(planned_runs(definitions, city)), echo)
+        plan = list(planned_runs(definitions, city))
+        return _run_all(definitions, instance, plan, tags, echo)
 
 
 def clean_up(store: DataStore, echo: Echo) -> None:
@@ -141,6 +147,7 @@ def _run_all(
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
     plan: list[PlannedRun],
+    tags: Mapping[str, str],
     echo: Echo,
 ) -> list[str]:
     finished: list[FinishedRun] = []
@@ -150,7 +157,7 @@ def _run_all(
     started = time.perf_counter()
     for run in plan:
         before = time.perf_counter()
-        result = _execute(definitions, instance, run)
+        result = _execute(definitions, instance, run, tags)
         seconds = time.perf_counter() - before
         finished.append(FinishedRun(run.job, seconds, unchanged=_nothing_made(result)))
         echo(_line(plan, finished))
@@ -175,7 +182,10 @@ def _line(plan: list[PlannedRun], finished: list[FinishedRun]) -> str:
 
 
 def _execute(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, run: PlannedRun
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    run: PlannedRun,
+    tags: Mapping[str, str],
 ) -> dg.ExecuteInProcessResult:
     stopped = RunError(f"stopped in {run}: started again, it resumes there")
     with interrupts_noted() as interrupted:
@@ -183,7 +193,7 @@ def _execute(
             result = definitions.resolve_job_def(run.job).execute_in_process(
                 instance=instance,
                 partition_key=run.partition,
-                tags=LAUNCHER,
+                tags=dict(tags),
                 run_config=QUIET,
                 raise_on_error=False,
             )

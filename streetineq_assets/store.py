@@ -23,9 +23,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streetineq_assets import holdings
 from streetineq_assets.digests import digest_file
-from streetineq_assets.errors import StoreError, clear_disk_errors
-from streetineq_assets.findings import Findings
+from streetineq_assets.errors import LossError, StoreError, clear_disk_errors
+from streetineq_assets.findings import Findings, Unavailable
 from streetineq_assets.manifests import (
     ArtefactFile,
     Manifest,
@@ -50,6 +51,7 @@ INPUT_FOLDERS = (
 _KEY = re.compile(r"^[a-z0-9_]+(/[a-z0-9_]+)?$")
 _MANIFEST = "manifest.json"
 _STAGING = ".staging-"
+_GENERATION = re.compile(r"^[0-9a-f]{12}$")
 _STALE_AFTER_S = 7 * 24 * 3600  # longer than any artefact takes to make
 
 
@@ -169,6 +171,8 @@ class DataStore:
         partition: str | None,
         recipe: Recipe,
         write: Callable[[Path], Findings],
+        *,
+        allow_loss: bool = False,
     ) -> Manifest:
         """Write an artefact and put it in the place of the old one.
 
@@ -177,11 +181,14 @@ class DataStore:
                 what it found, kept so that a skip can report it again. The findings' `digest`, when
                 set, stands for the content: for formats whose bytes carry the time of day. By
                 default the content's digest is made of the files' sha256.
+            allow_loss: let it take the place of an artefact that holds far more.
 
         Raises:
             StoreError: the disk is full; the old artefact stays.
+            LossError: the old artefact holds far more, and stays.
         """
         folder = self.folder(asset, partition)
+        before = self.manifest(asset, partition)
         folder.mkdir(parents=True, exist_ok=True)
         _sweep_stale(folder)
         staging = folder / f"{_STAGING}{uuid.uuid4().hex[:12]}"
@@ -190,6 +197,8 @@ class DataStore:
             with clear_disk_errors(folder):
                 findings = write(staging)
                 files = _seal(staging)
+                held = holdings.count(findings, staging, asset)
+                lost = self._lost(before, held, findings.unavailable, allowed=allow_loss)
                 manifest = Manifest(
                     asset=asset,
                     partition=partition,
@@ -199,6 +208,8 @@ class DataStore:
                     generation="" if len(files) == 1 else uuid.uuid4().hex[:12],
                     files=files,
                     unavailable=findings.unavailable,
+                    holdings=held,
+                    allowed_losses=lost,
                     record=findings.record.model_dump(mode="json") if findings.record else {},
                     summary=findings.summary(),
                     library_versions=library_versions(),
@@ -207,8 +218,24 @@ class DataStore:
                 _move_into_place(staging, folder, manifest)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-        _sweep_superseded(folder, manifest)
+        _sweep_superseded(folder, before, manifest)
         return manifest
+
+    def _lost(
+        self,
+        before: Manifest | None,
+        held: dict[str, int],
+        why: Unavailable | None,
+        *,
+        allowed: bool,
+    ) -> list[str]:
+        """What is lost by holding so much in the place of an older artefact, where allowed."""
+        if before is None or (why and why.by_settings):
+            return []
+        lost = holdings.losses(holdings.of_manifest(before, self.path_of(before)), held)
+        if lost and not allowed:
+            raise LossError(holdings.refusal(before.label, lost, why))
+        return lost
 
     def workspace(self, asset: str, partition: str | None) -> Path:
         """A folder that outlives a crash, for work in progress on one artefact."""
@@ -314,13 +341,12 @@ def _fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _sweep_superseded(folder: Path, manifest: Manifest) -> None:
-    """Remove what the manifest does not name; work in progress and others' staging stay."""
-    keep = {manifest.generation} if manifest.generation else set(manifest.files)
-    for path in folder.iterdir():
-        if path.name in keep or path.name == _MANIFEST or path.name.startswith("."):
-            continue
-        _remove(path)
+def _sweep_superseded(folder: Path, before: Manifest | None, manifest: Manifest) -> None:
+    """Remove what publishing wrote earlier; what somebody else laid beside it stays."""
+    ours = set(before.files) if before and not before.generation else set()
+    ours |= {path.name for path in folder.iterdir() if _GENERATION.match(path.name)}
+    for name in ours - set(manifest.files) - {manifest.generation}:
+        _remove(folder / name)
 
 
 def _sweep_stale(folder: Path) -> None:

@@ -258,6 +258,10 @@ class Study(Settings):
     date: dt.date = Field(description="postcodes alive on this day carry weight")
     seed: int = Field(2019, ge=0)
     synthetic: bool = Field(False, description="true labels all results as made of synthetic input")
+    allow_loss: bool = Field(
+        False,
+        description="true lets runs that a person starts replace artefacts by far smaller ones",
+    )
     census_edition: Literal["2011"] = "2011"
     iod_edition: Literal["2015", "2019"] = "2015"
     aggregation: Literal["mean_score", "mean_decile", "fixed_borders"] = "mean_score"

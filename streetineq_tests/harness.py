@@ -17,7 +17,7 @@ from streetineq_assets.definitions import FOLDERS
 from streetineq_assets.findings import Check, Findings
 from streetineq_assets.manifests import Manifest, Recipe
 from streetineq_assets.partitions import Partitions
-from streetineq_assets.resources import GpuResource, StudyResource
+from streetineq_assets.resources import ALLOW_LOSS, GpuResource, StudyResource
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study
 from streetineq_assets.tables import descriptions
@@ -34,6 +34,8 @@ def run(
     keys: tuple[str, str] | None = None,
     instance: dg.DagsterInstance | None = None,
     gpu: GpuResource | None = None,
+    tags: Mapping[str, str] | None = None,
+    allow_loss: bool = False,
     fails: bool = False,
 ) -> dg.ExecuteInProcessResult:
     """Materialise one asset of the study, by default on the CPU.
@@ -41,13 +43,19 @@ def run(
     Args:
         config: of the asset.
         keys: first and last of a range of partitions, in place of one.
+        tags: of the run.
+        allow_loss: whether the artefact may give way to a far smaller one.
         fails: whether a failure is expected and returned; else it is raised.
     """
     return dg.materialize(
         _assets(store.study_file.read_text(encoding="utf-8")),
         selection=[asset],
         partition_key=partition,
-        tags=dict(zip(RANGE, keys, strict=True)) if keys else None,
+        tags={
+            **(tags or {}),
+            **(dict(zip(RANGE, keys, strict=True)) if keys else {}),
+            **({ALLOW_LOSS: "true"} if allow_loss else {}),
+        },
         instance=instance or _instance(),
         raise_on_error=not fails,
         run_config={"ops": {asset: {"config": dict(config)}}} if config else None,
@@ -132,11 +140,11 @@ def publish(
     findings: Findings | None = None,
     **tables: pd.DataFrame,
 ) -> Manifest:
-    """Publish Parquet tables as an artefact, by name."""
+    """Publish Parquet tables as an artefact, by name, whatever was there."""
 
     def write(folder: Path) -> Findings:
         for name, table in tables.items():
             table.to_parquet(folder / f"{name}.parquet", index=False)
         return findings or Findings()
 
-    return store.publish(asset, partition, Recipe(code_version="test"), write)
+    return store.publish(asset, partition, Recipe(code_version="test"), write, allow_loss=True)

@@ -22,6 +22,7 @@ from streetineq_assets.resources import (
 )
 from streetineq_assets.store import DataStore
 from streetineq_assets.tables import column, schema
+from streetineq_tests.harness import failure
 from streetineq_tests.test_study import MINIMAL, write
 
 COLUMNS = schema(
@@ -58,7 +59,8 @@ def run(tmp_path, source):
             source.made += 1
             if source.error:
                 raise source.error
-            frame = pd.DataFrame({"lsoa11": ["E01000001", "E01000002"], "share": source.shares})
+            codes = [f"E0100000{n}" for n in range(len(source.shares))]
+            frame = pd.DataFrame({"lsoa11": codes, "share": source.shares})
             frame.to_parquet(folder / "shares.parquet")
             (folder / "picture.png").write_bytes(b"\x89PNG")
             ok = bool(frame["share"].le(1).all())
@@ -84,10 +86,11 @@ def run(tmp_path, source):
         checks=[IN_RANGE, DIRECTION],
     )
 
-    def materialize(partition="alpha"):
+    def materialize(partition="alpha", **arguments):
         return dg.materialize(
             [asset],
             partition_key=partition,
+            **arguments,
             resources={"study": StudyResource(root=str(tmp_path))},
             raise_on_error=False,
         )
@@ -169,6 +172,42 @@ def test_a_users_error_is_one_sentence_and_the_last_good_table_stays(run, source
     failure = next(e for e in result.all_events if e.is_step_failure).step_failure_data
     assert failure.user_failure_data.description == "census.csv, line 7: `x` is not a count"
     assert len(DataStore(tmp_path).open("shares", "alpha").table()) == 2
+
+
+ALLOWED = {resources.ALLOW_LOSS: "true"}
+
+
+@pytest.fixture
+def lost(run, source):
+    """Published with two rows; the next time its source holds none."""
+    run()
+    source.shares, source.digest = (), "second"
+    return run
+
+
+def test_nothing_that_was_there_gives_way_to_nothing(lost, tmp_path):
+    assert "shares[alpha] would lose" in failure(lost())
+    assert len(DataStore(tmp_path).open("shares", "alpha").table()) == 2
+
+
+def test_who_starts_a_run_may_allow_the_loss_by_a_tag(lost, tmp_path):
+    assert metadata(lost(tags=ALLOWED))["allowed_losses"].value == "rows (2 to 0)"
+    assert DataStore(tmp_path).open("shares", "alpha").table().empty
+
+
+@pytest.mark.parametrize(
+    "tag", ["dagster/schedule_name", "dagster/sensor_name", "dagster/from_automation_condition"]
+)
+def test_what_starts_by_itself_may_not(lost, tmp_path, tag):
+    """Neither by its own tags nor by the study's settings."""
+    write(tmp_path, f"allow_loss = true\n{MINIMAL}")
+    assert "would lose" in failure(lost(tags=ALLOWED | {tag: "weekly_labels"}))
+    assert len(DataStore(tmp_path).open("shares", "alpha").table()) == 2
+
+
+def test_a_study_that_allows_losses_allows_them_to_persons(lost, tmp_path):
+    write(tmp_path, f"allow_loss = true\n{MINIMAL}")
+    assert lost().success
 
 
 def test_numbers_are_rounded_to_three_digits(run):

@@ -20,6 +20,7 @@ from streetineq_assets.codes.reuse import changed_buckets, earlier_files, hand_o
 from streetineq_assets.codes.tables import HDF5_SHARDS, IMAGE_CODES, BucketRecord
 from streetineq_assets.devices import Device
 from streetineq_assets.digests import digest_frame
+from streetineq_assets.errors import LossError
 from streetineq_assets.findings import Findings, Unavailable, blocking_failures
 from streetineq_assets.images.catalogue import bucket_of
 from streetineq_assets.images.changes import slice_digest
@@ -61,6 +62,7 @@ def image_codes(
     same file as the codes.
     """
     by_key: dict[str, Findings] = {}
+    lost: list[str] = []
     with ExitStack() as held:
         step = _Step(context, config, study, gpu, held)
         for key in sorted(context.partition_keys):
@@ -68,6 +70,9 @@ def image_codes(
                 publication = step.publish(key)
             except ChecksFailedError as failed:
                 by_key[key] = failed.findings
+                continue
+            except LossError as error:
+                lost.append(str(error))
                 continue
             by_key[key] = publication.findings
             context.log_event(
@@ -80,9 +85,10 @@ def image_codes(
             )
     results = checks.over_buckets(by_key)
     yield from check_results("image_codes", results)
-    if failed := blocking_failures(results):
+    failed = [f"{check.name}: {check.description}" for check in blocking_failures(results)]
+    if failed or lost:
         raise dg.Failure(
-            "; ".join(f"{check.name}: {check.description}" for check in failed)
+            "; ".join([*failed, *lost])
             + ". The previous files of these buckets are unchanged; the others were published.",
             allow_retries=False,
         )
@@ -191,6 +197,7 @@ class _Step:
             lambda folder: self._make(key, images, folder),
             specs=[spec.name for spec in checks.IMAGE_CODES],
             again=self.config.retry_failed and self._has_rejections(key),
+            allow_loss=self.study.allows_loss(self.context.run.tags),
         )
         if publication.skipped:
             self._check_weights_again(publication)

@@ -138,6 +138,8 @@ def _account(
             n_buckets=n_buckets, n_rejected=account.n_rejected, encoder=contents.identity
         ),
         n_rows=account.n_extracted,
+        # Of another number of buckets each holds other locations.
+        holdings={f"locations with codes, of {n_buckets} buckets": account.n_extracted},
         digest=written.digest,
     )
 

@@ -71,6 +71,7 @@ def pack_city(
         tables={"without_codes": city.account.table()},
         record=_record(city, storage.dtype),
         n_rows=len(rows),
+        holdings={"locations with codes": len(rows)},
         digest=_digest(city, rows, storage.dtype),
     )
 

@@ -93,7 +93,8 @@ def listing_findings(catalogue: Catalogue, before: pd.DataFrame | None = None) -
         _archives_intact(damaged),
         _files_known(counts),
     ]
-    return Findings(dict(counts), checks, tables)
+    holdings = {"locations": counts["n_listed"], "images": counts["n_views_present"]}
+    return Findings(dict(counts), checks, tables, holdings=holdings)
 
 
 def _states(images: pd.DataFrame) -> pd.Series:
@@ -210,7 +211,8 @@ def location_findings(
         _locations_in_one_area(counts),
         _locations_weighted(counts),
     ]
-    return Findings(dict(counts), checks)
+    holdings = {"locations": counts["n_listed"], "matched locations": counts["n_matched"]}
+    return Findings(dict(counts), checks, holdings=holdings)
 
 
 def _locations_accounted(counts: Mapping[str, int], table: pd.DataFrame) -> Check:

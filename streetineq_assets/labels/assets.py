@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import pandas as pd
@@ -17,6 +18,9 @@ from streetineq_assets.labels.sources import Sources, count_carried, find_source
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.resources import Events, StudyResource, define_asset
 from streetineq_assets.study import Study
+
+if TYPE_CHECKING:
+    import geopandas as gpd
 
 GROUP = "labels"
 
@@ -54,6 +58,7 @@ def postcode_lsoa(
                 values=postcodes.summarise(connection, table, study.study.date),
                 checks=checks.postcode_checks(connection, table, areas, study.study),
                 tables={"files": [_sized(path) for path in directory.files]},
+                holdings=postcodes.count_rows(connection, table, study.study.cities),
             )
 
     yield from study.materialize(
@@ -96,6 +101,7 @@ def lsoa_labels(
                 "decile_edges": _records(labelled.edges),
                 "files": sources.described(),
             },
+            holdings=labelled.holdings() | _outlined(areas, shapes),
         )
 
     yield from study.materialize(
@@ -140,6 +146,11 @@ def _official_files() -> Iterator[dg.AssetSpec]:
     """What others publish: people put it into `inputs/`, and the lineage shows it."""
     for key, description in _OFFICIAL_FILES.items():
         yield dg.AssetSpec(key, group_name=GROUP, kinds={"csv"}, description=description)
+
+
+def _outlined(areas: pd.DataFrame, shapes: "gpd.GeoDataFrame | None") -> dict[str, int]:
+    """How many areas have an outline for the maps."""
+    return {"outlines": 0 if shapes is None else int(areas["lsoa11"].isin(shapes["lsoa11"]).sum())}
 
 
 def _digests(sources: Sources, boundaries: Path | None) -> dict[str, str]:

@@ -43,6 +43,12 @@ class LabelTables:
         """Pairs of city and outcome that have labels."""
         return int((self.availability["status"] == "available").sum())
 
+    def holdings(self) -> dict[str, int]:
+        """How many areas of every pair have a decile; 0 where a pair is unavailable."""
+        labelled = self.labels[self.labels["decile"].notna()].value_counts(["city", "outcome"])
+        pairs = self.availability[["city", "outcome"]].itertuples(index=False)
+        return {f"areas of {c}/{o}": int(labelled.get((c, o), 0)) for c, o in pairs}
+
     def write(self, folder: Path) -> None:
         """The three published tables as Parquet files."""
         write(self.labels, LSOA_LABELS, folder / "lsoa_labels.parquet")

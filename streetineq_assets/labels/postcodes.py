@@ -15,7 +15,7 @@ Which areas make up a city follows from the table.
 
 import datetime as dt
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -218,6 +218,19 @@ def summarise(
         {"path": str(postcodes), "date": date},
     ).df()
     return {str(name): column.item() for name, column in counts.items()}
+
+
+def count_rows(
+    connection: duckdb.DuckDBPyConnection, postcodes: Path, cities: Iterable[str]
+) -> dict[str, int]:
+    """How many postcodes the table has, and each of these cities."""
+    counted = connection.execute(
+        "SELECT city, count(*) FROM read_parquet($path) GROUP BY city", {"path": str(postcodes)}
+    ).fetchall()
+    found = dict(counted)
+    return {"postcodes": sum(found.values())} | {
+        f"postcodes of {city}": found.get(city, 0) for city in cities
+    }
 
 
 def _directory(path: Path) -> Directory | None:

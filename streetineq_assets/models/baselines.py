@@ -152,6 +152,7 @@ def _findings(
         },
         checks=checks.baseline_checks(baselines, tables),
         notes={"leak": note} if note else {},
+        holdings={"areas": int(baselines["lsoa11"].nunique())},
     )
     if blocks is not None:
         scored = baselines.loc[baselines["scheme"] == blocks.scheme, "fold"].nunique()

@@ -107,6 +107,7 @@ def _findings(table: FoldTable, areas: pd.DataFrame) -> Findings:
         },
         checks=checks.fold_checks(table, areas, report),
         tables={"folds": report.astype(object).to_dict("records")},
+        holdings={"areas": len(table.areas)},
     )
 
 

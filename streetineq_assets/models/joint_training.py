@@ -5,7 +5,7 @@ It trains the city's available outcomes, less those in which there is nothing to
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,8 +75,9 @@ def train_jointly(plan: TrainingPlan, folder: Path, device: Device, log: Log) ->
     trained = run.trained
     for fold, state in trained.states.items():
         save_state(folder / f"fold_{fold}.npz", state)
-    scores = [trained.scores(outcome).assign(outcome=outcome) for outcome in trained.outcomes]
-    tables.write(pd.concat(scores, ignore_index=True), JOINT_SCORES, folder / f"{ASSET}.parquet")
+    of_each = [trained.scores(outcome).assign(outcome=outcome) for outcome in trained.outcomes]
+    scores = pd.concat(of_each, ignore_index=True)
+    tables.write(scores, JOINT_SCORES, folder / f"{ASSET}.parquet")
     history = trained.history()
     left_out = set(plan.folds) - set(trained.states)
     note = left_out_note(left_out)
@@ -98,8 +99,15 @@ def train_jointly(plan: TrainingPlan, folder: Path, device: Device, log: Log) ->
             outcomes=trained.outcomes,
             untrainable=dict(plan.untrainable),
         ),
+        holdings=_holdings(scores, plan.study.cities[plan.city].outcomes),
         digest=trained.digest(),
     )
+
+
+def _holdings(scores: pd.DataFrame, outcomes: Iterable[str]) -> dict[str, int]:
+    """How many locations have a score of each outcome that the study names for the city."""
+    counts = scores["outcome"].value_counts()
+    return {f"scored locations of {each}": int(counts.get(each, 0)) for each in outcomes}
 
 
 def write_unavailable(why: Unavailable, folder: Path) -> Findings:
@@ -159,6 +167,7 @@ def _cannot_balance(profile: Profile) -> Unavailable | None:
     return Unavailable(
         'balance = "weights" under [training.overrides]',
         "one row per class of every outcome at once cannot be drawn",
+        by_settings=True,
     )
 
 

@@ -140,6 +140,7 @@ def _findings(
         tables=shown,
         notes=plan.notes | ({"folds_without_images": note} if note else {}),
         record=record,
+        holdings={"scored locations": len(scores)},
     )
 
 

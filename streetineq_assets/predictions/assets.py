@@ -97,6 +97,7 @@ def lsoa_predictions(context: dg.AssetExecutionContext, study: StudyResource) ->
             checks=[checks.inputs_available(), *checks.area_checks(areas, n_lsoas_of_city)],
             notes=checks.leak_notes([scheme]),
             record=tables.SchemeRecord(scheme=scheme),
+            holdings={"areas": len(areas)},
         )
 
     yield from study.materialize(
@@ -231,6 +232,7 @@ def _predicted(
         checks=found,
         notes=checks.leak_notes([scheme]),
         record=tables.LocationPredictionsRecord(n_predicted=len(locations), scheme=scheme),
+        holdings={"locations": len(locations)},
     )
 
 
@@ -257,7 +259,10 @@ def _evaluated(evaluation: Evaluation, n_lsoas: int, scheme: str) -> Findings:
     found = [checks.inputs_available(), checks.enough_areas(n_lsoas)]
     found += checks.evaluation_checks(evaluation, scheme)
     findings = Findings(
-        checks=found, notes=checks.leak_notes([scheme]), record=tables.SchemeRecord(scheme=scheme)
+        checks=found,
+        notes=checks.leak_notes([scheme]),
+        record=tables.SchemeRecord(scheme=scheme),
+        holdings={"areas": n_lsoas},
     )
     if len(evaluation.metrics):
         findings.values, findings.notes["headline"] = headline(evaluation, scheme)

@@ -102,6 +102,10 @@ def write_joint_evaluation(sources: JointSources, folder: Path) -> Findings:
         checks=[checks.inputs_available(), *found],
         tables={"comparison": compared},
         notes=checks.leak_notes(each.scheme for each in sources.references.values()),
+        holdings={
+            f"metrics of {outcome}": int((metrics["outcome"] == outcome).sum())
+            for outcome in sources.references
+        },
     )
 
 

@@ -35,7 +35,7 @@ def inequality_report(context: dg.AssetExecutionContext, study: StudyResource) -
         boundaries = geography.read_boundaries(file) if file else None
         return write_report(results.read_results(store, settings), settings, boundaries, folder)
 
-    config = settings.model_dump(mode="json")
+    config = settings.model_dump(mode="json", exclude={"allow_loss"})
     events = study.materialize(context, make, inputs=inputs, config=config)
     yield from _led_by(events, "report", store, "inequality_report", REPORT_FILE)
 
@@ -54,6 +54,7 @@ def warehouse(context: dg.AssetExecutionContext, study: StudyResource) -> Events
             values={"n_views": len(rows)},
             checks=[checks.tables_published(unpublished)],
             tables={"views": [{"view": name, "n_rows": count} for name, count in rows.items()]},
+            holdings={"views": len(rows)},
             digest=views.content_digest(store, WAREHOUSE_VIEWS),
         )
 

@@ -48,8 +48,17 @@ def write_report(
             ),
         ],
         tables={"pairs": _pairs(results, study.folds.scheme)},
+        holdings=_predicted_areas(results)
+        | {"areas on maps": 0 if boundaries is None else len(areas) - n_without_geometry},
         notes={"outdated": _outdated(results.outdated)} if results.outdated else {},
     )
+
+
+def _predicted_areas(results: StudyResults) -> dict[str, int]:
+    """Of every pair of the study."""
+    pairs = results.areas["city"].str.cat(results.areas["outcome"], sep="/")
+    counts = pairs.value_counts()
+    return {f"areas of {each.pair}": int(counts.get(each.pair.key, 0)) for each in results.pairs}
 
 
 def _outdated(labels: list[str]) -> str:

@@ -1,5 +1,6 @@
 """The assets of this step: networks tuned on shares of a city, and the curve of all of them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -20,6 +21,7 @@ _NOTHING_TUNED = Unavailable(
     "`source` under [transfer] in study.toml, then fine_tuned_model of another city",
     "no pair has networks of another city",
 )
+_NOTHING_ASKED = replace(_NOTHING_TUNED, by_settings=True)
 
 
 def fine_tuned_model(
@@ -62,7 +64,9 @@ def transfer_report(context: dg.AssetExecutionContext, study: StudyResource) -> 
         write(curve, CURVE, folder / "transfer_report.parquet")
         write(summary, CURVE_SUMMARY, folder / "transfer_summary.parquet")
         if curve.empty:
-            return unavailable_findings(_NOTHING_TUNED, checks.TRANSFER_REPORT)
+            asked = study.study.transfer.source is not None
+            why = _NOTHING_TUNED if asked else _NOTHING_ASKED
+            return unavailable_findings(why, checks.TRANSFER_REPORT)
         plots.plot_curves(summary, folder / "transfer_curves.png")
         n_pairs = curve.groupby(["city", "outcome"]).ngroups
         found = [AVAILABLE.result(True, f"pairs with networks of another city: {n_pairs}")]
@@ -71,6 +75,7 @@ def transfer_report(context: dg.AssetExecutionContext, study: StudyResource) -> 
             checks=[*found, checks.one_percent_is_enough(summary)],
             tables={"curve": summary.astype(object).to_dict("records")},
             notes=leak_notes(curve["scheme"]),
+            holdings={"pairs": n_pairs},
         )
 
     yield from study.materialize(context, make, inputs=digests(targets), columns=CURVE)

@@ -255,6 +255,7 @@ def _write_tables(
         checks=found,
         tables={"shares": _by_share(runs).astype(object).to_dict("records")},
         notes=leak_notes([reference.scheme]),
+        holdings={"areas": int(tables["tuned_lsoas"]["lsoa11"].nunique())},
         # Keras files carry the time of day.
         digest=hashlib.sha256("".join(map(digest_frame, tables.values())).encode()).hexdigest(),
     )

@@ -46,19 +46,24 @@ def read_source(store: DataStore, study: Study, target: Pair) -> Source | Unavai
     named = study.transfer.source
     if study.folds.scheme == "city":
         return Unavailable(
-            "another scheme under [folds]", "folds of whole cities leave nothing to tune on"
+            "another scheme under [folds]",
+            "folds of whole cities leave nothing to tune on",
+            by_settings=True,
         )
     if named is None:
-        return Unavailable("`source` under [transfer] in study.toml", "no source is named")
+        return Unavailable(
+            "`source` under [transfer] in study.toml", "no source is named", by_settings=True
+        )
     if named not in study.cities:
         path = store.input_file(named.replace("{outcome}", target.outcome))
         return _from_bundle(path, named, target)
     if named == target.city:
-        return Unavailable("another city", f"{named} is the source itself")
+        return Unavailable("another city", f"{named} is the source itself", by_settings=True)
     if target.outcome not in study.cities[named].outcomes:
         return Unavailable(
             f"{target.outcome} among the outcomes of {named} in study.toml",
             f"{named} is not trained on it",
+            by_settings=True,
         )
     return _from_city(store, Pair(named, target.outcome))
 

@@ -15,7 +15,7 @@ from streetineq_assets.images.tables import (
 )
 from streetineq_assets.plotting import png_bytes
 from streetineq_tests.codes.encoded_study import IDS, Platform
-from streetineq_tests.harness import checks, failed, metadata, run
+from streetineq_tests.harness import checks, failed, failure, metadata, run
 from streetineq_tests.images.pictures import views_of, write_files, write_tar
 
 
@@ -126,3 +126,54 @@ def test_the_plot_counts_the_locations_of_each_lsoa(most):
     assert sum(bar.get_height() for bar in axis.patches) == 2
     assert axis.get_title() == f"Alpha: {most + 1} matched locations in 2 LSOAs"
     assert len(png_bytes(figure)) < 100_000
+
+
+class TestNothingIsLostToAnAbsence:
+    """A list or folder that is away, or half there, costs neither listing nor matches."""
+
+    @pytest.fixture
+    def platform(self, tmp_path):
+        """Ten listed locations with images, as published."""
+        platform = Platform(tmp_path)
+        platform.write()
+        for asset in ("street_images", "locations"):
+            run(platform.store, asset, "alpha")
+        return platform
+
+    @staticmethod
+    def failures(store):
+        """Why each asset failed; nothing that was published may change meanwhile."""
+        before = [store.manifest(asset, "alpha") for asset in ("street_images", "locations")]
+        results = {
+            asset: run(store, asset, "alpha", fails=True)
+            for asset in ("street_images", "locations")
+        }
+        after = [store.manifest(asset, "alpha") for asset in ("street_images", "locations")]
+        assert before == after
+        return {asset: failure(each) for asset, each in results.items() if not each.success}
+
+    def test_the_list_is_away(self, platform):
+        platform.store.inputs("locations", "alpha.csv").unlink()
+        found = self.failures(platform.store)
+        assert set(found) == {"street_images", "locations"}
+        assert "allow_loss" in found["locations"]
+
+    def test_the_list_is_empty(self, platform):
+        platform.list_locations([])
+        assert set(self.failures(platform.store)) == {"street_images", "locations"}
+
+    def test_the_list_is_half_copied(self, platform):
+        platform.list_locations(IDS[: len(IDS) // 2 - 1])
+        found = self.failures(platform.store)
+        assert f"locations ({len(IDS)} to {len(IDS) // 2 - 1})" in found["street_images"]
+        assert set(found) == {"street_images", "locations"}
+
+    def test_most_images_are_away(self, platform):
+        for file in sorted(platform.images.iterdir())[1:]:
+            file.unlink()
+        assert "images" in self.failures(platform.store)["street_images"]
+
+    def test_a_run_may_allow_it(self, platform):
+        platform.list_locations(IDS[:2])
+        result = run(platform.store, "street_images", "alpha", allow_loss=True)
+        assert f"({len(IDS)} to 2)" in metadata(result, "street_images")["allowed_losses"]

@@ -183,3 +183,45 @@ def test_a_fault_is_one_sentence_and_the_published_files_stay(spoilable, fault):
     assert "Traceback" not in message
     assert "\n" not in message
     assert contents(spoilable) == before
+
+
+AWAY = {
+    CENSUS: "self_reported_health",
+    "iod_2015/File_7.csv": "health_deprivation",
+    "household_income/income.csv": "mean_income",
+    "boundaries": "outlines",
+}
+
+
+@pytest.mark.usefixtures("without_plots")
+@pytest.mark.parametrize("name", AWAY)
+def test_an_official_file_that_is_away_costs_no_labels(spoilable, name):
+    before = contents(spoilable)
+    away = spoilable.root / "away"
+    spoilable.inputs(name).rename(away)
+    message = harness.failure(run(spoilable, "lsoa_labels", fails=True))
+    assert AWAY[name] in message
+    assert "allow_loss" in message
+    assert contents(spoilable) == before
+    away.rename(spoilable.inputs(name))
+    assert metadata(run(spoilable, "lsoa_labels"), "lsoa_labels")["skipped"] is True
+
+
+@pytest.mark.usefixtures("without_plots")
+def test_an_outcome_without_its_file_goes_when_the_study_allows_it(spoilable):
+    spoilable.inputs("household_income/income.csv").unlink()
+    toml = spoilable.study_file.read_text()
+    spoilable.study_file.write_text(f"allow_loss = true\n{toml}")
+    shown = metadata(run(spoilable, "lsoa_labels"), "lsoa_labels")
+    assert "mean_income" in shown["allowed_losses"]
+    assert "mean_income" not in set(spoilable.open("lsoa_labels").table()["outcome"])
+
+
+def test_half_a_directory_replaces_no_whole_one(spoilable):
+    before = contents(spoilable)
+    path = spoilable.inputs(DIRECTORY)
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    official.write(path, "".join(lines[: len(lines) // 3]))
+    message = harness.failure(run(spoilable, "postcode_lsoa", fails=True))
+    assert re.search(r"postcodes \(\d+ to \d+\)", message), message
+    assert contents(spoilable) == before
