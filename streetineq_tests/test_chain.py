@@ -11,6 +11,8 @@ import dagster as dg
 import duckdb
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from streetineq_assets.cli import app
@@ -19,9 +21,11 @@ from streetineq_assets.definitions import build_definitions
 from streetineq_assets.demo.city import write_study
 from streetineq_assets.demo.summary import summary_lines
 from streetineq_assets.labels.outcomes import DOMAINS, INDEX_OF_DEPRIVATION
+from streetineq_assets.manifests import read_manifest
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
 from streetineq_tests.chain import run_chain
+from streetineq_tests.harness import run
 
 CLI = CliRunner()
 SMALL = {"backbone": "mobilenet", "layer": "conv_pw_1_relu"}
@@ -324,3 +328,85 @@ def test_a_city_without_images_is_unavailable_and_fails_nothing(chain, tmp_path)
         why = without.manifest("trained_model", pair).unavailable
         assert "inputs/locations" in why.wanted
     assert len(without.open("lsoa_labels").table()) > 0
+
+
+AFTER_INPUTS = [
+    ("image_codes", "northmere/000"),
+    ("hdf5_shards", "northmere"),
+    ("area_folds", "northmere"),
+    ("joint_model", "northmere"),
+    ("trained_model", "northmere/mean_income"),
+    ("baseline_scores", "northmere/mean_income"),
+    ("location_predictions", "northmere/mean_income"),
+    ("lsoa_predictions", "northmere/mean_income"),
+    ("lsoa_evaluation", "northmere/mean_income"),
+    ("joint_evaluation", "northmere"),
+    ("fine_tuned_model", "saltbridge/living_environment"),
+    ("transfer_report", None),
+    ("inequality_report", None),
+    ("warehouse", None),
+]
+
+
+def manifests(root):
+    """Every manifest of a study, by its label."""
+    found = [read_manifest(path) for path in (root / "assets").rglob("manifest.json")]
+    return {manifest.label: manifest for manifest in found}
+
+
+def holdings(root):
+    """What every artefact holds, by its label."""
+    return {label: manifest.holdings for label, manifest in manifests(root).items()}
+
+
+def digests(root):
+    """Of what every artefact holds, by its label."""
+    return {label: manifest.digest for label, manifest in manifests(root).items()}
+
+
+def test_what_is_lost_on_purpose_upstream_costs_nothing_further_down(chain, tmp_path):
+    """Each step asks for itself: labels and lists went with consent, and nothing else goes."""
+    store = DataStore(shutil.copytree(chain[0].root, tmp_path / "study"))
+    for name in ("census_2011", "iod_2015", "household_income", "locations", "images"):
+        shutil.rmtree(store.inputs(name))
+    for asset, partition in [
+        ("lsoa_labels", None),
+        *(("locations", city) for city in ("northmere", "saltbridge")),
+        *(("street_images", city) for city in ("northmere", "saltbridge")),
+    ]:
+        run(store, asset, partition, allow_loss=True)
+        assert store.manifest(asset, partition).allowed_losses
+    before = holdings(store.root)
+    for asset, partition in AFTER_INPUTS:
+        run(store, asset, partition, fails=True)
+    assert holdings(store.root) == before
+
+
+INPUTS = [
+    "census_2011",
+    "iod_2015",
+    "household_income",
+    "onspd",
+    "boundaries",
+    "locations/northmere.csv",
+    "images/northmere",
+    "images/saltbridge",
+]
+
+
+@pytest.mark.slow
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.sets(st.sampled_from(INPUTS), min_size=1))
+def test_no_subset_of_inputs_that_is_away_costs_anything(chain, tmp_path_factory, away):
+    """Every job runs on every partition, as schedules do; many fail, and nothing is worth less."""
+    root = tmp_path_factory.mktemp("away") / "study"
+    store = DataStore(shutil.copytree(chain[0].root, root))
+    for name in away:
+        store.inputs(name).rename(store.root / name.replace("/", "-"))
+    run_chain(root, fails=True)
+    assert holdings(root) == holdings(chain[0].root)
+    assert not any(manifest.allowed_losses for manifest in manifests(root).values())
+    for name in away:
+        (store.root / name.replace("/", "-")).rename(store.inputs(name))
+    assert all(result.success for result in run_chain(root).values())
+    assert digests(root) == digests(chain[0].root)

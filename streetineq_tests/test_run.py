@@ -9,6 +9,7 @@ from streetineq_assets import run as running
 from streetineq_assets.definitions import build_definitions
 from streetineq_assets.errors import StoreError, StudyError
 from streetineq_assets.progress import ROUGH_SECONDS
+from streetineq_assets.resources import StudyResource
 from streetineq_assets.run import (
     LAUNCHER,
     RunError,
@@ -46,6 +47,7 @@ def small(monkeypatch, state):
         partitions_def=CITIES, check_specs=[dg.AssetCheckSpec("large_enough", asset="images")]
     )
     def images(context: dg.AssetExecutionContext):
+        state["tags"] = dict(context.run.tags)
         if state["interrupted"]:
             raise KeyboardInterrupt
         if context.partition_key in state["fails"]:
@@ -97,6 +99,12 @@ def test_a_line_for_each_run_with_the_time_left(store, small):
     assert "left" in lines[1]
     assert "left" not in lines[4]
     assert lines[3] == "warning: no GPU", "once, though each run logs it"
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_losses_are_allowed_by_the_tag_of_every_run(store, small, state, allowed):
+    run_study(store, lambda _: None, allow_loss=allowed)
+    assert StudyResource(root=str(store.root)).allows_loss(state["tags"]) is allowed
 
 
 def test_what_was_unchanged_is_said(store, small, state):
