@@ -111,7 +111,7 @@ def _sources(store: DataStore, sources: "Sources") -> list[dict[str, str]]:
 
 
 def _directory(folder: Path) -> dict[str, str]:
-    from streetineq_assets.labels.postcodes import find_directory
+    from streetineq_assets.labels.postcode_directory import find_directory
 
     what = "postcode directory"
     try:

@@ -16,7 +16,13 @@ from streetineq_assets.images.location_ids import (
     same_but_for_form,
 )
 from streetineq_assets.images.tables import LOCATION_LIST
-from streetineq_assets.spreadsheets.columns import Columns, find_column, normalise, read_columns
+from streetineq_assets.spreadsheets.columns import (
+    Columns,
+    find_column,
+    header_separator,
+    normalise,
+    read_columns,
+)
 from streetineq_assets.spreadsheets.sheets import Row, Sheet, read_sheets
 from streetineq_assets.store import DataStore
 from streetineq_assets.tables import conform, empty
@@ -32,7 +38,6 @@ _OPTIONAL = {
 }
 # Nobody needs these; where they stand beside a postcode, the two are compared.
 _STATED = {"stated_lsoa": ("lsoa11", "lsoa11cd"), "stated_city": ("city",)}
-_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
 def location_list_file(store: DataStore, city: str) -> Path:
@@ -77,7 +82,7 @@ def read_location_list(path: Path) -> pd.DataFrame:
         return empty(LOCATION_LIST)
     sheet = read_sheets(path)[0]
     header = sheet.head[0] if sheet.head else (1, [])
-    _refuse_separator(sheet, header)
+    _refuse_separator(sheet)
     positions = _positions(sheet, header)
     columns = read_columns(sheet, header, positions.values())
     frame: dict[str, Sequence] = {"line": columns.lines}
@@ -152,16 +157,16 @@ def _positions(sheet: Sheet, header: Row) -> Mapping[str, int]:
     }  # fmt: skip
 
 
-def _refuse_separator(sheet: Sheet, header: Row) -> None:
+def _refuse_separator(sheet: Sheet) -> None:
     """Say that the columns are not separated by commas, where the header shows it."""
-    text = ",".join(header[1])
-    for mark, name in _SEPARATORS.items():
-        cells = {normalise(part) for part in text.split(mark)}
-        if len(cells) > 1 and cells & set(_REQUIRED["location_id"]):
-            raise SourceError(
-                f"{sheet.at(header[0])}: the columns are separated by {name}: save the list as CSV "
-                "with commas"
-            )
+    if sheet.name is not None:
+        return
+    separator = header_separator(sheet.path, _REQUIRED["location_id"])
+    if separator:
+        raise SourceError(
+            f"{sheet.at(1)}: the columns are separated by {separator}: save the list as CSV with "
+            "commas"
+        )
 
 
 # -- rows ------------------------------------------------------------------------------------------
