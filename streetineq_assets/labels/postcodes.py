@@ -90,10 +90,13 @@ def write_postcodes(
     )
     connection.register("cities", cities)
     try:
+        # They are sorted when they are written; keeping the files' order takes twice as long.
+        connection.execute("SET preserve_insertion_order = false")
         _read(connection, directory)
         connection.execute(_WRITE, {"target": str(target)})
         counts = dict(connection.execute(_COUNT).fetchall())
     finally:
+        connection.execute("RESET preserve_insertion_order")
         connection.execute("DROP TABLE IF EXISTS directory")
         connection.unregister("cities")
     _refuse_duplicates(connection, directory, target)
