@@ -102,12 +102,15 @@ class Findings:
 AVAILABLE = CheckSpec("available", "All inputs are there.")
 
 
-def unavailable_findings(why: Unavailable, specs: Iterable[CheckSpec]) -> Findings:
+def unavailable_findings(
+    why: Unavailable, specs: Iterable[CheckSpec], *, asked_for: bool = True
+) -> Findings:
     """Of an artefact with empty tables: nothing fails but the check `available`, a warning.
 
     Args:
         specs: the checks that the asset declares.
+        asked_for: whether the study's settings want it; else nothing fails at all.
     """
     text = f"unavailable: {why}; the tables are empty"
-    checks = [spec.result(spec.name != AVAILABLE.name, text) for spec in specs]
+    checks = [spec.result(spec.name != AVAILABLE.name or not asked_for, text) for spec in specs]
     return Findings(checks=checks, unavailable=why)

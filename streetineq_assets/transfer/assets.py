@@ -13,6 +13,7 @@ from streetineq_assets.tables import write
 from streetineq_assets.transfer import checks, plots
 from streetineq_assets.transfer.curve import digests, gather, read_targets, summarise
 from streetineq_assets.transfer.pair_tuning import plan_tuning, tune_pair, write_unavailable
+from streetineq_assets.transfer.source import is_target
 from streetineq_assets.transfer.tables import CURVE, CURVE_SUMMARY, TUNED_METRICS
 
 GROUP = "transfer"
@@ -37,7 +38,8 @@ def fine_tuned_model(
 
     def make(folder: Path) -> Findings:
         if isinstance(target, Unavailable):
-            return write_unavailable(target, folder)
+            asked_for = is_target(study.study, plan.pair.city)
+            return write_unavailable(target, folder, asked_for=asked_for)
         with gpu.lease(context, most_gpus=1) as device:
             return tune_pair(plan, target, folder, device, context.log.info)
 
@@ -62,7 +64,8 @@ def transfer_report(context: dg.AssetExecutionContext, study: StudyResource) -> 
         write(curve, CURVE, folder / "transfer_report.parquet")
         write(summary, CURVE_SUMMARY, folder / "transfer_summary.parquet")
         if curve.empty:
-            return unavailable_findings(_NOTHING_TUNED, checks.TRANSFER_REPORT)
+            asked_for = any(is_target(study.study, city) for city in study.study.cities)
+            return unavailable_findings(_NOTHING_TUNED, checks.TRANSFER_REPORT, asked_for=asked_for)
         plots.plot_curves(summary, folder / "transfer_curves.png")
         n_pairs = curve.groupby(["city", "outcome"]).ngroups
         found = [AVAILABLE.result(True, f"pairs with networks of another city: {n_pairs}")]

@@ -170,11 +170,11 @@ def tuning_profile(transfer: Transfer, profile: Profile) -> Profile:
     return profile.model_copy(update={"learning_rate": rate, "balance": "weights"})
 
 
-def write_unavailable(why: Unavailable, folder: Path) -> Findings:
-    """The empty tables of a pair to which nothing can be transferred."""
+def write_unavailable(why: Unavailable, folder: Path, *, asked_for: bool) -> Findings:
+    """The empty tables of a pair to which nothing can be transferred, asked for or not."""
     for name, fields in FILES.items():
         write(empty(fields), fields, folder / f"{name}.parquet")
-    return unavailable_findings(why, checks.FINE_TUNED_MODEL)
+    return unavailable_findings(why, checks.FINE_TUNED_MODEL, asked_for=asked_for)
 
 
 def tune_pair(plan: TuningPlan, target: Target, folder: Path, device: Device, log: Log) -> Findings:

@@ -37,6 +37,11 @@ class Source:
     read_weights: Callable[[], list[Weights]]
 
 
+def is_target(study: Study, city: str) -> bool:
+    """Whether the study asks for networks to be transferred to a city."""
+    return study.transfer.source not in (None, city)
+
+
 def read_source(store: DataStore, study: Study, target: Pair) -> Source | Unavailable:
     """The networks that the study transfers to a target pair, or why there are none.
 
