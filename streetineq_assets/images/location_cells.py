@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 _MISSING = {"", "-", "nan", "nat", "na", "n/a", "#n/a", "<na>", "none", "null"}
 _MINUS_SIGNS = dict.fromkeys(map(ord, "\u2212\u2010\u2011\u2012\u2013\ufe63\uff0d"), "-")
 _NUMBER = re.compile(r"[+-]?([0-9]{1,3}(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
-_DECIMAL_COMMA = re.compile(r"([+-]?[0-9]{1,3}),([0-9]+)")
+_DECIMAL_COMMA = re.compile(r"([+-]?[0-9]{1,3}),([0-9]+(?:e-?[0-9]+)?)", re.IGNORECASE)
 
 _POSTCODE = r"[A-Z]{1,2}[0-9][A-Z0-9]?\s*[0-9][A-Z]{2}"
 _POSTCODES = re.compile(rf"{_POSTCODE}(?:(?:\s*[;,/|&+]\s*|\s+AND\s+|\s+){_POSTCODE})+")

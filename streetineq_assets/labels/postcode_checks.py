@@ -106,7 +106,11 @@ def _authorities_present(n_by_authority: Mapping[str, int], study: Study) -> Che
         key: [code for code in city.authorities if not n_by_authority[code]]
         for key, city in study.cities.items()
     }
-    named = [f"{', '.join(codes)} of {key}" for key, codes in absent.items() if codes]
+    named = [
+        f"{', '.join(codes) if len(codes) < len(study.cities[key].authorities) else 'any'} of {key}"
+        for key, codes in absent.items()
+        if codes
+    ]
     text = (
         f"no postcode is filed under {'; '.join(named)}: their areas are absent, and deciles are "
         "cut among the others; authorities get new codes at times, so compare those in study.toml "

@@ -35,7 +35,7 @@ def test_signs_and_decimal_marks_are_read_whatever_they_look_like(value, minus, 
 
 
 def test_a_longitude_beside_the_meridian_is_read():
-    assert longitude("-5e-05") == -0.00005
+    assert longitude("-5e-05") == longitude("-5,0E-05") == -0.00005
     assert longitude("-.01") == -0.01
     assert longitude("1.") == 1
 

@@ -214,7 +214,7 @@ def test_wrong_settings_of_a_run_are_refused_before_it_starts(
 def test_a_setting_out_of_range_fails_in_one_sentence(trained: tuple) -> None:
     store, _, _ = trained
     config = {"overrides": {"epochs": 0}}
-    assert "'epochs': 0" in failure(store, "trained_model", "alpha/crime", config)
+    assert "epochs = 0: must be" in failure(store, "trained_model", "alpha/crime", config)
 
 
 def test_labels_for_fewer_than_half_of_the_locations_are_a_warning(tmp_path: Path) -> None:
