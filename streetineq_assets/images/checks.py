@@ -242,10 +242,12 @@ def _locations_matched(counts: Mapping[str, int]) -> Check:
     listed, matched = counts["n_listed"], counts["n_matched"]
     passed = matched >= _MATCHED_SHARE * listed
     text = f"{matched:,} of {listed:,} locations have an area"
+    rejected = {reason: counts[f"n_rejected_{reason}"] for reason in REASONS}
+    reasons = [f"{n:,} {reason}" for reason, n in rejected.items() if n]
     if not passed:
         text += (
-            f" (expected {_MATCHED_SHARE:.0%}); the others are left out of training: the reasons "
-            "are counted here, and stand by location in the table"
+            f" (expected {_MATCHED_SHARE:.0%}); the others are left out of training: "
+            f"{', '.join(reasons)}; the table says which"
         )
     return LOCATIONS_MATCHED.result(passed, text)
 

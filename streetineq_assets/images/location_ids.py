@@ -27,7 +27,7 @@ _SPOILT = {
     ),
     re.compile(r"#+|#[a-z0-9/]+[!?]?"): "is an error of a spreadsheet: correct the cell",
     re.compile(r"nan|nat|none|null|<na>|n/a"): "stands for a missing id: every row needs one",
-    re.compile(r"((grand|sub)[ -]?)?totals?[ :]*[0-9.,]*"): (
+    re.compile(r"(((grand|sub)[ -]?)?totals?|sum|count|average|mean)[ :]*[0-9.,]*"): (
         "is a line of totals and no location: remove it"
     ),
     re.compile(r"location[_ ]id"): "repeats the header: remove the line",

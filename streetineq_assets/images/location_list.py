@@ -1,5 +1,6 @@
 """The list of a city's locations, `inputs/locations/<city>.csv`: read and checked line by line."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -38,6 +39,7 @@ _OPTIONAL = {
 }
 # Nobody needs these; where they stand beside a postcode, the two are compared.
 _STATED = {"stated_lsoa": ("lsoa11", "lsoa11cd"), "stated_city": ("city",)}
+_FURTHER_POSTCODE = re.compile(r"postcode[ _-]?[0-9]+")
 
 
 def location_list_file(store: DataStore, city: str) -> Path:
@@ -83,6 +85,7 @@ def read_location_list(path: Path) -> pd.DataFrame:
     sheet = read_sheets(path)[0]
     header = sheet.head[0] if sheet.head else (1, [])
     _refuse_separator(sheet)
+    _refuse_more_postcodes(sheet, header)
     positions = _positions(sheet, header)
     columns = read_columns(sheet, header, positions.values())
     frame: dict[str, Sequence] = {"line": columns.lines}
@@ -155,6 +158,16 @@ def _positions(sheet: Sheet, header: Row) -> Mapping[str, int]:
         for name, headings in _headings().items()
         if name in _REQUIRED or present & set(headings)
     }  # fmt: skip
+
+
+def _refuse_more_postcodes(sheet: Sheet, header: Row) -> None:
+    """Postcodes in columns beside the first would be left out without a word."""
+    for cell in header[1]:
+        if _FURTHER_POSTCODE.fullmatch(normalise(cell)):
+            raise SourceError(
+                f"{sheet.at(header[0])}: {cell!r} is a second column of postcodes: a location that "
+                "serves several has a row for each, or all of them in one cell"
+            )
 
 
 def _refuse_separator(sheet: Sheet) -> None:

@@ -170,7 +170,7 @@ def _areas_together(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> C
             WITH placed AS (
                 SELECT city, lsoa11, lat, lon,
                     avg(lat) OVER areas AS mean_lat, avg(lon) OVER areas AS mean_lon
-                FROM read_parquet($path)
+                FROM read_parquet($path, hive_partitioning = false)
                 WHERE city IS NOT NULL AND lsoa11 IS NOT NULL AND lat IS NOT NULL
                 WINDOW areas AS (PARTITION BY city, lsoa11))
             SELECT city, (avg(pow(lat - mean_lat, 2) + pow(lon - mean_lon, 2)))

@@ -214,7 +214,10 @@ def _in_one_sentence(error: duckdb.Error, files: Sequence[Path]) -> str:
         at += f", line {line.group(1)}"
     if column:
         at += f", column {column.group(1)}"
-    reason = (what.group(1) if what else text.splitlines()[0]).strip().rstrip(".")
+    first = text.splitlines()[0]
+    if "CSV Error" in first:  # a quotation mark that stays open, or other ends of lines
+        first = "the line cannot be read as CSV"
+    reason = (what.group(1) if what else first).strip().rstrip(".")
     return f"{at}: {reason}: the postcode directory is damaged, download it again"
 
 
@@ -264,7 +267,8 @@ def _refuse_other_columns(
     """Refuse areas that do not nest: a column was sorted, shifted or filled on its own."""
     torn = connection.execute(
         """
-        SELECT lsoa11, min(msoa11), max(msoa11) FROM read_parquet($path)
+        SELECT lsoa11, min(msoa11), max(msoa11)
+        FROM read_parquet($path, hive_partitioning = false)
         WHERE city IS NOT NULL GROUP BY lsoa11 HAVING min(msoa11) < max(msoa11)
         ORDER BY lsoa11 LIMIT 1
         """,

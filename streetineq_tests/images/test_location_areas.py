@@ -5,6 +5,9 @@ import datetime as dt
 import duckdb
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyproj import Geod
 
 from streetineq_assets.images import checks
 from streetineq_assets.images.location_areas import join_locations
@@ -203,6 +206,7 @@ def test_listed_is_matched_plus_rejected(join):
 def test_many_failures_are_a_warning(join):
     _, findings = join("1,AA1 1AA", "2,ZZ9 9ZZ")
     assert failed_checks(findings) == {"locations_matched"}
+    assert "1 unknown_postcode" in check_of(findings, "locations_matched").description
 
 
 # -- the list of locations -----------------------------------------------------------------------
@@ -288,6 +292,25 @@ def test_of_two_postcodes_the_one_that_places_must_be_near(join):
     values = check_of(findings, "locations_consistent").values
     assert values["n_coordinates_over_1_km_away"] == 1
     assert values["n_postcodes_over_1_km_apart"] == 1
+
+
+@given(order=st.permutations(range(8)))
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_column_in_another_order_is_counted_by_the_distances(join, order):
+    """Coordinates are those of eight postcodes; the distances are pyproj's, on the ellipsoid."""
+    placed = [row for row in POSTCODES if row[1] == "alpha" and row[2] and row[6]][:8]
+    lat = [row[6] for row in placed]
+    rows = [f"{n},{placed[order[n]][0]},{lat[n]},{lat[n] - 51.5}" for n in range(8)]
+    _, findings = join(*rows, header=LOCATED)
+    metres = Geod(ellps="WGS84").inv(
+        [each - 51.5 for each in lat],
+        lat,
+        [lat[to] - 51.5 for to in order],
+        [lat[to] for to in order],
+    )[2]
+    far = sum(each > 1000 for each in metres)
+    check = check_of(findings, "locations_consistent")
+    assert (check.values["n_coordinates_over_1_km_away"], check.passed) == (far, far == 0)
 
 
 def test_postcodes_of_one_location_that_lie_far_apart_are_counted(join):

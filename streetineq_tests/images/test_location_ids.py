@@ -19,7 +19,7 @@ IDS = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size
     ["1.23457E+14", "1,23457E+14", "1.2e+05", "1E-05", "-1.5e+10", "1-Jan", "01-jan", "Jan-07",
      "12-Mar-16", "2016-03-01 00:00:00", "2016-03-01T00:00:00", "#REF!", "#NAME?", "#N/A", "#####",
      "nan", "NaN", "None", "NULL", "<NA>", "Total", "Grand total", "TOTALS: 12", "subtotal",
-     "location_id", "Location ID", "", "a/b", "a\\b"],
+     "Sum", "Average", "location_id", "Location ID", "", "a/b", "a\\b"],
 )  # fmt: skip
 def test_what_a_program_made_is_no_id(text):
     with pytest.raises(ValueError, match=r"\w"):

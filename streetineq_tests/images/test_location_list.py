@@ -54,6 +54,7 @@ from streetineq_assets.store import DataStore
             r"lines 2 and 4: location 7 has two values of lat:",
         ),
         ("location_id;postcode", ["7;AA1 1AA"], "line 1: .*semicolons"),
+        ("location_id,postcode,Postcode_2", ["7,AA1 1AA,AA1 1AB"], "line 1: 'Postcode_2' is a sec"),
         ("location_id;postcode;lat;lon", ["7;AA1 1AA;51,4;0,01"], "line 1: .*semicolons"),
         ("location_id\tpostcode", ["7\tAA1 1AA"], "line 1: .*tabs"),
         ("location_id,postcode", ["7,AA1 1AA", "1.23457E+14,AA1 1AB"], "line 3, .*spreadsheet"),

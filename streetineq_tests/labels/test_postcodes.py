@@ -26,7 +26,7 @@ def connection():
 def table_of(connection, folder):
     target = folder.parent / "postcode_lsoa.parquet"
     write_postcodes(connection, find_directory(folder), official.AUTHORITIES, target)
-    assert connection.execute("SHOW TABLES").fetchall() == []
+    assert ("directory",) not in connection.execute("SHOW TABLES").fetchall()
     return target
 
 
