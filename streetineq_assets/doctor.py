@@ -1,24 +1,24 @@
 """What is installed, which inputs are there, and what is missing: `streetineq doctor`.
 
-It looks at the heads of files and changes nothing. Every line that says "missing" names the
-official file and the folder that it goes into.
+It changes nothing. Every line that says "missing" names the official file and the folder that it
+goes into. `inspection` has the lines on inputs; here are the machine, and the words.
 """
 
 import platform
 import shutil
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import h5py
 
 from streetineq_assets.devices import cpu_name, list_gpus
 from streetineq_assets.digests import digest_file
-from streetineq_assets.errors import SourceError, SourceMissingError, StudyError
+from streetineq_assets.errors import StudyError
+from streetineq_assets.inspection import inspect_inputs
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study, load_study
 from streetineq_assets.study_template import instance_settings
-
-if TYPE_CHECKING:
-    from streetineq_assets.labels.sources import Sources
 
 _PACKAGES = (
     "dagster",
@@ -49,17 +49,13 @@ def examine(store: DataStore) -> dict[str, Any]:
     Raises:
         StudyError: there is no study, or its file is wrong.
     """
-    from streetineq_assets.labels.sources import find_sources
-
-    study, sources = load_study(store.study_file), find_sources(store.inputs())
+    study = load_study(store.study_file)
     return {
         "study": {"root": str(store.root), "title": study.title, "synthetic": study.synthetic},
         "python": platform.python_version(),
         "libraries": {name: _version(name) for name in _PACKAGES},
         "devices": {"cpu": cpu_name(), "gpus": list_gpus()},
-        "sources": _sources(store, sources),
-        "outcomes": _outcomes(store, study, sources),
-        "cities": [_city(store, key) for key in study.by_weight],
+        **inspect_inputs(store, study),
         "weights": _weights(store, study),
         "disk_free_gb": round(shutil.disk_usage(store.root).free / 1e9, 1),
         "instance_storage": _instance_storage(store),
@@ -82,13 +78,7 @@ def report_lines(state: dict[str, Any]) -> list[str]:
         "",
     ]
     lines += [_line(s["status"], s["what"], s["where"]) for s in state["sources"]]
-    lines.append("")
-    for row in state["outcomes"]:
-        lines.append(_line(row["status"], f"{row['city']}/{row['outcome']}", row["where"]))
-    lines.append("")
-    for city in state["cities"]:
-        for what in ("locations", "images"):
-            lines.append(_line(city[f"{what}_status"], f"{city['city']} {what}", city[what]))
+    lines += ["", *_outcome_lines(state["outcomes"]), "", *_city_lines(state["cities"])]
     return lines
 
 
@@ -96,82 +86,42 @@ def _line(status: str, what: str, where: str) -> str:
     return f"{status:<10} {what:<40} {where}"
 
 
-# -- inputs ----------------------------------------------------------------------------------------
+def _outcome_lines(rows: list[dict[str, str]]) -> list[str]:
+    """One line for the pairs that share a status and a file."""
+    groups: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for row in rows:
+        groups.setdefault((row["status"], row["where"]), []).append(row)
+    lines = []
+    for (status, where), group in groups.items():
+        outcomes, cities = ({row[key]: None for row in group} for key in ("outcome", "city"))
+        what = _several(outcomes, "outcomes") + " of " + _several(cities, "cities")
+        named = f" ({', '.join(outcomes)})" if len(outcomes) > 1 else ""
+        lines.append(_line(status, what, f"{where}{named}"))
+    return lines
 
 
-def _sources(store: DataStore, sources: "Sources") -> list[dict[str, str]]:
-    """The recognised files, those without an outcome, those that are wrong, and the directory."""
-    rows = [
-        _source("found", ", ".join(file.outcomes), f"{file.path} ({file.layout})")
-        for file in sources.recognised
-    ]
-    rows += [_source("ignored", reason, str(path)) for path, reason in sources.ignored]
-    rows += [_source("wrong", "see right", problem) for problem in sources.problems]
-    return [*rows, _directory(store.inputs("onspd"))]
+def _city_lines(rows: list[dict[str, str]]) -> list[str]:
+    """A line for each city's list and images; one for all that are missing."""
+    lines = []
+    for what in ("locations", "images"):
+        missing = [row for row in rows if row[f"{what}_status"] == "missing"]
+        lines += [
+            _line(row[f"{what}_status"], f"{row['city']} {what}", row[what])
+            for row in rows
+            if row not in missing
+        ]
+        if missing:
+            cities = ", ".join(row["city"] for row in missing)
+            places = ", ".join(row[what] for row in missing[:1])
+            more = f" and so on ({cities})" if len(missing) > 1 else ""
+            named = _several({row["city"]: None for row in missing}, "cities")
+            lines.append(_line("missing", f"{what} of {named}", f"{places}{more}"))
+    return lines
 
 
-def _directory(folder: Path) -> dict[str, str]:
-    from streetineq_assets.labels.postcodes import find_directory
-
-    what = "postcode directory"
-    try:
-        files = find_directory(folder).files
-    except SourceMissingError:
-        return _source("missing", what, f"ONS Postcode Directory into {folder}")
-    except SourceError as error:
-        return _source("wrong", what, str(error))
-    return _source("found", what, f"{folder} ({len(files)} files)")
-
-
-def _source(status: str, what: str, where: str) -> dict[str, str]:
-    return {"status": status, "what": what, "where": where}
-
-
-def _outcomes(store: DataStore, study: Study, sources: "Sources") -> list[dict[str, str]]:
-    """For each pair the file that holds its outcome, or the file that it wants."""
-    from streetineq_assets.labels.outcomes import OUTCOMES
-
-    rows = []
-    for pair in study.pairs:
-        outcome, file = OUTCOMES[pair.outcome], sources.of(pair.outcome)
-        authorities = study.cities[pair.city].authorities
-        if not any(code.startswith(outcome.authorities) for code in authorities):
-            status, where = "missing", f"published for {outcome.coverage} alone"
-        elif file is None:
-            folder = store.inputs(outcome.tables[0].folder)
-            status, where = "missing", f"{outcome.wanted} into {folder}"
-        else:
-            status, where = "found", str(file.path)
-        rows.append({**pair._asdict(), "status": status, "where": where})
-    return rows
-
-
-def _city(store: DataStore, city: str) -> dict[str, str]:
-    locations, images = store.inputs("locations", f"{city}.csv"), store.inputs("images", city)
-    has_images = images.is_dir() and any(images.iterdir())
-    return {
-        "city": city,
-        "locations": str(locations),
-        "locations_status": "found" if locations.is_file() else "missing",
-        "images": str(images),
-        "images_status": "found" if has_images else "missing",
-    }
-
-
-def _weights(store: DataStore, study: Study) -> dict[str, Any]:
-    named = study.encoder.weights
-    if named in _NO_FILE_WEIGHTS:
-        return {"weights": named, "status": "found", "note": _NO_FILE_WEIGHTS[named]}
-    path = store.input_file(named)
-    if not path.is_file():
-        note = f"Keras's {path.name} (about 553 MB) goes to {path.parent}"
-        return {"weights": str(path), "status": "missing", "note": note}
-    return {
-        "weights": str(path),
-        "status": "found",
-        "note": f"sha256 {digest_file(path)}",
-        "bytes": path.stat().st_size,
-    }
+def _several(names: Iterable[str], many: str) -> str:
+    names = list(names)
+    return names[0] if len(names) == 1 else f"{len(names)} {many}"
 
 
 # -- the machine -----------------------------------------------------------------------------------
@@ -192,3 +142,20 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
+
+
+def _weights(store: DataStore, study: Study) -> dict[str, Any]:
+    named = study.encoder.weights
+    if named in _NO_FILE_WEIGHTS:
+        return {"weights": named, "status": "found", "note": _NO_FILE_WEIGHTS[named]}
+    path = store.input_file(named)
+    if not path.is_file():
+        note = f"Keras's {path.name} (about 553 MB) goes to {path.parent}"
+        return {"weights": str(path), "status": "missing", "note": note}
+    digest, wanted = digest_file(path), study.encoder.weights_sha256
+    status, note = "found", f"sha256 {digest}"
+    if wanted not in (None, digest):
+        status, note = "wrong", f"{note}, and study.toml wants {wanted}"
+    elif not h5py.is_hdf5(path):
+        status, note = "wrong", f"{note}; it is no HDF5 file: download it again"
+    return {"weights": str(path), "status": status, "note": note, "bytes": path.stat().st_size}

@@ -113,9 +113,11 @@ AVAILABLE = CheckSpec("available", "All inputs are there.")
 def unavailable_findings(why: Unavailable, specs: Iterable[CheckSpec]) -> Findings:
     """Of an artefact with empty tables: nothing fails but the check `available`, a warning.
 
+    That does not fail either where the study does not ask for it.
+
     Args:
         specs: the checks that the asset declares.
     """
     text = f"unavailable: {why}; the tables are empty"
-    checks = [spec.result(spec.name != AVAILABLE.name, text) for spec in specs]
+    checks = [spec.result(spec.name != AVAILABLE.name or why.by_settings, text) for spec in specs]
     return Findings(checks=checks, unavailable=why)

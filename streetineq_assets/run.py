@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from streetineq_assets.definitions import build_definitions
 from streetineq_assets.errors import StoreError, StreetineqError, StudyError
+from streetineq_assets.findings import AVAILABLE
 from streetineq_assets.partitions import city_of
 from streetineq_assets.progress import FinishedRun, PlannedRun, in_words, seconds_left
 from streetineq_assets.resources import ALLOW_LOSS
@@ -271,19 +272,21 @@ def logged_warnings(instance: dg.DagsterInstance, run_id: str) -> set[str]:
 def check_lines(failed: Iterable[tuple[str | None, dg.AssetCheckEvaluation]]) -> list[str]:
     """A line for each check that failed, with the text of its first partition.
 
+    What is unavailable makes all that follows from it unavailable: one line for each reason.
+
     Args:
         failed: the partition of each run, and a check that failed in it.
     """
     lines: dict[tuple[str, str], tuple[str, str]] = {}
     counts: Counter[tuple[str, str]] = Counter()
     for partition, check in failed:
-        key = (check.asset_key.to_user_string(), check.check_name)
+        asset, text = check.asset_key.to_user_string(), check.description or ""
+        key = (text if check.check_name == AVAILABLE.name else asset, check.check_name)
         where = f"[{partition}]" if partition else ""
-        lines.setdefault(key, (where, check.description or ""))
+        lines.setdefault(key, (f"{asset}{where}", text))
         counts[key] += 1
     return [
-        f"{asset}{where}{_more(counts[asset, name])}, {name}: {text}"
-        for (asset, name), (where, text) in lines.items()
+        f"{where}{_more(counts[key])}, {key[1]}: {text}" for key, (where, text) in lines.items()
     ]
 
 

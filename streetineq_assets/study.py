@@ -3,22 +3,28 @@
 Loading reads one file and imports no heavy library, since every process of the platform does it.
 """
 
+import codecs
 import datetime as dt
+import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     BaseModel,
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from streetineq_assets.errors import StudyError
+from streetineq_assets.wrong_settings import FieldsOf, in_words, nearest
 
 OutcomeKey = Literal[
     "self_reported_health",
@@ -37,8 +43,27 @@ OutcomeKey = Literal[
 ]
 OUTCOME_KEYS: tuple[str, ...] = get_args(OutcomeKey)
 ProfileName = Literal["recommended", "suel2019"]
-Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]  # it becomes part of paths
-AuthorityCode = Annotated[str, Field(pattern=r"^[EWSN]\d{8}$")]
+
+
+def _written(pattern: str, what: str) -> Callable[[str], str]:
+    """A validator that says in words how a text must be written."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"must be {what}")
+        return text
+
+    return check
+
+
+# A key becomes part of paths.
+Key = Annotated[
+    str, AfterValidator(_written("[a-z][a-z0-9_]*", "of a-z, 0-9 and _, such as west_midlands"))
+]
+AuthorityCode = Annotated[
+    str, AfterValidator(_written("[EWSN][0-9]{8}", "a local authority's code, such as E09000001"))
+]
+Sha256 = Annotated[str, AfterValidator(_written("[0-9a-f]{64}", "64 digits of 0-9 and a-f"))]
 
 
 class Pair(NamedTuple):
@@ -120,7 +145,7 @@ class Encoder(Settings):
         "inputs/weights/vgg16_weights_tf_dim_ordering_tf_kernels.h5",
         description="a file below the study's root, 'imagenet', or 'random'",
     )
-    weights_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    weights_sha256: Sha256 | None = None
     preprocessing: Literal["antialias", "suel2019"] = "antialias"
     batch_size: int = Field(32, ge=1)
     mixed_precision: bool = Field(
@@ -198,15 +223,22 @@ class Training(Settings):
     """Which profile, with which changes to it, and how much memory it may take."""
 
     profile: ProfileName = "recommended"
-    overrides: dict[str, Any] = Field(default_factory=dict, description="fields of the profile")
+    overrides: Annotated[dict[str, Any], FieldsOf(Profile)] = Field(
+        default_factory=dict, description="fields of the profile"
+    )
     joint: bool = Field(False, description="one trunk with a head per outcome")
     memory_budget_mb: int = Field(4096, ge=64, description="codes held in memory at a time")
 
-    @model_validator(mode="after")
-    def overrides_fit(self) -> "Training":
+    @field_validator("overrides")
+    @classmethod
+    def overrides_fit(cls, overrides: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         """Wrong overrides are found when the study is read, not when it is trained."""
-        self.resolve()
-        return self
+        profile = PROFILES[info.data.get("profile", "recommended")]
+        try:
+            Profile.model_validate(profile.model_dump() | overrides)
+        except ValidationError as error:
+            raise ValueError(in_words(error, Profile)) from error
+        return overrides
 
     def resolve(self, name: str | None = None) -> Profile:
         """The profile by name (default: the study's) with the study's overrides applied."""
@@ -283,6 +315,18 @@ class Study(Settings):
                 seen[code] = key
         return self
 
+    @model_validator(mode="after")
+    def source_known(self) -> "Study":
+        """Networks are transferred from a city of the study, or from a file."""
+        source = self.transfer.source
+        if source is None or source in self.cities or {"/", "\\", "."}.intersection(source):
+            return self
+        raise ValueError(
+            f'transfer.source = "{source}" is neither a city of the study, which has '
+            f"{', '.join(self.cities)}, nor a bundle's file{nearest(source, [*self.cities])}: name "
+            "one of them, or delete [transfer]"
+        )
+
     @property
     def pairs(self) -> tuple[Pair, ...]:
         """Every pair that the study trains, heaviest city first."""
@@ -311,7 +355,8 @@ def load_study(path: Path) -> Study:
     """Read and validate a `study.toml`.
 
     Raises:
-        StudyError: the file is absent, is not TOML, or a key is wrong; one line, naming the key.
+        StudyError: the file is absent, is not TOML, or a setting is wrong; one line, naming the
+            key, its value and what would be right.
     """
     if not path.is_file():
         raise StudyError(
@@ -319,13 +364,30 @@ def load_study(path: Path) -> Study:
             "with `streetineq init DIR`"
         )
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raw = tomllib.loads(_text(path))
+    except tomllib.TOMLDecodeError as error:
         raise StudyError(f"{path} is not valid TOML: {error}") from error
     try:
         return Study.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file as a whole"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise StudyError(f"{path}: {key}: {first['msg']}{more}") from error
+        raise StudyError(f"{path}: {in_words(error, Study)}") from error
+
+
+def _text(path: Path) -> str:
+    """The file's text, whatever mark of its encoding an editor put before it.
+
+    Raises:
+        StudyError: it is neither UTF-8 nor marked as UTF-16.
+    """
+    raw = path.read_bytes()
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return raw.decode("utf-16", errors="replace")
+    try:
+        # No text has a zero byte, but UTF-16 without its mark.
+        return raw.replace(b"\0", b"\xff").decode("utf-8").lstrip("\ufeff")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise StudyError(
+            f"{path}, line {line}, is not valid TOML: its text is not UTF-8: save the file as "
+            "UTF-8 in your editor"
+        ) from error

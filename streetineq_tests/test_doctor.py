@@ -2,13 +2,13 @@
 
 import json
 
+import h5py
 import pytest
 from typer.testing import CliRunner
 
 from streetineq_assets.cli import app
 from streetineq_assets.doctor import examine, report_lines
 from streetineq_assets.store import DataStore
-from streetineq_tests.labels import official
 from streetineq_tests.test_study import MINIMAL, write
 
 INCOME = (
@@ -49,21 +49,6 @@ def test_a_broken_source_is_listed_and_does_not_stop_the_rest(store):
     assert "web page" in wrong[0]["where"]
 
 
-def test_the_postcode_directory_is_looked_at(store):
-    def directory():
-        (row,) = [s for s in examine(store)["sources"] if s["what"] == "postcode directory"]
-        return row["status"], row["where"]
-
-    assert directory()[0] == "missing"
-    store.inputs("onspd").mkdir(parents=True)
-    page = store.inputs("onspd", "ONSPD.csv")
-    page.write_text("<!DOCTYPE html><html></html>")
-    assert directory()[0] == "wrong"
-    assert "web page" in directory()[1]
-    page.write_text(official.directory("2017"))
-    assert directory() == ("found", f"{store.inputs('onspd')} (1 files)")
-
-
 def test_weights_that_are_there_are_named_by_their_hash(store):
     assert examine(store)["weights"]["status"] == "missing"
     path = store.input_file("inputs/weights/vgg16_weights_tf_dim_ordering_tf_kernels.h5")
@@ -71,12 +56,32 @@ def test_weights_that_are_there_are_named_by_their_hash(store):
     path.write_bytes(b"")
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     assert empty in examine(store)["weights"]["note"]
+    assert examine(store)["weights"]["status"] == "wrong"  # it is no HDF5 file
+    with h5py.File(path, "w"):
+        pass
+    assert examine(store)["weights"]["status"] == "found"
+    write(store.root, f'{MINIMAL}\n[encoder]\nweights_sha256 = "{empty}"\n')
+    weights = examine(store)["weights"]
+    assert (weights["status"], empty in weights["note"]) == ("wrong", True)
 
 
-def test_the_report_has_a_line_for_each_pair_city_and_library(store):
+def test_the_report_says_what_the_machine_has_and_what_is_missing(store):
     text = "\n".join(report_lines(examine(store)))
-    for expected in ("alpha/mean_income", "beta locations", "tensorflow", "SQLite", "GB free"):
+    for expected in (
+        "tensorflow",
+        "SQLite",
+        "GB free",
+        "mean_income of alpha",
+        "crime of 2 cities",
+    ):
         assert expected in text
+
+
+def test_what_is_missing_for_many_is_one_line(store):
+    missing = [line for line in report_lines(examine(store)) if line.startswith("missing")]
+    assert len(missing) == 2 + 2 + 2  # directory, boundaries; crime, income; lists, images
+    (lists,) = [line for line in missing if "locations of 2 cities" in line]
+    assert "(beta, alpha)" in lists
 
 
 def test_json_is_machine_readable(store):

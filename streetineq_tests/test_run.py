@@ -120,6 +120,21 @@ def test_checks_that_warn_are_returned_once_with_their_text(store, small, state)
     assert line == "images[alpha] and 1 more, large_enough: 3 images of at least 10"
 
 
+def test_what_is_unavailable_for_one_reason_is_one_line():
+    def failed(asset, name, text):
+        key = dg.AssetKey(asset)
+        return dg.AssetCheckEvaluation(key, name, passed=False, metadata={}, description=text)
+
+    beta = [(f"beta/{n}", failed(f"asset_{n}", "available", "no labels")) for n in range(3)]
+    other = ("alpha/0", failed("asset_0", "available", "no images"))
+    blocks = [(key, failed("asset_0", "close", f"{key} is off")) for key in ("alpha/0", "beta/0")]
+    assert running.check_lines([*beta, other, *blocks]) == [
+        "asset_0[beta/0] and 2 more, available: no labels",
+        "asset_0[alpha/0], available: no images",
+        "asset_0[alpha/0] and 1 more, close: alpha/0 is off",
+    ]
+
+
 def test_a_failure_is_one_sentence_and_stops_the_plan(store, small, state, capfd):
     state["fails"] = {"alpha"}
     lines = []

@@ -3,9 +3,21 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from streetineq_assets.errors import StudyError
-from streetineq_assets.study import OUTCOME_KEYS, PROFILES, Pair, load_study
+from streetineq_assets.study import (
+    OUTCOME_KEYS,
+    PROFILES,
+    City,
+    Pair,
+    Profile,
+    Study,
+    load_study,
+)
+from streetineq_assets.wrong_settings import in_words
 from streetineq_tests.studies import new_study, two_towns
 
 MINIMAL = (
@@ -62,7 +74,7 @@ def test_an_authority_leads_to_its_city(tmp_path):
         (
             "date = 2017-08-01",
             "date = 2017-08-01\ntraining.overrides.epoch = 3",
-            "training",
+            "training.overrides",
         ),
         (
             "date = 2017-08-01",
@@ -81,6 +93,97 @@ def test_a_wrong_key_is_named_in_one_line(tmp_path, old, new, key):
     assert key in message
     assert str(path) in message
     assert "\n" not in message.replace(str(path), "")
+
+
+AT_THE_TOP = "date = 2017-08-01"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("buckets = 2", "bucket = 2", r"cities\.alpha\.bucket .* did you mean buckets\?"),
+        ("buckets = 2", "buckets = 0", r"cities\.alpha\.buckets = 0: .*equal to 1"),
+        ("buckets = 2", 'buckets = "many"', r'buckets = "many": must be a valid integer$'),
+        ("buckets = 2", "seed = 2", r"cities\.alpha\.seed .* belongs above the first \[table\]"),
+        (AT_THE_TOP, f"{AT_THE_TOP}\nepochs = 2", r"epochs .* under \[training\.overrides\]"),
+        (AT_THE_TOP, f"{AT_THE_TOP}\nbuckets = 2", r"buckets .* under \[cities\.<key>\]"),
+        (AT_THE_TOP, f"{AT_THE_TOP}\nk = 2", r"k .* under \[folds\]"),
+        (
+            AT_THE_TOP,
+            f'{AT_THE_TOP}\nfolds = "area"',
+            r'"area": must be a table, \[folds\]',
+        ),
+        (AT_THE_TOP, f'{AT_THE_TOP}\nfolds.scheme = "areas"', r'"areas": .*did you mean area\?'),
+        (AT_THE_TOP, "", r"date is missing \(postcodes alive on this day"),
+        (
+            AT_THE_TOP,
+            f"{AT_THE_TOP}\ntraining.overrides.epoch = 3",
+            r"overrides.*epoch is no setting; did you mean epochs\?",
+        ),
+        ('["E09000101"]', '["London"]', r'"London": .*such as E09000001$'),
+        ('["E09000101"]', '"E09000101"', r"must be a list"),
+        ("[cities.alpha]", '[cities."West Side"]', r'"West Side": .*such as west_midlands$'),
+        (
+            '"crime", "mean_income"',
+            '"crimes", "weather"',
+            r"did you mean crime\?; .*weather",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_value_and_what_would_be_right(tmp_path, old, new, told):
+    assert old in MINIMAL
+    with pytest.raises(StudyError, match=told):
+        load_study(write(tmp_path, MINIMAL.replace(old, new, 1)))
+
+
+@given(st.sampled_from([*Study.model_fields, *City.model_fields, *Profile.model_fields]), st.data())
+def test_a_letter_too_many_or_too_few_leads_to_the_setting(name, data):
+    """Every setting of five letters and more, at the top, of a city and of a profile."""
+    assume(len(name) >= 5)
+    place = data.draw(st.integers(0, len(name) - 1))
+    typo = data.draw(st.sampled_from([name[:place] + name[place + 1 :], f"{name}s", f"x{name}"]))
+    model = next(m for m in (Study, City, Profile) if name in m.model_fields)
+    assume(typo not in model.model_fields)
+    with pytest.raises(ValidationError) as caught:
+        model.model_validate({typo: 1})
+    (fault,) = [fault for fault in caught.value.errors() if fault["type"] == "extra_forbidden"]
+    alone = ValidationError.from_exception_data("typo", [fault])
+    assert f"did you mean {name}?" in in_words(alone, model)
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("alhpa", r'"alhpa" is neither .* alpha, beta, .*did you mean alpha\?'),
+        ("london", r"which has alpha, beta, nor a bundle's file: .*delete \[transfer\]"),
+    ],
+)
+def test_a_source_of_transfer_that_is_nothing_is_refused(tmp_path, source, told):
+    text = f'{MINIMAL}\n[transfer]\nsource = "{source}"\n'
+    with pytest.raises(StudyError, match=told):
+        load_study(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("source", ["alpha", "inputs/models/other", "other.streetineq"])
+def test_a_source_is_a_city_or_a_file(tmp_path, source):
+    text = f'{MINIMAL}\n[transfer]\nsource = "{source}"\n'
+    assert load_study(write(tmp_path, text)).transfer.source == source
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_a_study_is_read_whatever_mark_an_editor_put_before_it(tmp_path, encoding):
+    path = write(tmp_path, MINIMAL)
+    mark = "\ufeff" if encoding.startswith("utf-16-") else ""
+    path.write_bytes((mark + MINIMAL).replace("Two towns", "Zwei Städte").encode(encoding))
+    assert load_study(path).title == "Zwei Städte"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16-le"])
+def test_a_study_in_another_encoding_is_refused_with_the_line(tmp_path, encoding):
+    path = write(tmp_path, MINIMAL)
+    path.write_bytes(MINIMAL.lstrip().replace("Two towns", "Zwei Städte").encode(encoding))
+    with pytest.raises(StudyError, match=r"study\.toml, line 1, .* save the file as UTF-8"):
+        load_study(path)
 
 
 def test_an_absent_study_says_how_to_make_one(tmp_path):

@@ -11,6 +11,7 @@ from streetineq_assets.images.tables import REASONS
 # A listing that loses more than this share of its images at once is taken for a disk's fault.
 KEPT_SHARE = 0.5
 _MATCHED_SHARE, _SPREAD_SHARE, _WEIGHTED_SHARE = 0.95, 0.05, 0.95
+_FAR_M, _CONTRADICTED_SHARE, _N_NAMED = 1000, 0.05, 20
 _STATES = ("complete", "incomplete", "missing")
 _STATUSES = ("present", "missing", "unreadable")
 
@@ -48,11 +49,17 @@ LOCATIONS_WEIGHTED = CheckSpec(
     "locations_weighted",
     "At least 95 % of the matched locations serve a live small-user postcode.",
 )
+LOCATIONS_CONSISTENT = CheckSpec(
+    "locations_consistent",
+    "The postcodes of at least 95 % of the locations lie within 1 km of each other and of the "
+    "listed coordinates, and in the LSOA and city that the list states.",
+)
 LOCATIONS = (
     LOCATIONS_ACCOUNTED,
     LOCATIONS_MATCHED,
     LOCATIONS_IN_ONE_AREA,
     LOCATIONS_WEIGHTED,
+    LOCATIONS_CONSISTENT,
 )
 
 
@@ -185,7 +192,11 @@ def location_findings(
     """Values and checks of one city's locations.
 
     Args:
-        table: `LOCATIONS`, and `n_lsoas`: how many LSOAs a location's postcodes lie in.
+        table: `LOCATIONS`, and by location `n_lsoas`, in how many LSOAs its postcodes lie; `metres`
+            from its listed coordinates to the nearest postcode that places it; `metres_across` its
+            known postcodes, 0 where they are all in one LSOA, which may be wide; `other_lsoa`
+            and `other_city`, whether the list states one in which none of its postcodes lies. Each
+            is null where there is nothing to compare.
         rows: `LOCATION_LIST`, as read.
         faults: number of postcodes by the reason why they place no location; None for the others.
     """
@@ -205,14 +216,22 @@ def location_findings(
         "n_lsoas": int(matched["lsoa11"].nunique()),
         "total_weight": int(matched["weight"].sum()),
     }
+    distance = table["metres"].median()
+    medians = {"metres_from_postcodes_median": None if pd.isna(distance) else round(distance)}
+    doubts = _doubts(table)
     checks = [
         _locations_accounted(counts, table),
         _locations_matched(counts),
         _locations_in_one_area(counts),
         _locations_weighted(counts),
+        _locations_consistent(doubts),
     ]
-    holdings = {"locations": counts["n_listed"], "matched locations": counts["n_matched"]}
-    return Findings(dict(counts), checks, holdings=holdings)
+    return Findings(
+        counts | medians,
+        checks,
+        {"contradicted_locations": _contradicted(table, doubts)},
+        holdings={"locations": counts["n_listed"], "matched locations": counts["n_matched"]},
+    )
 
 
 def _locations_accounted(counts: Mapping[str, int], table: pd.DataFrame) -> Check:
@@ -227,10 +246,12 @@ def _locations_matched(counts: Mapping[str, int]) -> Check:
     listed, matched = counts["n_listed"], counts["n_matched"]
     passed = matched >= _MATCHED_SHARE * listed
     text = f"{matched:,} of {listed:,} locations have an area"
+    rejected = {reason: counts[f"n_rejected_{reason}"] for reason in REASONS}
+    reasons = [f"{n:,} {reason}" for reason, n in rejected.items() if n]
     if not passed:
         text += (
-            f" (expected {_MATCHED_SHARE:.0%}); the others are left out of training: the reasons "
-            "are counted here, and stand by location in the table"
+            f" (expected {_MATCHED_SHARE:.0%}); the others are left out of training: "
+            f"{', '.join(reasons)}; the table says which"
         )
     return LOCATIONS_MATCHED.result(passed, text)
 
@@ -257,3 +278,47 @@ def _locations_weighted(counts: Mapping[str, int]) -> Check:
             "score: does the list name postcodes of the study's date?"
         )
     return LOCATIONS_WEIGHTED.result(passed, text)
+
+
+def _doubts(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """What contradicts the postcodes that place a location, to a column of true, false and null."""
+    return {
+        "coordinates_over_1_km_away": _beyond(table["metres"]),
+        "postcodes_over_1_km_apart": _beyond(table["metres_across"]),
+        "other_lsoa_stated": table["other_lsoa"].astype("boolean"),
+        "other_city_stated": table["other_city"].astype("boolean"),
+    }
+
+
+def _beyond(metres: pd.Series) -> pd.Series:
+    return (metres > _FAR_M).astype("boolean").mask(metres.isna())
+
+
+def _locations_consistent(doubts: Mapping[str, pd.Series]) -> Check:
+    compared = {what: int(doubted.notna().sum()) for what, doubted in doubts.items()}
+    wrong = {what: int(doubted.sum()) for what, doubted in doubts.items()}
+    parts = [
+        f"{wrong[what]:,} of {n:,} {what.replace('_', ' ')}" for what, n in compared.items() if n
+    ]
+    text = "locations that their postcodes contradict: " + ("; ".join(parts) or "none to compare")
+    failed = [what for what, n in compared.items() if wrong[what] > _CONTRADICTED_SHARE * n]
+    if failed:
+        text += (
+            f" (at most {_CONTRADICTED_SHARE:.0%} expected): the postcodes decide, so these may "
+            "lie in wrong areas; was a column of the list sorted, shifted or filled on its own? "
+            "contradicted_locations names some"
+        )
+    return LOCATIONS_CONSISTENT.result(
+        not failed, text, **{f"n_{what}": n for what, n in wrong.items()}
+    )
+
+
+def _contradicted(table: pd.DataFrame, doubts: Mapping[str, pd.Series]) -> list[dict[str, Scalar]]:
+    """The first locations that their postcodes contradict, with what does."""
+    frame = pd.DataFrame({what: doubted.fillna(False) for what, doubted in doubts.items()})
+    rows = []
+    for place in frame.index[frame.any(axis=1)][:_N_NAMED]:
+        what = ", ".join(name.replace("_", " ") for name in frame.columns[frame.loc[place]])
+        named = table.loc[place, ["location_id", "postcodes"]].to_dict()
+        rows.append(named | {"contradiction": what})
+    return rows

@@ -1,9 +1,7 @@
 """The list of a city's locations, `inputs/locations/<city>.csv`: read and checked line by line."""
 
-import contextlib
-import datetime as dt
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,20 +9,55 @@ import pandas as pd
 
 from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import Unavailable
+from streetineq_assets.images.location_cells import day_reader, degrees, postcodes, text_or_none
+from streetineq_assets.images.location_ids import (
+    checked_id,
+    plain_form,
+    rounded_id,
+    same_but_for_form,
+)
 from streetineq_assets.images.tables import LOCATION_LIST
-from streetineq_assets.spreadsheets.columns import Columns, find_column, normalise, read_columns
-from streetineq_assets.spreadsheets.sheets import read_sheets
+from streetineq_assets.spreadsheets.columns import (
+    Columns,
+    find_column,
+    header_separator,
+    normalise,
+    read_columns,
+)
+from streetineq_assets.spreadsheets.sheets import Row, Sheet, read_sheets
 from streetineq_assets.store import DataStore
 from streetineq_assets.tables import conform, empty
 
-_REQUIRED = ("location_id", "postcode")
-_OPTIONAL = ("lat", "lon", "captured_at", "provider", "licence")
-_DATE = re.compile(r"(\d{4}-\d{2})(-\d{2})?([T ].*)?")
+# Our names, and the headings that mean them.
+_REQUIRED = {"location_id": ("location_id", "location id"), "postcode": ("postcode",)}
+_OPTIONAL = {
+    "lat": ("lat", "latitude"),
+    "lon": ("lon", "long", "lng", "longitude"),
+    "captured_at": ("captured_at", "captured at"),
+    "provider": ("provider",),
+    "licence": ("licence", "license"),
+}
+# Nobody needs these; where they stand beside a postcode, the two are compared.
+_STATED = {"stated_lsoa": ("lsoa11", "lsoa11cd"), "stated_city": ("city",)}
+_FURTHER_POSTCODE = re.compile(r"postcode[ _-]?[0-9]+")
 
 
 def location_list_file(store: DataStore, city: str) -> Path:
-    """The file that lists a city's locations; a city without one is unavailable."""
-    return store.inputs("locations", f"{city}.csv")
+    """The file that lists a city's locations; a city without one is unavailable.
+
+    Raises:
+        SourceError: there is none, but a file that seems to be meant for it.
+    """
+    path = store.inputs("locations", f"{city}.csv")
+    if path.is_file() or not path.parent.is_dir():
+        return path
+    for other in sorted(path.parent.iterdir()):
+        if other.is_file() and other.name.partition(".")[0].strip().casefold() == city:
+            raise SourceError(
+                f"{other} lies in the place of {path.name}: save it as CSV (UTF-8, with commas) "
+                "under that name"
+            )
+    return path
 
 
 def none_listed(file: Path) -> Unavailable:
@@ -33,42 +66,51 @@ def none_listed(file: Path) -> Unavailable:
 
 
 def read_location_list(path: Path) -> pd.DataFrame:
-    """The rows of a list of locations.
+    """The rows of a list of locations, one for each location and postcode.
 
     A CSV with the columns `location_id, postcode` and optionally `lat, lon` (WGS84 degrees),
-    `captured_at` (`2016-07-21`, `2016-07` or a time stamp), `provider` and `licence`. A location
-    that serves several postcodes has a row for each.
+    `captured_at` (`2016-07-21`, `2016-07` or a time stamp), `provider`, `licence`, `lsoa11` and
+    `city`. A location that serves several postcodes has a row for each, or all in one cell.
 
     Returns:
         A frame of the schema `LOCATION_LIST`, without rows where there is no file.
 
     Raises:
-        SourceError: a column is missing, an id is empty or cannot be part of a file name, a cell is
-            wrong, or `lat` and `lon` do not come together.
+        SourceError: a column is missing, an id is spoilt or cannot be part of a file name, two ids
+            are the same but for their form, a cell is wrong, or `lat` and `lon` do not come
+            together.
     """
     if not path.is_file():
         return empty(LOCATION_LIST)
     sheet = read_sheets(path)[0]
     header = sheet.head[0] if sheet.head else (1, [])
-    present = {normalise(cell) for cell in header[1]}
-    positions = {
-        name: find_column(sheet, header, [name], table="a list of locations")
-        for name in (*_REQUIRED, *(name for name in _OPTIONAL if name in present))
-    }
+    _refuse_separator(sheet)
+    _refuse_more_postcodes(sheet, header)
+    positions = _positions(sheet, header)
     columns = read_columns(sheet, header, positions.values())
     frame: dict[str, Sequence] = {"line": columns.lines}
-    for name in (*_REQUIRED, *_OPTIONAL):
+    for name in _headings():
         frame[name] = [None] * len(columns.lines)
         if name in positions:
-            frame[name] = _parsed(columns, positions[name], _PARSERS.get(name, _text))
-    rows = conform(pd.DataFrame(frame), LOCATION_LIST)
-    halves = rows["lat"].isna() != rows["lon"].isna()
-    if halves.any():
-        raise SourceError(
-            f"{sheet.at(int(rows.loc[halves, 'line'].iloc[0]))}: lat without lon, or lon without "
-            "lat: give both or neither"
-        )
+            texts = columns.texts[positions[name]].to_pylist()
+            parse = day_reader(texts) if name == "captured_at" else _PARSERS[name]
+            frame[name] = _parsed(columns, positions[name], texts, parse)
+    rows = conform(pd.DataFrame(frame).explode("postcode", ignore_index=True), LOCATION_LIST)
+    _refuse_halves(sheet, rows)
+    _refuse_spoilt_ids(sheet, rows)
     return rows
+
+
+def columns_not_read(path: Path) -> list[str]:
+    """The headings of a list that mean nothing here; none where there is no file.
+
+    Raises:
+        SourceError: as `read_location_list`, of the file's form.
+    """
+    sheet = read_sheets(path)[0] if path.is_file() else None
+    known = {heading for headings in _headings().values() for heading in headings}
+    cells = sheet.head[0][1] if sheet and sheet.head else []
+    return [cell.strip() for cell in cells if cell.strip() and normalise(cell) not in known]
 
 
 def one_row_each(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -94,13 +136,90 @@ def one_row_each(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
     return described
 
 
-# -- cells ---------------------------------------------------------------------------------------
+# -- the head --------------------------------------------------------------------------------------
 
 
-def _parsed(columns: Columns, position: int, parse: Callable[[str], object]) -> list:
-    """A column's values, None where the cell is empty; `parse` raises ValueError with a reason."""
+def _headings() -> dict[str, tuple[str, ...]]:
+    return _REQUIRED | _OPTIONAL | _STATED
+
+
+def _positions(sheet: Sheet, header: Row) -> Mapping[str, int]:
+    """Our name to the position of its column, for the columns that are there.
+
+    Raises:
+        SourceError: a required one is missing, or there are two of one.
+    """
+    present = {normalise(cell) for cell in header[1]}
+    return {
+        name: find_column(
+            sheet, header, headings if present & set(headings) else headings[:1],
+            table="a list of locations",
+        )
+        for name, headings in _headings().items()
+        if name in _REQUIRED or present & set(headings)
+    }  # fmt: skip
+
+
+def _refuse_more_postcodes(sheet: Sheet, header: Row) -> None:
+    """Postcodes in columns beside the first would be left out without a word."""
+    for cell in header[1]:
+        if _FURTHER_POSTCODE.fullmatch(normalise(cell)):
+            raise SourceError(
+                f"{sheet.at(header[0])}: {cell!r} is a second column of postcodes: a location that "
+                "serves several has a row for each, or all of them in one cell"
+            )
+
+
+def _refuse_separator(sheet: Sheet) -> None:
+    """Say that the columns are not separated by commas, where the header shows it."""
+    if sheet.name is not None:
+        return
+    separator = header_separator(sheet.path, _REQUIRED["location_id"])
+    if separator:
+        raise SourceError(
+            f"{sheet.at(1)}: the columns are separated by {separator}: save the list as CSV with "
+            "commas"
+        )
+
+
+# -- rows ------------------------------------------------------------------------------------------
+
+
+def _refuse_halves(sheet: Sheet, rows: pd.DataFrame) -> None:
+    halves = rows["lat"].isna() != rows["lon"].isna()
+    if halves.any():
+        raise SourceError(
+            f"{sheet.at(int(rows.loc[halves, 'line'].iloc[0]))}: lat without lon, or lon without "
+            "lat: give both or neither"
+        )
+
+
+def _refuse_spoilt_ids(sheet: Sheet, rows: pd.DataFrame) -> None:
+    """Refuse ids of which a program changed the form, where comparing them shows it."""
+    ids = rows["location_id"].drop_duplicates()
+    first_line = rows.groupby("location_id")["line"].first()
+    if pair := same_but_for_form(ids):
+        one, other = pair
+        raise SourceError(
+            f"{sheet.at()}, lines {first_line[one]} and {first_line[other]}: {one!r} and {other!r} "
+            f"are one id in two forms (both mean {plain_form(one)!r}): a spreadsheet may have "
+            "taken zeros away or added .0; write each id as the names of its images have it, and "
+            "let two locations differ in more than case, zeros or .0"
+        )
+    if spoilt := rounded_id(ids):
+        raise SourceError(
+            f"{sheet.at(int(first_line[spoilt]))}: {spoilt!r} was rounded to 15 digits, as all "
+            "long ids of the list were: a spreadsheet keeps no more; import the column as text, "
+            "and save the list again"
+        )
+
+
+def _parsed(
+    columns: Columns, position: int, texts: Sequence[str], parse: Callable[[str], object]
+) -> list:
+    """A column's values; `parse` raises ValueError with a reason."""
     values = []
-    for row, text in enumerate(columns.texts[position].to_pylist()):
+    for row, text in enumerate(texts):
         try:
             values.append(parse(text))
         except ValueError as error:
@@ -108,41 +227,13 @@ def _parsed(columns: Columns, position: int, parse: Callable[[str], object]) -> 
     return values
 
 
-def _text(text: str) -> str | None:
-    return text or None
-
-
-def _id(text: str) -> str:
-    if not text or {"/", "\\"} & set(text):
-        raise ValueError("is no id: it names image files, so it is not empty and has no slash")
-    return text
-
-
-def _degrees(text: str, low: float, high: float) -> float | None:
-    if not text:
-        return None
-    if not re.fullmatch(r"-?[0-9]{1,3}(\.[0-9]+)?", text) or not low <= float(text) <= high:
-        raise ValueError(
-            f"is not a number of degrees in the United Kingdom, {low:g} to {high:g}: are lat and "
-            "lon in each other's place?"
-        )
-    return float(text)
-
-
-def _day(text: str) -> dt.date | None:
-    if not text:
-        return None
-    match = _DATE.fullmatch(text)
-    if match:
-        with contextlib.suppress(ValueError):
-            return dt.date.fromisoformat(match.group(1) + (match.group(2) or "-01"))
-    raise ValueError("is not a date such as 2016-07-21 or 2016-07")
-
-
 _PARSERS: dict[str, Callable[[str], object]] = {
-    "location_id": _id,
-    "postcode": str,  # an empty one is an unknown one
-    "lat": partial(_degrees, low=49, high=61.5),
-    "lon": partial(_degrees, low=-9, high=2.5),
-    "captured_at": _day,
+    "location_id": checked_id,
+    "postcode": postcodes,  # an empty one is an unknown one
+    "lat": partial(degrees, low=49, high=61.5),
+    "lon": partial(degrees, low=-9, high=2.5),
+    "provider": text_or_none,
+    "licence": text_or_none,
+    "stated_lsoa": text_or_none,
+    "stated_city": text_or_none,
 }

@@ -11,9 +11,10 @@ from dagster_duckdb import DuckDBResource
 from streetineq_assets import geography
 from streetineq_assets.digests import digest_file, digest_frame
 from streetineq_assets.findings import Findings, Scalar
-from streetineq_assets.labels import checks, postcodes, tables
+from streetineq_assets.labels import checks, postcode_checks, postcodes, tables
 from streetineq_assets.labels.labelling import build_tables
 from streetineq_assets.labels.plots import save_plots
+from streetineq_assets.labels.postcode_directory import FOLDER, find_directory
 from streetineq_assets.labels.sources import Sources, count_carried, find_sources, read_sources
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.resources import Events, StudyResource, define_asset
@@ -44,19 +45,21 @@ def postcode_lsoa(
     decides to which city of the study a postcode belongs. Deciles, locations and their weights rest
     on this table.
     """
-    folder = study.store.inputs(postcodes.FOLDER)
-    directory = postcodes.find_directory(folder)
+    folder = study.store.inputs(FOLDER)
+    directory = find_directory(folder)
     authorities = study.study.city_of_authority()
 
     def make(target: Path) -> Findings:
         table = target / "postcode_lsoa.parquet"
         with duckdb.get_connection() as connection:
-            postcodes.write_postcodes(connection, directory, authorities, table)
+            counts = postcodes.write_postcodes(connection, directory, authorities, table)
             areas = postcodes.city_areas(connection, table)
             postcodes.refuse_no_area(areas, directory, authorities)
             return Findings(
                 values=postcodes.summarise(connection, table, study.study.date),
-                checks=checks.postcode_checks(connection, table, areas, study.study),
+                checks=postcode_checks.postcode_checks(
+                    connection, table, areas, counts, study.study
+                ),
                 tables={"files": [_sized(path) for path in directory.files]},
                 holdings=postcodes.count_rows(connection, table, study.study.cities),
             )
@@ -123,7 +126,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             kinds={"duckdb", "parquet"},
             deps=["onspd"],
             code_version="1",
-            checks=checks.POSTCODE_LSOA,
+            checks=postcode_checks.POSTCODE_LSOA,
         ),
         define_asset(
             lsoa_labels,

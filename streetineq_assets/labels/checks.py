@@ -1,13 +1,11 @@
-"""What must hold of the postcodes and of the labels, and what should.
+"""What must hold of the labels, and what should; `postcode_checks` has those of the postcodes.
 
 Each check is a constant and the function that makes its result from finished tables. Faults of a
 file are not checks: its reader refuses them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 
-import duckdb
 import pandas as pd
 
 from streetineq_assets.findings import Check, CheckSpec, Scalar
@@ -15,120 +13,15 @@ from streetineq_assets.labels.deciles import N_DECILES
 from streetineq_assets.labels.formats.base import OutcomeValues, SourceFile
 from streetineq_assets.labels.labelling import LabelTables
 from streetineq_assets.labels.outcomes import DOMAINS, INDEX_OF_DEPRIVATION, OUTCOMES
+from streetineq_assets.labels.postcode_checks import (
+    AREAS_AS_PUBLISHED,
+    MATCHED,
+    areas_as_published,
+)
 from streetineq_assets.study import Pair, Study
-
-MATCHED = 0.99
-"""Share of areas or postcodes that should be matched."""
 
 _LARGEST_RANK = 50_000  # England has 32,844 LSOAs of 2011
 _LIMITS = {"share, 0 to 1": (0.0, 1.0), "pounds per year": (1.0, float("inf"))}
-
-AREAS_AS_PUBLISHED = CheckSpec(
-    "areas_as_published", "Each city has the number of LSOAs that study.toml says was published."
-)
-
-# -- of the postcodes ------------------------------------------------------------------------------
-
-POSTCODES_UNIQUE = CheckSpec("postcodes_unique", "One row per postcode.", blocking=True)
-POSTCODES_MATCHED = CheckSpec(
-    "postcodes_matched", f"At least {MATCHED:.0%} of the cities' postcodes have an LSOA."
-)
-CITIES_PRESENT = CheckSpec("cities_present", "The postcode directory has areas of every city.")
-AREAS_IN_ONE_CITY = CheckSpec("areas_in_one_city", "No LSOA has postcodes outside its city.")
-POSTCODE_LSOA = (
-    POSTCODES_UNIQUE,
-    POSTCODES_MATCHED,
-    CITIES_PRESENT,
-    AREAS_AS_PUBLISHED,
-    AREAS_IN_ONE_CITY,
-)
-
-
-def postcode_checks(
-    connection: duckdb.DuckDBPyConnection, postcodes: Path, areas: pd.DataFrame, study: Study
-) -> list[Check]:
-    """Every check of `POSTCODE_LSOA`, in its order.
-
-    Args:
-        postcodes: the Parquet file of the table.
-        areas: as `postcodes.city_areas` returns them.
-    """
-    return [
-        _postcodes_unique(connection, postcodes),
-        _postcodes_matched(connection, postcodes),
-        _cities_present(areas, study),
-        areas_as_published(areas, study),
-        _areas_in_one_city(areas),
-    ]
-
-
-def _postcodes_unique(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> Check:
-    ((n_rows, n_postcodes),) = connection.execute(
-        "SELECT count(*), count(DISTINCT postcode) FROM read_parquet($path)",
-        {"path": str(postcodes)},
-    ).fetchall()
-    text = f"{n_rows:,} rows, {n_postcodes:,} different postcodes"
-    return POSTCODES_UNIQUE.result(n_rows == n_postcodes, text)
-
-
-def _postcodes_matched(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> Check:
-    ((n_postcodes, n_matched),) = connection.execute(
-        "SELECT count(*), count(lsoa11) FROM read_parquet($path) WHERE city IS NOT NULL",
-        {"path": str(postcodes)},
-    ).fetchall()
-    share = n_matched / n_postcodes if n_postcodes else 0.0
-    text = f"{n_matched:,} of the cities' {n_postcodes:,} postcodes have an LSOA"
-    if share < MATCHED:
-        text += (
-            f", fewer than {MATCHED:.0%}: locations at the others get no area; is the directory "
-            "complete?"
-        )
-    return POSTCODES_MATCHED.result(share >= MATCHED, text, share_matched=share)
-
-
-def _cities_present(areas: pd.DataFrame, study: Study) -> Check:
-    present = set(areas["city"])
-    missing = [city for city in study.cities if city not in present]
-    text = (
-        f"the directory has no area of {', '.join(missing)}: their outcomes are unavailable; "
-        "compare their authorities in study.toml with the directory's edition"
-    )
-    return CITIES_PRESENT.result(not missing, text if missing else "every city has areas")
-
-
-def areas_as_published(areas: pd.DataFrame, study: Study) -> Check:
-    """The number of LSOAs of each city against the published number in study.toml."""
-    counted = areas["city"].value_counts()
-    n_lsoas: dict[str, Scalar] = {}
-    wrong = []
-    for key, city in study.cities.items():
-        n = int(counted.get(key, 0))
-        n_lsoas[f"n_lsoas_{key}"] = n
-        if city.lsoas is not None and n != city.lsoas:
-            wrong.append(f"{key} has {n:,} LSOAs, published are {city.lsoas:,}")
-    text = (
-        f"{'; '.join(wrong)}: deciles are cut among the areas that are there; compare the city's "
-        "authorities in study.toml with the directory's edition"
-    )
-    return AREAS_AS_PUBLISHED.result(
-        not wrong, text if wrong else "every city has its published number of LSOAs", **n_lsoas
-    )
-
-
-def _areas_in_one_city(areas: pd.DataFrame) -> Check:
-    split = areas[areas["n_elsewhere"] > 0]
-    n_postcodes = int(split["n_elsewhere"].sum())
-    text = (
-        f"{len(split)} LSOAs have {n_postcodes} postcodes outside their city; an area counts to "
-        "the city of most of its postcodes"
-    )
-    return AREAS_IN_ONE_CITY.result(
-        split.empty,
-        text if len(split) else "no LSOA has postcodes outside its city",
-        n_lsoas=len(split),
-        n_postcodes_elsewhere=n_postcodes,
-    )
-
 
 # -- of the labels ---------------------------------------------------------------------------------
 

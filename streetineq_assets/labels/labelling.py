@@ -16,7 +16,7 @@ from streetineq_assets.findings import Unavailable
 from streetineq_assets.labels.deciles import decile_table, deciles
 from streetineq_assets.labels.formats.base import OutcomeValues
 from streetineq_assets.labels.outcomes import OUTCOMES, Outcome
-from streetineq_assets.labels.postcodes import DIRECTORY
+from streetineq_assets.labels.postcode_directory import DIRECTORY
 from streetineq_assets.labels.tables import AVAILABILITY, DECILE_EDGES, DENOMINATORS, LSOA_LABELS
 from streetineq_assets.study import Pair, Study
 from streetineq_assets.tables import conform, empty, write

@@ -43,14 +43,6 @@ def pair_unavailable(store: DataStore, study: Study, pair: Pair) -> Unavailable 
         f"another city with {pair.outcome} and images in study.toml, or another scheme under "
         "[folds]",
         f"the scheme `city` learns from the other cities, and none of them has {pair.outcome}",
-        by_settings=not _others_named(study, pair),
-    )
-
-
-def _others_named(study: Study, pair: Pair) -> bool:
-    """Whether the study asks for the outcome in another city too."""
-    return any(
-        pair.outcome in city.outcomes for key, city in study.cities.items() if key != pair.city
     )
 
 

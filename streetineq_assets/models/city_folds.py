@@ -27,6 +27,11 @@ from streetineq_assets.store import DataStore
 from streetineq_assets.study import Folds, Study
 from streetineq_assets.tables import write
 
+_NO_LABELS = Unavailable(
+    "the official file of one of the city's outcomes, as lsoa_labels lists them",
+    "no area of the city has a label",
+)
+
 
 @dataclass(frozen=True)
 class FoldSlices:
@@ -78,6 +83,9 @@ def write_folds(slices: FoldSlices, study: Study, folder: Path) -> Findings:
         SourceError: the study's scheme needs places that areas lack.
     """
     write(slices.centroids, CENTROIDS, folder / "centroids.parquet")
+    if slices.areas.empty:
+        empty_table(study.folds.scheme).save(folder)
+        return unavailable_findings(_NO_LABELS, checks.AREA_FOLDS)
     try:
         table = _make(slices, study.folds, study.seed)
     except TooFewAreasError as error:

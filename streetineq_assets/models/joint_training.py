@@ -167,7 +167,6 @@ def _cannot_balance(profile: Profile) -> Unavailable | None:
     return Unavailable(
         'balance = "weights" under [training.overrides]',
         "one row per class of every outcome at once cannot be drawn",
-        by_settings=True,
     )
 
 

@@ -35,6 +35,7 @@ from streetineq_assets.models.dataset import (
 from streetineq_assets.models.folds import FoldTable, Split, scheme_note, split_rows
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import Profile, ProfileName, Study, Training
+from streetineq_assets.wrong_settings import in_words
 
 if TYPE_CHECKING:  # importing it takes the 8 s of TensorFlow
     import pandas as pd
@@ -241,11 +242,8 @@ def resolve_profile(
     try:
         return RunProfile(chosen, Training(profile=chosen, overrides=merged).resolve())
     except ValidationError as error:
-        first = error.errors()[0]
-        raise StudyError(
-            f"training settings of this run (profile {chosen!r}, overrides {merged}): "
-            f"{first['msg']}"
-        ) from error
+        told = in_words(error, Training)
+        raise StudyError(f"the training settings of this run are wrong: {told}") from error
 
 
 def fingerprint(inputs: Mapping[str, str], config: Mapping[str, Any]) -> dict[str, str]:

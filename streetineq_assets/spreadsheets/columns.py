@@ -6,9 +6,10 @@ counts, ranks, scores and amounts of money. Which columns a format has is its ow
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from streetineq_assets.errors import SourceError
-from streetineq_assets.spreadsheets.sheets import Row, Sheet, is_blank
+from streetineq_assets.spreadsheets.sheets import Row, Sheet, decode, is_blank, read_bytes
 
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_LONGEST_LINE = 1 << 16
 LSOA_CODE = re.compile(r"[EW]01[0-9]{6}")
 # These two are regular expressions of Arrow, which reads a column of text at once.
 _NUMBER_OR_NOTHING = (
@@ -57,6 +60,24 @@ def find_column(sheet: Sheet, header: Row, wanted: Sequence[str], *, table: str)
     raise SourceError(
         f"{sheet.at(line)}: {table} needs the column {names}; {_alike(wishes, cells)}"
     )
+
+
+def header_separator(path: Path, wanted: Collection[str], *, at_least: int = 1) -> str | None:
+    """The name of what separates the columns in a text file's first line, where it is no comma.
+
+    Args:
+        wanted: normalised headings.
+        at_least: so many of them must show that the line is the header.
+
+    Raises:
+        SourceError: as `read_bytes` and `decode`.
+    """
+    lines = decode(path, read_bytes(path, limit=_LONGEST_LINE), partial=True).splitlines()
+    for mark, name in _OTHER_SEPARATORS.items():
+        cells = {normalise(cell.strip(' "')) for cell in lines[0].split(mark)} if lines else set()
+        if len(cells) > 1 and len(cells.intersection(wanted)) >= at_least:
+            return name
+    return None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from streetineq_assets.tables import write
 from streetineq_assets.transfer import checks, plots
 from streetineq_assets.transfer.curve import digests, gather, read_targets, summarise
 from streetineq_assets.transfer.pair_tuning import plan_tuning, tune_pair, write_unavailable
+from streetineq_assets.transfer.source import is_target
 from streetineq_assets.transfer.tables import CURVE, CURVE_SUMMARY, TUNED_METRICS
 
 GROUP = "transfer"
@@ -21,7 +22,6 @@ _NOTHING_TUNED = Unavailable(
     "`source` under [transfer] in study.toml, then fine_tuned_model of another city",
     "no pair has networks of another city",
 )
-_NOTHING_ASKED = replace(_NOTHING_TUNED, by_settings=True)
 
 
 def fine_tuned_model(
@@ -64,8 +64,8 @@ def transfer_report(context: dg.AssetExecutionContext, study: StudyResource) -> 
         write(curve, CURVE, folder / "transfer_report.parquet")
         write(summary, CURVE_SUMMARY, folder / "transfer_summary.parquet")
         if curve.empty:
-            asked = study.study.transfer.source is not None
-            why = _NOTHING_TUNED if asked else _NOTHING_ASKED
+            wanted = any(is_target(study.study, city) for city in study.study.cities)
+            why = replace(_NOTHING_TUNED, by_settings=not wanted)
             return unavailable_findings(why, checks.TRANSFER_REPORT)
         plots.plot_curves(summary, folder / "transfer_curves.png")
         n_pairs = curve.groupby(["city", "outcome"]).ngroups

@@ -37,6 +37,11 @@ class Source:
     read_weights: Callable[[], list[Weights]]
 
 
+def is_target(study: Study, city: str) -> bool:
+    """Whether the study asks for networks to be transferred to a city."""
+    return study.transfer.source not in (None, city)
+
+
 def read_source(store: DataStore, study: Study, target: Pair) -> Source | Unavailable:
     """The networks that the study transfers to a target pair, or why there are none.
 
@@ -48,7 +53,6 @@ def read_source(store: DataStore, study: Study, target: Pair) -> Source | Unavai
         return Unavailable(
             "another scheme under [folds]",
             "folds of whole cities leave nothing to tune on",
-            by_settings=True,
         )
     if named is None:
         return Unavailable(
@@ -63,7 +67,6 @@ def read_source(store: DataStore, study: Study, target: Pair) -> Source | Unavai
         return Unavailable(
             f"{target.outcome} among the outcomes of {named} in study.toml",
             f"{named} is not trained on it",
-            by_settings=True,
         )
     return _from_city(store, Pair(named, target.outcome))
 

@@ -75,18 +75,23 @@ ROWS = pd.DataFrame(
 )
 
 
-def locations(*, rejected=0, over_several=0, without_weight=0):
+WRONG = {"metres": 1001.0, "metres_across": 1001.0, "other_lsoa": True, "other_city": True}
+
+
+def locations(*, rejected=0, over_several=0, without_weight=0, **doubtful):
     """Of the hundred, so many of each kind, counted from the first; the others are sound."""
     number = pd.RangeIndex(100)
     matched = pd.Series(number >= rejected)
     return pd.DataFrame(
         {
             "location_id": ROWS["location_id"],
+            "postcodes": ROWS["postcode"],
             "lsoa11": pd.Series("E01000001", index=number).where(matched),
             "status": matched.map({True: "matched", False: "rejected"}),
             "reason": pd.Series("unknown_postcode", index=number).mask(matched),
             "n_lsoas": 1 + (number < over_several),
             "weight": 1 * (number >= without_weight),
+            **{name: WRONG[name] * (number < doubtful.get(name, 0)) for name in WRONG},
         }
     )
 
@@ -119,6 +124,7 @@ def failed_of(table):
         pytest.param(locations(rejected=5), id="95 of 100 have an area"),
         pytest.param(locations(over_several=5), id="5 of 100 serve several LSOAs"),
         pytest.param(locations(without_weight=5), id="5 of 100 have no weight"),
+        pytest.param(locations(metres=5), id="5 of 100 lie elsewhere than their postcodes"),
     ],
 )
 def test_locations_within_the_limits_pass_every_check(table):
@@ -137,7 +143,18 @@ def test_locations_within_the_limits_pass_every_check(table):
         pytest.param(locations(rejected=6), "locations_matched", id="94 have an area"),
         pytest.param(locations(over_several=6), "locations_in_one_area", id="6 serve several"),
         pytest.param(locations(without_weight=6), "locations_weighted", id="6 have no weight"),
+        pytest.param(locations(metres=6), "locations_consistent", id="6 lie elsewhere"),
+        pytest.param(locations(metres_across=6), "locations_consistent", id="6 serve afar"),
+        pytest.param(locations(other_lsoa=6), "locations_consistent", id="6 state another LSOA"),
+        pytest.param(locations(other_city=6), "locations_consistent", id="6 state another city"),
     ],
 )
 def test_each_fault_of_locations_fails_its_own_check(table, check):
     assert failed_of(table) == {check}
+
+
+def test_the_share_is_of_the_locations_that_can_be_compared():
+    """Ten of the hundred have coordinates, and one of them lies elsewhere."""
+    table = locations(metres=1)
+    table["metres"] = table["metres"].where(table.index < 10)
+    assert failed_of(table) == {"locations_consistent"}

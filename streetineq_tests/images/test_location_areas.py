@@ -5,6 +5,9 @@ import datetime as dt
 import duckdb
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyproj import Geod
 
 from streetineq_assets.images import checks
 from streetineq_assets.images.location_areas import join_locations
@@ -203,6 +206,7 @@ def test_listed_is_matched_plus_rejected(join):
 def test_many_failures_are_a_warning(join):
     _, findings = join("1,AA1 1AA", "2,ZZ9 9ZZ")
     assert failed_checks(findings) == {"locations_matched"}
+    assert "1 unknown_postcode" in check_of(findings, "locations_matched").description
 
 
 # -- the list of locations -----------------------------------------------------------------------
@@ -248,3 +252,96 @@ def test_a_list_without_rows_lists_nothing(join):
     assert findings.values["n_listed"] == 0
     assert findings.unavailable.wanted.endswith("alpha.csv")
     assert not failed_checks(findings)
+
+
+# -- contradictions --------------------------------------------------------------------------------
+# The coordinates of AA1 1AA are 51.0, -0.5 and those of AA2 1AA 52.0, 0.5; 0.0089 degrees of
+# latitude are 990 metres, and 0.0091 are 1,012.
+
+LOCATED = "location_id,postcode,lat,lon"
+
+
+def test_coordinates_within_a_kilometre_of_the_postcode_agree(join):
+    _, findings = join("7,AA1 1AA,51.0089,-0.5", "8,AA2 1AA,52,0.5", header=LOCATED)
+    assert not failed_checks(findings)
+    assert findings.values["metres_from_postcodes_median"] == pytest.approx(495, abs=1)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param(["7,AA1 1AA,51.0091,-0.5"], id="north"),
+        pytest.param(["7,AA1 1AA,51,-0.4855"], id="east: 1,015 m at that latitude"),
+        pytest.param(["7,AA1 1AA,51,0.5"], id="the sign of the longitude is lost"),
+        pytest.param(["7,AA2 1AA,51,-0.5", "8,AA1 1AA,52,0.5"], id="postcodes changed places"),
+    ],
+)
+def test_coordinates_far_from_the_postcode_that_places_them_are_counted(join, rows):
+    table, findings = join(*rows, header=LOCATED)
+    assert failed_checks(findings) == {"locations_consistent"}
+    check = check_of(findings, "locations_consistent")
+    assert check.values["n_coordinates_over_1_km_away"] == len(rows)
+    named = findings.tables["contradicted_locations"]
+    assert [row["location_id"] for row in named] == list(table.index)
+    assert "coordinates" in named[0]["contradiction"]
+
+
+def test_of_two_postcodes_the_one_that_places_must_be_near(join):
+    """The vote goes to the far one, by code; the coordinates are those of the other."""
+    _, findings = join("7,AA1 1AA,52,0.5", "7,AA2 1AA,52,0.5", header=LOCATED)
+    values = check_of(findings, "locations_consistent").values
+    assert values["n_coordinates_over_1_km_away"] == 1
+    assert values["n_postcodes_over_1_km_apart"] == 1
+
+
+@given(order=st.permutations(range(8)))
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_column_in_another_order_is_counted_by_the_distances(join, order):
+    """Coordinates are those of eight postcodes; the distances are pyproj's, on the ellipsoid."""
+    placed = [row for row in POSTCODES if row[1] == "alpha" and row[2] and row[6]][:8]
+    lat = [row[6] for row in placed]
+    rows = [f"{n},{placed[order[n]][0]},{lat[n]},{lat[n] - 51.5}" for n in range(8)]
+    _, findings = join(*rows, header=LOCATED)
+    metres = Geod(ellps="WGS84").inv(
+        [each - 51.5 for each in lat],
+        lat,
+        [lat[to] - 51.5 for to in order],
+        [lat[to] for to in order],
+    )[2]
+    far = sum(each > 1000 for each in metres)
+    check = check_of(findings, "locations_consistent")
+    assert (check.values["n_coordinates_over_1_km_away"], check.passed) == (far, far == 0)
+
+
+def test_postcodes_of_one_location_that_lie_far_apart_are_counted(join):
+    _, findings = join("7,AA1 1AA", "7,AA1 1AB", "8,AA2 1AC", "8,BB1 1AA")  # 7's share an LSOA
+    check = check_of(findings, "locations_consistent")
+    assert (check.passed, check.values["n_postcodes_over_1_km_apart"]) == (False, 1)
+    assert [row["location_id"] for row in findings.tables["contradicted_locations"]] == ["8"]
+
+
+def test_a_stated_lsoa_is_compared_with_the_postcodes(join):
+    header = "location_id,postcode,lsoa11"
+    _, right = join(f"7,AA1 1AA,{ONE}", f"7,AA2 1AA,{ONE}", f"8,AA2 1AA,{TWO}", header=header)
+    assert check_of(right, "locations_consistent").values["n_other_lsoa_stated"] == 0
+    _, wrong = join(f"7,AA1 1AA,{TWO}", f"8,AA2 1AA,{ONE}", header=header)
+    assert failed_checks(wrong) == {"locations_consistent"}
+    assert check_of(wrong, "locations_consistent").values["n_other_lsoa_stated"] == 2
+
+
+def test_a_stated_city_is_compared_where_it_is_one_of_the_study(join):
+    header = "location_id,postcode,city"
+    _, right = join("7,AA1 1AA,Alpha", "8,AA2 1AA,Some district", header=header)
+    assert not failed_checks(right)
+    _, wrong = join("7,AA1 1AA,beta", header=header)
+    assert check_of(wrong, "locations_consistent").values["n_other_city_stated"] == 1
+
+
+def test_a_list_with_nothing_to_compare_says_so(join):
+    _, findings = join("7,AA1 1AA", "8,AA2 1AA")
+    assert "none to compare" in check_of(findings, "locations_consistent").description
+
+
+def test_headings_that_mean_nothing_here_are_reported(join):
+    _, findings = join("7,AA1 1AA,x", header="location_id,postcode,Easting")
+    assert findings.values["columns_not_read"] == "Easting"

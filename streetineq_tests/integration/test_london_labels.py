@@ -13,7 +13,8 @@ import pytest
 
 from streetineq_assets.labels.labelling import build_tables
 from streetineq_assets.labels.outcomes import OUTCOMES
-from streetineq_assets.labels.postcodes import city_areas, find_directory, write_postcodes
+from streetineq_assets.labels.postcode_directory import find_directory
+from streetineq_assets.labels.postcodes import city_areas, write_postcodes
 from streetineq_assets.labels.sources import find_sources, read_sources
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study

@@ -7,7 +7,7 @@ import dagster as dg
 import pyarrow.parquet as pq
 import pytest
 
-from streetineq_assets.labels import checks, tables
+from streetineq_assets.labels import checks, postcode_checks, tables
 from streetineq_assets.labels.assets import build_assets
 from streetineq_assets.partitions import Partitions
 from streetineq_tests import harness
@@ -15,7 +15,7 @@ from streetineq_tests.harness import metadata, run
 from streetineq_tests.labels import official
 from streetineq_tests.labels.official_study import ASSETS, STUDIED, contents, make_study
 
-DECLARED = {"postcode_lsoa": checks.POSTCODE_LSOA, "lsoa_labels": checks.LSOA_LABELS}
+DECLARED = {"postcode_lsoa": postcode_checks.POSTCODE_LSOA, "lsoa_labels": checks.LSOA_LABELS}
 TABLES = {
     "postcode_lsoa": ("postcode_lsoa", tables.POSTCODE_LSOA),
     "lsoa_labels": ("lsoa_labels", tables.LSOA_LABELS),
@@ -109,7 +109,7 @@ def test_an_artefact_of_the_earlier_version_is_skipped_under_todays_names_of_che
     path.write_text(json.dumps(kept | {"schema_version": 1}))
     result = run(spoilable, "postcode_lsoa")
     assert metadata(result, "postcode_lsoa")["skipped"] is True
-    assert set(harness.checks(result)) == {spec.name for spec in checks.POSTCODE_LSOA}
+    assert set(harness.checks(result)) == {spec.name for spec in postcode_checks.POSTCODE_LSOA}
 
 
 def test_another_published_number_of_areas_is_compared(spoilable):

@@ -14,9 +14,9 @@ import pytest
 
 from streetineq_assets.errors import StreetineqError
 from streetineq_assets.labels.labelling import build_tables
+from streetineq_assets.labels.postcode_directory import find_directory
 from streetineq_assets.labels.postcodes import (
     city_areas,
-    find_directory,
     refuse_no_area,
     write_postcodes,
 )

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from streetineq_assets.findings import Findings
-from streetineq_assets.labels.checks import label_checks, postcode_checks
+from streetineq_assets.labels.checks import label_checks
 from streetineq_assets.labels.formats.base import OutcomeValues
 from streetineq_assets.labels.labelling import build_tables
 from streetineq_assets.labels.outcomes import INDEX_OF_DEPRIVATION
+from streetineq_assets.labels.postcode_checks import postcode_checks
 from streetineq_assets.labels.postcodes import city_areas
 from streetineq_tests.harness import failed_checks
 from streetineq_tests.labels.official import CITY_A, CITY_B, LSOAS
@@ -34,7 +35,12 @@ def postcodes():
     """The columns of `postcode_lsoa` that the checks read."""
     placed = AREAS.loc[AREAS.index.repeat(10)].reset_index(drop=True)
     frame = pd.concat([placed, pd.DataFrame({"city": [None] * 3, "lsoa11": None})])
-    return frame.assign(postcode=[f"AA1 {n:03d}" for n in range(len(frame))]).reset_index(drop=True)
+    number = np.arange(len(frame))
+    return frame.assign(
+        postcode=[f"AA1 {n:03d}" for n in number],
+        lat=51 + number // 10 / 100,  # areas 1.1 km apart, their postcodes along 100 m
+        lon=number % 10 / 10_000,
+    ).reset_index(drop=True)
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +53,12 @@ def connection():
 def failed_of(connection, tmp_path):
     """The names of the checks that a table of postcodes fails."""
 
-    def failed(frame):
+    def failed(frame, counts=None):
         path = tmp_path / "postcode_lsoa.parquet"
         frame.to_parquet(path, index=False)
         areas = city_areas(connection, path)
-        return failed_checks(Findings(checks=postcode_checks(connection, path, areas, STUDY)))
+        n = counts or dict.fromkeys(STUDY.city_of_authority(), 1)
+        return failed_checks(Findings(checks=postcode_checks(connection, path, areas, n, STUDY)))
 
     return failed
 
@@ -71,6 +78,12 @@ def without_city(city):
 def without_lsoa(lsoa):
     frame = postcodes()
     return frame[frame["lsoa11"] != lsoa]
+
+
+def with_latitudes_sorted_on_their_own():
+    frame = postcodes()
+    frame["lat"] = np.random.default_rng(0).permutation(frame["lat"])
+    return frame
 
 
 def filed_under(city):
@@ -103,10 +116,22 @@ def test_sound_postcodes_pass_every_check(failed_of, frame):
         pytest.param(without_lsoa(CITY_A[3]), "areas_as_published", id="an area is missing"),
         pytest.param(filed_under("beta"), "areas_in_one_city", id="one filed in the other city"),
         pytest.param(filed_under(None), "areas_in_one_city", id="one filed outside the study"),
+        pytest.param(
+            with_latitudes_sorted_on_their_own(), "areas_together", id="shuffled coordinates"
+        ),
     ],
 )
 def test_each_fault_of_postcodes_fails_its_own_check(failed_of, frame, check):
     assert failed_of(frame) == {check}
+
+
+@pytest.mark.parametrize("columns", [["lat"], ["lat", "lon"]])
+def test_an_edition_without_coordinates_has_nothing_to_compare(failed_of, columns):
+    assert failed_of(postcodes().assign(**dict.fromkeys(columns, None))) == set()
+
+
+def test_an_authority_without_a_postcode_fails_its_own_check(failed_of):
+    assert failed_of(postcodes(), {"E09000001": 300, "E08000025": 0}) == {"authorities_present"}
 
 
 # -- labels ----------------------------------------------------------------------------------------

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from streetineq_assets.errors import SourceError, SourceMissingError
 from streetineq_assets.geography import read_boundaries
 from streetineq_assets.images.location_list import read_location_list
-from streetineq_assets.labels.postcodes import find_directory, write_postcodes
+from streetineq_assets.labels.postcode_directory import find_directory
+from streetineq_assets.labels.postcodes import write_postcodes
 from streetineq_assets.labels.sources import find_sources, read_sources
 from streetineq_assets.labels.vintages import read_links
 from streetineq_assets.spreadsheets.sheets import read_sheets

@@ -1,15 +1,16 @@
 """The postcode directory: the same table out of every edition, file layout and encoding."""
 
 import datetime as dt
+import re
 
 import duckdb
 import pandas as pd
 import pytest
 
-from streetineq_assets.errors import SourceMissingError
+from streetineq_assets.errors import SourceError, SourceMissingError
+from streetineq_assets.labels.postcode_directory import find_directory
 from streetineq_assets.labels.postcodes import (
     city_areas,
-    find_directory,
     summarise,
     write_postcodes,
 )
@@ -25,6 +26,7 @@ def connection():
 def table_of(connection, folder):
     target = folder.parent / "postcode_lsoa.parquet"
     write_postcodes(connection, find_directory(folder), official.AUTHORITIES, target)
+    assert ("directory",) not in connection.execute("SHOW TABLES").fetchall()
     return target
 
 
@@ -109,6 +111,92 @@ def test_names_in_latin_1_are_read_past(connection, tmp_path):
     official.write(tmp_path / "onspd" / "lookup.csv", text, encoding="latin-1")
     table = pd.read_parquet(table_of(connection, tmp_path / "onspd"))
     assert len(table) == len(official.postcodes())
+
+
+def test_postcodes_are_counted_by_the_authorities_that_were_asked_for(connection, tmp_path):
+    """Beta's authority got a new code, and one is written with a space behind it."""
+    rows = official.postcodes()
+    for row in rows:
+        row["authority"] = row["authority"].replace("E08000025", "E08000099")
+    rows[0]["authority"] += " "
+    official.write(tmp_path / "onspd" / "directory.csv", official.directory("2017", rows))
+    directory, target = find_directory(tmp_path / "onspd"), tmp_path / "postcode_lsoa.parquet"
+    counts = write_postcodes(connection, directory, official.AUTHORITIES, target)
+    assert counts == {"E09000001": 4 * len(official.CITY_A), "E08000025": 0}
+    assert set(city_areas(connection, target)["city"]) == {"alpha"}
+
+
+def test_areas_that_do_not_nest_are_refused(connection, tmp_path):
+    """The column of MSOAs moved down by a row."""
+    rows = official.postcodes()
+    above = [row["msoa11"] for row in rows]
+    for row, moved in zip(rows[1:], above, strict=False):
+        row["msoa11"] = moved
+    with pytest.raises(SourceError, match="lies in the MSOAs E02000000 and E02000001"):
+        read(connection, tmp_path, official.directory("2017", rows))
+
+
+# -- which files are a directory -------------------------------------------------------------------
+
+SEPARATED = "pcd;pcds;dointr;doterm;oslaua;usertype;oa11;lsoa11;msoa11\n1;2;3;4;5;6;7;8;9\n"
+OF_2021 = "pcd,pcds,dointr,doterm,usertype,oa21,laua,lsoa21,msoa21,lat,long\n" + ",".join("x" * 11)
+OTHERS = {
+    "gazetteer.csv": (
+        "Postcode,In Use?,Latitude,District Code,LSOA Code\nAB1 1AA,Yes,51,E09000001,E01000001\n",
+        "another publisher or product: it lacks .*usertype.*lsoa11",
+    ),
+    "names.csv": ("LAD11CD,LAD11NM\nE09000001,A\n", "no column of postcodes"),
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param(SEPARATED, "separated by semicolons", id="semicolons"),
+        pytest.param(SEPARATED.replace(";", "\t"), "separated by tabs", id="tabs"),
+        pytest.param(
+            ";".join(f'"{name}"' for name in SEPARATED.partition("\n")[0].split(";")) + "\n",
+            "separated by semicolons",
+            id="semicolons and quotation marks",
+        ),
+        pytest.param(OF_2021, "areas of 2021 and not those of 2011", id="areas of 2021"),
+        pytest.param(
+            official.directory("2017").partition("\n")[2], "lost its header", id="no header"
+        ),
+    ],
+)
+def test_what_would_be_a_directory_but_for_a_fault_is_refused(tmp_path, text, message):
+    official.write(tmp_path / "onspd" / "directory.csv", text)
+    with pytest.raises(SourceError, match=rf"directory\.csv.* {message}"):
+        find_directory(tmp_path / "onspd")
+
+
+def test_a_workbook_is_no_directory(tmp_path):
+    (tmp_path / "onspd").mkdir()
+    table = pd.DataFrame([[""] * 9], columns=SEPARATED.partition("\n")[0].split(";"))
+    table.to_excel(tmp_path / "onspd" / "ONSPD.xlsx", index=False)
+    with pytest.raises(SourceError, match="save the postcode directory as CSV"):
+        find_directory(tmp_path / "onspd")
+
+
+def test_files_that_are_none_are_named_with_the_reason(tmp_path):
+    for name, (text, _) in OTHERS.items():
+        official.write(tmp_path / "onspd" / name, text)
+    with pytest.raises(SourceMissingError) as caught:
+        find_directory(tmp_path / "onspd")
+    for name, (_, reason) in OTHERS.items():
+        assert re.search(f"{name}: .*{reason}", str(caught.value))
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_file_that_is_none_is_harmless_beside_one_and_refused_among_parts(tmp_path, name):
+    rows, folder = official.postcodes(), tmp_path / "onspd"
+    official.write(folder / name, OTHERS[name][0])
+    official.write(folder / "a.csv", official.directory("2017", rows[:50]))
+    assert [path.name for path in find_directory(folder).files] == ["a.csv"]
+    official.write(folder / "b.csv", official.directory("2017", rows[50:]))
+    with pytest.raises(SourceError, match=f"{name} lies among the files"):
+        find_directory(folder)
 
 
 def test_no_directory_is_missing_and_not_an_error_of_a_file(tmp_path):

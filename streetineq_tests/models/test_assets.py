@@ -12,6 +12,7 @@ from streetineq_assets import resources
 from streetineq_assets.devices import DeviceRequest
 from streetineq_assets.errors import DeviceError
 from streetineq_assets.models.bundles.bundle import export_bundle
+from streetineq_assets.models.city_folds import FoldSlices, read_fold_slices, write_folds
 from streetineq_assets.models.dataset import Codes
 from streetineq_assets.models.deviations import deviations_of
 from streetineq_assets.models.network import load_network
@@ -20,7 +21,7 @@ from streetineq_assets.resources import GpuResource
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import PROFILES, Pair, load_study
 from streetineq_tests import studies
-from streetineq_tests.harness import failed, metadata, publish, run
+from streetineq_tests.harness import failed, failed_checks, metadata, publish, run
 from streetineq_tests.models.running import JOINT, failure, lose_images, trained_jointly
 
 pytestmark = pytest.mark.usefixtures("plain_steps")
@@ -65,6 +66,18 @@ def test_too_few_areas_for_the_folds_are_unavailable_with_the_remedy(ready: Data
     assert metadata(result, "trained_model")["status"] == "unavailable"
     artefact = ready.open("trained_model", "hamlet/crime")
     assert len(artefact.table("scores.parquet")) == 0
+
+
+def test_a_city_without_labels_is_not_told_to_make_smaller_folds(
+    ready: DataStore, tmp_path: Path
+) -> None:
+    study = load_study(ready.study_file)
+    slices = read_fold_slices(ready, study, "hamlet")
+    nothing = FoldSlices(slices.areas.iloc[:0], slices.centroids.iloc[:0], None)
+    findings = write_folds(nothing, study, tmp_path)
+    assert failed_checks(findings) == {"available"}
+    assert findings.unavailable.reason == "no area of the city has a label"
+    assert pd.read_parquet(tmp_path / "area_folds.parquet").empty
 
 
 def test_an_unavailable_outcome_publishes_empty_tables_and_names_its_file(ready: DataStore) -> None:
@@ -201,7 +214,7 @@ def test_wrong_settings_of_a_run_are_refused_before_it_starts(
 def test_a_setting_out_of_range_fails_in_one_sentence(trained: tuple) -> None:
     store, _, _ = trained
     config = {"overrides": {"epochs": 0}}
-    assert "'epochs': 0" in failure(store, "trained_model", "alpha/crime", config)
+    assert "epochs = 0: must be" in failure(store, "trained_model", "alpha/crime", config)
 
 
 def test_labels_for_fewer_than_half_of_the_locations_are_a_warning(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a training depends on, before anything is trained."""
 
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,14 @@ import pytest
 
 from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.devices import Device
+from streetineq_assets.errors import StudyError
 from streetineq_assets.findings import Findings
 from streetineq_assets.models import training, training_plan
 from streetineq_assets.models.availability import inputs_unavailable, teaching_cities
 from streetineq_assets.models.pair_training import plan_pair
 from streetineq_assets.models.training_plan import TrainingPlan, resolve_profile
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import Pair, load_study
+from streetineq_assets.study import Pair, Study, load_study
 from streetineq_tests import studies
 from streetineq_tests.harness import publish, run
 from streetineq_tests.models.running import with_beta
@@ -76,3 +78,19 @@ def test_a_city_without_codes_teaches_nobody(tmp_path: Path) -> None:
     assert teaching_cities(store, study, "alpha", ("crime",)) == {"hamlet": ("crime",)}
     assert {name.split("/")[0] for name in planned(store).inputs} == {"alpha", "hamlet"}
     assert inputs_unavailable(store, Pair("beta", "crime")).wanted.endswith("inputs/images/beta")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [
+        ({"name": "fastest"}, r'profile = "fastest": must be one of recommended, suel2019'),
+        ({"overrides": {"learning_rat": 0.1}}, r"learning_rat .* did you mean learning_rate\?"),
+        ({"overrides": {"epochs": 0}}, r"epochs = 0: must be greater than or equal to 1"),
+    ],
+)
+def test_wrong_settings_of_a_run_are_told_like_those_of_the_study(
+    chosen: dict[str, Any], told: str
+) -> None:
+    study = Study.model_validate(tomllib.loads(studies.two_towns()))
+    with pytest.raises(StudyError, match=told):
+        resolve_profile(study, **chosen)

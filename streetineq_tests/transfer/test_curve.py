@@ -170,9 +170,19 @@ def test_the_report_is_written_with_its_curves(store: DataStore) -> None:
     assert list(harness.checks(result)) == [spec.name for spec in checks.TRANSFER_REPORT]
 
 
-def test_without_targets_it_is_empty_and_says_so(store: DataStore) -> None:
+@pytest.mark.parametrize(
+    ("source", "failed"),
+    [
+        pytest.param("", set(), id="nothing is asked for"),
+        pytest.param('\n[transfer]\nsource = "leeds"\n', {"available"}, id="a source is named"),
+    ],
+)
+def test_without_targets_it_is_empty_and_says_so(
+    tmp_path: Path, source: str, failed: set[str]
+) -> None:
+    store = studies.new_study(tmp_path, STUDY + source)
     result = harness.run(store, "transfer_report")
-    assert harness.failed(result) == {"available"}
+    assert harness.failed(result) == failed
     report = store.open("transfer_report")
     assert report.manifest.unavailable
     assert report.table().empty

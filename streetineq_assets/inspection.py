@@ -1,0 +1,307 @@
+"""What lies below a study's `inputs/`, and how much of it matches: the part of `doctor` on inputs.
+
+The platform's own readers read it, and the platform's own checks judge it, so nothing is called
+found here that a run refuses. Everything is read but the images themselves, large archives and
+large boundaries; nothing is written but the postcodes, into a temporary folder.
+
+Each line has a status: `found`; `doubtful`, where a check would warn; `wrong`, where a run would
+refuse it or nothing of it matches; `missing`; `ignored`.
+"""
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from streetineq_assets import geography
+from streetineq_assets.errors import SourceError, SourceMissingError
+from streetineq_assets.findings import Check
+from streetineq_assets.images.archives import is_archive
+from streetineq_assets.images.catalogue import FileEntry, list_images, walk_files
+from streetineq_assets.images.checks import ACCOUNTING, FILES_ACCOUNTED, listing_findings
+from streetineq_assets.images.location_areas import join_locations
+from streetineq_assets.images.location_list import location_list_file, read_location_list
+from streetineq_assets.labels import postcodes
+from streetineq_assets.labels.formats.base import OutcomeValues
+from streetineq_assets.labels.outcomes import OUTCOMES
+from streetineq_assets.labels.postcode_checks import AREAS_IN_ONE_CITY, MATCHED, postcode_checks
+from streetineq_assets.labels.postcode_directory import FOLDER, find_directory, ignored_files
+from streetineq_assets.labels.sources import Sources, find_sources, read_sources
+from streetineq_assets.store import DataStore
+from streetineq_assets.study import Pair, Study
+from streetineq_assets.wrong_settings import nearest
+
+Row = dict[str, str]
+
+_LARGE_BYTES = 2**29  # of archives and boundaries, which take minutes to read
+# Real directories put a few postcodes of most cities' edges into the authority next door.
+_EXPECTED_TO_FAIL = {AREAS_IN_ONE_CITY.name}
+
+
+@dataclass(frozen=True)
+class Official:
+    """The official files, read whole.
+
+    Attributes:
+        values: of every outcome whose file can be read.
+        faults: what is wrong with a recognised file.
+        others: what is wrong with files that are none, or that contradict each other.
+    """
+
+    sources: Sources
+    values: dict[str, OutcomeValues]
+    faults: dict[Path, str]
+    others: list[str]
+
+
+@dataclass(frozen=True)
+class Postcodes:
+    """The study's postcodes as a run would make them.
+
+    Attributes:
+        table: `postcode_lsoa.parquet`, in a temporary folder.
+        areas: as `postcodes.city_areas` returns them.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    table: Path
+    areas: pd.DataFrame
+
+    def of_city(self, city: str) -> pd.Index:
+        """The codes of the city's areas."""
+        return pd.Index(self.areas.loc[self.areas["city"] == city, "lsoa11"])
+
+
+def inspect_inputs(store: DataStore, study: Study) -> dict[str, list[Row]]:
+    """The lines on `sources`, `outcomes` (one for each pair) and `cities`.
+
+    Returns:
+        `sources`: rows of `status, what, where`. `outcomes`: `city, outcome, status, where`.
+        `cities`: `city`, and of its `locations` and `images` what was found, and `..._status`.
+    """
+    official = _read_official(store.inputs())
+    with tempfile.TemporaryDirectory() as scratch, _engine(scratch) as connection:
+        directory, made = _read_directory(store, study, connection, Path(scratch))
+        return {
+            "sources": [
+                *_files(official),
+                *directory,
+                *_boundaries(store, made),
+                *_strangers(store, study),
+                *_transfer(store, study),
+            ],
+            "outcomes": [_outcome(store, study, official, pair, made) for pair in study.pairs],
+            "cities": [_city(store, study, key, made) for key in study.by_weight],
+        }
+
+
+def _engine(scratch: str) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config={"memory_limit": "4GB", "temp_directory": scratch})
+
+
+def _row(status: str, what: str, where: str) -> Row:
+    return {"status": status, "what": what, "where": where}
+
+
+def _judged(what: str, good: str, checks: Iterable[Check], *, nothing: bool = False) -> Row:
+    """Found, or in the words of the checks that fail doubtful; wrong where nothing matches."""
+    failed = [check.description for check in checks if not check.passed]
+    status = "wrong" if nothing else "doubtful" if failed else "found"
+    return _row(status, what, "; ".join([good, *failed]))
+
+
+# -- official files --------------------------------------------------------------------------------
+
+
+def _read_official(inputs: Path) -> Official:
+    """Read every official file whole, however many of them are wrong."""
+    sources = find_sources(inputs)
+    values: dict[str, OutcomeValues] = {}
+    faults: dict[Path, str] = {}
+    for file in sources.recognised:
+        named = [problem for problem in sources.problems if str(file.path) in problem]
+        try:
+            values |= {each.outcome: each for each in file.read()}
+        except SourceError as error:
+            named = named or [str(error)]
+        if named:
+            faults[file.path] = named[0]
+    others = [text for text in sources.problems if text not in faults.values()]
+    if not sources.problems and not faults:
+        try:
+            read_sources(sources)  # what single files do not show
+        except SourceError as error:
+            others.append(str(error))
+    return Official(sources, values, faults, others)
+
+
+def _files(official: Official) -> Iterator[Row]:
+    sources = official.sources
+    for file in sources.recognised:
+        fault = official.faults.get(file.path)
+        what = ", ".join(file.outcomes)
+        yield _row("wrong" if fault else "found", what, fault or f"{file.path} ({file.layout})")
+    if sources.lookup:
+        yield _row("found", "lookup of 2011 to 2021", str(sources.lookup))
+    yield from (_row("ignored", reason, str(path)) for path, reason in sources.ignored)
+    yield from (_row("wrong", "see right", text) for text in official.others)
+
+
+def _outcome(
+    store: DataStore, study: Study, official: Official, pair: Pair, made: Postcodes | None
+) -> Row:
+    """The file that holds a pair's outcome and how many areas it matches, or the file it wants."""
+    outcome, file = OUTCOMES[pair.outcome], official.sources.of(pair.outcome)
+    authorities = study.cities[pair.city].authorities
+    if not any(code.startswith(outcome.authorities) for code in authorities):
+        status, where = "missing", f"published for {outcome.coverage} alone"
+    elif file is None:
+        folder = store.inputs(outcome.tables[0].folder)
+        status, where = "missing", f"{outcome.wanted} into {folder}"
+    elif file.path in official.faults or pair.outcome not in official.values:
+        status, where = "wrong", f"{file.path}: see above"
+    elif made is None:
+        status, where = "found", str(file.path)
+    else:
+        areas = made.of_city(pair.city)
+        n = int(official.values[pair.outcome].frame["value"].reindex(areas).notna().sum())
+        status = "wrong" if n == 0 else "doubtful" if n < MATCHED * len(areas) else "found"
+        where = f"{file.path}: {n:,} of {len(areas):,} areas have a value"
+    return {**pair._asdict(), "status": status, "where": where}
+
+
+# -- geography -------------------------------------------------------------------------------------
+
+
+def _read_directory(
+    store: DataStore, study: Study, connection: duckdb.DuckDBPyConnection, scratch: Path
+) -> tuple[list[Row], Postcodes | None]:
+    """The lines on the postcode directory, and its table where it can be made."""
+    what, folder, table = "postcode directory", store.inputs(FOLDER), scratch / "postcodes.parquet"
+    authorities = study.city_of_authority()
+    try:
+        directory = find_directory(folder)
+        counts = postcodes.write_postcodes(connection, directory, authorities, table)
+        areas = postcodes.city_areas(connection, table)
+        postcodes.refuse_no_area(areas, directory, authorities)
+    except SourceMissingError as error:
+        return [_row("missing", what, str(error))], None
+    except SourceError as error:
+        return [_row("wrong", what, str(error))], None
+    n_files, summary = len(directory.files), postcodes.summarise(connection, table, study.date)
+    good = (
+        f"{folder} (files: {n_files}; postcodes: {summary['n_postcodes']:,}, the newest of "
+        f"{summary['newest_postcode']}; areas of the study: {len(areas):,})"
+    )
+    checks = postcode_checks(connection, table, areas, counts, study)
+    rows = [_judged(what, good, (c for c in checks if c.name not in _EXPECTED_TO_FAIL))]
+    rows += [_row("ignored", reason, str(path)) for path, reason in ignored_files(folder)]
+    return rows, Postcodes(connection, table, areas)
+
+
+def _boundaries(store: DataStore, made: Postcodes | None) -> Iterator[Row]:
+    """The boundaries, and for how many of the study's areas there is one."""
+    what, folder = "boundaries", store.inputs(geography.BOUNDARIES_FOLDER)
+    try:
+        path = geography.find_boundaries(folder)
+        if path is None:
+            yield _row("missing", what, f"optional, for maps: LSOAs of 2011 (ONS) into {folder}")
+        elif path.stat().st_size > _LARGE_BYTES:
+            yield _row("found", what, f"{path} (large: not read here)")
+        else:
+            shapes = geography.read_boundaries(path)
+            wanted = made.areas["lsoa11"] if made else shapes["lsoa11"]
+            n = int(wanted.isin(shapes["lsoa11"]).sum())
+            status = "found" if n == len(wanted) else "doubtful" if n else "wrong"
+            yield _row(status, what, f"{path}: {n:,} of {len(wanted):,} areas have a boundary")
+    except SourceError as error:
+        yield _row("wrong", what, str(error))
+
+
+# -- cities ----------------------------------------------------------------------------------------
+
+
+def _city(store: DataStore, study: Study, city: str, made: Postcodes | None) -> Row:
+    """A city's list and images."""
+    try:
+        path = location_list_file(store, city)
+        ids = read_location_list(path)["location_id"]
+        locations = _locations(path, ids, study, city, made)
+    except SourceError as error:
+        locations, ids = _row("wrong", "locations", str(error)), pd.Series(dtype="str")
+    images = _images(store.inputs("images", city), ids, study, city)
+    return {"city": city} | {
+        key: text
+        for row in (locations, images)
+        for key, text in ((row["what"], row["where"]), (f"{row['what']}_status", row["status"]))
+    }
+
+
+def _locations(path: Path, ids: pd.Series, study: Study, city: str, made: Postcodes | None) -> Row:
+    what, n_listed = "locations", ids.nunique()
+    if not path.is_file():
+        return _row("missing", what, str(path))
+    if made is None:
+        there = f"{path}: {n_listed:,} locations, to be matched by the postcode directory"
+        return _row("found" if n_listed else "wrong", what, there)
+    _, findings = join_locations(made.connection, path, made.table, city=city, date=study.date)
+    n = findings.values["n_matched"]
+    good = f"{path}: {n:,} of {n_listed:,} locations have an area"
+    return _judged(what, good, findings.checks, nothing=not n)
+
+
+def _images(root: Path, ids: pd.Series, study: Study, city: str) -> Row:
+    what = "images"
+    try:
+        files = walk_files(root)
+        if not files:
+            return _row("missing", what, str(root))
+        read, skipped = _affordable(files)
+        catalogue = list_images(
+            root, ids, city=city, buckets=study.cities[city].buckets, files=read
+        )
+    except SourceError as error:
+        return _row("wrong", what, str(error))
+    findings, n_listed = listing_findings(catalogue), ids.nunique()
+    n = findings.values["n_locations_complete"]
+    good = f"{root}: {n:,} of {n_listed:,} listed locations have all four images"
+    if skipped:
+        size = sum(file.size_bytes for file in skipped) / 1e9
+        text = f"{good}; {len(skipped)} archives of {size:.1f} GB are not looked into here"
+        return _row("found", what, text)
+    checks = [c for c in findings.checks if c.name not in (ACCOUNTING.name, FILES_ACCOUNTED.name)]
+    return _judged(what, good, checks if n_listed else [], nothing=not n)
+
+
+def _affordable(files: Iterable[FileEntry]) -> tuple[list[FileEntry], list[FileEntry]]:
+    """The files that are listed in seconds, and the archives that are not."""
+    read, skipped = [], []
+    for file in files:
+        large = is_archive(file.path) and file.size_bytes > _LARGE_BYTES
+        (skipped if large else read).append(file)
+    return read, skipped
+
+
+def _strangers(store: DataStore, study: Study) -> Iterator[Row]:
+    """Lists and folders of images that belong to no city of the study."""
+    for folder in (store.inputs("locations"), store.inputs("images")):
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            name = path.name.partition(".")[0]
+            if name and name.strip().casefold() not in study.cities:
+                hint = nearest(name.casefold(), [*study.cities])
+                yield _row("ignored", f"no city of the study is called {name}{hint}", str(path))
+
+
+def _transfer(store: DataStore, study: Study) -> Iterator[Row]:
+    """The bundle that networks are transferred from, where the study names one."""
+    source = study.transfer.source
+    if source is None or source in study.cities:
+        return
+    for outcome in sorted({pair.outcome for pair in study.pairs}):
+        path = store.input_file(source.replace("{outcome}", outcome))
+        yield _row("found" if path.is_file() else "missing", "source of transfer", str(path))
+        if "{outcome}" not in source:
+            return

@@ -1,0 +1,137 @@
+"""What is wrong with settings, in words: the key, its value, and what would be right.
+
+pydantic says what kind of value it expected, and neither which was there nor which key was meant.
+"""
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import AliasChoices, BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+_MOST = 3  # faults in one message
+_LONGEST = 60  # characters of a value
+
+
+@dataclass(frozen=True)
+class FieldsOf:
+    """Says of a free table, in its annotation, whose settings it may hold."""
+
+    model: type[BaseModel]
+
+
+def in_words(error: ValidationError, model: type[BaseModel]) -> str:
+    """The faults of some settings in one line.
+
+    Args:
+        error: of validating against `model`.
+    """
+    faults = error.errors()
+    inner = {fault["loc"][:-1] for fault in faults}
+    # Where an item of a list is wrong, pydantic says too that the list is now too short.
+    own = [fault for fault in faults if fault["type"] != "too_short" or fault["loc"] not in inner]
+    told = [_fault(fault, model) for fault in own[:_MOST]]
+    more = f"; and {len(own) - _MOST} more" if len(own) > _MOST else ""
+    return "; ".join(told) + more
+
+
+def nearest(name: str, names: Mapping[str, Any] | list[str]) -> str:
+    """`; did you mean x?` where one of the names looks like it, else nothing."""
+    close = difflib.get_close_matches(name, list(names), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _fault(fault: Mapping[str, Any], model: type[BaseModel]) -> str:
+    place = tuple(part for part in fault["loc"] if part != "[key]")
+    key, said = ".".join(map(str, place)), fault["msg"]
+    if fault["type"] == "missing" and place and isinstance(place[-1], int):
+        place, said = place[:-1], f"item {place[-1] + 1} is missing"
+        key = ".".join(map(str, place))
+    elif fault["type"] == "missing":
+        return f"{key} is missing{_described(place, model)}"
+    elif fault["type"] == "extra_forbidden":
+        return f"{key} is no setting{_meant(place, model)}"
+    shown = f"{key} = {_value(fault['input'])}: " if key else ""
+    if fault["type"] == "literal_error":
+        choices = fault["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
+        return f"{shown}must be one of {', '.join(choices)}{nearest(str(fault['input']), choices)}"
+    if fault["type"] in ("model_type", "dict_type"):
+        return f"{shown}must be a table, [{key}]"
+    if fault["type"] == "tuple_type":
+        return f"{shown}must be a list, [...]"
+    said = said.removeprefix("Value error, ").replace("Input should be", "must be")
+    said = said.replace("Tuple should have", "must have")
+    return shown + said.partition(", unable")[0].partition(" after validation")[0]
+
+
+def _value(value: object) -> str:
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+# -- keys ------------------------------------------------------------------------------------------
+
+
+def _described(place: tuple[str | int, ...], model: type[BaseModel]) -> str:
+    """What a setting is, in brackets."""
+    owner = _table(place[:-1], model)
+    field = owner.model_fields.get(str(place[-1])) if owner else None
+    return f" ({field.description})" if field and field.description else ""
+
+
+def _meant(place: tuple[str | int, ...], model: type[BaseModel]) -> str:
+    """Where a setting of this name belongs, or which one of its table looks like it."""
+    name, table = str(place[-1]), _table(place[:-1], model)
+    for home, fields in _tables(model):
+        if name in fields and fields is not (table and table.model_fields):
+            return f" there: it belongs {home}"
+    known = list(_names(table)) if table else []
+    return nearest(name, known) or (f"; there are {', '.join(known)}" if known else "")
+
+
+def _table(place: tuple[str | int, ...], model: type[BaseModel]) -> type[BaseModel] | None:
+    """The settings that lie at a place."""
+    table: type[BaseModel] | None = model
+    inside_many = False
+    for part in place:
+        if inside_many:  # the part is a key of many tables of one kind, as cities have
+            inside_many = False
+            continue
+        field = table.model_fields.get(str(part)) if table else None
+        table = _settings_of(field) if field else None
+        inside_many = bool(field and _is_many(field))
+    return table
+
+
+def _tables(model: type[BaseModel]) -> Iterator[tuple[str, Mapping[str, FieldInfo]]]:
+    """Each table of a study file in words, and its settings."""
+    yield "above the first [table]", model.model_fields
+    for name, field in model.model_fields.items():
+        if not (table := _settings_of(field)):
+            continue
+        yield f"under [{name}{'.<key>' if _is_many(field) else ''}]", table.model_fields
+        for inner, free in table.model_fields.items():
+            for known in free.metadata:
+                if isinstance(known, FieldsOf):
+                    yield f"under [{name}.{inner}]", known.model.model_fields
+
+
+def _names(table: type[BaseModel]) -> Iterator[str]:
+    for name, field in table.model_fields.items():
+        alias = field.validation_alias
+        yield from map(str, alias.choices) if isinstance(alias, AliasChoices) else [name]
+
+
+def _settings_of(field: FieldInfo) -> type[BaseModel] | None:
+    for kind in (field.annotation, *get_args(field.annotation)):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            return kind
+    return None
+
+
+def _is_many(field: FieldInfo) -> bool:
+    kind = _settings_of(field)
+    return kind is not None and kind is not field.annotation
