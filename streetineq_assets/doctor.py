@@ -134,14 +134,14 @@ def _outcomes(store: DataStore, study: Study, sources: "Sources") -> list[dict[s
     rows = []
     for pair in study.pairs:
         outcome, file = OUTCOMES[pair.outcome], sources.of(pair.outcome)
-        authorities = study.cities[pair.city].authorities
-        if not any(code.startswith(outcome.authorities) for code in authorities):
+        if not outcome.covers(study.cities[pair.city].authorities):
             status, where = "missing", f"published for {outcome.coverage} alone"
         elif file is None:
             folder = store.inputs(outcome.tables[0].folder)
             status, where = "missing", f"{outcome.wanted} into {folder}"
         else:
-            status, where = "found", str(file.path)
+            wrong = any(str(file.path) in problem for problem in sources.problems)
+            status, where = "wrong" if wrong else "found", str(file.path)
         rows.append({**pair._asdict(), "status": status, "where": where})
     return rows
 

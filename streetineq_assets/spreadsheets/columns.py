@@ -109,17 +109,24 @@ class Columns:
         return areas
 
     def counts(self, position: int) -> np.ndarray:
-        """(n,) float: numbers that are zero or more, NaN where the cell is empty."""
-        return self._not_negative(position, "a count", self.texts[position])
+        """(n,) float: whole numbers that are zero or more, NaN where the cell is empty."""
+        numbers = self._not_negative(position, "a count", self.texts[position])
+        self._refuse(
+            position,
+            numbers % 1 > 0,
+            "is not a count, which is a whole number: download counts, and not percentages, rates "
+            "or rounded figures",
+        )
+        return numbers
 
     def money(self, position: int) -> np.ndarray:
-        """(n,) float, pounds: as `counts`, behind a currency sign that may be mangled."""
+        """(n,) float, pounds: numbers that are zero or more, behind a sign that may be mangled."""
         amounts = pc.replace_substring_regex(self.texts[position], _MONEY, r"\1")
         return self._not_negative(position, "an amount of money", amounts)
 
     def ranks(self, position: int) -> np.ndarray:
-        """(n,) float: whole numbers from 1, NaN where the cell is empty."""
-        numbers = self.counts(position)
+        """(n,) float: whole numbers from 1; every area has one."""
+        numbers = self._not_negative(position, "a rank", self.texts[position])
         self._refuse(
             position, (numbers < 1) | (numbers % 1 != 0), f"is not a rank (1, 2, 3, ...){_REMEDY}"
         )
