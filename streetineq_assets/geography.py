@@ -4,8 +4,8 @@ No postcode is assigned to an area by geometry, since the generalised boundaries
 a neighbour of its LSOA; the postcode directory says in which it lies.
 
 The boundary file is ONS' "Lower layer Super Output Areas (December 2011) Boundaries", in any
-generalisation, as GeoJSON (also gzipped), GeoPackage or shapefile, with the code in `LSOA11CD`,
-`lsoa11cd` or `code`.
+generalisation, as GeoJSON (also gzipped), GeoPackage or shapefile (also zipped), with the code in
+`LSOA11CD`, `lsoa11cd`, `code` or `geo_code`.
 """
 
 import gzip
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 BOUNDARIES_FOLDER = "boundaries"
 BRITISH_NATIONAL_GRID = "EPSG:27700"
-_SUFFIXES = (".geojson", ".json", ".gpkg", ".shp")
+_SUFFIXES = (".geojson", ".json", ".gpkg", ".shp", ".zip")
 _CODES = ("lsoa11cd", "lsoa_code", "code", "geo_code")
 _ELSEWHERE = re.compile(r"S01[0-9]{6}|N[0-9]{8}|95[A-Z]{2}[0-9]{2}[A-Z][0-9]")  # and its old form
-_EXTENT = (700_000, 1_300_000)  # of the grid, metres east and north
+_SOUTH_WEST, _NORTH_EAST = (50_000, 0), (670_000, 1_230_000)  # of Great Britain on the grid, metres
 
 
 def national_grid(lat: ArrayLike, lon: ArrayLike) -> NDArray[np.float64]:
@@ -159,7 +159,10 @@ def _on_the_grid(path: Path, areas: "gpd.GeoDataFrame") -> "gpd.GeoDataFrame":
         areas.geometry = areas.geometry.set_crs(BRITISH_NATIONAL_GRID, allow_override=True)
     areas = areas.to_crs(BRITISH_NATIONAL_GRID)
     bounds = areas.bounds.to_numpy()
-    outside = ~((bounds >= 0) & (bounds <= [*_EXTENT, *_EXTENT])).all(axis=1)  # true of NaN too
+    inside = (bounds >= (*_SOUTH_WEST, *_SOUTH_WEST)) & (
+        bounds <= (*_NORTH_EAST, *_NORTH_EAST)
+    )  # false of NaN
+    outside = ~inside.all(axis=1)
     if outside.any():
         raise SourceError(
             f"{path}: {areas['lsoa11'][outside].iloc[0]} lies outside Great Britain: the "

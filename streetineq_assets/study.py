@@ -259,7 +259,7 @@ class Study(Settings):
     seed: int = Field(2019, ge=0)
     synthetic: bool = Field(False, description="true labels all results as made of synthetic input")
     census_edition: Literal["2011"] = "2011"
-    iod_edition: Literal["2015", "2019"] = "2015"
+    iod_edition: Literal["2015", "2019", "2025"] = "2015"
     aggregation: Literal["mean_score", "mean_decile", "fixed_borders"] = "mean_score"
     cities: dict[Key, City] = Field(min_length=1)
     folds: Folds = Folds()

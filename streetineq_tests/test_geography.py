@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zipfile
 
 import geopandas as gpd
 import pandas as pd
@@ -37,6 +38,17 @@ def test_every_form_gives_the_same_areas_by_code(tmp_path, areas, name):
     assert read["lsoa11"].to_list() == sorted(CODES)
     assert read.crs == "EPSG:27700"
     assert read.geometry.area.round(-2).to_list() == [1e6, 1e6]
+
+
+def test_a_zipped_shapefile_is_read_as_it_was_downloaded(tmp_path, areas):
+    (tmp_path / "unpacked").mkdir()
+    areas.to_file(tmp_path / "unpacked" / "areas.shp")
+    (tmp_path / "boundaries").mkdir()
+    with zipfile.ZipFile(tmp_path / "boundaries" / "areas.zip", "w") as archive:
+        for path in (tmp_path / "unpacked").iterdir():
+            archive.write(path, path.name)
+    read = read_boundaries(find_boundaries(tmp_path / "boundaries"))
+    assert read["lsoa11"].to_list() == sorted(CODES)
 
 
 def test_no_boundaries_is_no_error(tmp_path):
@@ -109,6 +121,14 @@ def test_areas_outside_great_britain_are_refused(tmp_path, areas, system, turn):
         areas.geometry = transform(areas.geometry, lambda xy: xy[:, ::-1])
     with pytest.raises(SourceError, match=rf"a\.geojson: {CODES[0]} lies outside Great Britain"):
         read_boundaries(without_a_system(areas, tmp_path / "a.geojson"))
+
+
+def test_degrees_that_are_given_for_metres_are_refused(tmp_path, areas):
+    """East of Greenwich both numbers are positive, as metres are."""
+    degrees = areas.to_crs("EPSG:4326").translate(xoff=1)
+    areas.geometry = degrees.set_crs("EPSG:27700", allow_override=True)
+    with pytest.raises(SourceError, match=r"a\.gpkg: .*outside Great Britain"):
+        read_boundaries(saved(tmp_path / "a.gpkg", areas))
 
 
 def test_data_zones_and_the_areas_of_northern_ireland_are_left_out(tmp_path, areas):

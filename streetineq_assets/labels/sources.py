@@ -109,13 +109,13 @@ def find_sources(inputs: Path) -> Sources:
     problems: list[str] = []
     for path in chain.from_iterable(data_files(inputs / folder) for folder in FOLDERS):
         try:
-            file = _recognise(path)
-            if file is None:
+            files = _recognise(path)
+            held = [file for file in files if file.outcomes]
+            recognised += held
+            if not files:
                 ignored.append((path, _unknown(path)))
-            elif not file.outcomes:
-                ignored.append((path, f"{file.layout}, which holds no outcome"))
-            else:
-                recognised.append(file)
+            elif not held:
+                ignored.append((path, f"{files[0].layout}, which holds no outcome"))
         except SourceError as error:
             problems.append(str(error))
     lookup = None
@@ -165,16 +165,13 @@ def count_carried(sources: Sources, values: Mapping[str, OutcomeValues]) -> dict
     return {f"n_lsoas_{name}": kinds[kind] for kind, name in CHANGES.items()}
 
 
-def _recognise(path: Path) -> SourceFile | None:
-    """What the file is; with several sheets, the first that holds an outcome decides."""
-    known = None
-    for sheet in read_sheets(path):
-        for recognise in _FORMATS:
-            file = recognise(sheet)
-            if file and file.outcomes:
-                return file
-            known = file or known
-    return known
+def _recognise(path: Path) -> list[SourceFile]:
+    """What the file is, sheet by sheet."""
+    return [
+        file
+        for sheet in read_sheets(path)
+        if (file := next(filter(None, (recognise(sheet) for recognise in _FORMATS)), None))
+    ]
 
 
 def _unknown(path: Path) -> str:
@@ -221,4 +218,4 @@ def _without_lookup(
 
 def _named(file: SourceFile) -> str:
     title = f"{file.table.id}, edition {file.edition}" if file.table else file.layout
-    return f"{file.path} ({title})"
+    return f"{file.sheet.at()} ({title})"

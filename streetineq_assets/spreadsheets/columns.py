@@ -23,7 +23,7 @@ LSOA_CODE = re.compile(r"[EW]01[0-9]{6}")
 _NUMBER_OR_NOTHING = (
     r"\A(-?([0-9]{1,15}|[0-9]{1,3}(,[0-9]{3}){1,4})(\.[0-9]{1,20})?([eE]-?[0-9]{1,2})?)?\z"
 )
-_REMEDY = ": correct the cell, or download the file again"
+_REMEDY = ": correct the cell (a suppressed one is left empty), or download the file again"
 # A pound sign survives re-encoding as up to three foreign characters: "£", "?", "Â£", ...
 _MONEY = r"\A[^0-9.,\s-]{0,3}\s*(-?[0-9].*)\z"
 
@@ -97,7 +97,7 @@ class Columns:
             position,
             ~areas.str.fullmatch(LSOA_CODE.pattern),
             "is not the code of an LSOA (E01 or W01 and six digits): download the table by lower "
-            "layer super output area",
+            "layer super output area, and without rows of totals",
         )
         if not areas.is_unique:
             row = int(areas.duplicated().argmax())
