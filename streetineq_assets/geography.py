@@ -159,9 +159,7 @@ def _on_the_grid(path: Path, areas: "gpd.GeoDataFrame") -> "gpd.GeoDataFrame":
         areas.geometry = areas.geometry.set_crs(BRITISH_NATIONAL_GRID, allow_override=True)
     areas = areas.to_crs(BRITISH_NATIONAL_GRID)
     bounds = areas.bounds.to_numpy()
-    inside = (bounds >= (*_SOUTH_WEST, *_SOUTH_WEST)) & (
-        bounds <= (*_NORTH_EAST, *_NORTH_EAST)
-    )  # false of NaN
+    inside = (bounds[:, :2] >= _SOUTH_WEST) & (bounds[:, 2:] <= _NORTH_EAST)  # false of NaN
     outside = ~inside.all(axis=1)
     if outside.any():
         raise SourceError(

@@ -49,6 +49,13 @@ def test_a_broken_source_is_listed_and_does_not_stop_the_rest(store):
     assert "web page" in wrong[0]["where"]
 
 
+def test_an_outcome_whose_file_is_wrong_is_not_found(store):
+    for edition in ("2015", "2019"):
+        official.write(store.inputs("iod_2015", f"{edition}.csv"), official.file_7(edition))
+    state = examine(store)
+    assert {o["status"] for o in state["outcomes"] if o["outcome"] == "crime"} == {"wrong"}
+
+
 def test_the_postcode_directory_is_looked_at(store):
     def directory():
         (row,) = [s for s in examine(store)["sources"] if s["what"] == "postcode directory"]

@@ -59,9 +59,10 @@ class CensusTable:
     denominator: tuple[str, ...]
 
     @property
-    def units(self) -> str:
-        """What it counts, as Nomis says it."""
-        return "Households" if self.population is _HOUSEHOLDS else "Persons"
+    def units(self) -> tuple[str, ...]:
+        """What it counts, in any of the publisher's wordings."""
+        households = self.population is _HOUSEHOLDS
+        return ("Households", "Household spaces") if households else ("Persons",)
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,11 @@ _NOMIS = "2011 Census, ONS, by Nomis"
 _RESIDENTS = ("All usual residents",)
 _RESIDENTS_16_TO_74 = ("All usual residents aged 16 to 74",)
 _RESIDENTS_FROM_16 = ("All usual residents aged 16 and over",)
-_HOUSEHOLDS = ("All households", "All household spaces with at least one usual resident")
+_HOUSEHOLDS = (
+    "All households",
+    "All household spaces with at least one usual resident",
+    "All occupied household spaces",
+)
 
 
 def _census(

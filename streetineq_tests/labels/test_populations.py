@@ -5,6 +5,7 @@ The same headings stand over tables by age, by sex, of the workday population an
 
 import csv
 import io
+import re
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -42,13 +43,13 @@ def with_line(table, line, title=None):
 
 
 @pytest.mark.parametrize(
-    "title", ["LC5102EW - By age", "WD501EW - Workday", "QS501UK - Four nations"]
+    "title", ["LC5102EW - By age", "Table wd501ew: of the workday", "QS501UK - Four nations"]
 )
 def test_a_table_of_another_id_holds_no_outcome_whatever_its_headings(tmp_path, title):
     sources = census(tmp_path, with_line("QS501EW", '"Age        :","Age 65 and over"', title))
     assert sources.problems == ()
     assert sources.recognised == ()
-    assert title.split()[0] in sources.ignored[0][1]
+    assert re.search("LC5102EW|WD501EW|QS501UK", sources.ignored[0][1])
     assert "education" in sources.missing
 
 

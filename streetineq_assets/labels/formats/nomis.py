@@ -29,7 +29,7 @@ from streetineq_assets.spreadsheets.columns import normalise, read_columns
 from streetineq_assets.spreadsheets.sheets import Row, Sheet, is_blank
 
 _AREAS = "2011 super output area"  # how a query's header begins, with the level behind it
-_ID = re.compile(r"\s*([A-Z]{2}[0-9]{3,4}[A-Z]{0,3})\b")
+_ID = re.compile(r"\b(?:[A-Z]{2}[0-9]{3,4}[A-Z]{2}|TS[0-9]{3})\b", re.IGNORECASE)
 _CENSUS_2021 = "TS"  # how the ids of its tables begin
 _YEAR = "2011"
 _PARTS = "rural urban"  # an area may come again for its urban and its rural part
@@ -188,8 +188,8 @@ def _refuse_other_areas(sheet: Sheet, line: int, names: Sequence[str]) -> None:
 
 def _table_id(preamble: Sequence[Row]) -> str | None:
     """The id of the table in the lines above a query's header."""
-    found = (match for _, cells in preamble if cells and (match := _ID.match(cells[0])))
-    return next((match.group(1) for match in found), None)
+    found = _ID.search(" ".join(cell for _, cells in preamble for cell in cells))
+    return found.group().upper() if found else None
 
 
 def _stated(preamble: Sequence[Row]) -> Iterator[tuple[int, str, str]]:
@@ -204,7 +204,7 @@ def _refuse_other_population(
     sheet: Sheet, stated: Sequence[tuple[int, str, str]], census: CensusTable
 ) -> None:
     """Stop at a line above the header that speaks of others than the outcome is of."""
-    wanted = {"population": census.population, "units": (census.units,), "date": (_YEAR,)}
+    wanted = {"population": census.population, "units": census.units, "date": (_YEAR,)}
     for line, name, value in stated:
         selection = normalise(name)
         allowed = wanted.get(selection)
