@@ -4,12 +4,13 @@ No postcode is assigned to an area by geometry, since the generalised boundaries
 a neighbour of its LSOA; the postcode directory says in which it lies.
 
 The boundary file is ONS' "Lower layer Super Output Areas (December 2011) Boundaries", in any
-generalisation, as GeoJSON (also gzipped), GeoPackage or shapefile, with the code in `LSOA11CD`,
-`lsoa11cd` or `code`.
+generalisation, as GeoJSON (also gzipped), GeoPackage or shapefile (also zipped), with the code in
+`LSOA11CD`, `lsoa11cd`, `code` or `geo_code`.
 """
 
 import gzip
 import io
+import re
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
 
 BOUNDARIES_FOLDER = "boundaries"
 BRITISH_NATIONAL_GRID = "EPSG:27700"
-_SUFFIXES = (".geojson", ".json", ".gpkg", ".shp")
+_SUFFIXES = (".geojson", ".json", ".gpkg", ".shp", ".zip")
 _CODES = ("lsoa11cd", "lsoa_code", "code", "geo_code")
+_ELSEWHERE = re.compile(r"S01[0-9]{6}|N[0-9]{8}|95[A-Z]{2}[0-9]{2}[A-Z][0-9]")  # and its old form
+_SOUTH_WEST, _NORTH_EAST = (50_000, 0), (670_000, 1_230_000)  # of Great Britain on the grid, metres
 
 
 def national_grid(lat: ArrayLike, lon: ArrayLike) -> NDArray[np.float64]:
@@ -79,14 +82,33 @@ def find_boundaries(folder: Path) -> Path | None:
 
 
 def read_boundaries(path: Path) -> "gpd.GeoDataFrame":
-    """The boundaries of the areas in a file.
+    """The boundaries of the areas in a file; Scotland's and Northern Ireland's are left out.
+
+    Coordinates that are no degrees although no system is named, as in some GeoJSON, are metres of
+    the British National Grid.
 
     Returns:
         `lsoa11, geometry` (polygons, British National Grid, metres), by code, each code once.
 
     Raises:
-        SourceError: the file is damaged, names no coordinate system, or has no codes of LSOAs.
+        SourceError: the file is damaged, names no coordinate system or a wrong one, or has no codes
+            of LSOAs, or an area has no shape.
     """
+    areas = _read(path)
+    column = _column_of_codes(path, areas)
+    named = areas[[column, "geometry"]].rename(columns={column: "lsoa11"})
+    named = named[~named["lsoa11"].astype("str").str.fullmatch(_ELSEWHERE)]
+    if named["lsoa11"].duplicated().any():
+        twice = named.loc[named["lsoa11"].duplicated(), "lsoa11"].iloc[0]
+        raise SourceError(f"{path}: {twice} occurs twice: download it again")
+    shapeless = named.geometry.isna() | named.geometry.is_empty
+    if shapeless.any():
+        code = named.loc[shapeless, "lsoa11"].iloc[0]
+        raise SourceError(f"{path}: {code} has no shape: download it again")
+    return _on_the_grid(path, named).sort_values("lsoa11", ignore_index=True)
+
+
+def _read(path: Path) -> "gpd.GeoDataFrame":
     import geopandas as gpd
     from pyogrio.errors import DataSourceError
 
@@ -95,21 +117,57 @@ def read_boundaries(path: Path) -> "gpd.GeoDataFrame":
         areas = gpd.read_file(source)
     except (DataSourceError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise SourceError(f"{path} holds no boundaries ({error}): download it again") from error
+    if not isinstance(areas, gpd.GeoDataFrame):
+        raise SourceError(
+            f"{path} is a table without shapes: download the boundaries with their shapes"
+        )
+    return areas
+
+
+def _column_of_codes(path: Path, areas: "gpd.GeoDataFrame") -> str:
+    """The name of the column of codes, all of which are codes of small areas."""
     names = {name.lower(): name for name in areas.columns}
     column = next((names[name] for name in _CODES if name in names), None)
-    if column is None or not areas[column].astype("str").str.fullmatch(LSOA_CODE).all():
+    if column is None:
         raise SourceError(
             f"{path} has no column of LSOA codes of 2011 (LSOA11CD); it has {', '.join(names)}"
         )
+    codes = areas[column].astype("str")
+    lsoa = codes.str.fullmatch(LSOA_CODE)
+    strange = codes[~(lsoa | codes.str.fullmatch(_ELSEWHERE))]
+    if len(strange):
+        raise SourceError(
+            f"{path}, area {strange.index[0] + 1}: {strange.iloc[0]!r} in column {column} is not "
+            "the code of an LSOA (E01 or W01 and six digits): download the boundaries of LSOAs of "
+            "2011 (LSOA11CD)"
+        )
+    if not lsoa.any():
+        raise SourceError(
+            f"{path} holds no LSOA of England or Wales in column {column}: download the boundaries "
+            "of LSOAs of 2011 (LSOA11CD)"
+        )
+    return column
+
+
+def _on_the_grid(path: Path, areas: "gpd.GeoDataFrame") -> "gpd.GeoDataFrame":
+    """The areas on the British National Grid, all of them in Great Britain."""
     if areas.crs is None:
         raise SourceError(
             f"{path} names no coordinate system: download it as GeoJSON or GeoPackage"
         )
-    named = areas[[column, "geometry"]].rename(columns={column: "lsoa11"})
-    if named["lsoa11"].duplicated().any():
-        twice = named.loc[named["lsoa11"].duplicated(), "lsoa11"].iloc[0]
-        raise SourceError(f"{path}: {twice} occurs twice: download it again")
-    return named.to_crs(BRITISH_NATIONAL_GRID).sort_values("lsoa11", ignore_index=True)
+    if areas.crs.is_geographic and (np.abs(areas.total_bounds) > [180, 90, 180, 90]).any():
+        areas.geometry = areas.geometry.set_crs(BRITISH_NATIONAL_GRID, allow_override=True)
+    areas = areas.to_crs(BRITISH_NATIONAL_GRID)
+    bounds = areas.bounds.to_numpy()
+    inside = (bounds[:, :2] >= _SOUTH_WEST) & (bounds[:, 2:] <= _NORTH_EAST)  # false of NaN
+    outside = ~inside.all(axis=1)
+    if outside.any():
+        raise SourceError(
+            f"{path}: {areas['lsoa11'][outside].iloc[0]} lies outside Great Britain: the "
+            "coordinates are in another order or system than the file says: download it again as "
+            "GeoJSON (WGS84) or GeoPackage"
+        )
+    return areas
 
 
 def _suffix(path: Path) -> str:

@@ -155,8 +155,7 @@ def _outcome(
 ) -> Row:
     """The file that holds a pair's outcome and how many areas it matches, or the file it wants."""
     outcome, file = OUTCOMES[pair.outcome], official.sources.of(pair.outcome)
-    authorities = study.cities[pair.city].authorities
-    if not any(code.startswith(outcome.authorities) for code in authorities):
+    if not outcome.covers(study.cities[pair.city].authorities):
         status, where = "missing", f"published for {outcome.coverage} alone"
     elif file is None:
         folder = store.inputs(outcome.tables[0].folder)

@@ -295,7 +295,7 @@ class Study(Settings):
         description="true lets runs that a person starts replace artefacts by far smaller ones",
     )
     census_edition: Literal["2011"] = "2011"
-    iod_edition: Literal["2015", "2019"] = "2015"
+    iod_edition: Literal["2015", "2019", "2025"] = "2015"
     aggregation: Literal["mean_score", "mean_decile", "fixed_borders"] = "mean_score"
     cities: dict[Key, City] = Field(min_length=1)
     folds: Folds = Folds()

@@ -2,10 +2,12 @@
 
 import gzip
 import json
+import zipfile
 
 import geopandas as gpd
+import pandas as pd
 import pytest
-from shapely import box
+from shapely import box, transform
 
 from streetineq_assets.errors import SourceError
 from streetineq_assets.geography import find_boundaries, read_boundaries
@@ -36,6 +38,17 @@ def test_every_form_gives_the_same_areas_by_code(tmp_path, areas, name):
     assert read["lsoa11"].to_list() == sorted(CODES)
     assert read.crs == "EPSG:27700"
     assert read.geometry.area.round(-2).to_list() == [1e6, 1e6]
+
+
+def test_a_zipped_shapefile_is_read_as_it_was_downloaded(tmp_path, areas):
+    (tmp_path / "unpacked").mkdir()
+    areas.to_file(tmp_path / "unpacked" / "areas.shp")
+    (tmp_path / "boundaries").mkdir()
+    with zipfile.ZipFile(tmp_path / "boundaries" / "areas.zip", "w") as archive:
+        for path in (tmp_path / "unpacked").iterdir():
+            archive.write(path, path.name)
+    read = read_boundaries(find_boundaries(tmp_path / "boundaries"))
+    assert read["lsoa11"].to_list() == sorted(CODES)
 
 
 def test_no_boundaries_is_no_error(tmp_path):
@@ -77,3 +90,71 @@ def test_what_is_no_boundary_file_is_refused(tmp_path, areas):
         path.write_bytes(raw)
         with pytest.raises(SourceError, match=messages[case]):
             read_boundaries(path)
+
+
+def saved(path, areas):
+    areas.to_file(path)
+    return path
+
+
+def without_a_system(areas, path):
+    """GeoJSON with the numbers as they are: nothing says that they are metres."""
+    features = json.loads(areas.to_json())
+    features.pop("crs", None)
+    path.write_text(json.dumps(features))
+    return path
+
+
+def test_metres_that_are_given_for_degrees_are_read_as_metres(tmp_path, areas):
+    read = read_boundaries(without_a_system(areas, tmp_path / "a.geojson"))
+    assert read.total_bounds.tolist() == [530_000, 180_000, 532_000, 181_000]
+
+
+@pytest.mark.parametrize(
+    ("system", "turn"),
+    [("EPSG:4326", True), ("EPSG:3857", False)],
+    ids=["latitude first", "Web Mercator that does not say so"],
+)
+def test_areas_outside_great_britain_are_refused(tmp_path, areas, system, turn):
+    areas = areas.to_crs(system)
+    if turn:
+        areas.geometry = transform(areas.geometry, lambda xy: xy[:, ::-1])
+    with pytest.raises(SourceError, match=rf"a\.geojson: {CODES[0]} lies outside Great Britain"):
+        read_boundaries(without_a_system(areas, tmp_path / "a.geojson"))
+
+
+def test_degrees_that_are_given_for_metres_are_refused(tmp_path, areas):
+    """East of Greenwich both numbers are positive, as metres are."""
+    degrees = areas.to_crs("EPSG:4326").translate(xoff=1)
+    areas.geometry = degrees.set_crs("EPSG:27700", allow_override=True)
+    with pytest.raises(SourceError, match=r"a\.gpkg: .*outside Great Britain"):
+        read_boundaries(saved(tmp_path / "a.gpkg", areas))
+
+
+def test_data_zones_and_the_areas_of_northern_ireland_are_left_out(tmp_path, areas):
+    """The UK Data Service has the four nations in one file, under `geo_code`."""
+    areas = gpd.GeoDataFrame(pd.concat([areas] * 2), crs=areas.crs)
+    areas["geo_code"] = [*CODES, "S01006506", "95AA01S1"]
+    read = read_boundaries(saved(tmp_path / "infuse.shp", areas.drop(columns="LSOA11CD")))
+    assert read["lsoa11"].to_list() == sorted(CODES)
+
+
+@pytest.mark.parametrize("code", ["E02000001", "E0100001", None])
+def test_a_code_of_another_kind_is_named_with_its_column(tmp_path, areas, code):
+    path = saved(tmp_path / "a.gpkg", areas.assign(LSOA11CD=[CODES[0], code]))
+    with pytest.raises(SourceError, match=rf"a\.gpkg, area 2: .*{code or 'n'}.* LSOA11CD"):
+        read_boundaries(path)
+
+
+def test_an_area_without_a_shape_is_named(tmp_path, areas):
+    areas.loc[1, "geometry"] = None
+    with pytest.raises(SourceError, match=rf"{CODES[1]} has no shape"):
+        read_boundaries(saved(tmp_path / "a.gpkg", areas))
+
+
+def test_a_table_without_shapes_is_no_boundaries(tmp_path):
+    path = tmp_path / "lookup.geojson"
+    feature = {"type": "Feature", "properties": {"LSOA11CD": CODES[0]}, "geometry": None}
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    with pytest.raises(SourceError, match=r"lookup\.geojson"):
+        read_boundaries(path)

@@ -19,6 +19,13 @@ FOOTNOTES = (
     "All areas and counts in this file are invented. They were made for trying out",
     "a platform on files in the layout of official ones, and describe nobody.",
 )
+# From fewest to most in an area: each population is a part of the one above, and so is smaller.
+SIZES = {
+    "All usual residents": (1550, 1900),
+    "All usual residents aged 16 and over": (1300, 1550),
+    "All usual residents aged 16 to 74": (1050, 1300),
+    "All households": (480, 760),
+}
 LOGIT_PER_SD = 0.45  # by how much a share's log-odds fall per standard deviation of the outcome
 
 
@@ -139,8 +146,7 @@ def write_census(folder: Path, areas: pd.DataFrame, values: pd.DataFrame, seed: 
         seed: of the study.
     """
     for name, table in TABLES.items():
-        size = (1200, 1900) if table.unit == "Persons" else (480, 760)
-        totals = stream(seed, "census", name).integers(*size, len(areas))
+        totals = stream(seed, "census", name).integers(*SIZES[table.population], len(areas))
         counts = _counts(table, totals, values[table.outcome].to_numpy())
         with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")

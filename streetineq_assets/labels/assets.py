@@ -97,7 +97,11 @@ def lsoa_labels(
         titles = {key: city.title for key, city in study.study.cities.items()}
         save_plots(labelled.labels, labelled.edges, shapes, titles, folder)
         return Findings(
-            values={"n_pairs_available": labelled.n_available, **count_carried(sources, values)},
+            values={
+                "n_pairs_available": labelled.n_available,
+                **count_carried(sources, values),
+                **_without_shape(areas, shapes),
+            },
             checks=checks.label_checks(labelled, values, sources.recognised, areas, study.study),
             tables={
                 "availability": _records(labelled.availability),
@@ -180,6 +184,13 @@ def _counts(study: Study) -> dict[str, object]:
     """The published numbers of LSOAs, where the study names any: a check compares them."""
     counts = {key: city.lsoas for key, city in study.cities.items() if city.lsoas is not None}
     return {"n_lsoas": counts} if counts else {}
+
+
+def _without_shape(areas: pd.DataFrame, shapes: pd.DataFrame | None) -> dict[str, Scalar]:
+    """How many areas stay white on the maps, where there are boundaries."""
+    if shapes is None:
+        return {}
+    return {"n_lsoas_without_boundary": int((~areas["lsoa11"].isin(shapes["lsoa11"])).sum())}
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Scalar]]:

@@ -12,7 +12,12 @@ from streetineq_assets.findings import Check, CheckSpec, Scalar
 from streetineq_assets.labels.deciles import N_DECILES
 from streetineq_assets.labels.formats.base import OutcomeValues, SourceFile
 from streetineq_assets.labels.labelling import LabelTables
-from streetineq_assets.labels.outcomes import DOMAINS, INDEX_OF_DEPRIVATION, OUTCOMES
+from streetineq_assets.labels.outcomes import (
+    DOMAINS,
+    INDEX_OF_DEPRIVATION,
+    N_LSOAS_OF_ENGLAND,
+    OUTCOMES,
+)
 from streetineq_assets.labels.postcode_checks import (
     AREAS_AS_PUBLISHED,
     MATCHED,
@@ -20,8 +25,8 @@ from streetineq_assets.labels.postcode_checks import (
 )
 from streetineq_assets.study import Pair, Study
 
-_LARGEST_RANK = 50_000  # England has 32,844 LSOAs of 2011
-_LIMITS = {"share, 0 to 1": (0.0, 1.0), "pounds per year": (1.0, float("inf"))}
+# Incomes of a week, of a month in thousands or with a mangled comma lie outside.
+_LIMITS = {"share, 0 to 1": (0.0, 1.0), "pounds per year": (2_000, 2_000_000)}
 
 # -- of the labels ---------------------------------------------------------------------------------
 
@@ -29,7 +34,7 @@ ONE_ROW_PER_AREA = CheckSpec(
     "one_row_per_area", "One row per city, outcome and LSOA.", blocking=True
 )
 VALUES_IN_RANGE = CheckSpec(
-    "values_in_range", "Shares from 0 to 1, ranks from 1, incomes positive.", blocking=True
+    "values_in_range", "Shares, ranks and incomes lie in the range of their unit.", blocking=True
 )
 DENOMINATORS_POSITIVE = CheckSpec(
     "denominators_positive", "Every share is of at least one person or household.", blocking=True
@@ -108,7 +113,7 @@ def _one_row_per_area(labels: pd.DataFrame, areas: pd.DataFrame) -> Check:
 def _values_in_range(labels: pd.DataFrame) -> Check:
     wrong = []
     for outcome, values in labels.groupby("outcome")["value"]:
-        low, high = _LIMITS.get(OUTCOMES[str(outcome)].unit, (1.0, _LARGEST_RANK))
+        low, high = _LIMITS.get(OUTCOMES[str(outcome)].unit, (1, N_LSOAS_OF_ENGLAND))
         n_outside = int((~values.dropna().between(low, high)).sum())
         if n_outside:
             wrong.append(f"{outcome}: {n_outside} values outside {low:g} to {high:g}")
@@ -203,7 +208,7 @@ def _areas_matched(labels: pd.DataFrame) -> Check:
 def _editions_as_studied(files: Iterable[SourceFile], study: Study) -> Check:
     wanted = {"census_2011": study.census_edition, "iod_2015": study.iod_edition}
     other = [
-        f"{file.path.name} is of {file.edition}, the study says {wanted[file.table.folder]}"
+        f"{file.path.name} is of {_named(file.edition)}, the study says {wanted[file.table.folder]}"
         for file in files
         if file.table and file.edition != wanted.get(file.table.folder, file.edition)
     ]
@@ -211,6 +216,10 @@ def _editions_as_studied(files: Iterable[SourceFile], study: Study) -> Check:
     return EDITIONS_AS_STUDIED.result(
         not other, text if other else "every file is of the study's edition"
     )
+
+
+def _named(edition: str) -> str:
+    return "no edition that it states" if edition == "unknown" else edition
 
 
 def _outcomes_available(availability: pd.DataFrame, study: Study) -> Check:

@@ -15,7 +15,7 @@ from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import Unavailable
 from streetineq_assets.labels.deciles import decile_table, deciles
 from streetineq_assets.labels.formats.base import OutcomeValues
-from streetineq_assets.labels.outcomes import OUTCOMES, Outcome
+from streetineq_assets.labels.outcomes import N_LSOAS, OUTCOMES, Outcome
 from streetineq_assets.labels.postcode_directory import DIRECTORY
 from streetineq_assets.labels.tables import AVAILABILITY, DECILE_EDGES, DENOMINATORS, LSOA_LABELS
 from streetineq_assets.study import Pair, Study
@@ -68,7 +68,9 @@ def build_tables(
             them.
 
     Raises:
-        SourceError: a file holds no area of any city for which its outcome is published.
+        SourceError: a file holds no area of any city for which its outcome is published, or it was
+            cut off: it holds some areas of a city and not all, or is of the whole country without
+            a city.
     """
     lsoas = {str(city): group["lsoa11"] for city, group in areas.groupby("city")}
     results = {
@@ -105,7 +107,7 @@ def _by_city(
     results: dict[str, pd.DataFrame | Unavailable] = {}
     held_anywhere, asked = False, []
     for city in study.cities:
-        if not _covered(outcome, study, city):
+        if not outcome.covers(study.cities[city].authorities):
             results[city] = Unavailable(outcome.wanted, f"published for {outcome.coverage} alone")
         elif values is None:
             folder = outcome.tables[0].folder
@@ -114,6 +116,7 @@ def _by_city(
             results[city] = Unavailable(DIRECTORY, "the postcode directory has no area of the city")
         else:
             asked.append(city)
+            _refuse_part_of_a_city(values, city, lsoas[city])
             labelled = values.frame.reindex(lsoas[city]).reset_index()
             if labelled["value"].notna().any():
                 held_anywhere = True
@@ -126,11 +129,33 @@ def _by_city(
             f"{values.path} has no value of {key} for any area of {', '.join(asked)}: it covers "
             "another region, or other areas than the LSOAs of 2011"
         )
+    absent = [city for city in asked if isinstance(results[city], Unavailable)]
+    if values and absent and _is_national(values, lsoas):
+        raise SourceError(
+            f"{values.path} holds {len(values.frame):,} areas of the country, and none of "
+            f"{', '.join(absent)}: it was cut off: download it again (a table of the other cities "
+            "alone would do for them)"
+        )
     return results
 
 
-def _covered(outcome: Outcome, study: Study, city: str) -> bool:
-    return any(code.startswith(outcome.authorities) for code in study.cities[city].authorities)
+def _refuse_part_of_a_city(values: OutcomeValues, city: str, lsoas: pd.Series) -> None:
+    """Stop at a file that was cut off; one that leaves whole cities out may be an extract."""
+    lacking = lsoas[~lsoas.isin(values.frame.index)]
+    if 0 < len(lacking) < len(lsoas):
+        raise SourceError(
+            f"{values.path} holds {len(lsoas) - len(lacking):,} of the {len(lsoas):,} areas of "
+            f"{city}; {lacking.iloc[0]} is not among them: it was cut off, rows were deleted, or "
+            "it is on other areas than the LSOAs of 2011: download the whole table"
+        )
+
+
+def _is_national(values: OutcomeValues, lsoas: Mapping[str, pd.Series]) -> bool:
+    """Whether a file is no extract: it ranks the country's areas beyond the cities, or has most."""
+    if len(values.frame) > N_LSOAS / 2:
+        return True
+    beyond = ~values.frame.index.isin(pd.concat(list(lsoas.values())))
+    return bool(beyond.any() and values.frame["national_rank"].notna().any())
 
 
 def _availability(pair: Pair, result: pd.DataFrame | Unavailable) -> dict[str, str | None]:

@@ -5,6 +5,7 @@ English Indices of Deprivation, and two household incomes that the Greater Londo
 modelled.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,12 @@ INDEX_OF_DEPRIVATION = "index_of_multiple_deprivation"
 """Key of the overall rank: no outcome, but the outcomes' directions are checked against it."""
 
 INCOME_YEAR = "2012/13"
+
+N_LSOAS_OF_ENGLAND = 32_844
+"""LSOAs of 2011 that the Indices of Deprivation rank."""
+
+N_LSOAS = 34_753
+"""LSOAs of 2011 in England and Wales."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,7 @@ class CensusTable:
     Attributes:
         published: the table.
         outcome: key of the outcome.
+        population: of whom the table is, in any of the publisher's wordings.
         dimension: the variable's name, which Nomis' bulk files write before each category.
         numerator: the categories to add up.
         denominator: headings under which the total may stand.
@@ -45,9 +53,16 @@ class CensusTable:
 
     published: Table
     outcome: str
+    population: tuple[str, ...]
     dimension: str
     numerator: tuple[str, ...]
     denominator: tuple[str, ...]
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """What it counts, in any of the publisher's wordings."""
+        households = self.population is _HOUSEHOLDS
+        return ("Households", "Household spaces") if households else ("Persons",)
 
 
 @dataclass(frozen=True)
@@ -83,8 +98,20 @@ class Outcome:
         """The official titles of the tables that would do."""
         return " or ".join(str(table) for table in self.tables)
 
+    def covers(self, authorities: Iterable[str]) -> bool:
+        """Whether it is published for all of these local authorities, given by code."""
+        return all(code.startswith(self.authorities) for code in authorities)
+
 
 _NOMIS = "2011 Census, ONS, by Nomis"
+_RESIDENTS = ("All usual residents",)
+_RESIDENTS_16_TO_74 = ("All usual residents aged 16 to 74",)
+_RESIDENTS_FROM_16 = ("All usual residents aged 16 and over",)
+_HOUSEHOLDS = (
+    "All households",
+    "All household spaces with at least one usual resident",
+    "All occupied household spaces",
+)
 
 
 def _census(
@@ -92,12 +119,13 @@ def _census(
     title: str,
     outcome: str,
     dimension: str,
+    population: tuple[str, ...],
     *,
     numerator: tuple[str, ...],
     denominator: tuple[str, ...],
 ) -> CensusTable:
     published = Table(table_id, title, _NOMIS, "census_2011")
-    return CensusTable(published, outcome, dimension, numerator, denominator)
+    return CensusTable(published, outcome, population, dimension, numerator, denominator)
 
 
 CENSUS_TABLES: tuple[CensusTable, ...] = (
@@ -106,6 +134,7 @@ CENSUS_TABLES: tuple[CensusTable, ...] = (
         "General health",
         "self_reported_health",
         "General Health",
+        _RESIDENTS,
         numerator=("Bad health", "Very bad health"),
         denominator=("All categories: General health",),
     ),
@@ -114,6 +143,7 @@ CENSUS_TABLES: tuple[CensusTable, ...] = (
         "Occupancy rating (rooms)",
         "occupancy_rating",
         "Occupancy Rating",
+        _HOUSEHOLDS,
         numerator=("Occupancy rating (rooms) of -1", "Occupancy rating (rooms) of -2 or less"),
         denominator=(
             "All categories: Occupancy rating (rooms)",
@@ -127,6 +157,7 @@ CENSUS_TABLES: tuple[CensusTable, ...] = (
         "Rooms, bedrooms and central heating",
         "occupancy_rating",
         "Central Heating",
+        _HOUSEHOLDS,
         numerator=("Occupancy rating (rooms) of -1 or less",),
         denominator=("All categories: Type of central heating in household", "All households"),
     ),
@@ -135,6 +166,7 @@ CENSUS_TABLES: tuple[CensusTable, ...] = (
         "Economic activity",
         "unemployment",
         "Economic Activity",
+        _RESIDENTS_16_TO_74,
         numerator=("Economically active: Unemployed",),
         denominator=("All categories: Economic activity",),
     ),
@@ -143,6 +175,7 @@ CENSUS_TABLES: tuple[CensusTable, ...] = (
         "Economic activity",
         "unemployment",
         "Economic Activity",
+        _RESIDENTS_16_TO_74,
         numerator=("Economically active: Unemployed",),
         denominator=("All usual residents aged 16 to 74",),
     ),
@@ -151,6 +184,7 @@ CENSUS_TABLES: tuple[CensusTable, ...] = (
         "Highest level of qualification",
         "education",
         "Qualification",
+        _RESIDENTS_FROM_16,
         numerator=("No qualifications", "Level 1 qualifications"),
         denominator=(
             "All categories: Highest level of qualification",
@@ -162,6 +196,7 @@ CENSUS_TABLES: tuple[CensusTable, ...] = (
         "Qualifications and students",
         "education",
         "Qualifications",
+        _RESIDENTS_FROM_16,
         numerator=("No qualifications", "Highest level of qualification: Level 1 qualifications"),
         denominator=(
             "All categories: Highest level of qualification",

@@ -17,6 +17,7 @@ from pathlib import Path
 from streetineq_assets import geography
 from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import Scalar
+from streetineq_assets.labels.bases import refuse_other_populations
 from streetineq_assets.labels.formats import deprivation, income, infuse, nomis
 from streetineq_assets.labels.formats.base import OutcomeValues, SourceFile
 from streetineq_assets.labels.outcomes import OUTCOMES
@@ -27,9 +28,19 @@ from streetineq_assets.labels.vintages import (
     find_lookup,
     read_links,
 )
+from streetineq_assets.spreadsheets.columns import normalise
 from streetineq_assets.spreadsheets.sheets import Sheet, data_files, other_separator, read_sheets
 
 FOLDERS = ("census_2011", "iod_2015", "household_income")
+# Other forms of official tables, by a heading.
+_NOT_READ = {
+    "obs_value": (
+        "a row per cell, as Nomis' API answers: download the table by query or as a bulk file"
+    ),
+    "geographycode": (
+        "columns named by codes alone: on Nomis download the table by query or as a bulk file"
+    ),
+}
 _FORMATS: tuple[Callable[[Sheet], SourceFile | None], ...] = (
     nomis.recognise,
     infuse.recognise,
@@ -98,13 +109,13 @@ def find_sources(inputs: Path) -> Sources:
     problems: list[str] = []
     for path in chain.from_iterable(data_files(inputs / folder) for folder in FOLDERS):
         try:
-            file = _recognise(path)
-            if file is None:
+            files = _recognise(path)
+            held = [file for file in files if file.outcomes]
+            recognised += held
+            if not files:
                 ignored.append((path, _unknown(path)))
-            elif not file.outcomes:
-                ignored.append((path, f"{file.layout} without an outcome"))
-            else:
-                recognised.append(file)
+            elif not held:
+                ignored.append((path, f"{files[0].layout}, which holds no outcome"))
         except SourceError as error:
             problems.append(str(error))
     lookup = None
@@ -118,7 +129,7 @@ def find_sources(inputs: Path) -> Sources:
         missing={key: o.wanted for key, o in OUTCOMES.items() if key not in held},
         ignored=tuple(ignored),
         lookup=lookup,
-        problems=(*problems, *_doubles(recognised), *_without_lookup(recognised, lookup)),
+        problems=(*problems, *_doubles(recognised), *_without_lookup(recognised, lookup, inputs)),
     )
 
 
@@ -129,10 +140,13 @@ def read_sources(sources: Sources) -> dict[str, OutcomeValues]:
         Outcome to its values; with the Indices of Deprivation also `INDEX_OF_DEPRIVATION`.
 
     Raises:
-        SourceError: the first problem of `sources`, or a fault further down in a file.
+        SourceError: the first problem of `sources`, a fault further down in a file, or two files
+            that cannot be of the same people.
     """
     sources.refuse_problems()
-    return {values.outcome: values for file in sources.recognised for values in file.read()}
+    values = {each.outcome: each for file in sources.recognised for each in file.read()}
+    refuse_other_populations(values)
+    return values
 
 
 def count_carried(sources: Sources, values: Mapping[str, OutcomeValues]) -> dict[str, Scalar]:
@@ -151,16 +165,13 @@ def count_carried(sources: Sources, values: Mapping[str, OutcomeValues]) -> dict
     return {f"n_lsoas_{name}": kinds[kind] for kind, name in CHANGES.items()}
 
 
-def _recognise(path: Path) -> SourceFile | None:
-    """What the file is; with several sheets, the first that holds an outcome decides."""
-    known = None
-    for sheet in read_sheets(path):
-        for recognise in _FORMATS:
-            file = recognise(sheet)
-            if file and file.outcomes:
-                return file
-            known = file or known
-    return known
+def _recognise(path: Path) -> list[SourceFile]:
+    """What the file is, sheet by sheet."""
+    return [
+        file
+        for sheet in read_sheets(path)
+        if (file := next(filter(None, (recognise(sheet) for recognise in _FORMATS)), None))
+    ]
 
 
 def _unknown(path: Path) -> str:
@@ -168,7 +179,13 @@ def _unknown(path: Path) -> str:
     separator = other_separator(path)
     if separator:
         return f"its columns are separated by {separator}: save it with commas"
-    return "its layout is not known"
+    headings = {
+        normalise(cell) for sheet in read_sheets(path) for _, row in sheet.head[:1] for cell in row
+    }
+    return next(
+        (what for heading, what in _NOT_READ.items() if heading in headings),
+        "its layout is not known",
+    )
 
 
 def _doubles(recognised: Sequence[SourceFile]) -> Iterator[str]:
@@ -184,16 +201,21 @@ def _doubles(recognised: Sequence[SourceFile]) -> Iterator[str]:
             yield f"{_named(other)} and {_named(file)} both hold {outcome}: keep one of them"
 
 
-def _without_lookup(recognised: Sequence[SourceFile], lookup: Path | None) -> Iterator[str]:
+def _without_lookup(
+    recognised: Sequence[SourceFile], lookup: Path | None, inputs: Path
+) -> Iterator[str]:
     """One sentence per file that has to be carried and cannot be."""
+    there = [path.name for path in data_files(inputs / geography.BOUNDARIES_FOLDER)]
     for file in recognised:
         if file.vintage == "2021" and lookup is None:
             yield (
                 f"{_named(file)} is on the LSOAs of 2021: to carry it to those of 2011, put the "
-                f"lookup {LOOKUP} into inputs/{geography.BOUNDARIES_FOLDER}"
+                f"lookup {LOOKUP}, as CSV or workbook with the columns LSOA11CD, LSOA21CD and "
+                f"CHGIND, into inputs/{geography.BOUNDARIES_FOLDER}, which holds "
+                f"{', '.join(there[:5]) or 'no table'}"
             )
 
 
 def _named(file: SourceFile) -> str:
     title = f"{file.table.id}, edition {file.edition}" if file.table else file.layout
-    return f"{file.path} ({title})"
+    return f"{file.sheet.at()} ({title})"

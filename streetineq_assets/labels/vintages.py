@@ -5,10 +5,11 @@ neither carried nor averaged, since a rank says nothing about distances: what th
 carried and ranked anew.
 
 The lookup is ONS' "LSOA (2011) to LSOA (2021) to Local Authority District (2022) Exact Fit Lookup
-for England and Wales", or its best-fit sister: a CSV with `LSOA11CD, LSOA21CD` and, in the exact
-one, `CHGIND`. U: unchanged, one to one. S: split, one area of 2011 became several. M: merged,
-several became one. X: irregular, several became several others. In England 31,810 areas of 2011 are
-U, 834 S, 194 M, 6 X.
+for England and Wales": a table with `LSOA11CD` (in its first edition `F_LSOA11CD`), `LSOA21CD` and
+`CHGIND`. U: unchanged, one to one. S: split, one area of 2011 became several. M: merged, several
+became one. X: irregular, several became several others. In England 31,810 areas of 2011 are U, 834
+S, 194 M, 6 X. Its best-fit sister has one row per area, so that a split area would take the score
+of one part: it is refused.
 
 Carrying goes by links. An area j of 2021 gives each area i of 2011 that it is linked to the share
 s_ij = p_i / (sum of p over all areas linked to j), p the persons or households of 2011: all of it
@@ -31,16 +32,18 @@ LOOKUP = (
     "(Office for National Statistics, Open Geography Portal)"
 )
 CHANGES = {"U": "unchanged", "S": "split", "M": "merged", "X": "irregular"}
+_OLD, _NEW = ("LSOA11CD", "F_LSOA11CD"), ("LSOA21CD",)
+_TABLES = {".csv", ".xlsx", ".xls"}
 
 
 def find_lookup(folder: Path) -> Path | None:
     """The lookup below a folder, recognised by its columns; None when there is none.
 
     Raises:
-        SourceError: there are several, or a CSV is damaged.
+        SourceError: there are several, or a table is damaged.
     """
-    tables = [path for path in data_files(folder) if ".csv" in map(str.lower, path.suffixes)]
-    lookups = [path for path in tables if _has_both_codes(read_sheets(path)[0])]
+    tables = [path for path in data_files(folder) if _TABLES & set(map(str.lower, path.suffixes))]
+    lookups = [path for path in tables if any(map(_has_both_codes, read_sheets(path)))]
     if len(lookups) > 1:
         one, other = lookups[:2]
         raise SourceError(f"{one} and {other} are both lookups of LSOAs: keep one of them")
@@ -55,13 +58,15 @@ def read_links(path: Path) -> pd.DataFrame:
         a file without one it follows from the links.
 
     Raises:
-        SourceError: it is not such a lookup, or a code or an indicator is malformed.
+        SourceError: it is not such a lookup, it is one of best fit or lacks links, or a code or an
+            indicator is malformed.
     """
-    sheet = read_sheets(path)[0]
+    sheets = read_sheets(path)
+    sheet = next(filter(_has_both_codes, sheets), sheets[0])
     header = sheet.head[0] if sheet.head else (1, [])
     positions = {
-        "lsoa11": find_column(sheet, header, ["LSOA11CD"], table=LOOKUP),
-        "lsoa21": find_column(sheet, header, ["LSOA21CD"], table=LOOKUP),
+        "lsoa11": find_column(sheet, header, _OLD, table=LOOKUP),
+        "lsoa21": find_column(sheet, header, _NEW, table=LOOKUP),
     }
     if "chgind" in [normalise(cell) for cell in header[1]]:
         positions["change"] = find_column(sheet, header, ["CHGIND"], table=LOOKUP)
@@ -80,11 +85,33 @@ def read_links(path: Path) -> pd.DataFrame:
             what = "U, S, M or X" if name == "change" else "the code of an LSOA"
             at = columns.at(row, positions[name])
             raise SourceError(f"{at}: {links[name][row]!r} is not {what}")
-    if "change" not in links:
-        links["change"] = _changes(links)
-    return links.drop_duplicates(["lsoa11", "lsoa21"]).sort_values(
-        ["lsoa11", "lsoa21"], ignore_index=True
-    )
+    links = links.drop_duplicates(["lsoa11", "lsoa21"])
+    links = links.sort_values(["lsoa11", "lsoa21"], ignore_index=True)
+    _refuse_inexact(sheet, links)
+    return links if "change" in links else links.assign(change=_changes(links))
+
+
+def _refuse_inexact(sheet: Sheet, links: pd.DataFrame) -> None:
+    """Stop at a lookup that does not hold all links of its areas."""
+    if "change" in links:
+        kinds = _changes(links)
+        wrong = links[links["change"] != kinds]
+        if len(wrong):
+            link = wrong.iloc[0]
+            raise SourceError(
+                f"{sheet.at()}: {link['lsoa11']} to {link['lsoa21']} is marked {link['change']} "
+                f"({CHANGES[link['change']]}), and by the rows that are there it is "
+                f"{CHANGES[kinds[wrong.index[0]]]} (so for {len(wrong):,} rows): rows are missing: "
+                f"take the whole {LOOKUP}"
+            )
+        return
+    changed = links["lsoa11"] != links["lsoa21"]
+    once = links["lsoa11"].is_unique or links["lsoa21"].is_unique
+    if changed.any() and once:
+        raise SourceError(
+            f"{sheet.at()} has one row per LSOA and no column CHGIND, so that it is a best-fit "
+            f"lookup, which drops parts of areas that were split or merged: take {LOOKUP}"
+        )
 
 
 def count_changes(links: pd.DataFrame) -> dict[str, int]:
@@ -164,7 +191,7 @@ def _are_codes(areas: pd.Series) -> pd.Series:
 
 def _has_both_codes(sheet: Sheet) -> bool:
     names = {normalise(cell) for cell in sheet.head[0][1]} if sheet.head else set()
-    return {"lsoa11cd", "lsoa21cd"} <= names
+    return all(names & set(map(normalise, wanted)) for wanted in (_OLD, _NEW))
 
 
 def _shares(links: pd.DataFrame, weights_2011: pd.Series | None, wanted: pd.Series) -> pd.Series:

@@ -26,7 +26,7 @@ LSOA_CODE = re.compile(r"[EW]01[0-9]{6}")
 _NUMBER_OR_NOTHING = (
     r"\A(-?([0-9]{1,15}|[0-9]{1,3}(,[0-9]{3}){1,4})(\.[0-9]{1,20})?([eE]-?[0-9]{1,2})?)?\z"
 )
-_REMEDY = ": correct the cell, or download the file again"
+_REMEDY = ": correct the cell (a suppressed one is left empty), or download the file again"
 # A pound sign survives re-encoding as up to three foreign characters: "£", "?", "Â£", ...
 _MONEY = r"\A[^0-9.,\s-]{0,3}\s*(-?[0-9].*)\z"
 
@@ -118,7 +118,7 @@ class Columns:
             position,
             ~areas.str.fullmatch(LSOA_CODE.pattern),
             "is not the code of an LSOA (E01 or W01 and six digits): download the table by lower "
-            "layer super output area",
+            "layer super output area, and without rows of totals",
         )
         if not areas.is_unique:
             row = int(areas.duplicated().argmax())
@@ -130,17 +130,24 @@ class Columns:
         return areas
 
     def counts(self, position: int) -> np.ndarray:
-        """(n,) float: numbers that are zero or more, NaN where the cell is empty."""
-        return self._not_negative(position, "a count", self.texts[position])
+        """(n,) float: whole numbers that are zero or more, NaN where the cell is empty."""
+        numbers = self._not_negative(position, "a count", self.texts[position])
+        self._refuse(
+            position,
+            numbers % 1 > 0,
+            "is not a count, which is a whole number: download counts, and not percentages, rates "
+            "or rounded figures",
+        )
+        return numbers
 
     def money(self, position: int) -> np.ndarray:
-        """(n,) float, pounds: as `counts`, behind a currency sign that may be mangled."""
+        """(n,) float, pounds: numbers that are zero or more, behind a sign that may be mangled."""
         amounts = pc.replace_substring_regex(self.texts[position], _MONEY, r"\1")
         return self._not_negative(position, "an amount of money", amounts)
 
     def ranks(self, position: int) -> np.ndarray:
-        """(n,) float: whole numbers from 1, NaN where the cell is empty."""
-        numbers = self.counts(position)
+        """(n,) float: whole numbers from 1; every area has one."""
+        numbers = self._not_negative(position, "a rank", self.texts[position])
         self._refuse(
             position, (numbers < 1) | (numbers % 1 != 0), f"is not a rank (1, 2, 3, ...){_REMEDY}"
         )

@@ -29,9 +29,12 @@ from streetineq_assets.errors import SourceError
 HEAD_ROWS = 60
 _HEAD_BYTES = 1 << 18  # room for the header of a census extract with all its counts
 _GZIP, _ZIP, _OLE = b"\x1f\x8b", b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+# A byte order mark, and what becomes of it when it is read in another encoding and saved again.
+_MISREAD_AS = ("latin-1", "cp437", "cp850", "cp1250", "cp1251", "mac_roman")
+_MARKS = ("\ufeff", *(codecs.BOM_UTF8.decode(encoding) for encoding in _MISREAD_AS))
 # What publishers pack beside their tables.
 _DOCUMENTS = {".md", ".txt", ".pdf", ".doc", ".docx", ".htm", ".html"}
-_HTML = (b"<!doctype html", b"<html")
+_HTML = ("<!doctype html", "<html")
 # A damaged workbook makes openpyxl and xlrd fail anywhere in their parsers: neither has one error
 # for it, so these are the errors of parsing, listed; a bug elsewhere still shows as itself.
 _WORKBOOK_ERRORS = (
@@ -126,7 +129,7 @@ def is_gzip(path: Path) -> bool:
 
 
 def decode(path: Path, raw: bytes, *, partial: bool = False) -> str:
-    """UTF-8, with or without a byte order mark, or else Latin-1, which older downloads are.
+    """UTF-8 or else Latin-1, which older downloads are, without the byte order marks before it.
 
     Args:
         partial: the bytes may end within a character.
@@ -134,18 +137,21 @@ def decode(path: Path, raw: bytes, *, partial: bool = False) -> str:
     Raises:
         SourceError: the bytes are a web page, UTF-16, or not text.
     """
-    start = raw[:1024].removeprefix(codecs.BOM_UTF8).lstrip().lower()
-    if start.startswith(b"<") or any(mark in start for mark in _HTML):
+    if b"\x00" in raw[:_HEAD_BYTES]:
+        raise SourceError(f"{path} is not a text file in UTF-8 or Latin-1: save it as CSV (UTF-8)")
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(raw, final=not partial)
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    while mark := next(filter(text.startswith, _MARKS), None):  # misread twice, they come nested
+        text = text.removeprefix(mark)
+    start = text[:1024].lstrip().lower()
+    if start.startswith("<") or any(mark in start for mark in _HTML):
         raise SourceError(
             f"{path} is a web page and not a table: the link led to a page about the file (or to a "
             "log-in). Open it in a browser and save the file that it offers"
         )
-    if b"\x00" in raw[:_HEAD_BYTES]:
-        raise SourceError(f"{path} is not a text file in UTF-8 or Latin-1: save it as CSV (UTF-8)")
-    try:
-        return codecs.getincrementaldecoder("utf-8-sig")().decode(raw, final=not partial)
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
+    return text
 
 
 def other_separator(path: Path) -> str | None:
@@ -192,7 +198,7 @@ def _csv_head(text: str) -> list[Row]:
 def _xlsx_sheets(path: Path, raw: bytes) -> Iterator[Sheet]:
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
         if "xl/workbook.xml" not in archive.namelist():
-            raise SourceError(f"{path} is a ZIP archive: unpack it here and remove the archive")
+            raise SourceError(f"{path} is {_other_archive(archive)}")
     import openpyxl
 
     book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True)
@@ -200,6 +206,16 @@ def _xlsx_sheets(path: Path, raw: bytes) -> Iterator[Sheet]:
         yield _workbook_sheet(
             path, sheet.title, functools.partial(sheet.iter_rows, values_only=True)
         )
+
+
+def _other_archive(archive: zipfile.ZipFile) -> str:
+    """What an archive is that is no XLSX workbook, and what to do with it."""
+    names = set(archive.namelist())
+    if "mimetype" in names and b"opendocument.spreadsheet" in archive.read("mimetype"):
+        return "an OpenDocument spreadsheet: save it as XLSX, or as CSV (UTF-8)"
+    if "xl/workbook.bin" in names:
+        return "a binary workbook (XLSB): save it as XLSX, or as CSV (UTF-8)"
+    return "a ZIP archive: unpack it here and remove the archive"
 
 
 def _xls_sheets(path: Path, raw: bytes) -> Iterator[Sheet]:

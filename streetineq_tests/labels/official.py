@@ -120,6 +120,15 @@ CENSUS = {
         },
     ),
 }
+POPULATIONS = {
+    "QS302EW": "All usual residents",
+    "QS408EW": "All households",
+    "KS403EW": "All households",
+    "QS601EW": "All usual residents aged 16 to 74",
+    "KS601EW": "All usual residents aged 16 to 74",
+    "QS501EW": "All usual residents aged 16 and over",
+    "KS501EW": "All usual residents aged 16 and over",
+}
 SHARES = {
     "self_reported_health": (BAD + VERY_BAD) / RESIDENTS,
     "occupancy_rating": (CROWDED_1 + CROWDED_2) / HOUSEHOLDS,
@@ -149,12 +158,13 @@ POSTCODES_PER_LSOA = 4
 def nomis_query(table: str, *, extra_lines: int = 0, lsoas=LSOAS) -> str:
     """A query download: title, preamble, blank lines, header, rows, footnotes."""
     title, _, columns = CENSUS[table]
+    population = POPULATIONS[table]
     rows: list[list] = [
         [],
         [f"{table} - {title}"],
         ["ONS Crown Copyright Reserved [from Nomis on 11 July 2017]"],
-        ["Population :", "All usual residents"],
-        ["Units      :", "Persons"],
+        ["Population :", population],
+        ["Units      :", "Households" if population == "All households" else "Persons"],
         ["Date       :", "2011"],
         *[["Rural Urban:", "Total"]] * (1 + extra_lines),
         [],

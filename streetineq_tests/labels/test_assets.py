@@ -75,6 +75,7 @@ def test_the_metadata_of_a_first_run(first_runs):
     schema = {column.name: column for column in shown["dagster/column_schema"].columns}
     assert "degrees" in schema["lat"].description
     assert schema["usertype"].type == "int8"
+    assert metadata(first_runs[1]["lsoa_labels"], "lsoa_labels")["n_lsoas_without_boundary"] == 0
 
 
 def test_a_second_run_skips(spoilable):

@@ -220,6 +220,33 @@ def test_a_complete_set_misses_nothing(tmp_path):
     assert {file.path.name for file in sources.recognised} >= {"File_7.csv", "income.csv"}
 
 
+def book_of(path, **texts):
+    """A workbook with each of the texts as a sheet."""
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, text in texts.items():
+        sheet = book.create_sheet(name)
+        for row in csv.reader(io.StringIO(text)):
+            sheet.append([int(cell) if cell.isdigit() else cell for cell in row])
+    path.parent.mkdir()
+    book.save(path)
+
+
+def test_every_sheet_of_a_workbook_that_holds_an_outcome_is_read(tmp_path):
+    health, work = official.nomis_query("QS302EW"), official.nomis_bulk("QS601EW")
+    book_of(tmp_path / "census_2011" / "both.xlsx", health=health, work=work)
+    assert is_share(tmp_path, "self_reported_health")
+    assert is_share(tmp_path, "unemployment")
+
+
+def test_two_sheets_for_one_outcome_are_refused_and_both_are_named(tmp_path):
+    editions = {f"of {edition}": official.file_7(edition) for edition in ("2015", "2019")}
+    book_of(tmp_path / "iod_2015" / "both.xlsx", **editions)
+    (problem,) = find_sources(tmp_path).problems
+    assert "sheet of 2015" in problem
+    assert "sheet of 2019" in problem
+
+
 def test_documents_and_hidden_files_are_not_looked_at(tmp_path):
     official.write_inputs(tmp_path)
     (tmp_path / "census_2011" / "guide.pdf").write_bytes(b"%PDF-1.4\x00\x01")

@@ -1,8 +1,13 @@
 """Carrying counts and scores from the LSOAs of 2021 to those of 2011."""
 
+import contextlib
+
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from streetineq_assets.errors import SourceError
 from streetineq_assets.labels.sources import find_sources, read_sources
@@ -133,6 +138,54 @@ def test_a_malformed_lookup_is_refused(tmp_path, old, new, message):
             read_links(path)
 
 
+@given(st.sets(st.sampled_from(range(len(PAIRS))), min_size=1))
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_rows_that_are_missing_from_a_lookup_are_noticed(tmp_path, links, kept):
+    """It is refused, or holds every link of each area that it has."""
+    path = tmp_path / "part.csv"
+    rows = [",".join(PAIRS[i]) for i in kept]
+    official.write(path, "\n".join(["LSOA11CD,LSOA21CD,CHGIND", *rows]))
+    with contextlib.suppress(SourceError):
+        part = read_links(path)
+        theirs = links["lsoa11"].isin(part["lsoa11"]) | links["lsoa21"].isin(part["lsoa21"])
+        pd.testing.assert_frame_equal(part, links[theirs].reset_index(drop=True))
+
+
+@pytest.mark.parametrize("kind", ["lsoa11", "lsoa21"])
+def test_a_lookup_of_best_fit_is_refused_and_the_exact_one_is_wanted(tmp_path, links, kind):
+    """It has one row per area of one vintage, and no indicator."""
+    best = links.drop_duplicates(kind)[["lsoa11", "lsoa21"]]
+    path = tmp_path / "best.csv"
+    best.set_axis(["LSOA11CD", "LSOA21CD"], axis=1).to_csv(path, index=False)
+    with pytest.raises(SourceError, match=r"best\.csv .*best-fit.*Exact Fit Lookup"):
+        read_links(path)
+
+
+def test_a_split_area_with_one_of_its_rows_says_what_it_is_marked_as(tmp_path):
+    path = lookup(tmp_path)
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    official.write(path, "\n".join(line for line in lines if Q not in line))
+    with pytest.raises(SourceError, match=rf"{B} to {P} is marked S \(split\).*unchanged"):
+        read_links(path)
+
+
+def test_the_first_edition_has_another_heading_and_workbooks_have_notes(tmp_path, links):
+    path = lookup(tmp_path)
+    first = path.read_text(encoding="utf-8-sig").replace("LSOA11CD", "F_LSOA11CD")
+    pd.testing.assert_frame_equal(read_links(official.write(path, first)), links)
+    book = openpyxl.Workbook()
+    book.active.append(["Notes"])
+    sheet = book.create_sheet("lookup")
+    for line in first.splitlines():
+        sheet.append(line.split(","))
+    book.save(tmp_path / "links.xlsx")
+    path.unlink()
+    assert find_lookup(tmp_path) == tmp_path / "links.xlsx"
+    pd.testing.assert_frame_equal(read_links(tmp_path / "links.xlsx"), links)
+
+
 # -- a whole source on the LSOAs of 2021 -----------------------------------------------------------
 
 
@@ -167,6 +220,17 @@ def test_the_indices_of_2025_are_carried_and_ranked_anew(tmp_path):
     assert crime.to_dict() == {F: 1, E: 2, C: 3, D: 3, B: 5, A: 6}
 
 
+@pytest.mark.parametrize(("part", "whole"), [("File_7", "links"), ("links", "File_7")])
+def test_a_file_of_one_city_and_a_lookup_of_all_do_not_go_together(tmp_path, part, whole):
+    """Nor the other way round: carried scores are ranked anew among all of England."""
+    (tmp_path / "boundaries").mkdir()
+    paths = {"File_7": file_7_of_2025(tmp_path), "links": lookup(tmp_path / "boundaries")}
+    lines = paths[part].read_text(encoding="utf-8-sig").splitlines()
+    official.write(paths[part], "\n".join(line for line in lines if A not in line))
+    with pytest.raises(SourceError, match=rf"{part}.*lacks 1 .*{whole}.*{A}.*all of England"):
+        read_sources(find_sources(tmp_path))
+
+
 def test_a_lookup_is_found_whatever_the_case_of_its_suffix(tmp_path):
     lookup(tmp_path).rename(tmp_path / "LOOKUP.CSV")
     assert find_lookup(tmp_path) == tmp_path / "LOOKUP.CSV"
@@ -178,3 +242,10 @@ def test_without_the_lookup_the_indices_of_2025_say_what_they_want(tmp_path):
     assert "File_7_2025.csv" in problem
     assert "LSOAs of 2021" in problem
     assert "Exact Fit Lookup" in problem
+
+
+def test_what_lies_where_the_lookup_is_wanted_is_named(tmp_path):
+    file_7_of_2025(tmp_path)
+    official.write(tmp_path / "boundaries" / "lookup.geojson", "{}")
+    (problem,) = find_sources(tmp_path).problems
+    assert "lookup.geojson" in problem

@@ -2,9 +2,12 @@
 
 import datetime as dt
 import gzip
+import zipfile
 
 import openpyxl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from streetineq_assets.errors import SourceError
 from streetineq_assets.spreadsheets import sheets
@@ -80,3 +83,46 @@ def test_the_cells_of_a_workbook_read_as_those_of_a_text(tmp_path):
     book.save(tmp_path / "file")
     (sheet,) = read_sheets(tmp_path / "file")
     assert sheet.head == [(1, ["70480", "0.5", "", "2017-08-01T00:00:00", "True"])]
+
+
+# A byte order mark, and what it looks like where it was read as Latin-1, as cp437, as Windows'
+# Cyrillic or on an old Mac, each saved as UTF-8.
+MARKS = [
+    "\ufeff",
+    "\u00ef\u00bb\u00bf",
+    "\u2229\u2557\u2510",
+    "\u043f\u00bb\u0457",
+    "\u00d4\u00aa\u00f8",
+]
+
+
+@given(st.lists(st.sampled_from(MARKS), max_size=4))
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_byte_order_marks_are_left_out_however_many_and_however_misread(tmp_path, marks):
+    text = "\n".join(",".join(row) for row in ROWS)
+    (tmp_path / "file").write_text("".join(marks) + text, encoding="utf-8")
+    (sheet,) = read_sheets(tmp_path / "file")
+    assert list(sheet.rows()) == list(enumerate(ROWS, 1))
+
+
+def test_a_web_page_behind_two_marks_is_one(tmp_path):
+    (tmp_path / "file").write_text("\ufeff\ufeff<html>", encoding="utf-8")
+    with pytest.raises(SourceError, match="web page"):
+        read_sheets(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("member", "content", "says"),
+    [
+        ("mimetype", "application/vnd.oasis.opendocument.spreadsheet", "OpenDocument.*XLSX"),
+        ("xl/workbook.bin", "", "XLSB.*XLSX"),
+        ("table.csv", "a,b", "ZIP archive: unpack"),
+    ],
+)
+def test_other_kinds_of_workbooks_are_named(tmp_path, member, content, says):
+    with zipfile.ZipFile(tmp_path / "file", "w") as archive:
+        archive.writestr(member, content)
+    with pytest.raises(SourceError, match=f"file is .*{says}"):
+        read_sheets(tmp_path / "file")

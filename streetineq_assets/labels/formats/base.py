@@ -125,11 +125,16 @@ def share_of_counts(
         columns: the table's columns; `code`, `numerator` and `denominator` are positions in it.
 
     Raises:
-        SourceError: a cell is malformed, or the parts exceed their total.
+        SourceError: a cell is malformed, the parts exceed their total, or all are percentages.
     """
     lsoas = columns.lsoas(code)
     parts = np.sum([columns.counts(i) for i in numerator], axis=0)
     total = columns.counts(denominator)
+    if len(total) > 1 and (total == 100).all():
+        raise SourceError(
+            f'{columns.sheet.at()}: "{columns.headings[denominator]}" is 100 in every row, so that '
+            "the cells are rounded percentages: download counts (on Nomis the measure Value)"
+        )
     above = np.flatnonzero(parts > total)
     if above.size:
         i = above[0]

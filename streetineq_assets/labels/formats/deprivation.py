@@ -14,18 +14,25 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from streetineq_assets.errors import SourceError
 from streetineq_assets.labels.formats.base import OutcomeValues, SourceFile, outcome_values
-from streetineq_assets.labels.outcomes import DOMAINS, FILE_7, INDEX_OF_DEPRIVATION
-from streetineq_assets.labels.vintages import carry_scores, rank_anew, read_links
-from streetineq_assets.spreadsheets.columns import normalise, read_columns
+from streetineq_assets.labels.outcomes import (
+    DOMAINS,
+    FILE_7,
+    INDEX_OF_DEPRIVATION,
+    N_LSOAS_OF_ENGLAND,
+)
+from streetineq_assets.labels.vintages import LOOKUP, carry_scores, rank_anew, read_links
+from streetineq_assets.spreadsheets.columns import Columns, normalise, read_columns
 from streetineq_assets.spreadsheets.sheets import Row, Sheet
 
 _AREAS = re.compile(r"lsoa code \((2011|2021)\)")
 _DISTRICTS = re.compile(r"local authority district code \((\d{4})\)")
 _EDITIONS = {"2013": "2015", "2019": "2019", "2024": "2025"}
+_ROUNDED = 0.1  # deciles may be cut a few ranks away from ours
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +46,30 @@ class DeprivationFile(SourceFile):
     def _ranks(self) -> list[OutcomeValues]:
         code = self.column("LSOA code (2011)")
         positions = {key: self.column(_rank(key)) for key in DOMAINS}
-        columns = read_columns(self.sheet, self.header, [code, *positions.values()])
+        deciles = {key: i for key in DOMAINS if (i := self._decile(key)) is not None}
+        wanted = [code, *positions.values(), *deciles.values()]
+        columns = read_columns(self.sheet, self.header, wanted)
         lsoas = columns.lsoas(code)
-        ranks = {key: columns.ranks(position) for key, position in positions.items()}
-        return [
-            outcome_values(key, self.path, lsoas, rank, national_rank=rank)
-            for key, rank in ranks.items()
-        ]
+        elsewhere = lsoas[~lsoas.str.startswith("E")]
+        if len(elsewhere):
+            raise SourceError(
+                f"{columns.sheet.at()}: {elsewhere[0]} is not in England, which the Indices rank: "
+                "remove the areas of other nations, whose ranks are among their own"
+            )
+        held = []
+        for key, position in positions.items():
+            rank = columns.ranks(position)
+            _refuse_other_ranks(columns, position, rank)
+            if key in deciles:
+                _refuse_contradictions(columns, position, rank, deciles[key])
+            held.append(outcome_values(key, self.path, lsoas, rank, national_rank=rank))
+        return held
+
+    def _decile(self, key: str) -> int | None:
+        """Position of a domain's published deciles; None in a file without them."""
+        start = normalise(f"{DOMAINS[key]} Decile")
+        found = (i for i, name in enumerate(self.header[1]) if normalise(name).startswith(start))
+        return next(found, None)
 
     def _carried_ranks(self) -> list[OutcomeValues]:
         """Ranks of the scores that were carried from the LSOAs of 2021.
@@ -72,13 +96,26 @@ class DeprivationFile(SourceFile):
         return held
 
     def _links(self, areas: pd.Index) -> pd.DataFrame:
-        """The rows of the lookup in the nations of these areas."""
+        """The rows of the lookup in the nations of these areas.
+
+        Ranks are made anew among all areas that are carried, so neither side may lack any.
+        """
         if self.lookup is None:
             raise SourceError(
                 f"{self.path} cannot be carried to the LSOAs of 2011 without a lookup"
             )
         links = read_links(self.lookup)
-        return links[links["lsoa21"].str[:1].isin({area[:1] for area in areas})]
+        links = links[links["lsoa21"].str[:1].isin({area[:1] for area in areas})]
+        for path, lacking, other, has in (
+            (self.lookup, areas.difference(links["lsoa21"]), self.path, LOOKUP),
+            (self.path, pd.Index(links["lsoa21"].unique()).difference(areas), self.lookup, FILE_7),
+        ):
+            if len(lacking):
+                raise SourceError(
+                    f"{path} lacks {len(lacking):,} LSOAs of 2021 that {other} has, such as "
+                    f"{lacking[0]}: ranks are made anew among all of England: take the whole {has}"
+                )
+        return links
 
     def _population_heading(self) -> str:
         start = "total population: mid "
@@ -105,6 +142,38 @@ def recognise(sheet: Sheet) -> DeprivationFile | None:
         outcomes=domains,
         vintage="2021" if _year(_AREAS, names) == "2021" else "2011",
     )
+
+
+def _refuse_other_ranks(columns: Columns, position: int, rank: np.ndarray) -> None:
+    """Stop at ranks that are none among all of England: too high, made anew, or really deciles."""
+    n, highest = len(rank), np.nanmax(rank, initial=0)
+    named = f'{columns.sheet.at()}, column "{columns.headings[position]}"'
+    if highest > N_LSOAS_OF_ENGLAND:
+        raise SourceError(
+            f"{named}: a rank of {highest:,.0f} where England has {N_LSOAS_OF_ENGLAND:,} LSOAs of "
+            "2011: is it of an edition on other areas? Download it again"
+        )
+    if n > 1 and 0 < highest <= min(n, 0.9 * N_LSOAS_OF_ENGLAND):
+        raise SourceError(
+            f"{named}: the ranks of {n:,} areas end at {highest:,.0f}, so that they are not those "
+            f"among England's {N_LSOAS_OF_ENGLAND:,} but made anew, or deciles: download the "
+            "published file"
+        )
+
+
+def _refuse_contradictions(
+    columns: Columns, position: int, rank: np.ndarray, decile_position: int
+) -> None:
+    """Stop at a rank that does not lie in the decile beside it."""
+    decile, exact = columns.ranks(decile_position), rank * 10 / N_LSOAS_OF_ENGLAND
+    wrong = (exact > decile + _ROUNDED) | (exact < decile - 1 - _ROUNDED)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise SourceError(
+            f"{columns.at(row, position)}: rank {rank[row]:,.0f} does not lie in decile "
+            f"{decile[row]:.0f}, which stands beside it: a column was moved, sorted or made anew: "
+            "download the file again"
+        )
 
 
 def _rank(key: str) -> str:

@@ -4,31 +4,39 @@ What belongs here: the two layouts of Nomis. What does not: which table holds wh
 (`outcomes.CENSUS_TABLES`), and the older InFuse layout (`infuse`).
 
 A *query download* opens with its title ("QS302EW - General health"), a copyright line and some
-`"Population :","All usual residents"` lines, one more or less by table, and a blank line. Those of
-`Sex` and `Rural Urban` say of whom the table is; a table of a part of the people is refused. The
-header is `"2011 super output area - lower layer","mnemonic",` and the categories; the rows may
-follow after another blank line; the file ends with footnotes in the second column.
+`"Population :","All usual residents"` lines, one more or less by table, and a blank line. They say
+of whom, of when and of what the table is, and each is compared with what the outcome wants; any
+other such line is a selection, and has to take in all. The header is
+`"2011 super output area - lower layer","mnemonic",` and the categories; the rows may follow after
+another blank line; the file ends with footnotes in the second column.
 
 A *bulk file* is a plain CSV: `date,geography,geography code,Rural Urban` and columns such as
 `General Health: Bad health; measures: Value`; key statistics by sex write `Sex: All persons; `
 first.
+
+Other tables of the census have the same categories by age, by sex or of the workday population, so
+that categories alone identify none: where there is the id of a table, it decides.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from streetineq_assets.errors import SourceError
 from streetineq_assets.labels.formats.base import OutcomeValues, SourceFile, share_of_counts
 from streetineq_assets.labels.outcomes import CENSUS_TABLES, CensusTable
 from streetineq_assets.spreadsheets.columns import normalise, read_columns
-from streetineq_assets.spreadsheets.sheets import Row, Sheet
+from streetineq_assets.spreadsheets.sheets import Row, Sheet, is_blank
 
 _AREAS = "2011 super output area"  # how a query's header begins, with the level behind it
-_TITLE = re.compile(r"\s*([A-Z]{2}[0-9]{3}[A-Z]{2})\s*-\s*\S")
-_DECORATION = re.compile(r"^\s*sex: all persons; |; measures: value\s*$", re.IGNORECASE)
+_ID = re.compile(r"\b(?:[A-Z]{2}[0-9]{3,4}[A-Z]{2}|TS[0-9]{3})\b", re.IGNORECASE)
+_CENSUS_2021 = "TS"  # how the ids of its tables begin
+_YEAR = "2011"
 _PARTS = "rural urban"  # an area may come again for its urban and its rural part
-_WHOLE = {"sex": "All persons", _PARTS: "Total"}  # selections of a query, and what takes in all
+# What takes in all: as a selection above a query download, and as a part of a bulk heading.
+_WHOLE = re.compile(r"all categories\b.*|all persons|total|value")
+_WHOLE_OF_HEADING = {"sex: all persons", "measures: value"}
+_TOTALS = {"column total", "total"}  # names of the row of sums that Nomis adds when asked
 _QUERY, _BULK = "Nomis query download", "Nomis bulk file"
 
 
@@ -66,8 +74,9 @@ class NomisFile(SourceFile):
         denominator = self.column(*(self._heading(census, total) for total in census.denominator))
         names = [normalise(cell) for cell in self.header[1]]
         parts = [names.index(_PARTS)] if _PARTS in names else []
-        wanted = [code, *numerator, denominator, *parts]
+        wanted = [0, code, *numerator, denominator, *parts]
         columns = read_columns(self.sheet, self.header, wanted, footnotes=self.layout == _QUERY)
+        columns = columns.where(lambda name, area: area or normalise(name) not in _TOTALS, 0, code)
         if parts:
             columns = columns.where(lambda part: part.lower() in ("total", ""), *parts)
         return share_of_counts(
@@ -93,35 +102,66 @@ def recognise(sheet: Sheet) -> NomisFile | None:
     """The sheet as a table of the census; None when it is not one of Nomis' files.
 
     Raises:
-        SourceError: the areas are not the LSOAs of 2011 or have no codes, or the table is of a part
-            of the people.
+        SourceError: it is of Census 2021, or holds an outcome, but of other areas than the LSOAs of
+            2011, without their codes, or of a part or another kind of the people or households.
     """
-    title = None
-    for number, (line, cells) in enumerate(sheet.head):
+    for number, (_, cells) in enumerate(sheet.head):
         names = [normalise(cell) for cell in cells]
-        match = _TITLE.match(cells[0]) if cells else None
-        title = title or (match and match.group(1))
         if _heads_query(names):
-            census = _by_id(title) if title else _by_columns(names)
-            if census:
-                _refuse_other_areas(sheet, line, names)
-                _refuse_parts(sheet, sheet.head[:number])
-            return _file(sheet, (line, cells), _QUERY, "mnemonic", census)
+            return _query_download(sheet, number, names)
         if "geography code" in names:
-            plain = [_DECORATION.sub("", cell) for cell in cells]
-            return _file(sheet, (line, plain), _BULK, "geography code", _by_dimension(plain))
+            return _bulk_file(sheet, number, names)
     return None
 
 
+def _query_download(sheet: Sheet, number: int, names: Sequence[str]) -> NomisFile:
+    header, preamble = sheet.head[number], sheet.head[:number]
+    table_id = _table_id(preamble)
+    if names[0].startswith("2021") or (table_id or "").startswith(_CENSUS_2021):
+        raise _of_census_2021(sheet, table_id)
+    census = _by_id(table_id) if table_id else _by_columns(names)
+    if census is None:
+        named = f"{_QUERY}, table {table_id}" if table_id else _QUERY
+        return _file(sheet, header, named, "mnemonic", None)
+    _refuse_other_areas(sheet, header[0], names)
+    stated = list(_stated(preamble))
+    _refuse_other_population(sheet, stated, census)
+    known = table_id or "date" in (name.lower() for _, name, _ in stated)
+    return _file(sheet, header, _QUERY, "mnemonic", census, edition=_YEAR if known else "unknown")
+
+
+def _bulk_file(sheet: Sheet, number: int, names: Sequence[str]) -> NomisFile:
+    line, cells = sheet.head[number]
+    parts = [[part.strip() for part in cell.split(";")] for cell in cells]
+    plain = ["; ".join(p for p in each if normalise(p) not in _WHOLE_OF_HEADING) for each in parts]
+    census = _by_dimension(plain)
+    year = _first_date(sheet.head[number + 1 :], names)
+    if year == "2021":
+        raise _of_census_2021(sheet, None)
+    if census is None:
+        _refuse_parts(sheet, line, parts)
+    elif year and year != _YEAR:
+        raise SourceError(
+            f"{sheet.at()} is a table of {year}: download {census.published} for the year {_YEAR}"
+        )
+    return _file(sheet, (line, plain), _BULK, "geography code", census, edition=year or "unknown")
+
+
 def _file(
-    sheet: Sheet, header: Row, layout: str, code: str, census: CensusTable | None
+    sheet: Sheet,
+    header: Row,
+    layout: str,
+    code: str,
+    census: CensusTable | None,
+    *,
+    edition: str = _YEAR,
 ) -> NomisFile:
     return NomisFile(
         sheet=sheet,
         header=header,
         layout=layout,
         table=census.published if census else None,
-        edition="2011",
+        edition=edition,
         outcomes=(census.outcome,) if census else (),
         code=code,
         census=census,
@@ -146,17 +186,75 @@ def _refuse_other_areas(sheet: Sheet, line: int, names: Sequence[str]) -> None:
         )
 
 
-def _refuse_parts(sheet: Sheet, preamble: Sequence[Row]) -> None:
-    """Stop at a line above the header that selects one sex, or the urban or rural areas."""
-    everyone = {normalise(choice) for choice in _WHOLE.values()}
+def _table_id(preamble: Sequence[Row]) -> str | None:
+    """The id of the table in the lines above a query's header."""
+    found = _ID.search(" ".join(cell for _, cells in preamble for cell in cells))
+    return found.group().upper() if found else None
+
+
+def _stated(preamble: Sequence[Row]) -> Iterator[tuple[int, str, str]]:
+    """What the lines above a query's header state: line number, name and value."""
     for line, cells in preamble:
-        name, value = [*cells, "", ""][:2]
-        selected = normalise(name).rstrip(": ")
-        if selected in _WHOLE and normalise(value) not in everyone:
+        name, value = (cell.strip() for cell in [*cells, "", ""][:2])
+        if name and value:
+            yield line, name.rstrip(": "), value
+
+
+def _refuse_other_population(
+    sheet: Sheet, stated: Sequence[tuple[int, str, str]], census: CensusTable
+) -> None:
+    """Stop at a line above the header that speaks of others than the outcome is of."""
+    wanted = {"population": census.population, "units": census.units, "date": (_YEAR,)}
+    for line, name, value in stated:
+        selection = normalise(name)
+        allowed = wanted.get(selection)
+        if allowed is None and not _WHOLE.fullmatch(normalise(value)):
             raise SourceError(
-                f'{sheet.at(line)}: the table is of "{name.rstrip(": ")}: {value}" alone: on Nomis '
-                f'choose "{_WHOLE[selected]}" and download again'
+                f'{sheet.at(line)}: the table is of "{name}: {value}" alone: on Nomis '
+                f'choose "{_whole_of(selection)}" and download again'
             )
+        if allowed and normalise(value) not in map(normalise, allowed):
+            raise SourceError(
+                f'{sheet.at(line)}: the table is of "{name}: {value}", wanted is '
+                f'"{allowed[0]}": download {census.published} by LSOA'
+            )
+
+
+def _whole_of(selection: str) -> str:
+    """What Nomis calls all of a selection."""
+    return {"sex": "All persons", _PARTS: "Total"}.get(selection, "All categories")
+
+
+def _refuse_parts(sheet: Sheet, line: int, headings: Sequence[Sequence[str]]) -> None:
+    """Stop at a bulk file whose only columns of an outcome are of a part, or are percentages."""
+    for parts in headings:
+        table = _by_dimension(parts)
+        others = [part for part in parts if table and not _is_of(table, part)]
+        other = next((part for part in others if normalise(part) not in _WHOLE_OF_HEADING), None)
+        if table and other:
+            raise SourceError(
+                f'{sheet.at(line)}: {table.published.id} is there for "{other}" alone: wanted are '
+                'counts of all, in columns without that or with "measures: Value": download the '
+                "entire table again"
+            )
+
+
+def _of_census_2021(sheet: Sheet, table_id: str | None) -> SourceError:
+    named = f" ({table_id})" if table_id else ""
+    return SourceError(
+        f"{sheet.at()} is a table of Census 2021{named}, on the areas of 2021: the study reads "
+        'those of the 2011 Census, on the LSOAs of 2011 (census_edition = "2011"): remove it, and '
+        f"download the table of {_YEAR}, such as {CENSUS_TABLES[0].published}"
+    )
+
+
+def _first_date(rows: Sequence[Row], names: Sequence[str]) -> str | None:
+    """The year of the first row below a bulk file's header; None where it names none."""
+    if "date" not in names:
+        return None
+    cells = next((cells for _, cells in rows if not is_blank(cells)), [])
+    place = names.index("date")
+    return cells[place].strip()[:4] if place < len(cells) else None
 
 
 def _by_id(table_id: str | None) -> CensusTable | None:
@@ -175,11 +273,13 @@ def _by_columns(names: Sequence[str]) -> CensusTable | None:
 
 def _by_dimension(plain: Sequence[str]) -> CensusTable | None:
     """The table of which a bulk file has any part; the one with its total too is preferred."""
+    parts = [table for table in CENSUS_TABLES if any(_is_of(table, h) for h in plain)]
     names = {normalise(heading) for heading in plain}
-
-    def has(table: CensusTable, categories: Sequence[str]) -> bool:
-        return any(normalise(f"{table.dimension}: {c}") in names for c in categories)
-
-    parts = [table for table in CENSUS_TABLES if has(table, table.numerator)]
-    whole = [table for table in parts if has(table, table.denominator)]
+    totals = {t: {normalise(f"{t.dimension}: {c}") for c in t.denominator} for t in parts}
+    whole = [table for table in parts if totals[table] & names]
     return next(iter(whole or parts), None)
+
+
+def _is_of(table: CensusTable, heading: str) -> bool:
+    """Whether a heading of a bulk file is one of the categories that the table adds up."""
+    return normalise(heading) in {normalise(f"{table.dimension}: {c}") for c in table.numerator}
