@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from streetineq_assets.devices import Device
@@ -21,6 +22,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
         "OPENBLAS_NUM_THREADS",
     ):
         os.environ.setdefault(threads, "1")
+
+# The same examples on every machine, and no limit of time: machines are busy.
+hypothesis.settings.register_profile("suite", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("suite")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
