@@ -209,6 +209,7 @@ class _Step:
             target=folder / "image_codes.h5",
             work=store.workspace("image_codes", key),
             n_buckets=self.study.study.cities[city].buckets,
+            limits=self.study.study.images,
             previous=self._earlier_files(key),
             attributes=self._attributes(),
             pace=Pace(workers=min(16, (os.cpu_count() or 1) + 1)),
@@ -267,12 +268,15 @@ class _Step:
         settings = self.study.study.encoder
         weights = weights_input(settings, self.study.store.root, self.study.study.seed)
         versions = self.context.assets_def.code_versions_by_key
+        # Limits that a study does not set are no part of it: codes of earlier versions stay.
+        limits = self.study.study.images.model_dump(exclude_defaults=True)
         return Recipe(
             code_version=versions[self.context.asset_key] or "",
             inputs={"street_images": slice_digest(images), "vgg16_weights": weights},
             config=settings.model_dump(
                 include={"backbone", "layer", "preprocessing", "mixed_precision"}
-            ),
+            )
+            | ({"images": limits} if limits else {}),
         )
 
     def _has_rejections(self, key: str) -> bool:

@@ -102,6 +102,7 @@ def complete(account: Account) -> Check:
     text = f"{without} of {account.n_listed} listed locations have no codes"
     if without:
         text += " and are left out of training; without_codes counts the reasons"
+        text += f". What to do: {account.advice}" if account.advice else ""
     return COMPLETE.result(without == 0, text)
 
 
