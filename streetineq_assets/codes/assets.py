@@ -16,11 +16,12 @@ from streetineq_assets.codes import checks
 from streetineq_assets.codes.encoders import Encoder, idle_encoder, load_encoder, weights_input
 from streetineq_assets.codes.extraction import Pace, extract_bucket
 from streetineq_assets.codes.packing import pack_city
+from streetineq_assets.codes.repeated_images import ask_shared_images
 from streetineq_assets.codes.reuse import changed_buckets, earlier_files, hand_over
 from streetineq_assets.codes.tables import HDF5_SHARDS, IMAGE_CODES, BucketRecord
 from streetineq_assets.devices import Device
 from streetineq_assets.digests import digest_frame
-from streetineq_assets.findings import Findings, Unavailable, blocking_failures
+from streetineq_assets.findings import Check, Findings, Unavailable, blocking_failures
 from streetineq_assets.images.catalogue import bucket_of
 from streetineq_assets.images.changes import slice_digest
 from streetineq_assets.manifests import Manifest, Recipe, library_versions
@@ -116,10 +117,16 @@ def hdf5_shards(context: dg.AssetExecutionContext, study: StudyResource) -> Even
         findings.unavailable = images.manifest.unavailable
         return findings
 
+    def ask_again() -> list[Check]:
+        """The areas of locations are no part of the recipe: a new directory packs nothing again."""
+        return [ask_shared_images(store, store.open("hdf5_shards", city), locations)]
+
     inputs = {key: artefact.digest for key, artefact in buckets.items()}
     inputs |= {f"changed/{key}": digest for key, digest in stale.items()}
     inputs["location_ids"] = digest_frame(locations[["location_id"]])
-    yield from study.materialize(context, make, inputs=inputs, config=settings, columns=HDF5_SHARDS)
+    yield from study.materialize(
+        context, make, inputs=inputs, config=settings, columns=HDF5_SHARDS, ask_again=ask_again
+    )
 
 
 def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
@@ -228,8 +235,7 @@ class _Step:
         if encoder is None:
             return
         known = checks.weights_known(encoder, self.study.study.encoder)
-        found = publication.findings.checks
-        publication.findings.checks = [known if c.name == known.name else c for c in found]
+        publication.findings.replace_checks([known])
 
     def _listing(self, city: str) -> "_Listing":
         if city not in self._listings:

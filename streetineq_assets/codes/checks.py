@@ -3,20 +3,20 @@
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from streetineq_assets.codes.accounting import GONE, Account
+from streetineq_assets.codes.accounting import GONE, MOST_NAMED, Account
 from streetineq_assets.codes.bucket_file import Bucket, Contents
 from streetineq_assets.codes.feature_statistics import FeatureStatistics
 from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.codes.inventory import Inventory
 from streetineq_assets.findings import Check, CheckSpec, Findings
-from streetineq_assets.images.catalogue import VIEWS, bucket_of
+from streetineq_assets.images.catalogue import bucket_of
 from streetineq_assets.images.checks import KEPT_SHARE
 from streetineq_assets.study import Encoder as Settings
 
 MAX_SHARED_IMAGES = 0.001
+_MOST_OF_A_PICTURE = 4  # images that name it
 # fc6 before its ReLU varies with every image; behind a ReLU many features may be 0 for a city.
 MAX_DEAD_UNITS_IN_FC6 = 0.01
 MAX_DEAD_UNITS = 0.5
@@ -197,7 +197,6 @@ def inventory_checks(
         _up_to_date(stale),
         _city_identity(city, locations),
         _city_accounting(city),
-        _few_shared_images(city, locations),
     ]
 
 
@@ -261,20 +260,56 @@ def _city_accounting(city: Inventory) -> Check:
     return accounting(city.account, all_known=known == set(city.listed))
 
 
-def _few_shared_images(city: Inventory, locations: pd.DataFrame) -> Check:
-    """Images whose bytes occur in two LSOAs: then a test area's image is in training too."""
-    areas = locations.drop_duplicates("location_id").set_index("location_id")["lsoa11"]
-    area = pd.factorize(city.codes["location_id"].map(areas))[0].repeat(len(VIEWS))
-    hashes = np.unique(city.image_sha256.reshape(-1), return_inverse=True)[1]
-    seen = np.unique(np.stack([hashes[area >= 0], area[area >= 0]]), axis=1)
-    areas_of_hash = np.bincount(seen[0], minlength=hashes.max(initial=-1) + 1)
-    shared = int((areas_of_hash[hashes] > 1).sum())
-    share = shared / max(len(hashes), 1)
+def few_shared_images(repeated: pd.DataFrame, locations: pd.DataFrame, n_images: int) -> Check:
+    """Whether hardly a picture occurs in two LSOAs: then a test area's image is in training too.
+
+    Args:
+        repeated: `REPEATED_IMAGES`.
+        locations: `location_id, lsoa11`; a location without an area shares with none.
+        n_images: of all locations with codes.
+    """
+    areas = locations[["location_id", "lsoa11"]].dropna().drop_duplicates("location_id")
+    placed = repeated.merge(areas, on="location_id")
+    n_areas = placed.groupby("picture")["lsoa11"].transform("nunique")
+    shared = placed[n_areas > 1]
+    share = len(shared) / max(n_images, 1)
     passed = share <= MAX_SHARED_IMAGES
-    text = f"{shared} of {len(hashes)} images occur in two LSOAs (at most {MAX_SHARED_IMAGES:.1%})"
+    named = _named(shared)
+    text = (
+        f"{len(shared)} of {n_images} images occur in two LSOAs (at most {MAX_SHARED_IMAGES:.1%})"
+    )
     if not passed:
-        text += ", so that networks would be tested on images they learned from: remove the copies"
-    return FEW_SHARED_IMAGES.result(passed, text, n_shared_images=shared, share_shared_images=share)
+        text += (
+            ", so that networks would be tested on images they learned from: "
+            f"{'; '.join(named[:3])}. Remove what is no image of its place, such as a card for no "
+            "image; where one panorama serves two areas, list it once, for postcodes of one of them"
+        )
+    return FEW_SHARED_IMAGES.result(
+        passed,
+        text,
+        n_shared_images=len(shared),
+        share_shared_images=share,
+        n_repeated_images=len(repeated),
+        n_locations_with_repeated_images=int(repeated["location_id"].nunique()),
+        images_in_two_lsoas="; ".join(named[:MOST_NAMED]),
+    )
+
+
+def _named(shared: pd.DataFrame) -> list[str]:
+    """Each picture of several areas by its first images and their areas, the widest spread first.
+
+    Args:
+        shared: `picture, location_id, view, lsoa11`.
+    """
+    texts = []
+    sizes = shared.groupby("picture").size().sort_values(ascending=False, kind="stable")
+    for picture in sizes.index[:MOST_NAMED]:
+        images = shared[shared["picture"] == picture]
+        first = images.drop_duplicates("lsoa11").head(_MOST_OF_A_PICTURE)
+        names = [f"{row.location_id}_{row.view} in {row.lsoa11}" for row in first.itertuples()]
+        more = len(images) - len(first)
+        texts.append(" = ".join(names) + (f" = {more} more" if more else ""))
+    return texts
 
 
 def feature_checks(statistics: FeatureStatistics, encoder: EncoderIdentity) -> list[Check]:

@@ -7,14 +7,16 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from streetineq_assets.codes.checks import FEW_SHARED_IMAGES
 from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.devices import Device
-from streetineq_assets.findings import Findings
-from streetineq_assets.models import training, training_plan
+from streetineq_assets.errors import TrainingError
+from streetineq_assets.findings import Check, Findings
+from streetineq_assets.models import dataset, training, training_plan
 from streetineq_assets.models.availability import inputs_unavailable, teaching_cities
 from streetineq_assets.models.pair_training import plan_pair
 from streetineq_assets.models.training_plan import TrainingPlan, resolve_profile
-from streetineq_assets.store import DataStore
+from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import Pair, load_study
 from streetineq_tests import studies
 from streetineq_tests.harness import publish, run
@@ -60,6 +62,19 @@ def test_unfinished_training_of_another_version_is_not_resumed(
     assert {name for name in one if one[name] != other[name]} == {"training_version"}
     plan = planned(store)
     assert {*plan.inputs, *plan.config} < set(one)
+
+
+def test_images_of_two_areas_are_asked_before_anything_is_trained(
+    store: DataStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shared(_: DataStore, shards: Artefact, locations: pd.DataFrame) -> Check:
+        assert shards.manifest.label == "hdf5_shards[alpha]"
+        assert {"location_id", "lsoa11"} <= set(locations)
+        return FEW_SHARED_IMAGES.result(False, "8 of 156 images occur in two LSOAs")
+
+    monkeypatch.setattr(dataset, "ask_shared_images", shared)
+    with pytest.raises(TrainingError, match="alpha: 8 of 156 images"):
+        planned(store)
 
 
 def test_a_city_without_codes_teaches_nobody(tmp_path: Path) -> None:
