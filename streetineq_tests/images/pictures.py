@@ -50,7 +50,7 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def write_tar(path: Path, files: dict[str, bytes], *, modified: int = 1_500_000_000) -> None:
-    mode = "w:gz" if path.suffix == ".tgz" else "w"
+    mode = {".tgz": "w:gz", ".tbz2": "w:bz2", ".xz": "w:xz"}.get(path.suffix, "w")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, mode) as archive:
         for name, data in files.items():

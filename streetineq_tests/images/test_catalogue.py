@@ -288,6 +288,15 @@ class TestUnchangedArchives:
         assert opened == ["a.tar"]
         assert status(second)["17"].eq("present").all()
 
+    def test_one_with_links_is_read_again(self, tmp_path, opened):
+        """An earlier version did not read hard links, and its listing says so."""
+        write_tar(tmp_path / "a.tar", names(["17"]))
+        known = listing(tmp_path).archive_members
+        known.loc[known["member"] == "17_c.png", "refused"] = "link"
+        opened.clear()
+        assert status(listing(tmp_path, known_archives=known))["17"].eq("present").all()
+        assert opened == ["a.tar"]
+
     def test_newly_listed_ids_are_looked_up_in_them(self, tmp_path, opened):
         write_tar(tmp_path / "a.tar", names(["17", "Z"]))
         first = listing(tmp_path, ["17"])
