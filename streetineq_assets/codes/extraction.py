@@ -23,6 +23,7 @@ from streetineq_assets.codes.accounting import Account, reasons_by_location, rej
 from streetineq_assets.codes.bucket_file import Contents, Rejection, write_bucket
 from streetineq_assets.codes.encoders import Encoder
 from streetineq_assets.codes.finished_rows import SCREENING, FinishedRows
+from streetineq_assets.codes.hdf5 import NO_LOCKS
 from streetineq_assets.codes.image_loading import (
     Finished,
     Hashes,
@@ -99,7 +100,7 @@ def extract_bucket(
     wanted = [location.location_id for location in locations]
     screening = label(limits)
     with (
-        _one_process(work),
+        _one_process(work, report),
         FinishedRows(
             work, encoder.identity, screening=screening, wanted=wanted, report=report
         ) as finished,
@@ -306,10 +307,21 @@ def _batches(items: Iterable[Prepared], size: int) -> Iterator[list[Prepared]]:
 
 
 @contextmanager
-def _one_process(work: Path) -> Generator[None]:
-    """One process at a time in a workspace; the kernel frees the lock of a dead one."""
+def _one_process(work: Path, report: Report) -> Generator[None]:
+    """One process at a time in a workspace; the kernel frees the lock of a dead one.
+
+    Where there are no locks, the pool of the step is what keeps runs apart.
+    """
+    lock = FileLock(work / "lock", timeout=0)
     try:
-        with FileLock(work / "lock", timeout=0):
-            yield
+        lock.acquire()
     except Timeout as error:
         raise StoreError(f"another process works in {work}: wait for it to end") from error
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        report(f"{work} lies on a file system without locks: start no second run on this study")
+    try:
+        yield
+    finally:
+        lock.release()

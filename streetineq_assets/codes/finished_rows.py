@@ -93,7 +93,8 @@ class FinishedRows:
         """Take in the parts in the workspace; those that are of no use are removed.
 
         Raises:
-            OSError: a part cannot be opened at all, which says nothing about what it holds.
+            OSError, FileLockedError: a part cannot be opened at all, which says nothing about what
+                it holds.
         """
         for path in sorted(self._work.glob(_PART)):
             contents = self._usable(path)

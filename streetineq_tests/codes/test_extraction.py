@@ -2,7 +2,6 @@
 
 import errno
 import hashlib
-import io
 import os
 import random
 import resource
@@ -17,16 +16,14 @@ import h5py
 import numpy as np
 import pytest
 from filelock import FileLock
-from PIL import Image, ImageDraw
 
-from streetineq_assets.codes import image_loading
 from streetineq_assets.codes.accounting import reasons_by_location
 from streetineq_assets.codes.bucket_file import Bucket
 from streetineq_assets.codes.extraction import Pace, extract_bucket
 from streetineq_assets.codes.image_loading import complete_locations
 from streetineq_assets.codes.preprocess import preprocess
 from streetineq_assets.errors import StoreError
-from streetineq_assets.study import Images
+from streetineq_tests.codes.fakes import LOCATIONS as IDS
 from streetineq_tests.codes.fakes import WIDTH, codes_of, fake_encoder, listing
 from streetineq_tests.codes.test_preprocess import bomb
 from streetineq_tests.harness import failed_checks
@@ -36,53 +33,7 @@ from streetineq_tests.images.pictures import (
     views_of,
     write_files,
     write_tar,
-    write_zip,
 )
-
-IDS = [f"L{number:02d}" for number in range(20)]
-
-
-def blank(*, card=False):
-    """A frame of one colour, or a card with a line of text."""
-    image = Image.new("RGB", (300, 200), (200, 200, 190))
-    if card:
-        ImageDraw.Draw(image).text((90, 90), "no image here", fill=(90, 90, 90))
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return file.getvalue()
-
-
-@pytest.fixture
-def root(tmp_path):
-    """Twenty locations with all their images, in files and archives of every kind."""
-    files = views_of(IDS)
-    groups = [dict(list(files.items())[start : start + 20]) for start in range(0, 80, 20)]
-    write_files(tmp_path / "images", {f"deep/{name}": data for name, data in groups[0].items()})
-    write_tar(tmp_path / "images" / "1.tar", groups[1])
-    # All a's, then all b's: views of a location are far apart.
-    write_tar(tmp_path / "images" / "2.tgz", dict(sorted(groups[2].items(), key=lambda f: f[0][4])))
-    write_zip(tmp_path / "images" / "3.zip", groups[3])
-    return tmp_path / "images"
-
-
-@pytest.fixture
-def extract(tmp_path, root):
-    work = tmp_path / "work"
-    work.mkdir()
-
-    def run(ids=IDS, encoder=None, *, name="codes.h5", **options):
-        return extract_bucket(
-            listing(root, ids),
-            root=root,
-            encoder=encoder or fake_encoder(),
-            target=tmp_path / name,
-            work=work,
-            n_buckets=1,
-            **options,
-        )
-
-    run.work, run.folder = work, tmp_path
-    return run
 
 
 def contents(path):
@@ -180,23 +131,6 @@ class TestRejections:
         assert ("no_view", "c", "missing_view") in rejected
         assert {("nothing", view, "missing") for view in "abcd"} <= rejected
 
-    def test_pictures_that_show_nothing_or_a_part_are_named(self, extract, root):
-        torn = picture(3, size=(300, 200), kind="JPEG")
-        bad = {
-            "L00_a": blank(),
-            "L01_b": blank(card=True),
-            "L02_c": torn[: len(torn) // 2] + b"\xff\xd9",
-        }
-        write_files(root / "deep", {f"{name}.png": data for name, data in bad.items()})
-        findings = extract()
-        assert findings.tables["rejected_views"] == [
-            {"location_id": "L00", "view": "a", "reason": "blank"},
-            {"location_id": "L01", "view": "b", "reason": "placeholder"},
-            {"location_id": "L02", "view": "c", "reason": "truncated"},
-        ]
-        advice = next(c.description for c in findings.checks if c.name == "complete")
-        assert "copy or download" in advice
-
     def test_a_mended_image_is_encoded_and_the_others_are_not(self, extract, faulty, root):
         extract(faulty)
         (root / "html_b.png").write_bytes(picture(7))
@@ -243,46 +177,6 @@ def test_codes_that_are_not_finite_block(extract):
     again = extract()
     assert again.values["n_encoded_now"] == 20, "they are not reused"
     assert not failed_checks(again)
-
-
-class TestScreening:
-    """Codes of images that were judged by other rules are judged again, and not encoded again."""
-
-    NO_LIMITS = Images(least_contrast=0, most_plain=1)
-
-    @pytest.fixture
-    def before(self, extract, root):
-        """A bucket with the codes of a blank frame and a card, as an earlier version made it."""
-        write_files(root / "deep", {"L00_a.png": blank(), "L01_b.png": blank(card=True)})
-        assert extract(limits=self.NO_LIMITS).values["n_extracted"] == 20
-        with h5py.File(extract.folder / "codes.h5", "a") as file:
-            del file.attrs["screening"]
-        for part in extract.work.glob("part-*"):
-            part.unlink()
-        return extract.folder / "codes.h5"
-
-    def test_what_shows_nothing_is_dropped_and_the_rest_stays(self, extract, before):
-        encoder = fake_encoder()
-        findings = extract(encoder=encoder, name="b.h5", previous=[before])
-        assert encoder.encode.calls == []
-        assert (findings.values["n_reused"], findings.values["n_rejected"]) == (18, 2)
-        found, features = contents(extract.folder / "b.h5")
-        np.testing.assert_array_equal(features, contents(before)[1][2:])
-        assert found.location_ids == IDS[2:]
-
-    def test_it_happens_once(self, extract, before, monkeypatch):
-        extract(name="b.h5", previous=[before])
-        decoded = []
-        monkeypatch.setattr(
-            image_loading, "preprocess", lambda data, **_: decoded.append(data) or preprocess(data)
-        )
-        extract(name="c.h5", previous=[extract.folder / "b.h5"])
-        assert len(decoded) == 8, "the two locations without codes, of four views each"
-
-    def test_other_limits_take_them_back(self, extract, before):
-        extract(name="b.h5", previous=[before])
-        findings = extract(limits=self.NO_LIMITS, name="c.h5", previous=[extract.folder / "b.h5"])
-        assert (findings.values["n_encoded_now"], findings.values["n_rejected"]) == (2, 0)
 
 
 class TestReuse:
@@ -396,6 +290,15 @@ class TestInterruption:
         other = FileLock(extract.work / "lock")
         with other, pytest.raises(StoreError, match="another process"):
             extract()
+
+    def test_a_file_system_without_locks_is_told_and_worked_on(self, extract, monkeypatch):
+        def refuse(_):
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        monkeypatch.setattr(FileLock, "acquire", refuse)
+        said = []
+        assert extract(report=said.append).values["n_extracted"] == 20
+        assert any("without locks" in line for line in said)
 
     def test_a_part_is_written_after_its_time(self, extract):
         extract(encoder=fake_encoder(seconds=0.05), pace=Pace(part_seconds=0.08))

@@ -91,3 +91,24 @@ def test_a_city_without_codes_teaches_nobody(tmp_path: Path) -> None:
     assert teaching_cities(store, study, "alpha", ("crime",)) == {"hamlet": ("crime",)}
     assert {name.split("/")[0] for name in planned(store).inputs} == {"alpha", "hamlet"}
     assert inputs_unavailable(store, Pair("beta", "crime")).wanted.endswith("inputs/images/beta")
+
+
+@pytest.mark.parametrize(
+    ("n_listed", "without_codes", "wanted", "reason"),
+    [
+        (0, {}, "inputs/locations/beta.csv", "none is listed"),
+        (9, {"missing_view": 8, "blank": 1}, "the four views", "of 9 listed ones 8 missing_view"),
+    ],
+)
+def test_a_city_without_codes_says_why(
+    tmp_path: Path, n_listed: int, without_codes: dict[str, int], wanted: str, reason: str
+) -> None:
+    store = with_beta(tmp_path, "area")
+    record = ShardsRecord(
+        n_listed=n_listed, n_extracted=0, n_rejected=n_listed, n_missing=0, dtype="float16",
+        without_codes=without_codes, encoder=studies.ENCODER,
+    )  # fmt: skip
+    publish(store, "hdf5_shards", "beta", Findings(record=record), rows=pd.DataFrame({"n": []}))
+    why = inputs_unavailable(store, Pair("beta", "crime"))
+    assert wanted in why.wanted
+    assert reason in why.reason
