@@ -1,6 +1,6 @@
 """The checks of codes: of one bucket after extraction, of a city before it is packed."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +17,7 @@ from streetineq_assets.study import Encoder as Settings
 
 MAX_SHARED_IMAGES = 0.001
 _MOST_OF_A_PICTURE = 4  # images that name it
+_MOST_IN_TEXT = 3
 # fc6 before its ReLU varies with every image; behind a ReLU many features may be 0 for a city.
 MAX_DEAD_UNITS_IN_FC6 = 0.01
 MAX_DEAD_UNITS = 0.5
@@ -144,12 +145,19 @@ def images_present(account: Account) -> Check:
     return IMAGES_PRESENT.result(passed, text)
 
 
-def distinct_views(n_twice: int) -> Check:
-    """Whether the four images of each location differ."""
-    text = f"{n_twice} locations have the same image in two views"
-    if n_twice:
-        text += ", which count twice in their codes: were they downloaded for the right headings?"
-    return DISTINCT_VIEWS.result(n_twice == 0, text)
+def distinct_views(twice: Sequence[str]) -> Check:
+    """Whether the four images of each location differ.
+
+    Args:
+        twice: the locations in which they do not.
+    """
+    text = f"{len(twice)} locations have the same image in two views"
+    if twice:
+        text += (
+            f", such as {', '.join(twice[:_MOST_IN_TEXT])}, which count twice in their codes: were "
+            "they downloaded for the right headings?"
+        )
+    return DISTINCT_VIEWS.result(not twice, text)
 
 
 def weights_known(identity: EncoderIdentity, settings: Settings) -> Check:
@@ -279,10 +287,11 @@ def few_shared_images(repeated: pd.DataFrame, locations: pd.DataFrame, n_images:
         f"{len(shared)} of {n_images} images occur in two LSOAs (at most {MAX_SHARED_IMAGES:.1%})"
     )
     if not passed:
+        first = "; ".join(named[:_MOST_IN_TEXT])
         text += (
-            ", so that networks would be tested on images they learned from: "
-            f"{'; '.join(named[:3])}. Remove what is no image of its place, such as a card for no "
-            "image; where one panorama serves two areas, list it once, for postcodes of one of them"
+            f", so that networks would be tested on images they learned from: {first}. Remove what "
+            "is no image of its place, such as a card for no image; where one panorama serves two "
+            "areas, list it once, for postcodes of one of them"
         )
     return FEW_SHARED_IMAGES.result(
         passed,

@@ -133,16 +133,17 @@ def _account(
     contents = written.contents
     reasons = reasons_by_location(contents.rejections)
     account = Account.of(n_listed, len(contents.location_ids), reasons.values())
-    n_twice = sum(len(set(each)) < len(VIEWS) for each in contents.image_sha256.tolist())
+    hashes = zip(contents.location_ids, contents.image_sha256.tolist(), strict=True)
+    twice = [location_id for location_id, each in hashes if len(set(each)) < len(VIEWS)]
     return Findings(
-        values={**account.values(), "n_identical_views": n_twice, "n_buckets": n_buckets},
+        values={**account.values(), "n_identical_views": len(twice), "n_buckets": n_buckets},
         checks=[
             checks.accounting(account),
             checks.bucket_identity(target, contents, expected=set(wanted) - reasons.keys()),
             checks.finite_locations(written.n_not_finite),
             checks.images_present(account),
             checks.complete(account),
-            checks.distinct_views(n_twice),
+            checks.distinct_views(twice),
         ],
         tables={
             "without_codes": account.table(),

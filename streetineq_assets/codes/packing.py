@@ -12,6 +12,7 @@ import pandas as pd
 
 from streetineq_assets import tables
 from streetineq_assets.codes import checks
+from streetineq_assets.codes.accounting import MOST_NAMED
 from streetineq_assets.codes.bucket_file import Bucket
 from streetineq_assets.codes.feature_statistics import FeatureStatistics, Storage, storage_type
 from streetineq_assets.codes.hdf5 import open_hdf5
@@ -82,7 +83,10 @@ def pack_city(
     return Findings(
         values=_values(city, statistics, storage, rows),
         checks=results,
-        tables={"without_codes": city.account.table()},
+        tables={
+            "without_codes": city.account.table(),
+            "repeated_images": repeated.head(MOST_NAMED).astype(object).to_dict("records"),
+        },
         record=_record(city, storage.dtype),
         n_rows=len(rows),
         digest=_digest(city, rows, storage.dtype),

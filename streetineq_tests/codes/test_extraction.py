@@ -26,7 +26,7 @@ from streetineq_assets.errors import StoreError
 from streetineq_tests.codes.fakes import LOCATIONS as IDS
 from streetineq_tests.codes.fakes import WIDTH, codes_of, fake_encoder, listing
 from streetineq_tests.codes.test_preprocess import bomb
-from streetineq_tests.harness import failed_checks
+from streetineq_tests.harness import check_of, failed_checks
 from streetineq_tests.images.pictures import (
     HTML,
     picture,
@@ -160,6 +160,7 @@ class TestRejections:
         findings = extract()
         assert failed_checks(findings) == {"distinct_views"}
         assert findings.values["n_identical_views"] == 1
+        assert "such as L00," in check_of(findings, "distinct_views").description
 
 
 def test_an_empty_bucket_is_an_empty_file(extract):

@@ -112,6 +112,7 @@ LAWFUL = {
     "grey": jpeg(photograph(0).convert("L")),
     "metadata full of zeros": jpeg(exif=exif(), comment=bytes(2000)),
     "colour profile": jpeg(icc_profile=bytes(5000)),
+    "kept in red, green, blue": jpeg(keep_rgb=True),
     "odd size": jpeg(photograph(1, size=(321, 239))),
     "bytes behind the end": jpeg() + bytes(4096) + b"trailer of a phone",
     "another picture behind the end": jpeg() + jpeg(photograph(1)),

@@ -235,12 +235,14 @@ class TestBlockingChecks:
 
     def test_repeated_images_of_one_area_are_named_in_a_table(self, city):
         city.hashes["0"][0] = city.hashes["1"][3]
-        assert not failed(city.pack())
-        table = pd.read_parquet(city.folder / "shards" / "repeated_images.parquet")
-        assert table.to_dict("records") == [
+        findings = city.pack()
+        assert not failed(findings)
+        expected = [
             {"picture": 0, "location_id": "0", "view": "a"},
             {"picture": 0, "location_id": "1", "view": "d"},
         ]
+        table = pd.read_parquet(city.folder / "shards" / "repeated_images.parquet")
+        assert table.to_dict("records") == findings.tables["repeated_images"] == expected
 
     def test_the_same_image_within_one_area_or_below_a_thousandth_is_allowed(
         self, tmp_path, no_plots
