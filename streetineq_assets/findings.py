@@ -91,6 +91,11 @@ class Findings:
     holdings: dict[str, int] = field(default_factory=dict)
     digest: str | None = None
 
+    def replace_checks(self, checks: Iterable[Check]) -> None:
+        """Put results in the place of those of the same names."""
+        asked = {check.name: check for check in checks}
+        self.checks = [asked.get(check.name, check) for check in self.checks]
+
     def summary(self) -> dict[str, Any]:
         """What the UI shows, as JSON-able values."""
         shown = ("values", "checks", "tables", "notes", "n_rows")

@@ -15,8 +15,8 @@ from streetineq_assets.findings import Findings, Unavailable
 from streetineq_assets.manifests import Manifest
 
 _REMEDY = (
-    "Put back what is missing and run it again; or, where the loss is wanted, start the run "
-    "yourself with allow_loss (`streetineq run --allow-loss`, or in the UI the run's tag "
+    "Is a disk away, or a file half copied? Put it back and run it again; or, where the loss is "
+    "wanted, start the run yourself with allow_loss (`streetineq run --allow-loss`, or in the UI the run's tag "
     "streetineq/allow_loss: true)"
 )
 _MOST_NAMED = 5

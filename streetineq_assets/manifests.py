@@ -20,7 +20,18 @@ from streetineq_assets.errors import StoreError
 from streetineq_assets.findings import Unavailable
 
 SCHEMA_VERSION = 2
-_LIBRARIES = ("dagster", "tensorflow", "keras", "h5py", "pandas", "numpy", "duckdb", "pyarrow")
+_LIBRARIES = (
+    "dagster",
+    "tensorflow",
+    "keras",
+    "pillow",
+    "simplejpeg",
+    "h5py",
+    "pandas",
+    "numpy",
+    "duckdb",
+    "pyarrow",
+)
 # Asset and name of a check in version 1 to its name today.
 _RENAMED_CHECKS: dict[tuple[str, str], str] = {
     ("trained_model", "no_leakage"): "no_leak",

@@ -120,6 +120,7 @@ class StudyResource(dg.ConfigurableResource):
         inputs: Mapping[str, str] | None = None,
         config: Mapping[str, Any] | None = None,
         columns: pa.Schema | None = None,
+        ask_again: Callable[[], list[Check]] = list,
     ) -> Events:
         """Publish the asset of `context` and report it: the body of every asset ends here.
 
@@ -128,6 +129,8 @@ class StudyResource(dg.ConfigurableResource):
             inputs: name to digest of each slice that `make` reads.
             config: every setting that changes the content.
             columns: schema of the asset's main table.
+            ask_again: checks that depend on more than the recipe, as they come out today; asked
+                when the artefact is skipped. One that blocks fails the step and leaves the files.
         """
         asset = context.asset_key.to_user_string()
         partition = context.partition_key if context.has_partition_key else None
@@ -154,6 +157,11 @@ class StudyResource(dg.ConfigurableResource):
                 allow_retries=False,
             ) from failed
         if publication.skipped:
+            publication.findings.replace_checks(ask_again())
+            if failed := blocking_failures(publication.findings.checks):
+                yield from check_results(asset, publication.findings.checks)
+                named = "; ".join(f"{check.name}: {check.description}" for check in failed)
+                raise dg.Failure(f"{named}. The published {asset} is unchanged.")
             since = publication.manifest.published_at
             context.log.info(f"unchanged since {since:%Y-%m-%d %H:%M} UTC: nothing was made")
         yield dg.MaterializeResult(

@@ -154,6 +154,22 @@ class Encoder(Settings):
     )
 
 
+class Images(Settings):
+    """Which pictures are taken for images of a street; `codes.screening` has the rules."""
+
+    least_contrast: float = Field(
+        1.0,
+        ge=0,
+        description="standard deviation in grey levels of 255 below which a picture is blank",
+    )
+    most_plain: float = Field(
+        0.9,
+        gt=0,
+        le=1,
+        description="share of pixels of one colour above which it is a provider's placeholder",
+    )
+
+
 class Profile(Settings):
     """Every choice of one way to train; see `PROFILES` for the two that ship."""
 
@@ -299,6 +315,7 @@ class Study(Settings):
     aggregation: Literal["mean_score", "mean_decile", "fixed_borders"] = "mean_score"
     cities: dict[Key, City] = Field(min_length=1)
     folds: Folds = Folds()
+    images: Images = Images()
     encoder: Encoder = Encoder()
     shards: Shards = Shards()
     training: Training = Training()

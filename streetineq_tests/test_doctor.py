@@ -49,13 +49,6 @@ def test_a_broken_source_is_listed_and_does_not_stop_the_rest(store):
     assert "web page" in wrong[0]["where"]
 
 
-def test_an_outcome_whose_file_is_wrong_is_not_found(store):
-    for edition in ("2015", "2019"):
-        official.write(store.inputs("iod_2015", f"{edition}.csv"), official.file_7(edition))
-    state = examine(store)
-    assert {o["status"] for o in state["outcomes"] if o["outcome"] == "crime"} == {"wrong"}
-
-
 def test_weights_that_are_there_are_named_by_their_hash(store):
     assert examine(store)["weights"]["status"] == "missing"
     path = store.input_file("inputs/weights/vgg16_weights_tf_dim_ordering_tf_kernels.h5")

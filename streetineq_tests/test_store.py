@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -59,6 +60,12 @@ def test_what_was_published_is_found_again(store, write):
 def test_a_manifest_leads_to_its_files(store, write):
     manifest = store.publish("table", "london/crime", RECIPE, write())
     assert {path.name for path in store.path_of(manifest).iterdir()} >= set(manifest.files)
+
+
+def test_a_manifest_names_the_libraries_that_shape_codes(store):
+    manifest = store.publish("image_codes", "london/000", RECIPE, one_file())
+    for name in ("tensorflow", "keras", "numpy", "pillow", "simplejpeg", "h5py"):
+        assert manifest.library_versions[name] == version(name)
 
 
 def test_manifests_are_listed_by_asset_and_city(store):

@@ -3,11 +3,22 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from streetineq_assets.codes.bucket_file import Rejection
 from streetineq_assets.findings import Scalar
 
 MISSING, GONE = "missing", "gone"
+MOST_NAMED = 20  # rows of a table that names cases; the rest is in the files
+# What to do about a reason, where its name does not say it.
+_ADVICE = {
+    "blank": "blank frames: download them again, or lower images.least_contrast in study.toml",
+    "damaged": "damaged files: copy or download them again",
+    "panorama": "panoramas: cut each into four views, 90 degrees apart",
+    "placeholder": "cards of a provider without an image: take these locations off the list, or "
+    "raise images.most_plain in study.toml",
+    "truncated": "files that end early: copy or download them again",
+}
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,11 @@ class Account:
         """Whether nothing was lost."""
         return self.n_listed == self.n_extracted + self.n_without_codes
 
+    @property
+    def advice(self) -> str:
+        """What to do about the reasons, empty where nothing is to be said."""
+        return "; ".join(text for reason, text in _ADVICE.items() if reason in self.without_codes)
+
     def __str__(self) -> str:
         return (
             f"{self.n_listed} listed = {self.n_extracted} extracted + {self.n_rejected} rejected + "
@@ -67,6 +83,12 @@ class Account:
     def table(self) -> list[dict[str, Scalar]]:
         """A row for each reason."""
         return [{"reason": reason, "n_locations": n} for reason, n in self.without_codes.items()]
+
+
+def rejected_views(rejections: Iterable[Rejection]) -> list[dict[str, Scalar]]:
+    """The first rejected views by name; locations without any image are not among them."""
+    found = (entry for entry in sorted(rejections) if entry.reason != MISSING)
+    return [dict(entry._asdict()) for entry in islice(found, MOST_NAMED)]
 
 
 def reasons_by_location(rejections: Iterable[Rejection]) -> dict[str, str]:

@@ -16,12 +16,13 @@ from streetineq_assets.codes import checks
 from streetineq_assets.codes.encoders import Encoder, idle_encoder, load_encoder, weights_input
 from streetineq_assets.codes.extraction import Pace, extract_bucket
 from streetineq_assets.codes.packing import pack_city
+from streetineq_assets.codes.repeated_images import ask_shared_images
 from streetineq_assets.codes.reuse import changed_buckets, earlier_files, hand_over
 from streetineq_assets.codes.tables import HDF5_SHARDS, IMAGE_CODES, BucketRecord
 from streetineq_assets.devices import Device
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import LossError
-from streetineq_assets.findings import Findings, Unavailable, blocking_failures
+from streetineq_assets.findings import Check, Findings, Unavailable, blocking_failures
 from streetineq_assets.images.catalogue import bucket_of
 from streetineq_assets.images.changes import slice_digest
 from streetineq_assets.manifests import Manifest, Recipe, library_versions
@@ -122,10 +123,16 @@ def hdf5_shards(context: dg.AssetExecutionContext, study: StudyResource) -> Even
         findings.unavailable = images.manifest.unavailable
         return findings
 
+    def ask_again() -> list[Check]:
+        """The areas of locations are no part of the recipe: a new directory packs nothing again."""
+        return [ask_shared_images(store, store.open("hdf5_shards", city), locations)]
+
     inputs = {key: artefact.digest for key, artefact in buckets.items()}
     inputs |= {f"changed/{key}": digest for key, digest in stale.items()}
     inputs["location_ids"] = digest_frame(locations[["location_id"]])
-    yield from study.materialize(context, make, inputs=inputs, config=settings, columns=HDF5_SHARDS)
+    yield from study.materialize(
+        context, make, inputs=inputs, config=settings, columns=HDF5_SHARDS, ask_again=ask_again
+    )
 
 
 def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
@@ -216,6 +223,7 @@ class _Step:
             target=folder / "image_codes.h5",
             work=store.workspace("image_codes", key),
             n_buckets=self.study.study.cities[city].buckets,
+            limits=self.study.study.images,
             previous=self._earlier_files(key),
             attributes=self._attributes(),
             pace=Pace(workers=min(16, (os.cpu_count() or 1) + 1)),
@@ -234,8 +242,7 @@ class _Step:
         if encoder is None:
             return
         known = checks.weights_known(encoder, self.study.study.encoder)
-        found = publication.findings.checks
-        publication.findings.checks = [known if c.name == known.name else c for c in found]
+        publication.findings.replace_checks([known])
 
     def _listing(self, city: str) -> "_Listing":
         if city not in self._listings:
@@ -274,12 +281,15 @@ class _Step:
         settings = self.study.study.encoder
         weights = weights_input(settings, self.study.store.root, self.study.study.seed)
         versions = self.context.assets_def.code_versions_by_key
+        # Limits that a study does not set are no part of it: codes of earlier versions stay.
+        limits = self.study.study.images.model_dump(exclude_defaults=True)
         return Recipe(
             code_version=versions[self.context.asset_key] or "",
             inputs={"street_images": slice_digest(images), "vgg16_weights": weights},
             config=settings.model_dump(
                 include={"backbone", "layer", "preprocessing", "mixed_precision"}
-            ),
+            )
+            | ({"images": limits} if limits else {}),
         )
 
     def _has_rejections(self, key: str) -> bool:

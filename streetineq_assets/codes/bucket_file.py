@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from streetineq_assets.codes.hdf5 import open_hdf5
 from streetineq_assets.codes.identity import EncoderIdentity, plain_attribute
-from streetineq_assets.errors import StoreError, clear_disk_errors
+from streetineq_assets.errors import clear_disk_errors
 from streetineq_assets.images.catalogue import VIEWS
 
 # What h5py raises where it meets flipped bits: it has no error of its own.
@@ -66,14 +67,13 @@ def write_bucket(path: Path, contents: Contents, features: Iterable[np.ndarray])
 
     Raises:
         StoreError: the disk is full.
+        FileLockedError: the file system has no locks.
         ValueError: more or fewer rows of features than locations.
     """
-    import h5py
-
     draft = path.with_name(f"{path.name}.tmp")
     count, start = len(contents.location_ids), 0
     with clear_disk_errors(path):
-        with h5py.File(draft, "w") as file:
+        with open_hdf5(draft, "w") as file:
             _write_contents(file, contents)
             digest = _digest(contents)
             shape = (count, len(VIEWS), contents.identity.width)
@@ -95,16 +95,12 @@ class Bucket:
 
     Raises:
         StoreError: the file is not HDF5.
+        FileLockedError: another program holds it, or its file system has no locks.
     """
 
     def __init__(self, path: Path) -> None:
-        import h5py
-
         self.path = path
-        try:
-            self._file = h5py.File(path)
-        except OSError as error:
-            raise StoreError(f"{path} is not a readable HDF5 file: {error}") from error
+        self._file = open_hdf5(path, remedy="materialise its bucket of image_codes again")
 
     def __enter__(self) -> "Bucket":
         return self

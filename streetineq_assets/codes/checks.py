@@ -1,22 +1,23 @@
 """The checks of codes: of one bucket after extraction, of a city before it is packed."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from streetineq_assets.codes.accounting import GONE, Account
+from streetineq_assets.codes.accounting import GONE, MOST_NAMED, Account
 from streetineq_assets.codes.bucket_file import Bucket, Contents
 from streetineq_assets.codes.feature_statistics import FeatureStatistics
 from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.codes.inventory import Inventory
 from streetineq_assets.findings import Check, CheckSpec, Findings
-from streetineq_assets.images.catalogue import VIEWS, bucket_of
-from streetineq_assets.images.checks import KEPT_SHARE
+from streetineq_assets.images.catalogue import bucket_of
 from streetineq_assets.study import Encoder as Settings
 
+_GONE_SHARE = 0.5
 MAX_SHARED_IMAGES = 0.001
+_MOST_OF_A_PICTURE = 4  # images that name it
+_MOST_IN_TEXT = 3
 # fc6 before its ReLU varies with every image; behind a ReLU many features may be 0 for a city.
 MAX_DEAD_UNITS_IN_FC6 = 0.01
 MAX_DEAD_UNITS = 0.5
@@ -102,6 +103,7 @@ def complete(account: Account) -> Check:
     text = f"{without} of {account.n_listed} listed locations have no codes"
     if without:
         text += " and are left out of training; without_codes counts the reasons"
+        text += f". What to do: {account.advice}" if account.advice else ""
     return COMPLETE.result(without == 0, text)
 
 
@@ -133,22 +135,29 @@ def finite_locations(n_not_finite: int) -> Check:
 def images_present(account: Account) -> Check:
     """Codes of a bucket are not given up because a disk is away for an hour."""
     gone = account.without_codes.get(GONE, 0)
-    passed = gone <= KEPT_SHARE * account.n_listed
+    passed = gone <= _GONE_SHARE * account.n_listed
     text = f"{gone} of {account.n_listed} locations have an image that is gone since the listing"
     if not passed:
         text += (
-            f" (at most {KEPT_SHARE:.0%}): is the images' disk mounted? If they were removed on "
+            f" (at most {_GONE_SHARE:.0%}): is the images' disk mounted? If they were removed on "
             "purpose, list them again"
         )
     return IMAGES_PRESENT.result(passed, text)
 
 
-def distinct_views(n_twice: int) -> Check:
-    """Whether the four images of each location differ."""
-    text = f"{n_twice} locations have the same image in two views"
-    if n_twice:
-        text += ", which count twice in their codes: were they downloaded for the right headings?"
-    return DISTINCT_VIEWS.result(n_twice == 0, text)
+def distinct_views(twice: Sequence[str]) -> Check:
+    """Whether the four images of each location differ.
+
+    Args:
+        twice: the locations in which they do not.
+    """
+    text = f"{len(twice)} locations have the same image in two views"
+    if twice:
+        text += (
+            f", such as {', '.join(twice[:_MOST_IN_TEXT])}, which count twice in their codes: were "
+            "they downloaded for the right headings?"
+        )
+    return DISTINCT_VIEWS.result(not twice, text)
 
 
 def weights_known(identity: EncoderIdentity, settings: Settings) -> Check:
@@ -196,7 +205,6 @@ def inventory_checks(
         _up_to_date(stale),
         _city_identity(city, locations),
         _city_accounting(city),
-        _few_shared_images(city, locations),
     ]
 
 
@@ -260,20 +268,57 @@ def _city_accounting(city: Inventory) -> Check:
     return accounting(city.account, all_known=known == set(city.listed))
 
 
-def _few_shared_images(city: Inventory, locations: pd.DataFrame) -> Check:
-    """Images whose bytes occur in two LSOAs: then a test area's image is in training too."""
-    areas = locations.drop_duplicates("location_id").set_index("location_id")["lsoa11"]
-    area = pd.factorize(city.codes["location_id"].map(areas))[0].repeat(len(VIEWS))
-    hashes = np.unique(city.image_sha256.reshape(-1), return_inverse=True)[1]
-    seen = np.unique(np.stack([hashes[area >= 0], area[area >= 0]]), axis=1)
-    areas_of_hash = np.bincount(seen[0], minlength=hashes.max(initial=-1) + 1)
-    shared = int((areas_of_hash[hashes] > 1).sum())
-    share = shared / max(len(hashes), 1)
+def few_shared_images(repeated: pd.DataFrame, locations: pd.DataFrame, n_images: int) -> Check:
+    """Whether hardly a picture occurs in two LSOAs: then a test area's image is in training too.
+
+    Args:
+        repeated: `REPEATED_IMAGES`.
+        locations: `location_id, lsoa11`; a location without an area shares with none.
+        n_images: of all locations with codes.
+    """
+    areas = locations[["location_id", "lsoa11"]].dropna().drop_duplicates("location_id")
+    placed = repeated.merge(areas, on="location_id")
+    n_areas = placed.groupby("picture")["lsoa11"].transform("nunique")
+    shared = placed[n_areas > 1]
+    share = len(shared) / max(n_images, 1)
     passed = share <= MAX_SHARED_IMAGES
-    text = f"{shared} of {len(hashes)} images occur in two LSOAs (at most {MAX_SHARED_IMAGES:.1%})"
+    named = _named(shared)
+    text = (
+        f"{len(shared)} of {n_images} images occur in two LSOAs (at most {MAX_SHARED_IMAGES:.1%})"
+    )
     if not passed:
-        text += ", so that networks would be tested on images they learned from: remove the copies"
-    return FEW_SHARED_IMAGES.result(passed, text, n_shared_images=shared, share_shared_images=share)
+        first = "; ".join(named[:_MOST_IN_TEXT])
+        text += (
+            f", so that networks would be tested on images they learned from: {first}. Remove what "
+            "is no image of its place, such as a card for no image; where one panorama serves two "
+            "areas, list it once, for postcodes of one of them"
+        )
+    return FEW_SHARED_IMAGES.result(
+        passed,
+        text,
+        n_shared_images=len(shared),
+        share_shared_images=share,
+        n_repeated_images=len(repeated),
+        n_locations_with_repeated_images=int(repeated["location_id"].nunique()),
+        images_in_two_lsoas="; ".join(named[:MOST_NAMED]),
+    )
+
+
+def _named(shared: pd.DataFrame) -> list[str]:
+    """Each picture of several areas by its first images and their areas, the widest spread first.
+
+    Args:
+        shared: `picture, location_id, view, lsoa11`.
+    """
+    texts = []
+    sizes = shared.groupby("picture").size().sort_values(ascending=False, kind="stable")
+    for picture in sizes.index[:MOST_NAMED]:
+        images = shared[shared["picture"] == picture]
+        first = images.drop_duplicates("lsoa11").head(_MOST_OF_A_PICTURE)
+        names = [f"{row.location_id}_{row.view} in {row.lsoa11}" for row in first.itertuples()]
+        more = len(images) - len(first)
+        texts.append(" = ".join(names) + (f" = {more} more" if more else ""))
+    return texts
 
 
 def feature_checks(statistics: FeatureStatistics, encoder: EncoderIdentity) -> list[Check]:

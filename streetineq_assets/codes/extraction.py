@@ -19,11 +19,13 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from streetineq_assets.codes import checks
-from streetineq_assets.codes.accounting import Account, reasons_by_location
+from streetineq_assets.codes.accounting import Account, reasons_by_location, rejected_views
 from streetineq_assets.codes.bucket_file import Contents, Rejection, write_bucket
 from streetineq_assets.codes.encoders import Encoder
-from streetineq_assets.codes.finished_rows import FinishedRows
+from streetineq_assets.codes.finished_rows import SCREENING, FinishedRows
+from streetineq_assets.codes.hdf5 import NO_LOCKS
 from streetineq_assets.codes.image_loading import (
+    Finished,
     Hashes,
     LocationImages,
     Prepared,
@@ -32,14 +34,17 @@ from streetineq_assets.codes.image_loading import (
     read_archives,
 )
 from streetineq_assets.codes.preprocess import SIDE
+from streetineq_assets.codes.screening import label
 from streetineq_assets.codes.tables import BucketRecord
 from streetineq_assets.errors import StoreError
 from streetineq_assets.findings import Findings, Scalar
 from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.prefetch import prefetch
+from streetineq_assets.study import Images
 
 _REPORT_EVERY_S = 60.0
 _PHASES = ("reading", "decoding", "device", "writing")
+_DEFAULT_LIMITS = Images()
 Report = Callable[[str], None]
 
 
@@ -65,6 +70,7 @@ def extract_bucket(
     target: Path,
     work: Path,
     n_buckets: int,
+    limits: Images = _DEFAULT_LIMITS,
     previous: Sequence[Path] = (),
     attributes: Mapping[str, Any] | None = None,
     pace: Pace = Pace(),
@@ -78,6 +84,7 @@ def extract_bucket(
         target: the file to write; it appears when everything is done.
         work: a folder that outlives a crash; parts of an earlier run there are used, and stay.
         n_buckets: of the city; recorded.
+        limits: which pictures are refused, `[images]` of study.toml.
         previous: bucket files whose rows may be reused, already checked against their manifests.
         attributes: what else the file's attributes say.
         report: called with a line of progress about once a minute.
@@ -91,16 +98,20 @@ def extract_bucket(
     """
     locations, rejections = complete_locations(images)
     wanted = [location.location_id for location in locations]
+    screening = label(limits)
     with (
-        _one_process(work),
-        FinishedRows(work, encoder.identity, wanted=wanted, report=report) as finished,
+        _one_process(work, report),
+        FinishedRows(
+            work, encoder.identity, screening=screening, wanted=wanted, report=report
+        ) as finished,
     ):
         for path in previous:
             finished.add_bucket(path)
         finished.add_parts()
         extraction = _Extraction(encoder, finished, pace=pace, report=report)
-        extraction.encode(locations, root)
-        written = extraction.merge(target, rejections, attributes or {})
+        extraction.encode(locations, root, limits)
+        attributes = {**(attributes or {}), SCREENING: screening}
+        written = extraction.merge(target, rejections, attributes)
     n_listed = images["location_id"].nunique()
     findings = _account(target, written, n_listed=n_listed, n_buckets=n_buckets, wanted=wanted)
     findings.values |= extraction.values()
@@ -122,18 +133,22 @@ def _account(
     contents = written.contents
     reasons = reasons_by_location(contents.rejections)
     account = Account.of(n_listed, len(contents.location_ids), reasons.values())
-    n_twice = sum(len(set(each)) < len(VIEWS) for each in contents.image_sha256.tolist())
+    hashes = zip(contents.location_ids, contents.image_sha256.tolist(), strict=True)
+    twice = [location_id for location_id, each in hashes if len(set(each)) < len(VIEWS)]
     return Findings(
-        values={**account.values(), "n_identical_views": n_twice, "n_buckets": n_buckets},
+        values={**account.values(), "n_identical_views": len(twice), "n_buckets": n_buckets},
         checks=[
             checks.accounting(account),
             checks.bucket_identity(target, contents, expected=set(wanted) - reasons.keys()),
             checks.finite_locations(written.n_not_finite),
             checks.images_present(account),
             checks.complete(account),
-            checks.distinct_views(n_twice),
+            checks.distinct_views(twice),
         ],
-        tables={"without_codes": account.table()},
+        tables={
+            "without_codes": account.table(),
+            "rejected_views": rejected_views(contents.rejections),
+        },
         record=BucketRecord(
             n_buckets=n_buckets, n_rejected=account.n_rejected, encoder=contents.identity
         ),
@@ -162,12 +177,13 @@ class _Extraction:
         self._seconds = dict.fromkeys(_PHASES, 0.0)
         self._started = time.perf_counter()
 
-    def encode(self, locations: Sequence[LocationImages], root: Path) -> None:
+    def encode(self, locations: Sequence[LocationImages], root: Path, limits: Images) -> None:
         """Read every image, encode what has no row yet, put encoded rows aside as parts."""
         prepare = partial(
             prepare_location,
             root=root,
-            known=self._finished.hashes,
+            finished=Finished(self._finished.hashes, self._finished.screened),
+            limits=limits,
             antialias=self._encoder.identity.preprocessing == "antialias",
         )
         per_batch = self._encoder.batch_size // len(VIEWS)
@@ -294,10 +310,21 @@ def _batches(items: Iterable[Prepared], size: int) -> Iterator[list[Prepared]]:
 
 
 @contextmanager
-def _one_process(work: Path) -> Generator[None]:
-    """One process at a time in a workspace; the kernel frees the lock of a dead one."""
+def _one_process(work: Path, report: Report) -> Generator[None]:
+    """One process at a time in a workspace; the kernel frees the lock of a dead one.
+
+    Where there are no locks, the pool of the step is what keeps runs apart.
+    """
+    lock = FileLock(work / "lock", timeout=0)
     try:
-        with FileLock(work / "lock", timeout=0):
-            yield
+        lock.acquire()
     except Timeout as error:
         raise StoreError(f"another process works in {work}: wait for it to end") from error
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        report(f"{work} lies on a file system without locks: start no second run on this study")
+    try:
+        yield
+    finally:
+        lock.release()

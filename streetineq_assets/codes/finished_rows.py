@@ -21,6 +21,7 @@ from streetineq_assets.codes.image_loading import Hashes
 from streetineq_assets.errors import StoreError
 from streetineq_assets.images.catalogue import VIEWS
 
+SCREENING = "screening"  # the attribute of files of codes
 _PART = "part-*.h5"
 _MERGE_ROWS = 256
 
@@ -32,6 +33,7 @@ class _Place:
     opener: Callable[[], AbstractContextManager[Bucket]]
     row: int
     hashes: Hashes
+    screening: str | None
 
 
 class FinishedRows:
@@ -40,6 +42,7 @@ class FinishedRows:
     Args:
         work: the bucket's workspace, where parts lie.
         identity: rows that another encoder made are left out.
+        screening: by which rules pictures are judged now, `screening.label`.
         wanted: the locations that matter.
         report: called with a line for each part that is dropped.
     """
@@ -49,10 +52,12 @@ class FinishedRows:
         work: Path,
         identity: EncoderIdentity,
         *,
+        screening: str,
         wanted: Collection[str],
         report: Callable[[str], None],
     ) -> None:
         self._work, self._identity, self._report = work, identity, report
+        self._screening = screening
         self._wanted = set(wanted)
         self._places: dict[str, _Place] = {}
         self._files = ExitStack()
@@ -68,6 +73,15 @@ class FinishedRows:
         """Of the images from which each location's row was made."""
         return {location_id: place.hashes for location_id, place in self._places.items()}
 
+    @property
+    def screened(self) -> set[str]:
+        """Locations whose images were judged by the present rules when they were encoded."""
+        return {
+            location_id
+            for location_id, place in self._places.items()
+            if place.screening == self._screening
+        }
+
     def add_bucket(self, path: Path) -> None:
         """Take in a bucket file, which the caller has checked against its manifest."""
         # It stays open, since another run may put a new file into its place.
@@ -79,7 +93,8 @@ class FinishedRows:
         """Take in the parts in the workspace; those that are of no use are removed.
 
         Raises:
-            OSError: a part cannot be opened at all, which says nothing about what it holds.
+            OSError, FileLockedError: a part cannot be opened at all, which says nothing about what
+                it holds.
         """
         for path in sorted(self._work.glob(_PART)):
             contents = self._usable(path)
@@ -96,7 +111,8 @@ class FinishedRows:
         Args:
             codes: (n, 4, width) float32.
         """
-        contents = Contents(ids, np.array(hashes), self._identity)
+        attributes = {SCREENING: self._screening}
+        contents = Contents(ids, np.array(hashes), self._identity, attributes=attributes)
         path = self._work / f"part-{uuid.uuid4().hex}.h5"
         write_bucket(path, contents, [codes])
         # Hours of work leave more parts than a process may hold open.
@@ -128,7 +144,7 @@ class FinishedRows:
     def _index(
         self, contents: Contents, opener: Callable[[], AbstractContextManager[Bucket]]
     ) -> None:
-        hashes = contents.image_sha256.tolist()
+        hashes, screening = contents.image_sha256.tolist(), contents.attributes.get(SCREENING)
         for row, location_id in enumerate(contents.location_ids):
             if location_id in self._wanted:
-                self._places[location_id] = _Place(opener, row, tuple(hashes[row]))
+                self._places[location_id] = _Place(opener, row, tuple(hashes[row]), screening)

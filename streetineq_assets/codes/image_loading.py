@@ -6,7 +6,7 @@ A location is encoded whole: one view that is missing or cannot be used rejects 
 import hashlib
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -17,8 +17,10 @@ import pandas as pd
 from streetineq_assets.codes.accounting import GONE, MISSING
 from streetineq_assets.codes.bucket_file import Rejection
 from streetineq_assets.codes.preprocess import ImageRejectedError, preprocess
+from streetineq_assets.codes.screening import refuse_empty
 from streetineq_assets.images.archives import read_members
 from streetineq_assets.images.catalogue import DAMAGED_ARCHIVE, VIEWS
+from streetineq_assets.study import Images
 
 Hashes = tuple[str, ...]
 
@@ -29,6 +31,18 @@ class LocationImages:
 
     location_id: str
     sources: tuple[tuple[str, str | None], ...]
+
+
+class Finished(NamedTuple):
+    """What earlier work says of locations.
+
+    Attributes:
+        hashes: of the images from which each location's codes were made.
+        screened: the locations whose images were judged by the present rules.
+    """
+
+    hashes: Mapping[str, Hashes]
+    screened: Collection[str]
 
 
 class Unpacked(NamedTuple):
@@ -114,13 +128,17 @@ def read_archives(locations: Iterable[LocationImages], root: Path) -> Iterator[U
 
 
 def prepare_location(
-    unpacked: Unpacked, *, root: Path, known: Mapping[str, Hashes], antialias: bool
+    unpacked: Unpacked, *, root: Path, finished: Finished, limits: Images, antialias: bool
 ) -> Prepared:
-    """Read and hash a location's images; decode them unless `known` has the same hashes.
+    """Read and hash a location's images, and decode those that were not encoded and judged before.
+
+    Codes of unchanged images are used again, but only of images that the present rules accept: a
+    location of an earlier version, or of other limits, is decoded once more and not encoded.
 
     Args:
         root: the folder to which the images' paths are relative.
-        known: hashes of the images of locations that have codes already.
+        finished: what was done already.
+        limits: `[images]` of study.toml.
         antialias: as in `preprocess`.
     """
     location, archived, seconds = unpacked
@@ -140,24 +158,32 @@ def prepare_location(
         return Prepared(location.location_id, rejections=tuple(rejections))
     hashes = tuple(hashlib.sha256(data).hexdigest() for data in images)
     seconds += time.perf_counter() - started
-    if known.get(location.location_id) == hashes:
+    encoded = finished.hashes.get(location.location_id) == hashes
+    if encoded and location.location_id in finished.screened:
         return Prepared(location.location_id, hashes, seconds_reading=seconds)
-    return _decode(location.location_id, images, hashes, antialias, seconds)
+    started = time.perf_counter()
+    pixels, rejections = _decode(location.location_id, images, limits, antialias)
+    return Prepared(
+        location.location_id,
+        hashes,
+        None if rejections or encoded else np.stack(pixels),
+        tuple(rejections),
+        seconds,
+        time.perf_counter() - started,
+    )
 
 
 def _decode(
-    location_id: str, images: list[bytes], hashes: Hashes, antialias: bool, seconds_reading: float
-) -> Prepared:
-    started = time.perf_counter()
+    location_id: str, images: list[bytes], limits: Images, antialias: bool
+) -> tuple[list[np.ndarray], list[Rejection]]:
     pixels, rejections = [], []
     for view, data in zip(VIEWS, images, strict=True):
         try:
             pixels.append(preprocess(data, antialias=antialias))
+            refuse_empty(pixels[-1], limits)
         except ImageRejectedError as error:
             rejections.append(Rejection(location_id, view, error.reason))
-    seconds = time.perf_counter() - started
-    stacked = None if rejections else np.stack(pixels)
-    return Prepared(location_id, hashes, stacked, tuple(rejections), seconds_reading, seconds)
+    return pixels, rejections
 
 
 def _members(

@@ -12,12 +12,19 @@ import pandas as pd
 
 from streetineq_assets import tables
 from streetineq_assets.codes import checks
+from streetineq_assets.codes.accounting import MOST_NAMED
 from streetineq_assets.codes.bucket_file import Bucket
 from streetineq_assets.codes.feature_statistics import FeatureStatistics, Storage, storage_type
+from streetineq_assets.codes.hdf5 import open_hdf5
 from streetineq_assets.codes.inventory import Inventory, take_inventory
 from streetineq_assets.codes.plots import plot_code_statistics
+from streetineq_assets.codes.repeated_images import (
+    REPEATED_FILE,
+    digest_codes,
+    find_repeated_images,
+)
 from streetineq_assets.codes.shards import shard_order
-from streetineq_assets.codes.tables import SHARD_ROWS, ShardsRecord
+from streetineq_assets.codes.tables import REPEATED_IMAGES, SHARD_ROWS, ShardsRecord
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import clear_disk_errors
 from streetineq_assets.findings import Findings, Scalar, blocking_failures
@@ -36,7 +43,9 @@ def pack_city(
     seed: int,
     rows_per_shard: int,
 ) -> Findings:
-    """Check a city's buckets, and write `shard_000.h5` and on, `rows.parquet` and `codes.png`.
+    """Check a city's buckets, and write its shards.
+
+    Files: `shard_000.h5` and on, `rows.parquet`, `repeated_images.parquet` and `codes.png`.
 
     Args:
         buckets: key to file, checked against their manifests.
@@ -56,19 +65,28 @@ def pack_city(
     results = checks.inventory_checks(city, locations, stale)
     if blocking_failures(results):
         return Findings(checks=results)
-    statistics = _statistics(buckets, city.encoder.width)
-    results += [*checks.feature_checks(statistics, city.encoder), checks.complete(city.account)]
+    statistics, code_digests = _first_reading(buckets, city.encoder.width)
+    repeated = find_repeated_images(city.codes["location_id"], city.image_sha256, code_digests)
+    results += [
+        checks.few_shared_images(repeated, locations, city.image_sha256.size),
+        *checks.feature_checks(statistics, city.encoder),
+        checks.complete(city.account),
+    ]
     if blocking_failures(results):
         return Findings(checks=results)
     storage = storage_type(statistics)
     rows = place_rows(city.codes["location_id"].tolist(), seed, rows_per_shard)
     attributes = _attributes(city, statistics, storage.reason)
     write_shards(buckets, folder, rows, dtype=storage.dtype, attributes=attributes)
+    tables.write(repeated, REPEATED_IMAGES, folder / REPEATED_FILE)
     save_png(plot_code_statistics(statistics, title, _published(city)), folder / "codes.png")
     return Findings(
         values=_values(city, statistics, storage, rows),
         checks=results,
-        tables={"without_codes": city.account.table()},
+        tables={
+            "without_codes": city.account.table(),
+            "repeated_images": repeated.head(MOST_NAMED).astype(object).to_dict("records"),
+        },
         record=_record(city, storage.dtype),
         n_rows=len(rows),
         holdings={"locations with codes": len(rows)},
@@ -128,7 +146,7 @@ def _create_shard(
     import h5py
 
     # The layout of 2018 takes attributes above 64 kB, as the means of a very wide code are.
-    file = files.enter_context(h5py.File(path, "w", libver=("v110", "v110")))
+    file = files.enter_context(open_hdf5(path, "w", libver=("v110", "v110")))
     ids = rows["location_id"].tolist()
     text = h5py.string_dtype("utf-8")
     file.create_dataset("location_id", data=ids, dtype=text, shape=(len(ids),))
@@ -137,11 +155,14 @@ def _create_shard(
     return file.create_dataset("features", shape, dtype)
 
 
-def _statistics(buckets: Mapping[str, Path], width: int) -> FeatureStatistics:
+def _first_reading(buckets: Mapping[str, Path], width: int) -> tuple[FeatureStatistics, np.ndarray]:
+    """Statistics of all codes, and a digest (n, 4) of each view's, in the order of the buckets."""
     statistics = FeatureStatistics(width)
+    digests = [digest_codes(np.empty((0, len(VIEWS), 1), np.float32))]
     for _, block in _blocks(buckets):
         statistics.add(block)
-    return statistics
+        digests.append(digest_codes(block))
+    return statistics, np.concatenate(digests)
 
 
 def _blocks(buckets: Mapping[str, Path]) -> Iterator[tuple[Sequence[str], np.ndarray]]:

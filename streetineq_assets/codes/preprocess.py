@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from streetineq_assets.codes.jpeg import decode_jpeg
 from streetineq_assets.errors import StreetineqError
 
 if TYPE_CHECKING:
@@ -36,13 +37,22 @@ _ORIENTATION_TAG = 0x0112
 # three decoded pixels are left for each final one, photographs come out within 4 of 255 grey levels
 # (root mean square 0.4 to 0.6), less than JPEG's own loss at quality 88.
 _PIXELS_LEFT = 3 * SIDE
+# What decoders say of a file that ends early: Pillow's word, and libjpeg-turbo's.
+_CUT = ("truncated", "premature end")
+# Photographs in WebP come to 34 bytes of zeros at most, in fog and at night too.
+_WEBP_ZEROS = bytes(1024)
+# The two ends of a panorama of the whole horizon meet: they differ as neighbouring columns do
+# (1.0 to 1.4 times as much in real ones, 6 to 48 times in other photographs), and by far less than
+# columns apart (a tenth).
+_PANORAMA_ASPECT, _ASPECT_TOLERANCE = 2.0, 0.02
+_SEAM_OVER_STEP, _SEAM_OVER_FAR = 2.5, 0.25
 
 
 class ImageRejectedError(StreetineqError):
     """An image that cannot be used; `reason` is one of a few words that are counted.
 
     Reasons: `empty_file`, `not_an_image`, `truncated`, `damaged`, `too_large`, `too_small`,
-    `too_narrow`.
+    `too_narrow`, `panorama`; of `screening` also `blank` and `placeholder`.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -75,12 +85,14 @@ def preprocess(
         float32 array (224, 224, 3): blue, green, red in 0..255, minus (103.939, 116.779, 123.68).
 
     Raises:
-        ImageRejectedError: the image is damaged, not an image, or of a size that is refused.
+        ImageRejectedError: the image is damaged, not an image, of a size that is refused, or a
+            panorama of the whole horizon.
         OSError: the path cannot be read.
 
     Source: Suel et al. 2019 for the geometry; the means are those of VGG16's training images.
     """
     decoded = _decode(image, may_shrink=antialias)
+    _refuse_panorama(decoded)
     rows, columns = scaled_size(decoded.height, decoded.width)
     top, left = (rows - SIDE) // 2, (columns - SIDE) // 2
     if antialias:
@@ -117,7 +129,9 @@ def _decode(image: "bytes | str | os.PathLike[str] | Image.Image", *, may_shrink
         raise ImageRejectedError("empty_file", "the file has no bytes")
     with _rejections(data):
         opened = Image.open(io.BytesIO(data), formats=FORMATS)
-        return (may_shrink and _decode_smaller(opened)) or _upright(opened)
+        _refuse_bad_size(opened)
+        _refuse_hole(data)
+        return _from_jpeg(opened, data, may_shrink=may_shrink) or _upright(opened)
 
 
 @contextlib.contextmanager
@@ -133,13 +147,22 @@ def _rejections(data: bytes = b"") -> Generator[None]:
         reason = "truncated" if data.startswith(_MAGIC) else "not_an_image"
         raise ImageRejectedError(reason, f"it starts with {data[:16]!r}") from error
     except (OSError, SyntaxError, ValueError, EOFError, TypeError, struct.error) as error:
-        cut = "truncated" in str(error).lower() or _webp_is_cut(data)
+        cut = any(word in str(error).lower() for word in _CUT) or _webp_is_cut(data)
         raise ImageRejectedError("truncated" if cut else "damaged", str(error)) from error
 
 
 def _webp_is_cut(data: bytes) -> bool:
     """WebP's header says how long the file is; its decoder does not say what it misses."""
     return data[:4] == b"RIFF" and int.from_bytes(data[4:8], "little") + 8 > len(data)
+
+
+def _refuse_hole(data: bytes) -> None:
+    """A hole of zeros in a lossy WebP file: its decoder goes on with any bits that it finds."""
+    start = data.find(b"VP8 ")
+    if data[:4] == b"RIFF" and start >= 0:
+        length = int.from_bytes(data[start + 4 : start + 8], "little")
+        if _WEBP_ZEROS in data[start : start + 8 + length]:
+            raise ImageRejectedError("damaged", f"{len(_WEBP_ZEROS)} bytes or more are zeros")
 
 
 def _upright(opened: "Image.Image") -> _Decoded:
@@ -178,19 +201,24 @@ def _turned(image: "Image.Image", orientation: int) -> "Image.Image":
     return image.transpose(turns[orientation]) if orientation in turns else image
 
 
-def _decode_smaller(opened: "Image.Image") -> _Decoded | None:
-    """A JPEG decoded at a fraction of its size; None where that is not exact enough."""
-    _refuse_bad_size(opened)
-    width, height = opened.size
-    divisor = next((n for n in (8, 4, 2) if min(width, height) // n >= _PIXELS_LEFT), None)
-    if opened.format != "JPEG" or divisor is None:
+def _from_jpeg(opened: "Image.Image", data: bytes, *, may_shrink: bool) -> _Decoded | None:
+    """A JPEG, at a fraction of its size where that is exact enough; None of other formats."""
+    from PIL import Image
+
+    if opened.format not in ("JPEG", "MPO"):
         return None
-    if _orientation(opened) != 1:
+    orientation, (width, height) = _orientation(opened), opened.size
+    divisor = 1
+    if may_shrink and opened.format == "JPEG" and orientation == 1:
+        fitting = (n for n in (8, 4, 2) if min(width, height) // n >= _PIXELS_LEFT)
+        divisor = next(fitting, 1)
+    pixels = decode_jpeg(data, divisor=divisor)
+    if pixels is None:
         return None
-    drafted = opened.draft("RGB", (width // divisor, height // divisor))
-    if drafted is None:
-        return None
-    return _Decoded(opened.convert("RGB"), height, width, drafted[1])
+    rgb = _turned(Image.fromarray(pixels), orientation)
+    if divisor == 1:
+        width, height = rgb.size
+    return _Decoded(rgb, height, width, (0, 0, width / divisor, height / divisor))
 
 
 def _refuse_bad_size(opened: "Image.Image") -> None:
@@ -203,6 +231,22 @@ def _refuse_bad_size(opened: "Image.Image") -> None:
         raise ImageRejectedError("too_small", f"{size}; the shorter side has less than {MIN_SIDE}")
     if long > MAX_ASPECT * short:
         raise ImageRejectedError("too_narrow", f"{size}; more than {MAX_ASPECT} to 1")
+
+
+def _refuse_panorama(decoded: _Decoded) -> None:
+    """The middle of a panorama is one view of four, bent: it is not what a view's name says."""
+    if abs(decoded.width / decoded.height - _PANORAMA_ASPECT) > _ASPECT_TOLERANCE:
+        return
+    width = decoded.rgb.width
+    places = np.array([0, width // 4, width // 2, 3 * width // 4])
+    pixels = np.asarray(decoded.rgb).astype(np.float32)
+    seam = np.abs(pixels[:, 0] - pixels[:, -1]).mean()
+    step = np.abs(pixels[:, places] - pixels[:, places + 1]).mean()
+    far = np.abs(pixels[:, places[1:]] - pixels[:, :1]).mean()
+    if seam <= _SEAM_OVER_STEP * step and seam < _SEAM_OVER_FAR * far:
+        raise ImageRejectedError(
+            "panorama", f"{decoded.width} x {decoded.height} pixels, whose left and right ends meet"
+        )
 
 
 # -- scaling -------------------------------------------------------------------------------------

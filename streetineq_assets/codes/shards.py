@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from streetineq_assets.codes.hdf5 import open_hdf5
 from streetineq_assets.codes.identity import EncoderIdentity
-from streetineq_assets.errors import StoreError
+from streetineq_assets.errors import StoreError, StreetineqError
 
 _READ_ROWS = 256
 _LONGEST_SPAN = 2
@@ -48,9 +49,8 @@ class ShardReader:
 
         Raises:
             StoreError: a file cannot be read, or its ids differ from the table's.
+            FileLockedError: another program holds a file, or its file system has no locks.
         """
-        import h5py
-
         rows = rows.sort_values(["shard", "row"])
         self.location_ids: np.ndarray = rows["location_id"].to_numpy(dtype=object)
         self._files: list[Any] = []
@@ -58,12 +58,10 @@ class ShardReader:
         start = 0
         for number, path in enumerate(files):
             try:
-                file = h5py.File(path)
-            except OSError as error:
+                file = open_hdf5(path, remedy="materialise hdf5_shards again")
+            except StreetineqError:
                 self.close()
-                raise StoreError(
-                    f"{path} is not readable: materialise hdf5_shards again"
-                ) from error
+                raise
             self._files.append(file)
             ids = file["location_id"].asstr()[:]
             expected = self.location_ids[start : start + len(ids)]

@@ -24,6 +24,12 @@ SHARD_ROWS = schema(
     column("location_id", "string", "the location whose codes lie there"),
 )
 
+REPEATED_IMAGES = schema(
+    column("picture", "int64", "number of the picture: images with one number show the same"),
+    column("location_id", "string", "a location that has it"),
+    column("view", "string", "as its view a, b, c or d"),
+)
+
 
 class BucketRecord(BaseModel):
     """What later runs need to know of a bucket of codes.
@@ -70,7 +76,12 @@ class ShardsRecord(BaseModel):
         return record | {"encoder": record, "without_codes": reasons}
 
     @property
+    def n_images(self) -> int:
+        """Images with codes, four views a location."""
+        return self.n_extracted * 4
+
+    @property
     def size_bytes(self) -> int:
-        """Bytes of all features, four views a location."""
+        """Bytes of all features."""
         itemsize = {"float16": 2, "float32": 4}[self.dtype]
-        return self.n_extracted * 4 * self.encoder.width * itemsize
+        return self.n_images * self.encoder.width * itemsize

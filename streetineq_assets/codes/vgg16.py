@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streetineq_assets.errors import SourceError, SourceMissingError
+from streetineq_assets.codes.hdf5 import open_hdf5
+from streetineq_assets.errors import SourceError, SourceMissingError, StoreError
 
 if TYPE_CHECKING:
     import h5py
@@ -86,18 +87,17 @@ def read_weights(path: Path) -> Iterator[tuple[str, _Arrays]]:
     Raises:
         SourceMissingError: there is no such file.
         SourceError: it is not HDF5, or a layer is missing or of another shape.
+        FileLockedError: another program holds it, or its file system has no locks.
     """
-    import h5py
-
     if not path.is_file():
         raise SourceMissingError(
             f"{path} is missing: put Keras's {WEIGHT_FILE} ({WEIGHT_FILE_SIZE}) there, "
             'or set weights = "random" in study.toml to try the platform without it'
         )
     try:
-        file = h5py.File(path)
-    except OSError as error:
-        raise SourceError(f"{path} is not an HDF5 file: expected Keras's {WEIGHT_FILE}") from error
+        file = open_hdf5(path)
+    except StoreError as error:
+        raise SourceError(f"{error}: expected Keras's {WEIGHT_FILE}") from error
     with file:
         layers = _datasets_by_layer(file)
         for name, shapes in weight_shapes().items():

@@ -1,8 +1,9 @@
-"""Archives of images: `.tar`, `.tgz` (or `.tar.gz`) and `.zip`, listed and read without unpacking.
+"""Archives of images: tars, compressed or not, and ZIPs, listed and read without unpacking.
 
-Only members that are safe to touch are read, in archive order, and nothing is ever written to disk.
-A damaged archive is not an error: it has the members before the damage, and `damage` says what is
-wrong with it.
+By its name a file is an archive, by its first bytes of which kind: a gzipped tar is often called
+`.tar`. Only members that are safe to touch are read, in archive order, and nothing is ever written
+to disk. A damaged archive is not an error: it has the members before the damage, and `damage` says
+what is wrong with it.
 """
 
 import io
@@ -19,12 +20,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-TAR_SUFFIXES = (".tar",)
-GZIPPED_TAR_SUFFIXES = (".tgz", ".tar.gz")
-ZIP_SUFFIXES = (".zip",)
+ZIP_SUFFIX = ".zip"
+SUFFIXES = (
+    ".tar",
+    *(".tgz", ".tar.gz"),
+    *(".tbz", ".tbz2", ".tar.bz2"),
+    *(".txz", ".tar.xz"),
+    ZIP_SUFFIX,
+)
 MAX_MEMBER_BYTES = 2**26
 
 _BUFFER_BYTES = 2**20
+_ZIP_HEADS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+_COMPRESSION = {b"\x1f\x8b": "gz", b"BZh": "bz2", b"\xfd7zXZ\x00": "xz"}
 _ZERO_BLOCK = bytes(tarfile.BLOCKSIZE)
 # `NotImplementedError` is a method or a version of ZIP that Python does not know.
 _DAMAGE = (
@@ -66,7 +74,7 @@ class Listing:
 
 def is_archive(name: str) -> bool:
     """Whether a file of this name is read as an archive."""
-    return name.lower().endswith(TAR_SUFFIXES + GZIPPED_TAR_SUFFIXES + ZIP_SUFFIXES)
+    return name.lower().endswith(SUFFIXES)
 
 
 def printable(name: str) -> str:
@@ -110,7 +118,7 @@ def read_members(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, byt
                 while missing and (info := archive.next()):
                     if info.name in missing:
                         missing.remove(info.name)
-                        yield info.name, _read_tar_member(archive, info)
+                        yield info.name, _read_tar_member(archive, _linked(archive, info))
     except _DAMAGE:
         return
 
@@ -120,16 +128,19 @@ def read_members(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, byt
 
 @contextmanager
 def _open_tar(path: Path) -> Generator[tarfile.TarFile]:
-    mode = "r:gz" if path.name.lower().endswith(GZIPPED_TAR_SUFFIXES) else "r:"
-    with tarfile.open(path, mode) as archive:
-        if mode == "r:gz":
+    head = _head(path)
+    compression = next((kind for magic, kind in _COMPRESSION.items() if head.startswith(magic)), "")
+    # `tarfile.open` has a signature for each mode, and this one is known at run time.
+    open_tar: Any = tarfile.open
+    with open_tar(path, f"r:{compression}") as archive:
+        if compression:
             # Seeking back within this buffer does not start decompression anew.
             archive.fileobj = io.BufferedReader(_Decompressed(archive.fileobj), _BUFFER_BYTES)
         yield archive
 
 
 class _Decompressed(io.RawIOBase):
-    """A gzip file that gives all bytes before a cut; `GzipFile.read` drops those read last."""
+    """A compressed file that gives all bytes before a cut; `read` drops those read last."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -150,8 +161,11 @@ class _Decompressed(io.RawIOBase):
 
 
 def _list_tar(archive: tarfile.TarFile, listing: Listing) -> None:
+    links: dict[int, str] = {}
     try:
         while info := archive.next():
+            if info.islnk() and not _unsafe(info.name, info.size):
+                links[len(listing.members)] = info.linkname
             if not info.isdir():
                 listing.members.append(_tar_member(info))
             vars(archive)["members"] = []  # else every header stays in memory
@@ -162,6 +176,29 @@ def _list_tar(archive: tarfile.TarFile, listing: Listing) -> None:
             listing.members[-1] = replace(last, refused="cut_off")
     else:
         listing.damage = _missing_end(archive)
+    _resolve_hard_links(listing.members, links)
+
+
+def _resolve_hard_links(members: list[Member], links: dict[int, str]) -> None:
+    """A second name of a file that the archive holds stands for its bytes.
+
+    Args:
+        links: place among the members to the name that it stands for.
+    """
+    whole = {member.name: member for member in members if not member.refused} if links else {}
+    for place, target in links.items():
+        if target in whole:
+            size = whole[target].size_bytes
+            members[place] = replace(members[place], size_bytes=size, refused=None)
+
+
+def _linked(archive: tarfile.TarFile, info: tarfile.TarInfo) -> tarfile.TarInfo:
+    """The member whose bytes a hard link stands for, among those before it; others as they are."""
+    if not info.islnk():
+        return info
+    # `TarFile.members` has those read so far; `getmember` would read on to the end.
+    earlier = {member.name: member for member in vars(archive)["members"] if member.isreg()}
+    return earlier.get(info.linkname, info)
 
 
 def _missing_end(archive: tarfile.TarFile) -> str | None:
@@ -223,7 +260,16 @@ def _read_zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes |
 
 
 def _is_zip(path: Path) -> bool:
-    return path.name.lower().endswith(ZIP_SUFFIXES)
+    head = _head(path)
+    compressed = head.startswith(tuple(_COMPRESSION))
+    return head.startswith(_ZIP_HEADS) or (
+        path.name.lower().endswith(ZIP_SUFFIX) and not compressed
+    )
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(6)
 
 
 def _unsafe(name: str, size_bytes: int) -> str | None:

@@ -49,7 +49,7 @@ def street_images(context: dg.AssetExecutionContext, study: StudyResource) -> Ev
             known_archives=before.table("archive_members.parquet") if before else None,
         )
         catalogue.write(folder)
-        findings = checks.listing_findings(catalogue, before.table() if before else None)
+        findings = checks.listing_findings(catalogue)
         if catalogue.images.empty:
             findings.unavailable = none_listed(location_list)
         return findings

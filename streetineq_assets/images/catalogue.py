@@ -1,16 +1,15 @@
 """Where every image of a city lies: one row for each listed location and view.
 
-An image's name is `<location_id>_<view>.<png|jpg|jpeg|webp>`, view a, b, c, d for headings of 0,
-90, 180, 270 degrees. It lies in the city's folder, at any depth, in archives or not; a symbolic
-link to another disk's folder is followed. Every file is accounted for: it is a listed location's
-view, or it stands among the foreign files with a reason. No image is opened here: extraction reads
-and hashes each once.
+An image's name says location and view, see `naming`; views a, b, c, d are headings of 0, 90, 180,
+270 degrees. It lies in the city's folder, at any depth, in archives or not; a symbolic link to
+another disk's folder is followed. Every file is accounted for: it is a listed location's view, or
+it stands among the foreign files with a reason. No image is opened here: extraction reads and
+hashes each once.
 """
 
 import hashlib
 import os
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import pandas as pd
 
 from streetineq_assets import tables
 from streetineq_assets.errors import SourceError
+from streetineq_assets.images import naming
 from streetineq_assets.images.archives import MAX_MEMBER_BYTES, is_archive, list_members, printable
 from streetineq_assets.images.tables import (
     ARCHIVE_MEMBERS,
@@ -33,7 +33,6 @@ DAMAGED_ARCHIVE = "damaged_archive"
 HEADINGS = {"a": 0, "b": 90, "c": 180, "d": 270}
 MAX_FILE_BYTES = MAX_MEMBER_BYTES
 
-_IMAGE_NAME = re.compile(r"(?P<id>.+)_(?P<view>[abcd])\.(?:png|jpe?g|webp)", re.IGNORECASE)
 _NEVER_READ = ("unsafe_path", "link", "special_file")
 _EFFECTIVE = os.access in os.supports_effective_ids
 
@@ -105,7 +104,8 @@ def list_images(
         known_archives: `archive_members` of an earlier listing of this folder.
 
     Raises:
-        SourceError: two files are the same view of the same location, or a folder cannot be read.
+        SourceError: two files are the same view of the same location, no image has the name of a
+            listed location, or a folder cannot be read.
     """
     listed = sorted(set(location_ids))
     files = walk_files(root) if files is None else files
@@ -115,6 +115,8 @@ def list_images(
     is_foreign = named["foreign"].notna()
     views = named[~is_foreign]
     _refuse_duplicates(root, views)
+    if views.empty and listed:
+        _refuse_other_names(root, named, listed)
     foreign = named.loc[is_foreign, ["path", "member", "foreign"]]
     foreign = pd.concat([foreign, _damaged_archives(members)], ignore_index=True)
     foreign = foreign.rename(columns={"foreign": "reason"}).sort_values(["path", "member"])
@@ -211,8 +213,13 @@ def _archive_members(
     parts = []
     for file in filter(lambda file: is_archive(file.path), files):
         before = kept.get((file.path, file.size_bytes, file.modified_ns))
-        whole = before is not None and before["damage"].isna().all()
         # One that was damaged is read again: the fault may have been the disk's or the network's.
+        # So is one with links: earlier versions took hard ones for symbolic ones.
+        whole = (
+            before is not None
+            and before["damage"].isna().all()
+            and not before["refused"].eq("link").any()
+        )
         parts.append(before if whole else _read_archive(root, file))
     members = pd.concat([tables.empty(ARCHIVE_MEMBERS), *parts], ignore_index=True)
     return tables.conform(members, ARCHIVE_MEMBERS)
@@ -251,16 +258,49 @@ def _damaged_archives(members: pd.DataFrame) -> pd.DataFrame:
 
 def _explain_foreign(named: pd.DataFrame, listed: list[str]) -> pd.DataFrame:
     """Add `location_id` and `view` by the file's name, and why it is `foreign`, if it is."""
-    names = named["member"].fillna(named["path"])
-    parsed = [_IMAGE_NAME.fullmatch(name.rpartition("/")[2]) for name in names]
-    named["location_id"] = pd.Series([m and m["id"] for m in parsed], dtype="str")
-    named["view"] = pd.Series([m and m["view"].lower() for m in parsed], dtype="str")
-    named["foreign"] = named["problem"].where(named["problem"].isin(_NEVER_READ))
-    unnamed = named["location_id"].isna()
-    unlisted = ~named["location_id"].isin(listed)
-    named.loc[named["foreign"].isna() & unlisted, "foreign"] = "unlisted_location"
-    named.loc[(named["foreign"] == "unlisted_location") & unnamed, "foreign"] = "other_name"
+    written = {naming.composed(each): each for each in listed}
+    names = named["member"].fillna(named["path"]).tolist()
+    views = [naming.parse(name) for name in names]
+    named["location_id"] = pd.Series([v and written.get(v.location_id) for v in views], dtype="str")
+    named["view"] = pd.Series([v and v.view for v in views], dtype="str")
+    foreign = named["problem"].where(named["problem"].isin(_NEVER_READ))
+    paths = (named["path"] + "/" + named["member"].fillna("")).tolist()
+    litter = np.array([naming.is_litter(path) for path in paths], dtype=bool)
+    foreign = foreign.mask(foreign.isna() & litter, "hidden")
+    strange = np.flatnonzero(foreign.isna() & named["location_id"].isna())
+    is_member = named["member"].notna().tolist()
+    reasons = [_why_strange(names[row], written, is_member=is_member[row]) for row in strange]
+    foreign.iloc[strange] = reasons
+    named["foreign"] = foreign
     return named
+
+
+def _why_strange(name: str, listed: Collection[str], *, is_member: bool) -> str:
+    """Why a file is no view of a listed location, by its name."""
+    if naming.is_copy(name, listed):
+        return "copy"
+    if naming.parse(name):
+        return "unlisted_location"
+    if is_member and is_archive(name):
+        return "nested_archive"
+    return "other_archive" if naming.is_other_archive(name) else "other_name"
+
+
+def _refuse_other_names(root: Path, named: pd.DataFrame, listed: list[str]) -> None:
+    """A folder of images of which none is a listed location's is a folder of wrong names."""
+    by_name = named[named["foreign"].isin(["unlisted_location", "other_name", "copy"])]
+    names = by_name["member"].fillna(by_name["path"])
+    images = by_name[[naming.is_image(name) for name in names]]
+    if images.empty:
+        return
+    first = next(images.itertuples())
+    name = first.member if isinstance(first.member, str) else first.path
+    raise SourceError(
+        f"none of the {len(images)} images below {root} is a view of a listed location: expected "
+        f"are names <location_id>_<{'|'.join(VIEWS)}>.<png|jpg|jpeg|webp>, and "
+        f"{_file_name(root, first)} is not one of them; {naming.hint(name, listed)}. Rename the "
+        "files or mend the list"
+    )
 
 
 def _refuse_duplicates(root: Path, views: pd.DataFrame) -> None:
@@ -272,7 +312,7 @@ def _refuse_duplicates(root: Path, views: pd.DataFrame) -> None:
     more = twice.groupby(["location_id", "view"]).ngroups - 1
     raise SourceError(
         f"{first} and {second} are the same view of one location: remove one of them"
-        + (f" ({more} more views have two files)" if more else "")
+        + (f" ({more} more views have two files: is a folder there twice?)" if more else "")
     )
 
 

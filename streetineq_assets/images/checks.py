@@ -1,28 +1,32 @@
 """Values, tables and checks of a city's listed images and of its locations' areas."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
 from streetineq_assets.findings import Check, CheckSpec, Findings, Scalar
+from streetineq_assets.images import naming
 from streetineq_assets.images.catalogue import DAMAGED_ARCHIVE, VIEWS, Catalogue
 from streetineq_assets.images.tables import REASONS
 
-# A listing that loses more than this share of its images at once is taken for a disk's fault.
-KEPT_SHARE = 0.5
 _MATCHED_SHARE, _SPREAD_SHARE, _WEIGHTED_SHARE = 0.95, 0.05, 0.95
 _FAR_M, _CONTRADICTED_SHARE, _N_NAMED = 1000, 0.05, 20
 _STATES = ("complete", "incomplete", "missing")
 _STATUSES = ("present", "missing", "unreadable")
+# What to do about foreign files, where it is not about their names.
+_ADVICE = {
+    "copy": "named as a copy; remove it, or rename it where the original is gone",
+    "hidden": "in the trash, hidden, or a system's own; never used",
+    "link": "a symbolic link in an archive is not followed; pack the files themselves",
+    "nested_archive": "an archive in an archive is not read; unpack the outer one",
+    "other_archive": "not read; unpack it, or pack it as .zip or .tar",
+}
 
 ACCOUNTING = CheckSpec(
     "accounting", "Every listed location has one row for each of its four views.", blocking=True
 )
 FILES_ACCOUNTED = CheckSpec(
     "files_accounted", "Every file is a view or is counted as foreign.", blocking=True
-)
-IMAGES_KEPT = CheckSpec(
-    "images_kept", "At least half of the images of the previous listing are present.", blocking=True
 )
 CITY_LISTED = CheckSpec("city_listed", "The city has a list of locations.")
 LOCATIONS_COMPLETE = CheckSpec("locations_complete", "Every listed location has all its images.")
@@ -31,7 +35,6 @@ FILES_KNOWN = CheckSpec("files_known", "Every file is a view of a listed locatio
 STREET_IMAGES = (
     ACCOUNTING,
     FILES_ACCOUNTED,
-    IMAGES_KEPT,
     CITY_LISTED,
     LOCATIONS_COMPLETE,
     ARCHIVES_INTACT,
@@ -66,12 +69,8 @@ LOCATIONS = (
 # -- street_images -------------------------------------------------------------------------------
 
 
-def listing_findings(catalogue: Catalogue, before: pd.DataFrame | None = None) -> Findings:
-    """Values, tables and checks of one city's listing.
-
-    Args:
-        before: `location_id, view, status` of the previous listing, if there was one.
-    """
+def listing_findings(catalogue: Catalogue) -> Findings:
+    """Values, tables and checks of one city's listing."""
     images, foreign = catalogue.images, catalogue.foreign_files
     states = _states(images)
     archives = catalogue.archive_members[catalogue.archive_members["member"].isna()]
@@ -94,11 +93,10 @@ def listing_findings(catalogue: Catalogue, before: pd.DataFrame | None = None) -
     checks = [
         _accounting(counts, images),
         _files_accounted(counts, images),
-        _images_kept(images, before),
         _city_listed(counts),
-        _locations_complete(counts),
+        _locations_complete(counts, images),
         _archives_intact(damaged),
-        _files_known(counts),
+        _files_known(counts, catalogue),
     ]
     holdings = {"locations": counts["n_listed"], "images": counts["n_views_present"]}
     return Findings(dict(counts), checks, tables, holdings=holdings)
@@ -133,23 +131,6 @@ def _files_accounted(counts: Mapping[str, int], images: pd.DataFrame) -> Check:
     return FILES_ACCOUNTED.result(counts["n_files"] == views + foreign, text)
 
 
-def _images_kept(images: pd.DataFrame, before: pd.DataFrame | None) -> Check:
-    """Of the views that were present, those whose location is still listed are still present."""
-    had = kept = 0
-    if before is not None:
-        present = before.loc[before["status"] == "present", ["location_id", "view"]]
-        both = present.merge(images[["location_id", "view", "status"]], on=["location_id", "view"])
-        had, kept = len(both), int((both["status"] == "present").sum())
-    passed = kept >= KEPT_SHARE * had
-    text = f"{kept} of the {had} images of the previous listing are present"
-    if not passed:
-        text += (
-            f" (at least {KEPT_SHARE:.0%}), so that listing is kept: is the images' disk mounted? "
-            "If they were removed on purpose, take their locations off the list"
-        )
-    return IMAGES_KEPT.result(passed, text)
-
-
 def _city_listed(counts: Mapping[str, int]) -> Check:
     text = f"the city's list names {counts['n_listed']} locations"
     if not counts["n_listed"]:
@@ -157,11 +138,17 @@ def _city_listed(counts: Mapping[str, int]) -> Check:
     return CITY_LISTED.result(counts["n_listed"] > 0, text)
 
 
-def _locations_complete(counts: Mapping[str, int]) -> Check:
-    without = counts["n_listed"] - counts["n_locations_complete"]
-    text = f"{without} of {counts['n_listed']} listed locations lack the image of some view"
+def _locations_complete(counts: Mapping[str, int], images: pd.DataFrame) -> Check:
+    n_listed = counts["n_listed"]
+    without = n_listed - counts["n_locations_complete"]
+    text = f"{without} of {n_listed} listed locations lack the image of some view"
     if without:
-        text += " and get no codes; views_without_image counts the reasons"
+        lacking = images.loc[images["status"] != "present", "view"].value_counts().sort_index()
+        views = ", ".join(f"{view} of {n}" for view, n in lacking.items())
+        text += (
+            f" ({views}) and get no codes, since a location needs all four; views_without_image "
+            "counts the reasons"
+        )
     return LOCATIONS_COMPLETE.result(without == 0, text)
 
 
@@ -175,12 +162,26 @@ def _archives_intact(damaged: pd.DataFrame) -> Check:
     return ARCHIVES_INTACT.result(damaged.empty, text)
 
 
-def _files_known(counts: Mapping[str, int]) -> Check:
+def _files_known(counts: Mapping[str, int], catalogue: Catalogue) -> Check:
     foreign = counts["n_foreign_files"]
     text = f"{foreign} of {counts['n_files']} files are no view of a listed location"
     if foreign:
         text += " and are not used: foreign_files.parquet names them, with reasons"
+        text += "".join(f"; {each}" for each in _examples(catalogue))
     return FILES_KNOWN.result(foreign == 0, text)
+
+
+def _examples(catalogue: Catalogue) -> Iterator[str]:
+    """For each reason that somebody can mend, the first file, and what to do."""
+    listed = catalogue.images["location_id"].unique()
+    for reason, files in catalogue.foreign_files.groupby("reason"):
+        names = files["member"].fillna(files["path"])
+        images = [name for name in names if naming.is_image(name)]
+        if reason in ("unlisted_location", "other_name"):
+            if images:
+                yield f"{len(images)} images such as {images[0]}: {naming.hint(images[0], listed)}"
+        elif reason in _ADVICE:
+            yield f"{len(files)} such as {names.iloc[0]}: {_ADVICE[reason]}"
 
 
 # -- locations -----------------------------------------------------------------------------------

@@ -52,10 +52,18 @@ def inputs_unavailable(store: DataStore, pair: Pair) -> Unavailable | None:
         return why
     if why := store.open("area_folds", pair.city).manifest.unavailable:
         return why
-    if store.open("hdf5_shards", pair.city).manifest.read_record(ShardsRecord).n_extracted == 0:
-        wanted = f"inputs/locations/{pair.city}.csv and the images in inputs/images/{pair.city}"
-        return Unavailable(wanted, "no location of the city has codes")
-    return None
+    shards = store.open("hdf5_shards", pair.city).manifest.read_record(ShardsRecord)
+    if shards.n_extracted:
+        return None
+    images = f"inputs/images/{pair.city}"
+    if not shards.n_listed:
+        wanted = f"inputs/locations/{pair.city}.csv and the images in {images}"
+        return Unavailable(wanted, "no location of the city has codes: none is listed")
+    reasons = ", ".join(f"{n} {reason}" for reason, n in shards.without_codes.items())
+    return Unavailable(
+        f"the four views of each location, <location_id>_a to <location_id>_d, in {images}",
+        f"no location of the city has codes: of {shards.n_listed} listed ones {reasons}",
+    )
 
 
 def labels_unavailable(store: DataStore, pair: Pair) -> Unavailable | None:

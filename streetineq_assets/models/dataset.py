@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetineq_assets.codes.identity import EncoderIdentity
+from streetineq_assets.codes.repeated_images import ask_shared_images
 from streetineq_assets.codes.shards import ShardReader
 from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.digests import digest_frame
@@ -222,12 +223,17 @@ def read_slices(store: DataStore, city: str, outcomes: Sequence[str]) -> CitySli
 
     Raises:
         StoreError: one is absent or damaged; the message names the asset to materialise.
+        TrainingError: too many images occur in two areas.
     """
+    location_areas, shards = read_location_areas(store, city), store.open("hdf5_shards", city)
+    check = ask_shared_images(store, shards, location_areas)  # packing asked by older areas
+    if not check.passed:
+        raise TrainingError(f"{city}: {check.description}")
     return CitySlices(
         city=city,
         labels=city_labels(store.open("lsoa_labels"), city, outcomes),
-        location_areas=read_location_areas(store, city),
-        shards=store.open("hdf5_shards", city),
+        location_areas=location_areas,
+        shards=shards,
         folds=store.open("area_folds", city),
     )
 

@@ -23,6 +23,10 @@ IDS = [f"L{number:02d}" for number in range(12)]
 BUCKETS = ("alpha/000", "alpha/001")
 
 
+def _postcode(number):
+    return f"AB{1 + number // 10} {number % 10}CD"
+
+
 class Platform:
     """A study on disk, and its assets run one by one on one instance."""
 
@@ -32,14 +36,22 @@ class Platform:
 
     def write(self):
         studies.new_study(self.root, STUDY)
-        write_files(self.images, views_of(IDS))
+        files = views_of(IDS)
+        write_files(self.images, files | {"L11_c.png": files["L10_a.png"]})
         self.list_locations(IDS)
+        self.publish_directory(10)
+
+    def publish_directory(self, n_postcodes):
+        """The postcodes of so many locations, each in an area of its own.
+
+        The last two locations have an image in common, and no area while there are ten postcodes.
+        """
         table = pd.DataFrame(
             {
-                "postcode": [f"AB1 {number:d}CD" for number in range(10)],
+                "postcode": [_postcode(number) for number in range(n_postcodes)],
                 "city": "alpha",
                 "oa11": "E00000001",
-                "lsoa11": [f"E0100000{number}" for number in range(10)],
+                "lsoa11": [f"E010000{number:02d}" for number in range(n_postcodes)],
                 "msoa11": "E02000001",
                 "lat": 51.5,
                 "lon": 0.1,
@@ -51,7 +63,7 @@ class Platform:
         publish(self.store, "postcode_lsoa", None, postcode_lsoa=table)
 
     def list_locations(self, ids):
-        lines = [f"{each},AB1 {number:d}CD" for number, each in enumerate(ids)]
+        lines = [f"{each},{_postcode(number)}" for number, each in enumerate(ids)]
         text = "\n".join(["location_id,postcode", *lines])
         write_files(self.store.inputs("locations"), {"alpha.csv": text.encode()})
 

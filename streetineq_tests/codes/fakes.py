@@ -12,6 +12,7 @@ from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.images.catalogue import list_images
 
 WIDTH = 6
+LOCATIONS = [f"L{number:02d}" for number in range(20)]
 IDENTITY = EncoderIdentity(
     backbone="fake",
     layer="sums",

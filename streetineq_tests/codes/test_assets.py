@@ -14,6 +14,7 @@ import pytest
 from streetineq_assets.codes import assets as codes
 from streetineq_assets.codes.bucket_file import Bucket
 from streetineq_assets.codes.preprocess import preprocess
+from streetineq_assets.codes.repeated_images import REPEATED_FILE, ask_shared_images
 from streetineq_assets.codes.shards import ShardReader
 from streetineq_assets.codes.tables import SHARD_ROWS, BucketRecord, ShardsRecord
 from streetineq_assets.devices import Device
@@ -213,7 +214,7 @@ def test_a_new_image_touches_one_bucket(done, fake):
 def test_a_disk_that_is_not_mounted_costs_no_codes(done):
     away = done.root / "away"
     done.images.rename(away)
-    assert "disk mounted" in failure(done.run("street_images", fails=True))
+    assert "disk away" in failure(done.run("street_images", fails=True))
     assert all(shown["skipped"] for shown in by_bucket(done.run_buckets()).values())
     away.rename(done.images)
     # It goes after the listing, and one image had changed.
@@ -234,6 +235,32 @@ def test_shards_refuse_buckets_of_other_images(done):
     assert failed(result) == {"up_to_date"}
     assert bucket_of("alpha", "L03", 2) in failure(result)
     assert done.store.open("hdf5_shards", "alpha").digest == before
+
+
+def test_shared_images_are_asked_again_when_locations_move_to_other_areas(done):
+    """Areas are no part of the shards: nothing is packed again, and no old answer stands."""
+    shards = done.store.open("hdf5_shards", "alpha")
+    done.publish_directory(12)
+    done.run("locations")
+    result = done.run("hdf5_shards", fails=True)
+    assert failed(result) == {"few_shared_images"}
+    assert "L10_a in E01000010 = L11_c in E01000011" in failure(result)
+    assert done.store.manifest("hdf5_shards", "alpha") == shards.manifest
+
+    areas = done.store.open("locations", "alpha").table()
+    check = ask_shared_images(done.store, shards, areas)
+    forget_repeated_images(done.store)
+    earlier_version = done.store.open("hdf5_shards", "alpha")
+    assert ask_shared_images(done.store, earlier_version, areas) == check
+    assert not check.passed
+
+
+def forget_repeated_images(store):
+    """Make the shards those of a version that did not look for repeated pictures."""
+    folder = store.folder("hdf5_shards", "alpha")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["files"][REPEATED_FILE]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
 class TestCrashMidway:

@@ -23,52 +23,17 @@ from streetineq_assets.codes.extraction import Pace, extract_bucket
 from streetineq_assets.codes.image_loading import complete_locations
 from streetineq_assets.codes.preprocess import preprocess
 from streetineq_assets.errors import StoreError
+from streetineq_tests.codes.fakes import LOCATIONS as IDS
 from streetineq_tests.codes.fakes import WIDTH, codes_of, fake_encoder, listing
 from streetineq_tests.codes.test_preprocess import bomb
-from streetineq_tests.harness import failed_checks
+from streetineq_tests.harness import check_of, failed_checks
 from streetineq_tests.images.pictures import (
     HTML,
     picture,
     views_of,
     write_files,
     write_tar,
-    write_zip,
 )
-
-IDS = [f"L{number:02d}" for number in range(20)]
-
-
-@pytest.fixture
-def root(tmp_path):
-    """Twenty locations with all their images, in files and archives of every kind."""
-    files = views_of(IDS)
-    groups = [dict(list(files.items())[start : start + 20]) for start in range(0, 80, 20)]
-    write_files(tmp_path / "images", {f"deep/{name}": data for name, data in groups[0].items()})
-    write_tar(tmp_path / "images" / "1.tar", groups[1])
-    # All a's, then all b's: views of a location are far apart.
-    write_tar(tmp_path / "images" / "2.tgz", dict(sorted(groups[2].items(), key=lambda f: f[0][4])))
-    write_zip(tmp_path / "images" / "3.zip", groups[3])
-    return tmp_path / "images"
-
-
-@pytest.fixture
-def extract(tmp_path, root):
-    work = tmp_path / "work"
-    work.mkdir()
-
-    def run(ids=IDS, encoder=None, *, name="codes.h5", **options):
-        return extract_bucket(
-            listing(root, ids),
-            root=root,
-            encoder=encoder or fake_encoder(),
-            target=tmp_path / name,
-            work=work,
-            n_buckets=1,
-            **options,
-        )
-
-    run.work, run.folder = work, tmp_path
-    return run
 
 
 def contents(path):
@@ -195,6 +160,7 @@ class TestRejections:
         findings = extract()
         assert failed_checks(findings) == {"distinct_views"}
         assert findings.values["n_identical_views"] == 1
+        assert "such as L00," in check_of(findings, "distinct_views").description
 
 
 def test_an_empty_bucket_is_an_empty_file(extract):
@@ -326,6 +292,15 @@ class TestInterruption:
         with other, pytest.raises(StoreError, match="another process"):
             extract()
 
+    def test_a_file_system_without_locks_is_told_and_worked_on(self, extract, monkeypatch):
+        def refuse(_):
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        monkeypatch.setattr(FileLock, "acquire", refuse)
+        said = []
+        assert extract(report=said.append).values["n_extracted"] == 20
+        assert any("without locks" in line for line in said)
+
     def test_a_part_is_written_after_its_time(self, extract):
         extract(encoder=fake_encoder(seconds=0.05), pace=Pace(part_seconds=0.08))
         assert len(list(extract.work.glob("part-*.h5"))) > 2
@@ -350,6 +325,7 @@ from pathlib import Path
 import numpy as np
 from streetineq_assets.codes.bucket_file import Contents, write_bucket
 from streetineq_assets.errors import StoreError
+from streetineq_assets.study import Images
 from streetineq_tests.codes.fakes import IDENTITY
 encoder = IDENTITY.model_copy(update={"width": 64})
 folder = Path(sys.argv[1])

@@ -219,7 +219,30 @@ class TestBlockingChecks:
         city.hashes["7"][0] = city.hashes["30"][2]
         findings = city.pack()
         assert failed(findings) == {"few_shared_images"}
-        assert "2 of 200 images" in text_of(findings, "few_shared_images")
+        text = text_of(findings, "few_shared_images")
+        assert "2 of 200 images" in text
+        assert "30_c in E00000012 = 7_a in E00000023" in text
+        assert self.nothing_was_written(city)
+
+    def test_the_same_picture_in_other_bytes_in_two_areas(self, city):
+        for location_id in ("7", "30", "41"):
+            city.features[location_id][1] = city.features["3"][2]
+        check = check_of(city.pack(), "few_shared_images")
+        assert not check.passed
+        assert (check.values["n_repeated_images"], check.values["n_shared_images"]) == (4, 4)
+        named = check.values["images_in_two_lsoas"]
+        assert all(image in named for image in ("3_c", "7_b", "30_b", "41_b"))
+
+    def test_repeated_images_of_one_area_are_named_in_a_table(self, city):
+        city.hashes["0"][0] = city.hashes["1"][3]
+        findings = city.pack()
+        assert not failed(findings)
+        expected = [
+            {"picture": 0, "location_id": "0", "view": "a"},
+            {"picture": 0, "location_id": "1", "view": "d"},
+        ]
+        table = pd.read_parquet(city.folder / "shards" / "repeated_images.parquet")
+        assert table.to_dict("records") == findings.tables["repeated_images"] == expected
 
     def test_the_same_image_within_one_area_or_below_a_thousandth_is_allowed(
         self, tmp_path, no_plots

@@ -231,7 +231,7 @@ class TestSmallerDecoding:
     def test_it_stays_within_a_few_grey_levels(self, size, monkeypatch):
         data = self.photograph(*size)
         smaller = rgb(preprocess(data))
-        monkeypatch.setattr(module, "_decode_smaller", lambda opened: None)
+        monkeypatch.setattr(module, "_PIXELS_LEFT", math.inf)
         full = rgb(preprocess(data))
         difference = smaller - full
         assert np.abs(difference).max() <= 6
@@ -239,13 +239,15 @@ class TestSmallerDecoding:
         assert not np.array_equal(smaller, full), "the size of this test decodes in full"
 
     def test_the_original_way_always_decodes_in_full(self, monkeypatch):
-        monkeypatch.setattr(module, "_decode_smaller", lambda opened: pytest.fail("shrunk"))
-        preprocess(self.photograph(1500, 1400), antialias=False)
+        data = self.photograph(1500, 1400)
+        found = preprocess(data, antialias=False)
+        monkeypatch.setattr(module, "_PIXELS_LEFT", math.inf)
+        np.testing.assert_array_equal(preprocess(data, antialias=False), found)
 
     def test_images_below_three_times_the_final_size_are_decoded_in_full(self, monkeypatch):
         data = self.photograph(1300, 1300)
         found = preprocess(data)
-        monkeypatch.setattr(module, "_decode_smaller", lambda opened: None)
+        monkeypatch.setattr(module, "_PIXELS_LEFT", math.inf)
         np.testing.assert_array_equal(preprocess(data), found)
 
 
@@ -290,6 +292,16 @@ class TestRejections:
             preprocess(data[: int(len(data) * share)], antialias=antialias)
         assert raised.value.reason == "truncated"
 
+    @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+    @pytest.mark.parametrize("damage", ["zeroed", "lost"])
+    def test_a_hole_in_the_middle(self, kind, damage):
+        data = picture(0, size=(300, 200), kind=kind)
+        middle = len(data) // 2
+        hole = bytes(2048) if damage == "zeroed" else b""
+        with pytest.raises(ImageRejectedError) as raised:
+            preprocess(data[:middle] + hole + data[middle + 2048 :])
+        assert raised.value.reason in ("damaged", "truncated")
+
     def test_flipped_bytes_are_damage(self):
         data = bytearray(picture(0, size=(300, 200)))
         data[5000] ^= 0xFF
@@ -305,3 +317,36 @@ class TestRejections:
     def test_a_file_that_is_not_there_is_an_error_of_the_system(self, tmp_path):
         with pytest.raises(FileNotFoundError):
             preprocess(tmp_path / "1_a.jpg")
+
+
+class TestPanoramas:
+    """The middle of a panorama is no view to the front; a wide photograph is one."""
+
+    @staticmethod
+    def round_view(size=(800, 400), *, turns=1.0):
+        """A horizon of houses seen all around, so that both ends meet after whole turns."""
+        width, height = size
+        angle = np.linspace(0, 2 * np.pi * turns, width, endpoint=False)
+        roofs = 0.5 + 0.2 * np.sin(angle) + 0.1 * np.sin(5 * angle)
+        rows = np.linspace(0, 1, height)[:, None]
+        grey = np.where(rows < roofs, 200 - 40 * np.cos(angle), 90 + 60 * np.cos(3 * angle))
+        noisy = grey + np.random.default_rng(0).normal(0, 3, grey.shape)
+        return Image.fromarray(np.repeat(noisy[:, :, None], 3, 2).clip(0, 255).astype(np.uint8))
+
+    @pytest.mark.parametrize(
+        ("kind", "size"), [("PNG", (800, 400)), ("JPEG", (800, 400)), ("JPEG", (2700, 1350))]
+    )
+    def test_it_is_refused(self, kind, size):
+        with pytest.raises(ImageRejectedError) as raised:
+            preprocess(encoded(self.round_view(size), kind))
+        assert raised.value.reason == "panorama"
+
+    def test_a_photograph_of_the_same_shape_is_not(self):
+        assert preprocess(self.round_view(turns=0.4)).shape == (224, 224, 3)
+
+    def test_a_round_view_of_another_shape_is_not(self):
+        assert preprocess(self.round_view((640, 400))).shape == (224, 224, 3)
+
+    def test_a_dull_wall_of_the_same_shape_is_not(self):
+        grey = np.random.default_rng(0).normal(128, 3, (400, 800)).astype(np.uint8)
+        assert preprocess(Image.fromarray(grey)).shape == (224, 224, 3)

@@ -24,6 +24,18 @@ def picture(seed: int, *, size: tuple[int, int] = (40, 30), kind: str = "PNG") -
     return file.getvalue()
 
 
+@cache
+def photograph(seed: int, *, size: tuple[int, int] = (320, 240)) -> Image.Image:
+    """Structure at all scales and sensor noise, so that it compresses as photographs do."""
+    generator = np.random.default_rng(seed)
+    image = np.full((*size[::-1], 3), 128.0)
+    for cells in (3, 9, 27, 81):
+        coarse = generator.normal(128, 40, (cells, cells, 3)).clip(0, 255).astype(np.uint8)
+        image += (np.asarray(Image.fromarray(coarse).resize(size)) - 128.0) / cells**0.3
+    image += generator.normal(0, 4, image.shape)
+    return Image.fromarray(image.clip(0, 255).astype(np.uint8))
+
+
 def views_of(ids: Iterable[str], *, first_seed: int = 0) -> dict[str, bytes]:
     """File name to bytes of four views for each id."""
     names = [f"{location_id}_{view}.png" for location_id in ids for view in VIEWS]
@@ -38,7 +50,7 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def write_tar(path: Path, files: dict[str, bytes], *, modified: int = 1_500_000_000) -> None:
-    mode = "w:gz" if path.suffix == ".tgz" else "w"
+    mode = {".tgz": "w:gz", ".tbz2": "w:bz2", ".xz": "w:xz"}.get(path.suffix, "w")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(path, mode) as archive:
         for name, data in files.items():

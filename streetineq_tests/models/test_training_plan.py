@@ -8,15 +8,16 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from streetineq_assets.codes.checks import FEW_SHARED_IMAGES
 from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.devices import Device
-from streetineq_assets.errors import StudyError
-from streetineq_assets.findings import Findings
-from streetineq_assets.models import training, training_plan
+from streetineq_assets.errors import StudyError, TrainingError
+from streetineq_assets.findings import Check, Findings
+from streetineq_assets.models import dataset, training, training_plan
 from streetineq_assets.models.availability import inputs_unavailable, teaching_cities
 from streetineq_assets.models.pair_training import plan_pair
 from streetineq_assets.models.training_plan import TrainingPlan, resolve_profile
-from streetineq_assets.store import DataStore
+from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import Pair, Study, load_study
 from streetineq_tests import studies
 from streetineq_tests.harness import publish, run
@@ -64,6 +65,19 @@ def test_unfinished_training_of_another_version_is_not_resumed(
     assert {*plan.inputs, *plan.config} < set(one)
 
 
+def test_images_of_two_areas_are_asked_before_anything_is_trained(
+    store: DataStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shared(_: DataStore, shards: Artefact, locations: pd.DataFrame) -> Check:
+        assert shards.manifest.label == "hdf5_shards[alpha]"
+        assert {"location_id", "lsoa11"} <= set(locations)
+        return FEW_SHARED_IMAGES.result(False, "8 of 156 images occur in two LSOAs")
+
+    monkeypatch.setattr(dataset, "ask_shared_images", shared)
+    with pytest.raises(TrainingError, match="alpha: 8 of 156 images"):
+        planned(store)
+
+
 def test_a_city_without_codes_teaches_nobody(tmp_path: Path) -> None:
     store = with_beta(tmp_path, "city")
     study = load_study(store.study_file)
@@ -94,3 +108,24 @@ def test_wrong_settings_of_a_run_are_told_like_those_of_the_study(
     study = Study.model_validate(tomllib.loads(studies.two_towns()))
     with pytest.raises(StudyError, match=told):
         resolve_profile(study, **chosen)
+
+
+@pytest.mark.parametrize(
+    ("n_listed", "without_codes", "wanted", "reason"),
+    [
+        (0, {}, "inputs/locations/beta.csv", "none is listed"),
+        (9, {"missing_view": 8, "blank": 1}, "the four views", "of 9 listed ones 8 missing_view"),
+    ],
+)
+def test_a_city_without_codes_says_why(
+    tmp_path: Path, n_listed: int, without_codes: dict[str, int], wanted: str, reason: str
+) -> None:
+    store = with_beta(tmp_path, "area")
+    record = ShardsRecord(
+        n_listed=n_listed, n_extracted=0, n_rejected=n_listed, n_missing=0, dtype="float16",
+        without_codes=without_codes, encoder=studies.ENCODER,
+    )  # fmt: skip
+    publish(store, "hdf5_shards", "beta", Findings(record=record), rows=pd.DataFrame({"n": []}))
+    why = inputs_unavailable(store, Pair("beta", "crime"))
+    assert wanted in why.wanted
+    assert reason in why.reason

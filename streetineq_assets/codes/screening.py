@@ -1,0 +1,45 @@
+"""Pictures that were decoded and show nothing: blank frames, and what providers send for no image.
+
+Street View's "Sorry, we have no imagery here" comes with status 200, as a grey card with a line of
+text: 99 % of its pixels are of one colour, (228, 227, 223). Such pictures are told by what they
+have in common, and not by their bytes, which differ with size and quality.
+"""
+
+import numpy as np
+
+from streetineq_assets.codes.preprocess import CHANNEL_MEANS, ImageRejectedError
+from streetineq_assets.study import Images
+
+# Raise it when the same settings judge otherwise: it is stored with codes, see `label`.
+VERSION = 1
+
+_SAME_COLOUR = 1.5  # grey levels in each channel: rounding, and JPEG's on flat blocks
+_DARK = 8  # grey levels: of a real night more than nine tenths may be black
+
+
+def label(limits: Images) -> str:
+    """By which rules pictures were judged; codes of others are judged again, not encoded again."""
+    return f"{VERSION} {limits.model_dump_json()}"
+
+
+def refuse_empty(view: np.ndarray, limits: Images) -> None:
+    """Refuse a view that shows nothing.
+
+    Args:
+        view: float32 (224, 224, 3), as `preprocess` gives it.
+        limits: `[images]` of study.toml.
+
+    Raises:
+        ImageRejectedError: `blank` where the standard deviation of no colour channel reaches
+            `least_contrast` grey levels of 255; `placeholder` where more than `most_plain` of the
+            pixels have one colour that is not black.
+    """
+    contrast = float(view.std(axis=(0, 1)).max())
+    if contrast < limits.least_contrast:
+        raise ImageRejectedError("blank", f"its grey levels spread by {contrast:.2f} of 255")
+    colour = np.median(view[::2, ::2], axis=(0, 1))  # that of most pixels, if one is
+    if (colour + CHANNEL_MEANS).max() <= _DARK:
+        return
+    plain = float((np.abs(view - colour) <= _SAME_COLOUR).all(axis=2).mean())
+    if plain > limits.most_plain:
+        raise ImageRejectedError("placeholder", f"{plain:.0%} of its pixels have one colour")

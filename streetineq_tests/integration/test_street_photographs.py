@@ -1,0 +1,73 @@
+"""Real photographs, openly licensed: none is refused in any light, and each damage is found."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from streetineq_assets.codes.preprocess import ImageRejectedError, preprocess
+from streetineq_assets.codes.screening import refuse_empty
+from streetineq_assets.study import Images
+
+LIGHT = {
+    "day": (1, 0),
+    "fog": (0.05, 200),
+    "haze": (0.2, 150),
+    "night": (0.03, 0),
+    "black night": (0.2, -15),
+    "glare": (1.5, 60),
+}
+
+
+@pytest.fixture(scope="module")
+def photographs(shared_data):
+    return sorted((shared_data / "street_images").glob("**/*.jp*g"))
+
+
+@pytest.fixture(scope="module")
+def views(photographs):
+    """Some of them as a provider of views would send them, 640 x 400."""
+    opened = (Image.open(io.BytesIO(path.read_bytes())) for path in photographs[::4])
+    return [image.convert("RGB").resize((640, 400), reducing_gap=1.0) for image in opened]
+
+
+def reason(data):
+    try:
+        refuse_empty(preprocess(data), Images())
+    except ImageRejectedError as error:
+        return error.reason
+    return None
+
+
+def jpeg(image):
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=85)
+    return file.getvalue()
+
+
+def test_panoramas_are_refused_as_they_are_and_nothing_else(photographs):
+    panoramas, others = set(), set()
+    for data in map(Path.read_bytes, photographs):
+        width, height = Image.open(io.BytesIO(data)).size
+        (panoramas if width == 2 * height else others).add(data)
+    assert {reason(data) for data in panoramas} == {"panorama"}
+    assert {reason(data) for data in others} == {None}
+    assert len(panoramas) == 6
+
+
+@pytest.mark.parametrize("light", LIGHT)
+def test_no_light_is_taken_for_nothing(views, light):
+    contrast, brightness = LIGHT[light]
+    for image in views:
+        pixels = contrast * np.asarray(image, np.float32) + brightness
+        assert reason(jpeg(Image.fromarray(pixels.clip(0, 255).astype(np.uint8)))) is None
+
+
+def test_four_kilobytes_lost_or_zeroed_are_found(views):
+    for data in map(jpeg, views):
+        for share in (0.2, 0.5, 0.8):
+            at = int(share * len(data))
+            for hole in (b"", bytes(4096)):
+                assert reason(data[:at] + hole + data[at + 4096 :]) in ("damaged", "truncated")
