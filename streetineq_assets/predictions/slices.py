@@ -9,8 +9,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
-from streetineq_assets.codes.reuse import changed_buckets
 from streetineq_assets.digests import digest_frame
+from streetineq_assets.images.changes import slice_digests
 from streetineq_assets.manifests import Manifest
 from streetineq_assets.models.availability import pair_unavailable
 from streetineq_assets.models.city_folds import read_fold_slices
@@ -53,7 +53,7 @@ class Standing:
         self.study = study
         self._areas_of = cache(lambda city: digest_frame(read_location_areas(store, city)))
         self._weights_of = cache(lambda city: digest_frame(matched_locations(store, city)))
-        self._changed_buckets = cache(lambda city: _changed_buckets(store, city))
+        self._listed_in = cache(lambda city: _listed_in_buckets(store, city))
         self._read_by: dict[str, Callable[[Manifest], Slices]] = {
             "locations": lambda _: {"postcode_lsoa": self._whole(_POSTCODES)},
             "image_codes": self._by_codes,
@@ -72,13 +72,10 @@ class Standing:
         return read(manifest) if read else {}
 
     def _by_codes(self, manifest: Manifest) -> Slices:
-        bucket, recorded = str(manifest.partition), manifest.recipe.inputs.get("street_images", "")
-        listing: Key = ("street_images", city_of(bucket))
-
-        def digest() -> str:
-            return self._changed_buckets(city_of(bucket)).get(bucket, recorded)
-
-        return {"street_images": Slice((listing,), digest)}
+        bucket = str(manifest.partition)
+        city = city_of(bucket)
+        listing: Key = ("street_images", city)
+        return {"street_images": Slice((listing,), lambda: self._listed_in(city)[bucket])}
 
     def _by_shards(self, manifest: Manifest) -> Slices:
         city = str(manifest.partition)
@@ -154,15 +151,14 @@ class Standing:
         }
 
     def _by_joint_evaluation(self, manifest: Manifest) -> Slices:
+        """Without the evaluations of the separate networks, of which no row of its table is."""
         city = str(manifest.partition)
         slices = {name: self._whole((name, city)) for name in ("joint_model", "area_folds")}
         slices["locations"] = self._weights(city)
-        for name in manifest.recipe.inputs:
-            what, _, outcome = name.partition("/")
-            if what == "labels":
-                slices[name] = self._labels(city, (outcome,), columns=["lsoa11", "decile"])
-            elif outcome:
-                slices[name] = self._whole((what, f"{city}/{outcome}"))
+        labels = [name for name in manifest.recipe.inputs if name.startswith("labels/")]
+        for name in labels:
+            outcome = name.removeprefix("labels/")
+            slices[name] = self._labels(city, (outcome,), columns=["lsoa11", "decile"])
         return slices
 
     def _by_transfer_report(self, manifest: Manifest) -> Slices:
@@ -215,6 +211,7 @@ def city_of(partition: str) -> str:
     return partition.partition("/")[0]
 
 
-def _changed_buckets(store: DataStore, city: str) -> dict[str, str]:
-    encoded = store.manifests("image_codes", city)
-    return changed_buckets(store, city, [str(each.partition) for each in encoded])
+def _listed_in_buckets(store: DataStore, city: str) -> dict[str, str]:
+    """Digest of what is listed now in each bucket that was encoded."""
+    encoded = [str(manifest.partition) for manifest in store.manifests("image_codes", city)]
+    return slice_digests(store.open("street_images", city).table(), encoded)

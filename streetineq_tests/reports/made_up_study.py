@@ -6,7 +6,6 @@ network is ahead of every baseline, in Beta coordinates alone match it. Recipes 
 and what each step of a pair read of the steps before.
 """
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict
 
 from streetineq_assets import tables
 from streetineq_assets.findings import Findings
@@ -26,6 +24,7 @@ from streetineq_assets.predictions import tables as predictions
 from streetineq_assets.reports.comparison import METRIC_TITLES
 from streetineq_assets.store import DataStore
 from streetineq_tests import studies
+from streetineq_tests.harness import publish_again
 
 CONFIG = {
     "lsoa_labels": {"editions": ["2011", "2015"]},
@@ -101,28 +100,13 @@ def publish(
 
 
 def make_again(store: DataStore, asset: str, partition: str, **recorded: Any) -> None:
-    """Publish an artefact with one file more, of what stands before it; nothing that follows it.
+    """Publish an artefact as another, made of what stands before it; nothing that follows it.
 
     Args:
         recorded: fields of its record that are others by now.
     """
-    artefact = store.open(asset, partition)
-    before = artefact.manifest
-
-    def write(folder: Path) -> Findings:
-        for name in before.files:
-            shutil.copy(artefact.file(name), folder / name)
-        (folder / f"again_{len(before.files)}").touch()
-        return Findings(record=AnyRecord.model_validate(before.record | recorded))
-
     inputs = _inputs(store, asset, partition, READS.get(asset, ()))
-    store.publish(asset, partition, before.recipe.model_copy(update={"inputs": inputs}), write)
-
-
-class AnyRecord(BaseModel):
-    """A record of whatever step."""
-
-    model_config = ConfigDict(extra="allow")
+    publish_again(store, asset, partition, inputs=inputs, **recorded)
 
 
 def _inputs(store: DataStore, asset: str, partition: str, reads: tuple[str, ...]) -> dict[str, str]:
