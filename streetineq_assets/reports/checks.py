@@ -31,7 +31,11 @@ def pairs_available(pairs: Sequence[PairResults]) -> Check:
             "official file that an unavailable pair wants"
         )
     return PAIRS_AVAILABLE.result(
-        not without, text, n_pairs=len(pairs), n_pairs_without_results=len(without)
+        not without,
+        text,
+        of=len(pairs),
+        n_pairs=len(pairs),
+        n_pairs_without_results=len(without),
     )
 
 
@@ -98,7 +102,7 @@ def areas_placed(n_rows: int, n_without_geometry: int, *, has_boundaries: bool) 
             f"boundaries of the LSOAs of 2011; {n_without_geometry} of {n_rows} are on no map"
         )
     passed = has_boundaries and n_without_geometry == 0
-    return AREAS_PLACED.result(passed, text, n_rows_without_geometry=n_without_geometry)
+    return AREAS_PLACED.result(passed, text, of=n_rows, n_rows_without_geometry=n_without_geometry)
 
 
 def tables_published(absent: Sequence[str]) -> Check:
