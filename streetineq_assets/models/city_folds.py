@@ -14,6 +14,7 @@ from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import Findings, Unavailable, unavailable_findings
 from streetineq_assets.geography import area_centroids
 from streetineq_assets.models import checks, plots
+from streetineq_assets.models.block_sizes import SPATIAL_BLOCK, uneven_blocks, uneven_note
 from streetineq_assets.models.dataset import SPATIAL_STEM, read_location_areas
 from streetineq_assets.models.folds import (
     FoldTable,
@@ -88,13 +89,21 @@ def write_folds(slices: FoldSlices, study: Study, folder: Path) -> Findings:
         raise SourceError(f"{error}; add them to the postcode directory in inputs/onspd") from error
     table.save(folder)
     found = _findings(table, slices.areas)
-    blocks = study.folds.model_copy(update={"scheme": "spatial_block"})
-    try:
-        _make(slices, blocks, study.seed).save(folder, SPATIAL_STEM)
-    except ValueError as error:
-        found.notes["spatial_blocks"] = f"No spatial blocks, so no baseline on them: {error}."
+    if note := _write_blocks(slices, study, folder):
+        found.notes["spatial_blocks"] = note
     plots.plot_folds(table.areas, slices.areas, folder / "areas_by_fold.png")
     return found
+
+
+def _write_blocks(slices: FoldSlices, study: Study, folder: Path) -> str | None:
+    """Write the spatial blocks for the baselines; what is to be said of them, if anything."""
+    settings = study.folds.model_copy(update={"scheme": SPATIAL_BLOCK})
+    try:
+        blocks = _make(slices, settings, study.seed)
+    except ValueError as error:
+        return f"No spatial blocks, so no baseline on them: {error}."
+    blocks.save(folder, SPATIAL_STEM)
+    return uneven_note(uneven_blocks(blocks.areas))
 
 
 def _findings(table: FoldTable, areas: pd.DataFrame) -> Findings:

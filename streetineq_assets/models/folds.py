@@ -26,8 +26,6 @@ from streetineq_assets.tables import empty, write
 LEAKY = frozenset({"location"})
 TRAIN_ONLY = -1
 VALIDATION_ONLY = -2
-SPATIAL_BLOCK = "spatial_block"
-LARGEST_BLOCK_RATIO = 2.0
 _FEWEST_VALIDATION_AREAS = 5
 
 
@@ -212,20 +210,6 @@ def balance(table: FoldTable, areas: pd.DataFrame) -> pd.DataFrame:
     )
     sizes = table.buffers.groupby("fold").size()
     return grouped.assign(n_buffer=grouped["fold"].map(sizes).fillna(0).astype(int))
-
-
-def uneven_blocks(areas: pd.DataFrame) -> list[int]:
-    """Areas in each fold of spatial blocks, ascending, where they differ too much; else empty.
-
-    They do when the largest fold has more than twice the areas of the smallest: the metrics then
-    rest on networks, or baselines, that learned from very different parts of the city.
-
-    Args:
-        areas: `FoldTable.areas`.
-    """
-    tested = areas[(areas["scheme"] == SPATIAL_BLOCK) & (areas["fold"] >= 0)]
-    sizes = sorted(tested["fold"].value_counts().tolist())
-    return sizes if sizes and sizes[-1] > LARGEST_BLOCK_RATIO * sizes[0] else []
 
 
 # -- the schemes ---------------------------------------------------------------------------------

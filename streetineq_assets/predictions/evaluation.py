@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from streetineq_assets.findings import Scalar
 from streetineq_assets.labels.deciles import N_DECILES, deciles
-from streetineq_assets.models.folds import SPATIAL_BLOCK
+from streetineq_assets.models.block_sizes import SPATIAL_BLOCK
 from streetineq_assets.models.tables import BASELINES
 from streetineq_assets.predictions import bootstrap, intervals, metrics, spatial
 from streetineq_assets.predictions.aggregation import lsoa_table, mean_probabilities

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.labels.outcomes import OUTCOMES
+from streetineq_assets.models.block_sizes import SPATIAL_BLOCK, uneven_note
 from streetineq_assets.predictions.evaluation import (
     BOTH,
     COORDINATES,
     GAIN,
     MIN_AREAS,
     NETWORK,
-    SPATIAL_BLOCK,
 )
 from streetineq_assets.predictions.joint_evaluation import JOINT_NETWORK
 from streetineq_assets.reports.results import PairResults
@@ -272,8 +272,8 @@ def _beside_the_map(results: PairResults) -> str:
 
 
 def _spatial(results: PairResults) -> str:
-    if results.uneven_blocks:
-        return uneven_note(results)
+    if note := uneven_note(results.uneven_blocks):
+        return note
     alone = results.value(HEADLINE, COORDINATES)
     blocked = results.value(HEADLINE, COORDINATES, SPATIAL_BLOCK)
     if results.scheme == SPATIAL_BLOCK or np.isnan([alone, blocked]).any():
@@ -282,15 +282,6 @@ def _spatial(results: PairResults) -> str:
     if blocked >= alone:
         return f"{said}: close neighbours are not what carries these metrics."
     return f"{said}: the difference is what close neighbours give any model on these folds."
-
-
-def uneven_note(results: PairResults) -> str:
-    """What to say of spatial blocks whose folds are too uneven."""
-    sizes = ", ".join(map(str, results.uneven_blocks))
-    return (
-        f"The folds of the spatial blocks have {sizes} areas: their metrics mean little; set a "
-        "smaller block_km under [folds] in study.toml."
-    )
 
 
 def _clustered(results: PairResults) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from streetineq_assets.labels.outcomes import OUTCOMES
+from streetineq_assets.models.block_sizes import uneven_note
 from streetineq_assets.models.deviations import DEVIATIONS
 from streetineq_assets.plotting import png_bytes, svg_text
 from streetineq_assets.predictions.evaluation import NETWORK
@@ -108,7 +109,7 @@ def _summary(pairs: Sequence[PairResults]) -> dict[str, Any]:
         "matched": [each for each in compared if comparison.matching_baselines(each)],
         "undefined": [each for each in pairs if not comparison.is_compared(each)],
         "uneven": {
-            each.city_title: comparison.uneven_note(each) for each in pairs if each.uneven_blocks
+            each.city_title: uneven_note(each.uneven_blocks) for each in pairs if each.uneven_blocks
         },
         "overview": _svg(plots.plot_overview(pairs)) if pairs else None,
         "summaries": [table for group in groups for table in _tables(group)],
