@@ -34,8 +34,8 @@ class FoldSlices:
     """What a city's folds are made from.
 
     Attributes:
-        areas: `lsoa11, decile` (mean over the city's outcomes, NaN for none) and `city`, sorted;
-            of all cities for the scheme `city`, else of one.
+        areas: `lsoa11, decile` (mean over the outcomes that stratify, NaN for none) and `city`,
+            sorted; of all cities for the scheme `city`, else of one.
         centroids: `lsoa11, easting_m, northing_m` of the areas.
         locations: `location_id, lsoa11` for the scheme `location`, else None.
     """
@@ -59,7 +59,7 @@ def read_fold_slices(store: DataStore, study: Study, city: str) -> FoldSlices:
     scheme = study.folds.scheme
     cities = tuple(study.cities) if scheme == "city" else (city,)
     labels = store.open("lsoa_labels").table(columns=["city", "outcome", "lsoa11", "decile"])
-    areas = pd.concat([_mean_deciles(labels, c, study.cities[c].outcomes) for c in cities])
+    areas = pd.concat([_mean_deciles(labels, study, c) for c in cities])
     directory = pd.read_parquet(
         store.open("postcode_lsoa").file("postcode_lsoa.parquet"),
         columns=["city", "lsoa11", "lat", "lon"],
@@ -129,8 +129,11 @@ def _make(slices: FoldSlices, settings: Folds, seed: int) -> FoldTable:
     )
 
 
-def _mean_deciles(labels: pd.DataFrame, city: str, outcomes: tuple[str, ...]) -> pd.DataFrame:
-    mine = labels[(labels["city"] == city) & labels["outcome"].isin(outcomes)]
-    deciles = mine["decile"].astype("Float64").astype("float64")
+def _mean_deciles(labels: pd.DataFrame, study: Study, city: str) -> pd.DataFrame:
+    """Of all areas of a city, by the outcomes that stratify: named ones, or all of the city."""
+    outcomes = study.cities[city].outcomes
+    by = study.folds.stratify_by or outcomes
+    mine = labels[(labels["city"] == city) & labels["outcome"].isin({*outcomes, *by})]
+    deciles = mine["decile"].astype("Float64").astype("float64").where(mine["outcome"].isin(by))
     means = mine.assign(decile=deciles).groupby("lsoa11", as_index=False, sort=True)["decile"]
     return means.mean().assign(city=city)

@@ -76,7 +76,7 @@ def read_history(store: DataStore, study: Study) -> History:
     evaluations = {p: lineage.disagreements(EVALUATION, p.key) for p in study.pairs}
     transfer = lineage.disagreements(TRANSFER, None)
     return History(
-        made_with={pair: _made_with(store, pair, evaluations[pair]) for pair in study.pairs},
+        made_with={pair: made_with(store, lineage, pair) for pair in study.pairs},
         evaluations=evaluations,
         tuned={pair: lineage.disagreements(TUNED, pair.key) for pair in study.pairs},
         joint={city: lineage.disagreements(JOINT, city) for city in study.cities},
@@ -92,13 +92,22 @@ def _units(store: DataStore, study: Study) -> set[str]:
     return {config["unit"] for config in configs if "unit" in config}
 
 
-def _made_with(store: DataStore, pair: Pair, disagreements: Disagreements) -> dict[str, str]:
-    """A pair's settings; those of artefacts that were made again since are not known."""
+def made_with(store: DataStore, lineage: Lineage, pair: Pair) -> dict[str, str]:
+    """A pair's settings, name to value; those of what was made again since are not known.
+
+    Empty where there are no networks.
+
+    Raises:
+        StoreError: as `read_history`.
+    """
     trained = store.manifest("trained_model", pair.key)
     if trained is None or trained.unavailable:
         return {}
     record = trained.read_record(TrainingRecord)
-    made_again = {each.read for each in disagreements}
+    looked_at = ("trained_model", EVALUATION)
+    made_again = {
+        each.read for asset in looked_at for each in lineage.disagreements(asset, pair.key)
+    }
 
     def of_city(asset: str, partition: str | None) -> dict[str, Any] | str:
         """The settings of something that other pairs share, or why they are not known."""

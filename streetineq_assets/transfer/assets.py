@@ -1,5 +1,6 @@
 """The assets of this step: networks tuned on shares of a city, and the curve of all of them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -11,7 +12,13 @@ from streetineq_assets.resources import Events, GpuResource, StudyResource, defi
 from streetineq_assets.study import Pair
 from streetineq_assets.tables import write
 from streetineq_assets.transfer import checks, plots
-from streetineq_assets.transfer.curve import digests, gather, read_targets, summarise
+from streetineq_assets.transfer.curve import (
+    digests,
+    gather,
+    left_out_notes,
+    read_targets,
+    summarise,
+)
 from streetineq_assets.transfer.pair_tuning import plan_tuning, tune_pair, write_unavailable
 from streetineq_assets.transfer.tables import CURVE, CURVE_SUMMARY, TUNED_METRICS
 
@@ -62,7 +69,8 @@ def transfer_report(context: dg.AssetExecutionContext, study: StudyResource) -> 
         write(curve, CURVE, folder / "transfer_report.parquet")
         write(summary, CURVE_SUMMARY, folder / "transfer_summary.parquet")
         if curve.empty:
-            return unavailable_findings(_NOTHING_TUNED, checks.TRANSFER_REPORT)
+            nothing = unavailable_findings(_NOTHING_TUNED, checks.TRANSFER_REPORT)
+            return replace(nothing, notes=left_out_notes(targets))
         plots.plot_curves(summary, folder / "transfer_curves.png")
         n_pairs = curve.groupby(["city", "outcome"]).ngroups
         found = [AVAILABLE.result(True, f"pairs with networks of another city: {n_pairs}")]
@@ -70,7 +78,7 @@ def transfer_report(context: dg.AssetExecutionContext, study: StudyResource) -> 
             values={"n_pairs": n_pairs},
             checks=[*found, checks.one_percent_is_enough(summary)],
             tables={"curve": summary.astype(object).to_dict("records")},
-            notes=leak_notes(curve["scheme"]),
+            notes=leak_notes(curve["scheme"]) | left_out_notes(targets),
         )
 
     yield from study.materialize(context, make, inputs=digests(targets), columns=CURVE)

@@ -12,6 +12,7 @@ from streetineq_assets import resources
 from streetineq_assets.devices import DeviceRequest
 from streetineq_assets.errors import DeviceError
 from streetineq_assets.models.bundles.bundle import export_bundle
+from streetineq_assets.models.city_folds import read_fold_slices
 from streetineq_assets.models.dataset import Codes
 from streetineq_assets.models.deviations import deviations_of
 from streetineq_assets.models.network import load_network
@@ -53,6 +54,26 @@ def test_folds_are_published_with_blocks_and_centroids(ready: DataStore) -> None
     assert folds.table("spatial_buffers.parquet").columns.tolist() == ["fold", "lsoa11"]
     assert len(folds.table("buffers.parquet")) == 0
     assert len(folds.table("centroids.parquet")) == 50
+
+
+def test_folds_stay_when_an_outcome_is_added_if_those_of_before_even_them_out(
+    tmp_path: Path,
+) -> None:
+    """Else the mean decile of most areas is another, and so is their fold."""
+    two = studies.WITH_CODES
+    one = two.replace('["crime", "education", "mean_income"]', '["crime"]')
+    kept = two.replace("[folds]", '[folds]\nstratify_by = ["crime"]')
+    store = studies.write_with_codes(tmp_path, toml=one)
+    digests, slices = [], []
+    for toml in (one, kept, two):
+        store.study_file.write_text(toml, encoding="utf-8")
+        slices.append(read_fold_slices(store, load_study(store.study_file), "alpha").digests())
+    for toml in (one, kept):
+        store.study_file.write_text(toml, encoding="utf-8")
+        run(store, "area_folds", "alpha")
+        digests.append(store.open("area_folds", "alpha").digest)
+    assert digests[0] == digests[1]
+    assert slices[0] == slices[1] != slices[2]
 
 
 def test_too_few_areas_for_the_folds_are_unavailable_with_the_remedy(ready: DataStore) -> None:
