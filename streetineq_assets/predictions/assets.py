@@ -8,6 +8,7 @@ import pandas as pd
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.findings import Check, Findings, blocking_failures, unavailable_findings
 from streetineq_assets.models.folds import FoldTable
+from streetineq_assets.models.tables import TrainingRecord
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.predictions import checks, plots, tables
 from streetineq_assets.predictions.aggregation import lsoa_table, mean_probabilities, ranking
@@ -242,8 +243,13 @@ def _centroids(study: StudyResource, city: str, areas: pd.Series) -> pd.DataFram
 
 
 def _scheme(study: StudyResource, predicted: Artefact) -> str:
-    """By which folds something was predicted; artefacts that do not say it are of the study's."""
-    return predicted.manifest.read_record(tables.SchemeRecord).scheme or study.study.folds.scheme
+    """By which folds something was predicted; where it does not say it, its networks do."""
+    if recorded := predicted.manifest.read_record(tables.SchemeRecord).scheme:
+        return recorded
+    trained = study.store.open("trained_model", predicted.manifest.partition).manifest
+    if trained.unavailable:  # nothing was predicted
+        return study.study.folds.scheme
+    return trained.read_record(TrainingRecord).scheme
 
 
 def _write_evaluation(evaluation: Evaluation, folder: Path) -> None:

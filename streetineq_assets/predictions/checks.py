@@ -34,7 +34,9 @@ LSOA_PREDICTIONS = (AVAILABLE, ONE_ROW_PER_LSOA, STANDS_FOR_THE_CITY, ENOUGH_ARE
 BEATS_COORDINATES = CheckSpec(
     "beats_coordinates", "The network agrees better with the official deciles than the map alone."
 )
-SAME_AREAS = CheckSpec("same_areas", "Network and baselines are compared on the same areas.")
+SAME_AREAS = CheckSpec(
+    "same_areas", "Network and baselines are compared on the same areas and folds."
+)
 NO_LEAK = CheckSpec("no_leak", "No area is in both training and test.")
 LSOA_EVALUATION = (AVAILABLE, ENOUGH_AREAS, BEATS_COORDINATES, SAME_AREAS, NO_LEAK)
 
@@ -181,8 +183,8 @@ def _same_areas(evaluation: Evaluation, scheme: str) -> Check:
     text = "the baselines have scores of all areas that the network predicted"
     if not covered:
         text = (
-            "the coordinates baseline or some of its areas are missing, so not all metrics "
-            "compare; materialise baseline_scores again"
+            "the coordinates baseline is missing, or lacks areas on the folds of the networks, so "
+            "not all metrics compare; materialise baseline_scores and location_predictions again"
         )
     return SAME_AREAS.result(covered, text)
 

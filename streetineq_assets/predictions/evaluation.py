@@ -7,7 +7,6 @@ folds alone; what a model reaches on other folds stands by itself.
 """
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -19,6 +18,7 @@ from streetineq_assets.models.block_sizes import SPATIAL_BLOCK
 from streetineq_assets.models.tables import BASELINES
 from streetineq_assets.predictions import bootstrap, intervals, metrics, spatial
 from streetineq_assets.predictions.aggregation import lsoa_table, mean_probabilities
+from streetineq_assets.predictions.aligned_baselines import aligned_scores
 from streetineq_assets.predictions.bootstrap import Forecast
 from streetineq_assets.predictions.location_scores import join
 from streetineq_assets.predictions.tables import COMPARISONS, CONFUSION, COVERAGE, METRICS
@@ -43,7 +43,6 @@ HEADLINE_METRICS = {
     "kappa_quadratic": "quadratic kappa",
     "mae": "MAE in deciles",
 }
-_SAME = 1e-9  # deciles: what differs by less differs by rounding
 
 
 @dataclass(frozen=True)
@@ -170,7 +169,7 @@ def evaluate_pair(
     decile, score = areas["decile"].to_numpy(np.int64), areas["score"].to_numpy()
     network = Forecast(decile, score, probabilities)
     own = compared.evaluate(network, np.ones(len(areas), bool))
-    scores = _aligned_scores(areas, baselines)
+    scores = aligned_scores(areas, baselines, scheme)
     rows, differences = _compare_baselines(compared, network, own, scores, scheme)
     rows += _gain_rows(compared, scores, scheme)
     rows = _metric_rows(NETWORK, scheme, own) + _interval_rows(areas, scheme) + rows
@@ -355,28 +354,6 @@ def _confusion(actual: np.ndarray, predicted: np.ndarray) -> pd.DataFrame:
             "n": metrics.table(actual, predicted).ravel(),
         }
     )
-
-
-def _aligned_scores(
-    areas: pd.DataFrame, baselines: pd.DataFrame
-) -> dict[tuple[str, str], np.ndarray]:
-    """Each baseline's scores in the areas' order, NaN where it has none, if it has any.
-
-    A baseline that says the same of all areas of a fold has ranked none of them: the means of its
-    folds differ by chance, and against the truth, as each lacks the fold's own areas. It is made
-    constant.
-    """
-    aligned = {}
-    for key, group in baselines.groupby(["baseline", "scheme"], sort=False):
-        name, scheme = cast("tuple[str, str]", key)
-        by_area = group.set_index("lsoa11")["score"]
-        by_fold = group.groupby("fold")["score"]
-        if (by_fold.max() - by_fold.min()).max() < _SAME:
-            by_area = by_area * 0 + by_area.mean()
-        score = by_area.reindex(areas["lsoa11"]).to_numpy(np.float64)
-        if np.isfinite(score).any():
-            aligned[name, scheme] = score
-    return aligned
 
 
 def _aligned_centroids(areas: pd.DataFrame, centroids: pd.DataFrame) -> np.ndarray:

@@ -53,6 +53,7 @@ class Standing:
         self.study = study
         self._areas_of = cache(lambda city: digest_frame(read_location_areas(store, city)))
         self._weights_of = cache(lambda city: digest_frame(matched_locations(store, city)))
+        self._labels_of = cache(self._digest_of_labels)
         self._listed_in = cache(lambda city: _listed_in_buckets(store, city))
         self._read_by: dict[str, Callable[[Manifest], Slices]] = {
             "locations": lambda _: {"postcode_lsoa": self._whole(_POSTCODES)},
@@ -158,7 +159,7 @@ class Standing:
         labels = [name for name in manifest.recipe.inputs if name.startswith("labels/")]
         for name in labels:
             outcome = name.removeprefix("labels/")
-            slices[name] = self._labels(city, (outcome,), columns=["lsoa11", "decile"])
+            slices[name] = self._labels(city, (outcome,), alone=True)
         return slices
 
     def _by_transfer_report(self, manifest: Manifest) -> Slices:
@@ -174,14 +175,13 @@ class Standing:
 
         return Slice((key,), digest)
 
-    def _labels(
-        self, city: str, outcomes: tuple[str, ...], columns: list[str] | None = None
-    ) -> Slice:
-        def digest() -> str:
-            table = city_labels(self.store.open(*LABELS), city, outcomes)
-            return digest_frame(table[columns] if columns else table)
+    def _labels(self, city: str, outcomes: tuple[str, ...], *, alone: bool = False) -> Slice:
+        return Slice((LABELS,), lambda: self._labels_of(city, outcomes, alone))
 
-        return Slice((LABELS,), digest)
+    def _digest_of_labels(self, city: str, outcomes: tuple[str, ...], alone: bool) -> str:
+        """Of several outcomes, or of one alone, which is not named in every row."""
+        table = city_labels(self.store.open(*LABELS), city, outcomes)
+        return digest_frame(table[["lsoa11", "decile"]] if alone else table)
 
     def _areas(self, city: str) -> Slice:
         return Slice((("locations", city),), lambda: self._areas_of(city))

@@ -103,6 +103,16 @@ def test_a_baseline_that_lacks_areas_is_compared_on_those_it_has(city):
     assert row["difference"] == pytest.approx(own - found.value("mae", "ridge"))
 
 
+def test_a_baseline_on_other_folds_than_the_networks_is_not_compared(city):
+    """As when folds were made again since the areas were predicted; blocks are other folds."""
+    areas, baselines, locations = city
+    moved = baselines.assign(fold=(baselines["fold"] + 1) % 5)
+    found = evaluated(areas, moved, locations)
+    assert set(found.metrics.loc[found.metrics["scheme"] == "area", "model"]) == {"network"}
+    assert "coordinates" in set(found.metrics.loc[found.metrics["scheme"] != "area", "model"])
+    assert found.comparisons.empty
+
+
 def test_the_confusion_table_counts_every_area_once(city, evaluation):
     areas, _, _ = city
     table = evaluation.confusion

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 from pydantic import BaseModel
 
+from streetineq_assets.codes.tables import ShardsRecord
+from streetineq_assets.findings import Findings
 from streetineq_assets.predictions.evaluation import EVALUATION_FILES
 from streetineq_assets.predictions.tables import METRICS
 from streetineq_assets.reports import checks, html
@@ -16,7 +18,7 @@ from streetineq_assets.reports.history import read_history
 from streetineq_assets.reports.results import read_results
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair, Study
-from streetineq_tests import harness
+from streetineq_tests import harness, studies
 from streetineq_tests.reports import made_up_study
 
 ALPHA, BETA = Pair("alpha", "crime"), Pair("beta", "crime")
@@ -194,3 +196,21 @@ def test_a_joint_network_of_an_earlier_state_is_not_shown_beside_the_pairs(store
     assert "joint_network" not in set(found.pairs[0].metrics["model"])
     assert set(found.history.left_out) == {"joint_evaluation[alpha]"}
     assert found.pairs[0].is_current
+
+
+def test_an_account_whose_steps_count_other_locations_says_so(store, study):
+    """Locations were added since the codes were packed: listed are fewer than matched."""
+    record = ShardsRecord(
+        n_listed=180, n_extracted=180, n_rejected=0, n_missing=0,
+        encoder=studies.ENCODER, dtype="float16",
+    )  # fmt: skip
+    rows = pd.DataFrame({"shard": [0]})
+    harness.publish(store, "hdf5_shards", "alpha", Findings(record=record), rows=rows)
+    harness.publish_again(store, "hdf5_shards", "alpha", inputs={"location_ids": "of before"})
+    found = read_results(store, study)
+    whys = {city.key: [str(why) for why in city.disagreements] for city in found.cities}
+    assert whys["beta"] == []
+    assert "hdf5_shards[alpha]" in whys["alpha"][0]
+    assert "locations[alpha]" in whys["alpha"][0]
+    text = html.render(dataclasses.replace(found, pairs=[]), study, boundaries=None)
+    assert "do not count the same locations" in text[text.index('id="alpha"') :]
