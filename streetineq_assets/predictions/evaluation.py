@@ -202,7 +202,7 @@ def headline(evaluation: Evaluation, scheme: str) -> tuple[dict[str, Scalar], st
             for suffix, _, model, own in columns
         }
         values |= row
-        lines.append(f"| {title} | " + " | ".join(f"{value:.3f}" for value in row.values()) + " |")
+        lines.append(f"| {title} | " + " | ".join(f"{value:z.3f}" for value in row.values()) + " |")
     return values, "\n".join(lines)
 
 

@@ -16,6 +16,8 @@ CHAINS_AGREE = CheckSpec("chains_agree", "Every result was made of what stands b
 AREAS_PLACED = CheckSpec("areas_placed", "Every predicted area is mapped by its boundary.")
 TABLES_PUBLISHED = CheckSpec("tables_published", "Every table of the platform is published.")
 
+_NAMED = 5  # reasons in one sentence
+
 INEQUALITY_REPORT = (PAIRS_AVAILABLE, CHAINS_AGREE, AHEAD_OF_BASELINES, AREAS_PLACED)
 WAREHOUSE = (TABLES_PUBLISHED,)
 
@@ -48,11 +50,15 @@ def chains_agree(left_out: Mapping[str, Disagreements]) -> Check:
     text = "every result was made of what stands before it"
     if left_out:
         again = dict.fromkeys(each.label for why in left_out.values() for each in why)
-        why = dict.fromkeys(str(each) for each in chain.from_iterable(left_out.values()))
+        why = list(dict.fromkeys(str(each) for each in chain.from_iterable(left_out.values())))
+        more = (
+            f"; and {len(why) - _NAMED} more, which the report lists" if len(why) > _NAMED else ""
+        )
         text = (
             f"{len(left_out)} results are marked and kept out of the summary, since something "
-            f"before them was made again: {', '.join(left_out)}. {'; '.join(why)}. Materialise "
-            f"{', '.join(again)} and what follows, then the report"
+            f"before them was made again: {', '.join(left_out)}. "
+            f"{'; '.join(why[:_NAMED])}{more}. Materialise {', '.join(again)} and what follows, "
+            "then the report; `streetineq run` makes all of it"
         )
     return CHAINS_AGREE.result(not left_out, text, n_results_left_out=len(left_out))
 

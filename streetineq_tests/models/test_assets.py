@@ -17,6 +17,7 @@ from streetineq_assets.models.dataset import Codes
 from streetineq_assets.models.deviations import deviations_of
 from streetineq_assets.models.network import load_network
 from streetineq_assets.models.tables import TrainingRecord
+from streetineq_assets.predictions.lineage import Lineage
 from streetineq_assets.resources import GpuResource
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import PROFILES, Pair, load_study
@@ -93,6 +94,8 @@ def test_an_unavailable_outcome_publishes_empty_tables_and_names_its_file(ready:
     shown = metadata(result, "trained_model")
     assert shown["wanted"] == "household_income/estimates.csv"
     assert "available" in failed(result)
+    lineage = Lineage(ready, load_study(ready.study_file))
+    assert lineage.disagreements("trained_model", "alpha/mean_income") == ()
     artefact = ready.open("trained_model", "alpha/mean_income")
     assert set(artefact.manifest.files) == {"scores.parquet", "history.parquet"}
     full = ready.open("trained_model", "alpha/mean_income").table("scores.parquet")

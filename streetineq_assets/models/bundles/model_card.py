@@ -106,4 +106,4 @@ def _metrics_table(metrics: list[Mapping[str, Any]]) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.3f}"
+    return "undefined" if value is None else f"{value:z.3f}"
