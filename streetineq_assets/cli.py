@@ -130,14 +130,16 @@ def export_model(
 ) -> None:
     """Write a pair's networks, what they were trained on, and a model card into one file."""
     from streetineq_assets.models.bundles.bundle import export_bundle
-    from streetineq_assets.predictions.lineage import evaluation_of
+    from streetineq_assets.predictions.lineage import Lineage, evaluation_of
+    from streetineq_assets.reports.history import made_with
 
     with _one_message():
         store = DataStore(root)
         known = _known_pair(store, pair)
         evaluation = evaluation_of(store, known)
         metrics = evaluation.table("metrics.parquet") if evaluation else None
-        typer.echo(f"{pair} in {export_bundle(store, known, file, metrics)}")
+        settings = made_with(store, Lineage(store, load_study(store.study_file)), known)
+        typer.echo(f"{pair} in {export_bundle(store, known, file, metrics, settings)}")
         if evaluation is None:
             typer.echo(
                 "without metrics: these networks are not evaluated; materialise "

@@ -4,6 +4,7 @@ Plain dataclasses that domain code fills and that survive in a manifest as JSON,
 step can report them again. How the UI shows them: `metadata`.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -37,14 +38,27 @@ class CheckSpec:
     description: str
     blocking: bool = False
 
-    def result(self, passed: bool, text: str, **values: Scalar) -> Check:
-        """What came of it.
+    def result(self, passed: bool, text: str, *, of: Scalar = None, **values: Scalar) -> Check:
+        """What came of it. A check does not pass on what is undefined, nor a warning on nothing.
+
+        A check that blocks lets nothing pass, and says so: whether there should have been something
+        is asked by others, and an empty table of something unavailable is to be published.
 
         Args:
             text: one sentence; of a failure the value, the limit, the consequence and the remedy.
-            values: single numbers behind it.
+            of: how many things were examined, where there may be none.
+            values: single numbers behind it; NaN is undefined.
         """
+        undefined = [name for name, value in values.items() if _is_nan(value)]
+        if _is_nan(passed) or undefined:
+            passed, text = False, f"{text}; undefined: {', '.join(undefined) or self.name}"
+        if of == 0:
+            passed, text = passed and self.blocking, f"nothing to examine: {text}"
         return Check(self.name, bool(passed), text, self.blocking, values)
+
+
+def _is_nan(value: Scalar) -> bool:
+    return isinstance(value, float) and math.isnan(value)
 
 
 @dataclass(frozen=True)

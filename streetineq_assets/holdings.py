@@ -16,8 +16,8 @@ from streetineq_assets.manifests import Manifest
 
 _REMEDY = (
     "Is a disk away, or a file half copied? Put it back and run it again; or, where the loss is "
-    "wanted, start the run yourself with allow_loss (`streetineq run --allow-loss`, or in the UI the run's tag "
-    "streetineq/allow_loss: true)"
+    "wanted, start the run yourself with allow_loss (`streetineq run --allow-loss`, or in the UI "
+    "the run's tag streetineq/allow_loss: true)"
 )
 _MOST_NAMED = 5
 

@@ -126,6 +126,12 @@ class Folds(Settings):
     block_km: float = Field(5.0, ge=0.1, description="side of a spatial block")
     buffer_km: float = Field(1.0, ge=0.0, description="removed from training around test blocks")
     holdout_shares: tuple[float, float, float] = (0.6, 0.1, 0.3)
+    stratify_by: tuple[OutcomeKey, ...] | None = Field(
+        None,
+        min_length=1,
+        description="outcomes whose mean decile evens out the folds; by default all of a city. "
+        "Those of before keep every area in its fold when an outcome is added",
+    )
 
     @field_validator("holdout_shares")
     @classmethod

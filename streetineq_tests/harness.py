@@ -2,6 +2,7 @@
 
 import atexit
 import functools
+import shutil
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from dagster_duckdb import DuckDBResource
+from pydantic import BaseModel, ConfigDict
 
 from streetineq_assets.definitions import FOLDERS
 from streetineq_assets.findings import Check, Findings
@@ -148,3 +150,43 @@ def publish(
         return findings or Findings()
 
     return store.publish(asset, partition, Recipe(code_version="test"), write, allow_loss=True)
+
+
+def publish_again(
+    store: DataStore,
+    asset: str,
+    partition: str | None,
+    *,
+    changes: Mapping[str, Any] | None = None,
+    inputs: Mapping[str, str] | None = None,
+    **recorded: Any,
+) -> None:
+    """Publish an artefact as another, as if it alone had been made again.
+
+    Args:
+        changes: of columns of its main table, as `pandas.DataFrame.assign` takes them.
+        inputs: what it read; by default as before.
+        recorded: fields of its record that are others by now.
+    """
+    artefact = store.open(asset, partition)
+    before = artefact.manifest
+
+    def write(folder: Path) -> Findings:
+        for name in before.files:
+            shutil.copy(artefact.file(name), folder / name)
+        if changes:
+            main = folder / f"{asset}.parquet"
+            changed = pd.read_parquet(main).assign(**changes)
+            pq.write_table(pa.Table.from_pandas(changed, pq.read_schema(main)), main)
+        record = _AnyRecord.model_validate(before.record | recorded)
+        digest = None if changes else "of another"
+        return Findings(record=record, holdings=before.holdings, digest=digest)
+
+    read = before.recipe.inputs if inputs is None else dict(inputs)
+    store.publish(asset, partition, before.recipe.model_copy(update={"inputs": read}), write)
+
+
+class _AnyRecord(BaseModel):
+    """What an artefact recorded, of whatever step."""
+
+    model_config = ConfigDict(extra="allow")

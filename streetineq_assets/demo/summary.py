@@ -22,16 +22,17 @@ def summary_lines(store: DataStore) -> Iterator[str]:
         StoreError: something is not published, or does not match its manifest.
     """
     study = load_study(store.study_file)
-    results, scheme = read_results(store, study), study.folds.scheme
+    results = read_results(store, study)
+    schemes = ", ".join(sorted({each.scheme for each in results.pairs} - {""}))
     yield ""
     for city in results.cities:
         yield from _account(city)
     yield ""
-    yield f"Spearman's rho of an LSOA's score and its actual decile, out of fold ({scheme} folds),"
+    yield f"Spearman's rho of an LSOA's score and its actual decile, out of fold ({schemes} folds),"
     yield "with 95 % interval. Cities and weights are SYNTHETIC: it shows that the chain works."
     yield f"{'':<36}{'LSOAs':>6}" + "".join(f"{title:>24}" for title in TITLES.values())
     for each in results.pairs:
-        cells = row(each, METRIC, [Column(model, scheme) for model in TITLES], scheme)
+        cells = row(each, METRIC, [Column(model, each.scheme) for model in TITLES])
         metrics = "".join(map(_cell, cells))
         yield f"{each.pair.key:<36}{len(each.areas):>6}{metrics}{_notice(each)}"
     yield ""
@@ -52,4 +53,5 @@ def _cell(cell: Cell) -> str:
 
 
 def _notice(results: PairResults) -> str:
-    return "  too few areas" if len(results.areas) < MIN_AREAS else ""
+    few = "  too few areas" if len(results.areas) < MIN_AREAS else ""
+    return few + ("  of an earlier state" if results.disagreements else "")

@@ -84,7 +84,10 @@ def area_folds(context: dg.AssetExecutionContext, study: StudyResource) -> Event
         context,
         make,
         inputs=slices.digests(),
-        config={"folds": study.study.folds.model_dump(), "seed": study.study.seed},
+        config={
+            "folds": study.study.folds.model_dump(exclude_none=True),
+            "seed": study.study.seed,
+        },
         columns=tables.AREA_FOLDS,
     )
 

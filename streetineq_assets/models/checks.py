@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from streetineq_assets.findings import AVAILABLE, Check, CheckSpec
+from streetineq_assets.findings import AVAILABLE, Check, CheckSpec, Scalar
 from streetineq_assets.models.folds import LEAKY, FoldTable, Split, scheme_note
 from streetineq_assets.models.tables import PROBABILITIES
 
@@ -63,34 +63,39 @@ def fold_checks(table: FoldTable, areas: pd.DataFrame, balance: pd.DataFrame) ->
     once = not codes.duplicated().any() and set(codes) >= set(areas["lsoa11"])
     n_folds = len(table.folds)
     return [
-        AVAILABLE.result(True, f"{len(codes)} areas for {n_folds} folds"),
+        AVAILABLE.result(len(codes) > 0, f"{len(codes)} areas for {n_folds} folds"),
         AREAS_ONCE.result(once, f"{len(codes)} areas, {len(areas)} of them labelled"),
         FOLDS_FILLED.result(n_folds > 0, f"{n_folds} folds"),
-        _folds_balanced(balance),
+        _folds_balanced(table, balance),
         NO_LEAK.result(
             table.scheme not in LEAKY, scheme_note([table.scheme]) or "areas are kept whole"
         ),
     ]
 
 
-def _folds_balanced(balance: pd.DataFrame) -> Check:
-    tested = balance[balance["fold"] >= 0]
-    sizes, means = tested["n_lsoas"], tested["mean_decile"]
-    ratio = float(sizes.max() / sizes.min()) if len(tested) else 1.0
-    spread = float(np.ptp(means)) if len(tested) else 0.0
-    passed = ratio <= _LARGEST_RATIO and spread <= _LARGEST_SPREAD
+def _folds_balanced(table: FoldTable, balance: pd.DataFrame) -> Check:
+    """Of folds of areas; those of single locations have no mean decile of their own."""
+    sizes = table.tested.loc[table.tested["fold"] >= 0, "fold"].value_counts()
+    ratio = float(sizes.max() / sizes.min())
+    values: dict[str, Scalar] = {"largest_over_smallest": ratio}
+    passed = ratio <= _LARGEST_RATIO
+    what = "areas" if table.locations is None else "locations"
     text = (
-        f"the largest fold has {ratio:.2f} times the areas of the smallest (limit "
-        f"{_LARGEST_RATIO}), mean deciles differ by {spread:.2f} (limit {_LARGEST_SPREAD})"
+        f"the largest fold has {ratio:.2f} times the {what} of the smallest (limit "
+        f"{_LARGEST_RATIO})"
     )
+    if table.locations is None:
+        means = balance.loc[balance["fold"] >= 0, "mean_decile"].to_numpy(np.float64)
+        spread = float(np.ptp(means)) if len(means) else float("nan")
+        passed = passed and spread <= _LARGEST_SPREAD
+        values["mean_decile_spread"] = spread
+        text += f", mean deciles differ by {spread:.2f} (limit {_LARGEST_SPREAD})"
     if not passed:
         text += (
-            ": metrics of single folds are not comparable; smaller blocks or fewer folds under "
-            "[folds] even them out"
+            ": metrics of single folds are not comparable; a smaller `block_km` or `k` under "
+            "[folds] in study.toml evens them out"
         )
-    return FOLDS_BALANCED.result(
-        passed, text, largest_over_smallest=ratio, mean_decile_spread=spread
-    )
+    return FOLDS_BALANCED.result(passed, text, of=len(sizes), **values)
 
 
 def training_checks(
@@ -112,7 +117,7 @@ def training_checks(
         folds: `val_loss` of each fold at its best epoch.
     """
     return [
-        AVAILABLE.result(True, "labels, codes and folds are there"),
+        AVAILABLE.result(True, "labels, codes and folds are there", of=len(rows)),
         _out_of_fold(scores, rows, splits),
         _no_shared_areas(rows, splits, scheme),
         valid_probabilities(scores),
@@ -128,9 +133,8 @@ def _out_of_fold(scores: pd.DataFrame, rows: pd.DataFrame, splits: Mapping[int, 
     keys = ["location_id", "fold"]
     same = len(tested) == len(scores) and bool((tested[keys] == scores[keys]).all(axis=None))
     once = not scores["location_id"].duplicated().any()
-    return OUT_OF_FOLD.result(
-        same and once, f"{len(scores)} scores of {len(tested)} tested locations"
-    )
+    scored = same and once and len(scores) > 0
+    return OUT_OF_FOLD.result(scored, f"{len(scores)} scores of {len(tested)} tested locations")
 
 
 def _no_shared_areas(rows: pd.DataFrame, splits: Mapping[int, Split], scheme: str) -> Check:
@@ -141,7 +145,8 @@ def _no_shared_areas(rows: pd.DataFrame, splits: Mapping[int, Split], scheme: st
         )
         shared += len(train & validation)
         shared += 0 if scheme in LEAKY else len(test & (train | validation))
-    return NO_SHARED_AREAS.result(shared == 0, f"{shared} areas are in two parts")
+    text = f"{shared} areas are in two parts"
+    return NO_SHARED_AREAS.result(shared == 0, text, of=len(rows))
 
 
 def valid_probabilities(scores: pd.DataFrame) -> Check:
@@ -157,7 +162,7 @@ def valid_probabilities(scores: pd.DataFrame) -> Check:
     text = f"{n_invalid} rows have no finite score or no distribution over ten deciles"
     if n_invalid:
         text += "; materialise trained_model again"
-    return VALID_PROBABILITIES.result(n_invalid == 0, text, n_invalid=n_invalid)
+    return VALID_PROBABILITIES.result(n_invalid == 0, text, of=len(scores), n_invalid=n_invalid)
 
 
 def _labels_cover_locations(counts: Mapping[str, int]) -> Check:
@@ -171,7 +176,7 @@ def _labels_cover_locations(counts: Mapping[str, int]) -> Check:
 
 
 def _learned(folds: pd.DataFrame) -> Check:
-    learned = folds["val_loss"] < _EQUAL_SHARES_LOSS
+    learned = (folds["val_loss"] < _EQUAL_SHARES_LOSS).to_numpy()
     text = (
         f"in {int(learned.sum())} of {len(folds)} folds the validation loss is below "
         f"{_EQUAL_SHARES_LOSS:.3f}, that of ten equal shares"
@@ -180,7 +185,7 @@ def _learned(folds: pd.DataFrame) -> Check:
         text += (
             ": the networks learned nothing there; more images, epochs or learning rate may help"
         )
-    return LEARNED.result(learned.all(), text)
+    return LEARNED.result(learned.all(), text, of=len(folds))
 
 
 def baseline_checks(baselines: pd.DataFrame, tables: Mapping[str, FoldTable]) -> list[Check]:
@@ -194,9 +199,15 @@ def baseline_checks(baselines: pd.DataFrame, tables: Mapping[str, FoldTable]) ->
     astray = sum(_astray(baselines[baselines["scheme"] == s], t) for s, t in tables.items())
     return [
         AVAILABLE.result(len(baselines) > 0, f"{len(baselines)} scores"),
-        ONE_SCORE_PER_AREA.result(twice == 0, f"{twice} of {len(baselines)} scores are repeated"),
+        ONE_SCORE_PER_AREA.result(
+            twice == 0,
+            f"{twice} of {len(baselines)} scores are repeated",
+            of=len(baselines),
+        ),
         BASELINES_OUT_OF_FOLD.result(
-            astray == 0, f"{astray} areas were scored in a fold that does not test them"
+            astray == 0,
+            f"{astray} areas were scored in a fold that does not test them",
+            of=len(baselines),
         ),
     ]
 

@@ -14,6 +14,7 @@ from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import Findings, Unavailable, unavailable_findings
 from streetineq_assets.geography import area_centroids
 from streetineq_assets.models import checks, plots
+from streetineq_assets.models.block_sizes import SPATIAL_BLOCK, uneven_blocks, uneven_note
 from streetineq_assets.models.dataset import SPATIAL_STEM, read_location_areas
 from streetineq_assets.models.folds import (
     FoldTable,
@@ -38,8 +39,8 @@ class FoldSlices:
     """What a city's folds are made from.
 
     Attributes:
-        areas: `lsoa11, decile` (mean over the city's outcomes, NaN for none) and `city`, sorted;
-            of all cities for the scheme `city`, else of one.
+        areas: `lsoa11, decile` (mean over the outcomes that stratify, NaN for none) and `city`,
+            sorted; of all cities for the scheme `city`, else of one.
         centroids: `lsoa11, easting_m, northing_m` of the areas.
         locations: `location_id, lsoa11` for the scheme `location`, else None.
     """
@@ -63,7 +64,7 @@ def read_fold_slices(store: DataStore, study: Study, city: str) -> FoldSlices:
     scheme = study.folds.scheme
     cities = tuple(study.cities) if scheme == "city" else (city,)
     labels = store.open("lsoa_labels").table(columns=["city", "outcome", "lsoa11", "decile"])
-    areas = pd.concat([_mean_deciles(labels, c, study.cities[c].outcomes) for c in cities])
+    areas = pd.concat([_mean_deciles(labels, study, c) for c in cities])
     directory = pd.read_parquet(
         store.open("postcode_lsoa").file("postcode_lsoa.parquet"),
         columns=["city", "lsoa11", "lat", "lon"],
@@ -96,13 +97,21 @@ def write_folds(slices: FoldSlices, study: Study, folder: Path) -> Findings:
         raise SourceError(f"{error}; add them to the postcode directory in inputs/onspd") from error
     table.save(folder)
     found = _findings(table, slices.areas)
-    blocks = study.folds.model_copy(update={"scheme": "spatial_block"})
-    try:
-        _make(slices, blocks, study.seed).save(folder, SPATIAL_STEM)
-    except ValueError as error:
-        found.notes["spatial_blocks"] = f"No spatial blocks, so no baseline on them: {error}."
+    if note := _write_blocks(slices, study, folder):
+        found.notes["spatial_blocks"] = note
     plots.plot_folds(table.areas, slices.areas, folder / "areas_by_fold.png")
     return found
+
+
+def _write_blocks(slices: FoldSlices, study: Study, folder: Path) -> str | None:
+    """Write the spatial blocks for the baselines; what is to be said of them, if anything."""
+    settings = study.folds.model_copy(update={"scheme": SPATIAL_BLOCK})
+    try:
+        blocks = _make(slices, settings, study.seed)
+    except ValueError as error:
+        return f"No spatial blocks, so no baseline on them: {error}."
+    blocks.save(folder, SPATIAL_STEM)
+    return uneven_note(uneven_blocks(blocks.areas))
 
 
 def _findings(table: FoldTable, areas: pd.DataFrame) -> Findings:
@@ -129,8 +138,11 @@ def _make(slices: FoldSlices, settings: Folds, seed: int) -> FoldTable:
     )
 
 
-def _mean_deciles(labels: pd.DataFrame, city: str, outcomes: tuple[str, ...]) -> pd.DataFrame:
-    mine = labels[(labels["city"] == city) & labels["outcome"].isin(outcomes)]
-    deciles = mine["decile"].astype("Float64").astype("float64")
+def _mean_deciles(labels: pd.DataFrame, study: Study, city: str) -> pd.DataFrame:
+    """Of all areas of a city, by the outcomes that stratify: named ones, or all of the city."""
+    outcomes = study.cities[city].outcomes
+    by = study.folds.stratify_by or outcomes
+    mine = labels[(labels["city"] == city) & labels["outcome"].isin({*outcomes, *by})]
+    deciles = mine["decile"].astype("Float64").astype("float64").where(mine["outcome"].isin(by))
     means = mine.assign(decile=deciles).groupby("lsoa11", as_index=False, sort=True)["decile"]
     return means.mean().assign(city=city)

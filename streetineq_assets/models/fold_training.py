@@ -33,9 +33,11 @@ from streetineq_assets.models.trainer import Trainer
 from streetineq_assets.study import Profile
 
 _REPORT_EVERY_S = 10.0
-# A fold trains on (k - 1) / k of the areas: more folds leave each of them more.
+# A fold trains on (k - 1) / k of the areas: more folds leave each of them more. Where whole squares
+# are held out, one large square may be a fold, and the margin around it half of the city.
 _LARGER_K = "set a larger k under [folds]"
 _MORE_ROWS = {
+    "spatial_block": "set a smaller block_km or buffer_km under [folds]",
     "holdout": "raise the first two of holdout_shares under [folds]",
     "city": "name another city",
 }

@@ -98,6 +98,7 @@ def train_jointly(plan: TrainingPlan, folder: Path, device: Device, log: Log) ->
             profile_name=plan.profile.name,
             outcomes=trained.outcomes,
             untrainable=dict(plan.untrainable),
+            mixed_precision=device.mixed_precision,
         ),
         holdings=_holdings(scores, plan.study.cities[plan.city].outcomes),
         digest=trained.digest(),
@@ -157,7 +158,9 @@ def read_run(plan: TrainingPlan) -> TrainingRun:
     states = {fold: load_state(path) for fold, path in _state_files(joint).items()}
     ids = np.concatenate([each.location_ids() for each in plan.slices])
     trained = Trained(plan.outcomes, ids, states)
-    return TrainingRun(trained, labelled, plan.split(labelled.rows, list(states)), {})
+    splits = plan.split(labelled.rows, list(states))
+    mixed = joint.manifest.read_record(JointRecord).mixed_precision
+    return TrainingRun(trained, labelled, splits, {}, mixed)
 
 
 def _cannot_balance(profile: Profile) -> Unavailable | None:

@@ -123,6 +123,7 @@ def _findings(
         n_locations_trained_on=int(learned.sum()),
         n_lsoas_trained_on=int(rows.loc[learned, "lsoa11"].nunique()),
         joint=plan.joint is not None,
+        mixed_precision=run.mixed_precision,
     )
     shown: dict[str, Any] = {
         "folds": folds.astype(object).to_dict("records"),

@@ -78,6 +78,8 @@ class TrainingRecord(BaseModel):
         n_folds: networks.
         n_locations_trained_on, n_lsoas_trained_on: in all folds together.
         joint: whether they were cut out of the city's joint networks.
+        mixed_precision: whether training used float16 arithmetic; None where an earlier version
+            did not record it.
     """
 
     profile_name: ProfileName = Field(validation_alias=AliasChoices("profile_name", "profile"))
@@ -91,6 +93,7 @@ class TrainingRecord(BaseModel):
         validation_alias=AliasChoices("n_lsoas_trained_on", "n_areas_trained_on")
     )
     joint: bool = False
+    mixed_precision: bool | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -112,8 +115,10 @@ class JointRecord(BaseModel):
         profile_name: the profile that they were trained by.
         outcomes: those that share the trunk, in the order of their heads.
         untrainable: the city's outcomes without a head, and why.
+        mixed_precision: as in `TrainingRecord`.
     """
 
     profile_name: ProfileName = Field(validation_alias=AliasChoices("profile_name", "profile"))
     outcomes: tuple[str, ...]
     untrainable: dict[str, str] = Field(default_factory=dict)
+    mixed_precision: bool | None = None

@@ -59,12 +59,14 @@ class TrainingRun(NamedTuple):
     Attributes:
         splits: fold to its split of the rows, of the folds that were trained.
         attributes: of the codes, as their files have them; empty where no codes were read.
+        mixed_precision: whether training used float16 arithmetic; None where that is not known.
     """
 
     trained: "Trained"
     labelled: LabelledRows
     splits: Mapping[int, Split]
     attributes: Mapping[str, Any]
+    mixed_precision: bool | None
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,8 @@ class TrainingPlan:
             logs=self.logs,
             log=log,
         )
-        return TrainingRun(trained, labelled, splits, codes.reader.attributes)
+        attributes, mixed = codes.reader.attributes, device.mixed_precision
+        return TrainingRun(trained, labelled, splits, attributes, mixed)
 
     def clean(self) -> None:
         """Remove the work in progress, which the published artefact has made useless."""

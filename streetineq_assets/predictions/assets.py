@@ -8,6 +8,7 @@ import pandas as pd
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.findings import Check, Findings, blocking_failures, unavailable_findings
 from streetineq_assets.models.folds import FoldTable
+from streetineq_assets.models.tables import TrainingRecord
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.predictions import checks, plots, tables
 from streetineq_assets.predictions.aggregation import lsoa_table, mean_probabilities, ranking
@@ -121,6 +122,8 @@ def lsoa_evaluation(context: dg.AssetExecutionContext, study: StudyResource) -> 
     at_locations = study.store.open("location_predictions", pair.key)
     baselines = study.store.open("baseline_scores", pair.key)
     areas, scheme = predicted.table(), _scheme(study, predicted)
+    # Network and baselines are ranked by one rule, whatever study.toml says by now.
+    rule = predicted.manifest.recipe.config.get("rule", settings.aggregation)
     centroids = _centroids(study, pair.city, areas["lsoa11"])
 
     def make(folder: Path) -> Findings:
@@ -132,7 +135,7 @@ def lsoa_evaluation(context: dg.AssetExecutionContext, study: StudyResource) -> 
             mean_probabilities(at_locations.table(), areas["lsoa11"]),
             baselines.table(),
             centroids,
-            rule=settings.aggregation,
+            rule=rule,
             scheme=scheme,
             seed=settings.seed,
         )
@@ -148,7 +151,7 @@ def lsoa_evaluation(context: dg.AssetExecutionContext, study: StudyResource) -> 
             "baseline_scores": baselines.digest,
             "positions": digest_frame(centroids),  # the name of earlier versions
         },
-        config={"rule": settings.aggregation, "scheme": scheme, "seed": settings.seed},
+        config={"rule": rule, "scheme": scheme, "seed": settings.seed},
         columns=tables.METRICS,
     )
 
@@ -199,7 +202,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             kinds={"parquet"},
             deps=["lsoa_predictions", "location_predictions", "baseline_scores", folds],
             partitions_def=parts.pair,
-            code_version="1",
+            code_version="2",  # 1: leads over baselines on other folds, no gain over coordinates
             checks=checks.LSOA_EVALUATION,
         ),
         define_asset(
@@ -242,8 +245,13 @@ def _centroids(study: StudyResource, city: str, areas: pd.Series) -> pd.DataFram
 
 
 def _scheme(study: StudyResource, predicted: Artefact) -> str:
-    """By which folds something was predicted; artefacts that do not say it are of the study's."""
-    return predicted.manifest.read_record(tables.SchemeRecord).scheme or study.study.folds.scheme
+    """By which folds something was predicted; where it does not say it, its networks do."""
+    if recorded := predicted.manifest.read_record(tables.SchemeRecord).scheme:
+        return recorded
+    trained = study.store.open("trained_model", predicted.manifest.partition).manifest
+    if trained.unavailable:  # nothing was predicted
+        return study.study.folds.scheme
+    return trained.read_record(TrainingRecord).scheme
 
 
 def _write_evaluation(evaluation: Evaluation, folder: Path) -> None:

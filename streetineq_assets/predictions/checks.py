@@ -34,7 +34,9 @@ LSOA_PREDICTIONS = (AVAILABLE, ONE_ROW_PER_LSOA, STANDS_FOR_THE_CITY, ENOUGH_ARE
 BEATS_COORDINATES = CheckSpec(
     "beats_coordinates", "The network agrees better with the official deciles than the map alone."
 )
-SAME_AREAS = CheckSpec("same_areas", "Network and baselines are compared on the same areas.")
+SAME_AREAS = CheckSpec(
+    "same_areas", "Network and baselines are compared on the same areas and folds."
+)
 NO_LEAK = CheckSpec("no_leak", "No area is in both training and test.")
 LSOA_EVALUATION = (AVAILABLE, ENOUGH_AREAS, BEATS_COORDINATES, SAME_AREAS, NO_LEAK)
 
@@ -105,12 +107,12 @@ def leak_notes(schemes: Iterable[str | None]) -> dict[str, str]:
 def first_failures(found: Iterable[Check]) -> list[Check]:
     """Of the location checks of several sets of scores, for each check the first that failed.
 
-    A check that none failed passes, also where there were no scores.
+    A check that none failed passes; where there were no scores it says that it had nothing to do.
     """
-    nothing = location_checks(empty(tables.LOCATION_PREDICTIONS), tested_by(None))
-    kept = {check.name: check for check in nothing}
-    for check in found:
-        if kept[check.name].passed and not check.passed:
+    checks = list(found) or location_checks(empty(tables.LOCATION_PREDICTIONS), tested_by(None))
+    kept: dict[str, Check] = {}
+    for check in checks:
+        if check.name not in kept or (kept[check.name].passed and not check.passed):
             kept[check.name] = check
     return list(kept.values())
 
@@ -122,7 +124,7 @@ def _location_identity(locations: pd.DataFrame) -> Check:
     if lost + doubled:
         text += "; materialise locations, hdf5_shards and trained_model again"
     return LOCATION_IDENTITY.result(
-        lost + doubled == 0, text, n_without_area=lost, n_doubled=doubled
+        lost + doubled == 0, text, of=len(locations), n_without_area=lost, n_doubled=doubled
     )
 
 
@@ -133,21 +135,22 @@ def _out_of_fold(locations: pd.DataFrame, tested: pd.DataFrame) -> Check:
     text = f"{astray} locations were scored by the network of a fold that does not test their area"
     if astray:
         text += "; materialise trained_model again"
-    return OUT_OF_FOLD.result(astray == 0, text, n_astray=astray)
+    return OUT_OF_FOLD.result(astray == 0, text, of=len(locations), n_astray=astray)
 
 
 def _one_row_per_lsoa(areas: pd.DataFrame) -> Check:
     doubled = int(areas["lsoa11"].duplicated().sum())
     outside = int((~areas["decile"].between(1, 10)).sum())
     text = f"{doubled} areas occur twice, {outside} have a decile outside 1 to 10"
-    return ONE_ROW_PER_LSOA.result(doubled + outside == 0, text)
+    return ONE_ROW_PER_LSOA.result(doubled + outside == 0, text, of=len(areas))
 
 
 def _stands_for_the_city(areas: pd.DataFrame, n_lsoas_of_city: int) -> Check:
     text = f"{len(areas)} of {n_lsoas_of_city} areas were predicted"
     actual = areas["actual_decile"].dropna().astype("float64")
     if actual.empty:
-        return STANDS_FOR_THE_CITY.result(True, text)
+        text += ", and none of them has an actual decile: add images of areas with labels"
+        return STANDS_FOR_THE_CITY.result(False, text)
     mean = float(actual.mean())
     stands = abs(mean - _MIDDLE) <= _FARTHEST
     text += f", of mean actual decile {mean:.2f} (all areas: {_MIDDLE})"
@@ -162,25 +165,26 @@ def _stands_for_the_city(areas: pd.DataFrame, n_lsoas_of_city: int) -> Check:
 def _beats_coordinates(evaluation: Evaluation, scheme: str) -> Check:
     own = evaluation.value("kappa_quadratic", NETWORK, scheme)
     coordinates = evaluation.value("kappa_quadratic", COORDINATES, scheme)
-    beaten = coordinates >= own  # NaN, where either is undefined, says nothing
+    ahead = own > coordinates
     text = (
-        f"quadratic kappa on the same folds: network {own:.3f}, coordinates only {coordinates:.3f}"
+        f"quadratic kappa on the same folds: network {own:z.3f}, coordinates only "
+        f"{coordinates:z.3f}"
     )
-    if beaten:
+    if coordinates >= own:
         text += "; the map says at least as much as the images"
-    return BEATS_COORDINATES.result(not beaten, text, network=own, coordinates=coordinates)
+    return BEATS_COORDINATES.result(ahead, text, network=own, coordinates=coordinates)
 
 
 def _same_areas(evaluation: Evaluation, scheme: str) -> Check:
     rows = evaluation.metrics[evaluation.metrics["metric"] == "mae"]
     rows = rows[rows["scheme"] == scheme]
-    same = len(set(rows["n_lsoas"])) <= 1
-    covered = same and (rows.empty or COORDINATES in set(rows["model"]))
+    same = len(set(rows["n_lsoas"])) == 1
+    covered = same and {NETWORK, COORDINATES} <= set(rows["model"])
     text = "the baselines have scores of all areas that the network predicted"
     if not covered:
         text = (
-            "the coordinates baseline or some of its areas are missing, so not all metrics "
-            "compare; materialise baseline_scores again"
+            "the coordinates baseline is missing, or lacks areas on the folds of the networks, so "
+            "not all metrics compare; materialise baseline_scores and location_predictions again"
         )
     return SAME_AREAS.result(covered, text)
 

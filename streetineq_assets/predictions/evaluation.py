@@ -2,11 +2,11 @@
 
 A baseline's scores become deciles by the study's rule, as the network's do; a baseline that gives
 every area the same score cannot be ranked and is rounded. The rule `mean_decile` ranks locations,
-so an area's baseline score is rounded under it.
+so an area's baseline score is rounded under it. Differences are taken between models on the same
+folds alone; what a model reaches on other folds stands by itself.
 """
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,11 @@ import pyarrow as pa
 
 from streetineq_assets.findings import Scalar
 from streetineq_assets.labels.deciles import N_DECILES, deciles
+from streetineq_assets.models.block_sizes import SPATIAL_BLOCK
 from streetineq_assets.models.tables import BASELINES
 from streetineq_assets.predictions import bootstrap, intervals, metrics, spatial
 from streetineq_assets.predictions.aggregation import lsoa_table, mean_probabilities
+from streetineq_assets.predictions.aligned_baselines import aligned_scores
 from streetineq_assets.predictions.bootstrap import Forecast
 from streetineq_assets.predictions.location_scores import join
 from streetineq_assets.predictions.tables import COMPARISONS, CONFUSION, COVERAGE, METRICS
@@ -31,7 +33,9 @@ EVALUATION_FILES = {
 }
 NETWORK = "network"
 COORDINATES = "coordinates"
-SPATIAL_BLOCK = "spatial_block"
+BOTH = "coordinates_and_score"
+_GAINED = "kappa_quadratic"
+GAIN = f"{_GAINED}_gain"  # of both over coordinates alone, on the same areas and draws
 MIN_AREAS = spatial.MIN_AREAS
 DRAWS = 1000
 HEADLINE_METRICS = {
@@ -39,7 +43,6 @@ HEADLINE_METRICS = {
     "kappa_quadratic": "quadratic kappa",
     "mae": "MAE in deciles",
 }
-_SAME = 1e-9  # deciles: what differs by less differs by rounding
 
 
 @dataclass(frozen=True)
@@ -162,12 +165,13 @@ def evaluate_pair(
         return Evaluation.of_nothing()
     actual = areas["actual_decile"].to_numpy(np.int64)
     counts = bootstrap.draw_areas(len(areas), draws, seed)
-    compared = _ComparedAreas(actual, counts, _aligned_centroids(areas, centroids), seed)
+    compared = _ComparedAreas(actual, counts, _aligned_centroids(areas, centroids), seed, rule)
     decile, score = areas["decile"].to_numpy(np.int64), areas["score"].to_numpy()
     network = Forecast(decile, score, probabilities)
     own = compared.evaluate(network, np.ones(len(areas), bool))
-    scores = _aligned_scores(areas, baselines)
-    rows, differences = _compare_baselines(compared, network, own, scores, rule)
+    scores = aligned_scores(areas, baselines, scheme)
+    rows, differences = _compare_baselines(compared, network, own, scores, scheme)
+    rows += _gain_rows(compared, scores, scheme)
     rows = _metric_rows(NETWORK, scheme, own) + _interval_rows(areas, scheme) + rows
     keys = {"city": areas["city"].iloc[0], "outcome": areas["outcome"].iloc[0]}
     return Evaluation(
@@ -198,7 +202,7 @@ def headline(evaluation: Evaluation, scheme: str) -> tuple[dict[str, Scalar], st
             for suffix, _, model, own in columns
         }
         values |= row
-        lines.append(f"| {title} | " + " | ".join(f"{value:.3f}" for value in row.values()) + " |")
+        lines.append(f"| {title} | " + " | ".join(f"{value:z.3f}" for value in row.values()) + " |")
     return values, "\n".join(lines)
 
 
@@ -234,12 +238,20 @@ class _ModelMetrics:
 
 @dataclass(frozen=True)
 class _ComparedAreas:
-    """The areas' actual deciles, the shared draws and the areas' centroids (NaN where unknown)."""
+    """The areas' actual deciles, the shared draws and the areas' centroids (NaN where unknown).
+
+    `rule` is that by which scores become deciles.
+    """
 
     actual: np.ndarray
     counts: np.ndarray
     centroids: np.ndarray
     seed: int
+    rule: str
+
+    def forecast(self, score: np.ndarray) -> Forecast:
+        """A baseline's forecast from its scores."""
+        return Forecast(baseline_deciles(score, self.rule), score)
 
     def evaluate(self, forecast: Forecast, known: np.ndarray) -> _ModelMetrics:
         """All metrics of one model on the areas that it knows."""
@@ -260,17 +272,38 @@ def _compare_baselines(
     network: Forecast,
     own: _ModelMetrics,
     scores: dict[tuple[str, str], np.ndarray],
-    rule: str,
+    networks_scheme: str,
 ) -> tuple[list[dict], list[dict]]:
-    """Every baseline's metrics, and the network's lead over it on the areas that it knows."""
+    """Every baseline's metrics, and the network's lead over those on its own folds.
+
+    The lead is over the areas that the baseline knows.
+    """
     rows, differences = [], []
     for (name, scheme), score in scores.items():
         known = np.isfinite(score)
-        baseline = compared.evaluate(Forecast(baseline_deciles(score, rule), score), known)
-        network_there = own if known.all() else compared.evaluate(network, known)
+        baseline = compared.evaluate(compared.forecast(score), known)
         rows += _metric_rows(name, scheme, baseline)
-        differences += _difference_rows(name, scheme, network_there, baseline)
+        if scheme == networks_scheme:
+            there = own if known.all() else compared.evaluate(network, known)
+            differences += _difference_rows(name, scheme, there, baseline)
     return rows, differences
+
+
+def _gain_rows(
+    compared: _ComparedAreas, scores: dict[tuple[str, str], np.ndarray], scheme: str
+) -> list[dict]:
+    """What network and coordinates together gain over coordinates alone, where both are known."""
+    both, alone = scores.get((BOTH, scheme)), scores.get((COORDINATES, scheme))
+    if both is None or alone is None or not (known := np.isfinite(both) & np.isfinite(alone)).any():
+        return []
+    n = int(known.sum())
+    counts = np.vstack([np.ones((1, n), np.float32), compared.counts[:, known]])
+    forecasts = (compared.forecast(score[known]) for score in (both, alone))
+    drawn = [bootstrap.evaluate(compared.actual[known], each, counts) for each in forecasts]
+    gain, *draws = drawn[0][_GAINED] - drawn[1][_GAINED]
+    lower, upper = bootstrap.percentile_interval(np.array(draws))
+    interval = {"value": gain, "lower": lower, "upper": upper, "n_lsoas": n}
+    return [{"model": BOTH, "scheme": scheme, "metric": GAIN} | interval]
 
 
 def _metric_rows(model: str, scheme: str, evaluated: _ModelMetrics) -> list[dict]:
@@ -321,28 +354,6 @@ def _confusion(actual: np.ndarray, predicted: np.ndarray) -> pd.DataFrame:
             "n": metrics.table(actual, predicted).ravel(),
         }
     )
-
-
-def _aligned_scores(
-    areas: pd.DataFrame, baselines: pd.DataFrame
-) -> dict[tuple[str, str], np.ndarray]:
-    """Each baseline's scores in the areas' order, NaN where it has none, if it has any.
-
-    A baseline that says the same of all areas of a fold has ranked none of them: the means of its
-    folds differ by chance, and against the truth, as each lacks the fold's own areas. It is made
-    constant.
-    """
-    aligned = {}
-    for key, group in baselines.groupby(["baseline", "scheme"], sort=False):
-        name, scheme = cast("tuple[str, str]", key)
-        by_area = group.set_index("lsoa11")["score"]
-        by_fold = group.groupby("fold")["score"]
-        if (by_fold.max() - by_fold.min()).max() < _SAME:
-            by_area = by_area * 0 + by_area.mean()
-        score = by_area.reindex(areas["lsoa11"]).to_numpy(np.float64)
-        if np.isfinite(score).any():
-            aligned[name, scheme] = score
-    return aligned
 
 
 def _aligned_centroids(areas: pd.DataFrame, centroids: pd.DataFrame) -> np.ndarray:

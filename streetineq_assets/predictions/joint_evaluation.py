@@ -7,7 +7,13 @@ from pathlib import Path
 import pandas as pd
 
 from streetineq_assets.digests import digest_frame
-from streetineq_assets.findings import Check, Findings, Scalar, unavailable_findings
+from streetineq_assets.findings import (
+    Check,
+    Findings,
+    Scalar,
+    Unavailable,
+    unavailable_findings,
+)
 from streetineq_assets.models.dataset import city_labels
 from streetineq_assets.models.folds import FoldTable
 from streetineq_assets.predictions import checks
@@ -96,6 +102,8 @@ def write_joint_evaluation(sources: JointSources, folder: Path) -> Findings:
         return unavailable_findings(why, checks.JOINT_EVALUATION)
     metrics, found = evaluate_outcomes(sources.trained.table(), sources.references)
     write(metrics, METRICS, file)
+    if metrics.empty and all(check.passed for check in found):
+        return unavailable_findings(_no_head(sources), checks.JOINT_EVALUATION)
     own = [evaluation.table("metrics.parquet") for evaluation in sources.separate.values()]
     compared = side_by_side(metrics, pd.concat(own)) if own and len(metrics) else []
     return Findings(
@@ -107,6 +115,11 @@ def write_joint_evaluation(sources: JointSources, folder: Path) -> Findings:
             for outcome in sources.references
         },
     )
+
+
+def _no_head(sources: JointSources) -> Unavailable:
+    outcomes, label = ", ".join(sources.references), sources.trained.manifest.label
+    return Unavailable(f"{label} made again", f"none of its networks' outcomes is of {outcomes}")
 
 
 def evaluate_outcomes(

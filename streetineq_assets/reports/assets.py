@@ -10,6 +10,7 @@ from streetineq_assets.findings import Findings
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.reports import checks, results
 from streetineq_assets.reports import warehouse as views
+from streetineq_assets.reports.history import read_history
 from streetineq_assets.reports.report import REPORT_FILE, write_report
 from streetineq_assets.reports.tables import WAREHOUSE_VIEWS
 from streetineq_assets.resources import Events, StudyResource, define_asset
@@ -26,14 +27,16 @@ def inequality_report(context: dg.AssetExecutionContext, study: StudyResource) -
     inputs give the same bytes.
     """
     store, settings = study.store, study.study
-    inputs = results.digests(store, settings)
+    history = read_history(store, settings)
+    inputs = results.digests(store, settings) | {"history": history.digest}
     file = geography.find_boundaries(store.inputs(geography.BOUNDARIES_FOLDER))
     if file:
         inputs["boundaries"] = digest_file(file)
 
     def make(folder: Path) -> Findings:
         boundaries = geography.read_boundaries(file) if file else None
-        return write_report(results.read_results(store, settings), settings, boundaries, folder)
+        read = results.read_results(store, settings, history)
+        return write_report(read, settings, boundaries, folder)
 
     config = settings.model_dump(mode="json", exclude={"allow_loss"})
     events = study.materialize(context, make, inputs=inputs, config=config)
@@ -72,7 +75,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:  # noqa: ARG00
             group_name=GROUP,
             kinds={"html", "parquet"},
             deps=[*results.OF_CITIES, *results.OF_PAIRS, results.TRANSFER, "lsoa_boundaries"],
-            code_version="2",  # 1: other words
+            code_version="3",  # 2: settings were those of study.toml; 1: other words
             checks=checks.INEQUALITY_REPORT,
         ),
         define_asset(

@@ -1,19 +1,24 @@
 """The checks of this step: warnings all, since report and warehouse show whatever there is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from streetineq_assets.findings import Check, CheckSpec
-from streetineq_assets.reports.comparison import matching_baselines
+from streetineq_assets.reports.comparison import is_compared, matching_baselines
+from streetineq_assets.reports.history import Disagreements
 from streetineq_assets.reports.results import PairResults
 
 PAIRS_AVAILABLE = CheckSpec("pairs_available", "Every pair of the study has results.")
 AHEAD_OF_BASELINES = CheckSpec(
     "ahead_of_baselines", "The network of every pair is ahead of all its baselines."
 )
+CHAINS_AGREE = CheckSpec("chains_agree", "Every result was made of what stands before it now.")
 AREAS_PLACED = CheckSpec("areas_placed", "Every predicted area is mapped by its boundary.")
 TABLES_PUBLISHED = CheckSpec("tables_published", "Every table of the platform is published.")
 
-INEQUALITY_REPORT = (PAIRS_AVAILABLE, AHEAD_OF_BASELINES, AREAS_PLACED)
+_NAMED = 5  # reasons in one sentence
+
+INEQUALITY_REPORT = (PAIRS_AVAILABLE, CHAINS_AGREE, AHEAD_OF_BASELINES, AREAS_PLACED)
 WAREHOUSE = (TABLES_PUBLISHED,)
 
 
@@ -28,27 +33,63 @@ def pairs_available(pairs: Sequence[PairResults]) -> Check:
             "official file that an unavailable pair wants"
         )
     return PAIRS_AVAILABLE.result(
-        not without, text, n_pairs=len(pairs), n_pairs_without_results=len(without)
+        not without,
+        text,
+        of=len(pairs),
+        n_pairs=len(pairs),
+        n_pairs_without_results=len(without),
     )
 
 
-def ahead_of_baselines(pairs: Sequence[PairResults], scheme: str) -> Check:
+def chains_agree(left_out: Mapping[str, Disagreements]) -> Check:
+    """Whether every result is of what stands before it.
+
+    Args:
+        left_out: label of each result that is not, and why.
+    """
+    text = "every result was made of what stands before it"
+    if left_out:
+        again = dict.fromkeys(each.label for why in left_out.values() for each in why)
+        why = list(dict.fromkeys(str(each) for each in chain.from_iterable(left_out.values())))
+        more = (
+            f"; and {len(why) - _NAMED} more, which the report lists" if len(why) > _NAMED else ""
+        )
+        text = (
+            f"{len(left_out)} results are marked and kept out of the summary, since something "
+            f"before them was made again: {', '.join(left_out)}. "
+            f"{'; '.join(why[:_NAMED])}{more}. Materialise {', '.join(again)} and what follows, "
+            "then the report; `streetineq run` makes all of it"
+        )
+    return CHAINS_AGREE.result(not left_out, text, n_results_left_out=len(left_out))
+
+
+def ahead_of_baselines(pairs: Sequence[PairResults]) -> Check:
     """Whether each network's quadratic kappa is above that of all its baselines.
 
     Args:
-        scheme: of the study's folds, under which they are compared.
+        pairs: those that may be compared.
     """
-    shown = [each for each in pairs if each.has_results]
-    matched = {str(each.pair): matching_baselines(each, scheme) for each in shown}
+    if not pairs:
+        text = "no pair has results that can be compared: see pairs_available and chains_agree"
+        return AHEAD_OF_BASELINES.result(False, text, n_pairs_matched=0, n_pairs_undefined=0)
+    undefined = [str(each.pair) for each in pairs if not is_compared(each)]
+    matched = {str(each.pair): matching_baselines(each) for each in pairs if is_compared(each)}
     named = [f"{pair} by {', '.join(names)}" for pair, names in matched.items() if names]
-    text = "by quadratic kappa the network is ahead of every baseline in every pair"
+    said = []
     if named:
-        text = (
+        said.append(
             f"by quadratic kappa baselines match or beat the network in {len(named)} of "
-            f"{len(shown)} pairs: {'; '.join(named)}; read these pairs' sections of the report "
+            f"{len(pairs)} pairs: {'; '.join(named)}; read these pairs' sections of the report "
             "before quoting their metrics"
         )
-    return AHEAD_OF_BASELINES.result(not named, text, n_pairs_matched=len(named))
+    if undefined:
+        said.append(
+            "the quadratic kappa of the network or of coordinates alone is undefined in "
+            f"{', '.join(undefined)}, so that nothing is known there; add images of more areas"
+        )
+    text = "by quadratic kappa the network is ahead of every baseline in every pair"
+    counts = {"n_pairs_matched": len(named), "n_pairs_undefined": len(undefined)}
+    return AHEAD_OF_BASELINES.result(not said, ". ".join(said) or text, **counts)
 
 
 def areas_placed(n_rows: int, n_without_geometry: int, *, has_boundaries: bool) -> Check:
@@ -67,7 +108,7 @@ def areas_placed(n_rows: int, n_without_geometry: int, *, has_boundaries: bool) 
             f"boundaries of the LSOAs of 2011; {n_without_geometry} of {n_rows} are on no map"
         )
     passed = has_boundaries and n_without_geometry == 0
-    return AREAS_PLACED.result(passed, text, n_rows_without_geometry=n_without_geometry)
+    return AREAS_PLACED.result(passed, text, of=n_rows, n_rows_without_geometry=n_without_geometry)
 
 
 def tables_published(absent: Sequence[str]) -> Check:

@@ -1,6 +1,8 @@
 """How the network of a pair compares with its baselines: cells of tables, and sentences.
 
 The metrics are those of `predictions`; here they are chosen, set side by side and put into words.
+Only what was scored on the same folds is compared: those of the pair's networks, which its metrics
+name, whatever study.toml says by now.
 """
 
 from collections.abc import Sequence
@@ -11,12 +13,13 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.labels.outcomes import OUTCOMES
+from streetineq_assets.models.block_sizes import SPATIAL_BLOCK, uneven_note
 from streetineq_assets.predictions.evaluation import (
+    BOTH,
     COORDINATES,
+    GAIN,
     MIN_AREAS,
     NETWORK,
-    SPATIAL_BLOCK,
-    metric_value,
 )
 from streetineq_assets.predictions.joint_evaluation import JOINT_NETWORK
 from streetineq_assets.reports.results import PairResults
@@ -54,13 +57,12 @@ MODEL_TITLES = {
     "ridge": "Ridge on codes",
     "image_count": "Number of images",
     "constant": "Constant",
-    "coordinates_and_score": "Coordinates and network",
+    BOTH: "Coordinates and network",
 }
-_HEADLINE = "kappa_quadratic"
+HEADLINE = "kappa_quadratic"
 # The network alone gives probabilities, and no value of Moran's I is the best.
 _UNRANKED = frozenset({"rps", "moran_i_residuals", "moran_p_residuals"})
 _SIGNIFICANT = 0.05
-_BOTH = "coordinates_and_score"  # contains the network's own score, so it is not its baseline
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,12 @@ class Cell:
     @property
     def text(self) -> str:
         """The value with two decimals; `none` where it is undefined."""
-        return "none" if np.isnan(self.value) else f"{self.value:.2f}"
+        return "none" if np.isnan(self.value) else f"{self.value:z.2f}"
 
     @property
     def interval(self) -> str:
         """`0.41 to 0.52`, empty where there is none."""
-        return "" if np.isnan(self.lower) else f"{self.lower:.2f} to {self.upper:.2f}"
+        return "" if np.isnan(self.lower) else _range(self.lower, self.upper)
 
 
 @dataclass(frozen=True)
@@ -99,12 +101,13 @@ class Column:
 # -- tables ----------------------------------------------------------------------------------------
 
 
-def columns(pairs: Sequence[PairResults], scheme: str) -> list[Column]:
-    """Every model and scheme that occurs: first those under the study's, the network ahead.
+def columns(pairs: Sequence[PairResults]) -> list[Column]:
+    """Every model and scheme that occurs: first those on the networks' folds, the network ahead.
 
     Args:
-        scheme: of the study's folds.
+        pairs: all of one scheme, at least one.
     """
+    (scheme,) = {each.scheme for each in pairs}
     present = {
         (str(model), str(own))
         for each in pairs
@@ -118,8 +121,8 @@ def columns(pairs: Sequence[PairResults], scheme: str) -> list[Column]:
     return [Column(*key) for key in sorted(present, key=order)]
 
 
-def row(results: PairResults, metric: str, shown: Sequence[Column], scheme: str) -> list[Cell]:
-    """A metric's cell for each column; the best under the study's scheme are marked."""
+def row(results: PairResults, metric: str, shown: Sequence[Column]) -> list[Cell]:
+    """A metric's cell for each column; the best on the networks' folds are marked."""
     rows = results.metrics[results.metrics["metric"] == metric].set_index(["model", "scheme"])
     cells = []
     for column in shown:
@@ -129,7 +132,7 @@ def row(results: PairResults, metric: str, shown: Sequence[Column], scheme: str)
         cells.append(Cell(own, lower, upper))
     sign = -1 if metric in LOWER_IS_BETTER else 1
     ranked = [
-        sign * round(cell.value, 2) if column.scheme == scheme else np.nan
+        sign * round(cell.value, 2) if column.scheme == results.scheme else np.nan
         for cell, column in zip(cells, shown, strict=True)
     ]
     if metric in _UNRANKED or np.isnan(ranked).all():
@@ -139,11 +142,6 @@ def row(results: PairResults, metric: str, shown: Sequence[Column], scheme: str)
         Cell(cell.value, cell.lower, cell.upper, best=rank == top)
         for cell, rank in zip(cells, ranked, strict=True)
     ]
-
-
-def value(results: PairResults, metric: str, model: str, scheme: str) -> float:
-    """One metric of one model under one scheme; NaN where there is none."""
-    return metric_value(results.metrics, metric, model, scheme)
 
 
 def confusion_shares(confusion: pd.DataFrame) -> list[dict[str, Any]]:
@@ -187,50 +185,59 @@ def _mean_and_range(line: Any) -> str:
     if np.isnan(line.mean):
         return "-"
     if line.n_repeats == 1:
-        return f"{line.mean:.2f}"
-    return f"{line.mean:.2f} ({line.lowest:.2f} to {line.highest:.2f})"
+        return f"{line.mean:z.2f}"
+    return f"{line.mean:z.2f} ({_range(line.lowest, line.highest)})"
+
+
+def _range(lower: float, upper: float) -> str:
+    """Two ends with two decimals; what rounds to nothing has no sign."""
+    return f"{lower:z.2f} to {upper:z.2f}"
 
 
 # -- sentences -------------------------------------------------------------------------------------
 
 
-def sentences(results: PairResults, scheme: str) -> list[str]:
+def sentences(results: PairResults) -> list[str]:
     """How the network compares with each baseline, by quadratic kappa, and what to beware of."""
     n = len(results.areas)
     few = [f"Only {n} areas, fewer than {MIN_AREAS}: the metrics mean little."]
     said = few if n < MIN_AREAS else []
-    said += [_lead(results, baseline, scheme) for baseline in _baselines(results, scheme)]
-    said += _jointly(results, scheme) + _beside_the_map(results, scheme)
-    said += _spatial(results, scheme) + _clustered(results, scheme)
+    said += [_lead(results, baseline) for baseline in _baselines(results)]
+    said += [_jointly(results), _beside_the_map(results), _spatial(results), _clustered(results)]
     return [sentence for sentence in said if sentence]
 
 
-def matching_baselines(results: PairResults, scheme: str) -> list[str]:
+def matching_baselines(results: PairResults) -> list[str]:
     """Baselines whose quadratic kappa is at least the network's, on the same folds."""
-    own = value(results, _HEADLINE, NETWORK, scheme)
-    return [
-        baseline
-        for baseline in _baselines(results, scheme)
-        if value(results, _HEADLINE, baseline, scheme) >= own
-    ]
+    own = results.value(HEADLINE, NETWORK)
+    return [each for each in _baselines(results) if results.value(HEADLINE, each) >= own]
 
 
-def _baselines(results: PairResults, scheme: str) -> list[str]:
-    rows = results.comparisons[results.comparisons["scheme"] == scheme]
-    compared = set(rows["baseline"]) - {_BOTH}
+def is_compared(results: PairResults) -> bool:
+    """Whether the network and coordinates alone have a quadratic kappa on the same folds."""
+    kappas = [results.value(HEADLINE, model) for model in (NETWORK, COORDINATES)]
+    return not np.isnan(kappas).any()
+
+
+def _baselines(results: PairResults) -> list[str]:
+    rows = results.comparisons[results.comparisons["scheme"] == results.scheme]
+    compared = set(rows["baseline"]) - {BOTH}  # it contains the network's own score
     return [model for model in MODEL_TITLES if model in compared]
 
 
-def _lead(results: PairResults, baseline: str, scheme: str) -> str:
+def _lead(results: PairResults, baseline: str) -> str:
     rows = results.comparisons
-    here = (rows["baseline"] == baseline) & (rows["scheme"] == scheme)
-    lead = rows[here & (rows["metric"] == _HEADLINE)].iloc[0]
-    name, difference = MODEL_TITLES[baseline].lower(), lead["difference"]
-    if np.isnan(difference):
+    here = (rows["baseline"] == baseline) & (rows["scheme"] == results.scheme)
+    leads = rows[here & (rows["metric"] == HEADLINE)].dropna(subset=["difference"])
+    if leads.empty:
         return ""
+    lead, name = leads.iloc[0], MODEL_TITLES[baseline].lower()
+    difference, lower, upper = (float(lead[end]) for end in ("difference", "lower", "upper"))
     gap = f"{abs(difference):.2f}"
-    bounds = f"95 % interval of the lead {lead['lower']:.2f} to {lead['upper']:.2f}"
-    chance = ", which may be chance" if lead["lower"] <= 0 <= lead["upper"] else ""
+    bounds = "no interval of the lead"
+    if not np.isnan([lower, upper]).any():
+        bounds = f"95 % interval of the lead {_range(lower, upper)}"
+    chance = "" if lower > 0 or upper < 0 else ", which may be chance"
     if difference == 0:
         return f"“{name}” does as well as the network ({bounds})."
     if difference < 0:
@@ -238,41 +245,50 @@ def _lead(results: PairResults, baseline: str, scheme: str) -> str:
     return f"The network is ahead of “{name}” by {gap}{chance} ({bounds})."
 
 
-def _jointly(results: PairResults, scheme: str) -> list[str]:
-    own = value(results, _HEADLINE, NETWORK, scheme)
-    joint = value(results, _HEADLINE, JOINT_NETWORK, scheme)
+def _jointly(results: PairResults) -> str:
+    own, joint = (results.value(HEADLINE, model) for model in (NETWORK, JOINT_NETWORK))
     if np.isnan([own, joint]).any():
-        return []
-    reached = f"reaches {joint:.2f}, one trained on this outcome alone {own:.2f}"
-    return [f"One network trained on all of the city's outcomes {reached}."]
+        return ""
+    reached = f"reaches {joint:z.2f}, one trained on this outcome alone {own:z.2f}"
+    return f"One network trained on all of the city's outcomes {reached}."
 
 
-def _beside_the_map(results: PairResults, scheme: str) -> list[str]:
-    both = value(results, _HEADLINE, _BOTH, scheme)
-    alone = value(results, _HEADLINE, COORDINATES, scheme)
-    if np.isnan([both, alone]).any():
-        return []
-    said = "adds to what the map says" if both > alone else "adds nothing to what the map says"
-    return [f"The network's score {said}: {alone:.2f} by coordinates alone, {both:.2f} by both."]
+def _beside_the_map(results: PairResults) -> str:
+    """What the network knows beyond the map, by the interval of the paired difference."""
+    rows = results.metrics[results.metrics["metric"] == GAIN].dropna(subset=["lower", "upper"])
+    if rows.empty:
+        return ""
+    gain, lower, upper = (float(rows[end].iloc[0]) for end in ("value", "lower", "upper"))
+    alone, both = (results.value(HEADLINE, model) for model in (COORDINATES, BOTH))
+    said = "is not shown to add to what the map says"
+    if lower > 0:
+        said = "adds to what the map says"
+    elif upper < 0:
+        said = "takes from what the map says"
+    return (
+        f"The network's score {said}: {alone:z.2f} by coordinates alone, {both:z.2f} by both "
+        f"(difference {gain:z.2f}, 95 % interval {_range(lower, upper)})."
+    )
 
 
-def _spatial(results: PairResults, scheme: str) -> list[str]:
-    alone = value(results, _HEADLINE, COORDINATES, scheme)
-    blocked = value(results, _HEADLINE, COORDINATES, SPATIAL_BLOCK)
-    if scheme == SPATIAL_BLOCK or np.isnan([alone, blocked]).any():
-        return []
-    said = f"Coordinates alone reach {alone:.2f} on these folds, {blocked:.2f} on spatial blocks"
+def _spatial(results: PairResults) -> str:
+    if note := uneven_note(results.uneven_blocks):
+        return note
+    alone = results.value(HEADLINE, COORDINATES)
+    blocked = results.value(HEADLINE, COORDINATES, SPATIAL_BLOCK)
+    if results.scheme == SPATIAL_BLOCK or np.isnan([alone, blocked]).any():
+        return ""
+    said = f"Coordinates alone reach {alone:z.2f} on these folds, {blocked:z.2f} on spatial blocks"
     if blocked >= alone:
-        return [f"{said}: close neighbours are not what carries these metrics."]
-    return [f"{said}: the difference is what close neighbours give any model on these folds."]
+        return f"{said}: close neighbours are not what carries these metrics."
+    return f"{said}: the difference is what close neighbours give any model on these folds."
 
 
-def _clustered(results: PairResults, scheme: str) -> list[str]:
-    moran = value(results, "moran_i_residuals", NETWORK, scheme)
-    p = value(results, "moran_p_residuals", NETWORK, scheme)
+def _clustered(results: PairResults) -> str:
+    moran, p = (results.value(f"moran_{what}_residuals", NETWORK) for what in "ip")
     if np.isnan([moran, p]).any():
-        return []
+        return ""
     said = "do not cluster in space"
     if p < _SIGNIFICANT:
         said = f"are {'alike' if moran > 0 else 'unlike'} in neighbouring areas"
-    return [f"The network's errors {said} (Moran's I {moran:.2f}, p {p:.3f})."]
+    return f"The network's errors {said} (Moran's I {moran:z.2f}, p {p:.3f})."

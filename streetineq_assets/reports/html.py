@@ -4,20 +4,20 @@ It carries no trace of when or where it was made, so the same results give the s
 """
 
 import base64
-import json
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.labels.outcomes import OUTCOMES
+from streetineq_assets.models.block_sizes import uneven_note
 from streetineq_assets.models.deviations import DEVIATIONS
 from streetineq_assets.plotting import png_bytes, svg_text
 from streetineq_assets.predictions.evaluation import NETWORK
 from streetineq_assets.predictions.intervals import LEVEL
 from streetineq_assets.reports import comparison, maps, plots
+from streetineq_assets.reports.history import RULE
 from streetineq_assets.reports.results import CityResults, PairResults, StudyResults
 from streetineq_assets.study import Study
 
@@ -37,7 +37,6 @@ def render(results: StudyResults, study: Study, *, boundaries: "gpd.GeoDataFrame
     """
     import jinja2
 
-    scheme = study.folds.scheme
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("streetineq_assets.reports", "."),
         autoescape=True,
@@ -48,29 +47,37 @@ def render(results: StudyResults, study: Study, *, boundaries: "gpd.GeoDataFrame
     environment.filters["shade"] = shade
     environment.filters["percent"] = percent
     return environment.get_template(TEMPLATE).render(
-        study=study,
-        scheme=scheme,
+        title=study.title,
         synthetic=synthetic_reasons(results, study),
-        cities=[_city(city, results, boundaries, scheme) for city in results.cities],
+        cities=[_city(city, results, boundaries) for city in results.cities],
         transfers=comparison.transfers(results.transfer),
+        tuned_on=results.history.tuned_on,
         unavailable=[each for each in results.pairs if not each.has_results],
+        left_out=results.history.left_out,
         outdated=results.outdated,
-        settings=_settings(results, study),
+        settings=settings_rows(results.pairs),
         versions=sorted(results.versions.items()),
         deviations=DEVIATIONS,
-        profiles=_profiles(results, study),
+        profiles=sorted({each.training.profile_name for each in results.pairs if each.training}),
         level=f"{LEVEL:.0%}",
-        **_summary([each for each in results.pairs if each.has_results], scheme),
+        **_summary(results.current),
     )
 
 
 def synthetic_reasons(results: StudyResults, study: Study) -> list[str]:
-    """Why the report describes no real place; empty when it does."""
+    """Why the report describes no real place; empty when it does.
+
+    What was extracted or trained as synthetic stays so, though study.toml says otherwise by now.
+    """
+    networks = [each.training for each in results.pairs if each.training]
+    encoders = [city.encoder for city in results.cities if city.encoder]
+    encoders += [network.encoder for network in networks]
+    is_random = any(encoder.weights == "random" for encoder in encoders)
+    invented = any(each.synthetic and each.encoder.weights != "random" for each in networks)
     reasons = []
-    if study.synthetic:
+    if study.synthetic or invented:
         reasons.append("areas, statistics and images are invented")
-    weights = {city.encoder.weights for city in results.cities if city.encoder}
-    if "random" in weights | {study.encoder.weights}:
+    if is_random or (not encoders and study.encoder.weights == "random"):
         reasons.append("the image encoder has random weights")
     return reasons
 
@@ -92,57 +99,69 @@ def shade(share: float) -> str:
 # -- parts of the context --------------------------------------------------------------------------
 
 
-def _summary(pairs: Sequence[PairResults], scheme: str) -> dict[str, Any]:
-    """Of the pairs with results: a table per summary metric, and the overview."""
-    columns = comparison.columns(pairs, scheme)
+def _summary(pairs: Sequence[PairResults]) -> dict[str, Any]:
+    """Of the pairs that may be compared: tables by scheme and summary metric, and the overview."""
+    schemes = dict.fromkeys(each.scheme for each in pairs)
+    groups = [[each for each in pairs if each.scheme == scheme] for scheme in schemes]
+    compared = [each for each in pairs if comparison.is_compared(each)]
     return {
         "n_shown": len(pairs),
-        "columns": columns,
-        "matched": [each for each in pairs if comparison.matching_baselines(each, scheme)],
-        "overview": _svg(plots.plot_overview(pairs, scheme)) if pairs else None,
-        "summaries": [
-            {
-                "title": title,
-                "better": "lower" if metric in comparison.LOWER_IS_BETTER else "higher",
-                "rows": [(each, comparison.row(each, metric, columns, scheme)) for each in pairs],
-            }
-            for metric, title in comparison.SUMMARY_METRICS.items()
-        ],
+        "matched": [each for each in compared if comparison.matching_baselines(each)],
+        "undefined": [each for each in pairs if not comparison.is_compared(each)],
+        "uneven": {
+            each.city_title: uneven_note(each.uneven_blocks) for each in pairs if each.uneven_blocks
+        },
+        "overview": _svg(plots.plot_overview(pairs)) if pairs else None,
+        "summaries": [table for group in groups for table in _tables(group)],
     }
 
 
+def _tables(pairs: Sequence[PairResults]) -> list[dict[str, Any]]:
+    """A table of pairs of one scheme for each summary metric."""
+    columns = comparison.columns(pairs)
+    return [
+        {
+            "title": title,
+            "scheme": pairs[0].scheme,
+            "columns": columns,
+            "better": "lower" if metric in comparison.LOWER_IS_BETTER else "higher",
+            "rows": [(each, comparison.row(each, metric, columns)) for each in pairs],
+        }
+        for metric, title in comparison.SUMMARY_METRICS.items()
+    ]
+
+
 def _city(
-    city: CityResults, results: StudyResults, boundaries: "gpd.GeoDataFrame | None", scheme: str
+    city: CityResults, results: StudyResults, boundaries: "gpd.GeoDataFrame | None"
 ) -> dict[str, Any]:
     pairs = [each for each in results.pairs if each.pair.city == city.key and each.has_results]
     return {
         "results": city,
-        "pairs": [_pair(each, results.centroids, boundaries, scheme) for each in pairs],
+        "pairs": [_pair(each, results.centroids, boundaries) for each in pairs],
     }
 
 
 def _pair(
-    results: PairResults,
-    centroids: pd.DataFrame,
-    boundaries: "gpd.GeoDataFrame | None",
-    scheme: str,
+    results: PairResults, centroids: pd.DataFrame, boundaries: "gpd.GeoDataFrame | None"
 ) -> dict[str, Any]:
-    columns = comparison.columns([results], scheme)
+    columns = comparison.columns([results])
     actual = results.areas["actual_decile"].dropna().astype(float)
     history = results.history
     return {
         "results": results,
         "unit": OUTCOMES[results.pair.outcome].unit,
-        "sentences": comparison.sentences(results, scheme),
+        "sentences": comparison.sentences(results),
+        "rule": results.made_with.get(RULE, ""),
+        "folds": results.made_with.get("Folds", results.scheme),
         "columns": columns,
         "metrics": [
-            (title, comparison.row(results, metric, columns, scheme))
+            (title, comparison.row(results, metric, columns))
             for metric, title in comparison.METRIC_TITLES.items()
         ],
         "confusion": comparison.confusion_shares(results.confusion),
         "coverage": results.coverage.to_dict("records"),
         "coverage_of_all": {
-            metric: comparison.value(results, metric, NETWORK, scheme)
+            metric: results.value(metric, NETWORK)
             for metric in ("interval_coverage", "interval_width")
         },
         "n_lsoas": len(results.areas),
@@ -152,30 +171,17 @@ def _pair(
     }
 
 
-def _settings(results: StudyResults, study: Study) -> list[tuple[str, str]]:
-    """How the results were made: profile, seed, weights and the like."""
-    trained = [each.training for each in results.pairs if each.training]
-    trainings = sorted({json.dumps(each, sort_keys=True, default=str) for each in trained})
-    encoders = sorted({_encoder(city.encoder) for city in results.cities if city.encoder})
-    return [
-        ("Profile", ", ".join(_profiles(results, study))),
-        ("Folds", f"{study.folds.scheme}, k = {study.folds.k}"),
-        ("Seed", str(study.seed)),
-        ("Aggregation rule", study.aggregation),
-        ("Date", study.date.isoformat()),
-        *(("Encoder", encoder) for encoder in encoders),
-        *(("Training", training) for training in trainings),
-    ]
-
-
-def _profiles(results: StudyResults, study: Study) -> list[str]:
-    """Profiles of the trained networks; the study's when there are none yet."""
-    return sorted({each.profile for each in results.pairs} - {""}) or [study.training.profile]
-
-
-def _encoder(identity: EncoderIdentity) -> str:
-    parts = identity.model_dump(exclude={"width"})
-    return ", ".join(f"{name} {value}" for name, value in parts.items() if value)
+def settings_rows(pairs: Sequence[PairResults]) -> list[tuple[str, str]]:
+    """How the results were made: name and value, and of which pairs where they differ."""
+    made = [each for each in pairs if each.made_with]
+    rows = []
+    for name in dict.fromkeys(name for each in made for name in each.made_with):
+        values = {str(each.pair): each.made_with.get(name, "not recorded") for each in made}
+        for value in dict.fromkeys(values.values()):
+            having = [pair for pair, own in values.items() if own == value]
+            some = len(having) < len(made)
+            rows.append((f"{name} of {', '.join(having)}" if some else name, value))
+    return rows
 
 
 # -- pictures --------------------------------------------------------------------------------------

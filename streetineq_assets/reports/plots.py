@@ -24,20 +24,14 @@ _MARKS = {
 }
 
 
-def plot_overview(pairs: Sequence[PairResults], scheme: str) -> "Figure":
-    """Network and main baselines of every pair, with 95 % intervals.
-
-    Args:
-        scheme: of the study's folds.
-    """
-    keys = [Column(NETWORK, scheme), Column(COORDINATES, scheme), Column("ridge", scheme)]
-    keys.append(Column(COORDINATES, SPATIAL_BLOCK))
-    marks = dict(zip(_MARKS, keys, strict=True))
+def plot_overview(pairs: Sequence[PairResults]) -> "Figure":
+    """Network and main baselines of every pair on its own folds, with 95 % intervals."""
     figure, axes = new_figure(9.0, 1.4 + 0.42 * len(pairs), columns=3, sharey=True)
     for axis, (metric, title) in zip(axes, SUMMARY_METRICS.items(), strict=True):
         for rank, each in enumerate(reversed(pairs)):
-            cells = row(each, metric, keys, scheme)
-            for offset, (name, cell) in enumerate(zip(marks, cells, strict=True)):
+            keys = [Column(model, each.scheme) for model in (NETWORK, COORDINATES, "ridge")]
+            cells = row(each, metric, [*keys, Column(COORDINATES, SPATIAL_BLOCK)])
+            for offset, (name, cell) in enumerate(zip(_MARKS, cells, strict=True)):
                 colour, shape = _MARKS[name]
                 height = rank + 0.24 - 0.16 * offset
                 label = name if rank == 0 else None

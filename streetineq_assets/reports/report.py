@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from streetineq_assets.findings import Findings, Scalar
 from streetineq_assets.reports import checks, comparison, exports, html
+from streetineq_assets.reports.history import STATED
 from streetineq_assets.reports.results import StudyResults
 from streetineq_assets.study import Study
 
@@ -42,12 +43,13 @@ def write_report(
         },
         checks=[
             checks.pairs_available(results.pairs),
-            checks.ahead_of_baselines(results.pairs, study.folds.scheme),
+            checks.chains_agree(results.history.left_out),
+            checks.ahead_of_baselines(results.current),
             checks.areas_placed(
                 len(areas), n_without_geometry, has_boundaries=boundaries is not None
             ),
         ],
-        tables={"pairs": _pairs(results, study.folds.scheme)},
+        tables={"pairs": _pairs(results)},
         holdings=_predicted_areas(results)
         | {"areas on maps": 0 if boundaries is None else len(areas) - n_without_geometry},
         notes={"outdated": _outdated(results.outdated)} if results.outdated else {},
@@ -68,16 +70,27 @@ def _outdated(labels: list[str]) -> str:
     )
 
 
-def _pairs(results: StudyResults, scheme: str) -> list[dict[str, Scalar]]:
-    """One row per pair: quadratic kappa of the network and of every baseline."""
-    shown = comparison.columns(results.pairs, scheme)
+def _pairs(results: StudyResults) -> list[dict[str, Scalar]]:
+    """One row per pair: what it was made with, and quadratic kappa of every model.
+
+    The columns of baselines on other folds than the networks' bear the name of their scheme.
+    """
     rows = []
     for each in results.pairs:
         row: dict[str, Scalar] = dict(each.pair._asdict())
         row |= {"status": each.status, "n_lsoas": len(each.areas)}
-        cells = comparison.row(each, "kappa_quadratic", shown, scheme)
+        row["is_current"] = each.is_current
+        row |= {_column(name): each.made_with.get(name, "") for name in STATED}
+        shown = comparison.columns([each])
+        cells = comparison.row(each, comparison.HEADLINE, shown)
         for column, cell in zip(shown, cells, strict=True):
-            name = column.model if column.scheme == scheme else f"{column.model}_{column.scheme}"
+            own = column.scheme == each.scheme
+            name = column.model if own else f"{column.model}_{column.scheme}"
             row[f"kappa_{name}"] = cell.value
         rows.append(row)
-    return rows
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name) for name in names} for row in rows]
+
+
+def _column(setting: str) -> str:
+    return setting.lower().replace(" ", "_")

@@ -1,11 +1,11 @@
 """What the report shows, read from what is published.
 
-A city or pair whose artefacts are absent is listed with the reason and stops nothing.
+A city or pair whose artefacts are absent is listed with the reason and stops nothing. A result that
+was made of something else than stands before it is marked, and kept out of what compares pairs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -17,7 +17,10 @@ from streetineq_assets.findings import Scalar, Unavailable
 from streetineq_assets.images.tables import FOREIGN_FILES, LOCATIONS
 from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.manifests import Manifest
-from streetineq_assets.models.tables import HISTORY, TrainingRecord
+from streetineq_assets.models.block_sizes import uneven_blocks
+from streetineq_assets.models.dataset import SPATIAL_STEM
+from streetineq_assets.models.tables import AREA_FOLDS, HISTORY, TrainingRecord
+from streetineq_assets.predictions.evaluation import NETWORK, metric_value
 from streetineq_assets.predictions.tables import (
     COMPARISONS,
     CONFUSION,
@@ -26,6 +29,7 @@ from streetineq_assets.predictions.tables import (
     METRICS,
     LocationPredictionsRecord,
 )
+from streetineq_assets.reports.history import Disagreements, History, read_history
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair, Study
 from streetineq_assets.transfer.tables import CURVE_SUMMARY
@@ -46,12 +50,14 @@ class CityResults:
         key, title: of the city.
         account: rows `step, what, count`, from listed locations to predicted ones.
         encoder: what made the codes; None where there are no shards.
+        disagreements: why the steps of the account do not count the same locations.
     """
 
     key: str
     title: str
     account: list[dict[str, Scalar]]
     encoder: EncoderIdentity | None
+    disagreements: Disagreements = ()
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,10 @@ class PairResults:
         areas, metrics, comparisons, confusion, coverage: the published tables, empty where there
             are none. The metrics of separate networks are followed by those of the joint one.
         history: `fold, epoch, loss, val_loss` of the training.
-        profile: name of the training's profile; empty before it was trained.
-        training: settings of the training.
+        training: what its networks are; None where there are none.
+        made_with: settings, name to value, as `history` tells them.
+        disagreements: where it was made of something else than stands before it.
+        uneven_blocks: areas in each fold of the spatial blocks, where these are too uneven.
     """
 
     pair: Pair
@@ -80,8 +88,10 @@ class PairResults:
     confusion: pd.DataFrame
     coverage: pd.DataFrame
     history: pd.DataFrame
-    profile: str
-    training: Mapping[str, Any]
+    training: TrainingRecord | None
+    made_with: Mapping[str, str]
+    disagreements: Disagreements = ()
+    uneven_blocks: Sequence[int] = ()
 
     @property
     def status(self) -> str:
@@ -95,6 +105,21 @@ class PairResults:
         """Whether there is anything to show."""
         return self.status == "available" and len(self.metrics) > 0
 
+    @property
+    def is_current(self) -> bool:
+        """Whether there are results of what stands now, which may be compared with others."""
+        return self.has_results and not self.disagreements
+
+    @property
+    def scheme(self) -> str:
+        """How areas were split into the folds of the networks; empty without any."""
+        schemes = self.metrics.loc[self.metrics["model"] == NETWORK, "scheme"]
+        return str(schemes.iloc[0]) if len(schemes) else ""
+
+    def value(self, metric: str, model: str, scheme: str | None = None) -> float:
+        """One metric of one model, by default on the networks' folds; NaN where there is none."""
+        return metric_value(self.metrics, metric, model, scheme or self.scheme)
+
 
 @dataclass(frozen=True)
 class StudyResults:
@@ -103,8 +128,9 @@ class StudyResults:
     Attributes:
         centroids: `lsoa11, lat, lon` (WGS84, degrees): the mean of the area's located images, which
             stands in where there are no boundaries.
-        versions: library to version, of those that shaped the results.
+        versions: library to its versions, of those that shaped the results.
         transfer: `transfer.tables.CURVE_SUMMARY`; without rows where nothing was tuned.
+        history: how it came about.
         outdated: labels of the artefacts that are left out, since an earlier version made them with
             other columns.
     """
@@ -114,35 +140,45 @@ class StudyResults:
     centroids: pd.DataFrame
     versions: dict[str, str]
     transfer: pd.DataFrame
+    history: History
     outdated: list[str]
 
     @property
+    def current(self) -> list[PairResults]:
+        """The pairs that may be compared: with results, and made of what stands before them."""
+        return [each for each in self.pairs if each.is_current]
+
+    @property
     def areas(self) -> pd.DataFrame:
-        """The predictions of all pairs in one table (`predictions.tables.LSOA_PREDICTIONS`)."""
-        return _stacked([each.areas for each in self.pairs], LSOA_PREDICTIONS)
+        """The predictions of `current` in one table (`predictions.tables.LSOA_PREDICTIONS`)."""
+        return _stacked([each.areas for each in self.current], LSOA_PREDICTIONS)
 
     @property
     def metrics(self) -> pd.DataFrame:
-        """The metrics of all pairs in one table (`predictions.tables.METRICS`)."""
-        return _stacked([each.metrics for each in self.pairs], METRICS)
+        """The metrics of `current` in one table (`predictions.tables.METRICS`)."""
+        return _stacked([each.metrics for each in self.current], METRICS)
 
 
-def read_results(store: DataStore, study: Study) -> StudyResults:
+def read_results(store: DataStore, study: Study, history: History | None = None) -> StudyResults:
     """Read what is published; each artefact that is read is verified against its manifest.
+
+    Args:
+        history: of the store as it stands, where it was read before.
 
     Raises:
         StoreError: an artefact's files no longer match its manifest, or an earlier version did not
             record what is shown of it.
     """
-    reader = _Reader(store)
+    reader = _Reader(store, history or read_history(store, study))
     pairs = [_read_pair(reader, study, pair) for pair in study.pairs]
     cities = [_read_city(reader, study, city) for city in study.by_weight]
     return StudyResults(
         cities=cities,
         pairs=pairs,
         centroids=_centroids(reader, study),
-        versions=reader.versions,
-        transfer=reader.table(TRANSFER, None, "transfer_summary", CURVE_SUMMARY),
+        versions={name: " and ".join(sorted(found)) for name, found in reader.versions.items()},
+        transfer=_transfer(reader),
+        history=reader.history,
         outdated=sorted(reader.outdated),
     )
 
@@ -159,16 +195,17 @@ def digests(store: DataStore, study: Study) -> dict[str, str]:
 class _Reader:
     """Opens artefacts that may be absent; keeps which libraries made them, and which are old."""
 
-    def __init__(self, store: DataStore) -> None:
+    def __init__(self, store: DataStore, history: History) -> None:
         self._store = store
-        self.versions: dict[str, str] = {}
+        self.history = history
+        self.versions: dict[str, set[str]] = {}
         self.outdated: set[str] = set()
 
     def manifest(self, asset: str, partition: str | None) -> Manifest | None:
         """The manifest of an artefact; None when it is not published."""
         manifest = self._store.manifest(asset, partition)
-        if manifest:
-            self.versions |= manifest.library_versions
+        for name, version in manifest.library_versions.items() if manifest else ():
+            self.versions.setdefault(name, set()).add(version)
         return manifest
 
     def table(
@@ -204,11 +241,10 @@ class _Reader:
 def _read_pair(reader: _Reader, study: Study, pair: Pair) -> PairResults:
     evaluated = reader.manifest("lsoa_evaluation", pair.key)
     trained = reader.manifest("trained_model", pair.key)
+    training = _training(trained)
     metrics = reader.table("lsoa_evaluation", pair.key, "metrics", METRICS)
-    if not study.training.joint:
-        joint = reader.table("joint_evaluation", pair.city, "joint_evaluation", METRICS)
-        joint = joint[joint["outcome"] == pair.outcome]
-        metrics = pd.concat([metrics, joint], ignore_index=True)
+    if training and not training.joint:
+        metrics = pd.concat([metrics, _joint(reader, pair)], ignore_index=True)
     return PairResults(
         pair=pair,
         city_title=study.cities[pair.city].title,
@@ -221,15 +257,38 @@ def _read_pair(reader: _Reader, study: Study, pair: Pair) -> PairResults:
         confusion=reader.table("lsoa_evaluation", pair.key, "confusion", CONFUSION),
         coverage=reader.table("lsoa_evaluation", pair.key, "coverage", COVERAGE),
         history=reader.table("trained_model", pair.key, "history", HISTORY, _LOSSES),
-        profile=_profile(trained),
-        training=trained.recipe.config if trained else {},
+        training=training,
+        made_with=reader.history.made_with[pair],
+        disagreements=reader.history.evaluations[pair],
+        uneven_blocks=_uneven_blocks(reader, pair.city),
     )
 
 
-def _profile(trained: Manifest | None) -> str:
+def _training(trained: Manifest | None) -> TrainingRecord | None:
     if trained is None or trained.unavailable:
-        return ""
-    return trained.read_record(TrainingRecord).profile_name
+        return None
+    return trained.read_record(TrainingRecord)
+
+
+def _joint(reader: _Reader, pair: Pair) -> pd.DataFrame:
+    """The metrics of the city's joint networks, where they compare: current, and by one rule."""
+    joint = reader.manifest("joint_evaluation", pair.city)
+    own = reader.manifest("lsoa_evaluation", pair.key)
+    if not joint or not own or reader.history.joint[pair.city]:
+        return tables.empty(METRICS)
+    if joint.recipe.config.get("rule") != own.recipe.config.get("rule"):
+        return tables.empty(METRICS)
+    metrics = reader.table("joint_evaluation", pair.city, "joint_evaluation", METRICS)
+    return metrics[metrics["outcome"] == pair.outcome]
+
+
+def _uneven_blocks(reader: _Reader, city: str) -> list[int]:
+    """Sizes of the folds of the city's spatial blocks, of the networks or else of baselines."""
+    for stem in ("", SPATIAL_STEM):
+        folds = reader.table("area_folds", city, f"{stem}area_folds", AREA_FOLDS)
+        if sizes := uneven_blocks(folds):
+            return sizes
+    return []
 
 
 # -- cities ----------------------------------------------------------------------------------------
@@ -244,8 +303,8 @@ def _read_city(reader: _Reader, study: Study, city: str) -> CityResults:
         {"step": step, "what": what.replace("_", " "), "count": count}
         for step, what, count in account
     ]
-    title = study.cities[city].title
-    return CityResults(city, title, rows, shards.encoder if shards else None)
+    title, encoder = study.cities[city].title, shards.encoder if shards else None
+    return CityResults(city, title, rows, encoder, reader.history.shards[city])
 
 
 _Count = tuple[str, str, int]  # the step, what was counted, and how many
@@ -278,8 +337,9 @@ def _counted(reasons: pd.Series) -> list[tuple[str, int]]:
 
 
 def _predicted(reader: _Reader, study: Study, city: str) -> list[_Count]:
-    """Most locations that any outcome of the city predicted."""
-    pairs = [pair for pair in study.pairs if pair.city == city]
+    """Most locations that any outcome of the city predicted, of those that are current."""
+    whys = reader.history.evaluations
+    pairs = [pair for pair in study.pairs if pair.city == city and not whys[pair]]
     manifests = [reader.manifest("location_predictions", pair.key) for pair in pairs]
     counts = [
         0 if manifest.unavailable else manifest.read_record(LocationPredictionsRecord).n_predicted
@@ -297,6 +357,18 @@ def _centroids(reader: _Reader, study: Study) -> pd.DataFrame:
     located = pd.concat(frames).dropna()
     located = located.astype({"lsoa11": "str", "lat": "float64", "lon": "float64"})
     return located.groupby("lsoa11", as_index=False)[["lat", "lon"]].mean()
+
+
+def _transfer(reader: _Reader) -> pd.DataFrame:
+    """The curves of the pairs whose tuned and own networks are current."""
+    history = reader.history
+    table = reader.table(TRANSFER, None, "transfer_summary", CURVE_SUMMARY)
+    if history.transfer:
+        return table.head(0)
+    left_out = {p for whys in (history.tuned, history.evaluations) for p in whys if whys[p]}
+    pairs = map(Pair, table["city"], table["outcome"])
+    kept = pd.Series([pair not in left_out for pair in pairs], table.index, dtype="bool")
+    return table[kept]
 
 
 def _stacked(frames: list[pd.DataFrame], schema: pa.Schema) -> pd.DataFrame:

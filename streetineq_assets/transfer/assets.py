@@ -12,7 +12,13 @@ from streetineq_assets.resources import Events, GpuResource, StudyResource, defi
 from streetineq_assets.study import Pair
 from streetineq_assets.tables import write
 from streetineq_assets.transfer import checks, plots
-from streetineq_assets.transfer.curve import digests, gather, read_targets, summarise
+from streetineq_assets.transfer.curve import (
+    digests,
+    gather,
+    left_out_notes,
+    read_targets,
+    summarise,
+)
 from streetineq_assets.transfer.pair_tuning import plan_tuning, tune_pair, write_unavailable
 from streetineq_assets.transfer.source import is_target
 from streetineq_assets.transfer.tables import CURVE, CURVE_SUMMARY, TUNED_METRICS
@@ -66,7 +72,8 @@ def transfer_report(context: dg.AssetExecutionContext, study: StudyResource) -> 
         if curve.empty:
             wanted = any(is_target(study.study, city) for city in study.study.cities)
             why = replace(_NOTHING_TUNED, by_settings=not wanted)
-            return unavailable_findings(why, checks.TRANSFER_REPORT)
+            nothing = unavailable_findings(why, checks.TRANSFER_REPORT)
+            return replace(nothing, notes=left_out_notes(targets))
         plots.plot_curves(summary, folder / "transfer_curves.png")
         n_pairs = curve.groupby(["city", "outcome"]).ngroups
         found = [AVAILABLE.result(True, f"pairs with networks of another city: {n_pairs}")]
@@ -74,7 +81,7 @@ def transfer_report(context: dg.AssetExecutionContext, study: StudyResource) -> 
             values={"n_pairs": n_pairs},
             checks=[*found, checks.one_percent_is_enough(summary)],
             tables={"curve": summary.astype(object).to_dict("records")},
-            notes=leak_notes(curve["scheme"]),
+            notes=leak_notes(curve["scheme"]) | left_out_notes(targets),
             holdings={"pairs": n_pairs},
         )
 

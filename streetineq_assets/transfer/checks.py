@@ -34,7 +34,8 @@ def shares_large_enough(runs: pd.DataFrame) -> Check:
     """
     skipped = runs[runs["skipped"] != ""].drop_duplicates("share")
     if skipped.empty:
-        return SHARES_LARGE_ENOUGH.result(True, "networks were tuned on every share")
+        text = "networks were tuned on every share"
+        return SHARES_LARGE_ENOUGH.result(True, text, of=len(runs))
     reasons = "; ".join(f"{row.share:g}: {row.skipped}" for row in skipped.itertuples())
     return SHARES_LARGE_ENOUGH.result(
         False,
@@ -52,9 +53,9 @@ def one_percent_is_enough(summary: pd.DataFrame) -> Check:
     shown = summary[summary["metric"] == SHOWN_METRIC].set_index(["city", "outcome"])
     own = shown.loc[shown["network"] == OWN, "mean"]
     tuned = shown[(shown["network"] == TUNED) & np.isclose(shown["share"], _PAPER_SHARE)]
-    both = pd.DataFrame({"tuned": tuned["mean"], "own": own}).dropna()
+    both = pd.DataFrame({"tuned": tuned["mean"]}).join(pd.DataFrame({"own": own}), how="inner")
     if both.empty:
-        text = f"no pair was tuned on a share of {_PAPER_SHARE:g}"
+        text = f"unavailable: no pair with networks of its own was tuned on {_PAPER_SHARE:.0%}"
         return ONE_PERCENT_IS_ENOUGH.result(True, text)
     n_close = int((both["tuned"] >= both["own"] - _CLOSE).sum())
     text = (

@@ -1,7 +1,8 @@
 """How well tuned networks rank a city's areas, by the share of the city that tuned them.
 
 Deciles are relative to each city, so what can be transferred is a ranking. The lines to compare
-with are those of the target itself, on the same folds: its own networks, and coordinates alone.
+with are those of the target itself, on the same folds: its own networks, and coordinates alone. So
+what was made of other folds, labels or codes than stand now is left out.
 """
 
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from streetineq_assets.predictions.evaluation import COORDINATES, NETWORK
+from streetineq_assets.predictions.lineage import Disagreement, Lineage
 from streetineq_assets.predictions.tables import SchemeRecord
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import Pair, Study
@@ -25,16 +27,18 @@ _RENAMED = {"fraction": "share", "draw": "repeat"}
 
 
 class PairEvaluations(NamedTuple):
-    """A pair's evaluations, None where they are absent or unavailable.
+    """A pair's evaluations, None where they are absent, unavailable or of an earlier state.
 
     Attributes:
         tuned: `fine_tuned_model`.
         own: `lsoa_evaluation`.
+        disagreements: why one is left out as of an earlier state.
     """
 
     pair: Pair
     tuned: Artefact | None
     own: Artefact | None
+    disagreements: tuple[Disagreement, ...]
 
 
 def read_targets(store: DataStore, study: Study) -> list[PairEvaluations]:
@@ -43,14 +47,14 @@ def read_targets(store: DataStore, study: Study) -> list[PairEvaluations]:
     Raises:
         StoreError: an artefact's files no longer match its manifest.
     """
-    return [
-        PairEvaluations(
-            pair,
-            tuned=_available(store, _TUNED_ASSET, pair),
-            own=_available(store, _OWN_ASSET, pair),
-        )
-        for pair in study.pairs
-    ]
+    lineage = Lineage(store, study)
+    return [_read_target(store, lineage, pair) for pair in study.pairs]
+
+
+def left_out_notes(targets: Iterable[PairEvaluations]) -> dict[str, str]:
+    """A note of what is left out as of an earlier state, if anything is."""
+    whys = dict.fromkeys(str(why) for target in targets for why in target.disagreements)
+    return {"left_out": f"Left out: {'; '.join(whys)}. Materialise them again."} if whys else {}
 
 
 def digests(targets: Iterable[PairEvaluations]) -> dict[str, str]:
@@ -93,6 +97,13 @@ def summarise(curve: pd.DataFrame) -> pd.DataFrame:
     grouped = curve.groupby(keys, sort=True)["value"]
     table = grouped.agg(mean="mean", lowest="min", highest="max", n_repeats="size")
     return conform(table.reset_index(), CURVE_SUMMARY)
+
+
+def _read_target(store: DataStore, lineage: Lineage, pair: Pair) -> PairEvaluations:
+    whys = {asset: lineage.disagreements(asset, pair.key) for asset in (_TUNED_ASSET, _OWN_ASSET)}
+    tuned, own = (None if why else _available(store, asset, pair) for asset, why in whys.items())
+    disagreements = tuple(dict.fromkeys(each for why in whys.values() for each in why))
+    return PairEvaluations(pair, tuned, own, disagreements)
 
 
 def _available(store: DataStore, asset: str, pair: Pair) -> Artefact | None:

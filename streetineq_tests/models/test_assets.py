@@ -17,6 +17,7 @@ from streetineq_assets.models.dataset import Codes
 from streetineq_assets.models.deviations import deviations_of
 from streetineq_assets.models.network import load_network
 from streetineq_assets.models.tables import TrainingRecord
+from streetineq_assets.predictions.lineage import Lineage
 from streetineq_assets.resources import GpuResource
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import PROFILES, Pair, load_study
@@ -56,6 +57,26 @@ def test_folds_are_published_with_blocks_and_centroids(ready: DataStore) -> None
     assert len(folds.table("centroids.parquet")) == 50
 
 
+def test_folds_stay_when_an_outcome_is_added_if_those_of_before_even_them_out(
+    tmp_path: Path,
+) -> None:
+    """Else the mean decile of most areas is another, and so is their fold."""
+    two = studies.WITH_CODES
+    one = two.replace('["crime", "education", "mean_income"]', '["crime"]')
+    kept = two.replace("[folds]", '[folds]\nstratify_by = ["crime"]')
+    store = studies.write_with_codes(tmp_path, toml=one)
+    digests, slices = [], []
+    for toml in (one, kept, two):
+        store.study_file.write_text(toml, encoding="utf-8")
+        slices.append(read_fold_slices(store, load_study(store.study_file), "alpha").digests())
+    for toml in (one, kept):
+        store.study_file.write_text(toml, encoding="utf-8")
+        run(store, "area_folds", "alpha")
+        digests.append(store.open("area_folds", "alpha").digest)
+    assert digests[0] == digests[1]
+    assert slices[0] == slices[1] != slices[2]
+
+
 def test_too_few_areas_for_the_folds_are_unavailable_with_the_remedy(ready: DataStore) -> None:
     result = run(ready, "area_folds", "hamlet")
     shown = metadata(result, "area_folds")
@@ -85,6 +106,8 @@ def test_an_unavailable_outcome_publishes_empty_tables_and_names_its_file(ready:
     shown = metadata(result, "trained_model")
     assert shown["wanted"] == "household_income/estimates.csv"
     assert "available" in failed(result)
+    lineage = Lineage(ready, load_study(ready.study_file))
+    assert lineage.disagreements("trained_model", "alpha/mean_income") == ()
     artefact = ready.open("trained_model", "alpha/mean_income")
     assert set(artefact.manifest.files) == {"scores.parquet", "history.parquet"}
     full = ready.open("trained_model", "alpha/mean_income").table("scores.parquet")

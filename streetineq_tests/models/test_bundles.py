@@ -1,6 +1,7 @@
 """Bundles: what they hold, predicting with them elsewhere, and what they refuse."""
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -22,10 +23,12 @@ from streetineq_assets.models.bundles.bundle import (
 from streetineq_assets.models.bundles.model_card import model_card
 from streetineq_assets.models.dataset import Codes, open_codes
 from streetineq_assets.models.network import build_network
+from streetineq_assets.predictions.lineage import Lineage
+from streetineq_assets.reports.history import made_with
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair, load_study
 from streetineq_tests import studies
-from streetineq_tests.harness import publish, run
+from streetineq_tests.harness import publish, publish_again, run
 from streetineq_tests.models.bundles import with_description
 from streetineq_tests.models.running import JOINT
 from streetineq_tests.models.synthetic import ArrayReader, city
@@ -230,6 +233,38 @@ def test_an_export_without_an_evaluation_says_so(store: DataStore, tmp_path: Pat
     assert result.exit_code == 0
     assert "without metrics" in result.stdout
     assert open_bundle(target).about["metrics"] == []
+    with zipfile.ZipFile(target) as archive:
+        card = archive.read("MODEL_CARD.md").decode()
+    assert "- folds: area, k = 5" in card
+    assert "- spatial blocks: block_km = 2, buffer_km = 0.5" in card
+    assert "- arithmetic of training: float32" in card
+
+
+def test_the_card_tells_how_they_were_made_whatever_study_toml_says_now(
+    store: DataStore, tmp_path: Path
+) -> None:
+    root, pair = tmp_path / "study", Pair("alpha", "crime")
+    shutil.copytree(store.root, root)
+    copy = DataStore(root)
+    text = copy.study_file.read_text(encoding="utf-8")
+    edited = text.replace("k = 5", "k = 3").replace("block_km = 2.0", "block_km = 4.0")
+    copy.study_file.write_text(edited, encoding="utf-8")
+    settings = made_with(copy, Lineage(copy, load_study(copy.study_file)), pair)
+    assert settings["Folds"] == "area, k = 5"
+    run(copy, "area_folds", "alpha")
+    settings = made_with(copy, Lineage(copy, load_study(copy.study_file)), pair)
+    assert settings["Folds"].startswith("area, 5 networks (not known")
+
+
+def test_edges_of_other_labels_than_were_learned_from_are_left_out(
+    store: DataStore, tmp_path: Path
+) -> None:
+    root = tmp_path / "study"
+    shutil.copytree(store.root, root)
+    copy = DataStore(root)
+    publish_again(copy, "lsoa_labels", None, changes={"decile": lambda t: 11 - t["decile"]})
+    target = export_bundle(copy, Pair("alpha", "crime"), tmp_path / "x.streetineq")
+    assert open_bundle(target).about["decile_edges"] == []
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streetineq_assets.models.block_sizes import uneven_blocks, uneven_note
 from streetineq_assets.models.folds import (
     FoldTable,
     TooFewAreasError,
@@ -114,6 +115,18 @@ def test_spatial_blocks_need_enough_squares_and_a_place_for_every_area() -> None
         make_folds(
             frame, Folds(scheme="spatial_block"), seed=0, centroids=centroids(frame).iloc[1:]
         )
+
+
+@pytest.mark.parametrize(
+    ("sizes", "found"),
+    [((40, 17, 70, 2, 4), [2, 4, 17, 40, 70]), ((10, 20), []), ((10, 21), [10, 21]), ((), [])],
+)
+def test_blocks_are_uneven_where_a_fold_has_more_than_twice_the_areas_of_another(sizes, found):
+    folds = np.repeat(np.arange(len(sizes)), sizes)
+    table = pd.DataFrame({"fold": [*folds, -1], "scheme": "spatial_block"})
+    assert uneven_blocks(table) == found
+    assert uneven_blocks(table.assign(scheme="city")) == []
+    assert ("block_km" in (uneven_note(found) or "")) is bool(found)
 
 
 @pytest.mark.parametrize("scheme", ["area", "spatial_block"])

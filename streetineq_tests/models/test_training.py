@@ -13,7 +13,7 @@ from streetineq_assets.errors import TrainingError
 from streetineq_assets.models import fold_training, trainer
 from streetineq_assets.models.dataset import Codes, Examples
 from streetineq_assets.models.fold_training import learning_rate
-from streetineq_assets.models.folds import make_folds, split_rows
+from streetineq_assets.models.folds import Split, make_folds, split_rows
 from streetineq_assets.models.trainer import trainer_for
 from streetineq_assets.models.training import Trained
 from streetineq_assets.study import PROFILES, Folds, Profile
@@ -290,6 +290,12 @@ def test_too_few_locations_are_refused_with_the_remedy(
     table = make_folds(areas(rows), Folds(**settings), seed=0)
     with pytest.raises(TrainingError, match=remedy):
         train(examples(codes, rows), table, QUICK, CPU, seed=0, workspace=tmp_path, fingerprint={})
+
+
+def test_where_large_blocks_leave_too_few_locations_the_size_of_blocks_is_the_remedy() -> None:
+    none = np.zeros(3, bool)
+    with pytest.raises(TrainingError, match="set a smaller block_km or buffer_km under"):
+        fold_training.require_rows(Split(none, none, ~none), 1, QUICK, "spatial_block")
 
 
 def test_a_fold_that_tests_no_row_is_left_out_and_logged(tmp_path: Path) -> None:

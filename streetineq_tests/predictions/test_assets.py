@@ -249,21 +249,28 @@ def test_a_city_without_joint_networks_gives_an_empty_table_and_a_warning(store)
     assert store.open("joint_evaluation", "alpha").table().empty
 
 
-@pytest.mark.parametrize("scheme", ["area", "location"])
-def test_predictions_that_do_not_record_their_scheme_are_of_the_studys(store, scheme):
-    """As those of versions that kept it in a note alone: they are not evaluated again."""
-    if scheme != "area":
-        in_study(store, scheme)
+@pytest.mark.parametrize("edited", ["area", "location"])
+def test_predictions_that_do_not_record_their_scheme_are_of_their_networks(store, edited):
+    """As those of versions that kept it in a note alone; study.toml may say another by now."""
+    if edited != "area":
+        in_study(store, edited)
     for asset in ("location_predictions", "lsoa_predictions"):
         path = store.folder(asset, "alpha/crime") / "manifest.json"
         manifest = json.loads(path.read_text(encoding="utf-8"))
         path.write_text(json.dumps(manifest | {"record": {}}), encoding="utf-8")
     result = harness.run(store, "lsoa_evaluation", "alpha/crime")
-    assert harness.metadata(result, "lsoa_evaluation")["skipped"] is (scheme == "area")
+    assert harness.metadata(result, "lsoa_evaluation")["skipped"] is True
     record = store.manifest("lsoa_evaluation", "alpha/crime").read_record(tables.SchemeRecord)
-    assert record.scheme == scheme
-    metrics = store.open("lsoa_evaluation", "alpha/crime").table("metrics.parquet")
-    assert set(metrics.loc[metrics["model"] == "network", "scheme"]) == {scheme}
+    assert record.scheme == "area"
+
+
+def test_network_and_baselines_are_ranked_by_the_rule_of_the_predictions(store):
+    """Though study.toml says another by now, by which the areas are not ranked yet."""
+    text = store.study_file.read_text(encoding="utf-8")
+    store.study_file.write_text('aggregation = "mean_decile"\n' + text, encoding="utf-8")
+    result = harness.run(store, "lsoa_evaluation", "alpha/crime")
+    assert harness.metadata(result, "lsoa_evaluation")["skipped"] is True
+    assert store.manifest("lsoa_evaluation", "alpha/crime").recipe.config["rule"] == "mean_score"
 
 
 def in_study(store, scheme: str) -> None:

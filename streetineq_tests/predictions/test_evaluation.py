@@ -8,6 +8,7 @@ from streetineq_assets.models.tables import BASELINES, PROBABILITIES
 from streetineq_assets.predictions.aggregation import RULES, area_means, lsoa_table
 from streetineq_assets.predictions.evaluation import (
     EVALUATION_FILES,
+    GAIN,
     Evaluation,
     baseline_deciles,
     evaluate_pair,
@@ -102,6 +103,16 @@ def test_a_baseline_that_lacks_areas_is_compared_on_those_it_has(city):
     assert row["difference"] == pytest.approx(own - found.value("mae", "ridge"))
 
 
+def test_a_baseline_on_other_folds_than_the_networks_is_not_compared(city):
+    """As when folds were made again since the areas were predicted; blocks are other folds."""
+    areas, baselines, locations = city
+    moved = baselines.assign(fold=(baselines["fold"] + 1) % 5)
+    found = evaluated(areas, moved, locations)
+    assert set(found.metrics.loc[found.metrics["scheme"] == "area", "model"]) == {"network"}
+    assert "coordinates" in set(found.metrics.loc[found.metrics["scheme"] != "area", "model"])
+    assert found.comparisons.empty
+
+
 def test_the_confusion_table_counts_every_area_once(city, evaluation):
     areas, _, _ = city
     table = evaluation.confusion
@@ -171,3 +182,50 @@ def test_the_headline_sets_the_network_beside_coordinates_under_both_schemes(eva
     assert f"| MAE in deciles | {own:.3f} | {beside:.3f} | {blocked:.3f} |" in table
     under_blocks, _ = headline(Evaluation.of_nothing(), "spatial_block")
     assert "mae_coordinates_spatial" not in under_blocks
+
+
+def gain(coordinates: np.ndarray, score: np.ndarray, *, seed: int) -> pd.Series:
+    """What a network's score gains over coordinates alone, each a guess of ten equal deciles."""
+    n = len(score)
+    actual, fold = np.arange(n) * 10 // n + 1, np.arange(n) % 5
+    both = np.empty(n)
+    for test in range(5):
+        known = np.column_stack([np.ones(n), coordinates, score])
+        weights = np.linalg.lstsq(known[fold != test], actual[fold != test], rcond=None)[0]
+        both[fold == test] = known[fold == test] @ weights
+    lsoas = [f"E{number:03d}" for number in range(n)]
+    areas = pd.DataFrame({"lsoa11": lsoas, "fold": fold, "city": "alpha", "outcome": "crime",
+                          "actual_decile": actual, "decile": actual, "score": score,
+                          "lower": 1, "upper": 10})  # fmt: skip
+    guesses = {"coordinates": coordinates, "coordinates_and_score": both}
+    parts = [
+        areas[["lsoa11", "fold"]].assign(baseline=name, scheme="area", score=guess)
+        for name, guess in guesses.items()
+    ]
+    found = evaluate_pair(
+        areas, np.full((n, 10), 0.1), pd.concat(parts), simulated.centroids(areas).head(0),
+        rule="mean_score", scheme="area", seed=seed, draws=50,
+    ).metrics  # fmt: skip
+    return found[found["metric"] == GAIN].iloc[0]
+
+
+def test_noise_is_said_to_add_to_the_map_in_at_most_one_case_in_twenty():
+    """By the sign of the difference alone it would be said in every fifth to tenth case."""
+    rng, deciles = np.random.default_rng(0), np.arange(40) * 10 // 40 + 1
+    rows = pd.DataFrame(
+        gain(deciles + rng.normal(0, 6, 40), rng.normal(size=40), seed=seed) for seed in range(40)
+    )
+    assert (rows["lower"] > 0).mean() <= 0.05
+    assert (rows["value"] > 0).mean() > 0.05
+
+
+def test_what_a_network_knows_beyond_the_map_is_shown():
+    rng, deciles = np.random.default_rng(1), np.arange(100) * 10 // 100 + 1
+    row = gain(deciles + rng.normal(0, 3, 100), deciles + rng.normal(0, 2, 100), seed=1)
+    assert 0 < row["lower"] < row["value"] < row["upper"]
+    assert (row["model"], row["n_lsoas"]) == ("coordinates_and_score", 100)
+
+
+def test_leads_are_over_baselines_on_the_networks_own_folds_alone(evaluation):
+    assert "spatial_block" in set(evaluation.metrics["scheme"])
+    assert set(evaluation.comparisons["scheme"]) == {"area"}

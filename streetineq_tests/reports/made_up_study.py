@@ -2,10 +2,13 @@
 
 Alpha has 60 areas, Beta 12; mean income has no labels, since its official file is absent. The
 tables follow the schemas of the steps that publish them; no metric was calculated. In Alpha the
-network is ahead of every baseline, in Beta coordinates alone match it.
+network is ahead of every baseline, in Beta coordinates alone match it. Recipes name the settings,
+and what each step of a pair read of the steps before.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,12 +19,30 @@ from streetineq_assets.findings import Findings
 from streetineq_assets.images.tables import LOCATIONS
 from streetineq_assets.labels.tables import LSOA_LABELS
 from streetineq_assets.manifests import Recipe
-from streetineq_assets.models.tables import BASELINES, HISTORY
+from streetineq_assets.models.tables import AREA_FOLDS, BASELINES, HISTORY
 from streetineq_assets.predictions import tables as predictions
 from streetineq_assets.reports.comparison import METRIC_TITLES
 from streetineq_assets.store import DataStore
 from streetineq_tests import studies
+from streetineq_tests.harness import publish_again
 
+CONFIG = {
+    "lsoa_labels": {"editions": ["2011", "2015"]},
+    "locations": {"date": "2017-08-01"},
+    "area_folds": {"folds": {"scheme": "area", "k": 5, "block_km": 5.0, "buffer_km": 1.0}},
+    "trained_model": {"seed": 7, "profile": {"learning_rate": 0.001}, "in_memory": True},
+    "baseline_scores": {"seed": 7, "validation_share": 0.1},
+    "lsoa_predictions": {"rule": "mean_score"},
+    "lsoa_evaluation": {"seed": 7, "rule": "mean_score", "scheme": "area"},
+    "joint_evaluation": {"seed": 7, "rule": "mean_score"},
+}
+READS = {
+    "trained_model": (),
+    "baseline_scores": ("trained_model",),
+    "location_predictions": ("trained_model",),
+    "lsoa_predictions": ("location_predictions",),
+    "lsoa_evaluation": ("lsoa_predictions", "location_predictions", "baseline_scores"),
+}
 KAPPAS = {
     "alpha": {"network": 0.8, "ridge": 0.6, "coordinates": 0.5, "constant": float("nan")},
     "beta": {"network": 0.4, "ridge": 0.3, "coordinates": 0.4, "constant": float("nan")},
@@ -40,6 +61,8 @@ def write(root: Path) -> DataStore:
     nothing = Findings(unavailable=studies.WITHOUT_INCOME)
     for city, frame in areas.items():
         publish(store, "locations", city, {"locations": (_locations(frame), LOCATIONS)})
+        folds = {stem: _folds(frame, stem) for stem in ("area_folds", "spatial_area_folds")}
+        publish(store, "area_folds", city, folds)
         for asset, (content, findings) in _pair(city, frame).items():
             publish(store, asset, f"{city}/crime", content, findings)
             if city == "alpha":
@@ -54,15 +77,44 @@ def publish(
     partition: str | None,
     content: Tables,
     findings: Findings | None = None,
+    *,
+    config: Mapping[str, Any] | None = None,
+    reads: tuple[str, ...] | None = None,
 ) -> None:
-    """Publish tables of a schema as an artefact, by the Parquet file's stem."""
+    """Publish tables of a schema as an artefact, by the Parquet file's stem.
+
+    Its recipe names what it read of the steps of its pair that stand.
+    """
 
     def write(folder: Path) -> Findings:
         for stem, (frame, schema) in content.items():
             tables.write(frame, schema, folder / f"{stem}.parquet")
         return findings or Findings()
 
-    store.publish(asset, partition, Recipe(code_version="test"), write)
+    recipe = Recipe(
+        code_version="test",
+        inputs=_inputs(store, asset, partition, READS.get(asset, ()) if reads is None else reads),
+        config=config or CONFIG.get(asset, {}),
+    )
+    store.publish(asset, partition, recipe, write)
+
+
+def make_again(store: DataStore, asset: str, partition: str, **recorded: Any) -> None:
+    """Publish an artefact as another, made of what stands before it; nothing that follows it.
+
+    Args:
+        recorded: fields of its record that are others by now.
+    """
+    inputs = _inputs(store, asset, partition, READS.get(asset, ()))
+    publish_again(store, asset, partition, inputs=inputs, **recorded)
+
+
+def _inputs(store: DataStore, asset: str, partition: str, reads: tuple[str, ...]) -> dict[str, str]:
+    found = {name: store.manifest(name, partition).digest for name in reads}
+    if asset == "trained_model":
+        city = partition.partition("/")[0]
+        found[f"{city}/area_folds"] = store.manifest("area_folds", city).digest
+    return found
 
 
 # -- areas and locations ---------------------------------------------------------------------------
@@ -90,6 +142,11 @@ def _locations(areas: pd.DataFrame) -> pd.DataFrame:
     frame = studies.with_one_lost(_at_locations(areas).assign(reason=None))
     unused = dict.fromkeys(("oa11", "msoa11", "captured_at", "provider", "licence"))
     return frame.assign(postcodes="BR1 1AA", n_postcodes=1, weight=1, **unused)
+
+
+def _folds(areas: pd.DataFrame, stem: str) -> tuple[pd.DataFrame, pa.Schema]:
+    scheme = "area" if stem == "area_folds" else "spatial_block"
+    return areas.assign(scheme=scheme), AREA_FOLDS
 
 
 def _at_locations(areas: pd.DataFrame) -> pd.DataFrame:

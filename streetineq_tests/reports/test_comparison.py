@@ -47,8 +47,8 @@ def pair(
         confusion=empty,
         coverage=empty,
         history=empty,
-        profile="recommended",
-        training={},
+        training=None,
+        made_with={},
     )
 
 
@@ -57,9 +57,7 @@ BLOCKS = ("coordinates", "spatial_block")
 
 
 def test_columns_put_the_network_first_and_other_folds_last():
-    found = comparison.columns(
-        [pair({BLOCKS: 0.2, RIDGE: 0.5, COORDINATES: 0.4, NETWORK: 0.6})], "area"
-    )
+    found = comparison.columns([pair({BLOCKS: 0.2, RIDGE: 0.5, COORDINATES: 0.4, NETWORK: 0.6})])
     assert [(c.model, c.scheme) for c in found] == [NETWORK, COORDINATES, RIDGE, BLOCKS]
 
 
@@ -74,7 +72,7 @@ def test_columns_put_the_network_first_and_other_folds_last():
 )
 def test_the_best_on_the_same_folds_is_marked_whoever_it_is(metric, values, best):
     shown = pair(values, metric=metric)
-    cells = comparison.row(shown, metric, comparison.columns([shown], "area"), "area")
+    cells = comparison.row(shown, metric, comparison.columns([shown]))
     assert [cell.best for cell in cells] == best
 
 
@@ -82,6 +80,8 @@ def test_a_cell_without_a_value_says_so():
     assert comparison.Cell(np.nan, np.nan, np.nan).text == "none"
     assert comparison.Cell(np.nan, np.nan, np.nan).interval == ""
     assert comparison.Cell(0.456, 0.4, 0.5).text == "0.46"
+    assert comparison.Cell(-0.004, -0.001, -0.0).text == "0.00"
+    assert comparison.Cell(-0.004, -0.001, -0.0).interval == "0.00 to 0.00"
     assert comparison.Cell(0.456, 0.4, 0.5).interval == "0.40 to 0.50"
 
 
@@ -93,16 +93,18 @@ def test_a_cell_without_a_value_says_so():
         ((-0.1, -0.3, 0.1), "better than the network, by 0.10, which may be chance"),
         ((-0.2, -0.3, -0.1), "“coordinates only” does better than the network, by 0.20 (95 %"),
         ((0.0, -0.1, 0.1), "“coordinates only” does as well"),
+        ((0.2, np.nan, np.nan), "by 0.20, which may be chance (no interval"),
+        ((0.2, -0.001, 0.3), "95 % interval of the lead 0.00 to 0.30"),
     ],
 )
 def test_sentences_follow_the_interval_of_the_lead(lead, said):
     shown = pair({NETWORK: 0.5, COORDINATES: 0.5 - lead[0]}, {"coordinates": lead})
-    assert any(said in sentence for sentence in comparison.sentences(shown, "area"))
+    assert any(said in sentence for sentence in comparison.sentences(shown))
 
 
 def test_few_areas_come_first():
     shown = pair({NETWORK: 0.5}, areas=12)
-    assert comparison.sentences(shown, "area")[0].startswith("Only 12 areas")
+    assert comparison.sentences(shown)[0].startswith("Only 12 areas")
 
 
 @pytest.mark.parametrize(
@@ -110,28 +112,49 @@ def test_few_areas_come_first():
 )
 def test_spatial_blocks_are_put_beside_the_map(blocked, said):
     shown = pair({NETWORK: 0.8, COORDINATES: 0.6, BLOCKS: blocked})
-    assert any(said in sentence for sentence in comparison.sentences(shown, "area"))
+    assert any(said in sentence for sentence in comparison.sentences(shown))
 
 
-def test_what_the_pictures_add_to_the_map_is_said():
-    both = ("coordinates_and_score", "area")
-    adds = comparison.sentences(pair({NETWORK: 0.5, COORDINATES: 0.6, both: 0.7}), "area")
-    nothing = comparison.sentences(pair({NETWORK: 0.5, COORDINATES: 0.6, both: 0.6}), "area")
-    assert any("adds to what the map says" in sentence for sentence in adds)
-    assert any("adds nothing" in sentence for sentence in nothing)
+@pytest.mark.parametrize(
+    ("interval", "said"),
+    [
+        ((0.01, 0.2), "score adds to what the map says: 0.60 by coordinates alone, 0.70 by both"),
+        ((-0.01, 0.2), "is not shown to add to what the map says"),
+        ((-0.2, -0.01), "takes from what the map says"),
+    ],
+)
+def test_what_the_pictures_add_to_the_map_is_told_by_the_interval_of_the_difference(interval, said):
+    assert said in " ".join(comparison.sentences(with_gain(0.1, *interval)))
+
+
+@pytest.mark.parametrize("interval", [None, (np.nan, np.nan)], ids=["an earlier version", "NaN"])
+def test_without_an_interval_nothing_is_said_of_what_the_pictures_add(interval):
+    shown = with_gain(0.1, *interval) if interval else pair(BESIDE_THE_MAP)
+    assert "the map says" not in " ".join(comparison.sentences(shown))
+
+
+BESIDE_THE_MAP = {NETWORK: 0.5, COORDINATES: 0.6, ("coordinates_and_score", "area"): 0.7}
+
+
+def with_gain(gain, lower, upper):
+    """A pair whose coordinates and network together gain this over coordinates alone."""
+    shown = pair(BESIDE_THE_MAP)
+    about = {"model": "coordinates_and_score", "scheme": "area", "metric": "kappa_quadratic_gain"}
+    row = pd.DataFrame([about | {"value": gain, "lower": lower, "upper": upper, "n_lsoas": 100}])
+    return dataclasses.replace(shown, metrics=pd.concat([shown.metrics, row], ignore_index=True))
 
 
 def test_baselines_that_match_the_network_are_named():
     leads = {"coordinates": (0.0, -0.1, 0.1), "ridge": (0.2, 0.1, 0.3)}
     shown = pair({NETWORK: 0.5, COORDINATES: 0.5, RIDGE: 0.3}, leads)
-    assert comparison.matching_baselines(shown, "area") == ["coordinates"]
+    assert comparison.matching_baselines(shown) == ["coordinates"]
 
 
 def test_a_model_with_the_networks_own_score_is_not_its_baseline():
     both = ("coordinates_and_score", "area")
     shown = pair({NETWORK: 0.5, both: 0.9}, {"coordinates_and_score": (-0.4, -0.5, -0.3)})
-    assert comparison.matching_baselines(shown, "area") == []
-    assert not any("does better" in sentence for sentence in comparison.sentences(shown, "area"))
+    assert comparison.matching_baselines(shown) == []
+    assert not any("does better" in sentence for sentence in comparison.sentences(shown))
 
 
 def test_the_confusion_table_is_shared_out_by_rows():
@@ -156,13 +179,29 @@ def test_a_pair_without_metrics_has_no_results():
     assert not dataclasses.replace(shown, is_evaluated=False).has_results
 
 
+def test_a_pair_is_read_on_the_folds_of_its_own_networks():
+    """Its baselines on other folds are no baselines of these networks."""
+    shown = pair({("network", "spatial_block"): 0.01, BLOCKS: 0.48, COORDINATES: 0.1})
+    assert shown.scheme == "spatial_block"
+    cells = comparison.row(shown, "kappa_quadratic", comparison.columns([shown]))
+    assert [cell.best for cell in cells] == [False, True, False]
+
+
+def test_uneven_folds_of_spatial_blocks_are_warned_of_and_not_read():
+    uneven = dataclasses.replace(
+        pair({NETWORK: 0.8, COORDINATES: 0.6, BLOCKS: 0.3}), uneven_blocks=(2, 4, 17, 40, 70)
+    )
+    said = " ".join(comparison.sentences(uneven))
+    assert "2, 4, 17, 40, 70 areas" in said
+    assert "block_km" in said
+    assert "close neighbours" not in said
+
+
 def test_a_network_of_all_outcomes_is_set_beside_the_outcomes_own():
     shown = pair({NETWORK: 0.61, ("joint_network", "area"): 0.66})
-    sentence = next(
-        text for text in comparison.sentences(shown, "area") if "all of the city" in text
-    )
+    sentence = next(text for text in comparison.sentences(shown) if "all of the city" in text)
     assert "reaches 0.66, one trained on this outcome alone 0.61" in sentence
-    alone = comparison.sentences(pair({NETWORK: 0.61}), "area")
+    alone = comparison.sentences(pair({NETWORK: 0.61}))
     assert not [text for text in alone if "all of the city" in text]
 
 

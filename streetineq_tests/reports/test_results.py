@@ -8,9 +8,11 @@ import pytest
 
 from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.findings import Findings
+from streetineq_assets.predictions.tables import METRICS
 from streetineq_assets.reports.results import digests, read_results
 from streetineq_tests import studies
 from streetineq_tests.harness import publish
+from streetineq_tests.reports import made_up_study
 
 
 def test_pairs_come_in_the_studys_order_with_their_status(results):
@@ -20,7 +22,8 @@ def test_pairs_come_in_the_studys_order_with_their_status(results):
         ("beta/crime", "available"),
     ]
     assert results.pairs[1].unavailable == studies.WITHOUT_INCOME
-    assert [each.profile for each in results.pairs] == ["recommended", "", "recommended"]
+    profiles = [each.training and each.training.profile_name for each in results.pairs]
+    assert profiles == ["recommended", None, "recommended"]
 
 
 def test_what_is_not_published_is_listed_and_stops_nothing(store, study):
@@ -77,21 +80,43 @@ def test_digests_change_with_the_content_of_all_that_the_report_shows(
 
 @pytest.mark.parametrize("joint", [False, True])
 def test_joint_metrics_stand_beside_those_of_their_own_outcome(store, study, joint):
-    """And not at all where the study trains jointly: its networks are the joint ones."""
+    """And not at all where the networks were cut out of the joint ones, whatever is set by now."""
     crime = store.open("lsoa_evaluation", "alpha/crime").table("metrics.parquet").head(2)
     crime = crime.assign(model="joint_network", value=[0.25, 0.5])
     income = crime.assign(outcome="mean_income", value=[0.75, 1.0])
     both = pd.concat([crime, income], ignore_index=True)
-    publish(store, "joint_evaluation", "alpha", joint_evaluation=both)
-    training = study.training.model_copy(update={"joint": joint})
+    made_up_study.publish(store, "joint_evaluation", "alpha", {"joint_evaluation": (both, METRICS)})
+    record_of(store, "trained_model", "alpha/crime", joint=joint)
+    training = study.training.model_copy(update={"joint": not joint})
     found = read_results(store, study.model_copy(update={"training": training}))
-    shown = {
-        each.pair.key: each.metrics.query("model == 'joint_network'")["value"].tolist()
-        for each in found.pairs
-    }
-    own = {"alpha/crime": [0.25, 0.5], "alpha/mean_income": [0.75, 1.0], "beta/crime": []}
-    assert shown == ({key: [] for key in own} if joint else own)
+    shown = [
+        each.metrics.query("model == 'joint_network'")["value"].tolist() for each in found.pairs
+    ]
+    assert shown == [[] if joint else [0.25, 0.5], [], []]
     assert "network" in set(found.pairs[0].metrics["model"])
+
+
+def test_joint_metrics_by_another_rule_are_not_set_beside_the_pairs(store, study):
+    crime = store.open("lsoa_evaluation", "alpha/crime").table("metrics.parquet").head(2)
+    crime = crime.assign(model="joint_network")
+    for rule, n_shown in (("mean_score", 2), ("mean_decile", 0)):
+        made_up_study.publish(
+            store,
+            "joint_evaluation",
+            "alpha",
+            {"joint_evaluation": (crime, METRICS)},
+            config={"rule": rule},
+        )
+        shown = read_results(store, study).pairs[0].metrics
+        assert (shown["model"] == "joint_network").sum() == n_shown
+
+
+def record_of(store, asset, partition, **changed) -> None:
+    """Change fields of what an artefact recorded."""
+    path = store.folder(asset, partition) / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest["record"] |= changed
+    path.write_text(json.dumps(manifest), encoding="utf-8")
 
 
 def test_listed_locations_are_accounted_for_by_step_and_reason(store, study):

@@ -117,6 +117,35 @@ def test_a_pair_that_is_neither_tuned_nor_held_out_is_no_target(
     assert gathered(store, study).empty
 
 
+@pytest.mark.parametrize("stale", ["fine_tuned_model", "lsoa_evaluation"])
+def test_evaluations_of_an_earlier_state_are_not_compared(
+    store: DataStore, study: Study, stale: str
+) -> None:
+    """Networks that were tuned on other labels, or an evaluation of predictions of before."""
+    for pair in (LEEDS, MANCHESTER):
+        publish_tuned(store, pair, {0.01: [0.7]})
+        publish_own(store, pair, own=0.75, coordinates=0.6)
+    read = {"leeds/labels": "of before", "lsoa_predictions": "of before"}
+    harness.publish_again(store, stale, LEEDS.key, inputs=read)
+    targets = curve.read_targets(store, study)
+    (note,) = curve.left_out_notes(targets).values()
+    assert f"{stale}[leeds/crime]" in note
+    table = curve.gather(targets)
+    of_leeds = set(table.loc[table["city"] == "leeds", "network"])
+    assert of_leeds == (set() if stale == "fine_tuned_model" else {"fine_tuned"})
+    claim = checks.one_percent_is_enough(curve.summarise(table))
+    assert claim.values["n_pairs"] == 1
+    assert not curve.left_out_notes(targets[1:])
+
+
+def test_an_undefined_correlation_is_not_close(store: DataStore, study: Study) -> None:
+    publish_tuned(store, LEEDS, {0.01: [float("nan")]})
+    publish_own(store, LEEDS, own=0.75, coordinates=0.6)
+    claim = checks.one_percent_is_enough(curve.summarise(gathered(store, study)))
+    assert not claim.passed
+    assert claim.values == {"n_pairs": 1, "n_pairs_close": 0}
+
+
 def test_a_table_of_an_earlier_version_is_read_by_its_old_names(
     store: DataStore, study: Study
 ) -> None:

@@ -1,8 +1,9 @@
 """Model bundles: trained networks in one file that another machine can predict with.
 
 A bundle is a zip archive: `bundle.json` with the encoder's identity, the outcome, the cities that
-were learned from with the outcome's decile edges there, the training's manifest and the metrics;
-one `.keras` file per fold; and `MODEL_CARD.md`. Every member's sha256 stands in `bundle.json`.
+were learned from with the outcome's decile edges there (unless the labels were made again since),
+the training's manifest and the metrics; one `.keras` file per fold; and `MODEL_CARD.md`. Every
+member's sha256 stands in `bundle.json`.
 Networks open without running code from the file, and predictions are refused for codes of another
 encoder: same layer, other weights would give numbers that mean nothing.
 """
@@ -12,7 +13,7 @@ import json
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,10 +22,12 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.codes.identity import EncoderIdentity, require_encoder
+from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import SourceError, StoreError, TrainingError
+from streetineq_assets.manifests import Manifest
 from streetineq_assets.models.bundles.model_card import model_card
 from streetineq_assets.models.bundles.schema import BundleDescription, read_description
-from streetineq_assets.models.dataset import Codes
+from streetineq_assets.models.dataset import Codes, city_labels
 from streetineq_assets.models.pair_training import ASSET, network_file, network_fold
 from streetineq_assets.models.tables import PROBABILITIES, SCORES, TrainingRecord
 from streetineq_assets.store import Artefact, DataStore
@@ -82,13 +85,18 @@ def open_networks(members: Mapping[str, bytes]) -> dict[int, "keras.Model"]:
 
 
 def export_bundle(
-    store: DataStore, pair: Pair, target: Path, metrics: pd.DataFrame | None = None
+    store: DataStore,
+    pair: Pair,
+    target: Path,
+    metrics: pd.DataFrame | None = None,
+    made_with: Mapping[str, str] | None = None,
 ) -> Path:
     """Write the bundle of a trained pair.
 
     Args:
         target: the file to write; it is replaced whole or not at all.
         metrics: `lsoa_evaluation`'s `model, scheme, metric, value, lower, upper, n_lsoas`, if made.
+        made_with: settings of the pair, name to value, for the model card.
 
     Raises:
         StoreError: the pair is not trained, or an earlier version trained it.
@@ -98,7 +106,7 @@ def export_bundle(
     if trained.manifest.unavailable:
         raise TrainingError(f"{pair} has no networks: {trained.manifest.unavailable}")
     members = network_bytes(trained)
-    about = _about(store, trained, pair, metrics)
+    about = _about(store, trained, pair, metrics) | {"made_with": dict(made_with or {})}
     about["folds"] = sorted(map(network_fold, members))
     members[_CARD] = model_card(about).encode()
     about["members"] = {name: _sha256(content) for name, content in sorted(members.items())}
@@ -213,9 +221,8 @@ def _about(
 ) -> dict[str, Any]:
     study, manifest = load_study(store.study_file), trained.manifest
     record = manifest.read_record(TrainingRecord)
-    edges = store.open("lsoa_labels").table("decile_edges.parquet")
     titles = {key: known.title for key, known in study.cities.items()}
-    mine = edges[edges["city"].isin(record.trained_on) & (edges["outcome"] == pair.outcome)]
+    edges = _edges(store, manifest, record.trained_on, pair.outcome)
     return {
         "format_version": FORMAT_VERSION,
         "study": study.title,
@@ -228,10 +235,24 @@ def _about(
         "profile": manifest.recipe.config["profile"],
         "record": record.model_dump(mode="json", exclude={"encoder"}),
         "training": json.loads(manifest.model_dump_json(exclude={"files"})),
-        "decile_edges": json.loads(mine.to_json(orient="records")),
+        "decile_edges": json.loads(edges.to_json(orient="records")),
         "metrics": [] if metrics is None else json.loads(metrics.to_json(orient="records")),
         "columns": descriptions(SCORES),
     }
+
+
+def _edges(
+    store: DataStore, trained: Manifest, cities: Sequence[str], outcome: str
+) -> pd.DataFrame:
+    """The deciles' edges in the cities whose labels are still those that were learned from."""
+    labels = store.open("lsoa_labels")
+    outcomes = trained.recipe.config.get("outcomes", (outcome,))
+    learned = {city: trained.recipe.inputs.get(f"{city}/labels") for city in cities}
+    same = [
+        c for c, was in learned.items() if was == digest_frame(city_labels(labels, c, outcomes))
+    ]
+    edges = labels.table("decile_edges.parquet")
+    return edges[edges["city"].isin(same) & (edges["outcome"] == outcome)]
 
 
 def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:

@@ -29,7 +29,7 @@ another way (height, camera, season) without a check; any claim about causes.
   (sha256 `{weights_sha256}`), {precision} arithmetic, {width} values for each of four views
 - profile `{profile_name}`, head `{head}`, seed {seed}
 - trained on {n_locations} locations in {n_lsoas} areas of {cities}; {folds}
-
+{made_with}
 ## How good
 
 {leak}{metrics}
@@ -42,6 +42,15 @@ inequality can be guessed from where a place is.
 Labels are statistics of areas (an ecological measure), images show what a camera saw on one day,
 and deciles are cut among the city's own areas. Coverage by images differs between areas.
 """
+# What a pair's history says beside what its own record says; the names are those of the report.
+_STATED = (
+    "Folds",
+    "Spatial blocks",
+    "Aggregation rule",
+    "Date",
+    "Editions",
+    "Arithmetic of training",
+)
 _FOLDS = {
     "area": "{n} folds of whole areas",
     "spatial_block": "{n} folds of whole squares of the map",
@@ -70,6 +79,11 @@ def model_card(about: Mapping[str, Any]) -> str:
         n_locations=record["n_locations_trained_on"],
         n_lsoas=record["n_lsoas_trained_on"],
         folds=_FOLDS[record["scheme"]].format(n=record["n_folds"], left_out=about["city_title"]),
+        made_with="".join(
+            f"- {name.lower()}: {about['made_with'][name]}\n"
+            for name in _STATED
+            if name in about["made_with"]
+        ),
         leak=f"**{leak}**\n\n" if leak else "",
         metrics=_metrics_table(about["metrics"]),
     )
@@ -92,4 +106,4 @@ def _metrics_table(metrics: list[Mapping[str, Any]]) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.3f}"
+    return "undefined" if value is None else f"{value:z.3f}"

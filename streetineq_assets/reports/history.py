@@ -1,0 +1,176 @@
+"""How what is published came about: with which settings each pair was made, and what agrees.
+
+All of it is told by manifests. What study.toml says today may have been edited since, and what
+stands beside a pair may have been made again since.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from streetineq_assets.models.tables import TrainingRecord
+from streetineq_assets.predictions.lineage import EVALUATION, Disagreement, Lineage, label_of
+from streetineq_assets.store import DataStore
+from streetineq_assets.study import Folds, Pair, Study
+
+JOINT, TRANSFER, TUNED = "joint_evaluation", "transfer_report", "fine_tuned_model"
+RULE = "Aggregation rule"
+# What tells pairs apart in a table; the training as a whole is too long for one.
+STATED = ("Profile", "Folds", "Spatial blocks", "Seed", RULE, "Date", "Editions")
+_UNKNOWN = "not known: {label} was made again since"
+
+Disagreements = tuple[Disagreement, ...]
+
+
+@dataclass(frozen=True)
+class History:
+    """How what is published of a study came about.
+
+    Attributes:
+        made_with: pair to its settings, name to value as the report prints them; none where
+            networks are absent or unavailable.
+        evaluations, tuned: pair to what does not agree in its evaluation, or its tuned networks.
+        joint, shards: city to what does not agree in its joint evaluation, or its codes.
+        transfer: what does not agree in `transfer_report` itself.
+        tuned_on: of what the shares are that tuned networks, `locations` or `areas`.
+    """
+
+    made_with: Mapping[Pair, Mapping[str, str]]
+    evaluations: Mapping[Pair, Disagreements]
+    tuned: Mapping[Pair, Disagreements]
+    joint: Mapping[str, Disagreements]
+    shards: Mapping[str, Disagreements]
+    transfer: Disagreements
+    tuned_on: str
+
+    @cached_property
+    def left_out(self) -> dict[str, Disagreements]:
+        """Label of each result that does not agree with what stands before it, and why."""
+        found = {label_of((EVALUATION, pair.key)): why for pair, why in self.evaluations.items()}
+        found |= {label_of((JOINT, city)): why for city, why in self.joint.items()}
+        found |= {label_of((TUNED, pair.key)): why for pair, why in self.tuned.items()}
+        found[TRANSFER] = self.transfer
+        return {label: why for label, why in found.items() if why}
+
+    @property
+    def digest(self) -> str:
+        """sha256 of all that is told here."""
+        settings = {pair.key: dict(values) for pair, values in self.made_with.items()}
+        whys = {label: list(map(str, why)) for label, why in self.left_out.items()}
+        shards = {city: list(map(str, why)) for city, why in self.shards.items()}
+        told = json.dumps([settings, whys, shards, self.tuned_on], sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()
+
+
+def read_history(store: DataStore, study: Study) -> History:
+    """Read manifests, and compare them with what stands.
+
+    Raises:
+        StoreError: an artefact's files no longer match its manifest, or an earlier version did not
+            record what is told of it.
+    """
+    lineage = Lineage(store, study)
+    evaluations = {p: lineage.disagreements(EVALUATION, p.key) for p in study.pairs}
+    transfer = lineage.disagreements(TRANSFER, None)
+    return History(
+        made_with={pair: made_with(store, lineage, pair) for pair in study.pairs},
+        evaluations=evaluations,
+        tuned={pair: lineage.disagreements(TUNED, pair.key) for pair in study.pairs},
+        joint={city: lineage.disagreements(JOINT, city) for city in study.cities},
+        shards={city: lineage.disagreements("hdf5_shards", city) for city in study.cities},
+        transfer=tuple(each for each in transfer if each.label == TRANSFER),
+        tuned_on=" or ".join(sorted(_units(store, study))),
+    )
+
+
+def _units(store: DataStore, study: Study) -> set[str]:
+    tuned = [store.manifest(TUNED, pair.key) for pair in study.pairs]
+    configs = [manifest.recipe.config.get("transfer", {}) for manifest in tuned if manifest]
+    return {config["unit"] for config in configs if "unit" in config}
+
+
+def made_with(store: DataStore, lineage: Lineage, pair: Pair) -> dict[str, str]:
+    """A pair's settings, name to value; those of what was made again since are not known.
+
+    Empty where there are no networks.
+
+    Raises:
+        StoreError: as `read_history`.
+    """
+    trained = store.manifest("trained_model", pair.key)
+    if trained is None or trained.unavailable:
+        return {}
+    record = trained.read_record(TrainingRecord)
+    looked_at = ("trained_model", EVALUATION)
+    made_again = {
+        each.read for asset in looked_at for each in lineage.disagreements(asset, pair.key)
+    }
+
+    def of_city(asset: str, partition: str | None) -> dict[str, Any] | str:
+        """The settings of something that other pairs share, or why they are not known."""
+        manifest, label = store.manifest(asset, partition), label_of((asset, partition))
+        if label in made_again or manifest is None:
+            return _UNKNOWN.format(label=label)
+        return manifest.recipe.config
+
+    own = {
+        asset: manifest.recipe.config
+        for asset in ("trained_model", "baseline_scores", "lsoa_predictions", EVALUATION)
+        if (manifest := store.manifest(asset, pair.key))
+    }
+    found = {"Profile": record.profile_name + (", jointly" if record.joint else "")}
+    found |= _folds(of_city("area_folds", pair.city), record)
+    found |= {
+        "Seed": _stated("seed", own),
+        RULE: _stated("rule", own),
+        "Date": _of_shared(of_city("locations", pair.city), "date"),
+        "Editions": _of_shared(of_city("lsoa_labels", None), "editions"),
+        "Encoder": _listed(record.encoder.model_dump(exclude={"width"})),
+        "Arithmetic of training": _arithmetic(record.mixed_precision),
+        "Training": json.dumps(trained.recipe.config, sort_keys=True, default=str),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _folds(config: Mapping[str, Any] | str, record: TrainingRecord) -> dict[str, str]:
+    """How areas were split, for the networks and for the baselines on spatial blocks."""
+    if isinstance(config, str) or "folds" not in config:
+        why = f" ({config})" if isinstance(config, str) else ""
+        return {"Folds": f"{record.scheme}, {record.n_folds} networks{why}"}
+    folds = Folds.model_validate(config["folds"])
+    blocks = f"block_km = {folds.block_km:g}, buffer_km = {folds.buffer_km:g}"
+    match folds.scheme:
+        case "spatial_block":
+            return {"Folds": f"spatial_block, k = {folds.k}, {blocks}"}
+        case "city":
+            return {"Folds": "city"}
+        case "holdout":
+            shares = ", ".join(f"{share:g}" for share in folds.holdout_shares)
+            return {"Folds": f"holdout, shares {shares}", "Spatial blocks": blocks}
+    return {"Folds": f"{folds.scheme}, k = {folds.k}", "Spatial blocks": blocks}
+
+
+def _stated(name: str, configs: Mapping[str, Mapping[str, Any]]) -> str:
+    """A setting of several artefacts; where they differ, which has which."""
+    values = {asset: config[name] for asset, config in configs.items() if name in config}
+    if len(set(values.values())) <= 1:
+        return "".join(map(str, set(values.values())))
+    return ", ".join(f"{value} ({asset})" for asset, value in values.items())
+
+
+def _of_shared(config: Mapping[str, Any] | str, name: str) -> str:
+    if isinstance(config, str):
+        return config
+    value = config.get(name, "")
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _arithmetic(mixed: bool | None) -> str:
+    return "" if mixed is None else "float16 and float32" if mixed else "float32"
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value)
