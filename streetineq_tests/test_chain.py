@@ -423,8 +423,9 @@ def holdings(root):
 
 
 def digests(root):
-    """Of what every artefact holds, by its label."""
-    return {label: manifest.digest for label, manifest in manifests(root).items()}
+    """Of what every artefact holds, by its label; the warehouse's tells where the study lies."""
+    found = {label: manifest.digest for label, manifest in manifests(root).items()}
+    return {label: digest for label, digest in found.items() if label != "warehouse"}
 
 
 def test_what_is_lost_on_purpose_upstream_costs_nothing_further_down(chain, tmp_path):
