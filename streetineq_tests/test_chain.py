@@ -109,7 +109,9 @@ RECIPES = {
 
 
 # What is read of files, which the platform does not publish; and what stands at the chain's start.
-FILES = {label: RECIPES[label][0] for label in ("postcode_lsoa", "lsoa_labels")} | {
+FILES = {
+    "postcode_lsoa": RECIPES["postcode_lsoa"][0],
+    "lsoa_labels": RECIPES["lsoa_labels"][0] - {"areas"},
     "street_images[northmere]": {"street_image_files", "locations"},
     "locations[northmere]": {"locations"},
     "image_codes[northmere/000]": {"vgg16_weights"},

@@ -9,8 +9,11 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
+import duckdb
+
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.images.changes import slice_digests
+from streetineq_assets.labels.postcodes import city_areas
 from streetineq_assets.manifests import Manifest
 from streetineq_assets.models.availability import pair_unavailable
 from streetineq_assets.models.city_folds import read_fold_slices
@@ -56,6 +59,7 @@ class Standing:
         self._labels_of = cache(self._digest_of_labels)
         self._listed_in = cache(lambda city: _listed_in_buckets(store, city))
         self._read_by: dict[str, Callable[[Manifest], Slices]] = {
+            "lsoa_labels": lambda _: {"areas": Slice((_POSTCODES,), self._areas_of_cities)},
             "locations": lambda _: {"postcode_lsoa": self._whole(_POSTCODES)},
             "image_codes": self._by_codes,
             "hdf5_shards": self._by_shards,
@@ -71,6 +75,11 @@ class Standing:
         """The slices that an artefact reads, by their names in its recipe."""
         read = self._read_by.get(manifest.asset)
         return read(manifest) if read else {}
+
+    def _areas_of_cities(self) -> str:
+        table = self.store.open(*_POSTCODES).file("postcode_lsoa.parquet")
+        with duckdb.connect() as connection:
+            return digest_frame(city_areas(connection, table))
 
     def _by_codes(self, manifest: Manifest) -> Slices:
         bucket = str(manifest.partition)
