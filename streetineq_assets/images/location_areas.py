@@ -19,7 +19,7 @@ from streetineq_assets.images.checks import location_findings
 from streetineq_assets.images.location_list import none_listed, one_row_each, read_location_list
 from streetineq_assets.images.tables import LOCATIONS, REASONS
 from streetineq_assets.labels.postcodes import city_areas
-from streetineq_assets.tables import conform
+from streetineq_assets.tables import as_view, conform
 
 _KNOWN = """
 CREATE TEMP TABLE known AS
@@ -38,7 +38,7 @@ SELECT served.location_id, served.postcode, p.oa11, p.lsoa11, p.msoa11, p.lat, p
         WHEN p.terminated < date_trunc('month', l.captured_at) THEN 'terminated_before_capture'
     END AS fault
 FROM served JOIN locations AS l USING (location_id)
-LEFT JOIN read_parquet($postcodes) AS p ON p.postcode = served.postcode
+LEFT JOIN postcodes AS p ON p.postcode = served.postcode
 LEFT JOIN areas ON areas.lsoa11 = p.lsoa11
 """
 _PLACE = """
@@ -107,7 +107,8 @@ def join_locations(
     connection.register("locations", locations)
     try:
         connection.register("areas", city_areas(connection, postcodes))
-        connection.execute(_KNOWN, {"postcodes": str(postcodes), "city": city, "date": date})
+        as_view(connection, "postcodes", postcodes)
+        connection.execute(_KNOWN, {"city": city, "date": date})
         table = connection.execute(_PLACE, {"reasons": list(REASONS)}).df()
         faults = connection.execute(_FAULTS).fetchall()
     finally:

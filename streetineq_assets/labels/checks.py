@@ -16,6 +16,7 @@ from streetineq_assets.labels.formats.base import OutcomeValues, SourceFile
 from streetineq_assets.labels.labelling import LabelTables
 from streetineq_assets.labels.outcomes import DOMAINS, INDEX_OF_DEPRIVATION, OUTCOMES
 from streetineq_assets.study import Pair, Study
+from streetineq_assets.tables import as_view
 
 MATCHED = 0.99
 """Share of areas or postcodes that should be matched."""
@@ -53,28 +54,27 @@ def postcode_checks(
         postcodes: the Parquet file of the table.
         areas: as `postcodes.city_areas` returns them.
     """
+    as_view(connection, "postcodes", postcodes)
     return [
-        _postcodes_unique(connection, postcodes),
-        _postcodes_matched(connection, postcodes),
+        _postcodes_unique(connection),
+        _postcodes_matched(connection),
         _cities_present(areas, study),
         areas_as_published(areas, study),
         _areas_in_one_city(areas),
     ]
 
 
-def _postcodes_unique(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> Check:
+def _postcodes_unique(connection: duckdb.DuckDBPyConnection) -> Check:
     ((n_rows, n_postcodes),) = connection.execute(
-        "SELECT count(*), count(DISTINCT postcode) FROM read_parquet($path)",
-        {"path": str(postcodes)},
+        "SELECT count(*), count(DISTINCT postcode) FROM postcodes"
     ).fetchall()
     text = f"{n_rows:,} rows, {n_postcodes:,} different postcodes"
     return POSTCODES_UNIQUE.result(n_rows == n_postcodes, text)
 
 
-def _postcodes_matched(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> Check:
+def _postcodes_matched(connection: duckdb.DuckDBPyConnection) -> Check:
     ((n_postcodes, n_matched),) = connection.execute(
-        "SELECT count(*), count(lsoa11) FROM read_parquet($path) WHERE city IS NOT NULL",
-        {"path": str(postcodes)},
+        "SELECT count(*), count(lsoa11) FROM postcodes WHERE city IS NOT NULL"
     ).fetchall()
     share = n_matched / n_postcodes if n_postcodes else 0.0
     text = f"{n_matched:,} of the cities' {n_postcodes:,} postcodes have an LSOA"

@@ -26,6 +26,7 @@ from streetineq_assets.errors import SourceError, SourceMissingError
 from streetineq_assets.findings import Scalar
 from streetineq_assets.spreadsheets.columns import find_column, normalise
 from streetineq_assets.spreadsheets.sheets import data_files, is_gzip, read_sheets
+from streetineq_assets.tables import as_view, engine_path
 
 FOLDER = "onspd"
 DIRECTORY = (
@@ -62,7 +63,7 @@ _READ = """
         {lat} AS lat, {lon} AS lon, usertype, introduced, terminated
     FROM read_csv($files, columns = $columns, header = true, auto_detect = false, delim = ',',
         quote = '"', escape = '"', dateformat = '%Y%m', encoding = $encoding,
-        compression = $compression)
+        compression = $compression, hive_partitioning = false)
     LEFT JOIN cities ON cities.authority = listed_authority
     ORDER BY postcode
 """
@@ -149,8 +150,9 @@ def write_postcodes(
         _copy(connection, directory, target)
     finally:
         connection.unregister("cities")
-    _refuse_duplicates(connection, directory, target)
-    _refuse_odd_codes(connection, directory, target)
+    as_view(connection, "postcodes", target)
+    _refuse_duplicates(connection, directory)
+    _refuse_odd_codes(connection, directory)
 
 
 def city_areas(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> pd.DataFrame:
@@ -163,10 +165,11 @@ def city_areas(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> pd.Dat
         `city, lsoa11, n_postcodes, n_elsewhere` (postcodes of the LSOA outside that city), by city
         and LSOA.
     """
+    as_view(connection, "postcodes", postcodes)
     return connection.execute(
         """
         WITH counted AS (
-            SELECT lsoa11, city, count(*) AS n FROM read_parquet($path)
+            SELECT lsoa11, city, count(*) AS n FROM postcodes
             WHERE lsoa11 IS NOT NULL GROUP BY lsoa11, city),
         ranked AS (
             SELECT *, sum(n) OVER (PARTITION BY lsoa11) - n AS elsewhere,
@@ -174,8 +177,7 @@ def city_areas(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> pd.Dat
             FROM counted)
         SELECT city, lsoa11, n AS n_postcodes, elsewhere::BIGINT AS n_elsewhere FROM ranked
         WHERE choice = 1 AND city IS NOT NULL ORDER BY city, lsoa11
-        """,
-        {"path": str(postcodes)},
+        """
     ).df()
 
 
@@ -204,18 +206,19 @@ def summarise(
     Args:
         date: the study's; a postcode is live when it was introduced and not terminated by then.
     """
+    as_view(connection, "postcodes", postcodes)
     counts = connection.execute(
         """
-        WITH postcodes AS (SELECT *, coalesce(introduced <= $date, true)
-            AND coalesce(terminated > $date, true) AS live FROM read_parquet($path))
+        WITH dated AS (SELECT *, coalesce(introduced <= $date, true)
+            AND coalesce(terminated > $date, true) AS live FROM postcodes)
         SELECT count(*) AS n_postcodes, count(city) AS n_postcodes_in_cities,
             count(*) FILTER (city IS NOT NULL AND live) AS n_live_in_cities,
             count(*) FILTER (city IS NOT NULL AND live AND usertype = 0) AS n_live_small_user,
             count(DISTINCT lsoa11) FILTER (city IS NOT NULL) AS n_lsoas,
             strftime(max(introduced), '%Y-%m') AS newest_postcode
-        FROM postcodes
+        FROM dated
         """,
-        {"path": str(postcodes), "date": date},
+        {"date": date},
     ).df()
     return {str(name): column.item() for name, column in counts.items()}
 
@@ -263,7 +266,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, directory: Directory, target: P
     )
     packed = {is_gzip(path) for path in directory.files}
     parameters = {
-        "files": [str(path) for path in directory.files],
+        "files": [engine_path(path) for path in directory.files],
         "columns": dict(zip(names, types, strict=True)),
         "compression": "auto_detect" if len(packed) > 1 else "gzip" if packed.pop() else "none",
         "target": str(target),
@@ -297,18 +300,15 @@ def _in_one_sentence(error: duckdb.Error, files: Sequence[Path]) -> str:
     return f"{at}: {reason}: the postcode directory is damaged, download it again"
 
 
-def _refuse_duplicates(
-    connection: duckdb.DuckDBPyConnection, directory: Directory, table: Path
-) -> None:
+def _refuse_duplicates(connection: duckdb.DuckDBPyConnection, directory: Directory) -> None:
     # The table is sorted, and a window without an order of its own streams over it: a grouping by
     # postcode would take four times as long.
     ((twice,),) = connection.execute(
         """
         SELECT min(postcode) FROM (
-            SELECT postcode, lag(postcode) OVER () AS above FROM read_parquet($path))
+            SELECT postcode, lag(postcode) OVER () AS above FROM postcodes)
         WHERE postcode = above
-        """,
-        {"path": str(table)},
+        """
     ).fetchall()
     if twice:
         raise SourceError(
@@ -317,17 +317,14 @@ def _refuse_duplicates(
         )
 
 
-def _refuse_odd_codes(
-    connection: duckdb.DuckDBPyConnection, directory: Directory, table: Path
-) -> None:
+def _refuse_odd_codes(connection: duckdb.DuckDBPyConnection, directory: Directory) -> None:
     odd = connection.execute(
         """
-        SELECT postcode, lsoa11 FROM read_parquet($path)
+        SELECT postcode, lsoa11 FROM postcodes
         WHERE postcode IS NULL OR NOT regexp_full_match(postcode, '[A-Z0-9]{2,4} [A-Z0-9]{3}')
             OR (city IS NOT NULL AND NOT regexp_full_match(lsoa11, '[EW]01[0-9]{6}'))
         ORDER BY postcode LIMIT 1
-        """,
-        {"path": str(table)},
+        """
     ).fetchall()
     if odd:
         postcode, lsoa = odd[0]
