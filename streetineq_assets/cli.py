@@ -87,6 +87,7 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 3000,
 ) -> None:
     """Open the Dagster UI on a study; Ctrl-C ends it."""
+    from streetineq_assets.reports import warehouse
     from streetineq_assets.run import clean_up
     from streetineq_assets.serving import dagster_dev, require_free, run_group
 
@@ -96,6 +97,9 @@ def serve(
         require_free(port)
         ensure_instance(store)
         clean_up(store, typer.echo)
+        disagreement = warehouse.disagreement(store)
+        if disagreement:
+            typer.echo(f"warning: {disagreement}", err=True)
         study = {"STREETINEQ_DATA": str(store.root), "DAGSTER_HOME": str(store.dagster_home)}
         typer.echo(f"Dagster on http://127.0.0.1:{port} for the study in {store.root}")
         code = run_group(dagster_dev(str(workspace), port), study)
@@ -107,12 +111,18 @@ def serve(
 def query(
     sql: Annotated[str, typer.Argument(help="DuckDB's SQL, such as 'SHOW TABLES'.")],
     root: Root = Path("data"),
+    csv: Annotated[
+        Path | None, typer.Option(help="Write all rows to this file instead.", dir_okay=False)
+    ] = None,
 ) -> None:
     """Ask the warehouse, and print the table that answers. Nothing is changed."""
-    from streetineq_assets.reports.query import answer
+    from streetineq_assets.reports.query import answer, save_answer
 
     with _one_message():
-        typer.echo(answer(DataStore(root), sql))
+        if csv is None:
+            typer.echo(answer(DataStore(root), sql))
+        else:
+            typer.echo(f"{save_answer(DataStore(root), sql, csv)} rows in {csv}")
 
 
 @model.command("export")

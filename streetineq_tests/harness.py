@@ -130,6 +130,7 @@ def publish(
     asset: str,
     partition: str | None,
     findings: Findings | None = None,
+    recipe: Recipe | None = None,
     **tables: pd.DataFrame,
 ) -> Manifest:
     """Publish Parquet tables as an artefact, by name."""
@@ -139,4 +140,4 @@ def publish(
             table.to_parquet(folder / f"{name}.parquet", index=False)
         return findings or Findings()
 
-    return store.publish(asset, partition, Recipe(code_version="test"), write)
+    return store.publish(asset, partition, recipe or Recipe(code_version="test"), write)

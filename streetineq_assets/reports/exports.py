@@ -1,5 +1,6 @@
 """The predictions of all pairs as files for other tools: CSV, and GeoParquet with boundaries."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,22 @@ CSV_FILE = "lsoa_predictions.csv"
 METRICS_FILE = "metrics.csv"
 GEO_FILE = "lsoa_map.parquet"
 WGS84 = "EPSG:4326"
+_FORMULA = re.compile(r"\s*[=+\-@](?![0-9]+([.][0-9]+)?$)|[\t\r\n]")
 
 
-def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """A table as UTF-8 CSV; an empty cell is a missing value."""
-    frame.to_csv(path, index=False, lineterminator="\n", float_format="%.6g")
+def write_csv(frame: pd.DataFrame, path: Path, *, float_format: str | None = "%.6g") -> None:
+    """A table as UTF-8 CSV; an empty cell is a missing value.
+
+    A text that a spreadsheet would calculate, for it begins with `=`, `+`, `-` or `@` and is no
+    number, gets an apostrophe before it.
+    """
+    texts = frame.select_dtypes(exclude=["number", "bool", "datetime"])
+    safe = frame.assign(**{name: column.map(_as_text) for name, column in texts.items()})
+    safe.to_csv(path, index=False, lineterminator="\n", float_format=float_format)
+
+
+def _as_text(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
 
 
 def write_geoparquet(

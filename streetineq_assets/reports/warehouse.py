@@ -21,7 +21,7 @@ from streetineq_assets.errors import StoreError
 from streetineq_assets.manifests import Manifest
 from streetineq_assets.reports.tables import View
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import Study
+from streetineq_assets.study import Study, load_study
 from streetineq_assets.tables import descriptions, engine_path
 
 if TYPE_CHECKING:
@@ -102,21 +102,24 @@ def content_digest(store: DataStore, study: Study, views: Sequence[View]) -> str
     return _sha256([*texts, repr(digests(store, study, views))])
 
 
-def disagreement(store: DataStore, study: Study) -> str | None:
+def disagreement(store: DataStore) -> str | None:
     """Why the published warehouse is not one of this study as it is; None when it is, or is absent.
 
     A study that was copied or moved brings along the warehouse of where it was; a study.toml that
     was edited since names other cities or outcomes.
+
+    Raises:
+        StudyError: study.toml is wrong.
     """
     manifest = store.manifest(ASSET)
     made = manifest.recipe.config if manifest else {}
-    now = settings(store, study)
-    if made.get("root", now["root"]) != now["root"]:
+    root, partitions = made.get("root"), made.get("partitions")
+    if root not in (None, str(store.root)):
         return (
-            f"the warehouse shows the study in {made['root']}, of which {store.root} is a copy: "
+            f"the warehouse shows the study in {root}, of which {store.root} is a copy: "
             "materialise warehouse again"
         )
-    if made.get("partitions", now["partitions"]) != now["partitions"]:
+    if partitions is not None and partitions != _partitions(load_study(store.study_file)):
         return (
             "the warehouse shows the cities and outcomes that study.toml named when it was made, "
             "which differ from today's: materialise warehouse again"

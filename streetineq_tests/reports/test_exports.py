@@ -1,8 +1,15 @@
 """Files for other tools: a CSV that reads back, a GeoParquet with boundaries or points."""
 
+import csv
+import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import geopandas as gpd
 import pandas as pd
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from streetineq_assets import tables
 from streetineq_assets.geography import read_boundaries
@@ -17,6 +24,26 @@ def test_the_csv_reads_back(results, tmp_path):
     assert back.columns.tolist() == LSOA_PREDICTIONS.names
     assert back["decile"].tolist() == results.areas["decile"].tolist()
     assert back["score"].to_numpy() == pytest.approx(results.areas["score"].to_numpy(), rel=1e-5)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"))))
+@example(["=1+1", " =1+1", "+44 20", "-x", "@SUM(A1)", "\t=1", "-5", "-0.5", "-", "E01", "", "''="])
+def test_no_text_of_a_csv_is_a_formula_and_all_of_it_is_there(cells):
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "a.csv")
+        frame = pd.DataFrame({"text": cells, "number": -1.5}).astype({"text": "str"})
+        exports.write_csv(frame, path)
+        with path.open(encoding="utf-8", newline="") as file:
+            _, *rows = csv.reader(file)
+    for cell, (text, number) in zip(cells, rows, strict=True):
+        assert number == "-1.5"
+        assert text in (cell, "'" + cell)
+        assert not text.lstrip().startswith(("=", "+", "-", "@")) or is_number(text)
+
+
+def is_number(text: str) -> bool:
+    return re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?", text) is not None
 
 
 def test_boundaries_go_with_their_areas_and_centroids_stand_in(results, store, tmp_path):
