@@ -171,6 +171,7 @@ def predict_with_model(
     from streetineq_assets.devices import DeviceRequest, lease
     from streetineq_assets.models.bundles.bundle import open_bundle, predict
     from streetineq_assets.models.dataset import open_codes
+    from streetineq_assets.reports.exports import write_csv
 
     with _one_message():
         if not target.parent.is_dir():
@@ -185,12 +186,13 @@ def predict_with_model(
             frame = predict(bundle, codes)
         if frame.empty:
             raise StreetineqError(f"{city} has no codes: `streetineq run --city {city}` makes them")
-        frame.to_csv(target, index=False)
+        seen = bundle.description.learned_from(city, study.cities[city].authorities)
+        write_csv(frame.assign(in_sample=seen), target, float_format=None)
         typer.echo(f"{len(frame)} locations in {target}")
-        if city in bundle.about["trained_on"]:
+        if seen:
             typer.echo(
-                f"warning: these networks learned from {city}, so its areas do not test them; "
-                "location_predictions has the predictions out of fold",
+                f"warning: these networks learned from {city}, so its predictions are in sample "
+                "and do not test them; location_predictions has those out of fold",
                 err=True,
             )
 
