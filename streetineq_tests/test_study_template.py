@@ -1,4 +1,4 @@
-"""Where a study's Dagster instance lies: in the study, whatever its folder is called, or nowhere."""
+"""A study's Dagster instance lies in the study, whatever its folder is called, or nowhere."""
 
 import dagster as dg
 import pytest
@@ -8,9 +8,8 @@ from streetineq_assets.store import DataStore
 from streetineq_assets.study_template import ensure_instance
 
 
-@pytest.mark.parametrize("name", ["city=x, 100 %", "it's Zoë's [study]", "#1;&$HOME~*{x}", "a:b@c"])
-def test_runs_are_kept_below_folders_of_any_name(tmp_path, name):
-    store = DataStore(tmp_path / name)
+def test_runs_are_kept_below_a_folder_of_any_name(tmp_path):
+    store = DataStore(tmp_path / "city=x, it's Zoë's [study] #1: 100 %;&$HOME~*{x}@y")
     ensure_instance(store)
     with dg.DagsterInstance.from_config(str(store.dagster_home)) as instance:
         instance.run_storage.get_runs()
