@@ -73,7 +73,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:  # noqa: ARG00
             group_name=GROUP,
             kinds={"html", "parquet"},
             deps=[*results.OF_CITIES, *results.OF_PAIRS, results.TRANSFER, "lsoa_boundaries"],
-            code_version="2",  # 1: other words
+            code_version="3",  # 1: other words; 2: a map with a row per outcome
             checks=checks.INEQUALITY_REPORT,
         ),
         define_asset(

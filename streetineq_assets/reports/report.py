@@ -38,13 +38,13 @@ def write_report(
             "n_pairs": len(results.pairs),
             "n_pairs_with_results": sum(each.has_results for each in results.pairs),
             "n_rows": len(areas),
-            "n_rows_without_geometry": n_without_geometry,
+            "n_areas_without_geometry": n_without_geometry,
         },
         checks=[
             checks.pairs_available(results.pairs),
             checks.ahead_of_baselines(results.pairs, study.folds.scheme),
             checks.areas_placed(
-                len(areas), n_without_geometry, has_boundaries=boundaries is not None
+                areas["lsoa11"].nunique(), n_without_geometry, has_boundaries=boundaries is not None
             ),
         ],
         tables={"pairs": _pairs(results, study.folds.scheme)},
