@@ -16,6 +16,7 @@ import streetineq_assets
 from streetineq_assets import tables
 from streetineq_assets.errors import StoreError
 from streetineq_assets.tables import column, schema
+from streetineq_tests.folder_names import FOLDER_NAMES
 
 LSOAS = schema(
     column("lsoa11", "string", "LSOA of 2011"),
@@ -83,19 +84,8 @@ def test_a_column_occurs_once():
         schema(column("a", "string", ""), column("a", "int8", ""))
 
 
-# What a folder may be called: any characters but those that no file system takes, and the shapes
-# that engines read meaning into.
-NAMES = st.one_of(
-    st.text(st.characters(exclude_characters="/\\\0", exclude_categories=["Cs"]), min_size=1),
-    st.tuples(st.sampled_from(["lsoa11", "decile", "city", "2"]), st.text("ab=%5B0 ")).map(
-        "=".join
-    ),
-    st.text("ab[]*?!^-{}~$%&;#:'\"` \u00fc", min_size=1),
-).filter(lambda name: name not in (".", "..") and len(name.encode()) < 200)
-
-
 @settings(max_examples=25, deadline=None)
-@given(names=st.lists(NAMES, min_size=1, max_size=3))
+@given(names=st.lists(FOLDER_NAMES, min_size=1, max_size=3))
 @example(names=["city=northmere", "decile=7"])
 @example(names=["**", "[!a]", "a?"])
 @example(names=["it's 100%", "-x", "x" * 190])

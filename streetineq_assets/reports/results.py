@@ -142,7 +142,7 @@ def read_results(store: DataStore, study: Study) -> StudyResults:
         pairs=pairs,
         centroids=_centroids(reader, study),
         versions=reader.versions,
-        transfer=reader.table(TRANSFER, None, "transfer_summary", CURVE_SUMMARY),
+        transfer=_of_pairs(reader.table(TRANSFER, None, "transfer_summary", CURVE_SUMMARY), study),
         outdated=sorted(reader.outdated),
     )
 
@@ -297,6 +297,13 @@ def _centroids(reader: _Reader, study: Study) -> pd.DataFrame:
     located = pd.concat(frames).dropna()
     located = located.astype({"lsoa11": "str", "lat": "float64", "lon": "float64"})
     return located.groupby("lsoa11", as_index=False)[["lat", "lon"]].mean()
+
+
+def _of_pairs(table: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The rows of the study's pairs; a table of several may be older than its study.toml."""
+    known = pd.MultiIndex.from_tuples(study.pairs)
+    rows = pd.MultiIndex.from_frame(table[["city", "outcome"]])
+    return table[rows.isin(known)].reset_index(drop=True)
 
 
 def _stacked(frames: list[pd.DataFrame], schema: pa.Schema) -> pd.DataFrame:

@@ -44,10 +44,13 @@ def build_warehouse(
         Name of the view to number of rows; views without any published file are left out.
 
     Raises:
-        StoreError: a view cannot be read, as when two files of one table do not fit together.
+        StoreError: a view cannot be read, as when two files of one table do not fit together; or
+            the path has a question mark, at which DuckDB would put a file of its own.
     """
     import duckdb
 
+    if "?" in str(path):
+        raise StoreError(f"{path}: DuckDB writes no database below a `?`: rename that folder")
     rows = {}
     published = digests(store, study, views)
     with duckdb.connect() as connection:
@@ -116,8 +119,8 @@ def disagreement(store: DataStore) -> str | None:
     root, partitions = made.get("root"), made.get("partitions")
     if root not in (None, str(store.root)):
         return (
-            f"the warehouse shows the study in {root}, of which {store.root} is a copy: "
-            "materialise warehouse again"
+            f"the warehouse shows the study in {root}, from which {store.root} was copied or "
+            "moved: materialise warehouse again"
         )
     if partitions is not None and partitions != _partitions(load_study(store.study_file)):
         return (

@@ -1,10 +1,14 @@
 """The warehouse: views that show what is published now, and nothing else."""
 
 import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 import pandas as pd
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from streetineq_assets.errors import StoreError
 from streetineq_assets.reports.tables import View
@@ -18,6 +22,7 @@ from streetineq_assets.reports.warehouse import (
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study
 from streetineq_assets.tables import column, schema
+from streetineq_tests.folder_names import FOLDER_NAMES
 from streetineq_tests.harness import publish
 
 SCHEMA = schema(column("lsoa11", "string", "the area's code"), column("n", "int64", "not there"))
@@ -175,6 +180,26 @@ def test_earlier_versions_of_duckdb_open_it(in_place):
     content = (in_place.folder("warehouse") / WAREHOUSE_FILE).read_bytes()
     assert content[8:12] == b"DUCK"
     assert int.from_bytes(content[12:20], "little") == 64
+
+
+@settings(max_examples=8, deadline=None)
+@given(names=st.lists(FOLDER_NAMES.filter(lambda name: "?" not in name), min_size=1, max_size=2))
+@example(names=["lsoa11=E99", "partition_key=x", "city=leeds"])
+def test_a_view_shows_the_files_alone_wherever_the_study_lies(names):
+    with TemporaryDirectory() as root:
+        store = DataStore(Path(root, *names))
+        publish(store, "areas", "alpha", areas=frame("E01"), edges=frame("x"))
+        path = store.folder("warehouse") / WAREHOUSE_FILE
+        path.parent.mkdir()
+        build_warehouse(store, STUDY, [AREAS], path)
+        with duckdb.connect(path, read_only=True) as connection:
+            view = connection.table("areas")
+            assert (view.columns, view.fetchall()) == (["lsoa11", PARTITION], [("E01", "alpha")])
+
+
+def test_a_question_mark_in_the_path_of_a_database_is_named(store, tmp_path):
+    with pytest.raises(StoreError, match="rename that folder"):
+        build_warehouse(store, STUDY, [AREAS], tmp_path / "why?" / "w.duckdb")
 
 
 def test_views_and_columns_carry_comments(warehouse):
