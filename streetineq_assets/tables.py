@@ -6,13 +6,14 @@ the UI shows, the comments of the warehouse and the data dictionary. It is writt
 file, so that a file that was passed on still explains itself. pandera was looked at: it validates
 values, which the checks do, and keeps no unit.
 
-Every table is read here: `read` for pandas, `as_view` for DuckDB. Both libraries would take what
+Every table is read here: `read` for pandas, `view` for DuckDB. Both libraries would take what
 the names of folders say for data (`city=leeds/` as a column, `[x]` as a pattern). Here a table is
 what stands in its file, wherever the study lies.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,14 +120,19 @@ def read(
     return pd.read_parquet(path, columns=columns, filters=filters, partitioning=None)
 
 
-def as_view(connection: "duckdb.DuckDBPyConnection", name: str, path: Path) -> None:
-    """Let SQL name a Parquet file; a view of that name is replaced.
+@contextmanager
+def view(connection: "duckdb.DuckDBPyConnection", name: str, path: Path) -> Generator[None]:
+    """Let SQL call a Parquet file by a name, for a while.
 
     Raises:
         StoreError: as `engine_path`.
     """
     table = connection.read_parquet(engine_path(path), hive_partitioning=False)
-    table.create_view(name, replace=True)
+    table.create_view(name, replace=False)
+    try:
+        yield
+    finally:
+        connection.execute(f'DROP VIEW "{name}"')
 
 
 def engine_path(path: Path) -> str:

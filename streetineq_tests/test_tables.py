@@ -98,24 +98,23 @@ def test_the_names_of_folders_are_no_data_and_no_pattern(names):
         few = tables.read(path, ["n"], [("lsoa11", "==", "E01000002")])
         assert few.to_dict("list") == {"n": [2]}
         with duckdb.connect() as connection:
-            tables.as_view(connection, "lsoas", path)
-            view = connection.table("lsoas")
-            assert view.columns == LSOAS.names
-            assert view.project("lsoa11, decile").fetchall() == [
-                ("E01000001", 3),
-                ("E01000002", None),
-            ]
+            with tables.view(connection, "lsoas", path):
+                view = connection.table("lsoas")
+                assert view.columns == LSOAS.names
+                deciles = view.project("lsoa11, decile").fetchall()
+                assert deciles == [("E01000001", 3), ("E01000002", None)]
+            assert connection.execute("SHOW TABLES").fetchall() == []
 
 
-def test_a_view_is_of_the_file_alone_and_is_replaced(tmp_path):
+def test_a_view_is_of_the_file_alone(tmp_path):
     """`[ab]` would otherwise be read as the folders a and b."""
     with duckdb.connect() as connection:
         for folder, n in {"a": 1, "b": 2, "[ab]": 3}.items():
             path = tmp_path / folder / "lsoas.parquet"
             path.parent.mkdir()
             tables.write(FRAME.assign(n=n), LSOAS, path)
-            tables.as_view(connection, "lsoas", path)
-            assert connection.table("lsoas").max("n").fetchall() == [(n,)]
+            with tables.view(connection, "lsoas", path):
+                assert connection.table("lsoas").max("n").fetchall() == [(n,)]
 
 
 def test_a_backslash_in_a_path_is_named(tmp_path):

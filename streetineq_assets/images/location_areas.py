@@ -19,7 +19,7 @@ from streetineq_assets.images.checks import location_findings
 from streetineq_assets.images.location_list import none_listed, one_row_each, read_location_list
 from streetineq_assets.images.tables import LOCATIONS, REASONS
 from streetineq_assets.labels.postcodes import city_areas
-from streetineq_assets.tables import as_view, conform
+from streetineq_assets.tables import conform, view
 
 _KNOWN = """
 CREATE TEMP TABLE known AS
@@ -107,8 +107,8 @@ def join_locations(
     connection.register("locations", locations)
     try:
         connection.register("areas", city_areas(connection, postcodes))
-        as_view(connection, "postcodes", postcodes)
-        connection.execute(_KNOWN, {"city": city, "date": date})
+        with view(connection, "postcodes", postcodes):
+            connection.execute(_KNOWN, {"city": city, "date": date})
         table = connection.execute(_PLACE, {"reasons": list(REASONS)}).df()
         faults = connection.execute(_FAULTS).fetchall()
     finally:

@@ -16,7 +16,7 @@ from streetineq_assets.labels.formats.base import OutcomeValues, SourceFile
 from streetineq_assets.labels.labelling import LabelTables
 from streetineq_assets.labels.outcomes import DOMAINS, INDEX_OF_DEPRIVATION, OUTCOMES
 from streetineq_assets.study import Pair, Study
-from streetineq_assets.tables import as_view
+from streetineq_assets.tables import view
 
 MATCHED = 0.99
 """Share of areas or postcodes that should be matched."""
@@ -54,10 +54,10 @@ def postcode_checks(
         postcodes: the Parquet file of the table.
         areas: as `postcodes.city_areas` returns them.
     """
-    as_view(connection, "postcodes", postcodes)
+    with view(connection, "postcodes", postcodes):
+        of_postcodes = [_postcodes_unique(connection), _postcodes_matched(connection)]
     return [
-        _postcodes_unique(connection),
-        _postcodes_matched(connection),
+        *of_postcodes,
         _cities_present(areas, study),
         areas_as_published(areas, study),
         _areas_in_one_city(areas),

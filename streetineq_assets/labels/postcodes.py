@@ -26,7 +26,7 @@ from streetineq_assets.errors import SourceError, SourceMissingError
 from streetineq_assets.findings import Scalar
 from streetineq_assets.spreadsheets.columns import find_column, normalise
 from streetineq_assets.spreadsheets.sheets import data_files, is_gzip, read_sheets
-from streetineq_assets.tables import as_view, engine_path
+from streetineq_assets.tables import engine_path, view
 
 FOLDER = "onspd"
 DIRECTORY = (
@@ -150,9 +150,9 @@ def write_postcodes(
         _copy(connection, directory, target)
     finally:
         connection.unregister("cities")
-    as_view(connection, "postcodes", target)
-    _refuse_duplicates(connection, directory)
-    _refuse_odd_codes(connection, directory)
+    with view(connection, "postcodes", target):
+        _refuse_duplicates(connection, directory)
+        _refuse_odd_codes(connection, directory)
 
 
 def city_areas(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> pd.DataFrame:
@@ -165,9 +165,7 @@ def city_areas(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> pd.Dat
         `city, lsoa11, n_postcodes, n_elsewhere` (postcodes of the LSOA outside that city), by city
         and LSOA.
     """
-    as_view(connection, "postcodes", postcodes)
-    return connection.execute(
-        """
+    areas = """
         WITH counted AS (
             SELECT lsoa11, city, count(*) AS n FROM postcodes
             WHERE lsoa11 IS NOT NULL GROUP BY lsoa11, city),
@@ -178,7 +176,8 @@ def city_areas(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> pd.Dat
         SELECT city, lsoa11, n AS n_postcodes, elsewhere::BIGINT AS n_elsewhere FROM ranked
         WHERE choice = 1 AND city IS NOT NULL ORDER BY city, lsoa11
         """
-    ).df()
+    with view(connection, "postcodes", postcodes):
+        return connection.execute(areas).df()
 
 
 def refuse_no_area(
@@ -206,9 +205,7 @@ def summarise(
     Args:
         date: the study's; a postcode is live when it was introduced and not terminated by then.
     """
-    as_view(connection, "postcodes", postcodes)
-    counts = connection.execute(
-        """
+    counted = """
         WITH dated AS (SELECT *, coalesce(introduced <= $date, true)
             AND coalesce(terminated > $date, true) AS live FROM postcodes)
         SELECT count(*) AS n_postcodes, count(city) AS n_postcodes_in_cities,
@@ -217,9 +214,9 @@ def summarise(
             count(DISTINCT lsoa11) FILTER (city IS NOT NULL) AS n_lsoas,
             strftime(max(introduced), '%Y-%m') AS newest_postcode
         FROM dated
-        """,
-        {"date": date},
-    ).df()
+        """
+    with view(connection, "postcodes", postcodes):
+        counts = connection.execute(counted, {"date": date}).df()
     return {str(name): column.item() for name, column in counts.items()}
 
 
