@@ -94,6 +94,7 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 3000,
 ) -> None:
     """Open the Dagster UI on a study; Ctrl-C ends it."""
+    from streetineq_assets.reports import warehouse
     from streetineq_assets.run import clean_up
     from streetineq_assets.serving import dagster_dev, require_free, run_group
 
@@ -103,6 +104,9 @@ def serve(
         require_free(port)
         ensure_instance(store)
         clean_up(store, typer.echo)
+        disagreement = warehouse.disagreement(store)
+        if disagreement:
+            typer.echo(f"warning: {disagreement}", err=True)
         study = {"STREETINEQ_DATA": str(store.root), "DAGSTER_HOME": str(store.dagster_home)}
         typer.echo(f"Dagster on http://127.0.0.1:{port} for the study in {store.root}")
         code = run_group(dagster_dev(str(workspace), port), study)
@@ -114,12 +118,18 @@ def serve(
 def query(
     sql: Annotated[str, typer.Argument(help="DuckDB's SQL, such as 'SHOW TABLES'.")],
     root: Root = Path("data"),
+    csv: Annotated[
+        Path | None, typer.Option(help="Write all rows to this file instead.", dir_okay=False)
+    ] = None,
 ) -> None:
     """Ask the warehouse, and print the table that answers. Nothing is changed."""
-    from streetineq_assets.reports.query import answer
+    from streetineq_assets.reports.query import answer, save_answer
 
     with _one_message():
-        typer.echo(answer(DataStore(root), sql))
+        if csv is None:
+            typer.echo(answer(DataStore(root), sql))
+        else:
+            typer.echo(f"{save_answer(DataStore(root), sql, csv)} rows in {csv}")
 
 
 @model.command("export")
@@ -170,6 +180,7 @@ def predict_with_model(
     from streetineq_assets.devices import DeviceRequest, lease
     from streetineq_assets.models.bundles.bundle import open_bundle, predict
     from streetineq_assets.models.dataset import open_codes
+    from streetineq_assets.reports.exports import write_csv
 
     with _one_message():
         if not target.parent.is_dir():
@@ -184,12 +195,13 @@ def predict_with_model(
             frame = predict(bundle, codes)
         if frame.empty:
             raise StreetineqError(f"{city} has no codes: `streetineq run --city {city}` makes them")
-        frame.to_csv(target, index=False)
+        seen = bundle.description.learned_from(city, study.cities[city].authorities)
+        write_csv(frame.assign(in_sample=seen), target, float_format=None)
         typer.echo(f"{len(frame)} locations in {target}")
-        if city in bundle.about["trained_on"]:
+        if seen:
             typer.echo(
-                f"warning: these networks learned from {city}, so its areas do not test them; "
-                "location_predictions has the predictions out of fold",
+                f"warning: these networks learned from {city}, so its predictions are in sample "
+                "and do not test them; location_predictions has those out of fold",
                 err=True,
             )
 

@@ -16,6 +16,7 @@ from streetineq_assets.devices import cpu_name, list_gpus
 from streetineq_assets.digests import digest_file
 from streetineq_assets.errors import StudyError
 from streetineq_assets.inspection import inspect_inputs
+from streetineq_assets.reports.warehouse import disagreement
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study, load_study
 from streetineq_assets.study_template import instance_settings
@@ -59,6 +60,7 @@ def examine(store: DataStore) -> dict[str, Any]:
         "weights": _weights(store, study),
         "disk_free_gb": round(shutil.disk_usage(store.root).free / 1e9, 1),
         "instance_storage": _instance_storage(store),
+        "warehouse": disagreement(store) or "",
     }
 
 
@@ -75,6 +77,7 @@ def report_lines(state: dict[str, Any]) -> list[str]:
         f"disk       {state['disk_free_gb']} GB free",
         f"instance   {state['instance_storage']}",
         f"weights    {weights['status']}: {weights['weights']}; {weights['note']}",
+        *([f"warehouse  {state['warehouse']}"] if state["warehouse"] else []),
         "",
     ]
     lines += [_line(s["status"], s["what"], s["where"]) for s in state["sources"]]

@@ -94,16 +94,37 @@ def save_png(figure: "Figure", path: Path, *, dpi: int = 110) -> None:
     path.write_bytes(png_bytes(figure, dpi=dpi))
 
 
-def png_bytes(figure: "Figure", *, dpi: int = 110, limit_bytes: int = INLINE_LIMIT_BYTES) -> bytes:
-    """The figure as `save_png` saves it, for files that hold pictures."""
+def png_bytes(
+    figure: "Figure",
+    *,
+    dpi: int = 110,
+    limit_bytes: int = INLINE_LIMIT_BYTES,
+    few_colours: bool = False,
+) -> bytes:
+    """The figure as `save_png` saves it, for files that hold pictures.
+
+    Args:
+        few_colours: keep a palette of 256, which halves the size of what has flat colours.
+    """
     import matplotlib as mpl
 
+    content = b""
     for resolution in (dpi, dpi * 3 // 4, dpi // 2):
         buffer = io.BytesIO()
         with mpl.rc_context(_STYLE):
             figure.savefig(buffer, format="png", dpi=resolution, metadata={"Software": None})
-        if buffer.tell() <= limit_bytes:
+        content = _with_palette(buffer) if few_colours else buffer.getvalue()
+        if len(content) <= limit_bytes:
             break
+    return content
+
+
+def _with_palette(png: io.BytesIO) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    picture = Image.open(png).convert("RGB")
+    picture.quantize(256, dither=Image.Dither.NONE).save(buffer, format="png", optimize=True)
     return buffer.getvalue()
 
 

@@ -109,14 +109,27 @@ class DataStore:
         return self.folder(manifest.asset, manifest.partition) / manifest.generation
 
     def manifests(self, asset: str, city: str = "") -> list[Manifest]:
-        """What is published of an asset, over all partitions or one city's, by partition."""
+        """What is published of an asset, over all partitions or one city's, by partition.
+
+        The folders beside them are not: copies, backups, hidden ones and what was renamed.
+        """
         base = self.root / "assets" / asset
-        found = [read_manifest(path) for path in sorted((base / city).rglob(_MANIFEST))]
+        folders = {
+            file.parent.relative_to(base).as_posix()
+            for below in ("", "*/", "*/*/")
+            for file in (base / city).glob(below + _MANIFEST)
+        }
+        keys = [None, *filter(_KEY.match, sorted(folders))]
+        found = [self.manifest(asset, key) for key in keys if key or not city]
         return [manifest for manifest in found if manifest]
 
     def manifest(self, asset: str, partition: str | None = None) -> Manifest | None:
-        """The manifest as it stands; the files are not looked at."""
-        return read_manifest(self.folder(asset, partition) / _MANIFEST)
+        """The manifest as it stands; the files are not looked at.
+
+        It counts only in its own place: a folder that was copied or renamed publishes nothing.
+        """
+        found = read_manifest(self.folder(asset, partition) / _MANIFEST)
+        return found if _is_of(found, asset, partition) else None
 
     def current(self, asset: str, partition: str | None, recipe: Recipe) -> Manifest | None:
         """The manifest, when it was made by this very recipe and its files still match it."""
@@ -133,7 +146,7 @@ class DataStore:
         folder = self.folder(asset, partition)
         for draft in sorted(folder.glob(f"{_STAGING}*.json")):
             newer = read_manifest(draft)
-            if newer and not self.damage(newer):
+            if newer and _is_of(newer, asset, partition) and not self.damage(newer):
                 _name_manifest(draft, folder)
                 return newer
         return None
@@ -277,9 +290,13 @@ class Artefact:
 
     def table(self, name: str | None = None, columns: list[str] | None = None) -> "pd.DataFrame":
         """A Parquet table of the artefact, by default the one named after the asset."""
-        import pandas as pd
+        from streetineq_assets import tables
 
-        return pd.read_parquet(self.file(name or f"{self.manifest.asset}.parquet"), columns=columns)
+        return tables.read(self.file(name or f"{self.manifest.asset}.parquet"), columns)
+
+
+def _is_of(manifest: Manifest | None, asset: str, partition: str | None) -> bool:
+    return manifest is not None and (manifest.asset, manifest.partition) == (asset, partition)
 
 
 # -- the moves of publishing ---------------------------------------------------------------------

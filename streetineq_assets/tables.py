@@ -5,15 +5,24 @@ the empty table of what is unavailable, the cast of a frame to its published typ
 the UI shows, the comments of the warehouse and the data dictionary. It is written into the Parquet
 file, so that a file that was passed on still explains itself. pandera was looked at: it validates
 values, which the checks do, and keeps no unit.
+
+Every table is read here: `read` for pandas, `view` for DuckDB. Both libraries would take what
+the names of folders say for data (`city=leeds/` as a column, `[x]` as a pattern). Here a table is
+what stands in its file, wherever the study lies.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from streetineq_assets.errors import StoreError
+
 if TYPE_CHECKING:
+    import duckdb
     import pandas as pd
 
 _DESCRIPTION, _UNIT = b"description", b"unit"
@@ -90,6 +99,51 @@ def write(frame: "pd.DataFrame", fields: pa.Schema, path: Path) -> None:
 
     table = pa.Table.from_pandas(conform(frame, fields), schema=fields, preserve_index=False)
     pq.write_table(table, path)
+
+
+def read(
+    path: Path,
+    columns: list[str] | None = None,
+    filters: Sequence[tuple[str, str, Any]] | None = None,
+) -> "pd.DataFrame":
+    """A Parquet file as a frame.
+
+    Args:
+        columns: those that are read; by default all.
+        filters: conditions `(column, operator, value)` that all rows meet.
+
+    Raises:
+        ArrowInvalid: it is no Parquet file, or lacks a column.
+    """
+    import pandas as pd
+
+    return pd.read_parquet(path, columns=columns, filters=filters, partitioning=None)
+
+
+@contextmanager
+def view(connection: "duckdb.DuckDBPyConnection", name: str, path: Path) -> Generator[None]:
+    """Let SQL call a Parquet file by a name, for a while.
+
+    Raises:
+        StoreError: as `engine_path`.
+    """
+    table = connection.read_parquet(engine_path(path), hive_partitioning=False)
+    table.create_view(name, replace=False)
+    try:
+        yield
+    finally:
+        connection.execute(f'DROP VIEW "{name}"')
+
+
+def engine_path(path: Path) -> str:
+    """A path as DuckDB takes it, to which `*`, `?` and `[` are a pattern of names.
+
+    Raises:
+        StoreError: a backslash is in it, which DuckDB takes for the end of a folder's name.
+    """
+    if "\\" in path.as_posix():
+        raise StoreError(f"{path}: DuckDB opens no path with a backslash: rename that folder")
+    return re.sub(r"[\[\]*?]", r"[\g<0>]", path.as_posix())
 
 
 def _pandas_type(field: pa.Field) -> str:

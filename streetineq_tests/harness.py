@@ -140,6 +140,7 @@ def publish(
     asset: str,
     partition: str | None,
     findings: Findings | None = None,
+    recipe: Recipe | None = None,
     **tables: pd.DataFrame,
 ) -> Manifest:
     """Publish Parquet tables as an artefact, by name, whatever was there."""
@@ -149,7 +150,9 @@ def publish(
             table.to_parquet(folder / f"{name}.parquet", index=False)
         return findings or Findings()
 
-    return store.publish(asset, partition, Recipe(code_version="test"), write, allow_loss=True)
+    return store.publish(
+        asset, partition, recipe or Recipe(code_version="test"), write, allow_loss=True
+    )
 
 
 def publish_again(
@@ -176,7 +179,7 @@ def publish_again(
             shutil.copy(artefact.file(name), folder / name)
         if changes:
             main = folder / f"{asset}.parquet"
-            changed = pd.read_parquet(main).assign(**changes)
+            changed = read(main).assign(**changes)
             pq.write_table(pa.Table.from_pandas(changed, pq.read_schema(main)), main)
         record = _AnyRecord.model_validate(before.record | recorded)
         digest = None if changes else "of another"

@@ -1,17 +1,22 @@
 """The command line: exit code 0 done, 1 failed with one clear message, 2 wrong usage."""
 
 import re
+import shutil
 
 import duckdb
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from streetineq_assets.cli import app
 from streetineq_assets.findings import Findings
 from streetineq_assets.manifests import Recipe
-from streetineq_assets.reports.warehouse import WAREHOUSE_FILE
+from streetineq_assets.reports.tables import View
+from streetineq_assets.reports.warehouse import WAREHOUSE_FILE, build_warehouse, settings
 from streetineq_assets.store import INPUT_FOLDERS, DataStore
 from streetineq_assets.study import load_study
+from streetineq_assets.tables import column, schema
+from streetineq_tests.harness import publish
 from streetineq_tests.test_study import MINIMAL, write
 
 runner = CliRunner()
@@ -44,6 +49,16 @@ def test_serve_without_a_study_is_one_message(tmp_path):
     assert result.exit_code == 1
     assert result.stderr.startswith("streetineq: no study at")
     assert result.stderr.count("\n") == 1
+
+
+def test_serve_says_that_the_warehouse_is_of_another_study(warehouse, tmp_path, monkeypatch):
+    copy = DataStore(shutil.copytree(warehouse.root, tmp_path.with_name("copied")))
+    write(copy.root, MINIMAL)
+    monkeypatch.setattr("streetineq_assets.serving.run_group", lambda *_: 0)
+    result = runner.invoke(app, ["serve", "--root", str(copy.root)])
+    assert result.exit_code == 0, result.output
+    assert str(warehouse.root) in result.stderr
+    assert "materialise warehouse again" in result.stderr
 
 
 def test_wrong_usage_is_2():
@@ -128,15 +143,85 @@ def test_a_wrong_query_is_one_line_and_changes_nothing(warehouse, sql, names):
     assert query(warehouse, "FROM areas").exit_code == 0
 
 
-def test_query_writes_a_file_where_it_is_asked_to(warehouse, tmp_path):
-    target = tmp_path / "areas.csv"
-    assert query(warehouse, f"COPY (FROM areas) TO '{target}'").exit_code == 0
-    assert target.read_text().splitlines() == ["fold", "0", "1", "2"]
+def test_query_writes_all_rows_as_csv(warehouse, tmp_path):
+    target = tmp_path / "it's 100%.csv"
+    sql = "SELECT fold, 1 / 3 AS third, '=1+1' AS note FROM areas"
+    root = str(warehouse.root)
+    result = runner.invoke(app, ["query", sql, "--csv", str(target), "--root", root])
+    assert result.exit_code == 0, result.output
+    assert "3 rows" in result.stdout
+    first = f"0,{1 / 3!r},'=1+1"
+    assert target.read_text(encoding="utf-8").splitlines()[:2] == ["fold,third,note", first]
+
+
+@pytest.fixture
+def published_view(tmp_path):
+    """A study whose warehouse shows a published table, and that table's file."""
+    store = DataStore(tmp_path)
+    write(tmp_path, MINIMAL)
+    publish(store, "areas", None, areas=pd.DataFrame({"lsoa11": ["E01", "E02"]}))
+    view = View("areas", "areas", "Areas.", schema(column("lsoa11", "string", "its code")))
+
+    def fill(folder):
+        study = load_study(store.study_file)
+        build_warehouse(store, study, [view], folder / WAREHOUSE_FILE)
+        return Findings()
+
+    config = settings(store, load_study(store.study_file))
+    store.publish("warehouse", None, Recipe(code_version="test", config=config), fill)
+    return store, store.open("areas").file("areas.parquet")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "COPY (FROM areas) TO '{file}'",
+        "COPY (FROM areas) TO '{file}' (USE_TMP_FILE false)",
+        "WITH written AS (COPY (SELECT 1) TO '{file}' (USE_TMP_FILE false)) FROM written, areas",
+        "WITH written AS (COPY (FROM areas) TO '{file}.csv') FROM written",
+        "EXPLAIN ANALYZE COPY (SELECT 1) TO '{file}'",
+        "COPY (PIVOT areas ON lsoa11 USING count(*)) TO '{file}'",
+        "FROM areas; COPY (FROM areas) TO '{file}'",
+        "EXPORT DATABASE '{file}.d'",
+        "ATTACH '{file}.db' AS more",
+        "SET enable_external_access = true",
+        "INSTALL httpfs",
+        "FROM read_csv('{file}')",
+    ],
+)
+def test_a_query_writes_nothing_and_opens_no_other_file(published_view, sql):
+    store, file = published_view
+    before = sorted(store.root.rglob("*"))
+    result = query(store, sql.format(file=file))
+    assert result.exit_code == 1
+    assert result.stderr.count("\n") == 1
+    assert re.search("read-only|file system operations are disabled", result.stderr)
+    assert sorted(store.root.rglob("*")) == before
+    assert store.damage(store.manifest("areas")) is None
+
+
+def test_a_query_shows_the_published_tables_and_their_comments(published_view):
+    store, _ = published_view
+    joined = query(store, "SELECT * FROM Areas JOIN areas AS a USING (lsoa11)")
+    assert "E02" in joined.stdout, joined.stderr
+    comments = query(store, "SELECT comment FROM duckdb_columns() WHERE table_name = 'areas'")
+    assert comments.stdout.count("its code") == 1
+    assert "NULL" not in comments.stdout
+
+
+def test_a_query_after_study_toml_was_edited_asks_for_a_new_warehouse(published_view):
+    store, _ = published_view
+    text = store.study_file.read_text(encoding="utf-8")
+    store.study_file.write_text(text.replace("alpha", "aleph"), encoding="utf-8")
+    result = query(store, "FROM areas")
+    assert result.exit_code == 1
+    assert "materialise warehouse again" in result.stderr
 
 
 def test_query_without_a_warehouse_says_what_to_materialise(tmp_path):
     result = query(DataStore(tmp_path), "SHOW TABLES")
     assert result.exit_code == 1
+    assert "streetineq run" in result.stderr
     assert "materialise warehouse" in result.stderr
 
 

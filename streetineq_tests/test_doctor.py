@@ -3,12 +3,15 @@
 import json
 
 import h5py
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from streetineq_assets.cli import app
 from streetineq_assets.doctor import examine, report_lines
+from streetineq_assets.manifests import Recipe
 from streetineq_assets.store import DataStore
+from streetineq_tests.harness import publish
 from streetineq_tests.test_study import MINIMAL, write
 
 INCOME = (
@@ -98,3 +101,12 @@ def test_wrong_settings_of_the_instance_are_one_line_among_the_others(store):
     state = examine(store)
     assert "dagster.yaml, line 1" in state["instance_storage"]
     assert any("dagster.yaml, line 1" in line for line in report_lines(state))
+
+
+def test_the_warehouse_of_a_copied_study_is_named(store, tmp_path):
+    assert not any(line.startswith("warehouse") for line in report_lines(examine(store)))
+    recipe = Recipe(code_version="test", config={"root": "/elsewhere/study"})
+    publish(store, "warehouse", None, recipe=recipe, any=pd.DataFrame({"n": [1]}))
+    (line,) = [line for line in report_lines(examine(store)) if line.startswith("warehouse")]
+    assert "/elsewhere/study" in line
+    assert "materialise warehouse again" in line

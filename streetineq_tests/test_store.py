@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -78,6 +79,40 @@ def test_manifests_are_listed_by_asset_and_city(store):
     assert [m.partition for m in store.manifests("table", "leeds")] == listed[:2]
     assert [m.partition for m in store.manifests("whole")] == [None]
     assert store.manifests("table", "york") == store.manifests("absent") == []
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        "leeds (copy)",  # of a file manager
+        "leeds.bak",
+        "leeds_copy",
+        "york",  # a city that was renamed by hand
+        "leeds/backup",
+        ".Trash-1000/files/leeds",
+        ".leeds",
+    ],
+)
+def test_a_copied_or_renamed_folder_publishes_nothing(store, copy):
+    store.publish("table", "leeds", RECIPE, two_files())
+    store.publish("table", "bath", RECIPE, one_file())
+    folder = store.folder("table", "leeds")
+    shutil.copytree(folder, folder.parent / copy)
+    assert [manifest.partition for manifest in store.manifests("table")] == ["bath", "leeds"]
+    assert [manifest.partition for manifest in store.manifests("table", "leeds")] == ["leeds"]
+    assert store.manifests("table", "york") == []
+    assert store.intact("table", "york") is None
+    with pytest.raises(StoreError, match=r"table\[york\] is not there"):
+        store.open("table", "york")
+
+
+def test_a_draft_of_another_partition_is_not_finished(store):
+    store.publish("table", "leeds", RECIPE, one_file())
+    folder = store.folder("table", "leeds")
+    shutil.copytree(folder, store.folder("table", "york"))
+    draft = store.folder("table", "york") / ".staging-0123.json"
+    (store.folder("table", "york") / "manifest.json").rename(draft)
+    assert store.intact("table", "york") is None
 
 
 def test_a_single_file_keeps_its_place(store):

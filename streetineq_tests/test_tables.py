@@ -1,12 +1,22 @@
 """One form for every schema: casts, empty tables, files that explain themselves."""
 
+import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
+import streetineq_assets
 from streetineq_assets import tables
+from streetineq_assets.errors import StoreError
 from streetineq_assets.tables import column, schema
+from streetineq_tests.folder_names import FOLDER_NAMES
 
 LSOAS = schema(
     column("lsoa11", "string", "LSOA of 2011"),
@@ -72,3 +82,64 @@ def test_a_missing_value_where_none_may_be_is_a_mistake_of_the_program(tmp_path)
 def test_a_column_occurs_once():
     with pytest.raises(ValueError, match="twice"):
         schema(column("a", "string", ""), column("a", "int8", ""))
+
+
+@settings(max_examples=25, deadline=None)
+@given(names=st.lists(FOLDER_NAMES, min_size=1, max_size=3))
+@example(names=["city=northmere", "decile=7"])
+@example(names=["**", "[!a]", "a?"])
+@example(names=["it's 100%", "-x", "x" * 190])
+def test_the_names_of_folders_are_no_data_and_no_pattern(names):
+    with TemporaryDirectory() as root:
+        path = Path(root, *names, "lsoas.parquet")
+        path.parent.mkdir(parents=True)
+        tables.write(FRAME, LSOAS, path)
+        pd.testing.assert_frame_equal(tables.read(path), tables.conform(FRAME, LSOAS))
+        few = tables.read(path, ["n"], [("lsoa11", "==", "E01000002")])
+        assert few.to_dict("list") == {"n": [2]}
+        with duckdb.connect() as connection:
+            with tables.view(connection, "lsoas", path):
+                view = connection.table("lsoas")
+                assert view.columns == LSOAS.names
+                deciles = view.project("lsoa11, decile").fetchall()
+                assert deciles == [("E01000001", 3), ("E01000002", None)]
+            assert connection.execute("SHOW TABLES").fetchall() == []
+
+
+def test_a_view_is_of_the_file_alone(tmp_path):
+    """`[ab]` would otherwise be read as the folders a and b."""
+    with duckdb.connect() as connection:
+        for folder, n in {"a": 1, "b": 2, "[ab]": 3}.items():
+            path = tmp_path / folder / "lsoas.parquet"
+            path.parent.mkdir()
+            tables.write(FRAME.assign(n=n), LSOAS, path)
+            with tables.view(connection, "lsoas", path):
+                assert connection.table("lsoas").max("n").fetchall() == [(n,)]
+
+
+def test_a_backslash_in_a_path_is_named(tmp_path):
+    with pytest.raises(StoreError, match=r"London\\study.*backslash.*rename"):
+        tables.engine_path(tmp_path / "London\\study" / "a.parquet")
+
+
+def test_tables_are_read_in_one_place():
+    """Another reader would have to switch off what engines take from paths as well."""
+    package = Path(streetineq_assets.__file__).parent
+    readers = r"read_parquet|parquet_scan|read_table\b|ParquetFile|ParquetDataset|pyarrow\.dataset"
+    readers += r"|(?:FROM|JOIN)\s+'"
+    found = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(readers, path.read_text(encoding="utf-8"))
+    }
+    assert found == {"tables.py", "reports/warehouse.py"}
+
+
+def test_whatever_the_engine_reads_by_path_takes_no_column_from_it():
+    package = Path(streetineq_assets.__file__).parent
+    for path in package.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        reads = len(re.findall(r"\bread_(?:csv|json|parquet)\((?!\))", text))
+        refused = len(re.findall(r"hive_partitioning ?= ?[fF]alse|partitioning=None", text))
+        pandas_only = len(re.findall(r"pd\.read_csv\(", text))
+        assert refused == reads - pandas_only, path

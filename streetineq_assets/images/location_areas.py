@@ -27,7 +27,7 @@ from streetineq_assets.images.location_list import (
 )
 from streetineq_assets.images.tables import LOCATIONS, REASONS
 from streetineq_assets.labels.postcodes import city_areas
-from streetineq_assets.tables import conform
+from streetineq_assets.tables import conform, view
 
 _KNOWN = """
 CREATE TEMP TABLE known AS
@@ -51,7 +51,7 @@ SELECT served.location_id, served.postcode, p.oa11, p.lsoa11, p.msoa11, p.lat, p
         WHEN p.terminated < date_trunc('month', l.captured_at) THEN 'terminated_before_capture'
     END AS fault
 FROM served JOIN locations AS l USING (location_id)
-LEFT JOIN read_parquet($postcodes) AS p ON p.postcode = served.postcode
+LEFT JOIN postcodes AS p ON p.postcode = served.postcode
 LEFT JOIN areas ON areas.lsoa11 = p.lsoa11
 """
 _PLACE = """
@@ -130,8 +130,9 @@ def join_locations(
     connection.register("locations", locations)
     try:
         connection.register("areas", city_areas(connection, postcodes))
-        known = _KNOWN.format(metres=_FROM_POSTCODE)
-        connection.execute(known, {"postcodes": str(postcodes), "city": city, "date": date})
+        with view(connection, "postcodes", postcodes):
+            known = _KNOWN.format(metres=_FROM_POSTCODE)
+            connection.execute(known, {"city": city, "date": date})
         place = _PLACE.format(across=_ACROSS)
         table = connection.execute(place, {"reasons": list(REASONS)}).df()
         faults = connection.execute(_FAULTS).fetchall()

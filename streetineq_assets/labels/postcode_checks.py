@@ -11,6 +11,7 @@ import pandas as pd
 
 from streetineq_assets.findings import Check, CheckSpec, Scalar
 from streetineq_assets.study import Study
+from streetineq_assets.tables import view
 
 MATCHED = 0.99
 """Share of areas or postcodes that should be matched."""
@@ -56,30 +57,29 @@ def postcode_checks(
         areas: as `postcodes.city_areas` returns them.
         n_by_authority: number of postcodes, as `postcodes.write_postcodes` returns it.
     """
-    return [
-        _postcodes_unique(connection, postcodes),
-        _postcodes_matched(connection, postcodes),
-        _cities_present(areas, study),
-        _authorities_present(n_by_authority, study),
-        areas_as_published(areas, study),
-        _areas_in_one_city(areas),
-        _areas_together(connection, postcodes),
-    ]
+    with view(connection, "postcodes", postcodes):
+        return [
+            _postcodes_unique(connection),
+            _postcodes_matched(connection),
+            _cities_present(areas, study),
+            _authorities_present(n_by_authority, study),
+            areas_as_published(areas, study),
+            _areas_in_one_city(areas),
+            _areas_together(connection),
+        ]
 
 
-def _postcodes_unique(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> Check:
+def _postcodes_unique(connection: duckdb.DuckDBPyConnection) -> Check:
     ((n_rows, n_postcodes),) = connection.execute(
-        "SELECT count(*), count(DISTINCT postcode) FROM read_parquet($path)",
-        {"path": str(postcodes)},
+        "SELECT count(*), count(DISTINCT postcode) FROM postcodes"
     ).fetchall()
     text = f"{n_rows:,} rows, {n_postcodes:,} different postcodes"
     return POSTCODES_UNIQUE.result(n_rows == n_postcodes, text)
 
 
-def _postcodes_matched(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> Check:
+def _postcodes_matched(connection: duckdb.DuckDBPyConnection) -> Check:
     ((n_postcodes, n_matched),) = connection.execute(
-        "SELECT count(*), count(lsoa11) FROM read_parquet($path) WHERE city IS NOT NULL",
-        {"path": str(postcodes)},
+        "SELECT count(*), count(lsoa11) FROM postcodes WHERE city IS NOT NULL"
     ).fetchall()
     share = n_matched / n_postcodes if n_postcodes else 0.0
     text = f"{n_matched:,} of the cities' {n_postcodes:,} postcodes have an LSOA"
@@ -158,7 +158,7 @@ def _areas_in_one_city(areas: pd.DataFrame) -> Check:
     )
 
 
-def _areas_together(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> Check:
+def _areas_together(connection: duckdb.DuckDBPyConnection) -> Check:
     """Of the variance of a city's latitudes and longitudes, the share that lies within its LSOAs.
 
     It is a few per cent where codes and coordinates belong together, and near 1 where a column was
@@ -170,7 +170,7 @@ def _areas_together(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> C
             WITH placed AS (
                 SELECT city, lsoa11, lat, lon,
                     avg(lat) OVER areas AS mean_lat, avg(lon) OVER areas AS mean_lon
-                FROM read_parquet($path, hive_partitioning = false)
+                FROM postcodes
                 WHERE city IS NOT NULL AND lsoa11 IS NOT NULL AND lat IS NOT NULL
                 WINDOW areas AS (PARTITION BY city, lsoa11))
             SELECT city, (avg(pow(lat - mean_lat, 2) + pow(lon - mean_lon, 2)))
@@ -178,7 +178,7 @@ def _areas_together(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> C
             FROM placed GROUP BY city
             HAVING count(DISTINCT lsoa11) >= $few AND var_pop(lat) + var_pop(lon) > 0 ORDER BY city
             """,
-            {"path": str(postcodes), "few": _FEW_AREAS},
+            {"few": _FEW_AREAS},
         ).fetchall()
     )
     torn = [city for city, share in shares.items() if share > _LARGEST_SHARE_WITHIN]

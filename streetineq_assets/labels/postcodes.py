@@ -16,6 +16,7 @@ from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import Scalar
 from streetineq_assets.labels.postcode_directory import Directory
 from streetineq_assets.spreadsheets.sheets import is_gzip
+from streetineq_assets.tables import engine_path, view
 
 # Our columns, and the type of their cells.
 _TYPES = {
@@ -41,7 +42,7 @@ _READ = """
         {lat} AS lat, {lon} AS lon, usertype, introduced, terminated
     FROM read_csv($files, columns = $columns, header = true, auto_detect = false, delim = ',',
         quote = '"', escape = '"', dateformat = '%Y%m', encoding = $encoding,
-        compression = $compression)
+        compression = $compression, hive_partitioning = false)
 """
 _WRITE = """
     COPY (
@@ -99,9 +100,10 @@ def write_postcodes(
         connection.execute("RESET preserve_insertion_order")
         connection.execute("DROP TABLE IF EXISTS directory")
         connection.unregister("cities")
-    _refuse_duplicates(connection, directory, target)
-    _refuse_odd_codes(connection, directory, target)
-    _refuse_other_columns(connection, directory, target)
+    with view(connection, "postcodes", target):
+        _refuse_duplicates(connection, directory)
+        _refuse_odd_codes(connection, directory)
+        _refuse_other_columns(connection, directory)
     return counts
 
 
@@ -115,10 +117,9 @@ def city_areas(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> pd.Dat
         `city, lsoa11, n_postcodes, n_elsewhere` (postcodes of the LSOA outside that city), by city
         and LSOA.
     """
-    return connection.execute(
-        """
+    areas = """
         WITH counted AS (
-            SELECT lsoa11, city, count(*) AS n FROM read_parquet($path)
+            SELECT lsoa11, city, count(*) AS n FROM postcodes
             WHERE lsoa11 IS NOT NULL GROUP BY lsoa11, city),
         ranked AS (
             SELECT *, sum(n) OVER (PARTITION BY lsoa11) - n AS elsewhere,
@@ -126,9 +127,9 @@ def city_areas(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> pd.Dat
             FROM counted)
         SELECT city, lsoa11, n AS n_postcodes, elsewhere::BIGINT AS n_elsewhere FROM ranked
         WHERE choice = 1 AND city IS NOT NULL ORDER BY city, lsoa11
-        """,
-        {"path": str(postcodes)},
-    ).df()
+        """
+    with view(connection, "postcodes", postcodes):
+        return connection.execute(areas).df()
 
 
 def refuse_no_area(
@@ -156,19 +157,18 @@ def summarise(
     Args:
         date: the study's; a postcode is live when it was introduced and not terminated by then.
     """
-    counts = connection.execute(
-        """
-        WITH postcodes AS (SELECT *, coalesce(introduced <= $date, true)
-            AND coalesce(terminated > $date, true) AS live FROM read_parquet($path))
+    counted = """
+        WITH dated AS (SELECT *, coalesce(introduced <= $date, true)
+            AND coalesce(terminated > $date, true) AS live FROM postcodes)
         SELECT count(*) AS n_postcodes, count(city) AS n_postcodes_in_cities,
             count(*) FILTER (city IS NOT NULL AND live) AS n_live_in_cities,
             count(*) FILTER (city IS NOT NULL AND live AND usertype = 0) AS n_live_small_user,
             count(DISTINCT lsoa11) FILTER (city IS NOT NULL) AS n_lsoas,
             strftime(max(introduced), '%Y-%m') AS newest_postcode
-        FROM postcodes
-        """,
-        {"path": str(postcodes), "date": date},
-    ).df()
+        FROM dated
+        """
+    with view(connection, "postcodes", postcodes):
+        counts = connection.execute(counted, {"date": date}).df()
     return {str(name): column.item() for name, column in counts.items()}
 
 
@@ -176,10 +176,9 @@ def count_rows(
     connection: duckdb.DuckDBPyConnection, postcodes: Path, cities: Iterable[str]
 ) -> dict[str, int]:
     """How many postcodes the table has, and each of these cities."""
-    counted = connection.execute(
-        "SELECT city, count(*) FROM read_parquet($path) GROUP BY city", {"path": str(postcodes)}
-    ).fetchall()
-    found = dict(counted)
+    with view(connection, "postcodes", postcodes):
+        counted = connection.execute("SELECT city, count(*) FROM postcodes GROUP BY city")
+        found = dict(counted.fetchall())
     return {"postcodes": sum(found.values())} | {
         f"postcodes of {city}": found.get(city, 0) for city in cities
     }
@@ -201,7 +200,7 @@ def _read(connection: duckdb.DuckDBPyConnection, directory: Directory) -> None:
     )
     packed = {is_gzip(path) for path in directory.files}
     parameters = {
-        "files": [str(path) for path in directory.files],
+        "files": [engine_path(path) for path in directory.files],
         "columns": dict(zip(names, types, strict=True)),
         "compression": "auto_detect" if len(packed) > 1 else "gzip" if packed.pop() else "none",
     }
@@ -234,18 +233,15 @@ def _in_one_sentence(error: duckdb.Error, files: Sequence[Path]) -> str:
     return f"{at}: {reason}: the postcode directory is damaged, download it again"
 
 
-def _refuse_duplicates(
-    connection: duckdb.DuckDBPyConnection, directory: Directory, table: Path
-) -> None:
+def _refuse_duplicates(connection: duckdb.DuckDBPyConnection, directory: Directory) -> None:
     # The table is sorted, and a window without an order of its own streams over it: a grouping by
     # postcode would take four times as long.
     ((twice,),) = connection.execute(
         """
         SELECT min(postcode) FROM (
-            SELECT postcode, lag(postcode) OVER () AS above FROM read_parquet($path))
+            SELECT postcode, lag(postcode) OVER () AS above FROM postcodes)
         WHERE postcode = above
-        """,
-        {"path": str(table)},
+        """
     ).fetchall()
     if twice:
         raise SourceError(
@@ -254,17 +250,14 @@ def _refuse_duplicates(
         )
 
 
-def _refuse_odd_codes(
-    connection: duckdb.DuckDBPyConnection, directory: Directory, table: Path
-) -> None:
+def _refuse_odd_codes(connection: duckdb.DuckDBPyConnection, directory: Directory) -> None:
     odd = connection.execute(
         """
-        SELECT postcode, lsoa11 FROM read_parquet($path)
+        SELECT postcode, lsoa11 FROM postcodes
         WHERE postcode IS NULL OR NOT regexp_full_match(postcode, '[A-Z0-9]{2,4} [A-Z0-9]{3}')
             OR (city IS NOT NULL AND NOT regexp_full_match(lsoa11, '[EW]01[0-9]{6}'))
         ORDER BY postcode LIMIT 1
-        """,
-        {"path": str(table)},
+        """
     ).fetchall()
     if odd:
         postcode, lsoa = odd[0]
@@ -274,18 +267,14 @@ def _refuse_odd_codes(
         )
 
 
-def _refuse_other_columns(
-    connection: duckdb.DuckDBPyConnection, directory: Directory, table: Path
-) -> None:
+def _refuse_other_columns(connection: duckdb.DuckDBPyConnection, directory: Directory) -> None:
     """Refuse areas that do not nest: a column was sorted, shifted or filled on its own."""
     torn = connection.execute(
         """
-        SELECT lsoa11, min(msoa11), max(msoa11)
-        FROM read_parquet($path, hive_partitioning = false)
+        SELECT lsoa11, min(msoa11), max(msoa11) FROM postcodes
         WHERE city IS NOT NULL GROUP BY lsoa11 HAVING min(msoa11) < max(msoa11)
         ORDER BY lsoa11 LIMIT 1
-        """,
-        {"path": str(table)},
+        """
     ).fetchall()
     if torn:
         lsoa, one, other = torn[0]

@@ -26,7 +26,7 @@ from streetineq_assets.models.folds import (
 from streetineq_assets.models.tables import CENTROIDS
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Folds, Study
-from streetineq_assets.tables import write
+from streetineq_assets.tables import read, write
 
 _NO_LABELS = Unavailable(
     "the official file of one of the city's outcomes, as lsoa_labels lists them",
@@ -65,7 +65,7 @@ def read_fold_slices(store: DataStore, study: Study, city: str) -> FoldSlices:
     cities = tuple(study.cities) if scheme == "city" else (city,)
     labels = store.open("lsoa_labels").table(columns=["city", "outcome", "lsoa11", "decile"])
     areas = pd.concat([_mean_deciles(labels, study, c) for c in cities])
-    directory = pd.read_parquet(
+    directory = read(
         store.open("postcode_lsoa").file("postcode_lsoa.parquet"),
         columns=["city", "lsoa11", "lat", "lon"],
         filters=[("city", "in", list(cities))],

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from streetineq_assets import tables
 from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.codes.repeated_images import ask_shared_images
 from streetineq_assets.codes.shards import ShardReader
@@ -298,12 +299,12 @@ def _packed(shards: Artefact) -> _Packed:
 @lru_cache(maxsize=1)
 def _codes(cities: tuple[_Packed, ...], budget_bytes: int) -> Codes:
     files: list[Path] = []
-    tables = []
+    frames = []
     for packed in cities:
-        rows = pd.read_parquet(packed.folder / "rows.parquet")
-        tables.append(rows.assign(shard=rows["shard"] + len(files)))
+        rows = tables.read(packed.folder / "rows.parquet")
+        frames.append(rows.assign(shard=rows["shard"] + len(files)))
         files += [packed.folder / name for name in packed.files]
-    return Codes(ShardReader(files, pd.concat(tables, ignore_index=True)), budget_bytes)
+    return Codes(ShardReader(files, pd.concat(frames, ignore_index=True)), budget_bytes)
 
 
 class LabelledRows(NamedTuple):

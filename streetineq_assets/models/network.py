@@ -6,6 +6,9 @@ thresholds is built from Keras's own layers, so that a saved network opens in an
 `safe_mode=True`.
 """
 
+import contextlib
+import json
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from streetineq_assets.errors import SourceError
 from streetineq_assets.models.heads import HEADS
 from streetineq_assets.study import PROFILES, Profile
 
@@ -24,6 +28,17 @@ BLOCKS = len(SHARED_UNITS) + 1
 # Keras divides by the deviation of a normal cut at two deviations; the original did not.
 _TRUNCATED_SD = 0.87962566103423978
 _SMALLEST_SD = 1e-6
+# What Keras raises at a layer or an option that it does not know, and at weights of another form.
+_NOT_FOR_THIS_KERAS = (
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    ImportError,
+    OSError,
+    RuntimeError,
+)
+_LONGEST_REASON = 200
 
 
 def build_network(
@@ -77,8 +92,28 @@ def freeze_blocks(network: keras.Model, blocks: int) -> None:
 
 
 def load_network(path: Path) -> keras.Model:
-    """A network from a `.keras` file, without running any code that the file carries."""
-    return keras.saving.load_model(path, compile=False, safe_mode=True)
+    """A network from a `.keras` file, without running any code that the file carries.
+
+    Raises:
+        SourceError: Keras cannot open it; the message names its version and that of the file.
+    """
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except _NOT_FOR_THIS_KERAS as error:
+        what = " ".join(str(error).split())[:_LONGEST_REASON]
+        raise SourceError(
+            f"{path.name} was saved by Keras {_saved_by(path)}, and Keras {keras.__version__} here "
+            f"cannot open it ({what}): export it again with this version, or install that one"
+        ) from error
+
+
+def _saved_by(path: Path) -> str:
+    with (
+        contextlib.suppress(zipfile.BadZipFile, KeyError, ValueError),
+        zipfile.ZipFile(path) as file,
+    ):
+        return str(json.loads(file.read("metadata.json"))["keras_version"])
+    return "of an unknown version"
 
 
 def copy_head(joint: keras.Model, profile: Profile, position: int, width: int) -> keras.Model:

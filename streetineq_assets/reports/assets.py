@@ -48,21 +48,23 @@ def warehouse(context: dg.AssetExecutionContext, study: StudyResource) -> Events
 
     It holds a view for each table, which reads the files as they are when asked; nothing is copied.
     """
-    store = study.store
+    store, settings = study.store, study.study
 
     def make(folder: Path) -> Findings:
-        rows = views.build_warehouse(store, WAREHOUSE_VIEWS, folder / views.WAREHOUSE_FILE)
+        rows = views.build_warehouse(
+            store, settings, WAREHOUSE_VIEWS, folder / views.WAREHOUSE_FILE
+        )
         unpublished = [view.name for view in WAREHOUSE_VIEWS if view.name not in rows]
         return Findings(
             values={"n_views": len(rows)},
             checks=[checks.tables_published(unpublished)],
             tables={"views": [{"view": name, "n_rows": count} for name, count in rows.items()]},
             holdings={"views": len(rows)},
-            digest=views.content_digest(store, WAREHOUSE_VIEWS),
+            digest=views.content_digest(store, settings, WAREHOUSE_VIEWS),
         )
 
-    # The views hold the study's path, so a study that was moved makes them again.
-    inputs, config = views.digests(store, WAREHOUSE_VIEWS), {"root": str(store.root)}
+    inputs = views.digests(store, settings, WAREHOUSE_VIEWS)
+    config = views.settings(store, settings)
     events = study.materialize(context, make, inputs=inputs, config=config)
     yield from _led_by(events, "database", store, "warehouse", views.WAREHOUSE_FILE)
 
@@ -75,7 +77,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:  # noqa: ARG00
             group_name=GROUP,
             kinds={"html", "parquet"},
             deps=[*results.OF_CITIES, *results.OF_PAIRS, results.TRANSFER, "lsoa_boundaries"],
-            code_version="3",  # 2: settings were those of study.toml; 1: other words
+            code_version="3",  # 2: settings of study.toml, a map with a row per outcome; 1: words
             checks=checks.INEQUALITY_REPORT,
         ),
         define_asset(
@@ -83,7 +85,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:  # noqa: ARG00
             group_name=GROUP,
             kinds={"duckdb"},
             deps=sorted({view.asset for view in WAREHOUSE_VIEWS}),
-            code_version="2",  # 1: some views were not named after their asset
+            code_version="3",  # 1: other names of views; 2: copied folders counted too
             checks=checks.WAREHOUSE,
         ),
     ]

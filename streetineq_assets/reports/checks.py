@@ -92,23 +92,25 @@ def ahead_of_baselines(pairs: Sequence[PairResults]) -> Check:
     return AHEAD_OF_BASELINES.result(not said, ". ".join(said) or text, **counts)
 
 
-def areas_placed(n_rows: int, n_without_geometry: int, *, has_boundaries: bool) -> Check:
+def areas_placed(n_areas: int, n_without_geometry: int, *, has_boundaries: bool) -> Check:
     """Whether the maps show every predicted area, and by its boundary.
 
     Args:
-        n_rows: areas with predictions, over all pairs.
-        n_without_geometry: of these, rows with neither boundary nor centroid.
+        n_areas: areas with predictions of any outcome.
+        n_without_geometry: of these, those with neither boundary nor centroid.
         has_boundaries: whether the study has a boundary file.
     """
     if has_boundaries:
-        text = f"{n_without_geometry} of {n_rows} predicted areas are on no map"
+        text = f"{n_without_geometry} of {n_areas} predicted areas are on no map"
     else:
         text = (
             "areas are mapped as points, since inputs/boundaries holds no file: download ONS' "
-            f"boundaries of the LSOAs of 2011; {n_without_geometry} of {n_rows} are on no map"
+            f"boundaries of the LSOAs of 2011; {n_without_geometry} of {n_areas} are on no map"
         )
     passed = has_boundaries and n_without_geometry == 0
-    return AREAS_PLACED.result(passed, text, of=n_rows, n_rows_without_geometry=n_without_geometry)
+    return AREAS_PLACED.result(
+        passed, text, of=n_areas, n_areas_without_geometry=n_without_geometry
+    )
 
 
 def tables_published(absent: Sequence[str]) -> Check:

@@ -1,5 +1,6 @@
 """The predictions of all pairs as files for other tools: CSV, and GeoParquet with boundaries."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +13,23 @@ CSV_FILE = "lsoa_predictions.csv"
 METRICS_FILE = "metrics.csv"
 GEO_FILE = "lsoa_map.parquet"
 WGS84 = "EPSG:4326"
+_AREA = ["city", "lsoa11"]
+_FORMULA = re.compile(r"\s*[=+\-@](?![0-9]+([.][0-9]+)?$)|[\t\r\n]")
 
 
-def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """A table as UTF-8 CSV; an empty cell is a missing value."""
-    frame.to_csv(path, index=False, lineterminator="\n", float_format="%.6g")
+def write_csv(frame: pd.DataFrame, path: Path, *, float_format: str | None = "%.6g") -> None:
+    """A table as UTF-8 CSV; an empty cell is a missing value.
+
+    A text that a spreadsheet would calculate, for it begins with `=`, `+`, `-` or `@` and is no
+    number, gets an apostrophe before it.
+    """
+    texts = frame.select_dtypes(exclude=["number", "bool", "datetime"])
+    safe = frame.assign(**{name: column.map(_as_text) for name, column in texts.items()})
+    safe.to_csv(path, index=False, lineterminator="\n", float_format=float_format)
+
+
+def _as_text(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
 
 
 def write_geoparquet(
@@ -25,7 +38,10 @@ def write_geoparquet(
     centroids: pd.DataFrame,
     path: Path,
 ) -> int:
-    """The predictions with each area's boundary, or its centroid where there is none, in WGS84.
+    """One row per area with its boundary, or its centroid where there is none, in WGS84.
+
+    The columns of each outcome bear its name before their own, such as `crime_decile`: a row for
+    each outcome would repeat the geometry, which is nearly all of the file.
 
     Args:
         areas: `predictions.tables.LSOA_PREDICTIONS` of all pairs.
@@ -33,17 +49,40 @@ def write_geoparquet(
         centroids: `lsoa11, lat, lon` in degrees.
 
     Returns:
-        How many rows have neither, and so no geometry.
+        How many areas have neither, and so no geometry.
     """
     import geopandas as gpd
 
+    table = by_area(areas)
     points = gpd.GeoSeries(
         gpd.points_from_xy(centroids["lon"], centroids["lat"]), index=centroids["lsoa11"], crs=WGS84
     )
-    geometry = points.reindex(areas["lsoa11"])
+    geometry = points.reindex(table["lsoa11"])
     if boundaries is not None:
-        shapes = boundaries.set_index("lsoa11").geometry.to_crs(WGS84).reindex(areas["lsoa11"])
+        shapes = boundaries.set_index("lsoa11").geometry.to_crs(WGS84).reindex(table["lsoa11"])
         geometry = shapes.where(shapes.notna(), geometry)
-    frame = gpd.GeoDataFrame(areas.reset_index(drop=True), geometry=geometry.array, crs=WGS84)
+    frame = gpd.GeoDataFrame(table, geometry=geometry.array, crs=WGS84)
     frame.to_parquet(path, index=False)
     return int(frame.geometry.isna().sum())
+
+
+def by_area(areas: pd.DataFrame) -> pd.DataFrame:
+    """The predictions of all pairs with one row per area.
+
+    Args:
+        areas: `predictions.tables.LSOA_PREDICTIONS` of all pairs.
+
+    Returns:
+        `city, lsoa11`, then `<outcome>_<column>` for all other columns, missing where a city lacks
+        an outcome.
+    """
+    values = areas.columns.drop([*_AREA, "outcome"])
+    # Integers that may be missing, or pandas makes floats of those that are.
+    integers = areas[values].select_dtypes("integer").dtypes
+    whole = {name: dtype.name.capitalize() for name, dtype in integers.items()}
+    keyed = areas.astype(whole).set_index(_AREA)
+    parts = [
+        keyed.loc[keyed["outcome"] == outcome, values].add_prefix(f"{outcome}_")
+        for outcome in areas["outcome"].unique()
+    ]
+    return pd.concat([keyed[[]].loc[~keyed.index.duplicated()], *parts], axis=1).reset_index()

@@ -1,18 +1,27 @@
-"""Asking the warehouse: SQL in, a table as text out."""
+"""Asking the warehouse: SQL in, a table as text or as a CSV file out.
+
+A query only reads. Its statement has to be a SELECT; and as DuckDB takes a COPY inside of one, the
+engine is locked out of all files before it sees the statement. The tables that it needs are read
+into memory before that.
+"""
 
 import contextlib
 import io
 import shutil
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from streetineq_assets.errors import StoreError, StreetineqError
-from streetineq_assets.reports.warehouse import WAREHOUSE_FILE
+from streetineq_assets.reports import warehouse
+from streetineq_assets.reports.exports import write_csv
 from streetineq_assets.store import DataStore
 
 if TYPE_CHECKING:
     import duckdb
 
 MOST_ROWS = 100
+Result = TypeVar("Result")
 
 
 class QueryError(StreetineqError):
@@ -20,32 +29,95 @@ class QueryError(StreetineqError):
 
 
 def answer(store: DataStore, sql: str) -> str:
-    """What the warehouse answers, drawn as a table; the database is opened read-only.
+    """What the warehouse answers, drawn as a table.
 
     Of more than `MOST_ROWS` rows the first and the last are shown, and of a wide table the outer
-    columns; `COPY (...) TO 'file.csv'` writes all of them.
+    columns; `save_answer` writes all of them.
 
     Raises:
-        StoreError: there is no warehouse, or it shows the files of another folder.
-        QueryError: the statement is wrong, or would change the database.
+        StoreError: there is no warehouse, or it is not one of the study as it is.
+        QueryError: the statement is wrong, or does anything but read.
+    """
+    return _answered(store, sql, _drawn)
+
+
+def save_answer(store: DataStore, sql: str, target: Path) -> int:
+    """Write all that the warehouse answers as CSV, as `exports.write_csv`; returns how many rows.
+
+    Raises:
+        StoreError, QueryError: as `answer`.
+    """
+    import pandas as pd
+
+    arrow = _answered(store, sql, lambda table: table.to_arrow_table())
+    write_csv(arrow.to_pandas(types_mapper=pd.ArrowDtype), target, float_format=None)
+    return arrow.num_rows
+
+
+def _answered(
+    store: DataStore, sql: str, use: Callable[["duckdb.DuckDBPyRelation"], Result]
+) -> Result:
+    import duckdb
+
+    file = _warehouse_file(store)
+    try:
+        _require_one_select(sql)
+        try:
+            return _locked_out(file, sql, use, read_first=False)
+        except duckdb.PermissionException:  # it asks for more than the names of tables
+            return _locked_out(file, sql, use, read_first=True)
+    except duckdb.Error as error:
+        raise QueryError(_one_sentence(error)) from error
+
+
+def _warehouse_file(store: DataStore) -> Path:
+    if store.manifest(warehouse.ASSET) is None:
+        raise StoreError(
+            f"{store.root} has no warehouse yet: `streetineq run` makes it after all that it "
+            "shows; in the UI, materialise warehouse"
+        )
+    disagreement = warehouse.disagreement(store)
+    if disagreement:
+        raise StoreError(disagreement)
+    return store.open(warehouse.ASSET).file(warehouse.WAREHOUSE_FILE)
+
+
+def _require_one_select(sql: str) -> None:
+    import duckdb
+
+    kinds = [statement.type.name for statement in duckdb.extract_statements(sql)]
+    if not kinds:
+        raise QueryError("the statement is empty: try 'SHOW TABLES'")
+    if kinds != ["SELECT"]:
+        raise QueryError(
+            f"{' and '.join(kinds)} is refused: the warehouse is read-only and answers one "
+            "SELECT, FROM, SHOW or DESCRIBE; `--csv FILE` writes the whole answer"
+        )
+
+
+def _locked_out(
+    file: Path,
+    sql: str,
+    use: Callable[["duckdb.DuckDBPyRelation"], Result],
+    *,
+    read_first: bool,
+) -> Result:
+    """Run a statement in an engine that can open no file.
+
+    Args:
+        read_first: read the views that the statement names into tables of the session, which hide
+            them. The catalogue would list both, so what asks the catalogue alone goes without.
     """
     import duckdb
 
-    warehouse = store.open("warehouse")
-    made_in = warehouse.manifest.recipe.config.get("root")
-    if made_in not in (None, str(store.root)):
-        raise StoreError(
-            f"this warehouse shows the study in {made_in}, of which {store.root} is a copy: "
-            "materialise warehouse again"
-        )
-    with duckdb.connect(str(warehouse.file(WAREHOUSE_FILE)), read_only=True) as connection:
-        try:
-            table = connection.sql(sql)
-            if table is None:
-                raise QueryError("the statement is empty: try 'SHOW TABLES'")
-            return _drawn(table)
-        except duckdb.Error as error:
-            raise QueryError(_one_sentence(error)) from error
+    with duckdb.connect(str(file), read_only=True) as connection:
+        views = connection.execute("SHOW TABLES").fetchall() if read_first else []
+        for (name,) in views:
+            if name in sql.casefold():
+                connection.execute(f'CREATE TEMP TABLE "{name}" AS FROM "{name}"')
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        return use(connection.sql(sql))
 
 
 def _drawn(table: "duckdb.DuckDBPyRelation") -> str:
@@ -58,5 +130,8 @@ def _drawn(table: "duckdb.DuckDBPyRelation") -> str:
 def _one_sentence(error: Exception) -> str:
     """DuckDB's message without the statement that it repeats with a mark below."""
     sentence = " ".join(str(error).split("\n\nLINE ", 1)[0].split())
-    known = "; 'SHOW TABLES' lists the tables" if sentence.startswith("Catalog Error") else ""
-    return sentence + known
+    advice = {
+        "Catalog Error": "; 'SHOW TABLES' lists the tables",
+        "Permission Error": "; a query reads tables of the warehouse, by their plain names, alone",
+    }
+    return sentence + advice.get(sentence.split(":", 1)[0], "")

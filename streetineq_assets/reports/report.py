@@ -39,14 +39,14 @@ def write_report(
             "n_pairs": len(results.pairs),
             "n_pairs_with_results": sum(each.has_results for each in results.pairs),
             "n_rows": len(areas),
-            "n_rows_without_geometry": n_without_geometry,
+            "n_areas_without_geometry": n_without_geometry,
         },
         checks=[
             checks.pairs_available(results.pairs),
             checks.chains_agree(results.history.left_out),
             checks.ahead_of_baselines(results.current),
             checks.areas_placed(
-                len(areas), n_without_geometry, has_boundaries=boundaries is not None
+                areas["lsoa11"].nunique(), n_without_geometry, has_boundaries=boundaries is not None
             ),
         ],
         tables={"pairs": _pairs(results)},

@@ -177,7 +177,7 @@ def read_results(store: DataStore, study: Study, history: History | None = None)
         pairs=pairs,
         centroids=_centroids(reader, study),
         versions={name: " and ".join(sorted(found)) for name, found in reader.versions.items()},
-        transfer=_transfer(reader),
+        transfer=_transfer(reader, study),
         history=reader.history,
         outdated=sorted(reader.outdated),
     )
@@ -359,16 +359,20 @@ def _centroids(reader: _Reader, study: Study) -> pd.DataFrame:
     return located.groupby("lsoa11", as_index=False)[["lat", "lon"]].mean()
 
 
-def _transfer(reader: _Reader) -> pd.DataFrame:
-    """The curves of the pairs whose tuned and own networks are current."""
+def _transfer(reader: _Reader, study: Study) -> pd.DataFrame:
+    """The curves of the study's pairs whose tuned and own networks are current.
+
+    A table of several pairs may be older than study.toml.
+    """
     history = reader.history
     table = reader.table(TRANSFER, None, "transfer_summary", CURVE_SUMMARY)
     if history.transfer:
         return table.head(0)
     left_out = {p for whys in (history.tuned, history.evaluations) for p in whys if whys[p]}
+    shown = set(study.pairs) - left_out
     pairs = map(Pair, table["city"], table["outcome"])
-    kept = pd.Series([pair not in left_out for pair in pairs], table.index, dtype="bool")
-    return table[kept]
+    kept = pd.Series([pair in shown for pair in pairs], table.index, dtype="bool")
+    return table[kept].reset_index(drop=True)
 
 
 def _stacked(frames: list[pd.DataFrame], schema: pa.Schema) -> pd.DataFrame:

@@ -1,66 +1,90 @@
 """The warehouse: one DuckDB file with a view over every published Parquet table.
 
 It holds no data: the views read the artefacts as they stand when asked. So the file need not be
-made again when an upstream is, only when the set of views changes or the study is moved.
+made again when an upstream is, only when the set of views changes, the study names other cities or
+outcomes, or it is moved.
 
-A view globs over an asset's folders and keeps the files that a manifest names: while an artefact is
-being replaced, and after a crash, a folder may hold another generation or a draft. The manifest
-also gives the partition of each row.
+A view globs over an asset's folders and keeps the files that a manifest in its own place names, of
+the study's partitions: a folder may also hold another generation, a draft, somebody's copy, or a
+city that left the study. The manifest gives the partition of each row.
+
+Views keep absolute paths, for DuckDB takes relative ones from where it was started. In a copied
+study they would show the original's rows, so each refuses to be read from another study's place.
 """
 
 import hashlib
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streetineq_assets.errors import StoreError
+from streetineq_assets.manifests import Manifest
 from streetineq_assets.reports.tables import View
 from streetineq_assets.store import DataStore
-from streetineq_assets.tables import descriptions
+from streetineq_assets.study import Study, load_study
+from streetineq_assets.tables import descriptions, engine_path
 
 if TYPE_CHECKING:
     import duckdb
 
+ASSET = "warehouse"
 WAREHOUSE_FILE = "streetineq.duckdb"
 PARTITION = "partition_key"
 _ADDED = {PARTITION: "partition of the asset that holds the row: a city or city/outcome, or null"}
+# The oldest format, which every DuckDB since 1.0 opens, whichever wrote it.
+_STORAGE = "v1.0.0"
 
 
-def build_warehouse(store: DataStore, views: Sequence[View], path: Path) -> dict[str, int]:
+def build_warehouse(
+    store: DataStore, study: Study, views: Sequence[View], path: Path
+) -> dict[str, int]:
     """Write the database, and ask each view how many rows it shows.
 
     Returns:
         Name of the view to number of rows; views without any published file are left out.
 
     Raises:
-        StoreError: a view cannot be read, as when two files of one table do not fit together.
+        StoreError: a view cannot be read, as when two files of one table do not fit together; or
+            the path has a question mark, at which DuckDB would put a file of its own.
     """
     import duckdb
 
+    if "?" in str(path):
+        raise StoreError(f"{path}: DuckDB writes no database below a `?`: rename that folder")
     rows = {}
-    published = digests(store, views)
-    with duckdb.connect(path) as connection:
+    published = digests(store, study, views)
+    with duckdb.connect() as connection:
+        target = _quoted(str(path))
+        connection.execute(f"ATTACH {target} AS built (STORAGE_VERSION '{_STORAGE}')")
+        connection.execute("USE built")
         for view in views:
             if view.name not in published:
                 continue
             try:
-                connection.execute(_definition(store, view))
+                connection.execute(_definition(store, study, view))
                 ((count,),) = connection.table(f'"{view.name}"').count("*").fetchall()
             except duckdb.Error as error:
                 raise StoreError(
                     f"the tables of {view.asset} cannot be read as one ({error}): materialise all "
-                    f"partitions of {view.asset} again"
+                    f"partitions of {view.asset} again, or remove the file if it is none of theirs"
                 ) from error
             _comment(connection, view)
             rows[view.name] = count
     return rows
 
 
-def digests(store: DataStore, views: Sequence[View]) -> dict[str, str]:
+def settings(store: DataStore, study: Study) -> dict[str, str | list[str]]:
+    """What views keep beside the names of files: the study's folder, cities and pairs."""
+    return {"root": str(store.root), "partitions": _partitions(study)}
+
+
+def digests(store: DataStore, study: Study, views: Sequence[View]) -> dict[str, str]:
     """View to digest of what it shows now; views without any published file are left out."""
-    assets = {view.asset for view in views}
-    manifests = {asset: store.manifests(asset) for asset in assets}
+    known = {None, *_partitions(study)}
+    manifests: dict[str, list[Manifest]] = {
+        asset: [each for each in store.manifests(asset) if each.partition in known]
+        for asset in {view.asset for view in views}
+    }
     shown = {}
     for view in views:
         files = [
@@ -73,35 +97,120 @@ def digests(store: DataStore, views: Sequence[View]) -> dict[str, str]:
     return shown
 
 
-def content_digest(store: DataStore, views: Sequence[View]) -> str:
+def content_digest(store: DataStore, study: Study, views: Sequence[View]) -> str:
     """sha256 of what the views say and show; a database's own bytes differ from run to run."""
-    texts = [f"{_definition(store, view)} {view.description} {_comments(view)}" for view in views]
-    return _sha256([*texts, repr(digests(store, views))])
+    texts = [
+        f"{_definition(store, study, view)} {view.description} {_comments(view)}" for view in views
+    ]
+    return _sha256([*texts, repr(digests(store, study, views))])
 
 
-def _definition(store: DataStore, view: View) -> str:
+def disagreement(store: DataStore) -> str | None:
+    """Why the published warehouse is not one of this study as it is; None when it is, or is absent.
+
+    A study that was copied or moved brings along the warehouse of where it was; a study.toml that
+    was edited since names other cities or outcomes.
+
+    Raises:
+        StudyError: study.toml is wrong.
+    """
+    manifest = store.manifest(ASSET)
+    made = manifest.recipe.config if manifest else {}
+    root, partitions = made.get("root"), made.get("partitions")
+    if root not in (None, str(store.root)):
+        return (
+            f"the warehouse shows the study in {root}, from which {store.root} was copied or "
+            "moved: materialise warehouse again"
+        )
+    if partitions is not None and partitions != _partitions(load_study(store.study_file)):
+        return (
+            "the warehouse shows the cities and outcomes that study.toml named when it was made, "
+            "which differ from today's: materialise warehouse again"
+        )
+    return None
+
+
+# -- one view --------------------------------------------------------------------------------------
+
+
+def _definition(store: DataStore, study: Study, view: View) -> str:
     """SQL of a view. A view keeps its text, so what would be a parameter is quoted into it.
 
-    `folder` is `DataStore.path_of` in SQL.
+    `place` is `DataStore.folder` in SQL, and `folder` is `DataStore.path_of`.
     """
-    base = re.sub(r"[\[\]*?]", r"[\g<0>]", store.folder(view.asset).as_posix())
-    tables = _quoted(f"{base}/**/{view.file}")
-    manifests = _quoted(f"{base}/**/manifest.json")
+    base, glob = store.folder(view.asset), engine_path(store.folder(view.asset))
+    partitions = _listed(_partitions(study))
     return f"""
         CREATE VIEW "{view.name}" AS
-        SELECT tables.* EXCLUDE (filename), manifests.{PARTITION}
-        FROM read_parquet({tables}, union_by_name = true, filename = true) AS tables
-        JOIN (
+        WITH manifests AS (
             SELECT
+                asset,
                 "partition" AS {PARTITION},
-                concat_ws('/', parse_dirpath(filename), nullif(generation, '')) AS folder
+                parse_dirpath(filename) AS place,
+                concat_ws('/', place, nullif(generation, '')) AS folder
             FROM read_json(
-                {manifests},
+                {_quoted(f"{glob}/**/manifest.json")},
                 filename = true,
-                columns = {{partition: 'VARCHAR', generation: 'VARCHAR'}}
+                hive_partitioning = false,
+                columns = {{asset: 'VARCHAR', partition: 'VARCHAR', generation: 'VARCHAR'}}
             )
-        ) AS manifests ON tables.filename = manifests.folder || '/{view.file}'
-    """  # noqa: S608 - names are constants of this package, the path is quoted
+        )
+        SELECT tables.* EXCLUDE (filename), manifests.{PARTITION}
+        FROM read_parquet(
+            {_quoted(f"{glob}/**/{view.file}")},
+            union_by_name = true,
+            filename = true,
+            hive_partitioning = false
+        ) AS tables
+        JOIN manifests ON tables.filename = manifests.folder || '/{view.file}'
+        WHERE manifests.asset = '{view.asset}'
+            AND manifests.place = concat_ws('/', {_quoted(str(base))}, manifests.{PARTITION})
+            AND coalesce(manifests.{PARTITION} IN ({partitions}), true)
+            AND {_of_study(study, view)}
+            AND {_in_place(store)}
+    """  # noqa: S608 - names are constants of this package or of the study's form, paths are quoted
+
+
+def _of_study(study: Study, view: View) -> str:
+    """SQL that keeps rows of the study's cities, and results of its pairs.
+
+    An artefact that covers several may have been made before one of them left. Labels are made of
+    every outcome that has a file.
+    """
+    names = view.schema.names
+    if "outcome" in names and view.asset != "lsoa_labels":
+        pairs = _listed(pair.key for pair in study.pairs)
+        return f"concat_ws('/', tables.city, tables.outcome) IN ({pairs})"
+    if "city" in names:
+        return f"coalesce(tables.city IN ({_listed(study.cities)}), true)"
+    return "true"
+
+
+def _in_place(store: DataStore) -> str:
+    """SQL that fails in a copy of the study, which has its warehouse below another root.
+
+    A copy of the file alone, in any other place, is read: it shows what it says.
+    """
+    below = f"/{store.folder(ASSET).relative_to(store.root).as_posix()}/{WAREHOUSE_FILE}"
+    own = _quoted(f"{store.root}{below}")
+    message = _quoted(
+        f"this warehouse shows the study in {store.root}, of which this one is a copy: run "
+        "`streetineq run` in the copy, or open the original's"
+    )
+    return f"""(
+                SELECT CASE
+                    WHEN bool_or(path = {own}) OR NOT bool_or(ends_with(path, {_quoted(below)}))
+                    THEN true
+                    ELSE error({message})
+                END
+                FROM (SELECT replace(path, '/./', '/') AS path FROM duckdb_databases())
+                WHERE starts_with(path, '/')
+            )"""  # noqa: S608 - paths are quoted
+
+
+def _partitions(study: Study) -> list[str]:
+    """Of the assets that views show: cities and pairs."""
+    return sorted([*study.cities, *(pair.key for pair in study.pairs)])
 
 
 def _comment(connection: "duckdb.DuckDBPyConnection", view: View) -> None:
@@ -115,6 +224,10 @@ def _comment(connection: "duckdb.DuckDBPyConnection", view: View) -> None:
 def _comments(view: View) -> dict[str, str]:
     """Column to description, also of the column that the view adds."""
     return descriptions(view.schema) | _ADDED
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return ", ".join(map(_quoted, texts))
 
 
 def _quoted(text: str) -> str:

@@ -1,5 +1,6 @@
 """The files of a study: those that `init`, `run`, `serve` and `demo` copy into a new folder."""
 
+import re
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from streetineq_assets.store import INPUT_FOLDERS, DataStore
 
 MEND_INSTANCE = "Mend it, or remove it: `streetineq run` and `serve` write a new one"
 
+_URL_SYNTAX = re.compile(r"[?]|%[0-9A-Fa-f]{2}")
 _FILES = ("study.toml", "README.md", "dagster_home/dagster.yaml")
 
 
@@ -32,9 +34,24 @@ def write_study_template(folder: Path) -> None:
 
 
 def ensure_instance(store: DataStore) -> None:
-    """Give a study the instance settings that it lacks; those that it has stay."""
+    """Give a study the instance settings that it lacks; those that it has stay.
+
+    Raises:
+        StudyError: the study's runs would lie elsewhere than in its folder.
+    """
+    _require_path_in_url(store)
     if not store.instance_file.exists():
         _copy("dagster_home/dagster.yaml", store.instance_file)
+
+
+def _require_path_in_url(store: DataStore) -> None:
+    """Dagster puts the path into SQLite's URL as it is: `a?b` would be the file a, `%41` be A."""
+    odd = _URL_SYNTAX.search(str(store.dagster_home))
+    if odd and "storage" not in instance_settings(store):
+        raise StudyError(
+            f"{store.root}: SQLite, in which Dagster keeps the runs of a study, cannot be reached "
+            f"through a folder with {odd.group()!r} in its name: rename that folder"
+        )
 
 
 def instance_settings(store: DataStore) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def read_source(store: DataStore, study: Study, target: Pair) -> Source | Unavai
         )
     if named not in study.cities:
         path = store.input_file(named.replace("{outcome}", target.outcome))
-        return _from_bundle(path, named, target)
+        return _from_bundle(path, study, target)
     if named == target.city:
         return Unavailable("another city", f"{named} is the source itself", by_settings=True)
     if target.outcome not in study.cities[named].outcomes:
@@ -88,11 +88,11 @@ def _from_city(store: DataStore, pair: Pair) -> Source | Unavailable:
     )
 
 
-def _from_bundle(path: Path, named: str, target: Pair) -> Source | Unavailable:
+def _from_bundle(path: Path, study: Study, target: Pair) -> Source | Unavailable:
     if not path.is_file():
         return Unavailable(
             f"a bundle at {path}, or a city of the study, as `source` under [transfer]",
-            f"{named} is neither a city of the study nor a file",
+            f"{study.transfer.source} is neither a city of the study nor a file",
         )
     bundle = open_bundle(path)
     about = bundle.description
@@ -101,7 +101,8 @@ def _from_bundle(path: Path, named: str, target: Pair) -> Source | Unavailable:
             f"a bundle of {target.outcome}; name it with {{outcome}} in `source` under [transfer]",
             f"{path.name} is of {about.outcome}",
         )
-    if target.city in about.trained_on:  # its networks have seen the areas that test them
+    # Its networks would have seen the areas that test them.
+    if about.learned_from(target.city, study.cities[target.city].authorities):
         return Unavailable(
             "networks of another city", f"{path.name} was trained on {target.city} itself"
         )

@@ -57,6 +57,20 @@ def test_every_edition_gives_the_same_areas(connection, tmp_path, edition):
             assert pd.isna(row["lat"])
 
 
+@pytest.mark.parametrize("folder", ["city=alpha/lsoa11=E01000009", "[ab]", "a*?b", "it's 100 %"])
+def test_the_names_of_folders_are_no_data(connection, tmp_path, folder):
+    """`city=alpha` would be the city of every postcode, and `[ab]` another folder's files."""
+    text = official.directory("2017")
+    plain = read(connection, tmp_path / "plain", text)
+    official.write(tmp_path / "a" / "onspd" / "directory_0.csv", "another")
+    pd.testing.assert_frame_equal(read(connection, tmp_path / folder, text), plain)
+    table = tmp_path / folder / "postcode_lsoa.parquet"
+    pd.testing.assert_frame_equal(
+        city_areas(connection, table),
+        city_areas(connection, tmp_path / "plain" / "postcode_lsoa.parquet"),
+    )
+
+
 def test_life_spans_are_months_and_terminated_postcodes_are_kept(connection, tmp_path):
     table = read(connection, tmp_path, official.directory("2017"))
     assert table.loc["AB1 1AA", "introduced"] == dt.date(1980, 1, 1)

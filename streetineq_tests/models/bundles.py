@@ -1,7 +1,9 @@
 """Bundles with another description than the one that they were exported with."""
 
+import hashlib
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 from streetineq_assets.models.bundles.bundle import Bundle
@@ -13,5 +15,18 @@ def with_description(bundle: Bundle, target: Path, **changed: object) -> Path:
     with zipfile.ZipFile(bundle.path) as old, zipfile.ZipFile(target, "w") as new:
         for name in old.namelist():
             content = json.dumps(about) if name == "bundle.json" else old.read(name)
+            new.writestr(name, content)
+    return target
+
+
+def with_members(bundle: Bundle, target: Path, change: Callable[[bytes], bytes]) -> Path:
+    """A bundle of changed networks that agrees with its own account of them."""
+    with zipfile.ZipFile(bundle.path) as old:
+        members = {name: old.read(name) for name in bundle.description.members}
+    members = {n: change(c) if n.endswith(".keras") else c for n, c in members.items()}
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
+    with zipfile.ZipFile(target, "w") as new:
+        new.writestr("bundle.json", json.dumps(bundle.about | {"members": digests}))
+        for name, content in members.items():
             new.writestr(name, content)
     return target

@@ -1,5 +1,6 @@
 """Bundles: what they hold, predicting with them elsewhere, and what they refuse."""
 
+import io
 import json
 import shutil
 import zipfile
@@ -29,7 +30,7 @@ from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair, load_study
 from streetineq_tests import studies
 from streetineq_tests.harness import publish, publish_again, run
-from streetineq_tests.models.bundles import with_description
+from streetineq_tests.models.bundles import with_description, with_members
 from streetineq_tests.models.running import JOINT
 from streetineq_tests.models.synthetic import ArrayReader, city
 
@@ -224,6 +225,78 @@ def test_predicting_from_the_command_line_fails_in_one_sentence(
     asked = ["model", "predict", str(bundle.path), "alpha", str(tmp_path / "x.csv")]
     assert CliRunner().invoke(app, [*asked, "--root", str(store.root)]).exit_code == 0
     assert len(pd.read_csv(tmp_path / "x.csv")) == 150
+
+
+@pytest.mark.parametrize(
+    ("key", "authority", "seen"),
+    [
+        ("alpha", None, True),  # the study that taught them
+        ("aleph", None, True),  # the same place by another name
+        ("alpha", "E08000999", False),  # another place by the same name
+    ],
+)
+def test_predictions_of_the_city_that_taught_the_networks_are_marked(
+    store: DataStore, bundle: Bundle, tmp_path: Path, key: str, authority: str | None, seen: bool
+) -> None:
+    """In what the command prints, in each row, and in the card."""
+    (own,) = load_study(store.study_file).cities["alpha"].authorities
+    text = store.study_file.read_text(encoding="utf-8")
+    text = text.replace("cities.alpha", f"cities.{key}").replace(own, authority or own)
+    other = studies.new_study(tmp_path / "other", text)
+    codes = store.open("hdf5_shards", "alpha")
+    ids = codes.table("rows.parquet")["location_id"].tolist()
+    reader = open_codes([codes], 2**30).reader
+    studies.publish_shards(other, key, reader.read(), ids)
+    target = tmp_path / "x.csv"
+    asked = ["model", "predict", str(bundle.path), key, str(target)]
+    result = CliRunner().invoke(app, [*asked, "--root", str(other.root)])
+    assert result.exit_code == 0, result.output
+    assert pd.read_csv(target)["in_sample"].tolist() == [seen] * 150
+    assert ("in sample" in result.stderr) == seen
+    with zipfile.ZipFile(bundle.path) as archive:
+        card = " ".join(archive.read("MODEL_CARD.md").decode().split())
+    assert "Predicting Alpha: the networks have seen the deciles of Alpha" in card
+
+
+def test_a_bundle_of_an_earlier_version_is_known_by_its_citys_key(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    earlier = open_bundle(with_description(bundle, tmp_path / "e.streetineq", authorities=None))
+    assert earlier.description.learned_from("alpha", ["E09000101"])
+    assert not earlier.description.learned_from("aleph", ["E09000101"])
+
+
+def as_a_later_keras(content: bytes) -> bytes:
+    """A saved network with an option of a layer that this Keras does not know."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            text = old.read(name)
+            if name == "config.json":
+                config = json.loads(text)
+                config["config"]["layers"][1]["config"]["not_invented_yet"] = True
+                text = json.dumps(config).encode()
+            if name == "metadata.json":
+                text = json.dumps({"keras_version": "9.8.7"}).encode()
+            new.writestr(name, text)
+    return target.getvalue()
+
+
+def test_a_bundle_of_a_later_keras_is_refused_in_one_sentence(
+    store: DataStore, bundle: Bundle, tmp_path: Path
+) -> None:
+    """On import, and on predicting from one that was imported before."""
+    later = with_members(bundle, tmp_path / "later.streetineq", as_a_later_keras)
+    for asked in (
+        ["import", str(later)],
+        ["predict", str(later), "alpha", str(tmp_path / "x.csv")],
+    ):
+        result = CliRunner().invoke(app, ["model", *asked, "--root", str(store.root)])
+        assert result.exit_code == 1
+        assert result.stderr.count("\n") == 1
+        assert f"{later}: fold_0.keras was saved by Keras 9.8.7" in result.stderr
+        assert "not_invented_yet" in result.stderr or "deserialized" in result.stderr
+    assert not store.inputs("models").exists()
 
 
 def test_an_export_without_an_evaluation_says_so(store: DataStore, tmp_path: Path) -> None:

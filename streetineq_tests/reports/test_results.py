@@ -10,6 +10,7 @@ from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.findings import Findings
 from streetineq_assets.predictions.tables import METRICS
 from streetineq_assets.reports.results import digests, read_results
+from streetineq_assets.transfer.tables import CURVE_SUMMARY
 from streetineq_tests import studies
 from streetineq_tests.harness import publish
 from streetineq_tests.reports import made_up_study
@@ -43,6 +44,22 @@ def test_a_city_without_images_has_no_account_of_them(store, study):
     (beta,) = [city for city in read_results(store, study).cities if city.key == "beta"]
     assert beta.encoder is None
     assert not [row for row in beta.account if row["step"] == "images"]
+
+
+def test_transfer_to_a_pair_that_left_the_study_is_not_shown(store, study):
+    """The table of several pairs may be older than study.toml."""
+    row = {"share": 0.1, "metric": "spearman", "mean": 0.5, "lowest": 0.4, "highest": 0.6}
+    pairs = [("alpha", "crime"), ("alpha", "education"), ("aleph", "crime")]
+    table = pd.DataFrame(pairs, columns=["city", "outcome"]).assign(**row, n_repeats=2)
+    missing = {name: "fine_tuned" for name in CURVE_SUMMARY.names if name not in table}
+    made_up_study.publish(
+        store,
+        "transfer_report",
+        None,
+        {"transfer_summary": (table.assign(**missing), CURVE_SUMMARY)},
+    )
+    shown = read_results(store, study).transfer
+    assert shown[["city", "outcome"]].to_numpy().tolist() == [["alpha", "crime"]]
 
 
 def test_digests_change_with_what_is_read(store, study):

@@ -65,14 +65,26 @@ class Bundle:
     description: BundleDescription
 
     def networks(self) -> dict[int, "keras.Model"]:
-        """Fold to network: (n, 4, width) codes -> the head's outputs."""
+        """Fold to network: (n, 4, width) codes -> the head's outputs.
+
+        Raises:
+            SourceError: this Keras cannot open one, as when a later Keras saved it.
+        """
         with zipfile.ZipFile(self.path) as archive:
             names = map(network_file, self.description.folds)
-            return open_networks({name: archive.read(name) for name in names})
+            members = {name: archive.read(name) for name in names}
+        try:
+            return open_networks(members)
+        except SourceError as error:
+            raise SourceError(f"{self.path}: {error}") from error
 
 
 def open_networks(members: Mapping[str, bytes]) -> dict[int, "keras.Model"]:
-    """Fold to network, from the bytes of `fold_<k>.keras` files."""
+    """Fold to network, from the bytes of `fold_<k>.keras` files.
+
+    Raises:
+        SourceError: as `load_network`.
+    """
     from streetineq_assets.models.network import load_network
 
     found = {}
@@ -166,9 +178,10 @@ def import_bundle(path: Path, store: DataStore) -> Path:
     """Check a bundle and copy it to `inputs/models/`, where study.toml can name it.
 
     Raises:
-        SourceError: as `open_bundle`, or another bundle of that name is there.
+        SourceError: as `open_bundle` and `Bundle.networks`, or another of that name is there.
     """
     bundle = open_bundle(path)
+    bundle.networks()
     target = store.inputs(
         "models", f"{bundle.description.city}_{bundle.description.outcome}{SUFFIX}"
     )
@@ -231,6 +244,11 @@ def _about(
         "city_title": titles[pair.city],
         "outcome": pair.outcome,
         "trained_on": {key: titles.get(key, key) for key in record.trained_on},
+        "authorities": {
+            key: list(study.cities[key].authorities)
+            for key in record.trained_on
+            if key in study.cities
+        },
         "encoder": record.encoder.model_dump(),
         "profile": manifest.recipe.config["profile"],
         "record": record.model_dump(mode="json", exclude={"encoder"}),

@@ -23,6 +23,10 @@ there, or fine-tune, before reading deciles as such.
 Decisions about people, households or single addresses; areas with few images; images taken in
 another way (height, camera, season) without a check; any claim about causes.
 
+Predicting {cities}: the networks have seen the deciles of {cities} and repeat them, so such
+predictions are in sample and say nothing of how good the networks are. `streetineq model predict`
+marks them in the column `in_sample`.
+
 ## How they were made
 
 - codes: {backbone} {layer}, preprocessing {preprocessing}, weights {weights}

@@ -3,7 +3,7 @@
 A bundle comes from elsewhere. Its names become parts of paths, so they have the shape of a study's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ class BundleDescription(BaseModel):
     Attributes:
         city, outcome: the pair.
         trained_on: key to title of the cities that the networks learned from.
+        authorities: their local authorities' codes, by city; earlier bundles did not record them.
         encoder: of the codes that the networks take. Format 2 did not record mixed precision, when
             codes were float32.
         profile: how the networks were trained.
@@ -33,10 +34,21 @@ class BundleDescription(BaseModel):
     city: Key
     outcome: Key
     trained_on: dict[Key, str] = Field(min_length=1)
+    authorities: dict[Key, list[str]] = Field(default_factory=dict)
     encoder: EncoderIdentity
     profile: Profile
     folds: list[int] = Field(min_length=1)
     members: dict[str, str]
+
+    def learned_from(self, city: str, authorities: Iterable[str]) -> bool:
+        """Whether the networks have seen areas of a city, which another study may call otherwise.
+
+        Args:
+            authorities: codes of the city's local authorities.
+        """
+        recorded = self.trained_on.keys() & self.authorities.keys()
+        seen = {code for key in recorded for code in self.authorities[key]}
+        return city in self.trained_on.keys() - recorded or not seen.isdisjoint(authorities)
 
 
 def read_description(about: Mapping[str, Any], path: Path) -> BundleDescription:
@@ -48,7 +60,8 @@ def read_description(about: Mapping[str, Any], path: Path) -> BundleDescription:
     Raises:
         SourceError: a field is absent or of another shape, or a fold has no network.
     """
-    missing = [name for name in BundleDescription.model_fields if name not in about]
+    fields = BundleDescription.model_fields.items()
+    missing = [name for name, field in fields if field.is_required() and name not in about]
     if missing:
         raise _unusable(path, f"it lacks {', '.join(missing)}")
     try:
