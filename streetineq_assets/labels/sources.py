@@ -123,6 +123,11 @@ def find_sources(inputs: Path) -> Sources:
         lookup = find_lookup(inputs / geography.BOUNDARIES_FOLDER)
     except SourceError as error:
         problems.append(str(error))
+    ignored += [
+        (path, "neither boundaries (GeoJSON, GeoPackage, shapefile) nor a lookup of LSOAs")
+        for path in geography.other_files(inputs / geography.BOUNDARIES_FOLDER)
+        if path != lookup
+    ]
     held = {outcome for file in recognised for outcome in file.outcomes}
     return Sources(
         recognised=tuple(replace(file, lookup=lookup) for file in recognised),

@@ -147,7 +147,8 @@ def share_of_counts(
     lsoas = columns.lsoas(code)
     parts = np.sum([columns.counts(i) for i in numerator], axis=0)
     total = columns.counts(denominator)
-    if len(total) > 1 and (total == 100).all():
+    some = total[total > 0]
+    if len(some) > 1 and (some == 100).all():
         raise SourceError(
             f'{columns.sheet.at()}: "{columns.headings[denominator]}" is 100 in every row, so that '
             "the cells are rounded percentages: download counts (on Nomis the measure Value)"
