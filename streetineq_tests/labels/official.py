@@ -144,11 +144,7 @@ INFUSE = {
     "F188-p-highest-qual-level1": LEVEL_1,
     "F186-p-highest-qual-total": RESIDENTS - 150,
 }
-FOOTNOTES = (
-    "In order to protect",
-    "against disclosure, records",
-    "have been swapped between areas.",
-)
+FOOTNOTES = ("In order to protect", "against disclosure, records", "have been swapped")
 POSTCODES_PER_LSOA = 4
 
 
@@ -323,8 +319,7 @@ _SAME = {
 
 
 def postcodes() -> list[dict[str, str]]:
-    """Four postcodes in each area, one of them terminated and one of a large user; and three
-    oddities."""
+    """Four postcodes in each area, one terminated and one of a large user; and three oddities."""
     rows = []
     for i, lsoa in enumerate(LSOAS):
         authority = "E09000001" if lsoa in CITY_A else "E08000025"
