@@ -81,6 +81,17 @@ def find_boundaries(folder: Path) -> Path | None:
     return files[0] if files else None
 
 
+def other_files(folder: Path) -> list[Path]:
+    """The files below a folder that are neither boundaries nor parts of a shapefile."""
+    files = list(data_files(folder))
+    shapefiles = {path.with_suffix("") for path in files if _suffix(path) == ".shp"}
+    return [
+        path
+        for path in files
+        if _suffix(path) not in _SUFFIXES and path.with_suffix("") not in shapefiles
+    ]
+
+
 def read_boundaries(path: Path) -> "gpd.GeoDataFrame":
     """The boundaries of the areas in a file; Scotland's and Northern Ireland's are left out.
 

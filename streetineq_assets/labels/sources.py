@@ -17,7 +17,7 @@ from pathlib import Path
 from streetineq_assets import geography
 from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import Scalar
-from streetineq_assets.labels.bases import refuse_other_populations
+from streetineq_assets.labels.consistency import refuse_contradictions
 from streetineq_assets.labels.formats import deprivation, income, infuse, nomis
 from streetineq_assets.labels.formats.base import OutcomeValues, SourceFile
 from streetineq_assets.labels.outcomes import OUTCOMES
@@ -123,6 +123,11 @@ def find_sources(inputs: Path) -> Sources:
         lookup = find_lookup(inputs / geography.BOUNDARIES_FOLDER)
     except SourceError as error:
         problems.append(str(error))
+    ignored += [
+        (path, "neither boundaries (GeoJSON, GeoPackage, shapefile) nor a lookup of LSOAs")
+        for path in geography.other_files(inputs / geography.BOUNDARIES_FOLDER)
+        if path != lookup
+    ]
     held = {outcome for file in recognised for outcome in file.outcomes}
     return Sources(
         recognised=tuple(replace(file, lookup=lookup) for file in recognised),
@@ -141,11 +146,11 @@ def read_sources(sources: Sources) -> dict[str, OutcomeValues]:
 
     Raises:
         SourceError: the first problem of `sources`, a fault further down in a file, or two files
-            that cannot be of the same people.
+            that contradict each other.
     """
     sources.refuse_problems()
     values = {each.outcome: each for file in sources.recognised for each in file.read()}
-    refuse_other_populations(values)
+    refuse_contradictions(values)
     return values
 
 

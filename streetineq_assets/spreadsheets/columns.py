@@ -129,6 +129,12 @@ class Columns:
             )
         return areas
 
+    def names(self, position: int | None) -> pd.Series | None:
+        """(n,) text, empty where the cell is; None where the sheet has no such column."""
+        return (
+            None if position is None else pd.Series(self.texts[position].to_pandas(), dtype="str")
+        )
+
     def counts(self, position: int) -> np.ndarray:
         """(n,) float: whole numbers that are zero or more, NaN where the cell is empty."""
         numbers = self._not_negative(position, "a count", self.texts[position])
@@ -182,12 +188,12 @@ class Columns:
 
 
 def read_columns(
-    sheet: Sheet, header: Row, positions: Iterable[int], *, footnotes: bool = False
+    sheet: Sheet, header: Row, positions: Iterable[int | None], *, footnotes: bool = False
 ) -> Columns:
     """Some columns of the rows below the header; rows without text are left out.
 
     Args:
-        positions: the columns to read.
+        positions: the columns to read; None for one that the sheet does not have.
         footnotes: take rows for notes whose first cell is empty or their only one, however many
             empty cells a spreadsheet appended; rows with the code of an LSOA are never notes.
 
@@ -196,8 +202,9 @@ def read_columns(
             holds text beyond it, so that its cells are shifted, or a line is not CSV.
     """
     line_of_header, headings = header
-    width, wanted = len(headings), sorted(set(positions))
-    pick = itemgetter(*wanted, 0)  # with the first column, so that one alone is a tuple too
+    width, wanted = len(headings), sorted({i for i in positions if i is not None})
+    taken = wanted if len(wanted) > 1 else [*wanted, *wanted]  # of one alone no tuple is picked
+    pick = itemgetter(*taken)
     lines: list[int] = []
     picked: list[str] = []  # row after row: keeping a tuple for each would take twice as long
     for line, cells in sheet.rows():
@@ -211,8 +218,7 @@ def read_columns(
         if any(row) or not is_blank(cells):
             lines.append(line)
             picked.extend(row)
-    step = len(wanted) + 1
-    texts = {i: _stripped(picked[n::step]) for n, i in enumerate(wanted)}
+    texts = {i: _stripped(picked[n :: len(taken)]) for n, i in enumerate(wanted)}
     return Columns(sheet, {i: headings[i] for i in wanted}, lines, texts)
 
 

@@ -320,7 +320,8 @@ def _write_file_7(path: Path, lsoas: list[str], rng: np.random.Generator) -> Non
     header += [f"Local Authority District {what} (2013)" for what in ("code", "name")]
     header += [f"{name} Rank (where 1 is most deprived)" for name in DOMAINS.values()]
     filler = [f"Other indicator {i}" for i in range(57 - len(header))]
-    table = pd.DataFrame({header[0]: lsoas, header[1]: "Place", header[2]: "E0", header[3]: "P"})
+    names = [f"Place {code}" for code in lsoas]
+    table = pd.DataFrame({header[0]: lsoas, header[1]: names, header[2]: "E0", header[3]: "P"})
     for name in header[4:]:
         table[name] = rng.permutation(len(lsoas)) + 1
     extra = pd.DataFrame(rng.random((len(lsoas), len(filler))).round(3), columns=filler)
@@ -329,7 +330,8 @@ def _write_file_7(path: Path, lsoas: list[str], rng: np.random.Generator) -> Non
 
 
 def _write_incomes(path: Path, lsoas: list[str], rng: np.random.Generator) -> None:
-    table = pd.DataFrame({"Code": lsoas, "Name": "Place", "LAD code": "E0", "Borough": "B"})
+    names = [f"Place {code}" for code in lsoas]
+    table = pd.DataFrame({"Code": lsoas, "Name": names, "LAD code": "E0", "Borough": "B"})
     for name in ("Mean", "Median"):
         for year in range(2001, 2013):
             amounts = rng.integers(150, 1500, len(lsoas)) * 100

@@ -122,12 +122,9 @@ CENSUS = {
 }
 POPULATIONS = {
     "QS302EW": "All usual residents",
-    "QS408EW": "All households",
-    "KS403EW": "All households",
-    "QS601EW": "All usual residents aged 16 to 74",
-    "KS601EW": "All usual residents aged 16 to 74",
-    "QS501EW": "All usual residents aged 16 and over",
-    "KS501EW": "All usual residents aged 16 and over",
+    **dict.fromkeys(("QS408EW", "KS403EW"), "All households"),
+    **dict.fromkeys(("QS601EW", "KS601EW"), "All usual residents aged 16 to 74"),
+    **dict.fromkeys(("QS501EW", "KS501EW"), "All usual residents aged 16 and over"),
 }
 SHARES = {
     "self_reported_health": (BAD + VERY_BAD) / RESIDENTS,
@@ -147,22 +144,16 @@ INFUSE = {
     "F188-p-highest-qual-level1": LEVEL_1,
     "F186-p-highest-qual-total": RESIDENTS - 150,
 }
-FOOTNOTES = (
-    "In order to protect against disclosure of personal information, records",
-    "have been swapped between different geographic areas. Some counts will",
-    "be affected, particularly small counts at the lowest geographies",
-)
+FOOTNOTES = ("In order to protect", "against disclosure, records", "have been swapped")
 POSTCODES_PER_LSOA = 4
 
 
 def nomis_query(table: str, *, extra_lines: int = 0, lsoas=LSOAS) -> str:
     """A query download: title, preamble, blank lines, header, rows, footnotes."""
-    title, _, columns = CENSUS[table]
-    population = POPULATIONS[table]
+    (title, _, columns), population = CENSUS[table], POPULATIONS[table]
     rows: list[list] = [
         [],
-        [f"{table} - {title}"],
-        ["ONS Crown Copyright Reserved [from Nomis on 11 July 2017]"],
+        *[[f"{table} - {title}"], ["ONS Crown Copyright Reserved [from Nomis on 11 July 2017]"]],
         ["Population :", population],
         ["Units      :", "Households" if population == "All households" else "Persons"],
         ["Date       :", "2011"],
@@ -328,8 +319,7 @@ _SAME = {
 
 
 def postcodes() -> list[dict[str, str]]:
-    """Four postcodes in each area, one of them terminated and one of a large user; and three
-    oddities."""
+    """Four postcodes in each area, one terminated and one of a large user; and three oddities."""
     rows = []
     for i, lsoa in enumerate(LSOAS):
         authority = "E09000001" if lsoa in CITY_A else "E08000025"

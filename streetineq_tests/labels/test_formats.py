@@ -254,6 +254,14 @@ def test_documents_and_hidden_files_are_not_looked_at(tmp_path):
     assert find_sources(tmp_path).problems == ()
 
 
+def test_what_is_no_boundaries_and_no_lookup_is_named(tmp_path):
+    for name in ("areas.shp", "areas.dbf", "areas.prj", "outline.kml"):
+        official.write(tmp_path / "boundaries" / name, "x")
+    official.write(tmp_path / "boundaries" / "links.csv", "LSOA11CD,LSOA21CD,CHGIND\n")
+    official.write(tmp_path / "boundaries" / "wards.csv", "LSOA11CD,WD11CD\n")
+    assert [path.name for path, _ in find_sources(tmp_path).ignored] == ["outline.kml", "wards.csv"]
+
+
 @pytest.mark.parametrize(
     ("first", "second", "outcome"),
     [

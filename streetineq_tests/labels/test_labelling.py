@@ -229,6 +229,14 @@ def test_another_edition_than_the_studys_is_a_warning(inputs):
     assert label(inputs, study=of_2019).checks["editions_as_studied"].passed
 
 
+def test_a_table_that_does_not_say_of_whom_and_when_it_is_is_a_warning(inputs):
+    text = official.nomis_query("QS302EW")
+    official.write(inputs / "census_2011" / "QS302EW.csv", text[text.index('"2011 super') :])
+    check = label(inputs).checks["editions_as_studied"]
+    assert not check.passed
+    assert "QS302EW.csv is of no edition that it states" in check.description
+
+
 def test_a_city_with_another_number_of_areas_than_published_is_a_warning(sound_inputs):
     check = label(sound_inputs, areas=AREAS.drop(index=3)).checks["areas_as_published"]
     assert not check.passed

@@ -191,24 +191,3 @@ def test_the_row_of_column_totals_is_no_area(tmp_path):
 def test_other_forms_of_official_tables_are_named(tmp_path, heading, says):
     ((_, reason),) = census(tmp_path, f"{heading}\nE01000001,1,2\n").ignored
     assert says in reason
-
-
-# -- tables against each other ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("table", "factor", "other"),
-    [("QS501EW", 3, "QS302EW"), ("QS601EW", 3, "KS501EW"), ("QS408EW", 9, "QS302EW")],
-)
-def test_a_part_of_the_residents_does_not_outnumber_them(tmp_path, table, factor, other):
-    """As in one area of a table of the workday population, whose bulk file does not say so."""
-    rows = list(csv.reader(io.StringIO(official.nomis_bulk(table))))
-    rows[5][4:] = [str(factor * int(cell)) for cell in rows[5][4:]]
-    text = "\n".join(",".join(f'"{cell}"' for cell in row) for row in rows)
-    census(tmp_path, official.nomis_bulk(other), f"{other}.csv")
-    with pytest.raises(SourceError, match=rf"workday\.csv .* E01000005 .*{other}\.csv .* 1 of 42"):
-        read_sources(census(tmp_path, text, "workday.csv"))
-
-
-def test_tables_of_the_same_people_are_read_together(sound_inputs):
-    assert set(official.SHARES) <= set(read_sources(find_sources(sound_inputs)))

@@ -15,7 +15,7 @@ import pandas as pd
 
 from streetineq_assets.errors import SourceError
 from streetineq_assets.labels.outcomes import Table
-from streetineq_assets.spreadsheets.columns import Columns, find_column
+from streetineq_assets.spreadsheets.columns import Columns, find_column, normalise
 from streetineq_assets.spreadsheets.sheets import Row, Sheet
 
 
@@ -27,8 +27,9 @@ class OutcomeValues:
         outcome: key in `outcomes.OUTCOMES`, or `outcomes.INDEX_OF_DEPRIVATION`.
         path: the file.
         frame: by LSOA of 2011 (index `lsoa11`, text): `value` (float in the outcome's unit, NaN
-            where missing), `national_rank` (Int32, NA where the source has none) and `denominator`
-            (float, persons or households; NaN where the value is no share).
+            where missing), `national_rank` (Int32, NA where the source has none), `denominator`
+            (float, persons or households; NaN where the value is no share) and `name` (the area's,
+            text, empty or None where the source has none).
     """
 
     outcome: str
@@ -82,6 +83,12 @@ class SourceFile(ABC):
         """
         return find_column(self.sheet, self.header, headings, table=str(self.table))
 
+    def column_of_names(self, heading: str) -> int | None:
+        """Position of the areas' names, under a heading that begins so; None without them."""
+        start = normalise(heading)
+        found = (i for i, cell in enumerate(self.header[1]) if normalise(cell).startswith(start))
+        return next(found, None)
+
 
 def outcome_values(
     outcome: str,
@@ -91,12 +98,14 @@ def outcome_values(
     *,
     national_rank: np.ndarray | None = None,
     denominator: np.ndarray | None = None,
+    names: pd.Series | None = None,
 ) -> OutcomeValues:
-    """Values with all columns, two of which may be empty.
+    """Values with all columns, three of which may be empty.
 
     Args:
         lsoas: (n,) codes of the areas.
         value, national_rank, denominator: (n,) float, NaN where missing.
+        names: (n,) text, of the areas, for comparing files with each other.
 
     Raises:
         SourceError: every value is missing.
@@ -110,6 +119,7 @@ def outcome_values(
             "value": value,
             "national_rank": pd.array(rank, dtype="Float64").astype("Int32"),
             "denominator": nothing if denominator is None else denominator,
+            "name": None if names is None else names.array,
         },
         index=lsoas.rename("lsoa11"),
     )
@@ -117,12 +127,19 @@ def outcome_values(
 
 
 def share_of_counts(
-    columns: Columns, *, outcome: str, code: int, numerator: Sequence[int], denominator: int
+    columns: Columns,
+    *,
+    outcome: str,
+    code: int,
+    name: int | None,
+    numerator: Sequence[int],
+    denominator: int,
 ) -> OutcomeValues:
     """Counts added up and divided by their total; NaN where the total is zero.
 
     Args:
-        columns: the table's columns; `code`, `numerator` and `denominator` are positions in it.
+        columns: the table's columns; `code`, `name`, `numerator` and `denominator` are positions
+            in it.
 
     Raises:
         SourceError: a cell is malformed, the parts exceed their total, or all are percentages.
@@ -130,7 +147,8 @@ def share_of_counts(
     lsoas = columns.lsoas(code)
     parts = np.sum([columns.counts(i) for i in numerator], axis=0)
     total = columns.counts(denominator)
-    if len(total) > 1 and (total == 100).all():
+    some = total[total > 0]
+    if len(some) > 1 and (some == 100).all():
         raise SourceError(
             f'{columns.sheet.at()}: "{columns.headings[denominator]}" is 100 in every row, so that '
             "the cells are rounded percentages: download counts (on Nomis the measure Value)"
@@ -145,4 +163,11 @@ def share_of_counts(
         )
     with np.errstate(invalid="ignore"):
         share = np.where(total > 0, parts / total, np.nan)
-    return outcome_values(outcome, columns.sheet.path, lsoas, share, denominator=total)
+    return outcome_values(
+        outcome,
+        columns.sheet.path,
+        lsoas,
+        share,
+        denominator=total,
+        names=columns.names(name),
+    )

@@ -47,9 +47,10 @@ class DeprivationFile(SourceFile):
         code = self.column("LSOA code (2011)")
         positions = {key: self.column(_rank(key)) for key in DOMAINS}
         deciles = {key: i for key in DOMAINS if (i := self._decile(key)) is not None}
-        wanted = [code, *positions.values(), *deciles.values()]
+        name = self.column_of_names("LSOA name (2011)")
+        wanted = [code, name, *positions.values(), *deciles.values()]
         columns = read_columns(self.sheet, self.header, wanted)
-        lsoas = columns.lsoas(code)
+        lsoas, names = columns.lsoas(code), columns.names(name)
         elsewhere = lsoas[~lsoas.str.startswith("E")]
         if len(elsewhere):
             raise SourceError(
@@ -62,7 +63,9 @@ class DeprivationFile(SourceFile):
             _refuse_other_ranks(columns, position, rank)
             if key in deciles:
                 _refuse_contradictions(columns, position, rank, deciles[key])
-            held.append(outcome_values(key, self.path, lsoas, rank, national_rank=rank))
+            held.append(
+                outcome_values(key, self.path, lsoas, rank, national_rank=rank, names=names)
+            )
         return held
 
     def _decile(self, key: str) -> int | None:

@@ -31,10 +31,11 @@ class IncomeFile(SourceFile):
             outcome: self.column(f"{name} {INCOME_YEAR}", f"{_BLOCK.format(name)} {INCOME_YEAR}")
             for outcome, name in _STATISTICS.items()
         }
-        columns = read_columns(self.sheet, self.header, [code, *incomes.values()])
-        lsoas = columns.lsoas(code)
+        name = self.column_of_names("Name")
+        columns = read_columns(self.sheet, self.header, [code, name, *incomes.values()])
+        lsoas, names = columns.lsoas(code), columns.names(name)
         return [
-            outcome_values(outcome, self.path, lsoas, columns.money(position))
+            outcome_values(outcome, self.path, lsoas, columns.money(position), names=names)
             for outcome, position in incomes.items()
         ]
 

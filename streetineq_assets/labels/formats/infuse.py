@@ -30,15 +30,18 @@ class InfuseFile(SourceFile):
     def read(self) -> list[OutcomeValues]:
         """The shares of counts that it holds."""
         level, code = self.column("GEO_TYP2"), self.column("GEO_CODE")
+        name = self.column_of_names("GEO_LABEL")
         shares = {}
         for outcome in self.outcomes:
             parts, total = INFUSE_COLUMNS[outcome]
             shares[outcome] = ([self.column(name) for name in parts], self.column(total))
         wanted = [i for parts, total in shares.values() for i in (*parts, total)]
-        columns = read_columns(self.sheet, self.header, [level, code, *wanted])
+        columns = read_columns(self.sheet, self.header, [level, code, name, *wanted])
         lsoas = columns.where(_is_lsoa, level, code)
         return [
-            share_of_counts(lsoas, outcome=outcome, code=code, numerator=parts, denominator=total)
+            share_of_counts(
+                lsoas, outcome=outcome, code=code, name=name, numerator=parts, denominator=total
+            )
             for outcome, (parts, total) in shares.items()
         ]
 

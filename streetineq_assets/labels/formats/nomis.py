@@ -72,17 +72,20 @@ class NomisFile(SourceFile):
         code = self.column(self.code)
         numerator = [self.column(self._heading(census, part)) for part in census.numerator]
         denominator = self.column(*(self._heading(census, total) for total in census.denominator))
+        name = 0 if self.layout == _QUERY else self.column_of_names("geography")
         names = [normalise(cell) for cell in self.header[1]]
         parts = [names.index(_PARTS)] if _PARTS in names else []
-        wanted = [0, code, *numerator, denominator, *parts]
+        wanted = [0, name, code, *numerator, denominator, *parts]
         columns = read_columns(self.sheet, self.header, wanted, footnotes=self.layout == _QUERY)
-        columns = columns.where(lambda name, area: area or normalise(name) not in _TOTALS, 0, code)
+        if "" in columns.texts[code].to_pylist():
+            columns = columns.where(lambda name, area: area or name.lower() not in _TOTALS, 0, code)
         if parts:
             columns = columns.where(lambda part: part.lower() in ("total", ""), *parts)
         return share_of_counts(
             columns,
             outcome=census.outcome,
             code=code,
+            name=name,
             numerator=numerator,
             denominator=denominator,
         )
