@@ -34,6 +34,7 @@ from streetineq_assets.codes.image_loading import (
     read_archives,
 )
 from streetineq_assets.codes.preprocess import SIDE
+from streetineq_assets.codes.repeated_images import digest_codes
 from streetineq_assets.codes.screening import label
 from streetineq_assets.codes.tables import BucketRecord
 from streetineq_assets.errors import StoreError
@@ -119,10 +120,17 @@ def extract_bucket(
 
 
 class _Written(NamedTuple):
-    """The bucket's file; how many locations' codes are not all finite; the content's digest."""
+    """The bucket's file.
+
+    Attributes:
+        n_not_finite: locations whose codes are not all finite.
+        twice: locations that have a picture in two views, by its bytes or its codes.
+        digest: of the content.
+    """
 
     contents: Contents
     n_not_finite: int
+    twice: list[str]
     digest: str
 
 
@@ -133,17 +141,19 @@ def _account(
     contents = written.contents
     reasons = reasons_by_location(contents.rejections)
     account = Account.of(n_listed, len(contents.location_ids), reasons.values())
-    hashes = zip(contents.location_ids, contents.image_sha256.tolist(), strict=True)
-    twice = [location_id for location_id, each in hashes if len(set(each)) < len(VIEWS)]
     return Findings(
-        values={**account.values(), "n_identical_views": len(twice), "n_buckets": n_buckets},
+        values={
+            **account.values(),
+            "n_identical_views": len(written.twice),
+            "n_buckets": n_buckets,
+        },
         checks=[
             checks.accounting(account),
             checks.bucket_identity(target, contents, expected=set(wanted) - reasons.keys()),
             checks.finite_locations(written.n_not_finite),
             checks.images_present(account),
             checks.complete(account),
-            checks.distinct_views(twice),
+            checks.distinct_views(written.twice),
         ],
         tables={
             "without_codes": account.table(),
@@ -225,16 +235,20 @@ class _Extraction:
             attributes=attributes,
         )
         n_not_finite = 0
+        digests: list[list[bytes]] = []
 
         def blocks() -> Iterator[np.ndarray]:
             nonlocal n_not_finite
             for block in self._finished.read(ids):
                 n_not_finite += int((~np.isfinite(block).all(axis=(1, 2))).sum())
+                digests.extend(digest_codes(block).tolist())
                 yield block
 
         digest = write_bucket(target, contents, blocks())
+        pictures = zip(ids, contents.image_sha256.tolist(), digests, strict=True)
+        twice = [i for i, *kinds in pictures if any(len(set(each)) < len(VIEWS) for each in kinds)]
         self._seconds["writing"] += time.perf_counter() - started
-        return _Written(contents, n_not_finite, digest)
+        return _Written(contents, n_not_finite, twice, digest)
 
     def values(self) -> dict[str, Scalar]:
         """What was encoded, how fast, and the seconds of each phase; phases overlap."""

@@ -12,6 +12,7 @@ blocks as were there. That is a matter of some tens of bytes, not of a disk's se
 import re
 from collections.abc import Iterator
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,9 +22,25 @@ _SEQUENTIAL = (0xC0, 0xC1)
 _END_OF_BLOCK = 0x00
 # Photographs come to 12 bytes of zeros at most, whatever the quality, the exposure and the fog.
 _ZEROS = bytes(32)
-# Some cameras write a byte or two too many at the end of the scan; the picture is whole.
-_HARMLESS_TAIL_BYTES = 4
+# Some cameras write a few bytes or a row of zeros behind the scan's end; the picture is whole.
+_SPARE_BYTES = 4
+_READ_AHEAD = 8  # bytes that the decoder holds and does not count as left over
 _TAIL = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
+
+
+class _Scan(NamedTuple):
+    """The first scan's bytes, but for zeros at its end.
+
+    Attributes:
+        start, stop: in the file.
+        n_padding: zeros between `stop` and the end marker; 0 where there is none.
+        zeros_are_lawful: whether its code can write many of them.
+    """
+
+    start: int
+    stop: int
+    n_padding: int
+    zeros_are_lawful: bool
 
 
 class JpegDamagedError(ValueError):
@@ -51,7 +68,8 @@ def decode_jpeg(data: bytes, *, divisor: int = 1) -> np.ndarray | None:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data, strict=False)
     except ValueError:
         return None
-    if _has_hole(data):
+    scan = _first_scan(data)
+    if scan and not scan.zeros_are_lawful and data.find(_ZEROS, scan.start, scan.stop) >= 0:
         raise JpegDamagedError(f"{len(_ZEROS)} bytes or more of the scan are zeros")
     inks = colours in ("CMYK", "YCCK")
     decode = partial(
@@ -68,18 +86,19 @@ def decode_jpeg(data: bytes, *, divisor: int = 1) -> np.ndarray | None:
             pixels = decode(strict=False)
         except ValueError:
             return None
-        if not _is_harmless(str(warning), data):
+        if not _is_harmless(str(warning), data, scan):
             raise JpegDamagedError(str(warning)) from warning
     return None if inks else pixels
 
 
-def _is_harmless(warning: str, data: bytes) -> bool:
+def _is_harmless(warning: str, data: bytes, scan: _Scan | None) -> bool:
     """Whether it is about what precedes or follows the picture: odd headers, a byte too many."""
     import simplejpeg
 
     tail = _TAIL.search(warning)
-    if tail:
-        return int(tail[1]) <= _HARMLESS_TAIL_BYTES
+    if tail and scan:
+        # A picture that lacks something takes more of the zeros for its own.
+        return -_READ_AHEAD <= int(tail[1]) - scan.n_padding <= _SPARE_BYTES
     try:
         simplejpeg.decode_jpeg_header(data)
     except ValueError:
@@ -87,24 +106,28 @@ def _is_harmless(warning: str, data: bytes) -> bool:
     return False
 
 
-def _has_hole(data: bytes) -> bool:
-    """Whether zeros stand in the scan where its code cannot have written them.
+def _first_scan(data: bytes) -> _Scan | None:
+    """Where the first scan lies, and whether its code can write rows of zeros.
 
-    Where a code of zero bits means "end of block", a clear sky is a long row of zeros; in the usual
-    tables it is a coefficient of -1, of which no block has dozens.
+    Where a code of zero bits means "end of block", a clear sky is one; in the usual tables it is a
+    coefficient of -1, of which no block has dozens. Progressive files have codes for many blocks.
     """
     tables: dict[int, int] = {}
     sequential = False
-    for marker, start, payload in _segments(data):
+    for marker, position, payload in _segments(data):
         sequential |= marker in _SEQUENTIAL
         if marker == _DHT:
             tables.update(_codes_of_zeros(payload))
         if marker == _SOS:
             table = 0x10 | payload[2] & 0x0F  # of the first component's coefficients
-            stop = data.find(_EOI, start)
-            hole = data.find(_ZEROS, start + len(payload), stop if stop >= 0 else len(data))
-            return sequential and hole >= 0 and tables.get(table) != _END_OF_BLOCK
-    return False
+            lawful = not sequential or tables.get(table) == _END_OF_BLOCK
+            start = position + len(payload)
+            end = data.find(_EOI, start)
+            if end < 0:
+                return _Scan(start, len(data), 0, lawful)
+            stop = start + len(data[start:end].rstrip(b"\0"))
+            return _Scan(start, stop, end - stop, lawful)
+    return None
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:

@@ -105,7 +105,7 @@ def list_images(
 
     Raises:
         SourceError: two files are the same view of the same location, no image has the name of a
-            listed location, or a folder cannot be read.
+            listed location, the folder is called otherwise, or a folder cannot be read.
     """
     listed = sorted(set(location_ids))
     files = walk_files(root) if files is None else files
@@ -116,6 +116,7 @@ def list_images(
     views = named[~is_foreign]
     _refuse_duplicates(root, views)
     if views.empty and listed:
+        _refuse_another_place(root)
         _refuse_other_names(root, named, listed)
     foreign = named.loc[is_foreign, ["path", "member", "foreign"]]
     foreign = pd.concat([foreign, _damaged_archives(members)], ignore_index=True)
@@ -284,6 +285,20 @@ def _why_strange(name: str, listed: Collection[str], *, is_member: bool) -> str:
     if is_member and is_archive(name):
         return "nested_archive"
     return "other_archive" if naming.is_other_archive(name) else "other_name"
+
+
+def _refuse_another_place(root: Path) -> None:
+    """The city's folder is not there, but one in other letters is, or an archive of its name."""
+    if root.exists() or not root.parent.is_dir():
+        return
+    city = root.name.casefold()
+    for other in sorted(root.parent.iterdir()):
+        name = other.name.casefold()
+        if name == city or (is_archive(name) and name.partition(".")[0] == city):
+            raise SourceError(
+                f"{root} is not there, but {other} is: rename the folder, or put the archive into "
+                f"a folder {root.name}"
+            )
 
 
 def _refuse_other_names(root: Path, named: pd.DataFrame, listed: list[str]) -> None:

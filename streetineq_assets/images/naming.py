@@ -18,8 +18,9 @@ _IMAGE = re.compile(rf"(?P<id>.+)_(?P<view>[abcd])\.(?:{_SUFFIXES})", re.IGNOREC
 _ANY_IMAGE = re.compile(rf"(?P<stem>.+)\.(?:{_SUFFIXES}|gif|bmp|tiff?|avif|heic)", re.IGNORECASE)
 # What systems leave in folders: hidden files and folders, trash, thumbnails, resource forks.
 _LITTER = re.compile(
-    r"(?:^|[/\\])(?:\.(?!\.?(?:[/\\]|$))|__MACOSX|@eaDir|#recycle|@Recycle|\$RECYCLE\.BIN"
-    r"|System Volume Information|lost\+found)"
+    r"(?:^|[/\\])(?:\.(?!\.?(?:[/\\]|$))|(?:__MACOSX|@eaDir|[#@$]?recycled?(?:\.bin)?|recycler"
+    r"|System Volume Information|lost\+found|Trash(?:es)?)(?:[/\\]|$))",
+    re.IGNORECASE,
 )
 _COPY = re.compile(
     r"(?:copy of )?(?P<stem>.+?)(?: - copy| copy)?(?: \d+)?(?: ?\(\d+\))?(?P<suffix>\.\w+)",

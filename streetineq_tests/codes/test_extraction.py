@@ -163,6 +163,11 @@ class TestRejections:
         assert "such as L00," in check_of(findings, "distinct_views").description
 
 
+def test_identical_views_in_other_bytes_are_a_warning_too(extract, root):
+    (root / "deep" / "L00_a.png").write_bytes((root / "deep" / "L00_b.png").read_bytes() + b"more")
+    assert extract().values["n_identical_views"] == 1
+
+
 def test_an_empty_bucket_is_an_empty_file(extract):
     findings = extract([])
     found, features = contents(extract.folder / "codes.h5")

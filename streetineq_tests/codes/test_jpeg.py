@@ -80,6 +80,16 @@ def test_pillow_takes_half_a_picture_for_a_whole_one():
         decode_jpeg(half)
 
 
+@pytest.mark.parametrize("options", TABLES)
+@pytest.mark.parametrize("size", [64, SECTOR, 4096])
+def test_a_foot_of_zeros_is_found(size, options):
+    """An end of the file that was reserved and never written, or lost."""
+    data = jpeg(**options)
+    for end in (END, b""):
+        with pytest.raises(JpegDamagedError):
+            decode_jpeg(data[: -size - 2] + bytes(size) + end)
+
+
 @pytest.mark.parametrize("size", [64, SECTOR, 4096])
 def test_a_hole_of_zeros_is_found_wherever_it_is(size):
     data = jpeg()
@@ -116,7 +126,9 @@ LAWFUL = {
     "odd size": jpeg(photograph(1, size=(321, 239))),
     "bytes behind the end": jpeg() + bytes(4096) + b"trailer of a phone",
     "another picture behind the end": jpeg() + jpeg(photograph(1)),
-    "one byte too many": jpeg()[:-2] + b"\x00" + END,
+    "one byte too many": jpeg()[:-2] + b"\x05" + END,
+    "zeros behind the scan": jpeg()[:-2] + bytes(300) + END,
+    "zeros behind a scan of its own code": jpeg(optimize=True)[:-2] + bytes(300) + END,
 }
 
 

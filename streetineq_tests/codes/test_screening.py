@@ -63,6 +63,16 @@ def test_a_card_with_a_line_of_text_is_a_placeholder(colour, quality):
     assert raised.value.reason == "placeholder"
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_half_a_picture_that_was_saved_again_is_truncated(share):
+    """As tools leave it that read a cut file and fill it up."""
+    pixels = np.asarray(photograph(5, size=SIZE)).copy()
+    pixels[int((1 - share) * SIZE[1]) :] = 128
+    assert reason(Image.fromarray(pixels)) == "truncated"
+    pixels[int((1 - share) * SIZE[1]) :] = 0
+    assert reason(Image.fromarray(pixels)) is None, "a black bar is a camera's"
+
+
 @pytest.mark.parametrize(
     ("contrast", "brightness"),
     [(1, 0), (0.05, 200), (0.1, 120), (0.03, 0), (0.1, 0), (2, 120), (0.2, -10)],

@@ -77,6 +77,12 @@ class TestNoImageHasAListedName:
         with pytest.raises(SourceError, match=expected):
             listing(tmp_path)
 
+    @pytest.mark.parametrize("other", ["Leeds/17_a.png", "leeds.tar.gz", "LEEDS.zip"])
+    def test_a_folder_in_other_letters_and_an_archive_beside_it_are_named(self, tmp_path, other):
+        write_files(tmp_path, {other: b""})
+        with pytest.raises(SourceError, match=f"{other.split('/')[0]} is: rename"):
+            listing(tmp_path / "leeds")
+
     def test_a_member_of_an_archive_is_named_too(self, tmp_path):
         write_tar(tmp_path / "a.tar", {"z_a.png": b""})
         with pytest.raises(SourceError, match=r"a\.tar \(member z_a\.png\)"):

@@ -40,7 +40,9 @@ def test_names_of_views(name, view):
         "__MACOSX/17_a.jpg",
         "a.zip/__MACOSX/._17_a.jpg",
         "17/@eaDir/17_a.jpg",
-        "$RECYCLE.BIN/17_a.jpg",
+        "$Recycle.Bin/17_a.jpg",
+        "#recycle/17_a.jpg",
+        "Trash/17_a.jpg",
         "._17_a.jpg",
         "dir\\.hidden\\17_a.jpg",
     ],
@@ -49,7 +51,9 @@ def test_what_systems_leave_is_litter(path):
     assert is_litter(path)
 
 
-@pytest.mark.parametrize("path", ["17_a.jpg", "./17_a.jpg", "a.b/17_a.jpg", "../x/17_a.jpg", "1.x"])
+@pytest.mark.parametrize(
+    "path", ["17_a.jpg", "./17_a.jpg", "a.b/17_a.jpg", "../x/17_a.jpg", "Trash St/1.jpg"]
+)
 def test_plain_folders_are_none(path):
     assert not is_litter(path)
 
