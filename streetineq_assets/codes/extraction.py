@@ -233,16 +233,16 @@ class _Extraction:
             attributes=attributes,
         )
         n_not_finite = 0
-        digests: list[Sequence[Any]] = []
+        digests: list[Iterable[Any]] = []
 
         def blocks() -> Iterator[np.ndarray]:
             nonlocal n_not_finite
             for block in self._finished.read(ids):
-                finite = np.isfinite(block).all(axis=(1, 2))
+                finite: np.ndarray = np.isfinite(block).all(axis=(1, 2))
                 n_not_finite += int((~finite).sum())
                 # Codes that are not finite are a fault of their own, and not the same picture.
-                found = zip(digest_codes(block).tolist(), finite, strict=True)
-                digests.extend(each if whole else list(VIEWS) for each, whole in found)
+                found = digest_codes(block)
+                digests.extend(found[row] if finite[row] else VIEWS for row in range(len(block)))
                 yield block
 
         digest = write_bucket(target, contents, blocks())
