@@ -238,8 +238,8 @@ class _Extraction:
         def blocks() -> Iterator[np.ndarray]:
             nonlocal n_not_finite
             for block in self._finished.read(ids):
-                finite: np.ndarray = np.isfinite(block).all(axis=(1, 2))
-                n_not_finite += int((~finite).sum())
+                finite = [bool(np.isfinite(codes).all()) for codes in block]
+                n_not_finite += finite.count(False)
                 # Codes that are not finite are a fault of their own, and not the same picture.
                 found = digest_codes(block)
                 digests.extend(found[row] if finite[row] else VIEWS for row in range(len(block)))
