@@ -255,6 +255,18 @@ def test_shared_images_are_asked_again_when_locations_move_to_other_areas(done):
     assert not check.passed
 
 
+def test_other_limits_have_images_judged_again_and_none_encoded(done):
+    before = done.store.manifest("image_codes", BUCKETS[0])
+    assert "images" not in before.recipe.config, "as in versions that had no limits"
+    toml = done.store.study_file.read_text()
+    done.store.study_file.write_text(f"{toml}\n[images]\nleast_contrast = 0.5\n")
+    shown = by_bucket(done.run_buckets()).values()
+    assert [(each["skipped"], each["n_encoded_now"]) for each in shown] == [(False, 0)] * 2
+    again = done.store.manifest("image_codes", BUCKETS[0])
+    assert again.recipe.difference(before.recipe) == ["config.images"]
+    assert again.digest == before.digest
+
+
 def forget_repeated_images(store):
     """Make the shards those of a version that did not look for repeated pictures."""
     folder = store.folder("hdf5_shards", "alpha")
