@@ -11,6 +11,7 @@ is in the old artefact alone, and is not missed.
 from collections.abc import Mapping
 from pathlib import Path
 
+from streetineq_assets.errors import LossError
 from streetineq_assets.findings import Findings, Unavailable
 from streetineq_assets.manifests import Manifest
 
@@ -34,12 +35,32 @@ def count(findings: Findings, folder: Path, asset: str) -> dict[str, int]:
     return {} if rows is None else {"rows": rows}
 
 
-def of_manifest(manifest: Manifest, folder: Path) -> dict[str, int]:
-    """What an artefact in place holds; earlier versions did not record it, so rows are counted."""
-    if manifest.holdings or manifest.unavailable:
-        return manifest.holdings
-    shown = Findings.from_summary(manifest.summary)
-    return count(shown, folder, manifest.asset)
+def lost_from(
+    before: Manifest | None,
+    folder: Path,
+    held: Mapping[str, int],
+    why: Unavailable | None,
+    *,
+    allowed: bool,
+) -> list[str]:
+    """What is given up by putting an artefact that holds so much into the place of another.
+
+    Args:
+        before: the other, in `folder`; None when there is none.
+        why: there is nothing in its place.
+
+    Returns:
+        A phrase for each loss; none where the study asks for nothing there.
+
+    Raises:
+        LossError: something would be lost, and that is not allowed.
+    """
+    if before is None or (why and why.by_settings):
+        return []
+    lost = losses(_of(before, folder / before.generation), held)
+    if lost and not allowed:
+        raise LossError(_refusal(before.label, lost, why))
+    return lost
 
 
 def losses(before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
@@ -53,7 +74,7 @@ def losses(before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
     ]
 
 
-def refusal(label: str, lost: list[str], why: Unavailable | None) -> str:
+def _refusal(label: str, lost: list[str], why: Unavailable | None) -> str:
     """Why an artefact is not replaced: what would be lost, for want of what, and how to consent."""
     more = f" and {len(lost) - _MOST_NAMED} more" if len(lost) > _MOST_NAMED else ""
     reason = f", since {why}" if why else ""
@@ -61,6 +82,14 @@ def refusal(label: str, lost: list[str], why: Unavailable | None) -> str:
         f"{label} would lose more than half of: {', '.join(lost[:_MOST_NAMED])}{more}{reason}. "
         f"Nothing was published, what was there stays. {_REMEDY}"
     )
+
+
+def _of(manifest: Manifest, folder: Path) -> dict[str, int]:
+    """What an artefact in place holds; earlier versions did not record it, so rows are counted."""
+    if manifest.holdings or manifest.unavailable:
+        return manifest.holdings
+    shown = Findings.from_summary(manifest.summary)
+    return count(shown, folder, manifest.asset)
 
 
 def _parquet_rows(file: Path) -> int | None:

@@ -142,13 +142,9 @@ class StudyResource(dg.ConfigurableResource):
         self._log_reason(context, asset, partition, recipe)
         try:
             specs = [spec.name for spec in context.assets_def.check_specs]
+            allow_loss = self.allows_loss(context.run.tags)
             publication = self.publish(
-                asset,
-                partition,
-                recipe,
-                make,
-                specs=specs,
-                allow_loss=self.allows_loss(context.run.tags),
+                asset, partition, recipe, make, specs=specs, allow_loss=allow_loss
             )
         except ChecksFailedError as failed:
             yield from check_results(asset, failed.findings.checks)
@@ -158,10 +154,7 @@ class StudyResource(dg.ConfigurableResource):
             ) from failed
         if publication.skipped:
             publication.findings.replace_checks(ask_again())
-            if failed := blocking_failures(publication.findings.checks):
-                yield from check_results(asset, publication.findings.checks)
-                named = "; ".join(f"{check.name}: {check.description}" for check in failed)
-                raise dg.Failure(f"{named}. The published {asset} is unchanged.")
+            yield from _refuse_failed(asset, publication.findings)
             since = publication.manifest.published_at
             context.log.info(f"unchanged since {since:%Y-%m-%d %H:%M} UTC: nothing was made")
         yield dg.MaterializeResult(
@@ -301,6 +294,14 @@ def define_asset(
             **attributes,
         )
         return decorate(_explained(compute))
+
+
+def _refuse_failed(asset: str, findings: Findings) -> Iterator[dg.AssetCheckResult]:
+    """Report all checks and fail, where one that blocks fails of an artefact in place."""
+    if failed := blocking_failures(findings.checks):
+        yield from check_results(asset, findings.checks)
+        named = "; ".join(f"{check.name}: {check.description}" for check in failed)
+        raise dg.Failure(f"{named}. The published {asset} is unchanged.", allow_retries=False)
 
 
 def check_results(asset: str, checks: Iterable[Check]) -> Iterator[dg.AssetCheckResult]:

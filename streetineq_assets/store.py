@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING
 
 from streetineq_assets import holdings
 from streetineq_assets.digests import digest_file
-from streetineq_assets.errors import LossError, StoreError, clear_disk_errors
-from streetineq_assets.findings import Findings, Unavailable
+from streetineq_assets.errors import StoreError, clear_disk_errors
+from streetineq_assets.findings import Findings
 from streetineq_assets.manifests import (
     ArtefactFile,
     Manifest,
@@ -209,46 +209,17 @@ class DataStore:
         try:
             with clear_disk_errors(folder):
                 findings = write(staging)
-                files = _seal(staging)
                 held = holdings.count(findings, staging, asset)
-                lost = self._lost(before, held, findings.unavailable, allowed=allow_loss)
-                manifest = Manifest(
-                    asset=asset,
-                    partition=partition,
-                    recipe=recipe,
-                    key=recipe.key,
-                    digest=_digest_of(findings, files),
-                    generation="" if len(files) == 1 else uuid.uuid4().hex[:12],
-                    files=files,
-                    unavailable=findings.unavailable,
-                    holdings=held,
-                    allowed_losses=lost,
-                    record=findings.record.model_dump(mode="json") if findings.record else {},
-                    summary=findings.summary(),
-                    library_versions=library_versions(),
-                    published_at=dt.datetime.now(dt.UTC),
+                lost = holdings.lost_from(
+                    before, folder, held, findings.unavailable, allowed=allow_loss
                 )
+                manifest = _describe(asset, partition, recipe, findings, _seal(staging))
+                manifest = manifest.model_copy(update={"holdings": held, "allowed_losses": lost})
                 _move_into_place(staging, folder, manifest)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
         _sweep_superseded(folder, before, manifest)
         return manifest
-
-    def _lost(
-        self,
-        before: Manifest | None,
-        held: dict[str, int],
-        why: Unavailable | None,
-        *,
-        allowed: bool,
-    ) -> list[str]:
-        """What is lost by holding so much in the place of an older artefact, where allowed."""
-        if before is None or (why and why.by_settings):
-            return []
-        lost = holdings.losses(holdings.of_manifest(before, self.path_of(before)), held)
-        if lost and not allowed:
-            raise LossError(holdings.refusal(before.label, lost, why))
-        return lost
 
     def workspace(self, asset: str, partition: str | None) -> Path:
         """A folder that outlives a crash, for work in progress on one artefact."""
@@ -300,6 +271,30 @@ def _is_of(manifest: Manifest | None, asset: str, partition: str | None) -> bool
 
 
 # -- the moves of publishing ---------------------------------------------------------------------
+
+
+def _describe(
+    asset: str,
+    partition: str | None,
+    recipe: Recipe,
+    findings: Findings,
+    files: dict[str, ArtefactFile],
+) -> Manifest:
+    """The manifest of files that are about to be published."""
+    return Manifest(
+        asset=asset,
+        partition=partition,
+        recipe=recipe,
+        key=recipe.key,
+        digest=_digest_of(findings, files),
+        generation="" if len(files) == 1 else uuid.uuid4().hex[:12],
+        files=files,
+        unavailable=findings.unavailable,
+        record=findings.record.model_dump(mode="json") if findings.record else {},
+        summary=findings.summary(),
+        library_versions=library_versions(),
+        published_at=dt.datetime.now(dt.UTC),
+    )
 
 
 def _seal(staging: Path) -> dict[str, ArtefactFile]:

@@ -3,11 +3,8 @@
 Loading reads one file and imports no heavy library, since every process of the platform does it.
 """
 
-import codecs
 import datetime as dt
-import re
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
@@ -24,7 +21,7 @@ from pydantic import (
 )
 
 from streetineq_assets.errors import StudyError
-from streetineq_assets.wrong_settings import FieldsOf, in_words, nearest
+from streetineq_assets.wrong_settings import FieldsOf, in_words, nearest, read_text, written_as
 
 OutcomeKey = Literal[
     "self_reported_health",
@@ -43,27 +40,14 @@ OutcomeKey = Literal[
 ]
 OUTCOME_KEYS: tuple[str, ...] = get_args(OutcomeKey)
 ProfileName = Literal["recommended", "suel2019"]
-
-
-def _written(pattern: str, what: str) -> Callable[[str], str]:
-    """A validator that says in words how a text must be written."""
-
-    def check(text: str) -> str:
-        if not re.fullmatch(pattern, text):
-            raise ValueError(f"must be {what}")
-        return text
-
-    return check
-
-
 # A key becomes part of paths.
 Key = Annotated[
-    str, AfterValidator(_written("[a-z][a-z0-9_]*", "of a-z, 0-9 and _, such as west_midlands"))
+    str, AfterValidator(written_as("[a-z][a-z0-9_]*", "of a-z, 0-9 and _, such as west_midlands"))
 ]
 AuthorityCode = Annotated[
-    str, AfterValidator(_written("[EWSN][0-9]{8}", "a local authority's code, such as E09000001"))
+    str, AfterValidator(written_as("[EWSN][0-9]{8}", "a local authority's code, such as E09000001"))
 ]
-Sha256 = Annotated[str, AfterValidator(_written("[0-9a-f]{64}", "64 digits of 0-9 and a-f"))]
+Sha256 = Annotated[str, AfterValidator(written_as("[0-9a-f]{64}", "64 digits of 0-9 and a-f"))]
 
 
 class Pair(NamedTuple):
@@ -387,30 +371,10 @@ def load_study(path: Path) -> Study:
             "with `streetineq init DIR`"
         )
     try:
-        raw = tomllib.loads(_text(path))
+        raw = tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:
         raise StudyError(f"{path} is not valid TOML: {error}") from error
     try:
         return Study.model_validate(raw)
     except ValidationError as error:
         raise StudyError(f"{path}: {in_words(error, Study)}") from error
-
-
-def _text(path: Path) -> str:
-    """The file's text, whatever mark of its encoding an editor put before it.
-
-    Raises:
-        StudyError: it is neither UTF-8 nor marked as UTF-16.
-    """
-    raw = path.read_bytes()
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return raw.decode("utf-16", errors="replace")
-    try:
-        # No text has a zero byte, but UTF-16 without its mark.
-        return raw.replace(b"\0", b"\xff").decode("utf-8").lstrip("\ufeff")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise StudyError(
-            f"{path}, line {line}, is not valid TOML: its text is not UTF-8: save the file as "
-            "UTF-8 in your editor"
-        ) from error

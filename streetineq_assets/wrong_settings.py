@@ -3,14 +3,19 @@
 pydantic says what kind of value it expected, and neither which was there nor which key was meant.
 """
 
+import codecs
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import AliasChoices, BaseModel, ValidationError
 from pydantic.fields import FieldInfo
+
+from streetineq_assets.errors import StudyError
 
 _MOST = 3  # faults in one message
 _LONGEST = 60  # characters of a value
@@ -21,6 +26,37 @@ class FieldsOf:
     """Says of a free table, in its annotation, whose settings it may hold."""
 
     model: type[BaseModel]
+
+
+def written_as(pattern: str, what: str) -> Callable[[str], str]:
+    """A validator that says in words how a text must be written."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"must be {what}")
+        return text
+
+    return check
+
+
+def read_text(path: Path) -> str:
+    """The file's text, whatever mark of its encoding an editor put before it.
+
+    Raises:
+        StudyError: it is neither UTF-8 nor marked as UTF-16.
+    """
+    raw = path.read_bytes()
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return raw.decode("utf-16", errors="replace")
+    try:
+        # No text has a zero byte, but UTF-16 without its mark.
+        return raw.replace(b"\0", b"\xff").decode("utf-8").lstrip("\ufeff")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise StudyError(
+            f"{path}, line {line}, is not valid TOML: its text is not UTF-8: save the file as "
+            "UTF-8 in your editor"
+        ) from error
 
 
 def in_words(error: ValidationError, model: type[BaseModel]) -> str:

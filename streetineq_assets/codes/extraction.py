@@ -100,12 +100,8 @@ def extract_bucket(
     locations, rejections = complete_locations(images)
     wanted = [location.location_id for location in locations]
     screening = label(limits)
-    with (
-        _one_process(work, report),
-        FinishedRows(
-            work, encoder.identity, screening=screening, wanted=wanted, report=report
-        ) as finished,
-    ):
+    rows = FinishedRows(work, encoder.identity, screening=screening, wanted=wanted, report=report)
+    with _one_process(work, report), rows as finished:
         for path in previous:
             finished.add_bucket(path)
         finished.add_parts()

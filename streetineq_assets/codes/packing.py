@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from streetineq_assets.codes.shards import shard_order
 from streetineq_assets.codes.tables import REPEATED_IMAGES, SHARD_ROWS, ShardsRecord
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import clear_disk_errors
-from streetineq_assets.findings import Findings, Scalar, blocking_failures
+from streetineq_assets.findings import Check, Findings, Scalar, blocking_failures
 from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.plotting import save_png
 
@@ -50,13 +51,14 @@ def pack_city(
     Args:
         buckets: key to file, checked against their manifests.
         title: the city's, for the plot.
-        listed, locations: the ids of `street_images`; `location_id, lsoa11` of `locations`.
+        listed: ids of `street_images`.
+        locations: `location_id, lsoa11`.
         stale: keys of buckets whose listed images are not those that were encoded.
         seed: decides the order of the rows.
         rows_per_shard: at most.
 
     Returns:
-        The checks of `checks.HDF5_SHARDS` and a `ShardsRecord`; no file after a blocking check.
+        Checks of `checks.HDF5_SHARDS` and a `ShardsRecord`; no file after one that blocks.
 
     Raises:
         StoreError: the disk is full.
@@ -67,31 +69,52 @@ def pack_city(
         return Findings(checks=results)
     statistics, code_digests = _first_reading(buckets, city.encoder.width)
     repeated = find_repeated_images(city.codes["location_id"], city.image_sha256, code_digests)
-    results += [
-        checks.few_shared_images(repeated, locations, city.image_sha256.size),
-        *checks.feature_checks(statistics, city.encoder),
-        checks.complete(city.account),
-    ]
+    results += _code_checks(city, statistics, repeated, locations)
     if blocking_failures(results):
         return Findings(checks=results)
-    storage = storage_type(statistics)
     rows = place_rows(city.codes["location_id"].tolist(), seed, rows_per_shard)
-    attributes = _attributes(city, statistics, storage.reason)
-    write_shards(buckets, folder, rows, dtype=storage.dtype, attributes=attributes)
     tables.write(repeated, REPEATED_IMAGES, folder / REPEATED_FILE)
     save_png(plot_code_statistics(statistics, title, _published(city)), folder / "codes.png")
+    return replace(
+        _write_codes(city, buckets, statistics, rows, folder),
+        checks=results,
+        tables=_shown(city, repeated),
+    )
+
+
+def _write_codes(
+    city: Inventory,
+    buckets: Mapping[str, Path],
+    statistics: FeatureStatistics,
+    rows: pd.DataFrame,
+    folder: Path,
+) -> Findings:
+    """Write the shards, and say what they hold."""
+    storage = storage_type(statistics)
+    attributes = _attributes(city, statistics, storage.reason)
+    write_shards(buckets, folder, rows, dtype=storage.dtype, attributes=attributes)
     return Findings(
         values=_values(city, statistics, storage, rows),
-        checks=results,
-        tables={
-            "without_codes": city.account.table(),
-            "repeated_images": repeated.head(MOST_NAMED).astype(object).to_dict("records"),
-        },
         record=_record(city, storage.dtype),
         n_rows=len(rows),
         holdings={"locations with codes": len(rows)},
         digest=_digest(city, rows, storage.dtype),
     )
+
+
+def _shown(city: Inventory, repeated: pd.DataFrame) -> dict[str, list[dict[str, Scalar]]]:
+    named = repeated.head(MOST_NAMED).astype(object).to_dict("records")
+    return {"without_codes": city.account.table(), "repeated_images": named}
+
+
+def _code_checks(
+    city: Inventory, statistics: FeatureStatistics, repeated: pd.DataFrame, locations: pd.DataFrame
+) -> list[Check]:
+    return [
+        checks.few_shared_images(repeated, locations, city.image_sha256.size),
+        *checks.feature_checks(statistics, city.encoder),
+        checks.complete(city.account),
+    ]
 
 
 def place_rows(location_ids: Sequence[str], seed: int, rows_per_shard: int) -> pd.DataFrame:
