@@ -22,7 +22,7 @@ from streetineq_assets.partitions import Partitions
 from streetineq_assets.resources import ALLOW_LOSS, GpuResource, StudyResource
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study
-from streetineq_assets.tables import descriptions
+from streetineq_assets.tables import descriptions, read
 
 RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
@@ -185,8 +185,10 @@ def publish_again(
         digest = None if changes else "of another"
         return Findings(record=record, holdings=before.holdings, digest=digest)
 
-    read = before.recipe.inputs if inputs is None else dict(inputs)
-    store.publish(asset, partition, before.recipe.model_copy(update={"inputs": read}), write)
+    recipe = before.recipe
+    if inputs is not None:
+        recipe = recipe.model_copy(update={"inputs": dict(inputs)})
+    store.publish(asset, partition, recipe, write)
 
 
 class _AnyRecord(BaseModel):

@@ -360,14 +360,14 @@ def test_the_warehouse_answers(chain):
 
 
 # Cheap to make again, and all that follows is skipped only if they are the same.
-MADE_AGAIN = ("postcode_lsoa", "lsoa_labels", "locations", "area_folds")
+MADE_ALIKE = ("postcode_lsoa", "lsoa_labels", "locations", "area_folds")
 
 
 def test_a_copy_below_a_plain_folder_has_the_same_results(chain, tmp_path):
     """Also with a backup beside each artefact and one made by hand; only the warehouse is new."""
     store, first, _ = chain
     copy = DataStore(shutil.copytree(store.root, tmp_path / "plain"))
-    for asset in MADE_AGAIN:
+    for asset in MADE_ALIKE:
         shutil.rmtree(copy.root / "assets" / asset)
     for manifest in sorted((copy.root / "assets").rglob("manifest.json")):
         folder = manifest.parent
@@ -383,8 +383,8 @@ def test_a_copy_below_a_plain_folder_has_the_same_results(chain, tmp_path):
         for event in events
         if not event.materialization.metadata["skipped"].value
     }
-    assert made == {*MADE_AGAIN, "warehouse"}
-    for asset in MADE_AGAIN:
+    assert made == {*MADE_ALIKE, "warehouse"}
+    for asset in MADE_ALIKE:
         digests = [{m.label: m.digest for m in each.manifests(asset)} for each in (store, copy)]
         assert digests[0] == digests[1]
         assert digests[0]

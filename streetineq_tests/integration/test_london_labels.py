@@ -140,7 +140,12 @@ def test_the_directory_has_all_its_postcodes_and_all_of_londons_areas(london):
 
 def test_the_checks_that_should_fail_do_and_no_others(london):
     failed = {name for name, check in london[1].items() if not check.passed}
-    assert failed == {"cities_present", "areas_as_published", "outcomes_available"}
+    assert failed == {
+        "cities_present",
+        "authorities_present",
+        "areas_as_published",
+        "outcomes_available",
+    }
     assert "london" not in london[1]["areas_as_published"].description
 
 

@@ -13,6 +13,7 @@ from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.errors import SourceError
 from streetineq_assets.models.pair_training import network_file
 from streetineq_assets.study import Key, Profile
+from streetineq_assets.wrong_settings import in_words
 
 
 class BundleDescription(BaseModel):
@@ -67,8 +68,7 @@ def read_description(about: Mapping[str, Any], path: Path) -> BundleDescription:
     try:
         description = BundleDescription.model_validate(dict(about))
     except ValidationError as error:
-        first = error.errors()[0]
-        raise _unusable(path, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise _unusable(path, in_words(error, BundleDescription)) from error
     names = map(network_file, description.folds)
     absent = [name for name in names if name not in description.members]
     if absent:
