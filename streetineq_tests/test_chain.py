@@ -363,6 +363,7 @@ def test_the_warehouse_answers(chain):
 MADE_ALIKE = ("postcode_lsoa", "lsoa_labels", "locations", "area_folds")
 
 
+@pytest.mark.slow
 def test_a_copy_below_a_plain_folder_has_the_same_results(chain, tmp_path):
     """Also with a backup beside each artefact and one made by hand; only the warehouse is new."""
     store, first, _ = chain
@@ -464,6 +465,7 @@ def digests(root):
     return {label: digest for label, digest in found.items() if label != "warehouse"}
 
 
+@pytest.mark.slow
 def test_what_is_lost_on_purpose_upstream_costs_nothing_further_down(chain, tmp_path):
     """Each step asks for itself: labels and lists went with consent, and nothing else goes."""
     store = DataStore(shutil.copytree(chain[0].root, tmp_path / "study"))
