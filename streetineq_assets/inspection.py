@@ -183,7 +183,7 @@ def _read_directory(
     authorities = study.city_of_authority()
     try:
         directory = find_directory(folder)
-        counts = postcodes.write_postcodes(connection, directory, authorities, table)
+        postcodes.write_postcodes(connection, directory, authorities, table)
         areas = postcodes.city_areas(connection, table)
         postcodes.refuse_no_area(areas, directory, authorities)
     except SourceMissingError as error:
@@ -195,7 +195,7 @@ def _read_directory(
         f"{folder} (files: {n_files}; postcodes: {summary['n_postcodes']:,}, the newest of "
         f"{summary['newest_postcode']}; areas of the study: {len(areas):,})"
     )
-    checks = postcode_checks(connection, table, areas, counts, study)
+    checks = postcode_checks(connection, table, areas, study)
     rows = [_judged(what, good, (c for c in checks if c.name not in _EXPECTED_TO_FAIL))]
     rows += [_row("ignored", reason, str(path)) for path, reason in ignored_files(folder)]
     return rows, Postcodes(connection, table, areas)

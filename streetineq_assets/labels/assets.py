@@ -52,14 +52,12 @@ def postcode_lsoa(
     def make(target: Path) -> Findings:
         table = target / "postcode_lsoa.parquet"
         with duckdb.get_connection() as connection:
-            counts = postcodes.write_postcodes(connection, directory, authorities, table)
+            postcodes.write_postcodes(connection, directory, authorities, table)
             areas = postcodes.city_areas(connection, table)
             postcodes.refuse_no_area(areas, directory, authorities)
             return Findings(
                 values=postcodes.summarise(connection, table, study.study.date),
-                checks=postcode_checks.postcode_checks(
-                    connection, table, areas, counts, study.study
-                ),
+                checks=postcode_checks.postcode_checks(connection, table, areas, study.study),
                 tables={"files": [_sized(path) for path in directory.files]},
                 holdings=postcodes.count_rows(connection, table, study.study.cities),
             )
@@ -129,7 +127,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             group_name=GROUP,
             kinds={"duckdb", "parquet"},
             deps=["onspd"],
-            code_version="1",
+            code_version="2",  # 1: without authorities
             checks=postcode_checks.POSTCODE_LSOA,
         ),
         define_asset(

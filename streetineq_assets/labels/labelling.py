@@ -141,7 +141,7 @@ def _by_city(
 
 def _refuse_part_of_a_city(values: OutcomeValues, city: str, lsoas: pd.Series) -> None:
     """Stop at a file that was cut off; one that leaves whole cities out may be an extract."""
-    lacking = lsoas[~lsoas.isin(values.frame.index)]
+    lacking = lsoas[values.frame.index.get_indexer(lsoas) < 0]
     if 0 < len(lacking) < len(lsoas):
         raise SourceError(
             f"{values.path} holds {len(lsoas) - len(lacking):,} of the {len(lsoas):,} areas of "

@@ -3,7 +3,6 @@
 As `checks`, which has those of the labels.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
@@ -47,7 +46,6 @@ def postcode_checks(
     connection: duckdb.DuckDBPyConnection,
     postcodes: Path,
     areas: pd.DataFrame,
-    n_by_authority: Mapping[str, int],
     study: Study,
 ) -> list[Check]:
     """Every check of `POSTCODE_LSOA`, in its order.
@@ -55,14 +53,13 @@ def postcode_checks(
     Args:
         postcodes: the Parquet file of the table.
         areas: as `postcodes.city_areas` returns them.
-        n_by_authority: number of postcodes, as `postcodes.write_postcodes` returns it.
     """
     with view(connection, "postcodes", postcodes):
         return [
             _postcodes_unique(connection),
             _postcodes_matched(connection),
             _cities_present(areas, study),
-            _authorities_present(n_by_authority, study),
+            _authorities_present(connection, study),
             areas_as_published(areas, study),
             _areas_in_one_city(areas),
             _areas_together(connection),
@@ -101,9 +98,11 @@ def _cities_present(areas: pd.DataFrame, study: Study) -> Check:
     return CITIES_PRESENT.result(not missing, text if missing else "every city has areas")
 
 
-def _authorities_present(n_by_authority: Mapping[str, int], study: Study) -> Check:
+def _authorities_present(connection: duckdb.DuckDBPyConnection, study: Study) -> Check:
+    listed = connection.execute("SELECT DISTINCT authority FROM postcodes WHERE city IS NOT NULL")
+    present = {code for (code,) in listed.fetchall()}
     absent = {
-        key: [code for code in city.authorities if not n_by_authority[code]]
+        key: [code for code in city.authorities if code not in present]
         for key, city in study.cities.items()
     }
     named = [
@@ -119,7 +118,7 @@ def _authorities_present(n_by_authority: Mapping[str, int], study: Study) -> Che
     n_absent = sum(map(len, absent.values()))
     return AUTHORITIES_PRESENT.result(
         not named,
-        text if named else f"each of {len(n_by_authority)} local authorities has postcodes",
+        text if named else f"each of {len(present)} local authorities has postcodes",
         n_authorities_absent=n_absent,
     )
 

@@ -15,6 +15,7 @@ POSTCODE_LSOA = schema(
         "postcode with one space, as BR1 1AA; the whole directory, terminated ones too",
     ),
     column("city", "string", "key of the city; null outside the study", nullable=True),
+    column("authority", "string", "code of its local authority; null outside", nullable=True),
     column("oa11", "string", "output area of 2011; null where there is none", nullable=True),
     column("lsoa11", "string", "lower layer super output area of 2011", nullable=True),
     column("msoa11", "string", "middle layer super output area of 2011", nullable=True),

@@ -130,6 +130,7 @@ def with_pandas(root: Path, target: Path) -> None:
         {
             "postcode": postcodes["pcds"],
             "city": postcodes["oslaua"].map(study.city_of_authority()),
+            "authority": postcodes["oslaua"],
             **{n: postcodes[n].mask(postcodes[n].str.endswith("99999999")) for n in AREAS},
             "lat": postcodes["lat"].where(here),
             "lon": postcodes["long"].where(here),

@@ -127,7 +127,7 @@ def test_names_in_latin_1_are_read_past(connection, tmp_path):
     assert len(table) == len(official.postcodes())
 
 
-def test_postcodes_are_counted_by_the_authorities_that_were_asked_for(connection, tmp_path):
+def test_postcodes_have_the_authorities_that_were_asked_for(connection, tmp_path):
     """Beta's authority got a new code, and one is written with a space behind it."""
     rows = official.postcodes()
     for row in rows:
@@ -135,8 +135,9 @@ def test_postcodes_are_counted_by_the_authorities_that_were_asked_for(connection
     rows[0]["authority"] += " "
     official.write(tmp_path / "onspd" / "directory.csv", official.directory("2017", rows))
     directory, target = find_directory(tmp_path / "onspd"), tmp_path / "postcode_lsoa.parquet"
-    counts = write_postcodes(connection, directory, official.AUTHORITIES, target)
-    assert counts == {"E09000001": 4 * len(official.CITY_A), "E08000025": 0}
+    write_postcodes(connection, directory, official.AUTHORITIES, target)
+    counts = pd.read_parquet(target)["authority"].value_counts().to_dict()
+    assert counts == {"E09000001": 4 * len(official.CITY_A)}
     assert set(city_areas(connection, target)["city"]) == {"alpha"}
 
 
