@@ -125,12 +125,12 @@ def with_pandas(root: Path, target: Path) -> None:
     wanted = [*names, "lat", "long"]
     text = {name: "str" for name in names if name != "usertype"}  # codes are text, not numbers
     postcodes = pd.read_csv(root / "inputs" / DIRECTORY, usecols=wanted, dtype=text)
-    here = postcodes["lat"].between(49, 61.5)
+    here, authorities = postcodes["lat"].between(49, 61.5), study.city_of_authority()
     table = pd.DataFrame(
         {
             "postcode": postcodes["pcds"],
-            "city": postcodes["oslaua"].map(study.city_of_authority()),
-            "authority": postcodes["oslaua"],
+            "city": postcodes["oslaua"].map(authorities),
+            "authority": postcodes["oslaua"].where(postcodes["oslaua"].isin(authorities)),
             **{n: postcodes[n].mask(postcodes[n].str.endswith("99999999")) for n in AREAS},
             "lat": postcodes["lat"].where(here),
             "lon": postcodes["long"].where(here),
