@@ -21,6 +21,7 @@ _REMEDY = (
     "the run's tag streetineq/allow_loss: true)"
 )
 _MOST_NAMED = 5
+_ROWS = "rows"  # of the main table, where nothing else is said
 
 
 def count(findings: Findings, folder: Path, asset: str) -> dict[str, int]:
@@ -32,7 +33,7 @@ def count(findings: Findings, folder: Path, asset: str) -> dict[str, int]:
     rows = findings.n_rows
     if rows is None:
         rows = _parquet_rows(folder / f"{asset}.parquet")
-    return {} if rows is None else {"rows": rows}
+    return {} if rows is None else {_ROWS: rows}
 
 
 def lost_from(
@@ -64,8 +65,13 @@ def lost_from(
 
 
 def losses(before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
-    """What more than half is gone of, in words; a phrase for each name that both know."""
-    if sum(before.values()) and not sum(after.values()):
+    """What more than half is gone of, in words; a phrase for each name that both know.
+
+    What is unavailable, or takes the place of an artefact that was counted by its rows alone, has
+    lost all where it holds nothing.
+    """
+    nothing = not after or (before.keys() == {_ROWS} and not sum(after.values()))
+    if nothing and sum(before.values()):
         return [f"{name} ({number:,} to 0)" for name, number in before.items() if number]
     return [
         f"{name} ({before[name]:,} to {number:,})"
