@@ -134,7 +134,9 @@ def _read_official(inputs: Path) -> Official:
         try:
             read_sources(sources)  # what single files do not show
         except SourceError as error:
-            others.append(str(error))
+            named = [file.path for file in sources.recognised if str(file.path) in str(error)]
+            faults |= dict.fromkeys(named, str(error))
+            others += [] if named else [str(error)]
     return Official(sources, values, faults, others)
 
 

@@ -1,6 +1,8 @@
 """The doctor's lines on inputs: found is what a run would read, and as much of it as matches."""
 
+import csv
 import gzip
+import io
 import shutil
 
 import pytest
@@ -81,6 +83,21 @@ def cut_in_a_row(store):
     path.write_text(text[: text.index("E01000020") + 12])
 
 
+def of_another_population(store):
+    """More residents in all than the health table counts, as in a table of the workday."""
+    path = store.inputs("census_2011", "QS302EW.csv")
+    lines = list(csv.reader(io.StringIO(path.read_text())))
+    fewer = [
+        [*line[:2], *(str(int(cell) // 9) for cell in line[2:])]
+        if line[1:] and line[1].startswith("E010")
+        else line
+        for line in lines
+    ]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(fewer)
+    path.write_text(text.getvalue())
+
+
 def lists(city, text):
     return lambda store: official.write(store.inputs("locations", f"{city}.csv"), text)
 
@@ -113,6 +130,13 @@ SPOILT = {
             "self_reported_health": ("wrong", "line "),
             "alpha/self_reported_health": ("wrong", "QS302EW.csv"),
             "alpha locations": ("wrong", '"postcode"'),
+        },
+    ),
+    "two files that contradict each other": (
+        [of_another_population],
+        {
+            "self_reported_health": ("wrong", "of another population"),
+            "alpha/self_reported_health": ("wrong", "see above"),
         },
     ),
     "lists and boundaries that are unusable": (
