@@ -409,6 +409,7 @@ def test_tables_open_in_pandas(chain):
     assert pd.read_parquet(files[0])["decile"].between(1, 10).all()
 
 
+@pytest.mark.slow
 def test_a_city_without_images_is_unavailable_and_fails_nothing(chain, tmp_path):
     """Labels are there and images are not: down its chain the city is empty, and says why."""
     store, _, _ = chain

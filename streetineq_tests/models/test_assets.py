@@ -280,6 +280,7 @@ def test_joint_networks_are_trained_once_per_city_and_serve_each_pair(tmp_path: 
     assert not failed(run(store, "baseline_scores", "alpha/crime"))
 
 
+@pytest.mark.slow
 def test_replaced_joint_networks_reach_each_pair_when_it_is_made_again(tmp_path: Path) -> None:
     store = trained_jointly(tmp_path)
     run(store, "trained_model", "alpha/crime")

@@ -101,6 +101,7 @@ def test_an_outcome_that_no_other_city_has_cannot_be_learned_from_them(tmp_path:
     ("outcomes", "together"),
     [('"crime"', ["crime"]), ('"crime", "education"', ["crime", "education"])],
 )
+@pytest.mark.slow
 def test_joint_networks_of_a_city_left_out_learn_what_any_other_city_has(
     outcomes: str, together: list[str], tmp_path: Path
 ) -> None:

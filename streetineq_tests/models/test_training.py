@@ -191,12 +191,14 @@ def test_codes_beyond_the_budget_train_from_disk_repeatably(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("head", ["cumulative_link", "corn"])
+@pytest.mark.slow
 def test_the_other_heads_learn_too(head: str, tmp_path: Path) -> None:
     result = trained(tmp_path, profile=QUICK.model_copy(update={"head": head}))
     merged = result.scores("crime").merge(ROWS, on="location_id")
     assert merged["h"].corr(merged["decile"]) > 0.6
 
 
+@pytest.mark.slow
 def test_suel2019_runs_to_its_end(tmp_path: Path) -> None:
     result = trained(tmp_path, profile=PROFILES["suel2019"], folds=[1])
     history = result.history()
@@ -217,6 +219,7 @@ def test_several_outcomes_train_on_one_trunk_with_missing_labels_masked(tmp_path
     assert mirrored["h"].corr(mirrored["decile"]) < -0.5
 
 
+@pytest.mark.slow
 def test_compiled_steps_are_reused_over_folds_and_trainings(
     tmp_path: Path,
 ) -> None:
@@ -348,6 +351,7 @@ def test_the_cosine_ends_at_zero_and_the_constant_stays() -> None:
     assert learning_rate(PROFILES["suel2019"], 7) == 5e-6
 
 
+@pytest.mark.slow
 def test_mixed_precision_trains_and_saves_float32_weights(tmp_path: Path) -> None:
     table = make_folds(areas(ROWS), Folds(k=3), seed=5)
     half = Device(kind="cpu", mixed_precision=True)
