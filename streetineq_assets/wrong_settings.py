@@ -1,4 +1,4 @@
-"""What is wrong with settings, in words: the key, its value, and what would be right.
+"""What is wrong with settings, in words: the file's text, the key, its value, and what is right.
 
 pydantic says what kind of value it expected, and neither which was there nor which key was meant.
 """

@@ -17,9 +17,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from streetineq_assets.errors import SourceError
-from streetineq_assets.spreadsheets.sheets import Row, Sheet, decode, is_blank, read_bytes
+from streetineq_assets.spreadsheets.sheets import (
+    OTHER_SEPARATORS,
+    Row,
+    Sheet,
+    decode,
+    is_blank,
+    read_bytes,
+)
 
-_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _LONGEST_LINE = 1 << 16
 LSOA_CODE = re.compile(r"[EW]01[0-9]{6}")
 # These two are regular expressions of Arrow, which reads a column of text at once.
@@ -65,6 +71,8 @@ def find_column(sheet: Sheet, header: Row, wanted: Sequence[str], *, table: str)
 def header_separator(path: Path, wanted: Collection[str], *, at_least: int = 1) -> str | None:
     """The name of what separates the columns in a text file's first line, where it is no comma.
 
+    For files whose headings are known; of others `sheets.other_separator` counts the marks.
+
     Args:
         wanted: normalised headings.
         at_least: so many of them must show that the line is the header.
@@ -73,7 +81,7 @@ def header_separator(path: Path, wanted: Collection[str], *, at_least: int = 1) 
         SourceError: as `read_bytes` and `decode`.
     """
     lines = decode(path, read_bytes(path, limit=_LONGEST_LINE), partial=True).splitlines()
-    for mark, name in _OTHER_SEPARATORS.items():
+    for mark, name in OTHER_SEPARATORS.items():
         cells = {normalise(cell.strip(' "')) for cell in lines[0].split(mark)} if lines else set()
         if len(cells) > 1 and len(cells.intersection(wanted)) >= at_least:
             return name

@@ -27,6 +27,7 @@ from xml.etree.ElementTree import ParseError
 from streetineq_assets.errors import SourceError
 
 HEAD_ROWS = 60
+OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _HEAD_BYTES = 1 << 18  # room for the header of a census extract with all its counts
 _GZIP, _ZIP, _OLE = b"\x1f\x8b", b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # A byte order mark, and what becomes of it when it is read in another encoding and saved again.
@@ -155,7 +156,7 @@ def decode(path: Path, raw: bytes, *, partial: bool = False) -> str:
 
 
 def other_separator(path: Path) -> str | None:
-    """The name of the separator of a text file, "semicolons" or "tabs"; None where it is commas.
+    """The name of the separator of a text file, by how often it occurs; None where it is commas.
 
     Raises:
         SourceError: as `read_bytes` and `decode`.
@@ -164,7 +165,7 @@ def other_separator(path: Path) -> str | None:
     if raw.startswith((_ZIP, _OLE)):
         return None
     lines = decode(path, raw, partial=True).splitlines()
-    for name, mark in {"semicolons": ";", "tabs": "\t"}.items():
+    for mark, name in OTHER_SEPARATORS.items():
         if 2 * sum(line.count(mark) > max(1, line.count(",")) for line in lines) > len(lines):
             return name
     return None
