@@ -14,15 +14,32 @@ from pydantic import BaseModel
 Scalar = int | float | str | bool | None
 
 
+HOLDS, DOES_NOT_HOLD, NOT_TESTED = "holds", "does not hold", "not tested"
+
+
 @dataclass(frozen=True)
 class Check:
-    """The result of one check. A failed check that blocks keeps the output from being published."""
+    """The result of one check. A failed check that blocks keeps the output from being published.
+
+    Attributes:
+        passed: whether nothing is to be looked at. What was not tested is to be, unless another
+            check says why (an input is absent), or it only guards against what could be published.
+        tested: whether there was anything to examine.
+    """
 
     name: str
     passed: bool
     description: str
     blocking: bool = False
     values: dict[str, Scalar] = field(default_factory=dict)
+    tested: bool = True
+
+    @property
+    def result(self) -> str:
+        """One of three: it holds, it does not hold, it was not tested."""
+        if not self.tested:
+            return NOT_TESTED
+        return HOLDS if self.passed else DOES_NOT_HOLD
 
 
 def blocking_failures(checks: Iterable[Check]) -> list[Check]:
@@ -53,8 +70,18 @@ class CheckSpec:
         if _is_nan(passed) or undefined:
             passed, text = False, f"{text}; undefined: {', '.join(undefined) or self.name}"
         if of == 0:
-            passed, text = passed and self.blocking, f"nothing to examine: {text}"
+            return self.not_tested(text, passed=bool(passed) and self.blocking, **values)
         return Check(self.name, bool(passed), text, self.blocking, values)
+
+    def not_tested(self, text: str, *, passed: bool = False, **values: Scalar) -> Check:
+        """That there was nothing to examine, which is neither a success nor a failure.
+
+        Args:
+            text: why, and what would change it.
+            passed: whether nobody needs to look at it.
+        """
+        said = f"{NOT_TESTED}: {text}"
+        return Check(self.name, passed, said, self.blocking, values, tested=False)
 
 
 def _is_nan(value: Scalar) -> bool:
@@ -138,5 +165,10 @@ def unavailable_findings(why: Unavailable, specs: Iterable[CheckSpec]) -> Findin
         specs: the checks that the asset declares.
     """
     text = f"unavailable: {why}; the tables are empty"
-    checks = [spec.result(spec.name != AVAILABLE.name or why.by_settings, text) for spec in specs]
+    checks = [
+        AVAILABLE.result(why.by_settings, text)
+        if spec.name == AVAILABLE.name
+        else spec.not_tested(text, passed=True)
+        for spec in specs
+    ]
     return Findings(checks=checks, unavailable=why)

@@ -315,7 +315,7 @@ def check_results(asset: str, checks: Iterable[Check]) -> Iterator[dg.AssetCheck
                 dg.AssetCheckSeverity.ERROR if check.blocking else dg.AssetCheckSeverity.WARN
             ),
             description=check.description,
-            metadata=rounded_values(check.values),
+            metadata={"result": check.result} | rounded_values(check.values),
         )
 
 

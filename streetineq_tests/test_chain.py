@@ -281,7 +281,7 @@ def test_no_figure_of_the_network_stands_without_the_coordinates(chain, pair):
     metrics = store.open("lsoa_evaluation", pair).table("metrics.parquet")
     of_network = set(metrics.loc[metrics["model"] == "network", "metric"])
     study_folds = metrics["scheme"] == load_study(store.study_file).folds.scheme
-    beside = metrics[(metrics["model"] == "coordinates") & study_folds]
+    beside = metrics[(metrics["model"] == "map_knn") & study_folds]
     unlike = {"rps", "moran_i_residuals", "moran_p_residuals"}  # of probabilities and residuals
     unlike |= {"interval_coverage", "interval_width"}
     assert of_network - set(beside["metric"]) <= unlike
@@ -305,7 +305,7 @@ def test_networks_are_transferred_to_the_other_city(chain):
     assert set(runs["share"]) == {0.0, 0.1, 1.0}
     curve = store.open("transfer_report").table()
     assert set(curve["city"]) == {"saltbridge"}
-    assert set(curve["network"]) == {"fine_tuned", "trained_here", "coordinates"}
+    assert set(curve["network"]) == {"fine_tuned", "trained_here", "map_knn"}
     report = next((store.root / "assets" / "inequality_report").rglob("report.html"))
     assert "Another city's networks" in report.read_text(encoding="utf-8")
 

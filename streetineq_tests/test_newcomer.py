@@ -135,7 +135,7 @@ def test_the_network_recovers_the_truth_with_the_baseline_beside_it(demo):
     table = store.open("lsoa_evaluation", "northmere/living_environment").table("metrics.parquet")
     table = table[table["metric"] == "spearman_score"].set_index(["model", "scheme"])
     assert table.loc[("network", "area"), "value"] > 0.6
-    assert ("coordinates", "area") in table.index
+    assert ("map_knn", "area") in table.index
     assert "coordinates only" in printed
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import groupby
 
-from streetineq_assets.predictions.evaluation import COORDINATES, MIN_AREAS, NETWORK
+from streetineq_assets.predictions.evaluation import MAP_KNN, MIN_AREAS, NETWORK
 from streetineq_assets.reports.comparison import Cell, Column, row
 from streetineq_assets.reports.report import REPORT_FILE
 from streetineq_assets.reports.results import CityResults, PairResults, read_results
@@ -12,7 +12,7 @@ from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
 
 METRIC = "spearman_score"
-TITLES = {NETWORK: "network", COORDINATES: "coordinates only", "ridge": "ridge on codes"}
+TITLES = {NETWORK: "network", MAP_KNN: "coordinates only", "ridge": "ridge on codes"}
 
 
 def summary_lines(store: DataStore) -> Iterator[str]:

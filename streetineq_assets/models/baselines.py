@@ -1,12 +1,12 @@
 """What a network must beat: guesses from no image at all, and from plain means of the codes.
 
-All work on areas and score on the scale of deciles. `constant` says 5. `coordinates` is the mean
+All work on areas and score on the scale of deciles. `constant` says 5. `map_knn` is the mean
 decile of the eight nearest training areas on the British National Grid. `image_count` is a line
 through the logarithm of the number of images. `ridge` is ridge regression on the mean code of an
 area's images, its penalty chosen on the same validation areas as the network's epochs (without
 any, 10,000: the middle of those that are tried, on a logarithmic scale).
-`coordinates_and_score` regresses the decile on the `coordinates` guess and the network's mean
-score: where it gains nothing over `coordinates`, the network saw a map and not pictures. It is
+`map_and_score` regresses the decile on the `map_knn` guess and the network's mean
+score: where it gains nothing over `map_knn`, the network saw a map and not pictures. It is
 fitted on other folds' out-of-fold scores; their networks have seen this fold's labels, which two
 coefficients cannot carry over.
 """
@@ -33,12 +33,12 @@ from streetineq_assets.tables import conform, empty, write
 
 ASSET = "baseline_scores"
 
-NAMES = ("constant", "coordinates", "image_count", "ridge", "coordinates_and_score")
+NAMES = ("constant", "map_knn", "image_count", "ridge", "map_and_score")
 _CONSTANT_DECILE = 5.0
 _NEIGHBOURS = 8
 _PENALTIES = tuple(float(10**power) for power in range(1, 8))
 DEFAULT_PENALTY = _PENALTIES[len(_PENALTIES) // 2]
-_ON_SPATIAL_BLOCKS = ("coordinates", "ridge")
+_ON_SPATIAL_BLOCKS = ("map_knn", "ridge")
 _CHUNK_ROWS = 512
 
 
@@ -175,10 +175,10 @@ def score_baselines(
 
     Args:
         sums: of the same rows, by area or finer, as `sum_codes` gives them.
-        rows: `location_id, lsoa11, decile` and, for `coordinates_and_score`, the network's
+        rows: `location_id, lsoa11, decile` and, for `map_and_score`, the network's
             out-of-fold `h`.
         folds: which to test; by default all.
-        centroids: `lsoa11, easting_m, northing_m`; `coordinates` gives no score to areas without
+        centroids: `lsoa11, easting_m, northing_m`; `map_knn` gives no score to areas without
             one.
         validation_share, seed: as in the network's training, for the same validation areas.
 
@@ -213,7 +213,7 @@ def _constant(_train: Areas, _validation: Areas, test: Areas) -> NDArray[np.floa
     return np.full(len(test.lsoa11), _CONSTANT_DECILE)
 
 
-def _coordinates(train: Areas, validation: Areas, test: Areas) -> NDArray[np.float64]:
+def _map_knn(train: Areas, validation: Areas, test: Areas) -> NDArray[np.float64]:
     return _neighbours(_joined(train, validation), test)
 
 
@@ -240,7 +240,7 @@ def _ridge(train: Areas, validation: Areas, test: Areas) -> NDArray[np.float64]:
     return fitted(_joined(train, validation), penalty, test)
 
 
-def _coordinates_and_score(train: Areas, validation: Areas, test: Areas) -> NDArray[np.float64]:
+def _map_and_score(train: Areas, validation: Areas, test: Areas) -> NDArray[np.float64]:
     known = _joined(train, validation)
     seen = np.isfinite(known.scores) & np.isfinite(known.centroids).all(axis=1)
     features = np.column_stack([_neighbours(known, known, leave_out=True), known.scores])
@@ -254,10 +254,10 @@ def _coordinates_and_score(train: Areas, validation: Areas, test: Areas) -> NDAr
 
 GUESSES: dict[str, Guess] = {
     "constant": _constant,
-    "coordinates": _coordinates,
+    "map_knn": _map_knn,
     "image_count": _image_count,
     "ridge": _ridge,
-    "coordinates_and_score": _coordinates_and_score,
+    "map_and_score": _map_and_score,
 }
 
 

@@ -9,7 +9,7 @@ from streetineq_assets.findings import AVAILABLE, Check, CheckSpec
 from streetineq_assets.models.checks import VALID_PROBABILITIES, valid_probabilities
 from streetineq_assets.models.folds import LEAKY, scheme_note
 from streetineq_assets.predictions import tables
-from streetineq_assets.predictions.evaluation import COORDINATES, MIN_AREAS, NETWORK, Evaluation
+from streetineq_assets.predictions.evaluation import MAP_KNN, MIN_AREAS, NETWORK, Evaluation
 from streetineq_assets.predictions.location_scores import tested_by
 from streetineq_assets.tables import empty
 
@@ -31,14 +31,14 @@ STANDS_FOR_THE_CITY = CheckSpec(
 ENOUGH_AREAS = CheckSpec("enough_areas", f"At least {MIN_AREAS} areas are compared.")
 LSOA_PREDICTIONS = (AVAILABLE, ONE_ROW_PER_LSOA, STANDS_FOR_THE_CITY, ENOUGH_AREAS)
 
-BEATS_COORDINATES = CheckSpec(
-    "beats_coordinates", "The network agrees better with the official deciles than the map alone."
+BEATS_THE_MAP = CheckSpec(
+    "beats_the_map", "The network agrees better with the official deciles than the map alone."
 )
 SAME_AREAS = CheckSpec(
     "same_areas", "Network and baselines are compared on the same areas and folds."
 )
 NO_LEAK = CheckSpec("no_leak", "No area is in both training and test.")
-LSOA_EVALUATION = (AVAILABLE, ENOUGH_AREAS, BEATS_COORDINATES, SAME_AREAS, NO_LEAK)
+LSOA_EVALUATION = (AVAILABLE, ENOUGH_AREAS, BEATS_THE_MAP, SAME_AREAS, NO_LEAK)
 
 _MIDDLE = 5.5  # mean decile of all areas of a city
 _FARTHEST = 0.5
@@ -92,7 +92,7 @@ def evaluation_checks(evaluation: Evaluation, scheme: str) -> list[Check]:
         scheme: by which the network's folds were made.
     """
     return [
-        _beats_coordinates(evaluation, scheme),
+        _beats_the_map(evaluation, scheme),
         _same_areas(evaluation, scheme),
         _no_leak(scheme),
     ]
@@ -162,9 +162,9 @@ def _stands_for_the_city(areas: pd.DataFrame, n_lsoas_of_city: int) -> Check:
     return STANDS_FOR_THE_CITY.result(stands, text, mean_actual_decile=mean)
 
 
-def _beats_coordinates(evaluation: Evaluation, scheme: str) -> Check:
+def _beats_the_map(evaluation: Evaluation, scheme: str) -> Check:
     own = evaluation.value("kappa_quadratic", NETWORK, scheme)
-    coordinates = evaluation.value("kappa_quadratic", COORDINATES, scheme)
+    coordinates = evaluation.value("kappa_quadratic", MAP_KNN, scheme)
     ahead = own > coordinates
     text = (
         f"quadratic kappa on the same folds: network {own:z.3f}, coordinates only "
@@ -172,14 +172,14 @@ def _beats_coordinates(evaluation: Evaluation, scheme: str) -> Check:
     )
     if coordinates >= own:
         text += "; the map says at least as much as the images"
-    return BEATS_COORDINATES.result(ahead, text, network=own, coordinates=coordinates)
+    return BEATS_THE_MAP.result(ahead, text, network=own, coordinates=coordinates)
 
 
 def _same_areas(evaluation: Evaluation, scheme: str) -> Check:
     rows = evaluation.metrics[evaluation.metrics["metric"] == "mae"]
     rows = rows[rows["scheme"] == scheme]
     same = len(set(rows["n_lsoas"])) == 1
-    covered = same and {NETWORK, COORDINATES} <= set(rows["model"])
+    covered = same and {NETWORK, MAP_KNN} <= set(rows["model"])
     text = "the baselines have scores of all areas that the network predicted"
     if not covered:
         text = (

@@ -32,8 +32,8 @@ EVALUATION_FILES = {
     "coverage": COVERAGE,
 }
 NETWORK = "network"
-COORDINATES = "coordinates"
-BOTH = "coordinates_and_score"
+MAP_KNN = "map_knn"
+MAP_AND_SCORE = "map_and_score"
 _GAINED = "kappa_quadratic"
 GAIN = f"{_GAINED}_gain"  # of both over coordinates alone, on the same areas and draws
 MIN_AREAS = spatial.MIN_AREAS
@@ -189,10 +189,10 @@ def headline(evaluation: Evaluation, scheme: str) -> tuple[dict[str, Scalar], st
         Values for time series, and a Markdown table.
     """
     columns = [("", "network", NETWORK, scheme)]
-    columns.append(("_coordinates", "coordinates only", COORDINATES, scheme))
+    columns.append(("_coordinates", "coordinates only", MAP_KNN, scheme))
     if scheme != SPATIAL_BLOCK:
         title = "coordinates only, spatial blocks"
-        columns.append(("_coordinates_spatial", title, COORDINATES, SPATIAL_BLOCK))
+        columns.append(("_coordinates_spatial", title, MAP_KNN, SPATIAL_BLOCK))
     lines = ["| | " + " | ".join(title for _, title, *_ in columns) + " |"]
     lines.append("|---" * (len(columns) + 1) + "|")
     values: dict[str, Scalar] = {}
@@ -293,7 +293,7 @@ def _gain_rows(
     compared: _ComparedAreas, scores: dict[tuple[str, str], np.ndarray], scheme: str
 ) -> list[dict]:
     """What network and coordinates together gain over coordinates alone, where both are known."""
-    both, alone = scores.get((BOTH, scheme)), scores.get((COORDINATES, scheme))
+    both, alone = scores.get((MAP_AND_SCORE, scheme)), scores.get((MAP_KNN, scheme))
     if both is None or alone is None or not (known := np.isfinite(both) & np.isfinite(alone)).any():
         return []
     n = int(known.sum())
@@ -303,7 +303,7 @@ def _gain_rows(
     gain, *draws = drawn[0][_GAINED] - drawn[1][_GAINED]
     lower, upper = bootstrap.percentile_interval(np.array(draws))
     interval = {"value": gain, "lower": lower, "upper": upper, "n_lsoas": n}
-    return [{"model": BOTH, "scheme": scheme, "metric": GAIN} | interval]
+    return [{"model": MAP_AND_SCORE, "scheme": scheme, "metric": GAIN} | interval]
 
 
 def _metric_rows(model: str, scheme: str, evaluated: _ModelMetrics) -> list[dict]:

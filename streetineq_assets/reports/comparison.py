@@ -15,9 +15,9 @@ import pandas as pd
 from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.models.block_sizes import SPATIAL_BLOCK, uneven_note
 from streetineq_assets.predictions.evaluation import (
-    BOTH,
-    COORDINATES,
     GAIN,
+    MAP_AND_SCORE,
+    MAP_KNN,
     MIN_AREAS,
     NETWORK,
 )
@@ -53,11 +53,11 @@ METRIC_TITLES = {
 MODEL_TITLES = {
     NETWORK: "Network",
     JOINT_NETWORK: "Network of all outcomes",
-    COORDINATES: "Coordinates only",
+    MAP_KNN: "Coordinates only",
     "ridge": "Ridge on codes",
     "image_count": "Number of images",
     "constant": "Constant",
-    BOTH: "Coordinates and network",
+    MAP_AND_SCORE: "Coordinates and network",
 }
 HEADLINE = "kappa_quadratic"
 # The network alone gives probabilities, and no value of Moran's I is the best.
@@ -164,7 +164,7 @@ def transfers(table: pd.DataFrame) -> tuple[list[str], list[dict[str, Any]]]:
 
     Returns:
         The shares as headings; and a row per source and target: `source, city, outcome, tuned` (a
-        text for each share), `own` and `coordinates`, "-" where there is none.
+        text for each share), `own` and `map_knn`, "-" where there is none.
     """
     shown = table[table["metric"] == SHOWN_METRIC]
     tuned = shown[shown["network"] == TUNED]
@@ -176,7 +176,7 @@ def transfers(table: pd.DataFrame) -> tuple[list[str], list[dict[str, Any]]]:
         line = {"source": source, "city": city, "outcome": OUTCOMES[outcome].title}
         line["tuned"] = [texts.get((TUNED, share), "-") for share in shares]
         line["own"] = by_network.get(OWN) or by_network.get(OTHERS, "-")
-        rows.append(line | {"coordinates": by_network.get(COORDINATES, "-")})
+        rows.append(line | {"map_knn": by_network.get(MAP_KNN, "-")})
     return [f"{share:.3g}" for share in shares], rows
 
 
@@ -215,13 +215,13 @@ def matching_baselines(results: PairResults) -> list[str]:
 
 def is_compared(results: PairResults) -> bool:
     """Whether the network and coordinates alone have a quadratic kappa on the same folds."""
-    kappas = [results.value(HEADLINE, model) for model in (NETWORK, COORDINATES)]
+    kappas = [results.value(HEADLINE, model) for model in (NETWORK, MAP_KNN)]
     return not np.isnan(kappas).any()
 
 
 def _baselines(results: PairResults) -> list[str]:
     rows = results.comparisons[results.comparisons["scheme"] == results.scheme]
-    compared = set(rows["baseline"]) - {BOTH}  # it contains the network's own score
+    compared = set(rows["baseline"]) - {MAP_AND_SCORE}  # it contains the network's own score
     return [model for model in MODEL_TITLES if model in compared]
 
 
@@ -259,7 +259,7 @@ def _beside_the_map(results: PairResults) -> str:
     if rows.empty:
         return ""
     gain, lower, upper = (float(rows[end].iloc[0]) for end in ("value", "lower", "upper"))
-    alone, both = (results.value(HEADLINE, model) for model in (COORDINATES, BOTH))
+    alone, both = (results.value(HEADLINE, model) for model in (MAP_KNN, MAP_AND_SCORE))
     said = "is not shown to add to what the map says"
     if lower > 0:
         said = "adds to what the map says"
@@ -274,8 +274,8 @@ def _beside_the_map(results: PairResults) -> str:
 def _spatial(results: PairResults) -> str:
     if note := uneven_note(results.uneven_blocks):
         return note
-    alone = results.value(HEADLINE, COORDINATES)
-    blocked = results.value(HEADLINE, COORDINATES, SPATIAL_BLOCK)
+    alone = results.value(HEADLINE, MAP_KNN)
+    blocked = results.value(HEADLINE, MAP_KNN, SPATIAL_BLOCK)
     if results.scheme == SPATIAL_BLOCK or np.isnan([alone, blocked]).any():
         return ""
     said = f"Coordinates alone reach {alone:z.2f} on these folds, {blocked:z.2f} on spatial blocks"

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.plotting import new_figure
-from streetineq_assets.predictions.evaluation import COORDINATES, NETWORK, SPATIAL_BLOCK
+from streetineq_assets.predictions.evaluation import MAP_KNN, NETWORK, SPATIAL_BLOCK
 from streetineq_assets.reports.comparison import SUMMARY_METRICS, Column, row
 from streetineq_assets.reports.results import PairResults
 
@@ -29,8 +29,8 @@ def plot_overview(pairs: Sequence[PairResults]) -> "Figure":
     figure, axes = new_figure(9.0, 1.4 + 0.42 * len(pairs), columns=3, sharey=True)
     for axis, (metric, title) in zip(axes, SUMMARY_METRICS.items(), strict=True):
         for rank, each in enumerate(reversed(pairs)):
-            keys = [Column(model, each.scheme) for model in (NETWORK, COORDINATES, "ridge")]
-            cells = row(each, metric, [*keys, Column(COORDINATES, SPATIAL_BLOCK)])
+            keys = [Column(model, each.scheme) for model in (NETWORK, MAP_KNN, "ridge")]
+            cells = row(each, metric, [*keys, Column(MAP_KNN, SPATIAL_BLOCK)])
             for offset, (name, cell) in enumerate(zip(_MARKS, cells, strict=True)):
                 colour, shape = _MARKS[name]
                 height = rank + 0.24 - 0.16 * offset

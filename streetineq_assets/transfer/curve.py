@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from streetineq_assets.predictions.evaluation import COORDINATES, NETWORK
+from streetineq_assets.predictions.evaluation import MAP_KNN, NETWORK
 from streetineq_assets.predictions.lineage import Disagreement, Lineage
 from streetineq_assets.predictions.tables import SchemeRecord
 from streetineq_assets.store import Artefact, DataStore
@@ -118,7 +118,7 @@ def _scheme(evaluation: Artefact) -> str | None:
 def _compared(evaluation: Artefact) -> pd.DataFrame:
     """The target's own networks and coordinates alone, under the scheme of the networks' folds."""
     scheme = _scheme(evaluation)
-    names = {NETWORK: OTHERS if scheme == "city" else OWN, COORDINATES: COORDINATES}
+    names = {NETWORK: OTHERS if scheme == "city" else OWN, MAP_KNN: MAP_KNN}
     table = evaluation.table("metrics.parquet")
     mine = table[(table["scheme"] == scheme) & table["model"].isin(list(names))]
     share = 0.0 if scheme == "city" else 1.0

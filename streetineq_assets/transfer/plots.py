@@ -7,7 +7,7 @@ import pandas as pd
 
 from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.plotting import new_figure, save_png
-from streetineq_assets.predictions.evaluation import COORDINATES
+from streetineq_assets.predictions.evaluation import MAP_KNN
 from streetineq_assets.transfer.curve import OTHERS, OWN, SHOWN_METRIC, TUNED
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _TICKS = {0.0: "0", 0.01: "1 %", 0.1: "10 %", 1.0: "all"}
 _COLOURS = ("#01665e", "#8c510a", "#7570b3", "#666666")
-_LINE_STYLES = {OWN: "--", OTHERS: "-.", COORDINATES: ":"}
+_LINE_STYLES = {OWN: "--", OTHERS: "-.", MAP_KNN: ":"}
 
 
 def plot_curves(summary: pd.DataFrame, path: Path) -> None:

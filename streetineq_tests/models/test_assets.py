@@ -179,8 +179,8 @@ def test_baselines_stand_on_the_same_folds_and_on_spatial_blocks(trained: tuple)
     table = store.open("baseline_scores", "alpha/crime").table()
     found = set(zip(table["baseline"], table["scheme"], strict=True))
     assert found == {
-        ("constant", "area"), ("coordinates", "area"), ("image_count", "area"), ("ridge", "area"),
-        ("coordinates_and_score", "area"), ("coordinates", "spatial_block"),
+        ("constant", "area"), ("map_knn", "area"), ("image_count", "area"), ("ridge", "area"),
+        ("map_and_score", "area"), ("map_knn", "spatial_block"),
         ("ridge", "spatial_block"),
     }  # fmt: skip
     assert (table.groupby(["baseline", "scheme"]).size() == 50).all()

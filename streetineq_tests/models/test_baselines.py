@@ -81,7 +81,7 @@ def test_coordinates_are_the_mean_of_the_eight_nearest_training_areas(
         distance = np.linalg.norm(point - point[row], axis=1)
         nearest = frame[training].assign(d=distance[training]).nsmallest(8, "d")
         expected = nearest["decile"].mean()
-        assert of(all_scores, "coordinates")[frame["lsoa11"][row]] == pytest.approx(expected)
+        assert of(all_scores, "map_knn")[frame["lsoa11"][row]] == pytest.approx(expected)
 
 
 def test_image_count_is_a_line_in_the_logarithm(all_scores: pd.DataFrame) -> None:
@@ -104,25 +104,25 @@ def test_ridge_finds_the_signal_in_mean_codes(all_scores: pd.DataFrame) -> None:
     assert got.corr(decile[got.index]) > 0.8
 
 
-def test_coordinates_and_score_uses_the_score_where_coordinates_say_nothing(
+def test_map_and_score_uses_the_score_where_coordinates_say_nothing(
     all_scores: pd.DataFrame,
 ) -> None:
     rng = np.random.default_rng(1)
     frame = areas(ROWS)
     blind = centroids(frame)
     informed = ROWS.assign(h=ROWS["decile"] - 5.5 + rng.normal(0, 0.5, len(ROWS)))
-    table = scored(informed, where=blind, baselines=("coordinates", "coordinates_and_score"))
+    table = scored(informed, where=blind, baselines=("map_knn", "map_and_score"))
     decile = frame.set_index("lsoa11")["decile"]
-    alone, both = of(table, "coordinates"), of(table, "coordinates_and_score")
+    alone, both = of(table, "map_knn"), of(table, "map_and_score")
     assert abs(alone.corr(decile[alone.index])) < 0.4
     assert both.corr(decile[both.index]) > 0.9
     noise = ROWS.assign(h=rng.normal(size=len(ROWS)))
-    lost = of(scored(noise, where=blind, baselines=("coordinates_and_score",)),
-              "coordinates_and_score")  # fmt: skip
+    lost = of(scored(noise, where=blind, baselines=("map_and_score",)),
+              "map_and_score")  # fmt: skip
     assert lost.corr(decile[lost.index]) < 0.4
 
 
-def test_coordinates_and_score_is_a_plane_through_other_areas_deciles_and_own_scores() -> None:
+def test_map_and_score_is_a_plane_through_other_areas_deciles_and_own_scores() -> None:
     """An area that were among its own neighbours would lend the map its own decile."""
     rng = np.random.default_rng(4)
     train, validation, test = (_scattered(n, rng) for n in (30, 6, 9))
@@ -142,15 +142,15 @@ def test_coordinates_and_score_is_a_plane_through_other_areas_deciles_and_own_sc
     wanted = [
         [1.0, nearest(place), h] for place, h in zip(test.centroids, test.scores, strict=True)
     ]
-    got = GUESSES["coordinates_and_score"](train, validation, test)
+    got = GUESSES["map_and_score"](train, validation, test)
     np.testing.assert_allclose(got, np.array(wanted) @ coefficients)
 
 
 def test_areas_without_a_place_are_not_guessed_by_coordinates() -> None:
-    table = scored(where=CENTROIDS.iloc[5:], baselines=("coordinates",))
+    table = scored(where=CENTROIDS.iloc[5:], baselines=("map_knn",))
     missing = CENTROIDS["lsoa11"].iloc[:5]
-    assert of(table, "coordinates")[missing].isna().all()
-    assert of(table, "coordinates").notna().sum() == 55
+    assert of(table, "map_knn")[missing].isna().all()
+    assert of(table, "map_knn").notna().sum() == 55
 
 
 def test_test_areas_shape_no_baseline_of_their_fold() -> None:
@@ -185,10 +185,10 @@ def test_location_folds_give_one_score_per_area_and_are_optimistic() -> None:
     leaky = make_folds(areas(rows), Folds(scheme="location", k=4), seed=1, locations=rows)
     honest = make_folds(areas(rows), Folds(k=4), seed=1)
     decile = areas(rows).set_index("lsoa11")["decile"]
-    table = scored(rows, leaky, where=where, baselines=("coordinates",))
+    table = scored(rows, leaky, where=where, baselines=("map_knn",))
     assert (table["fold"] == -1).all()
-    seen = of(table, "coordinates")
-    unseen = of(scored(rows, honest, where=where, baselines=("coordinates",)), "coordinates")
+    seen = of(table, "map_knn")
+    unseen = of(scored(rows, honest, where=where, baselines=("map_knn",)), "map_knn")
     assert not seen.index.duplicated().any()
     assert seen.corr(decile[seen.index]) > unseen.corr(decile[unseen.index]) + 0.2
 
@@ -196,7 +196,7 @@ def test_location_folds_give_one_score_per_area_and_are_optimistic() -> None:
 def test_fewer_areas_than_neighbours_use_all_of_them() -> None:
     codes, rows = city(6, 3, WIDTH, seed=3)
     table = make_folds(areas(rows), Folds(k=3), seed=1)
-    scores = of(scored(rows, table, codes, centroids(areas(rows)), ("coordinates",)), "coordinates")
+    scores = of(scored(rows, table, codes, centroids(areas(rows)), ("map_knn",)), "map_knn")
     frame = areas(rows).merge(table.areas, on="lsoa11")
     first = frame.iloc[0]
     expected = frame.loc[frame["fold"] != first["fold"], "decile"].mean()

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.usefixtures("plain_steps")
 
 METRICS = pd.DataFrame(
     {
-        "model": ["network", "coordinates"],
+        "model": ["network", "map_knn"],
         "scheme": "area",
         "metric": "kappa_quadratic",
         "value": [0.71, 0.55],

@@ -259,8 +259,8 @@ def baselines():
     score = AREAS[["lsoa11"]].assign(score=5.5)
     parts = [
         score.assign(baseline="centre", scheme="area", fold=dealt()),
-        score.assign(baseline="coordinates", scheme="area", fold=dealt()),
-        score.assign(baseline="coordinates", scheme="location", fold=-1),
+        score.assign(baseline="map_knn", scheme="area", fold=dealt()),
+        score.assign(baseline="map_knn", scheme="location", fold=-1),
     ]
     return conform(pd.concat(parts), BASELINES)
 

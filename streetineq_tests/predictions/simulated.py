@@ -43,8 +43,8 @@ def baselines(areas: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     actual = areas["actual_decile"].to_numpy(np.float64)
     parts = {
         ("constant", "area"): np.full(len(areas), 5.0),
-        ("coordinates", "area"): actual + rng.normal(0, 3, len(areas)),
-        ("coordinates", "spatial_block"): actual + rng.normal(0, 6, len(areas)),
+        ("map_knn", "area"): actual + rng.normal(0, 3, len(areas)),
+        ("map_knn", "spatial_block"): actual + rng.normal(0, 6, len(areas)),
         ("ridge", "area"): actual + rng.normal(0, 2, len(areas)),
     }
     frames = [

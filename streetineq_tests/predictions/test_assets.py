@@ -55,7 +55,7 @@ def test_from_scores_to_evaluation(evaluated):
         areas.set_index("lsoa11")["score"], expected, check_names=False, check_index_type=False
     )
     metrics = store.open("lsoa_evaluation", "alpha/crime").table("metrics.parquet")
-    assert {"network", "coordinates", "ridge"} <= set(metrics["model"])
+    assert {"network", "map_knn", "ridge"} <= set(metrics["model"])
     assert metrics.query("metric == 'moran_i_residuals'")["value"].notna().all()
     assert failed(runs) == {asset: set() for asset in CHAIN}
 

@@ -51,8 +51,8 @@ def test_network_and_baselines_stand_side_by_side(evaluation):
     assert shown == {
         ("network", "area"),
         ("constant", "area"),
-        ("coordinates", "area"),
-        ("coordinates", "spatial_block"),
+        ("map_knn", "area"),
+        ("map_knn", "spatial_block"),
         ("ridge", "area"),
     }
     assert set(evaluation.metrics["n_lsoas"]) == {120}
@@ -84,7 +84,7 @@ def test_the_lead_over_a_baseline_is_the_difference_of_the_two_metrics(evaluatio
 
 def test_a_baseline_that_copies_the_network_has_a_lead_of_nothing(city):
     areas, _, locations = city
-    copy = areas[["lsoa11", "fold", "score"]].assign(baseline="coordinates", scheme="area")
+    copy = areas[["lsoa11", "fold", "score"]].assign(baseline="map_knn", scheme="area")
     found = evaluated(areas, copy, locations).comparisons.query("metric != 'rps'")
     defined = found.dropna(subset=["difference"])
     assert len(defined) > 10
@@ -109,7 +109,7 @@ def test_a_baseline_on_other_folds_than_the_networks_is_not_compared(city):
     moved = baselines.assign(fold=(baselines["fold"] + 1) % 5)
     found = evaluated(areas, moved, locations)
     assert set(found.metrics.loc[found.metrics["scheme"] == "area", "model"]) == {"network"}
-    assert "coordinates" in set(found.metrics.loc[found.metrics["scheme"] != "area", "model"])
+    assert "map_knn" in set(found.metrics.loc[found.metrics["scheme"] != "area", "model"])
     assert found.comparisons.empty
 
 
@@ -176,8 +176,8 @@ def test_the_headline_sets_the_network_beside_coordinates_under_both_schemes(eva
     own, beside, blocked = (
         values[f"mae{suffix}"] for suffix in ("", "_coordinates", "_coordinates_spatial")
     )
-    assert (own, beside) == (evaluation.value("mae"), evaluation.value("mae", "coordinates"))
-    assert blocked == evaluation.value("mae", "coordinates", "spatial_block")
+    assert (own, beside) == (evaluation.value("mae"), evaluation.value("mae", "map_knn"))
+    assert blocked == evaluation.value("mae", "map_knn", "spatial_block")
     assert len({own, beside, blocked}) == 3
     assert f"| MAE in deciles | {own:.3f} | {beside:.3f} | {blocked:.3f} |" in table
     under_blocks, _ = headline(Evaluation.of_nothing(), "spatial_block")
@@ -197,7 +197,7 @@ def gain(coordinates: np.ndarray, score: np.ndarray, *, seed: int) -> pd.Series:
     areas = pd.DataFrame({"lsoa11": lsoas, "fold": fold, "city": "alpha", "outcome": "crime",
                           "actual_decile": actual, "decile": actual, "score": score,
                           "lower": 1, "upper": 10})  # fmt: skip
-    guesses = {"coordinates": coordinates, "coordinates_and_score": both}
+    guesses = {"map_knn": coordinates, "map_and_score": both}
     parts = [
         areas[["lsoa11", "fold"]].assign(baseline=name, scheme="area", score=guess)
         for name, guess in guesses.items()
@@ -223,7 +223,7 @@ def test_what_a_network_knows_beyond_the_map_is_shown():
     rng, deciles = np.random.default_rng(1), np.arange(100) * 10 // 100 + 1
     row = gain(deciles + rng.normal(0, 3, 100), deciles + rng.normal(0, 2, 100), seed=1)
     assert 0 < row["lower"] < row["value"] < row["upper"]
-    assert (row["model"], row["n_lsoas"]) == ("coordinates_and_score", 100)
+    assert (row["model"], row["n_lsoas"]) == ("map_and_score", 100)
 
 
 def test_leads_are_over_baselines_on_the_networks_own_folds_alone(evaluation):

@@ -44,8 +44,8 @@ READS = {
     "lsoa_evaluation": ("lsoa_predictions", "location_predictions", "baseline_scores"),
 }
 KAPPAS = {
-    "alpha": {"network": 0.8, "ridge": 0.6, "coordinates": 0.5, "constant": float("nan")},
-    "beta": {"network": 0.4, "ridge": 0.3, "coordinates": 0.4, "constant": float("nan")},
+    "alpha": {"network": 0.8, "ridge": 0.6, "map_knn": 0.5, "constant": float("nan")},
+    "beta": {"network": 0.4, "ridge": 0.3, "map_knn": 0.4, "constant": float("nan")},
 }
 IN_BLOCKS = 0.3  # of coordinates alone
 
@@ -224,7 +224,7 @@ def _predictions(areas: pd.DataFrame) -> pd.DataFrame:
 
 def _metrics(city: str) -> pd.DataFrame:
     models = {(model, "area"): kappa for model, kappa in KAPPAS[city].items()}
-    models[("coordinates", "spatial_block")] = IN_BLOCKS
+    models[("map_knn", "spatial_block")] = IN_BLOCKS
     rows = [
         (model, scheme, metric, kappa, kappa - 0.1, kappa + 0.1)
         for (model, scheme), kappa in models.items()
@@ -241,7 +241,7 @@ def _metrics(city: str) -> pd.DataFrame:
 def _comparisons(city: str) -> pd.DataFrame:
     kappas = KAPPAS[city]
     leads = {(name, "area"): kappas["network"] - kappas[name] for name in list(kappas)[1:]}
-    leads[("coordinates", "spatial_block")] = kappas["network"] - IN_BLOCKS
+    leads[("map_knn", "spatial_block")] = kappas["network"] - IN_BLOCKS
     rows = [
         (name, scheme, "kappa_quadratic", lead, lead - 0.05, lead + 0.05)
         for (name, scheme), lead in leads.items()

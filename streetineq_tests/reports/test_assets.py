@@ -68,7 +68,7 @@ def test_a_baseline_that_matches_the_network_is_a_warning(made):
     _, runs = made
     check = harness.checks(runs[REPORT])["ahead_of_baselines"]
     assert not check.passed
-    assert "beta/crime by coordinates" in check.description
+    assert "beta/crime by map_knn" in check.description
     assert "alpha/crime" not in check.description
 
 

@@ -52,22 +52,22 @@ def pair(
     )
 
 
-NETWORK, COORDINATES, RIDGE = ("network", "area"), ("coordinates", "area"), ("ridge", "area")
-BLOCKS = ("coordinates", "spatial_block")
+NETWORK, MAP_KNN, RIDGE = ("network", "area"), ("map_knn", "area"), ("ridge", "area")
+BLOCKS = ("map_knn", "spatial_block")
 
 
 def test_columns_put_the_network_first_and_other_folds_last():
-    found = comparison.columns([pair({BLOCKS: 0.2, RIDGE: 0.5, COORDINATES: 0.4, NETWORK: 0.6})])
-    assert [(c.model, c.scheme) for c in found] == [NETWORK, COORDINATES, RIDGE, BLOCKS]
+    found = comparison.columns([pair({BLOCKS: 0.2, RIDGE: 0.5, MAP_KNN: 0.4, NETWORK: 0.6})])
+    assert [(c.model, c.scheme) for c in found] == [NETWORK, MAP_KNN, RIDGE, BLOCKS]
 
 
 @pytest.mark.parametrize(
     ("metric", "values", "best"),
     [
-        ("kappa_quadratic", {NETWORK: 0.6, COORDINATES: 0.7, BLOCKS: 0.9}, [False, True, False]),
-        ("mae", {NETWORK: 1.2, COORDINATES: 1.4, BLOCKS: 0.9}, [True, False, False]),
-        ("kappa_quadratic", {NETWORK: 0.601, COORDINATES: 0.599, BLOCKS: 0.9}, [True, True, False]),
-        ("moran_i_residuals", {NETWORK: 0.3, COORDINATES: 0.1, BLOCKS: 0}, [False] * 3),
+        ("kappa_quadratic", {NETWORK: 0.6, MAP_KNN: 0.7, BLOCKS: 0.9}, [False, True, False]),
+        ("mae", {NETWORK: 1.2, MAP_KNN: 1.4, BLOCKS: 0.9}, [True, False, False]),
+        ("kappa_quadratic", {NETWORK: 0.601, MAP_KNN: 0.599, BLOCKS: 0.9}, [True, True, False]),
+        ("moran_i_residuals", {NETWORK: 0.3, MAP_KNN: 0.1, BLOCKS: 0}, [False] * 3),
     ],
 )
 def test_the_best_on_the_same_folds_is_marked_whoever_it_is(metric, values, best):
@@ -98,7 +98,7 @@ def test_a_cell_without_a_value_says_so():
     ],
 )
 def test_sentences_follow_the_interval_of_the_lead(lead, said):
-    shown = pair({NETWORK: 0.5, COORDINATES: 0.5 - lead[0]}, {"coordinates": lead})
+    shown = pair({NETWORK: 0.5, MAP_KNN: 0.5 - lead[0]}, {"map_knn": lead})
     assert any(said in sentence for sentence in comparison.sentences(shown))
 
 
@@ -111,7 +111,7 @@ def test_few_areas_come_first():
     ("blocked", "said"), [(0.3, "what close neighbours give"), (0.7, "neighbours are not what")]
 )
 def test_spatial_blocks_are_put_beside_the_map(blocked, said):
-    shown = pair({NETWORK: 0.8, COORDINATES: 0.6, BLOCKS: blocked})
+    shown = pair({NETWORK: 0.8, MAP_KNN: 0.6, BLOCKS: blocked})
     assert any(said in sentence for sentence in comparison.sentences(shown))
 
 
@@ -133,26 +133,26 @@ def test_without_an_interval_nothing_is_said_of_what_the_pictures_add(interval):
     assert "the map says" not in " ".join(comparison.sentences(shown))
 
 
-BESIDE_THE_MAP = {NETWORK: 0.5, COORDINATES: 0.6, ("coordinates_and_score", "area"): 0.7}
+BESIDE_THE_MAP = {NETWORK: 0.5, MAP_KNN: 0.6, ("map_and_score", "area"): 0.7}
 
 
 def with_gain(gain, lower, upper):
     """A pair whose coordinates and network together gain this over coordinates alone."""
     shown = pair(BESIDE_THE_MAP)
-    about = {"model": "coordinates_and_score", "scheme": "area", "metric": "kappa_quadratic_gain"}
+    about = {"model": "map_and_score", "scheme": "area", "metric": "kappa_quadratic_gain"}
     row = pd.DataFrame([about | {"value": gain, "lower": lower, "upper": upper, "n_lsoas": 100}])
     return dataclasses.replace(shown, metrics=pd.concat([shown.metrics, row], ignore_index=True))
 
 
 def test_baselines_that_match_the_network_are_named():
-    leads = {"coordinates": (0.0, -0.1, 0.1), "ridge": (0.2, 0.1, 0.3)}
-    shown = pair({NETWORK: 0.5, COORDINATES: 0.5, RIDGE: 0.3}, leads)
-    assert comparison.matching_baselines(shown) == ["coordinates"]
+    leads = {"map_knn": (0.0, -0.1, 0.1), "ridge": (0.2, 0.1, 0.3)}
+    shown = pair({NETWORK: 0.5, MAP_KNN: 0.5, RIDGE: 0.3}, leads)
+    assert comparison.matching_baselines(shown) == ["map_knn"]
 
 
 def test_a_model_with_the_networks_own_score_is_not_its_baseline():
-    both = ("coordinates_and_score", "area")
-    shown = pair({NETWORK: 0.5, both: 0.9}, {"coordinates_and_score": (-0.4, -0.5, -0.3)})
+    both = ("map_and_score", "area")
+    shown = pair({NETWORK: 0.5, both: 0.9}, {"map_and_score": (-0.4, -0.5, -0.3)})
     assert comparison.matching_baselines(shown) == []
     assert not any("does better" in sentence for sentence in comparison.sentences(shown))
 
@@ -181,7 +181,7 @@ def test_a_pair_without_metrics_has_no_results():
 
 def test_a_pair_is_read_on_the_folds_of_its_own_networks():
     """Its baselines on other folds are no baselines of these networks."""
-    shown = pair({("network", "spatial_block"): 0.01, BLOCKS: 0.48, COORDINATES: 0.1})
+    shown = pair({("network", "spatial_block"): 0.01, BLOCKS: 0.48, MAP_KNN: 0.1})
     assert shown.scheme == "spatial_block"
     cells = comparison.row(shown, "kappa_quadratic", comparison.columns([shown]))
     assert [cell.best for cell in cells] == [False, True, False]
@@ -189,7 +189,7 @@ def test_a_pair_is_read_on_the_folds_of_its_own_networks():
 
 def test_uneven_folds_of_spatial_blocks_are_warned_of_and_not_read():
     uneven = dataclasses.replace(
-        pair({NETWORK: 0.8, COORDINATES: 0.6, BLOCKS: 0.3}), uneven_blocks=(2, 4, 17, 40, 70)
+        pair({NETWORK: 0.8, MAP_KNN: 0.6, BLOCKS: 0.3}), uneven_blocks=(2, 4, 17, 40, 70)
     )
     said = " ".join(comparison.sentences(uneven))
     assert "2, 4, 17, 40, 70 areas" in said
@@ -212,7 +212,7 @@ def test_tuned_networks_stand_beside_the_targets_own_and_coordinates():
         ("fine_tuned", 0.01, float("nan"), float("nan"), float("nan"), 0),
         ("fine_tuned", 1.0, 0.7, 0.7, 0.7, 1),
         ("trained_here", 1.0, 0.72, 0.72, 0.72, 1),
-        ("coordinates", 1.0, 0.5, 0.5, 0.5, 1),
+        ("map_knn", 1.0, 0.5, 0.5, 0.5, 1),
     ]
     names = ["network", "share", "mean", "lowest", "highest", "n_repeats"]
     table = pd.DataFrame([line | dict(zip(names, row, strict=True)) for row in rows])
@@ -220,7 +220,7 @@ def test_tuned_networks_stand_beside_the_targets_own_and_coordinates():
     shares, (found,) = comparison.transfers(pd.concat([table, other]))
     assert shares == ["0", "0.01", "1"]
     assert found["tuned"] == ["0.31 (0.25 to 0.40)", "-", "0.70"]
-    assert (found["own"], found["coordinates"]) == ("0.72", "0.50")
+    assert (found["own"], found["map_knn"]) == ("0.72", "0.50")
     assert (found["source"], found["city"]) == ("london", "leeds")
     assert found["outcome"] == "Crime deprivation"
     assert comparison.transfers(table[:0]) == ([], [])

@@ -65,8 +65,8 @@ def publish_own(
     store: DataStore, pair: Pair, own: float, coordinates: float, scheme: str = "area"
 ) -> None:
     rows = metric_rows({"spearman_score": own, "mae": 1.0}, scheme, model="network")
-    rows += metric_rows({"spearman_score": coordinates}, scheme, model="coordinates")
-    rows += metric_rows({"spearman_score": 0.01}, "spatial_block", model="coordinates")
+    rows += metric_rows({"spearman_score": coordinates}, scheme, model="map_knn")
+    rows += metric_rows({"spearman_score": 0.01}, "spatial_block", model="map_knn")
     rows += metric_rows({"spearman_score": 0.99}, scheme, model="ridge")
     table = conform(pd.DataFrame(rows).assign(**pair._asdict()), METRICS)
     findings = Findings(record=SchemeRecord(scheme=scheme))
@@ -93,7 +93,7 @@ def test_a_curve_stands_beside_the_targets_own_networks_and_coordinates(
     assert (tuned["mean"], tuned["lowest"], tuned["highest"]) == pytest.approx((0.6, 0.5, 0.7))
     assert tuned["n_repeats"] == 2
     assert rows.loc[("trained_here", 1.0), "mean"] == 0.75
-    assert rows.loc[("coordinates", 1.0), "mean"] == 0.6
+    assert rows.loc[("map_knn", 1.0), "mean"] == 0.6
     assert len(rows) == 5
 
 
