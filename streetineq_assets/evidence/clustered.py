@@ -107,7 +107,7 @@ def _residual(values: Floats, basis: Floats) -> Floats:
 
 
 def _sums(values: Floats, clusters: NDArray[np.int64]) -> Floats:
-    return np.bincount(clusters, weights=values)
+    return np.bincount(clusters, weights=values).astype(np.float64)
 
 
 def _adjusted(loadings: Floats, basis: Floats, clusters: NDArray[np.int64]) -> Floats:

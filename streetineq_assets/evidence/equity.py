@@ -87,6 +87,23 @@ def audit(areas: pd.DataFrame, groups: pd.DataFrame, *, seed: int) -> pd.DataFra
     return _adjusted(pd.concat(parts, ignore_index=True))
 
 
+def wide(table: pd.DataFrame) -> pd.DataFrame:
+    """A row for each group with the measures that are read first, for people.
+
+    Args:
+        table: as `audit` returns it.
+    """
+    keys = ["grouping", "group"]
+    rows = table[keys].drop_duplicates().set_index(keys)
+    for name in (SHARE_RANKED, MEAN_ERROR, MISSED_20, SAME_DECILE):
+        measured = table[table["measure"] == name].set_index(keys)
+        rows[name] = measured["value"]
+        if name == SHARE_RANKED:
+            rows.insert(0, "n_lsoas", measured["n_lsoas"])
+    rows["p_adjusted"] = measured["p_adjusted"]
+    return rows.reset_index()
+
+
 def funded(score: Floats, budget: int) -> Floats:
     """(n,) share of each area that is funded, where the budget pays for so many areas.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from streetineq_assets.codes.tables import SHARD_ROWS
+from streetineq_assets.evidence.tables import EQUITY
 from streetineq_assets.images.tables import FOREIGN_FILES, LOCATIONS, STREET_IMAGES
 from streetineq_assets.labels.tables import AVAILABILITY, DECILE_EDGES, LSOA_LABELS, POSTCODE_LSOA
 from streetineq_assets.models.tables import AREA_FOLDS, BASELINES, HISTORY
@@ -98,5 +99,11 @@ WAREHOUSE_VIEWS = (
         "transfer_report",
         "Rank metrics of networks tuned on shares of another city, by repeat.",
         CURVE,
+    ),
+    View(
+        "equity_audit",
+        "equity_audit",
+        "Errors and missed need by group of areas, with 95 % intervals.",
+        EQUITY,
     ),
 )
