@@ -11,7 +11,7 @@ from streetineq_assets.plotting import DECILE_COLOURS, new_figure, save_png
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_DIFFERS, _ALIKE = "#d95f02", "#555555"
+_DIFFERS, _ALIKE, _LINE = "#d95f02", "#bbbbbb", "#555555"
 _MOST_ROWS = 60
 
 
@@ -53,7 +53,7 @@ def _plot_deciles(axis: "Axes", rows: pd.DataFrame) -> None:
 
 def _plot_rows(axis: "Axes", rows: pd.DataFrame, colours: list[str]) -> None:
     for height, (row, colour) in enumerate(zip(rows.itertuples(), colours, strict=True)):
-        axis.plot([row.lower, row.upper], [height, height], color=colour, linewidth=1.2)
+        axis.plot([row.lower, row.upper], [height, height], color=_LINE, linewidth=1.2)
         axis.plot(row.value, height, "o", color=colour, markersize=4, markeredgecolor="#333333")
     axis.axvline(0, color="#999999", linewidth=0.8)
     axis.grid(axis="x", color="#dddddd", linewidth=0.6)
