@@ -8,6 +8,7 @@ in study.toml, with its reason, and comes first.
 
 import csv
 import difflib
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -60,34 +61,37 @@ def plain(text: str) -> str:
 
 
 @cache
-def _listed_terms() -> Mapping[tuple[str, str], Terms]:
-    """Kind and plain spelling to terms."""
+def known_terms() -> Mapping[tuple[str, str], Terms]:
+    """The terms that the platform knows: kind and plain spelling to terms."""
     by_spelling: dict[tuple[str, str], Terms] = {}
-    with files("streetineq_assets.images").joinpath("terms.csv").open(encoding="utf-8") as lines:
-        for row in csv.DictReader(lines):
-            permits = {act: row[act] for act in ACTS}
-            texts = {key: row[key] for key in ("kind", "name", "title", "conditions", "source")}
-            terms = Terms(**texts, permits=permits, read_on=row["read_on"])
-            for spelling in (terms.name, terms.title, *row["aliases"].split(";")):
-                by_spelling.setdefault((terms.kind, plain(spelling)), terms)
+    for row in csv.DictReader(_text().splitlines()):
+        permits = {act: row[act] for act in ACTS}
+        texts = {key: row[key] for key in ("kind", "name", "title", "conditions", "source")}
+        terms = Terms(**texts, permits=permits, read_on=row["read_on"])
+        for spelling in (terms.name, terms.title, *row["aliases"].split(";")):
+            by_spelling.setdefault((terms.kind, plain(spelling)), terms)
     return by_spelling
 
 
-def all_terms() -> list[Terms]:
-    """The terms that the platform knows, each once, providers first."""
-    return list({id(terms): terms for terms in _listed_terms().values()}.values())
+def _text() -> str:
+    return files("streetineq_assets.images").joinpath("terms.csv").read_text(encoding="utf-8")
+
+
+def terms_digest() -> str:
+    """sha256 of the table of terms, of which all that is allowed is taken."""
+    return hashlib.sha256(_text().encode()).hexdigest()
 
 
 def find_terms(kind: str, written: str | None) -> Terms | None:
     """The terms that a cell of a list names in any spelling; None for those that nobody knows."""
-    return _listed_terms().get((kind, plain(written))) if written else None
+    return known_terms().get((kind, plain(written))) if written else None
 
 
 def meant(kind: str, written: str) -> str | None:
     """The name of the terms that an unknown spelling looks like; None where it looks like none."""
-    spellings = [spelling for own, spelling in _listed_terms() if own == kind]
+    spellings = [spelling for own, spelling in known_terms() if own == kind]
     close = difflib.get_close_matches(plain(written), spellings, n=1, cutoff=0.7)
-    return _listed_terms()[kind, close[0]].name if close else None
+    return known_terms()[kind, close[0]].name if close else None
 
 
 def rights_table(listed: pd.DataFrame, rights: Rights) -> pd.DataFrame:

@@ -19,7 +19,12 @@ from streetineq_assets.models.availability import pair_unavailable
 from streetineq_assets.models.city_folds import read_fold_slices
 from streetineq_assets.models.dataset import city_labels, read_location_areas
 from streetineq_assets.models.folds import FoldTable
-from streetineq_assets.predictions.location_scores import matched_locations, pair_labels, tested_by
+from streetineq_assets.predictions.location_scores import (
+    labelled_areas,
+    matched_locations,
+    pair_labels,
+    tested_by,
+)
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Folds, Pair, Study
 
@@ -66,6 +71,7 @@ class Standing:
             "area_folds": self._by_folds,
             "joint_evaluation": self._by_joint_evaluation,
             "transfer_report": self._by_transfer_report,
+            "data_audit": self._by_data_audit,
         }
         of_networks = ("trained_model", "joint_model", "baseline_scores", "fine_tuned_model")
         self._read_by |= dict.fromkeys(of_networks, self._by_networks)
@@ -174,6 +180,24 @@ class Standing:
     def _by_transfer_report(self, manifest: Manifest) -> Slices:
         names = [name.partition("/") for name in manifest.recipe.inputs]
         return {f"{asset}/{pair}": self._whole((asset, pair)) for asset, _, pair in names}
+
+    def _by_data_audit(self, manifest: Manifest) -> Slices:
+        """Of the predictions those that stood when it was made."""
+        city, outcomes = str(manifest.partition), self._outcomes(manifest)
+
+        def areas() -> str:
+            with duckdb.connect() as connection:
+                return digest_frame(labelled_areas(connection, self.store, city, outcomes))
+
+        slices = {
+            "locations": self._whole(("locations", city)),
+            "areas": Slice((LABELS, _POSTCODES), areas),
+        }
+        for name in manifest.recipe.inputs:
+            asset, _, outcome = name.partition("/")
+            if outcome:
+                slices[name] = self._whole((asset, f"{city}/{outcome}"))
+        return slices
 
     # -- slices that several read ------------------------------------------------------------------
 
