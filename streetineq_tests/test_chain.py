@@ -106,6 +106,11 @@ RECIPES = {
         {f"saltbridge/{part}" for part in SLICES} | {"source", "weights"},
         {"transfer", "source", "profile", "in_memory", "seed", "rule"},
     ),
+    "data_audit[northmere]": (
+        {"locations", "areas"}
+        | {f"lsoa_predictions/{outcome}" for outcome in ("living_environment", "mean_income")},
+        {"outcomes", "iod_edition", "rights", "terms"},
+    ),
     "transfer_report": (
         {f"lsoa_evaluation/{pair}" for pair in PAIRS}
         | {"fine_tuned_model/saltbridge/living_environment"},
@@ -442,6 +447,7 @@ AFTER_INPUTS = [
     ("lsoa_predictions", "northmere/mean_income"),
     ("lsoa_evaluation", "northmere/mean_income"),
     ("joint_evaluation", "northmere"),
+    ("data_audit", "northmere"),
     ("fine_tuned_model", "saltbridge/living_environment"),
     ("transfer_report", None),
     ("inequality_report", None),

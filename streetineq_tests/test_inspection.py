@@ -223,3 +223,13 @@ def test_the_bundle_that_networks_come_from_is_looked_for(tmp_path, there, statu
     if there:
         official.write(store.input_file(name), "bundle")
     assert inspect(store)["source of transfer"][0] == status
+
+
+def test_rights_that_a_run_would_refuse_are_wrong_and_unknown_ones_are_left_to_the_audit(store):
+    file = store.inputs("locations", "alpha.csv")
+    official.write(file, "location_id,postcode,provider\n7,AB1 1AA,Google\n8,AB2 1AA,own\n")
+    status, text = inspect(store)["alpha locations"]
+    assert status == "wrong"
+    assert "google_street_view" in text
+    official.write(file, "location_id,postcode,provider\n7,AB1 1AA,own\n8,AB2 1AA,\n")
+    assert inspect(store)["alpha locations"][0] == "found"

@@ -9,7 +9,7 @@ from streetineq_assets.study import Rights
 
 MOST_YEARS_APART, MOST_YEARS_ACROSS = 5, 10
 _LEAST_DATED = 0.5  # share of locations; fewer say nothing of the others
-# A line from .65 to .85 moves the mean decile of the ranked areas by a quarter of a decile.
+# From .65 in decile 1 to .85 in decile 10: the ranked areas are a quarter of a decile better off.
 MOST_DIFFERENCE = 0.2
 
 RIGHTS_KNOWN = CheckSpec(

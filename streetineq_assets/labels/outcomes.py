@@ -125,6 +125,13 @@ class Outcome:
         """Whether its values are a model's, not a count's."""
         return bool(self.modelling)
 
+    @property
+    def caution(self) -> str:
+        """How its publisher modelled it, and why that matters; empty where it was counted."""
+        if not self.modelling:
+            return ""
+        return f"Modelled: {self.modelling}. {_WHY_MODELLED_MATTERS}"
+
     def period(self, iod_edition: str) -> Period | None:
         """The time that its values describe, in an edition of the Indices of Deprivation."""
         return self.periods.get(iod_edition) or self.periods.get("")
@@ -133,12 +140,6 @@ class Outcome:
         """Whether it is published for all of these local authorities, given by code."""
         return all(code.startswith(self.authorities) for code in authorities)
 
-
-WHY_MODELLED_MATTERS = (
-    "Its publisher estimated it by a model, which smooths single areas. Agreement with it is "
-    "agreement with that model: part of what was predicted may be the model's own pattern, and "
-    "its errors count as if they were the network's."
-)
 
 _SHRUNK = "rates of small areas are drawn towards their district's (shrinkage estimation)"
 _TECHNICAL_REPORT = "English Indices of Deprivation, technical report"
@@ -152,6 +153,11 @@ _INDICES = {
         dt.date(2015, 4, 1), dt.date(2016, 3, 31), f"{_TECHNICAL_REPORT} of 2019, chapter 3"
     ),
 }
+
+_WHY_MODELLED_MATTERS = (
+    "A model predicts a model here: agreement may be with the publisher's own pattern, which "
+    "smooths single areas, and the publisher's errors count as the network's."
+)
 
 _NOMIS = "2011 Census, ONS, by Nomis"
 _RESIDENTS = ("All usual residents",)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from streetineq_assets.labels.outcomes import OUTCOMES, WHY_MODELLED_MATTERS
+from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.predictions.evaluation import NETWORK
 from streetineq_assets.reports.published import PublishedFigure
 
@@ -31,12 +31,6 @@ def audit_context(audit: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
         "outcomes": [_outcome(row) for row in audit["data_audit"].to_dict("records")],
         "deciles": [(OUTCOMES[str(o)].title, shares.tolist()) for o, shares in deciles],
     }
-
-
-def modelled_note(outcome: str) -> str:
-    """How an outcome's publisher modelled it, and why that matters; empty where it was counted."""
-    modelling = OUTCOMES[outcome].modelling
-    return f"{modelling[0].upper()}{modelling[1:]}. {WHY_MODELLED_MATTERS}" if modelling else ""
 
 
 def published_rows(

@@ -153,7 +153,7 @@ def _pair(
     history = results.history
     return {
         "results": results,
-        "modelled": audit.modelled_note(results.pair.outcome),
+        "caution": OUTCOMES[results.pair.outcome].caution,
         "unit": OUTCOMES[results.pair.outcome].unit,
         "sentences": comparison.sentences(results),
         "rule": results.made_with.get(RULE, ""),
