@@ -85,7 +85,7 @@ def test_rights_dates_and_coverage_are_shown(audited, study):
         "attribution &lt;and more&gt;",
         "Year 2014 unknown",
         "Locations 150 31",
-        "Crime deprivation modelled 2012-04-01 to 2013-03-31 +3.9 60 57 95%",
+        "Crime deprivation modelled, 2012-04-01 to 2013-03-31 +3.9 60 57 95%",
         "95% 5.71 +0.12 -0.03 to +0.27",
         "41% 50%",
     ):
