@@ -303,9 +303,7 @@ class Rights(Settings):
 
     publish_codes: bool = Field(False, description="codes of images are given to others")
     show_images: bool = Field(False, description="images are shown to others")
-    agreements: dict[str, Agreement] = Field(
-        default_factory=dict, description="by provider, as the lists of locations write it"
-    )
+    agreements: dict[str, Agreement] = Field({}, description="by provider, in any spelling")
 
 
 class Study(Settings):

@@ -38,7 +38,7 @@ def rights_known(table: pd.DataFrame, rights: Rights) -> Check:
     unknown = with_answer(table, acts_of(rights), UNKNOWN)
     n_unknown = int(unknown["n_locations"].sum())
     if not n_unknown:
-        text = f"the terms of all {n:,} locations say so"
+        text = f"terms or agreements say it of all {n:,} locations"
         return RIGHTS_KNOWN.result(True, text, of=n, n_unknown=0)
     text = (
         f"of {n_unknown:,} of {n:,} locations it is not known; most have "
@@ -129,7 +129,7 @@ def coverage_even(audit: pd.DataFrame) -> Check:
             f"{_difference(widest)}"
         )
     worst = ranked.loc[ranked["difference"].abs().idxmax()]
-    text = f"{n} outcomes; the largest difference is that in {_difference(worst)}"
+    text = f"outcomes compared: {n}; the largest difference is that of {_difference(worst)}"
     return COVERAGE_EVEN.result(True, text, difference=float(worst["difference"]))
 
 
