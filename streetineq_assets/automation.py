@@ -1,6 +1,6 @@
 """Jobs, schedules and sensors, all shipped stopped: whoever runs the study switches them on.
 
-A job cannot mix partitions definitions, so the chain is nine jobs, in the order in which data flow;
+A job cannot mix partitions definitions, so the chain is ten jobs, in the order in which data flow;
 each takes one city, bucket or pair, or none.
 """
 
@@ -58,6 +58,10 @@ def build_jobs() -> dict[str, Any]:
         "compare_jointly": (
             ["joint_evaluation"],
             "Evaluate a city's joint networks, beside those of its pairs.",
+        ),
+        "audit_data": (
+            ["data_audit"],
+            "Audit a city: rights and dates of its images, and which of its areas were ranked.",
         ),
         "transfer_networks": (
             ["fine_tuned_model"],

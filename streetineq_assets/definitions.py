@@ -11,6 +11,7 @@ from typing import Any
 
 import dagster as dg
 
+from streetineq_assets.audit.assets import build_assets as build_audit
 from streetineq_assets.automation import build_jobs, build_schedules, build_sensors
 from streetineq_assets.codes.assets import build_assets as build_codes
 from streetineq_assets.errors import StudyError
@@ -34,6 +35,7 @@ FOLDERS = (
     build_predictions,
     build_transfer,
     build_evidence,
+    build_audit,
     build_reports,
 )
 

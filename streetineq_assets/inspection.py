@@ -22,9 +22,19 @@ from streetineq_assets.evidence.groups import read_group_files
 from streetineq_assets.findings import Check
 from streetineq_assets.images.archives import is_archive
 from streetineq_assets.images.catalogue import FileEntry, list_images, walk_files
-from streetineq_assets.images.checks import ACCOUNTING, FILES_ACCOUNTED, listing_findings
+from streetineq_assets.images.checks import (
+    ACCOUNTING,
+    FILES_ACCOUNTED,
+    listing_findings,
+    rights_held,
+)
 from streetineq_assets.images.location_areas import join_locations
-from streetineq_assets.images.location_list import location_list_file, read_location_list
+from streetineq_assets.images.location_list import (
+    location_list_file,
+    read_location_list,
+    stated_terms,
+)
+from streetineq_assets.images.rights import rights_table
 from streetineq_assets.labels import postcodes
 from streetineq_assets.labels.formats.base import OutcomeValues
 from streetineq_assets.labels.outcomes import OUTCOMES
@@ -250,8 +260,9 @@ def _city(store: DataStore, study: Study, city: str, made: Postcodes | None) -> 
     """A city's list and images."""
     try:
         path = location_list_file(store, city)
-        ids = read_location_list(path)["location_id"]
-        locations = _locations(path, ids, study, city, made)
+        rows = read_location_list(path)
+        ids = rows["location_id"]
+        locations = _locations(path, rows, study, city, made)
     except SourceError as error:
         locations, ids = _row("wrong", "locations", str(error)), pd.Series(dtype="str")
     images = _images(store.inputs("images", city), ids, study, city)
@@ -262,17 +273,20 @@ def _city(store: DataStore, study: Study, city: str, made: Postcodes | None) -> 
     }
 
 
-def _locations(path: Path, ids: pd.Series, study: Study, city: str, made: Postcodes | None) -> Row:
-    what, n_listed = "locations", ids.nunique()
+def _locations(
+    path: Path, rows: pd.DataFrame, study: Study, city: str, made: Postcodes | None
+) -> Row:
+    what, n_listed = "locations", rows["location_id"].nunique()
     if not path.is_file():
         return _row("missing", what, str(path))
+    rights = rights_held(rights_table(stated_terms(rows), study.rights), study.rights)
     if made is None:
         there = f"{path}: {n_listed:,} locations, to be matched by the postcode directory"
-        return _row("found" if n_listed else "wrong", what, there)
+        return _judged(what, there, [rights], nothing=not n_listed or not rights.passed)
     _, findings = join_locations(made.connection, path, made.table, city=city, date=study.date)
     n = findings.values["n_matched"]
     good = f"{path}: {n:,} of {n_listed:,} locations have an area"
-    return _judged(what, good, findings.checks, nothing=not n)
+    return _judged(what, good, [*findings.checks, rights], nothing=not n or not rights.passed)
 
 
 def _images(root: Path, ids: pd.Series, study: Study, city: str) -> Row:

@@ -16,6 +16,7 @@ ROUGH_SECONDS = {
     "train_jointly": 8.0,
     "train_and_predict": 10.0,
     "compare_jointly": 1.0,
+    "audit_data": 1.0,
     "transfer_networks": 3.0,
     "publish_report": 4.0,
 }

@@ -40,6 +40,8 @@ OutcomeKey = Literal[
 ]
 OUTCOME_KEYS: tuple[str, ...] = get_args(OutcomeKey)
 ProfileName = Literal["recommended", "suel2019"]
+Act = Literal["store_images", "derive_codes", "publish_codes", "show_images"]
+ACTS: tuple[str, ...] = get_args(Act)
 # A key becomes part of paths.
 Key = Annotated[
     str, AfterValidator(written_as("[a-z][a-z0-9_]*", "of a-z, 0-9 and _, such as west_midlands"))
@@ -289,6 +291,21 @@ class Shards(Settings):
     rows: int = Field(8192, ge=1, description="locations per shard, at most")
 
 
+class Agreement(Settings):
+    """What a provider of images allows this study, beyond its published terms."""
+
+    allows: tuple[Act, ...] = Field(description="what may be done; all else is forbidden")
+    reason: str = Field(min_length=1, description="of whom and when, as the report prints it")
+
+
+class Rights(Settings):
+    """What is done with images beyond encoding them, and what was agreed with their providers."""
+
+    publish_codes: bool = Field(False, description="codes of images are given to others")
+    show_images: bool = Field(False, description="images are shown to others")
+    agreements: dict[str, Agreement] = Field({}, description="by provider, in any spelling")
+
+
 class Study(Settings):
     """One study. `root` is where its `study.toml` lies; it is not part of the file."""
 
@@ -306,6 +323,7 @@ class Study(Settings):
     cities: dict[Key, City] = Field(min_length=1)
     folds: Folds = Folds()
     images: Images = Images()
+    rights: Rights = Rights()
     encoder: Encoder = Encoder()
     shards: Shards = Shards()
     training: Training = Training()

@@ -110,6 +110,11 @@ RECIPES = {
         {f"saltbridge/{part}" for part in SLICES} | {"source", "weights"},
         {"transfer", "source", "profile", "in_memory", "seed", "rule"},
     ),
+    "data_audit[northmere]": (
+        {"locations", "areas"}
+        | {f"lsoa_predictions/{outcome}" for outcome in ("living_environment", "mean_income")},
+        {"outcomes", "iod_edition", "rights", "terms"},
+    ),
     "transfer_report": (
         {f"lsoa_evaluation/{pair}" for pair in PAIRS}
         | {"fine_tuned_model/saltbridge/living_environment"},
@@ -448,6 +453,7 @@ AFTER_INPUTS = [
     ("lsoa_evaluation", "northmere/mean_income"),
     ("equity_audit", "northmere/mean_income"),
     ("joint_evaluation", "northmere"),
+    ("data_audit", "northmere"),
     ("fine_tuned_model", "saltbridge/living_environment"),
     ("transfer_report", None),
     ("inequality_report", None),

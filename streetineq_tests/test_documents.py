@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from streetineq_assets.images.rights import known_terms
 from streetineq_assets.reports.tables import WAREHOUSE_VIEWS
 from streetineq_assets.study import Study
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "data/README.md", "streetineq_assets/README.md", "streetineq_tests/README.md")
+TERMS = known_terms().values()
 MANUAL = (REPOSITORY / "data/README.md").read_text(encoding="utf-8")
 
 
@@ -67,6 +69,13 @@ def test_the_manual_names_every_table_with_its_columns():
             columns[at : at + 1] = deciles
         assert (asset, columns) == (view.asset, view.schema.names)
     assert described == {}
+
+
+def test_the_manual_names_all_terms_with_what_they_allow():
+    rows = re.findall(r"^\| (provider|licence) \| `([^`]+)` \| (.+) \|$", MANUAL, re.MULTILINE)
+    described = [(kind, name, tuple(cells.split(" | "))) for kind, name, cells in rows]
+    known = {(t.kind, t.name): (t.kind, t.name, tuple(t.permits.values())) for t in TERMS}
+    assert described == list(known.values())
 
 
 @pytest.mark.parametrize("name", sorted(set(settings_of(Study))))

@@ -239,3 +239,13 @@ def test_groups_of_areas_are_counted_where_there_are_any(store, text, status, to
     found = inspect(store)["groups of areas"]
     assert found[0] == status
     assert told in found[1]
+
+
+def test_rights_that_a_run_would_refuse_are_wrong_and_unknown_ones_are_left_to_the_audit(store):
+    file = store.inputs("locations", "alpha.csv")
+    official.write(file, "location_id,postcode,provider\n7,AB1 1AA,Google\n8,AB2 1AA,own\n")
+    status, text = inspect(store)["alpha locations"]
+    assert status == "wrong"
+    assert "google_street_view" in text
+    official.write(file, "location_id,postcode,provider\n7,AB1 1AA,own\n8,AB2 1AA,\n")
+    assert inspect(store)["alpha locations"][0] == "found"

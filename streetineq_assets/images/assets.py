@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import dagster as dg
+import pandas as pd
 from dagster_duckdb import DuckDBResource
 
 from streetineq_assets import tables
 from streetineq_assets.errors import StoreError
-from streetineq_assets.findings import Findings
+from streetineq_assets.findings import Check, Findings
 from streetineq_assets.images import checks
 from streetineq_assets.images.catalogue import list_images, walk_files
 from streetineq_assets.images.changes import listing_inputs, location_list_digest
@@ -16,8 +17,10 @@ from streetineq_assets.images.location_list import (
     location_list_file,
     none_listed,
     read_location_list,
+    stated_terms,
 )
 from streetineq_assets.images.plots import plot_locations_per_lsoa
+from streetineq_assets.images.rights import rights_table
 from streetineq_assets.images.tables import LOCATIONS, STREET_IMAGES
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.plotting import save_png
@@ -31,18 +34,23 @@ def street_images(context: dg.AssetExecutionContext, study: StudyResource) -> Ev
     """Where the image of every listed location and view lies, and which images are missing.
 
     Files and archive members are recognised by name; none is decoded. What is missing, unreadable
-    or foreign is counted by reason. An archive that did not change is not read again.
+    or foreign is counted by reason. An archive that did not change is not read again. Nothing is
+    listed of images with which the study does what their terms forbid, so that no code is made.
     """
     city, store = context.partition_key, study.store
     buckets = study.study.cities[city].buckets
     root, location_list = store.inputs("images", city), location_list_file(store, city)
-    files = walk_files(root)
+    files, rights = walk_files(root), study.study.rights
+
+    def ask_rights(listed: pd.DataFrame) -> Check:
+        """Not of the recipe: other terms and agreements list nothing anew."""
+        return checks.rights_held(rights_table(stated_terms(listed), rights), rights)
 
     def make(folder: Path) -> Findings:
-        before = _previous_listing(store, city)
+        before, listed = _previous_listing(store, city), read_location_list(location_list)
         catalogue = list_images(
             root,
-            read_location_list(location_list)["location_id"],
+            listed["location_id"],
             city=city,
             buckets=buckets,
             files=files,
@@ -50,6 +58,7 @@ def street_images(context: dg.AssetExecutionContext, study: StudyResource) -> Ev
         )
         catalogue.write(folder)
         findings = checks.listing_findings(catalogue)
+        findings.checks.append(ask_rights(listed))
         if catalogue.images.empty:
             findings.unavailable = none_listed(location_list)
         return findings
@@ -60,6 +69,7 @@ def street_images(context: dg.AssetExecutionContext, study: StudyResource) -> Ev
         inputs=listing_inputs(store, city, files),
         config={"buckets": buckets},
         columns=STREET_IMAGES,
+        ask_again=lambda: [ask_rights(read_location_list(location_list))],
     )
 
 

@@ -1,13 +1,15 @@
 """Values, tables and checks of a city's listed images and of its locations' areas."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import pandas as pd
 
 from streetineq_assets.findings import Check, CheckSpec, Findings, Scalar
 from streetineq_assets.images import naming
 from streetineq_assets.images.catalogue import DAMAGED_ARCHIVE, VIEWS, Catalogue
+from streetineq_assets.images.rights import NO, UNKNOWN, acts_of, with_answer
 from streetineq_assets.images.tables import REASONS
+from streetineq_assets.study import Rights
 
 _MATCHED_SHARE, _SPREAD_SHARE, _WEIGHTED_SHARE = 0.95, 0.05, 0.95
 _FAR_M, _CONTRADICTED_SHARE, _N_NAMED = 1000, 0.05, 20
@@ -32,6 +34,9 @@ CITY_LISTED = CheckSpec("city_listed", "The city has a list of locations.")
 LOCATIONS_COMPLETE = CheckSpec("locations_complete", "Every listed location has all its images.")
 ARCHIVES_INTACT = CheckSpec("archives_intact", "Every archive can be read to its end.")
 FILES_KNOWN = CheckSpec("files_known", "Every file is a view of a listed location.")
+RIGHTS = CheckSpec(
+    "rights", "No terms of a provider or licence forbid what the study does.", blocking=True
+)
 STREET_IMAGES = (
     ACCOUNTING,
     FILES_ACCOUNTED,
@@ -39,6 +44,7 @@ STREET_IMAGES = (
     LOCATIONS_COMPLETE,
     ARCHIVES_INTACT,
     FILES_KNOWN,
+    RIGHTS,
 )
 
 LOCATIONS_ACCOUNTED = CheckSpec(
@@ -323,3 +329,52 @@ def _contradicted(table: pd.DataFrame, doubts: Mapping[str, pd.Series]) -> list[
         named = table.loc[place, ["location_id", "postcodes"]].to_dict()
         rows.append(named | {"contradiction": what})
     return rows
+
+
+# -- rights --------------------------------------------------------------------------------------
+
+
+def rights_held(table: pd.DataFrame, rights: Rights) -> Check:
+    """Whether anything that the study does with its images is forbidden.
+
+    What is not known is neither allowed nor forbidden: it blocks nothing.
+
+    Args:
+        table: `tables.IMAGE_RIGHTS` of a city.
+    """
+    acts = acts_of(rights)
+    done, n = " and ".join(_in_words(acts)), int(table["n_locations"].sum())
+    forbidden, unknown = (with_answer(table, acts, answer) for answer in (NO, UNKNOWN))
+    n_forbidden = int(forbidden["n_locations"].sum())
+    n_unknown = int(unknown["n_locations"].sum())
+    counts = {"n_locations": n, "n_forbidden": n_forbidden, "n_unknown": n_unknown}
+    if n_forbidden:
+        first = forbidden.iloc[0]
+        return RIGHTS.result(False, _forbidden(first, acts, n_forbidden, n), **counts)
+    if not n:
+        return RIGHTS.not_tested("no location is listed", passed=True, **counts)
+    if n_unknown:
+        text = f"of {n_unknown:,} of {n:,} locations it is not known whether one may {done}"
+        return RIGHTS.not_tested(text, passed=True, **counts)
+    return RIGHTS.result(True, f"one may {done} of all {n:,} locations", **counts)
+
+
+def _in_words(acts: Iterable[str]) -> list[str]:
+    return [act.replace("_", " ") for act in acts]
+
+
+def _forbidden(row: pd.Series, acts: Iterable[str], n_forbidden: int, n: int) -> str:
+    """What is forbidden of most locations, and the three remedies."""
+    what = " or ".join(_in_words(act for act in acts if row[act] == NO))
+    own = pd.notna(row["agreement"])
+    terms = f"your agreement: {row['agreement']}" if own else row["source"]
+    conditions = "" if own or pd.isna(row["conditions"]) else f": {row['conditions']}"
+    return (
+        f"{n_forbidden:,} of {n:,} locations have images with which the study does what is "
+        f"forbidden: those of provider {row['provider']} and licence {row['licence']} (as written: "
+        f"{row['as_written']}), which one may not {what} ({terms}{conditions}). Leave such "
+        "locations out of the list; or take images whose terms allow it and state their provider "
+        "and licence; or, if you have an agreement, write what it allows and the reason under "
+        f"[rights.agreements.{row['provider']}] in study.toml (and set publish_codes or "
+        "show_images to false if nothing is published). What was made before stays"
+    )

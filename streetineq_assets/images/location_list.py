@@ -101,6 +101,15 @@ def read_location_list(path: Path) -> pd.DataFrame:
     return rows
 
 
+def stated_terms(rows: pd.DataFrame) -> pd.DataFrame:
+    """`provider, licence` of each location; null where a list does not state them.
+
+    Args:
+        rows: of the schema `LOCATION_LIST`.
+    """
+    return rows.groupby("location_id")[["provider", "licence"]].first().reset_index(drop=True)
+
+
 def columns_not_read(path: Path) -> list[str]:
     """The headings of a list that mean nothing here; none where there is no file.
 

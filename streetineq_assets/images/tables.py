@@ -84,3 +84,18 @@ LOCATION_LIST = schema(
     column("stated_lsoa", "string", "LSOA that the list states", nullable=True),
     column("stated_city", "string", "city that the list states", nullable=True),
 )
+
+_ALLOWED = "`yes`, `no` or `unknown`: whether {}"
+IMAGE_RIGHTS = schema(
+    column("provider", "string", "who took the images, by our key; `unknown` if not listed"),
+    column("licence", "string", "SPDX identifier of the licence; `unknown` if not listed"),
+    column("as_written", "string", "provider and licence as the list writes them, at most three"),
+    column("n_locations", "int64", "locations of the city"),
+    column("store_images", "string", _ALLOWED.format("images may be stored")),
+    column("derive_codes", "string", _ALLOWED.format("codes may be made of them")),
+    column("publish_codes", "string", _ALLOWED.format("codes may be given to others")),
+    column("show_images", "string", _ALLOWED.format("images may be shown to others")),
+    column("conditions", "string", "under which, in words", nullable=True),
+    column("source", "string", "where the terms stand, and when they were read", nullable=True),
+    column("agreement", "string", "the study's own agreement that comes first", nullable=True),
+)

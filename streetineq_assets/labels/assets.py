@@ -78,7 +78,8 @@ def lsoa_labels(
 
     Deciles are cut among the city's own LSOAs; 1 is worst-off for every outcome. The value and,
     where one is published, the rank in England stand beside. Two more tables hold the edges of the
-    deciles, and which outcomes are unavailable and which official file each of them wants.
+    deciles, and of every outcome whether it is available or which official file it wants, whether
+    its publisher modelled it, and of which time it is.
     """
     sources = find_sources(study.store.inputs())
     sources.refuse_problems()  # before the skip: a spoilt file may have come since the last run
@@ -141,7 +142,8 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
                 "lsoa_boundaries",
                 "postcode_lsoa",
             ],
-            code_version="2",  # 1: rows with text beyond the header were read shifted
+            # 1: rows with text beyond the header were read shifted; 2: without periods
+            code_version="3",
             checks=checks.LSOA_LABELS,
         ),
     ]

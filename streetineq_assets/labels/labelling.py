@@ -87,7 +87,10 @@ def build_tables(
         labels[pair] = frame.assign(decile=deciles(frame["value"], worst=worst))
         edges[pair] = decile_table(frame["value"], worst=worst)
     shares = {pair: frame.dropna(subset="denominator") for pair, frame in held.items()}
-    availability = [_availability(pair, result) for pair, result in ordered.items()]
+    availability = [
+        _availability(pair, result) | _about(OUTCOMES[pair.outcome], study.iod_edition)
+        for pair, result in ordered.items()
+    ]
     return LabelTables(
         labels=_stacked(labels, LSOA_LABELS),
         edges=_stacked(edges, DECILE_EDGES),
@@ -163,6 +166,16 @@ def _availability(pair: Pair, result: pd.DataFrame | Unavailable) -> dict[str, s
     if isinstance(result, Unavailable):
         return row | {"status": "unavailable", "wanted": result.wanted, "reason": result.reason}
     return row | {"wanted": None, "reason": None}
+
+
+def _about(outcome: Outcome, iod_edition: str) -> dict[str, object]:
+    """What a reader of its values must know: are they modelled, and of which time."""
+    period = outcome.period(iod_edition)
+    return {
+        "modelled": outcome.modelling or None,
+        "described_from": period and str(period.first),
+        "described_to": period and str(period.last),
+    }
 
 
 def _stacked(frames: Mapping[Pair, pd.DataFrame], fields: pa.Schema) -> pd.DataFrame:

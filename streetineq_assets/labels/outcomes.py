@@ -5,7 +5,8 @@ English Indices of Deprivation, and two household incomes that the Greater Londo
 modelled.
 """
 
-from collections.abc import Iterable
+import datetime as dt
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -66,6 +67,24 @@ class CensusTable:
 
 
 @dataclass(frozen=True)
+class Period:
+    """The time that published values describe, first and last day, and who says so."""
+
+    first: dt.date
+    last: dt.date
+    source: str
+
+    @property
+    def middle(self) -> dt.date:
+        """The day from which distances in time are counted."""
+        return self.first + (self.last - self.first) / 2
+
+    def __str__(self) -> str:
+        days = dict.fromkeys(f"{day.day} {day:%B %Y}" for day in (self.first, self.last))
+        return " to ".join(days)
+
+
+@dataclass(frozen=True)
 class Outcome:
     """One outcome of one area.
 
@@ -75,8 +94,10 @@ class Outcome:
         formula: how a value is computed, in words.
         unit: of a value.
         worst: the end of the values that is worst-off.
-        modelled: whether its publisher estimated it by a model of its own, so that predicting it is
-            predicting a prediction.
+        modelling: how its publisher estimated it by a model of its own, so that predicting it is
+            predicting a prediction; empty where it was counted.
+        periods: the time that it describes, by edition of the Indices of Deprivation, or under ""
+            where there is one edition; an edition without a single one is no key.
         coverage: the nations or regions for which it is published.
         authorities: how the codes of their local authorities begin.
         direction: expected sign, in any city, of its rank correlation with the overall deprivation
@@ -88,7 +109,8 @@ class Outcome:
     formula: str
     unit: str
     worst: WorstEnd
-    modelled: bool
+    modelling: str
+    periods: Mapping[str, Period]
     coverage: str
     authorities: tuple[str, ...]
     direction: Literal[-1, 0, 1]
@@ -98,10 +120,44 @@ class Outcome:
         """The official titles of the tables that would do."""
         return " or ".join(str(table) for table in self.tables)
 
+    @property
+    def modelled(self) -> bool:
+        """Whether its values are a model's, not a count's."""
+        return bool(self.modelling)
+
+    @property
+    def caution(self) -> str:
+        """How its publisher modelled it, and why that matters; empty where it was counted."""
+        if not self.modelling:
+            return ""
+        return f"Modelled: {self.modelling}. {_WHY_MODELLED_MATTERS}"
+
+    def period(self, iod_edition: str) -> Period | None:
+        """The time that its values describe, in an edition of the Indices of Deprivation."""
+        return self.periods.get(iod_edition) or self.periods.get("")
+
     def covers(self, authorities: Iterable[str]) -> bool:
         """Whether it is published for all of these local authorities, given by code."""
         return all(code.startswith(self.authorities) for code in authorities)
 
+
+_SHRUNK = "rates of small areas are drawn towards their district's (shrinkage estimation)"
+_TECHNICAL_REPORT = "English Indices of Deprivation, technical report"
+_FINANCIAL_2012_13 = (dt.date(2012, 4, 1), dt.date(2013, 3, 31))
+_CENSUS_DAY = {"": Period(dt.date(2011, 3, 27), dt.date(2011, 3, 27), "2011 Census, ONS")}
+_INCOME_YEAR = {"": Period(*_FINANCIAL_2012_13, "Household Income Estimates, GLA")}
+# Most indicators; some are of other years. The edition of 2025 has no single time.
+_INDICES = {
+    "2015": Period(*_FINANCIAL_2012_13, "English Indices of Deprivation 2015, statistical release"),
+    "2019": Period(
+        dt.date(2015, 4, 1), dt.date(2016, 3, 31), f"{_TECHNICAL_REPORT} of 2019, chapter 3"
+    ),
+}
+
+_WHY_MODELLED_MATTERS = (
+    "A model predicts a model here: agreement may be with the publisher's own pattern, which "
+    "smooths single areas, and the publisher's errors count as the network's."
+)
 
 _NOMIS = "2011 Census, ONS, by Nomis"
 _RESIDENTS = ("All usual residents",)
@@ -247,7 +303,8 @@ def _share(outcome: str, title: str, formula: str) -> Outcome:
         formula=formula,
         unit="share, 0 to 1",
         worst="high",
-        modelled=False,
+        modelling="",
+        periods=_CENSUS_DAY,
         coverage="England and Wales",
         authorities=("E", "W"),
         direction=-1,
@@ -255,7 +312,7 @@ def _share(outcome: str, title: str, formula: str) -> Outcome:
 
 
 def _domain(
-    outcome: str, title: str, *, modelled: bool = False, direction: Literal[0, 1] = 1
+    outcome: str, title: str, *, further: str = "", direction: Literal[0, 1] = 1
 ) -> Outcome:
     return Outcome(
         title=title,
@@ -263,7 +320,8 @@ def _domain(
         formula=f"{DOMAINS[outcome]} Rank (where 1 is most deprived)",
         unit="rank among the LSOAs of England, 1 = most deprived",
         worst="low",
-        modelled=modelled,
+        modelling=f"{_SHRUNK}{further}",
+        periods=_INDICES,
         coverage="England",
         authorities=("E",),
         direction=direction,
@@ -277,16 +335,17 @@ def _income(title: str, statistic: str) -> Outcome:
         formula=f"{statistic} annual household income {INCOME_YEAR}",
         unit="pounds per year",
         worst="low",
-        modelled=True,
+        modelling="its publisher estimated it by a model of its own; nobody counted it",
+        periods=_INCOME_YEAR,
         coverage="Greater London",
         authorities=("E09",),
         direction=1,
     )
 
 
-# Two domains rest in part on their publisher's own models: affordability of housing, and the
-# condition of housing with air quality. Within London they correlate with overall deprivation by
-# about zero or less, so no direction is expected of them.
+# All domains are modelled: shrinkage estimation is a stage of their making (technical reports of
+# 2015 and 2019, chapter 3). Two rest on further models, and within London they correlate with
+# overall deprivation by about zero or less, so no direction is expected of them.
 OUTCOMES: dict[str, Outcome] = {
     "self_reported_health": _share(
         "self_reported_health",
@@ -310,14 +369,20 @@ OUTCOMES: dict[str, Outcome] = {
     ),
     "health_deprivation": _domain("health_deprivation", "Health deprivation and disability"),
     "barriers_to_housing": _domain(
-        "barriers_to_housing", "Barriers to housing and services", modelled=True, direction=0
+        "barriers_to_housing",
+        "Barriers to housing and services",
+        further="; affordability of housing is modelled",
+        direction=0,
     ),
     "employment_deprivation": _domain("employment_deprivation", "Employment deprivation"),
     "education_deprivation": _domain("education_deprivation", "Education deprivation"),
     "income_deprivation": _domain("income_deprivation", "Income deprivation"),
     "crime": _domain("crime", "Crime deprivation"),
     "living_environment": _domain(
-        "living_environment", "Living environment deprivation", modelled=True, direction=0
+        "living_environment",
+        "Living environment deprivation",
+        further="; condition of housing and air quality are modelled",
+        direction=0,
     ),
     "mean_income": _income("Mean income", "mean"),
     "median_income": _income("Median income", "median"),

@@ -116,6 +116,18 @@ def city_areas(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> pd.Dat
         return connection.execute(areas).df()
 
 
+def msoas_of(
+    connection: duckdb.DuckDBPyConnection, postcodes: Path, lsoas: Iterable[str]
+) -> pd.DataFrame:
+    """`lsoa11, msoa11` of these LSOAs, ascending; each lies in one MSOA."""
+    asked = """
+        SELECT lsoa11, min(msoa11) AS msoa11 FROM postcodes
+        WHERE lsoa11 IN (SELECT unnest($lsoas::VARCHAR[])) GROUP BY lsoa11 ORDER BY lsoa11
+        """
+    with view(connection, "postcodes", postcodes):
+        return connection.execute(asked, {"lsoas": sorted(set(lsoas))}).df()
+
+
 def refuse_no_area(
     areas: pd.DataFrame, directory: Directory, city_of_authority: Mapping[str, str]
 ) -> None:

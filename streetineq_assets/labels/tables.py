@@ -84,6 +84,19 @@ AVAILABILITY = schema(
     column("status", "string", "`available` or `unavailable`"),
     column("wanted", "string", "official table that would provide labels", nullable=True),
     column("reason", "string", "why there are no labels", nullable=True),
+    column(
+        "modelled",
+        "string",
+        "how its publisher estimated it by a model; null where it was counted",
+        nullable=True,
+    ),
+    column(
+        "described_from",
+        "string",
+        "first day that values describe, as 2012-04-01; null where there is no single time",
+        nullable=True,
+    ),
+    column("described_to", "string", "last day that values describe", nullable=True),
 )
 # Not published: what shares are shares of, for the checks.
 DENOMINATORS = schema(

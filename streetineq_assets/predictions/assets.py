@@ -7,6 +7,7 @@ import pandas as pd
 
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.findings import Check, Findings, blocking_failures, unavailable_findings
+from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.models.folds import FoldTable
 from streetineq_assets.models.tables import TrainingRecord
 from streetineq_assets.partitions import Partitions
@@ -140,7 +141,10 @@ def lsoa_evaluation(context: dg.AssetExecutionContext, study: StudyResource) -> 
             seed=settings.seed,
         )
         _write_evaluation(evaluated, folder)
-        return _evaluated(evaluated, len(areas), scheme)
+        findings = _evaluated(evaluated, len(areas), scheme)
+        if caution := OUTCOMES[pair.outcome].caution:
+            findings.notes["modelled"] = caution
+        return findings
 
     yield from study.materialize(
         context,

@@ -1,14 +1,22 @@
 """Out-of-fold scores joined to what is known of their locations: area, weight, label."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
+from streetineq_assets.labels.postcodes import msoas_of
 from streetineq_assets.models.binomial import most_probable
+from streetineq_assets.models.dataset import city_labels
 from streetineq_assets.models.folds import FoldTable
 from streetineq_assets.models.tables import PROBABILITIES
 from streetineq_assets.predictions.tables import LOCATION_PREDICTIONS
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair
 from streetineq_assets.tables import conform
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 def matched_locations(store: DataStore, city: str) -> pd.DataFrame:
@@ -23,6 +31,16 @@ def pair_labels(store: DataStore, pair: Pair) -> pd.DataFrame:
     table = store.open("lsoa_labels").table(columns=["city", "outcome", "lsoa11", "decile"])
     mine = (table["city"] == pair.city) & (table["outcome"] == pair.outcome)
     return table.loc[mine, ["lsoa11", "decile"]].sort_values("lsoa11", ignore_index=True)
+
+
+def labelled_areas(
+    connection: "duckdb.DuckDBPyConnection", store: DataStore, city: str, outcomes: Sequence[str]
+) -> pd.DataFrame:
+    """`outcome, lsoa11, decile, msoa11` of a city's areas with a label, sorted."""
+    labels = city_labels(store.open("lsoa_labels"), city, outcomes)
+    postcodes = store.open("postcode_lsoa").file("postcode_lsoa.parquet")
+    msoas = msoas_of(connection, postcodes, labels["lsoa11"])
+    return labels.merge(msoas, on="lsoa11", how="left")[["outcome", "lsoa11", "decile", "msoa11"]]
 
 
 def tested_by(folds: FoldTable | None) -> pd.DataFrame:

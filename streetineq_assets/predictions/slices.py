@@ -19,7 +19,12 @@ from streetineq_assets.models.availability import pair_unavailable
 from streetineq_assets.models.city_folds import read_fold_slices
 from streetineq_assets.models.dataset import city_labels, read_location_areas
 from streetineq_assets.models.folds import FoldTable
-from streetineq_assets.predictions.location_scores import matched_locations, pair_labels, tested_by
+from streetineq_assets.predictions.location_scores import (
+    labelled_areas,
+    matched_locations,
+    pair_labels,
+    tested_by,
+)
 from streetineq_assets.predictions.places import pair_values, read_places
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Folds, Pair, Study
@@ -68,6 +73,7 @@ class Standing:
             "joint_evaluation": self._by_joint_evaluation,
             "transfer_report": self._by_transfer_report,
             "equity_audit": self._by_equity_audit,
+            "data_audit": self._by_data_audit,
         }
         of_networks = ("trained_model", "joint_model", "baseline_scores", "fine_tuned_model")
         self._read_by |= dict.fromkeys(of_networks, self._by_networks)
@@ -191,6 +197,24 @@ class Standing:
             "values": Slice((LABELS,), values),
             "places": Slice((_POSTCODES,), places),
         }
+
+    def _by_data_audit(self, manifest: Manifest) -> Slices:
+        """Of the predictions those that stood when it was made."""
+        city, outcomes = str(manifest.partition), self._outcomes(manifest)
+
+        def areas() -> str:
+            with duckdb.connect() as connection:
+                return digest_frame(labelled_areas(connection, self.store, city, outcomes))
+
+        slices = {
+            "locations": self._whole(("locations", city)),
+            "areas": Slice((LABELS, _POSTCODES), areas),
+        }
+        for name in manifest.recipe.inputs:
+            asset, _, outcome = name.partition("/")
+            if outcome:
+                slices[name] = self._whole((asset, f"{city}/{outcome}"))
+        return slices
 
     # -- slices that several read ------------------------------------------------------------------
 

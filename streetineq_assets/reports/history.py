@@ -17,6 +17,7 @@ from streetineq_assets.store import DataStore
 from streetineq_assets.study import Folds, Pair, Study
 
 JOINT, TRANSFER, TUNED = "joint_evaluation", "transfer_report", "fine_tuned_model"
+AUDIT = "data_audit"
 RULE = "Aggregation rule"
 # What tells pairs apart in a table; the training as a whole is too long for one.
 STATED = ("Profile", "Folds", "Spatial blocks", "Seed", RULE, "Date", "Editions")
@@ -33,7 +34,8 @@ class History:
         made_with: pair to its settings, name to value as the report prints them; none where
             networks are absent or unavailable.
         evaluations, tuned: pair to what does not agree in its evaluation, or its tuned networks.
-        joint, shards: city to what does not agree in its joint evaluation, or its codes.
+        joint, shards, audits: city to what does not agree in its joint evaluation, its codes, or
+            its audit.
         transfer: what does not agree in `transfer_report` itself.
         tuned_on: of what the shares are that tuned networks, `locations` or `areas`.
     """
@@ -43,6 +45,7 @@ class History:
     tuned: Mapping[Pair, Disagreements]
     joint: Mapping[str, Disagreements]
     shards: Mapping[str, Disagreements]
+    audits: Mapping[str, Disagreements]
     transfer: Disagreements
     tuned_on: str
 
@@ -51,6 +54,7 @@ class History:
         """Label of each result that does not agree with what stands before it, and why."""
         found = {label_of((EVALUATION, pair.key)): why for pair, why in self.evaluations.items()}
         found |= {label_of((JOINT, city)): why for city, why in self.joint.items()}
+        found |= {label_of((AUDIT, city)): why for city, why in self.audits.items()}
         found |= {label_of((TUNED, pair.key)): why for pair, why in self.tuned.items()}
         found[TRANSFER] = self.transfer
         return {label: why for label, why in found.items() if why}
@@ -81,6 +85,7 @@ def read_history(store: DataStore, study: Study) -> History:
         tuned={pair: lineage.disagreements(TUNED, pair.key) for pair in study.pairs},
         joint={city: lineage.disagreements(JOINT, city) for city in study.cities},
         shards={city: lineage.disagreements("hdf5_shards", city) for city in study.cities},
+        audits={city: lineage.disagreements(AUDIT, city) for city in study.cities},
         transfer=tuple(each for each in transfer if each.label == TRANSFER),
         tuned_on=" or ".join(sorted(_units(store, study))),
     )

@@ -16,7 +16,7 @@ from streetineq_assets.models.deviations import DEVIATIONS
 from streetineq_assets.plotting import png_bytes, svg_text
 from streetineq_assets.predictions.evaluation import NETWORK
 from streetineq_assets.predictions.intervals import LEVEL
-from streetineq_assets.reports import comparison, maps, plots
+from streetineq_assets.reports import audit, comparison, maps, plots, published
 from streetineq_assets.reports.history import RULE
 from streetineq_assets.reports.results import CityResults, PairResults, StudyResults
 from streetineq_assets.study import Study
@@ -49,7 +49,7 @@ def render(results: StudyResults, study: Study, *, boundaries: "gpd.GeoDataFrame
     return environment.get_template(TEMPLATE).render(
         title=study.title,
         synthetic=synthetic_reasons(results, study),
-        cities=[_city(city, results, boundaries) for city in results.cities],
+        cities=[_city(city, results, study, boundaries) for city in results.cities],
         transfers=comparison.transfers(results.transfer),
         tuned_on=results.history.tuned_on,
         unavailable=[each for each in results.pairs if not each.has_results],
@@ -132,11 +132,15 @@ def _tables(pairs: Sequence[PairResults]) -> list[dict[str, Any]]:
 
 
 def _city(
-    city: CityResults, results: StudyResults, boundaries: "gpd.GeoDataFrame | None"
+    city: CityResults, results: StudyResults, study: Study, boundaries: "gpd.GeoDataFrame | None"
 ) -> dict[str, Any]:
     pairs = [each for each in results.pairs if each.pair.city == city.key and each.has_results]
+    figures = [] if study.synthetic else published.figures_of(study.cities[city.key])
+    current = [each for each in results.current if each.pair.city == city.key]
     return {
         "results": city,
+        "audit": audit.audit_context(city.audit),
+        "published": audit.published_rows(figures, current),
         "pairs": [_pair(each, results.centroids, boundaries) for each in pairs],
     }
 
@@ -149,6 +153,7 @@ def _pair(
     history = results.history
     return {
         "results": results,
+        "caution": OUTCOMES[results.pair.outcome].caution,
         "unit": OUTCOMES[results.pair.outcome].unit,
         "sentences": comparison.sentences(results),
         "rule": results.made_with.get(RULE, ""),

@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from streetineq_assets.findings import Findings, Scalar
+from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.reports import checks, comparison, exports, html
 from streetineq_assets.reports.history import STATED
 from streetineq_assets.reports.results import StudyResults
@@ -29,8 +32,8 @@ def write_report(
         boundaries = boundaries[boundaries["lsoa11"].isin(set(areas["lsoa11"]))]
     text = html.render(results, study, boundaries=boundaries)
     (folder / REPORT_FILE).write_text(text, encoding="utf-8")
-    exports.write_csv(areas, folder / exports.CSV_FILE)
-    exports.write_csv(results.metrics, folder / exports.METRICS_FILE)
+    exports.write_csv(_with_modelled(areas), folder / exports.CSV_FILE)
+    exports.write_csv(_with_modelled(results.metrics), folder / exports.METRICS_FILE)
     n_without_geometry = exports.write_geoparquet(
         areas, boundaries, results.centroids, folder / exports.GEO_FILE
     )
@@ -54,6 +57,12 @@ def write_report(
         | {"areas on maps": 0 if boundaries is None else len(areas) - n_without_geometry},
         notes={"outdated": _outdated(results.outdated)} if results.outdated else {},
     )
+
+
+def _with_modelled(table: pd.DataFrame) -> pd.DataFrame:
+    """With `is_modelled`: whether the labels of a row's outcome are themselves a model's."""
+    modelled = [OUTCOMES[outcome].modelled for outcome in table["outcome"]]
+    return table.assign(is_modelled=pd.Series(modelled, table.index, dtype="bool"))
 
 
 def _predicted_areas(results: StudyResults) -> dict[str, int]:

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from streetineq_assets import tables
+from streetineq_assets.audit.data_audit import AUDIT_FILES
 from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.findings import Scalar, Unavailable
@@ -34,7 +35,7 @@ from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair, Study
 from streetineq_assets.transfer.tables import CURVE_SUMMARY
 
-OF_CITIES = ("street_images", "locations", "hdf5_shards", "joint_evaluation")
+OF_CITIES = ("street_images", "locations", "hdf5_shards", "joint_evaluation", "data_audit")
 OF_PAIRS = ("trained_model", "location_predictions", "lsoa_predictions", "lsoa_evaluation")
 TRANSFER = "transfer_report"
 NOT_MADE = "not made yet"
@@ -50,6 +51,7 @@ class CityResults:
         key, title: of the city.
         account: rows `step, what, count`, from listed locations to predicted ones.
         encoder: what made the codes; None where there are no shards.
+        audit: the tables of `AUDIT_FILES` by name; none where they are not of what stands now.
         disagreements: why the steps of the account do not count the same locations.
     """
 
@@ -57,6 +59,7 @@ class CityResults:
     title: str
     account: list[dict[str, Scalar]]
     encoder: EncoderIdentity | None
+    audit: Mapping[str, pd.DataFrame]
     disagreements: Disagreements = ()
 
 
@@ -99,6 +102,11 @@ class PairResults:
         if not self.is_evaluated:
             return NOT_MADE
         return "unavailable" if self.unavailable else "available"
+
+    @property
+    def is_modelled(self) -> bool:
+        """Whether its labels are themselves a model's."""
+        return OUTCOMES[self.pair.outcome].modelled
 
     @property
     def has_results(self) -> bool:
@@ -304,7 +312,10 @@ def _read_city(reader: _Reader, study: Study, city: str) -> CityResults:
         for step, what, count in account
     ]
     title, encoder = study.cities[city].title, shards.encoder if shards else None
-    return CityResults(city, title, rows, encoder, reader.history.shards[city])
+    is_current = not reader.history.audits[city]
+    audit = {name: reader.table("data_audit", city, name, f) for name, f in AUDIT_FILES.items()}
+    why = reader.history.shards[city]
+    return CityResults(city, title, rows, encoder, audit if is_current else {}, why)
 
 
 _Count = tuple[str, str, int]  # the step, what was counted, and how many

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from streetineq_assets.audit.tables import CAPTURE_YEARS, COVERAGE_BY_DECILE, DATA_AUDIT
 from streetineq_assets.codes.tables import SHARD_ROWS
 from streetineq_assets.evidence.tables import EQUITY
-from streetineq_assets.images.tables import FOREIGN_FILES, LOCATIONS, STREET_IMAGES
+from streetineq_assets.images.tables import FOREIGN_FILES, IMAGE_RIGHTS, LOCATIONS, STREET_IMAGES
 from streetineq_assets.labels.tables import AVAILABILITY, DECILE_EDGES, LSOA_LABELS, POSTCODE_LSOA
 from streetineq_assets.models.tables import AREA_FOLDS, BASELINES, HISTORY
 from streetineq_assets.predictions.tables import (
@@ -94,6 +95,15 @@ WAREHOUSE_VIEWS = (
         "Metrics of the networks trained on all outcomes of a city, with 95 % intervals.",
         METRICS,
     ),
+    View("data_audit", "data_audit", "What a city's results rest on, by outcome.", DATA_AUDIT),
+    View(
+        "coverage_by_decile",
+        "data_audit",
+        "Areas that were ranked, by actual decile.",
+        COVERAGE_BY_DECILE,
+    ),
+    View("capture_years", "data_audit", "Locations by year of capture.", CAPTURE_YEARS),
+    View("image_rights", "data_audit", "What may be done with images, by licence.", IMAGE_RIGHTS),
     View(
         "transfer_report",
         "transfer_report",

@@ -177,3 +177,50 @@ class TestNothingIsLostToAnAbsence:
         platform.list_locations(IDS[:2])
         result = run(platform.store, "street_images", "alpha", allow_loss=True)
         assert f"({len(IDS)} to 2)" in metadata(result, "street_images")["allowed_losses"]
+
+
+# -- rights ----------------------------------------------------------------------------------------
+
+AGREED = """
+[rights.agreements.google]
+allows = ["store_images", "derive_codes"]
+reason = "letter of 1 March 2026"
+"""
+
+
+@pytest.fixture
+def of_google(tmp_path):
+    """Alpha is listed already, and then its list says that all images are Google's."""
+    platform = Platform(tmp_path)
+    platform.write()
+    platform.list_locations(IDS)
+    platform.run("street_images")
+    before = platform.store.manifest("street_images", "alpha")
+    path = platform.store.inputs("locations", "alpha.csv")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    named = [f"{lines[0]},provider", *(f"{line},Google" for line in lines[1:])]
+    path.write_text("\n".join(named), encoding="utf-8")
+    return platform, before
+
+
+def test_images_with_which_nothing_may_be_done_are_not_listed_anew(of_google):
+    platform, before = of_google
+    result = platform.run("street_images", fails=True)
+    assert failed(result) >= {"rights"}
+    assert "[rights.agreements.google_street_view]" in failure(result)
+    assert platform.store.manifest("street_images", "alpha") == before
+
+
+def test_an_agreement_lifts_the_ban_and_its_end_restores_it(of_google):
+    """The listing is the same all the while: it is skipped, and its rights are asked again."""
+    platform, _ = of_google
+    study = platform.store.study_file
+    text = study.read_text(encoding="utf-8")
+    study.write_text(text + AGREED, encoding="utf-8")
+    assert checks(platform.run("street_images"))["rights"].passed
+    study.write_text(text, encoding="utf-8")
+    made = platform.store.manifest("street_images", "alpha")
+    result = platform.run("street_images", fails=True)
+    assert not checks(result)["rights"].passed
+    assert "The published street_images is unchanged" in failure(result)
+    assert platform.store.manifest("street_images", "alpha") == made

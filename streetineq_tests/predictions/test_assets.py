@@ -74,6 +74,7 @@ def test_what_the_ui_shows(evaluated):
     assert {"confusion_plot", "metrics_plot", "coverage_plot", "headline"} <= set(shown)
     assert {"spearman_score", "mae_coordinates", "mae_coordinates_spatial"} <= set(shown)
     assert "coordinates only, spatial blocks" in shown["headline"]
+    assert "A model predicts a model" in shown["modelled"]  # crime: a domain of the Indices
     shown = harness.metadata(runs["lsoa_predictions"], "lsoa_predictions")
     assert shown["n_lsoas_ranked"] == shown["n_lsoas_of_city"] == 60
     assert shown["mean_actual_decile"] == 5.5

@@ -77,6 +77,7 @@ def test_digests_change_with_what_is_read(store, study):
         ("locations", "alpha"),
         ("hdf5_shards", "beta"),
         ("joint_evaluation", "beta"),
+        ("data_audit", "alpha"),
         ("trained_model", "alpha/crime"),
         ("location_predictions", "alpha/mean_income"),
         ("lsoa_predictions", "beta/crime"),
