@@ -196,7 +196,7 @@ def gain(coordinates: np.ndarray, score: np.ndarray, *, seed: int) -> pd.Series:
     lsoas = [f"E{number:03d}" for number in range(n)]
     areas = pd.DataFrame({"lsoa11": lsoas, "fold": fold, "city": "alpha", "outcome": "crime",
                           "actual_decile": actual, "decile": actual, "score": score,
-                          "lower": 1, "upper": 10})  # fmt: skip
+                          "lower": 1, "upper": 10, "n_locations": 1})  # fmt: skip
     guesses = {"map_knn": coordinates, "map_and_score": both}
     parts = [
         areas[["lsoa11", "fold"]].assign(baseline=name, scheme="area", score=guess)
