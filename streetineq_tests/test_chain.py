@@ -100,11 +100,11 @@ RECIPES = {
             for what in ("labels", "lsoa_evaluation")
             for outcome in ("living_environment", "mean_income")
         },
-        {"rule", "areas", "seed"},
+        {"rule", "areas", "level", "seed"},
     ),
     "fine_tuned_model[saltbridge/living_environment]": (
         {f"saltbridge/{part}" for part in SLICES} | {"source", "weights"},
-        {"transfer", "source", "profile", "in_memory", "seed", "rule", "areas"},
+        {"transfer", "source", "profile", "in_memory", "seed", "rule", "areas", "level"},
     ),
     "transfer_report": (
         {f"lsoa_evaluation/{pair}" for pair in PAIRS}

@@ -29,6 +29,7 @@ from streetineq_assets.study import AggregationRule, Areas
 from streetineq_assets.tables import conform
 
 RULES = get_args(AggregationRule)
+RANKING_RULES = ("mean_score", "shrunk_score")  # that make the ten deciles equal in size
 _AREAS = Areas()
 TOO_WIDE = 8  # deciles of an interval that leaves out two of the ten at most
 

@@ -181,6 +181,7 @@ def joint_evaluation(context: dg.AssetExecutionContext, study: StudyResource) ->
         config={
             "rule": settings.aggregation,
             "areas": settings.areas.model_dump(),
+            "level": settings.intervals.level,
             "seed": settings.seed,
         },
         columns=tables.METRICS,
@@ -216,7 +217,8 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             kinds={"parquet"},
             deps=["lsoa_predictions", "location_predictions", "baseline_scores", folds],
             partitions_def=parts.pair,
-            code_version="2",  # 1: leads over baselines on other folds, no gain over coordinates
+            # 1: leads over baselines on other folds; 2: coverage by actual decile alone
+            code_version="3",
             checks=checks.LSOA_EVALUATION,
         ),
         define_asset(
@@ -231,7 +233,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
                 parts.pairs_to_city("lsoa_evaluation"),
             ],
             partitions_def=parts.city,
-            code_version="1",
+            code_version="2",  # 1: other intervals of deciles
             checks=checks.JOINT_EVALUATION,
         ),
     ]

@@ -17,7 +17,7 @@ from streetineq_assets.labels.deciles import N_DECILES, deciles
 from streetineq_assets.models.block_sizes import SPATIAL_BLOCK
 from streetineq_assets.models.tables import BASELINES
 from streetineq_assets.predictions import bootstrap, intervals, metrics, spatial
-from streetineq_assets.predictions.aggregation import lsoa_table, mean_probabilities
+from streetineq_assets.predictions.aggregation import RANKING_RULES, lsoa_table, mean_probabilities
 from streetineq_assets.predictions.aligned_baselines import aligned_scores
 from streetineq_assets.predictions.alignment import aligned
 from streetineq_assets.predictions.bootstrap import Forecast
@@ -92,6 +92,7 @@ class Reference:
         scheme: by which the folds were made.
         seed: of the intervals' draws.
         areas: which areas are ranked, and whether folds are put on one scale.
+        level: of the areas' intervals.
     """
 
     pair: Pair
@@ -103,6 +104,7 @@ class Reference:
     scheme: str
     seed: int
     areas: Areas = field(default_factory=Areas)
+    level: float = intervals.LEVEL
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def evaluate_scores(scores: pd.DataFrame, reference: Reference) -> EvaluatedScor
     locations = join(scores, reference.locations, reference.labels, reference.pair)
     placed = locations[locations["lsoa11"].notna()].reset_index(drop=True)
     ranked = aligned(placed, reference.scheme)[0] if reference.areas.align_folds else placed
-    areas = lsoa_table(ranked, rule=reference.rule, areas=reference.areas)
+    areas = lsoa_table(ranked, rule=reference.rule, areas=reference.areas, level=reference.level)
     evaluated = evaluate_pair(
         areas,
         mean_probabilities(placed, areas["lsoa11"]),
@@ -220,7 +222,7 @@ def baseline_deciles(score: np.ndarray, rule: str) -> np.ndarray:
         (n,) int64.
     """
     known = np.isfinite(score)
-    if rule == "mean_score" and np.ptp(score[known]) > 0:
+    if rule in RANKING_RULES and np.ptp(score[known]) > 0:
         ranked = deciles(score[known], worst="low")
     else:
         ranked = np.clip(np.rint(score[known]), 1, N_DECILES)

@@ -79,6 +79,7 @@ def read_joint_sources(store: DataStore, study: Study, city: str) -> JointSource
         scheme=folds.scheme if folds else study.folds.scheme,
         seed=study.seed,
         areas=study.areas,
+        level=study.intervals.level,
     )
     return JointSources(
         trained=store.open("joint_model", city),

@@ -107,6 +107,7 @@ class TuningPlan:
             "seed": self.study.seed,
             "rule": self.study.aggregation,
             "areas": self.study.areas.model_dump(),
+            "level": self.study.intervals.level,
         }
         if isinstance(self.target, Unavailable):
             return config
@@ -133,6 +134,7 @@ class TuningPlan:
             scheme=target.folds.scheme,
             seed=self.study.seed,
             areas=self.study.areas,
+            level=self.study.intervals.level,
         )
 
     def clean(self) -> None:
