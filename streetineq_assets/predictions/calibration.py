@@ -54,6 +54,11 @@ class Link:
     n_lsoas: int
     is_slope_fixed: bool
 
+    def probabilities(self, score: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(n,) scores -> (n, 10) probabilities of the deciles."""
+        logit = self.a + self.b * np.asarray(score, np.float64)
+        return np.exp(_log_probabilities(logit, self.dispersion))
+
 
 def fit(score: NDArray[np.floating], decile: NDArray[np.integer]) -> Link:
     """The link of greatest likelihood.
@@ -76,12 +81,6 @@ def fit(score: NDArray[np.floating], decile: NDArray[np.integer]) -> Link:
     centre, spread = float(score.mean()), float(score.std()) or 1.0
     a, b, dispersion = _maximise((score - centre) / spread, decile - 1, spread, is_fixed)
     return Link(a - b * centre / spread, b / spread, dispersion, len(score), is_fixed)
-
-
-def probabilities(score: NDArray[np.floating], link: Link) -> NDArray[np.float64]:
-    """(n,) scores -> (n, 10) probabilities of the deciles."""
-    logit = link.a + link.b * np.asarray(score, np.float64)
-    return np.exp(_log_probabilities(logit, link.dispersion))
 
 
 def calibrate(
@@ -108,7 +107,7 @@ def calibrate(
         if others.sum() < FEWEST:
             continue
         links[int(each)] = fit(h[others], decile[others])
-        found[fold == each] = probabilities(h[fold == each], links[int(each)])
+        found[fold == each] = links[int(each)].probabilities(h[fold == each])
     return found, links
 
 

@@ -31,7 +31,6 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.predictions.calibration import Link
-from streetineq_assets.predictions.calibration import probabilities as probabilities_by
 
 LEVEL = 0.9
 _DECILES = np.arange(1, 11)
@@ -106,7 +105,7 @@ def calibrated_intervals(
     ends = pd.DataFrame(pd.NA, index=range(len(score)), columns=["lower", "upper"], dtype="Int8")
     for fold, link in links.items():
         found = decile_intervals(
-            probabilities_by(score.to_numpy(np.float64), link),
+            link.probabilities(score.to_numpy(np.float64)),
             actual=actual,
             folds=folds,
             predicted=predicted,

@@ -36,19 +36,19 @@ def own_probabilities(h: np.ndarray) -> np.ndarray:
 
 def test_the_identity_link_is_the_networks_own():
     h = np.linspace(-5, 5, 11)
-    found = calibration.probabilities(h, Link(0.0, 1.0, 1.0, 50, is_slope_fixed=False))
+    found = Link(0.0, 1.0, 1.0, 50, is_slope_fixed=False).probabilities(h)
     assert found == pytest.approx(own_probabilities(h))
 
 
 def test_no_slope_and_no_dispersion_make_all_deciles_equally_likely():
-    found = calibration.probabilities(np.array([-3.0, 8.0]), Link(0, 0, 0, 50, False))
+    found = Link(0, 0, 0, 50, False).probabilities(np.array([-3.0, 8.0]))
     assert found == pytest.approx(np.full((2, 10), 0.1))
 
 
 def test_a_links_probabilities_are_those_of_its_formula():
     p = 1 / (1 + math.exp(-(0.3 + 2 * 0.4)))
     weights = [math.comb(9, k) ** 0.7 * p**k * (1 - p) ** (9 - k) for k in range(10)]
-    found = calibration.probabilities(np.array([0.4]), Link(0.3, 2.0, 0.7, 50, False))
+    found = Link(0.3, 2.0, 0.7, 50, False).probabilities(np.array([0.4]))
     assert found[0] == pytest.approx(np.array(weights) / sum(weights))
 
 
@@ -58,7 +58,7 @@ def test_the_fit_is_the_maximum_of_the_likelihood():
     actual = drawn((h - 20) / 2)
 
     def likelihood(link: Link) -> float:
-        p = calibration.probabilities(h, link)
+        p = link.probabilities(h)
         return float(np.log(p[np.arange(200), actual - 1]).sum())
 
     found = fit(h, actual)

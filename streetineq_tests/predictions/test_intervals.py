@@ -7,7 +7,6 @@ import pytest
 from streetineq_assets.predictions import intervals
 from streetineq_assets.predictions.aggregation import lsoa_table
 from streetineq_assets.predictions.calibration import calibrate
-from streetineq_assets.predictions.calibration import probabilities as link_probabilities
 from streetineq_assets.predictions.intervals import (
     are_label_conditional,
     calibrated_intervals,
@@ -51,7 +50,7 @@ def cities() -> list[tuple[pd.DataFrame, np.ndarray]]:
     columns = [f"p_{i}" for i in range(1, 11)]
     return [
         (
-            lsoa_table(locations, rule="mean_score"),
+            locations.groupby("lsoa11")[["actual_decile", "fold"]].first().reset_index(),
             locations.groupby("lsoa11")[columns].mean().to_numpy(),
         )
         for locations in simulations
@@ -191,7 +190,7 @@ def test_calibrated_intervals_are_those_of_the_folds_own_link():
     found = calibrated_intervals(score, links, **about)
     without = [0, *np.flatnonzero(folds == 4)]
     assert np.flatnonzero(found["lower"].isna()).tolist() == sorted(without)
-    by_one = decile_intervals(link_probabilities(score.to_numpy(), links[2]), **about)
+    by_one = decile_intervals(links[2].probabilities(score.to_numpy()), **about)
     pd.testing.assert_frame_equal(found[folds == 2], by_one[folds == 2])
 
 
