@@ -42,6 +42,7 @@ OUTCOME_KEYS: tuple[str, ...] = get_args(OutcomeKey)
 ProfileName = Literal["recommended", "suel2019"]
 Act = Literal["store_images", "derive_codes", "publish_codes", "show_images"]
 ACTS: tuple[str, ...] = get_args(Act)
+AggregationRule = Literal["mean_score", "shrunk_score", "mean_decile", "fixed_borders"]
 # A key becomes part of paths.
 Key = Annotated[
     str, AfterValidator(written_as("[a-z][a-z0-9_]*", "of a-z, 0-9 and _, such as west_midlands"))
@@ -306,6 +307,30 @@ class Rights(Settings):
     agreements: dict[str, Agreement] = Field({}, description="by provider, in any spelling")
 
 
+class Areas(Settings):
+    """Which areas are ranked and published, and how their scores are made alike."""
+
+    min_locations: int = Field(
+        1, ge=1, description="predicted locations below which an area is not ranked"
+    )
+    min_published: int = Field(
+        3,
+        ge=1,
+        description="predicted locations below which an area is marked as not to be published",
+    )
+    align_folds: bool = Field(
+        False, description="put the scores of all folds on one scale before they are ranked"
+    )
+
+
+class Intervals(Settings):
+    """What the intervals of deciles promise."""
+
+    level: float = Field(
+        0.9, ge=0.5, lt=1, description="share of areas whose interval holds the actual decile"
+    )
+
+
 class Study(Settings):
     """One study. `root` is where its `study.toml` lies; it is not part of the file."""
 
@@ -319,7 +344,7 @@ class Study(Settings):
     )
     census_edition: Literal["2011"] = "2011"
     iod_edition: Literal["2015", "2019", "2025"] = "2015"
-    aggregation: Literal["mean_score", "mean_decile", "fixed_borders"] = "mean_score"
+    aggregation: AggregationRule = "mean_score"
     cities: dict[Key, City] = Field(min_length=1)
     folds: Folds = Folds()
     images: Images = Images()
@@ -328,6 +353,8 @@ class Study(Settings):
     shards: Shards = Shards()
     training: Training = Training()
     transfer: Transfer = Transfer()
+    areas: Areas = Areas()
+    intervals: Intervals = Intervals()
 
     @model_validator(mode="after")
     def authorities_in_one_city(self) -> "Study":

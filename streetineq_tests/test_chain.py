@@ -87,7 +87,7 @@ RECIPES = {
     ),
     "lsoa_predictions[northmere/mean_income]": (
         {"location_predictions", "n_lsoas_of_city"},
-        {"rule"},
+        {"rule", "level", "areas"},
     ),
     "lsoa_evaluation[northmere/mean_income]": (
         {"lsoa_predictions", "location_predictions", "baseline_scores", "positions"},
@@ -104,11 +104,11 @@ RECIPES = {
             for what in ("labels", "lsoa_evaluation")
             for outcome in ("living_environment", "mean_income")
         },
-        {"rule", "seed"},
+        {"rule", "areas", "level", "seed"},
     ),
     "fine_tuned_model[saltbridge/living_environment]": (
         {f"saltbridge/{part}" for part in SLICES} | {"source", "weights"},
-        {"transfer", "source", "profile", "in_memory", "seed", "rule"},
+        {"transfer", "source", "profile", "in_memory", "seed", "rule", "areas", "level"},
     ),
     "data_audit[northmere]": (
         {"locations", "areas"}

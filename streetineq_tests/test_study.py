@@ -81,6 +81,9 @@ def test_an_authority_leads_to_its_city(tmp_path):
             "date = 2017-08-01\nfolds.holdout_shares = [0.7, 0.2, 0.2]",
             "folds.holdout_shares",
         ),
+        ("date = 2017-08-01", "date = 2017-08-01\nintervals.level = 90", "intervals.level"),
+        ("date = 2017-08-01", "date = 2017-08-01\nareas.min_locations = 0", "areas.min_locations"),
+        ("date = 2017-08-01", 'date = 2017-08-01\naggregation = "median"', "aggregation"),
         ("[cities.beta]", "[cities.alpha]", "not valid TOML"),
     ],
 )

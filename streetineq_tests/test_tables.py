@@ -23,12 +23,16 @@ LSOAS = schema(
     column("decile", "int8", "within the city", nullable=True),
     column("n", "int32", "locations"),
     column("score", "float32", "mean score", unit="logit", nullable=True),
+    column("is_known", "bool", "whether it is known"),
+    column("is_sure", "bool", "whether it is sure", nullable=True),
     column("captured_at", "timestamp[ms]", "day of the images", nullable=True),
 )
 FRAME = pd.DataFrame(
     {
         "n": [1, 2],
         "score": [0.5, np.nan],
+        "is_known": [True, False],
+        "is_sure": [False, pd.NA],
         "captured_at": [pd.Timestamp("2016-07-21"), pd.NaT],
         "lsoa11": ["E01000001", "E01000002"],
         "decile": [3, pd.NA],
@@ -44,6 +48,8 @@ def test_a_frame_gets_the_schemas_columns_order_and_types():
         "decile": "Int8",
         "n": "int32",
         "score": "float32",
+        "is_known": "bool",
+        "is_sure": "boolean",
         "captured_at": "datetime64[ms]",
     }
 
@@ -60,7 +66,7 @@ def test_a_file_carries_types_descriptions_and_units(tmp_path):
     assert written.types == LSOAS.types
     assert tables.descriptions(written) == tables.descriptions(LSOAS)
     assert tables.descriptions(written)["score"] == "mean score (logit)"
-    assert [field.nullable for field in written] == [False, True, False, True, True]
+    assert [field.nullable for field in written] == [False, True, False, True, False, True, True]
     pd.testing.assert_frame_equal(pd.read_parquet(path), tables.conform(FRAME, LSOAS))
 
 

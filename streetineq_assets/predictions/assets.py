@@ -12,7 +12,7 @@ from streetineq_assets.models.folds import FoldTable
 from streetineq_assets.models.tables import TrainingRecord
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.predictions import checks, plots, tables
-from streetineq_assets.predictions.aggregation import lsoa_table, mean_probabilities, ranking
+from streetineq_assets.predictions.aggregation import mean_probabilities, rank_changes
 from streetineq_assets.predictions.evaluation import (
     EVALUATION_FILES,
     Evaluation,
@@ -29,6 +29,7 @@ from streetineq_assets.predictions.location_scores import (
     pair_labels,
     tested_by,
 )
+from streetineq_assets.predictions.ranked_areas import RankedAreas, none_ranked, rank_areas
 from streetineq_assets.resources import Events, StudyResource, define_asset
 from streetineq_assets.store import Artefact
 from streetineq_assets.study import Pair
@@ -79,34 +80,41 @@ def location_predictions(context: dg.AssetExecutionContext, study: StudyResource
 def lsoa_predictions(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
     """Each area's predicted decile: by the study's rule, by every other rule, and its interval.
 
-    The rule `mean_score` ranks the predicted areas among each other, so the metadata say how many
-    of the city's areas these are and what their mean actual decile is.
+    With the calibrated probabilities of all ten, and whether the area may be published and ranked.
+    Rules that rank the predicted areas among each other make the ten deciles equal in size, so the
+    metadata say how many of the city's areas these are and what their mean actual decile is.
     """
-    pair, rule = Pair.parse(context.partition_key), study.study.aggregation
+    pair, settings = Pair.parse(context.partition_key), study.study
+    rule, level = settings.aggregation, settings.intervals.level
     predicted = study.store.open("location_predictions", pair.key)
     n_lsoas_of_city = int(pair_labels(study.store, pair)["decile"].notna().sum())
 
     def make(folder: Path) -> Findings:
-        file = folder / "lsoa_predictions.parquet"
         if why := predicted.manifest.unavailable:
-            write(empty(tables.LSOA_PREDICTIONS), tables.LSOA_PREDICTIONS, file)
+            _write_ranked(RankedAreas.of_nothing(), folder)
             return unavailable_findings(why, checks.LSOA_PREDICTIONS)
-        areas, scheme = lsoa_table(predicted.table(), rule=rule), _scheme(study, predicted)
-        write(areas, tables.LSOA_PREDICTIONS, file)
-        plots.plot_scores(areas, "score", folder / "score_by_decile.png", unit="areas")
+        locations, scheme = predicted.table(), _scheme(study, predicted)
+        ranked = rank_areas(
+            locations, rule=rule, settings=settings.areas, level=level, scheme=scheme
+        )
+        _write_ranked(ranked, folder)
+        if ranked.areas.empty:
+            return unavailable_findings(none_ranked(settings.areas), checks.LSOA_PREDICTIONS)
         return Findings(
-            values={"rule": rule, "n_lsoas_of_city": n_lsoas_of_city} | ranking(areas),
-            checks=[checks.inputs_available(), *checks.area_checks(areas, n_lsoas_of_city)],
-            notes=checks.leak_notes([scheme]),
+            values={"rule": rule, "level": level, "n_lsoas_of_city": n_lsoas_of_city}
+            | ranked.values,
+            checks=[checks.inputs_available(), *checks.area_checks(ranked.areas, n_lsoas_of_city)],
+            tables=ranked.tables,
+            notes=checks.leak_notes([scheme]) | ranked.notes,
             record=tables.SchemeRecord(scheme=scheme),
-            holdings={"areas": len(areas)},
+            holdings={"areas": len(ranked.areas)},
         )
 
     yield from study.materialize(
         context,
         make,
         inputs={"location_predictions": predicted.digest, "n_lsoas_of_city": str(n_lsoas_of_city)},
-        config={"rule": rule},
+        config={"rule": rule, "level": level, "areas": settings.areas.model_dump()},
         columns=tables.LSOA_PREDICTIONS,
     )
 
@@ -124,12 +132,14 @@ def lsoa_evaluation(context: dg.AssetExecutionContext, study: StudyResource) -> 
     baselines = study.store.open("baseline_scores", pair.key)
     areas, scheme = predicted.table(), _scheme(study, predicted)
     # Network and baselines are ranked by one rule, whatever study.toml says by now.
-    rule = predicted.manifest.recipe.config.get("rule", settings.aggregation)
+    made_with = predicted.manifest.recipe.config
+    rule = made_with.get("rule", settings.aggregation)
+    level = made_with.get("level", settings.intervals.level)
     centroids = _centroids(study, pair.city, areas["lsoa11"])
 
     def make(folder: Path) -> Findings:
         if why := predicted.manifest.unavailable:
-            _write_evaluation(Evaluation.of_nothing(), folder)
+            _write_evaluation(Evaluation.of_nothing(), folder, level=level)
             return unavailable_findings(why, checks.LSOA_EVALUATION)
         evaluated = evaluate_pair(
             areas,
@@ -140,7 +150,7 @@ def lsoa_evaluation(context: dg.AssetExecutionContext, study: StudyResource) -> 
             scheme=scheme,
             seed=settings.seed,
         )
-        _write_evaluation(evaluated, folder)
+        _write_evaluation(evaluated, folder, level=level)
         findings = _evaluated(evaluated, len(areas), scheme)
         if caution := OUTCOMES[pair.outcome].caution:
             findings.notes["modelled"] = caution
@@ -172,7 +182,12 @@ def joint_evaluation(context: dg.AssetExecutionContext, study: StudyResource) ->
         context,
         lambda folder: write_joint_evaluation(sources, folder),
         inputs=sources.digests(),
-        config={"rule": settings.aggregation, "seed": settings.seed},
+        config={
+            "rule": settings.aggregation,
+            "areas": settings.areas.model_dump(),
+            "level": settings.intervals.level,
+            "seed": settings.seed,
+        },
         columns=tables.METRICS,
     )
 
@@ -197,7 +212,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             kinds={"parquet"},
             deps=["location_predictions", "lsoa_labels"],
             partitions_def=parts.pair,
-            code_version="1",
+            code_version="2",  # 1: no shrunk scores, calibration or limits by decile
             checks=checks.LSOA_PREDICTIONS,
         ),
         define_asset(
@@ -206,7 +221,8 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             kinds={"parquet"},
             deps=["lsoa_predictions", "location_predictions", "baseline_scores", folds],
             partitions_def=parts.pair,
-            code_version="2",  # 1: leads over baselines on other folds, no gain over coordinates
+            # 1: leads over baselines on other folds; 2: coverage by actual decile alone
+            code_version="3",
             checks=checks.LSOA_EVALUATION,
         ),
         define_asset(
@@ -221,7 +237,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
                 parts.pairs_to_city("lsoa_evaluation"),
             ],
             partitions_def=parts.city,
-            code_version="1",
+            code_version="2",  # 1: other intervals of deciles
             checks=checks.JOINT_EVALUATION,
         ),
     ]
@@ -258,13 +274,23 @@ def _scheme(study: StudyResource, predicted: Artefact) -> str:
     return trained.read_record(TrainingRecord).scheme
 
 
-def _write_evaluation(evaluation: Evaluation, folder: Path) -> None:
+def _write_ranked(ranked: RankedAreas, folder: Path) -> None:
+    write(ranked.areas, tables.LSOA_PREDICTIONS, folder / "lsoa_predictions.parquet")
+    write(ranked.calibration, tables.CALIBRATION, folder / "calibration.parquet")
+    if len(ranked.areas):
+        plots.plot_scores(ranked.areas, "score", folder / "score_by_decile.png", unit="areas")
+        plots.plot_rank_changes(rank_changes(ranked.areas), folder / "rank_changes.png")
+    if len(ranked.reliability):
+        plots.plot_reliability(ranked.reliability, folder / "reliability.png")
+
+
+def _write_evaluation(evaluation: Evaluation, folder: Path, *, level: float) -> None:
     for name, fields in EVALUATION_FILES.items():
         write(getattr(evaluation, name), fields, folder / f"{name}.parquet")
     if len(evaluation.metrics):
         plots.plot_confusion(evaluation.confusion, folder / "confusion.png")
         plots.plot_metrics(evaluation.metrics, folder / "metrics.png")
-        plots.plot_coverage(evaluation.coverage, folder / "coverage.png")
+        plots.plot_coverage(evaluation.coverage, folder / "coverage.png", level=level)
 
 
 def _evaluated(evaluation: Evaluation, n_lsoas: int, scheme: str) -> Findings:

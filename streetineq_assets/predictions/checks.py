@@ -1,11 +1,13 @@
 """The checks of this step: of joined scores, of ranked areas, of evaluations."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from streetineq_assets.findings import AVAILABLE, Check, CheckSpec
+from streetineq_assets.labels.deciles import N_DECILES
 from streetineq_assets.models.checks import VALID_PROBABILITIES, valid_probabilities
 from streetineq_assets.models.folds import LEAKY, scheme_note
 from streetineq_assets.predictions import tables
@@ -41,7 +43,9 @@ NO_LEAK = CheckSpec("no_leak", "No area is in both training and test.")
 LSOA_EVALUATION = (AVAILABLE, ENOUGH_AREAS, BEATS_THE_MAP, SAME_AREAS, NO_LEAK)
 
 _MIDDLE = 5.5  # mean decile of all areas of a city
-_FARTHEST = 0.5
+_FARTHEST = 0.25  # ranks of areas that are better off by so much are too low by as much, on average
+_Z95 = 1.959964
+_SD = np.sqrt((N_DECILES**2 - 1) / 12)  # of the deciles of all areas of a city
 
 
 def inputs_available() -> Check:
@@ -146,20 +150,37 @@ def _one_row_per_lsoa(areas: pd.DataFrame) -> Check:
 
 
 def _stands_for_the_city(areas: pd.DataFrame, n_lsoas_of_city: int) -> Check:
-    text = f"{len(areas)} of {n_lsoas_of_city} areas were predicted"
+    """Holds where the interval of the mean lies within the limits, fails where it lies outside."""
     actual = areas["actual_decile"].dropna().astype("float64")
+    share = len(actual) / n_lsoas_of_city if n_lsoas_of_city else 0.0
+    text = f"{len(areas)} of {n_lsoas_of_city} areas were ranked"
     if actual.empty:
         text += ", and none of them has an actual decile: add images of areas with labels"
-        return STANDS_FOR_THE_CITY.result(False, text)
-    mean = float(actual.mean())
-    stands = abs(mean - _MIDDLE) <= _FARTHEST
-    text += f", of mean actual decile {mean:.2f} (all areas: {_MIDDLE})"
+        return STANDS_FOR_THE_CITY.not_tested(text)
+    mean, half = float(actual.mean()), _half_width(len(actual), n_lsoas_of_city)
+    values: dict[str, Any] = {"mean_actual_decile": mean, "half_width": half, "share_ranked": share}
+    away = abs(mean - _MIDDLE)
+    text += (
+        f" ({share:.0%}), of mean actual decile {mean:.2f}, by chance {mean - half:.2f} to "
+        f"{mean + half:.2f} (all areas: {_MIDDLE}; limit: {_FARTHEST} from it)"
+    )
+    if abs(away - _FARTHEST) < half:
+        text += "; too few are ranked to tell whether they stand for the city: add images"
+        return STANDS_FOR_THE_CITY.not_tested(text, **values)
+    stands = away <= _FARTHEST
     if not stands:
-        text += (
-            f", more than {_FARTHEST} away: ranking among them is not ranking within the city; "
-            "add images of the other areas"
-        )
-    return STANDS_FOR_THE_CITY.result(stands, text, mean_actual_decile=mean)
+        text += ": ranking among them is not ranking within the city; add images of the other areas"
+    return STANDS_FOR_THE_CITY.result(stands, text, **values)
+
+
+def _half_width(n: int, n_lsoas_of_city: int) -> float:
+    """Half of the 95 % interval of the mean decile of n areas drawn from the city's by chance.
+
+    The deciles' variance is known, and what is drawn is not put back: with all areas it is 0
+    (Cochran, *Sampling Techniques*, 1977, section 2.6).
+    """
+    rest = max(n_lsoas_of_city - n, 0) / max(n_lsoas_of_city - 1, 1)
+    return float(_Z95 * _SD * np.sqrt(rest / n))
 
 
 def _beats_the_map(evaluation: Evaluation, scheme: str) -> Check:

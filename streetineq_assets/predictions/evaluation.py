@@ -6,7 +6,7 @@ so an area's baseline score is rounded under it. Differences are taken between m
 folds alone; what a model reaches on other folds stands by itself.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -17,12 +17,13 @@ from streetineq_assets.labels.deciles import N_DECILES, deciles
 from streetineq_assets.models.block_sizes import SPATIAL_BLOCK
 from streetineq_assets.models.tables import BASELINES
 from streetineq_assets.predictions import bootstrap, intervals, metrics, spatial
-from streetineq_assets.predictions.aggregation import lsoa_table, mean_probabilities
+from streetineq_assets.predictions.aggregation import RANKING_RULES, lsoa_table, mean_probabilities
 from streetineq_assets.predictions.aligned_baselines import aligned_scores
+from streetineq_assets.predictions.alignment import aligned
 from streetineq_assets.predictions.bootstrap import Forecast
 from streetineq_assets.predictions.location_scores import join
 from streetineq_assets.predictions.tables import COMPARISONS, CONFUSION, COVERAGE, METRICS
-from streetineq_assets.study import Pair
+from streetineq_assets.study import Areas, Pair
 from streetineq_assets.tables import conform, empty
 
 EVALUATION_FILES = {
@@ -90,6 +91,8 @@ class Reference:
         rule: by which scores become deciles.
         scheme: by which the folds were made.
         seed: of the intervals' draws.
+        areas: which areas are ranked, and whether folds are put on one scale.
+        level: of the areas' intervals.
     """
 
     pair: Pair
@@ -100,6 +103,8 @@ class Reference:
     rule: str
     scheme: str
     seed: int
+    areas: Areas = field(default_factory=Areas)
+    level: float = intervals.LEVEL
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,8 @@ def evaluate_scores(scores: pd.DataFrame, reference: Reference) -> EvaluatedScor
     """
     locations = join(scores, reference.locations, reference.labels, reference.pair)
     placed = locations[locations["lsoa11"].notna()].reset_index(drop=True)
-    areas = lsoa_table(placed, rule=reference.rule)
+    ranked = aligned(placed, reference.scheme)[0] if reference.areas.align_folds else placed
+    areas = lsoa_table(ranked, rule=reference.rule, areas=reference.areas, level=reference.level)
     evaluated = evaluate_pair(
         areas,
         mean_probabilities(placed, areas["lsoa11"]),
@@ -216,7 +222,7 @@ def baseline_deciles(score: np.ndarray, rule: str) -> np.ndarray:
         (n,) int64.
     """
     known = np.isfinite(score)
-    if rule == "mean_score" and np.ptp(score[known]) > 0:
+    if rule in RANKING_RULES and np.ptp(score[known]) > 0:
         ranked = deciles(score[known], worst="low")
     else:
         ranked = np.clip(np.rint(score[known]), 1, N_DECILES)
@@ -334,13 +340,13 @@ def _difference_rows(
 
 def _interval_rows(areas: pd.DataFrame, scheme: str) -> list[dict]:
     """Coverage and width of the decile intervals over all areas that have one."""
-    by_decile = intervals.coverage(areas)
-    n = int(by_decile["n_lsoas"].sum())
+    found = intervals.coverage(areas)
+    of_all = found[found["grouped_by"] == "all"]
+    n = int(of_all["n_lsoas"].sum())
     about = {"model": NETWORK, "scheme": scheme, "n_lsoas": n, "lower": np.nan, "upper": np.nan}
     rows = []
     for metric, column in (("interval_coverage", "coverage"), ("interval_width", "mean_width")):
-        total = (by_decile[column] * by_decile["n_lsoas"]).sum()
-        rows.append(about | {"metric": metric, "value": total / n if n else np.nan})
+        rows.append(about | {"metric": metric, "value": of_all[column].iloc[0] if n else np.nan})
     return rows
 
 

@@ -78,6 +78,8 @@ def read_joint_sources(store: DataStore, study: Study, city: str) -> JointSource
         rule=study.aggregation,
         scheme=folds.scheme if folds else study.folds.scheme,
         seed=study.seed,
+        areas=study.areas,
+        level=study.intervals.level,
     )
     return JointSources(
         trained=store.open("joint_model", city),

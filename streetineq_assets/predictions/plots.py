@@ -1,4 +1,4 @@
-"""The plots of this step: scores by decile, confusion, metrics with intervals, coverage."""
+"""The plots of this step: scores, reliability, moves, confusion, metrics, coverage."""
 
 from pathlib import Path
 
@@ -8,7 +8,6 @@ import pandas as pd
 from streetineq_assets.labels.deciles import N_DECILES
 from streetineq_assets.plotting import DECILE_COLOURS, new_figure, save_png
 from streetineq_assets.predictions.evaluation import NETWORK
-from streetineq_assets.predictions.intervals import LEVEL
 
 PLOTTED_METRICS = {
     "spearman_score": "Spearman, score",
@@ -40,6 +39,50 @@ def plot_scores(frame: pd.DataFrame, column: str, path: Path, *, unit: str) -> N
         xlabel="actual decile (1 = worst-off)",
         ylabel="out-of-fold score (logit)",
         title=f"Score by actual decile, n = {len(known):,} {unit}",
+    )
+    save_png(figure, path)
+
+
+def plot_reliability(reliability: pd.DataFrame, path: Path) -> None:
+    """Mean actual decile of the areas of each expected decile, and how far they are off.
+
+    Args:
+        reliability: `calibration.reliability` of several `probabilities`, told apart by that.
+    """
+    figure, (left, right) = new_figure(7.6, 3.2, columns=2)
+    colours = ("#999999", "#d95f02")
+    names = reliability["probabilities"].unique()
+    for name, colour in zip(names, colours, strict=True):
+        rows = reliability[reliability["probabilities"] == name]
+        size = 8 + 60 * rows["n_lsoas"] / rows["n_lsoas"].max()
+        left.scatter(rows["mean_expected"], rows["mean_actual"], s=size, color=colour, label=name)
+        right.scatter(rows["predicted_sd"], rows["actual_sd"], s=size, color=colour, label=name)
+    for axis, limits in ((left, (1, N_DECILES)), (right, (0, 5))):
+        axis.plot(limits, limits, color="#333333", linewidth=0.8)
+    left.set(xlabel="expected decile", ylabel="mean actual decile", title="Expected and actual")
+    right.set(
+        xlabel="predicted standard deviation (deciles)",
+        ylabel="root mean square error",
+        title="How sure, and how far off",
+    )
+    left.legend(loc="upper left")
+    save_png(figure, path)
+
+
+def plot_rank_changes(changes: pd.DataFrame, path: Path) -> None:
+    """How many areas have deciles that differ by so many between two rules.
+
+    Args:
+        changes: `aggregation.rank_changes`.
+    """
+    counts = changes["rank_change"].value_counts().reindex(range(N_DECILES), fill_value=0)
+    figure, axes = new_figure(5.0, 2.8)
+    axes.bar(counts.index, counts, color="#35978f", edgecolor="#333333", linewidth=0.5)
+    axes.set(
+        xticks=list(counts.index),
+        xlabel="largest difference between an area's deciles by two rules",
+        ylabel="areas",
+        title=f"How far deciles depend on the rule, n = {len(changes):,} areas",
     )
     save_png(figure, path)
 
@@ -94,14 +137,20 @@ def plot_metrics(metrics: pd.DataFrame, path: Path) -> None:
     save_png(figure, path)
 
 
-def plot_coverage(coverage: pd.DataFrame, path: Path) -> None:
-    """How often the decile intervals hold, by actual decile, and how wide they are."""
+def plot_coverage(coverage: pd.DataFrame, path: Path, *, level: float) -> None:
+    """How often the decile intervals hold, by actual decile, and how wide they are.
+
+    Args:
+        coverage: `tables.COVERAGE`.
+        level: that the intervals promise.
+    """
+    coverage = coverage[coverage["grouped_by"] == "actual_decile"]
     figure, (left, right) = new_figure(7.0, 2.8, columns=2)
     colours = [DECILE_COLOURS[decile - 1] for decile in coverage["actual"]]
     style = {"color": colours, "edgecolor": "#333333", "linewidth": 0.5}
     left.bar(coverage["actual"], coverage["coverage"], **style)
-    left.axhline(LEVEL, color="#d95f02", linewidth=1.2)
-    left.set(ylim=(0, 1.02), title=f"Share of intervals that hold (promised: {LEVEL:.0%})")
+    left.axhline(level, color="#d95f02", linewidth=1.2)
+    left.set(ylim=(0, 1.02), title=f"Share of intervals that hold (promised: {level:.0%})")
     right.bar(coverage["actual"], coverage["mean_width"], **style)
     right.set(ylim=(0, N_DECILES), title="Mean width, deciles")
     for axis in (left, right):

@@ -42,16 +42,75 @@ LSOA_PREDICTIONS = schema(
     *_KEYS,
     column("lsoa11", "string", "LSOA of 2011"),
     _ACTUAL_DECILE,
-    column("score", "float64", "weighted mean score of the area's locations", unit="logit"),
+    column(
+        "score",
+        "float64",
+        "weighted mean score of the area's locations, of folds on one scale where the study asks "
+        "for it",
+        unit="logit",
+    ),
+    column(
+        "score_shrunk",
+        "float64",
+        "the score shrunk towards the city's mean, the more the fewer locations",
+        unit="logit",
+    ),
     column("decile", "int8", "predicted decile by the study's rule; 1 is worst-off"),
     column("decile_mean_score", "int8", "decile of the mean score among the city's areas"),
+    column("decile_shrunk_score", "int8", "decile of the shrunk score among the city's areas"),
     column("decile_mean_decile", "int8", "rounded mean of the locations' deciles"),
     column("decile_fixed_borders", "int8", "decile of the mean score by the link's own borders"),
     column("n_locations", "int32", "locations that were predicted in the area"),
     column("n_images", "int32", "images of these locations"),
     column("fold", "int16", "fold that tests the area; null where it is in several", nullable=True),
-    column("lower", "int8", "lower end of the 90 % interval of the actual decile", nullable=True),
-    column("upper", "int8", "upper end of the 90 % interval of the actual decile", nullable=True),
+    column("lower", "int8", "lower end of the actual decile's interval", nullable=True),
+    column(
+        "upper",
+        "int8",
+        "upper end of it, at the level under [intervals] in study.toml; no interval where other "
+        "folds have too few areas",
+        nullable=True,
+    ),
+    column(
+        "rank_change", "int8", "largest difference between its deciles by two rules", unit="deciles"
+    ),
+    column(
+        "is_published", "bool", "whether it has the locations that the study asks for to publish it"
+    ),
+    column(
+        "too_uncertain_to_rank",
+        "bool",
+        "whether it is not published, or its interval leaves out two of the ten deciles at most; "
+        "null where it has enough locations and no interval",
+        nullable=True,
+    ),
+    column(
+        "expected_decile",
+        "float64",
+        "mean of the calibrated probabilities; null where other folds have too few areas",
+        unit="deciles",
+        nullable=True,
+    ),
+    *(
+        column(
+            name,
+            "float32",
+            f"probability of decile {decile}, calibrated on the other folds' areas",
+            unit="share",
+            nullable=True,
+        )
+        for decile, name in enumerate(PROBABILITIES, start=1)
+    ),
+)
+
+CALIBRATION = schema(
+    *_KEYS,
+    column("fold", "int16", "fold whose areas got their probabilities by this link"),
+    column("a", "float64", "intercept", unit="logit"),
+    column("b", "float64", "slope: 1 leaves the score's own spread", unit="logit per logit"),
+    column("dispersion", "float64", "1 is binomial, below it wider, above it narrower"),
+    column("n_lsoas", "int32", "areas of the other folds that fitted it"),
+    column("is_slope_fixed", "bool", "whether they were too few to fit the slope"),
 )
 
 METRICS = schema(
@@ -83,8 +142,10 @@ CONFUSION = schema(
 
 COVERAGE = schema(
     *_KEYS,
-    _ACTUAL,
-    column("n_lsoas", "int32", "areas of this decile that have an interval"),
+    column("grouped_by", "string", "what groups areas: all, actual_decile or n_locations"),
+    column("value", "string", "of the group: all, a decile, or a range of numbers of locations"),
+    column("actual", "int8", "the decile of a group by actual_decile", nullable=True),
+    column("n_lsoas", "int32", "areas of the group that have an interval"),
     column("coverage", "float64", "those whose interval holds the actual decile", unit="share"),
     column("mean_width", "float64", "mean number of deciles in an interval", unit="deciles"),
 )

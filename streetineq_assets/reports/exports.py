@@ -77,9 +77,10 @@ def by_area(areas: pd.DataFrame) -> pd.DataFrame:
         an outcome.
     """
     values = areas.columns.drop([*_AREA, "outcome"])
-    # Integers that may be missing, or pandas makes floats of those that are.
+    # Types that may be missing, or pandas makes floats of the integers that are.
     integers = areas[values].select_dtypes("integer").dtypes
     whole = {name: dtype.name.capitalize() for name, dtype in integers.items()}
+    whole |= dict.fromkeys(areas[values].select_dtypes("bool").columns, "boolean")
     keyed = areas.astype(whole).set_index(_AREA)
     parts = [
         keyed.loc[keyed["outcome"] == outcome, values].add_prefix(f"{outcome}_")

@@ -19,6 +19,7 @@ from streetineq_assets.study import Folds, Pair, Study
 JOINT, TRANSFER, TUNED = "joint_evaluation", "transfer_report", "fine_tuned_model"
 AUDIT = "data_audit"
 RULE = "Aggregation rule"
+INTERVALS = "Level of intervals"
 # What tells pairs apart in a table; the training as a whole is too long for one.
 STATED = ("Profile", "Folds", "Spatial blocks", "Seed", RULE, "Date", "Editions")
 _UNKNOWN = "not known: {label} was made again since"
@@ -131,6 +132,8 @@ def made_with(store: DataStore, lineage: Lineage, pair: Pair) -> dict[str, str]:
     found |= {
         "Seed": _stated("seed", own),
         RULE: _stated("rule", own),
+        INTERVALS: _stated("level", own),
+        "Ranked areas": _settings(own.get("lsoa_predictions", {}).get("areas", {})),
         "Date": _of_shared(of_city("locations", pair.city), "date"),
         "Editions": _of_shared(of_city("lsoa_labels", None), "editions"),
         "Encoder": _listed(record.encoder.model_dump(exclude={"width"})),
@@ -175,6 +178,10 @@ def _of_shared(config: Mapping[str, Any] | str, name: str) -> str:
 
 def _arithmetic(mixed: bool | None) -> str:
     return "" if mixed is None else "float16 and float32" if mixed else "float32"
+
+
+def _settings(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {json.dumps(value)}" for name, value in values.items())
 
 
 def _listed(values: Mapping[str, Any]) -> str:

@@ -15,9 +15,9 @@ from streetineq_assets.models.block_sizes import uneven_note
 from streetineq_assets.models.deviations import DEVIATIONS
 from streetineq_assets.plotting import png_bytes, svg_text
 from streetineq_assets.predictions.evaluation import NETWORK
-from streetineq_assets.predictions.intervals import LEVEL
+from streetineq_assets.predictions.intervals import LEVEL, are_label_conditional
 from streetineq_assets.reports import audit, comparison, maps, plots, published
-from streetineq_assets.reports.history import RULE
+from streetineq_assets.reports.history import INTERVALS, RULE
 from streetineq_assets.reports.results import CityResults, PairResults, StudyResults
 from streetineq_assets.study import Study
 
@@ -59,7 +59,6 @@ def render(results: StudyResults, study: Study, *, boundaries: "gpd.GeoDataFrame
         versions=sorted(results.versions.items()),
         deviations=DEVIATIONS,
         profiles=sorted({each.training.profile_name for each in results.pairs if each.training}),
-        level=f"{LEVEL:.0%}",
         **_summary(results.current),
     )
 
@@ -151,6 +150,8 @@ def _pair(
     columns = comparison.columns([results])
     actual = results.areas["actual_decile"].dropna().astype(float)
     history = results.history
+    by = results.coverage.groupby("grouped_by")
+    level = float(results.made_with.get(INTERVALS, LEVEL))
     return {
         "results": results,
         "caution": OUTCOMES[results.pair.outcome].caution,
@@ -164,7 +165,11 @@ def _pair(
             for metric, title in comparison.METRIC_TITLES.items()
         ],
         "confusion": comparison.confusion_shares(results.confusion),
-        "coverage": results.coverage.to_dict("records"),
+        "level": f"{level:.0%}",
+        "coverage": {name: group.to_dict("records") for name, group in by},
+        "by_label": are_label_conditional(
+            results.areas["actual_decile"], results.areas["fold"], level
+        ),
         "coverage_of_all": {
             metric: results.value(metric, NETWORK)
             for metric in ("interval_coverage", "interval_width")

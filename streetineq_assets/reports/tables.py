@@ -15,6 +15,7 @@ from streetineq_assets.images.tables import FOREIGN_FILES, IMAGE_RIGHTS, LOCATIO
 from streetineq_assets.labels.tables import AVAILABILITY, DECILE_EDGES, LSOA_LABELS, POSTCODE_LSOA
 from streetineq_assets.models.tables import AREA_FOLDS, BASELINES, HISTORY
 from streetineq_assets.predictions.tables import (
+    CALIBRATION,
     COMPARISONS,
     CONFUSION,
     COVERAGE,
@@ -78,6 +79,12 @@ WAREHOUSE_VIEWS = (
         "lsoa_predictions",
         "Predicted decile of every area, with its interval.",
         LSOA_PREDICTIONS,
+    ),
+    View(
+        "calibration",
+        "lsoa_predictions",
+        "Links from scores to probabilities, by fold.",
+        CALIBRATION,
     ),
     View(
         "lsoa_evaluation",

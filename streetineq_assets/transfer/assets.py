@@ -104,7 +104,8 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             ],
             partitions_def=parts.pair,
             pool="gpu",
-            code_version="2",  # 1: the columns were called fraction, draw and n_areas
+            # 1: the columns were called fraction, draw and n_areas; 2: areas had fewer columns
+            code_version="3",
             checks=checks.FINE_TUNED_MODEL,
         ),
         define_asset(

@@ -106,6 +106,8 @@ class TuningPlan:
             "transfer": self.study.transfer.model_dump(mode="json"),
             "seed": self.study.seed,
             "rule": self.study.aggregation,
+            "areas": self.study.areas.model_dump(),
+            "level": self.study.intervals.level,
         }
         if isinstance(self.target, Unavailable):
             return config
@@ -131,6 +133,8 @@ class TuningPlan:
             rule=self.study.aggregation,
             scheme=target.folds.scheme,
             seed=self.study.seed,
+            areas=self.study.areas,
+            level=self.study.intervals.level,
         )
 
     def clean(self) -> None:

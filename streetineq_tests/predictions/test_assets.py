@@ -26,6 +26,7 @@ ALPHA = Pair("alpha", "crime")
 FILES = {
     ("location_predictions", "location_predictions"): tables.LOCATION_PREDICTIONS,
     ("lsoa_predictions", "lsoa_predictions"): tables.LSOA_PREDICTIONS,
+    ("lsoa_predictions", "calibration"): tables.CALIBRATION,
     **{("lsoa_evaluation", name): fields for name, fields in EVALUATION_FILES.items()},
 }
 
@@ -78,6 +79,12 @@ def test_what_the_ui_shows(evaluated):
     shown = harness.metadata(runs["lsoa_predictions"], "lsoa_predictions")
     assert shown["n_lsoas_ranked"] == shown["n_lsoas_of_city"] == 60
     assert shown["mean_actual_decile"] == 5.5
+    assert (shown["level"], shown["intervals"]) == (0.9, "one limit for all deciles")
+    assert shown["mae_expected_decile"] < 2
+    before, after = [row.data for row in shown["calibration"].records]
+    assert after["nll"] < before["nll"]
+    assert sum(row.data["n_lsoas"] for row in shown["rank_changes"].records) == 60
+    assert {"rank_changes_plot", "reliability_plot"} <= set(shown)
     assert shown["dagster/partition_row_count"] == 60
     columns = {c.name: c.description for c in shown["dagster/column_schema"].columns}
     assert columns == descriptions(tables.LSOA_PREDICTIONS)
@@ -108,6 +115,68 @@ def test_a_new_rule_ranks_again(store):
     assert skipped(run_chain(store, "alpha/crime")) == [True, False, False]
     areas = store.open("lsoa_predictions", "alpha/crime").table()
     assert (areas["decile"] == areas["decile_mean_decile"]).all()
+
+
+def with_settings(store, text: str) -> None:
+    """Add tables to the study file."""
+    store.study_file.write_text(
+        store.study_file.read_text(encoding="utf-8") + text, encoding="utf-8"
+    )
+
+
+def test_another_level_gives_other_intervals_and_is_shown(store):
+    before = store.open("lsoa_predictions", "alpha/crime").table()
+    with_settings(store, "[intervals]\nlevel = 0.6\n")
+    runs = run_chain(store, "alpha/crime")
+    assert skipped(runs) == [True, False, False]
+    assert harness.metadata(runs["lsoa_predictions"], "lsoa_predictions")["level"] == 0.6
+    after = store.open("lsoa_predictions", "alpha/crime").table()
+    assert (after["upper"] - after["lower"]).mean() < (before["upper"] - before["lower"]).mean()
+
+
+def test_areas_below_the_minimum_are_counted_and_left_out(store):
+    locations = store.open("location_predictions", "alpha/crime").table()
+    publish_locations(store, locations.iloc[1:])  # the first area keeps two
+    with_settings(store, "[areas]\nmin_locations = 3\n")
+    shown = shown_of_areas(store)
+    assert (shown["n_lsoas_ranked"], shown["n_lsoas_below_min_locations"]) == (59, 1)
+
+
+def test_a_minimum_that_no_area_reaches_makes_the_pair_unavailable_by_settings(store):
+    with_settings(store, "[areas]\nmin_locations = 4\n")
+    runs = run_chain(store, "alpha/crime")
+    assert skipped(runs) == [True, False, False]
+    assert failed(runs) == {asset: set() for asset in CHAIN}
+    shown = harness.metadata(runs["lsoa_evaluation"], "lsoa_evaluation")
+    assert "min_locations = 4" in shown["reason"]
+    assert "min_locations under [areas]" in shown["wanted"]
+
+
+@pytest.mark.parametrize(("scheme", "note"), [("area", False), ("spatial_block", True)])
+def test_folds_are_put_on_one_scale_where_they_are_alike(store, scheme, note):
+    locations = store.open("location_predictions", "alpha/crime").table()
+    shifted = locations.assign(h=locations["h"] + 5 * locations["fold"].astype("float32"))
+    publish_locations(store, shifted, scheme)
+    with_settings(store, "[areas]\nalign_folds = true\n")
+    shown = shown_of_areas(store)
+    assert ("folds_on_one_scale" in shown) is note
+    areas = store.open("lsoa_predictions", "alpha/crime").table()
+    spread = areas.groupby("fold")["score"].mean().std()
+    assert bool(spread > 1) is note
+
+
+def shown_of_areas(store) -> dict:
+    """What the UI shows of the areas, made again."""
+    result = harness.run(store, "lsoa_predictions", "alpha/crime")
+    return harness.metadata(result, "lsoa_predictions")
+
+
+def publish_locations(store, locations, scheme: str = "area") -> None:
+    record = tables.LocationPredictionsRecord(n_predicted=len(locations), scheme=scheme)
+    findings = Findings(record=record)
+    harness.publish(
+        store, "location_predictions", "alpha/crime", findings, location_predictions=locations
+    )
 
 
 def test_new_baselines_are_evaluated_without_predicting_again(store):

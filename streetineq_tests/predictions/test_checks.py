@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from streetineq_assets.findings import Findings
+from streetineq_assets.findings import DOES_NOT_HOLD, HOLDS, NOT_TESTED, Findings
 from streetineq_assets.models.tables import PROBABILITIES
 from streetineq_assets.predictions.checks import (
     area_checks,
@@ -136,8 +136,8 @@ def with_decile(decile):
     "frame",
     [
         pytest.param(areas(), id="mean decile 5.5"),
-        pytest.param(areas(actual=5), id="mean decile 5, the limit"),
-        pytest.param(areas(actual=6), id="mean decile 6, the limit"),
+        pytest.param(areas(40, actual=[5, 5, 5, 6] * 10), id="mean decile 5.25, the limit"),
+        pytest.param(areas(40, actual=[6, 6, 6, 5] * 10), id="mean decile 5.75, the limit"),
     ],
 )
 def test_sound_areas_pass_every_check(frame):
@@ -150,6 +150,7 @@ def test_sound_areas_pass_every_check(frame):
         pytest.param(with_an_area_twice(), "one_row_per_lsoa", id="an area comes twice"),
         pytest.param(with_decile(11), "one_row_per_lsoa", id="decile 11"),
         pytest.param(with_decile(0), "one_row_per_lsoa", id="decile 0"),
+        pytest.param(areas(actual=6), "stands_for_the_city", id="mean actual decile 6"),
         pytest.param(areas(actual=8), "stands_for_the_city", id="mean actual decile 8"),
         pytest.param(areas(actual=3), "stands_for_the_city", id="mean actual decile 3"),
         pytest.param(areas(MIN_AREAS - 1), "enough_areas", id="one area too few"),
@@ -158,6 +159,50 @@ def test_sound_areas_pass_every_check(frame):
 )
 def test_each_fault_of_areas_fails_its_own_check(frame, check):
     assert failed(area_checks(frame, len(frame))) == {check}
+
+
+def stands(frame, n_lsoas_of_city):
+    (found,) = [c for c in area_checks(frame, n_lsoas_of_city) if c.name == "stands_for_the_city"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("actual", "n_lsoas_of_city", "result"),
+    [
+        pytest.param(None, 40, HOLDS, id="all areas, which leaves no chance"),
+        pytest.param(None, 41, HOLDS, id="all but one"),
+        pytest.param(None, 60, NOT_TESTED, id="40 of 60 may have a mean of 5.5 by chance"),
+        pytest.param(6, 50, NOT_TESTED, id="40 of 50 may have a mean of 6 by chance"),
+        pytest.param(8, 60, DOES_NOT_HOLD, id="40 of 60 do not have a mean of 8 by chance"),
+    ],
+)
+def test_whether_the_ranked_areas_stand_for_the_city_has_three_results(
+    actual, n_lsoas_of_city, result
+):
+    found = stands(areas(40, actual=actual), n_lsoas_of_city)
+    assert found.result == result
+    assert found.passed is (result == HOLDS)
+    assert f"40 of {n_lsoas_of_city} areas" in found.description
+
+
+def test_the_chance_of_the_mean_is_that_of_drawn_areas():
+    rng = np.random.default_rng(0)
+    city = np.arange(400) % 10 + 1
+    means = [rng.choice(city, 80, replace=False).mean() for _ in range(4000)]
+    half_width = stands(areas(80), 400).values["half_width"]
+    assert half_width == pytest.approx(1.96 * np.std(means), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("selection", "share", "result"),
+    [(0.0, 0.97, HOLDS), (0.25, 0.75, DOES_NOT_HOLD), (0.0, 0.1, NOT_TESTED)],
+)
+def test_selection_along_deprivation_is_found(selection, share, result):
+    """The better-off areas are ranked more often, in a city of London's size."""
+    rng = np.random.default_rng(1)
+    city = np.arange(4835) % 10 + 1
+    kept = rng.random(4835) < share + selection * (city - 5.5) / 5
+    assert stands(areas(kept.sum(), actual=city[kept]), 4835).result == result
 
 
 @pytest.mark.parametrize(("n", "passed"), [(0, False), (MIN_AREAS - 1, False), (MIN_AREAS, True)])

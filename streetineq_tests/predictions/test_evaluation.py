@@ -152,9 +152,10 @@ def test_a_baseline_that_never_varies_keeps_its_decile(rule):
     assert baseline_deciles(np.full(20, 5.0), rule).tolist() == [5] * 20
 
 
-def test_a_baseline_is_ranked_as_the_network_is():
+@pytest.mark.parametrize("rule", ["mean_score", "shrunk_score"])
+def test_a_baseline_is_ranked_as_the_network_is(rule):
     score = np.linspace(4, 6, 20)
-    assert np.bincount(baseline_deciles(score, "mean_score"))[1:].tolist() == [2] * 10
+    assert np.bincount(baseline_deciles(score, rule))[1:].tolist() == [2] * 10
     assert set(baseline_deciles(score, "fixed_borders")) == {4, 5, 6}
 
 
@@ -196,7 +197,7 @@ def gain(coordinates: np.ndarray, score: np.ndarray, *, seed: int) -> pd.Series:
     lsoas = [f"E{number:03d}" for number in range(n)]
     areas = pd.DataFrame({"lsoa11": lsoas, "fold": fold, "city": "alpha", "outcome": "crime",
                           "actual_decile": actual, "decile": actual, "score": score,
-                          "lower": 1, "upper": 10})  # fmt: skip
+                          "lower": 1, "upper": 10, "n_locations": 1})  # fmt: skip
     guesses = {"map_knn": coordinates, "map_and_score": both}
     parts = [
         areas[["lsoa11", "fold"]].assign(baseline=name, scheme="area", score=guess)

@@ -21,6 +21,7 @@ from streetineq_assets.labels.tables import LSOA_LABELS
 from streetineq_assets.manifests import Recipe
 from streetineq_assets.models.tables import AREA_FOLDS, BASELINES, HISTORY
 from streetineq_assets.predictions import tables as predictions
+from streetineq_assets.predictions.aggregation import RULES
 from streetineq_assets.reports.comparison import METRIC_TITLES
 from streetineq_assets.store import DataStore
 from streetineq_tests import studies
@@ -211,14 +212,19 @@ def _baselines(areas: pd.DataFrame) -> pd.DataFrame:
 
 def _predictions(areas: pd.DataFrame) -> pd.DataFrame:
     decile = areas["decile"]
-    rules = ("mean_score", "mean_decile", "fixed_borders")
     return areas.assign(
         score=decile - 5.123456789,
+        score_shrunk=decile - 5.123456789,
         n_locations=studies.PER_LSOA,
         n_images=4 * studies.PER_LSOA,
         lower=np.clip(decile - 1, 1, 10),
         upper=np.clip(decile + 1, 1, 10),
-        **{f"decile_{rule}": decile for rule in rules},
+        rank_change=0,
+        is_published=True,
+        too_uncertain_to_rank=False,
+        expected_decile=decile.astype(float),
+        **{f"decile_{rule}": decile for rule in RULES},
+        **{f"p_{each}": (decile == each).astype(float) for each in range(1, 11)},
     )
 
 
@@ -258,5 +264,9 @@ def _confusion(areas: pd.DataFrame) -> pd.DataFrame:
 
 def _coverage(areas: pd.DataFrame) -> pd.DataFrame:
     counts = areas["actual_decile"].value_counts().reindex(range(1, 11), fill_value=0)
-    frame = pd.DataFrame({"actual": counts.index, "n_lsoas": counts.to_numpy()})
-    return frame.assign(coverage=0.9, mean_width=3.0)
+    deciles = pd.DataFrame(
+        {"grouped_by": "actual_decile", "value": counts.index.astype(str), "actual": counts.index}
+    )
+    others = {"grouped_by": ["all", "n_locations"], "value": ["all", "3-4"]}
+    frame = pd.concat([deciles.assign(n_lsoas=counts.to_numpy()), pd.DataFrame(others)])
+    return frame.fillna({"n_lsoas": len(areas)}).assign(coverage=0.9, mean_width=3.0)

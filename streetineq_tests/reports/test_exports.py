@@ -72,6 +72,7 @@ def test_an_area_is_one_row_however_many_outcomes_it_has():
             "lsoa11": ["E1", "E2", "E1", "E2", "E3"],
             "decile": [1, 2, 3, 4, 5],
             "score": [0.1, 0.2, 0.3, 0.4, 0.5],
+            "is_published": [True, False, True, False, True],
         }
     ).astype({"decile": "int8"})
     wide = exports.by_area(areas)
@@ -86,7 +87,9 @@ def test_an_area_is_one_row_however_many_outcomes_it_has():
     assert wide[list(expected)].fillna(missing).to_dict("list") == expected
     assert wide.set_index(["city", "lsoa11"]).loc[("x", "E2"), "mean_income_score"] == 0.4
     assert wide["crime_decile"].dtype == "Int8"
-    assert len(wide.columns) == 2 + 3 * 2
+    assert wide["mean_income_is_published"].dtype == "boolean"
+    assert wide["mean_income_is_published"].fillna(True).tolist() == [True, False, True, True]
+    assert len(wide.columns) == 2 + 3 * 3
 
 
 def test_areas_without_any_geometry_are_counted(results, tmp_path):

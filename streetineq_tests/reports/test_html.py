@@ -163,3 +163,16 @@ def test_a_study_without_any_result_has_a_report_too(results, study):
 )
 def test_shades_run_from_white_to_dark_blue(share, style):
     assert html.shade(share) == style
+
+
+def test_intervals_are_told_with_their_level_and_for_whom_they_hold(results, study):
+    pairs = [
+        dataclasses.replace(each, made_with={**each.made_with, "Level of intervals": "0.8"})
+        for each in results.pairs
+    ]
+    page = html.render(dataclasses.replace(results, pairs=tuple(pairs)), study, boundaries=None)
+    assert page.count("Decile intervals: 80% promised") == 2
+    # Sixty areas in five folds are enough for four of each decile, twelve are not.
+    assert page.count("The promise holds for the areas of each decile.") == 1
+    assert page.count("all areas together, not for each decile") == 1
+    assert '<th scope="row">3-4 locations</th>' in page
