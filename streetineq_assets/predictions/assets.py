@@ -16,8 +16,9 @@ from streetineq_assets.predictions.evaluation import (
     EVALUATION_FILES,
     Evaluation,
     evaluate_pair,
-    headline,
 )
+from streetineq_assets.predictions.further_seeds import SeedAreas, areas_by_seed
+from streetineq_assets.predictions.headline import headline
 from streetineq_assets.predictions.joint_evaluation import (
     read_joint_sources,
     write_joint_evaluation,
@@ -34,6 +35,7 @@ from streetineq_assets.study import Pair
 from streetineq_assets.tables import empty, write
 
 GROUP = "predictions"
+SEED_SCORES_FILE = "seed_scores.parquet"  # of `trained_model`, where it was trained more than once
 
 
 def location_predictions(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
@@ -113,14 +115,16 @@ def lsoa_predictions(context: dg.AssetExecutionContext, study: StudyResource) ->
 def lsoa_evaluation(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
     """How well the predicted deciles agree with the official ones, and whether a map does as well.
 
-    Every metric of the network and of every baseline on the same areas, with its interval. Areas
-    are resampled, never locations. Beside each metric of the network stands that of coordinates
-    alone, under the same folds and under spatial blocks.
+    Every metric of the network and of every baseline on the same areas, with its interval. Blocks
+    of the map are resampled, never locations; MSOAs and areas stand beside them. Beside each metric
+    of the network stands that of coordinates alone, under the same folds and under spatial blocks,
+    and its mean and standard deviation over the networks' seeds.
     """
     pair, settings = Pair.parse(context.partition_key), study.study
     predicted = study.store.open("lsoa_predictions", pair.key)
     at_locations = study.store.open("location_predictions", pair.key)
     baselines = study.store.open("baseline_scores", pair.key)
+    trained = study.store.open("trained_model", pair.key)
     areas, scheme = predicted.table(), _scheme(study, predicted)
     # Network and baselines are ranked by one rule, whatever study.toml says by now.
     rule = predicted.manifest.recipe.config.get("rule", settings.aggregation)
@@ -130,14 +134,16 @@ def lsoa_evaluation(context: dg.AssetExecutionContext, study: StudyResource) -> 
         if why := predicted.manifest.unavailable:
             _write_evaluation(Evaluation.of_nothing(), folder)
             return unavailable_findings(why, checks.LSOA_EVALUATION)
+        locations = at_locations.table()
         evaluated = evaluate_pair(
             areas,
-            mean_probabilities(at_locations.table(), areas["lsoa11"]),
+            mean_probabilities(locations, areas["lsoa11"]),
             baselines.table(),
             centroids,
             rule=rule,
             scheme=scheme,
             seed=settings.seed,
+            further_seeds=_further_seeds(trained, locations, rule),
         )
         _write_evaluation(evaluated, folder)
         return _evaluated(evaluated, len(areas), scheme)
@@ -149,6 +155,7 @@ def lsoa_evaluation(context: dg.AssetExecutionContext, study: StudyResource) -> 
             "lsoa_predictions": predicted.digest,
             "location_predictions": at_locations.digest,
             "baseline_scores": baselines.digest,
+            "trained_model": trained.digest,  # the scores of further seeds
             "positions": digest_frame(centroids),  # the name of earlier versions
         },
         config={"rule": rule, "scheme": scheme, "seed": settings.seed},
@@ -200,9 +207,17 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             lsoa_evaluation,
             group_name=GROUP,
             kinds={"parquet"},
-            deps=["lsoa_predictions", "location_predictions", "baseline_scores", folds],
+            deps=[
+                "trained_model",
+                "lsoa_predictions",
+                "location_predictions",
+                "baseline_scores",
+                folds,
+            ],
             partitions_def=parts.pair,
-            code_version="2",  # 1: leads over baselines on other folds, no gain over coordinates
+            # 1: leads over baselines on other folds, no gain over coordinates
+            # 2: areas alone were resampled, Moran's I of predicted minus actual, one map, one seed
+            code_version="3",
             checks=checks.LSOA_EVALUATION,
         ),
         define_asset(
@@ -217,7 +232,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
                 parts.pairs_to_city("lsoa_evaluation"),
             ],
             partitions_def=parts.city,
-            code_version="1",
+            code_version="2",  # 1: areas alone were resampled, Moran's I of predicted minus actual
             checks=checks.JOINT_EVALUATION,
         ),
     ]
@@ -254,6 +269,13 @@ def _scheme(study: StudyResource, predicted: Artefact) -> str:
     return trained.read_record(TrainingRecord).scheme
 
 
+def _further_seeds(trained: Artefact, locations: pd.DataFrame, rule: str) -> tuple[SeedAreas, ...]:
+    """The areas by the networks' further seeds, where there are any."""
+    if SEED_SCORES_FILE not in trained.manifest.files:
+        return ()
+    return areas_by_seed(trained.table(SEED_SCORES_FILE), locations, rule=rule)
+
+
 def _write_evaluation(evaluation: Evaluation, folder: Path) -> None:
     for name, fields in EVALUATION_FILES.items():
         write(getattr(evaluation, name), fields, folder / f"{name}.parquet")
@@ -276,4 +298,6 @@ def _evaluated(evaluation: Evaluation, n_lsoas: int, scheme: str) -> Findings:
         findings.values, findings.notes["headline"] = headline(evaluation, scheme)
         rows = evaluation.metrics.drop(columns=["city", "outcome"]).astype(object)
         findings.tables["metrics"] = rows.to_dict("records")
+        grouped = evaluation.by_n_locations.drop(columns=["city", "outcome"]).astype(object)
+        findings.tables["by_n_locations"] = grouped.to_dict("records")
     return findings

@@ -6,14 +6,14 @@ import pytest
 
 from streetineq_assets.models.tables import BASELINES, PROBABILITIES
 from streetineq_assets.predictions.aggregation import RULES, area_means, lsoa_table
+from streetineq_assets.predictions.compared_areas import baseline_deciles
+from streetineq_assets.predictions.comparisons import GAIN
 from streetineq_assets.predictions.evaluation import (
     EVALUATION_FILES,
-    GAIN,
     Evaluation,
-    baseline_deciles,
     evaluate_pair,
-    headline,
 )
+from streetineq_assets.predictions.headline import headline
 from streetineq_assets.predictions.metrics import scores
 from streetineq_assets.predictions.tables import LSOA_PREDICTIONS
 from streetineq_assets.tables import conform, empty
@@ -141,10 +141,10 @@ def test_no_area_gives_empty_tables_of_the_right_types():
     assert np.isnan(found.value("mae"))
 
 
-def test_moran_is_reported_for_the_network_and_every_baseline(evaluation):
-    moran = evaluation.metrics[evaluation.metrics["metric"] == "moran_i_residuals"]
+def test_moran_is_reported_for_all_but_the_constant_whose_errors_do_not_vary(evaluation):
+    moran = evaluation.metrics[evaluation.metrics["metric"] == "moran_i_errors"]
     assert len(moran) == 5
-    assert moran["value"].notna().all()
+    assert set(moran.loc[moran["value"].isna(), "model"]) == {"constant"}
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -196,7 +196,7 @@ def gain(coordinates: np.ndarray, score: np.ndarray, *, seed: int) -> pd.Series:
     lsoas = [f"E{number:03d}" for number in range(n)]
     areas = pd.DataFrame({"lsoa11": lsoas, "fold": fold, "city": "alpha", "outcome": "crime",
                           "actual_decile": actual, "decile": actual, "score": score,
-                          "lower": 1, "upper": 10})  # fmt: skip
+                          "lower": 1, "upper": 10, "n_locations": 1})  # fmt: skip
     guesses = {"map_knn": coordinates, "map_and_score": both}
     parts = [
         areas[["lsoa11", "fold"]].assign(baseline=name, scheme="area", score=guess)
