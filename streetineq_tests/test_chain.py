@@ -90,7 +90,13 @@ RECIPES = {
         {"rule"},
     ),
     "lsoa_evaluation[northmere/mean_income]": (
-        {"lsoa_predictions", "location_predictions", "baseline_scores", "positions"},
+        {
+            "lsoa_predictions",
+            "location_predictions",
+            "baseline_scores",
+            "trained_model",
+            "positions",
+        },
         {"rule", "scheme", "seed"},
     ),
     "joint_evaluation[northmere]": (

@@ -6,7 +6,13 @@ import dagster as dg
 import pandas as pd
 
 from streetineq_assets.digests import digest_frame
-from streetineq_assets.findings import Check, Findings, blocking_failures, unavailable_findings
+from streetineq_assets.findings import (
+    Check,
+    Findings,
+    Scalar,
+    blocking_failures,
+    unavailable_findings,
+)
 from streetineq_assets.models.folds import FoldTable
 from streetineq_assets.models.tables import TrainingRecord
 from streetineq_assets.partitions import Partitions
@@ -296,8 +302,12 @@ def _evaluated(evaluation: Evaluation, n_lsoas: int, scheme: str) -> Findings:
     )
     if len(evaluation.metrics):
         findings.values, findings.notes["headline"] = headline(evaluation, scheme)
-        rows = evaluation.metrics.drop(columns=["city", "outcome"]).astype(object)
-        findings.tables["metrics"] = rows.to_dict("records")
-        grouped = evaluation.by_n_locations.drop(columns=["city", "outcome"]).astype(object)
-        findings.tables["by_n_locations"] = grouped.to_dict("records")
+        for name in ("metrics", "by_n_locations"):
+            findings.tables[name] = _shown(getattr(evaluation, name))
     return findings
+
+
+def _shown(table: pd.DataFrame) -> list[dict[str, Scalar]]:
+    """The rows of a pair's table as the UI takes them: without the pair, None where missing."""
+    rows = table.drop(columns=["city", "outcome"]).astype(object)
+    return rows.where(rows.notna(), None).to_dict("records")
