@@ -11,11 +11,22 @@ bootstrap, The American Statistician 69(4): with G blocks, the percentiles of th
 normal distribution has at sqrt(G / (G - 1)) times Student's quantile of G - 1 degrees of freedom.
 With many blocks they are the plain percentiles; with few, these would be too near to each other.
 
-95 % interval of Spearman's correlation of the score, by simulation. The true value is the mean over
-the cities; the areas lie as densely as London's; the actual decile is of a field of which .7 is
-spatial (exponential, scale 2 km), and of the error the named share is (scale 1 km):
+How often the 95 % interval of Spearman's correlation of the score holds, by simulation. The true
+value is its mean over the cities; areas lie as densely as London's; .7 of the actual value and the
+named share of the error are spatial and fall off exponentially (at 3 km and 2 km to 1/e):
 
-SIMULATED
+| areas | share | LSOAs | groups of five | blocks of the map |
+|---|---|---|---|---|
+| 50 | 0 / .3 / .6 | .97 / .96 / .93 | .98 / .98 / .96 | .98 / .98 / .96 |
+| 500 | 0 / .3 / .6 | .99 / .84 / .69 | .99 / .92 / .82 | .99 / .98 / .97 |
+| 1,500 | 0 / .3 / .6 | .95 / .69 / .60 | .96 / .77 / .68 | .96 / .97 / .94 |
+
+Of 500 or 1,500 areas with errors at 1 km, blocks hold in .96 to .99. Where nothing is spatial the
+intervals hold too often: ranks within blocks of like labels vary more than the city's. Tried and
+left: plain percentiles (.95 with 13 blocks where these have .97), Fisher's z with Student's
+quantiles (the same, but for correlations alone), blocks once as wide as the range (.94), and a
+fixed number of blocks (6 to 24: .94 to .99, and wide where errors are independent). The study is
+`streetineq_tests.benchmarks.bench_coverage`.
 """
 
 from dataclasses import dataclass

@@ -19,6 +19,7 @@ NEIGHBOURS = 8
 PERMUTATIONS = 999
 MIN_AREAS = 30
 _SMALLEST_SPREAD = 1e-12  # of the score's own: what is below it is rounding
+_MOST_RINGS = 200
 _NOISE = 2.0  # standard errors of a correlation of nothing
 _LONGEST = 0.5  # of the city's shorter side: farther apart there are few places to compare
 
@@ -86,9 +87,9 @@ def range_of_errors(score: np.ndarray, actual: np.ndarray, positions: np.ndarray
 
     tree = KDTree(placed)
     nearest = tree.query(placed, k=2)[0][:, 1]
-    width = 2 * float(np.median(nearest))
     longest = _LONGEST * float(np.ptp(placed, axis=0).min())
-    if not width or width > longest:
+    width = max(2 * float(np.median(nearest)), longest / _MOST_RINGS)
+    if width > longest or not longest:
         return 0.0
     edges = np.arange(0, longest + width, width)
     weights = error / error.std()

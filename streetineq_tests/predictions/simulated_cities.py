@@ -17,11 +17,15 @@ _SPATIAL_SHARE_OF_LABELS = 0.7
 
 @dataclass(frozen=True)
 class City:
-    """One simulated city: (n,) deciles, (n,) scores, (n, 2) metres."""
+    """One simulated city: (n,) deciles, (n,) scores, (n, 2) metres.
+
+    `rival` is the score of another model that is as good: its error is of the same kind.
+    """
 
     actual: np.ndarray
     score: np.ndarray
     positions: np.ndarray
+    rival: np.ndarray
 
     @property
     def predicted(self) -> np.ndarray:
@@ -53,9 +57,9 @@ def cities(
     of_errors, of_labels = (_root(distance, scale) for scale in (scale_km, label_scale_km))
     for _ in range(n_cities):
         value = _field(of_labels, _SPATIAL_SHARE_OF_LABELS, rng)
-        error = _field(of_errors, share, rng)
-        score = (value - value.mean()) / value.std() + noise * error
-        yield City(tenths(value), score, 1000 * positions)
+        value = (value - value.mean()) / value.std()
+        score, rival = (value + noise * _field(of_errors, share, rng) for _ in range(2))
+        yield City(tenths(value), score, 1000 * positions, rival)
 
 
 def tenths(values: np.ndarray) -> np.ndarray:

@@ -80,7 +80,8 @@ def test_an_area_that_cannot_be_placed_is_a_block_of_its_own():
 @pytest.mark.parametrize("n", [1, 12, 39])
 def test_a_city_too_small_for_eight_blocks_is_resampled_by_area(n):
     tenth = np.arange(n) % 10 + 1
-    city = City(tenth, tenth + 0.1, np.random.default_rng(0).normal(size=(n, 2)))
+    score = tenth + 0.1
+    city = City(tenth, score, np.random.default_rng(0).normal(size=(n, 2)), rival=score)
     assert list(units(city)) == ["lsoa"]
 
 
