@@ -90,7 +90,13 @@ RECIPES = {
         {"rule", "level", "areas"},
     ),
     "lsoa_evaluation[northmere/mean_income]": (
-        {"lsoa_predictions", "location_predictions", "baseline_scores", "positions"},
+        {
+            "lsoa_predictions",
+            "location_predictions",
+            "baseline_scores",
+            "trained_model",
+            "positions",
+        },
         {"rule", "scheme", "seed"},
     ),
     "equity_audit[northmere/mean_income]": (
@@ -292,7 +298,7 @@ def test_no_figure_of_the_network_stands_without_the_coordinates(chain, pair):
     of_network = set(metrics.loc[metrics["model"] == "network", "metric"])
     study_folds = metrics["scheme"] == load_study(store.study_file).folds.scheme
     beside = metrics[(metrics["model"] == "map_knn") & study_folds]
-    unlike = {"rps", "moran_i_residuals", "moran_p_residuals"}  # of probabilities and residuals
+    unlike = {"rps", "moran_i_errors", "moran_p_errors"}  # of probabilities and of errors
     unlike |= {"interval_coverage", "interval_width"}
     assert of_network - set(beside["metric"]) <= unlike
 

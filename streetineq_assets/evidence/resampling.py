@@ -1,9 +1,7 @@
 """Intervals of means by group, by resampling the clusters that areas lie in.
 
 Every measure of a group is a ratio of two sums over its areas, so all resamples of all groups are
-one matrix product. Percentiles of resamples are too narrow where clusters are few: they are taken
-farther out, as far as Student's t is from the normal distribution (Hesterberg, Am. Stat. 69:371,
-2015).
+one matrix product. The ends are the expanded percentiles of `predictions.bootstrap`.
 """
 
 from typing import NamedTuple
@@ -12,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streetineq_assets.evidence.clustered import MIN_CLUSTERS
-from streetineq_assets.predictions.bootstrap import LEVEL, draw_areas
+from streetineq_assets.predictions.bootstrap import LEVEL, draw_blocks, expanded_tail
 from streetineq_assets.predictions.metrics import ratio
 
 Floats = NDArray[np.float64]
@@ -52,7 +50,7 @@ def ratios(
     """
     above, below = (_by_cluster(each, groups, clusters) for each in (numerators, denominators))
     value = ratio(above.sum(axis=0), below.sum(axis=0))
-    counts = draw_areas(len(above), DRAWS, seed).astype(np.float64)
+    counts = draw_blocks(len(above), DRAWS, seed)
     drawn = ratio(np.tensordot(counts, above, axes=1), np.tensordot(counts, below, axes=1))
     n_clusters = (below > 0).sum(axis=0)
     lower, upper = np.full_like(value, np.nan), np.full_like(value, np.nan)
@@ -75,12 +73,9 @@ def _by_cluster(values: Floats, groups: NDArray, clusters: NDArray) -> Floats:
 
 def _percentiles(draws: Floats, n_clusters: int) -> tuple[float, float]:
     """NaN where all draws are the same, so that they say nothing of their spread."""
-    from scipy.stats import norm, t
-
     if len(draws) < DRAWS / 2 or np.ptp(draws) < 1e-12:
         return np.nan, np.nan
-    farther = np.sqrt(n_clusters / (n_clusters - 1)) * t.ppf((1 - LEVEL) / 2, n_clusters - 1)
-    tail = float(norm.cdf(farther))
+    tail = expanded_tail(n_clusters, LEVEL)
     lower, upper = np.quantile(draws, [tail, 1 - tail])
     return float(lower), float(upper)
 

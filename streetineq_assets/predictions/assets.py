@@ -1,12 +1,20 @@
 """The assets of this step: predictions of locations and areas, and their evaluation."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
 import pandas as pd
 
 from streetineq_assets.digests import digest_frame
-from streetineq_assets.findings import Check, Findings, blocking_failures, unavailable_findings
+from streetineq_assets.findings import (
+    Check,
+    Findings,
+    Scalar,
+    blocking_failures,
+    unavailable_findings,
+)
 from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.models.folds import FoldTable
 from streetineq_assets.models.tables import TrainingRecord
@@ -17,8 +25,9 @@ from streetineq_assets.predictions.evaluation import (
     EVALUATION_FILES,
     Evaluation,
     evaluate_pair,
-    headline,
 )
+from streetineq_assets.predictions.further_seeds import SeedAreas, areas_by_seed
+from streetineq_assets.predictions.headline import headline
 from streetineq_assets.predictions.joint_evaluation import (
     read_joint_sources,
     write_joint_evaluation,
@@ -29,13 +38,19 @@ from streetineq_assets.predictions.location_scores import (
     pair_labels,
     tested_by,
 )
-from streetineq_assets.predictions.ranked_areas import RankedAreas, none_ranked, rank_areas
+from streetineq_assets.predictions.ranked_areas import (
+    RankedAreas,
+    none_ranked,
+    rank_areas,
+    ranked_table,
+)
 from streetineq_assets.resources import Events, StudyResource, define_asset
 from streetineq_assets.store import Artefact
-from streetineq_assets.study import Pair
+from streetineq_assets.study import Areas, Pair
 from streetineq_assets.tables import empty, write
 
 GROUP = "predictions"
+SEED_SCORES_FILE = "seed_scores.parquet"  # of `trained_model`, where it was trained more than once
 
 
 def location_predictions(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
@@ -122,33 +137,44 @@ def lsoa_predictions(context: dg.AssetExecutionContext, study: StudyResource) ->
 def lsoa_evaluation(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
     """How well the predicted deciles agree with the official ones, and whether a map does as well.
 
-    Every metric of the network and of every baseline on the same areas, with its interval. Areas
-    are resampled, never locations. Beside each metric of the network stands that of coordinates
-    alone, under the same folds and under spatial blocks.
+    Every metric of the network and of every baseline on the same areas, with its interval. Blocks
+    of the map are resampled, never locations; MSOAs and areas stand beside them. Beside each metric
+    of the network stands that of coordinates alone, under the same folds and under spatial blocks,
+    and its mean and standard deviation over the networks' seeds.
     """
     pair, settings = Pair.parse(context.partition_key), study.study
     predicted = study.store.open("lsoa_predictions", pair.key)
     at_locations = study.store.open("location_predictions", pair.key)
     baselines = study.store.open("baseline_scores", pair.key)
+    trained = study.store.open("trained_model", pair.key)
     areas, scheme = predicted.table(), _scheme(study, predicted)
     # Network and baselines are ranked by one rule, whatever study.toml says by now.
     made_with = predicted.manifest.recipe.config
     rule = made_with.get("rule", settings.aggregation)
     level = made_with.get("level", settings.intervals.level)
+    rank = partial(
+        ranked_table,
+        rule=rule,
+        settings=Areas.model_validate(made_with.get("areas", settings.areas.model_dump())),
+        level=level,
+        scheme=scheme,
+    )
     centroids = _centroids(study, pair.city, areas["lsoa11"])
 
     def make(folder: Path) -> Findings:
         if why := predicted.manifest.unavailable:
             _write_evaluation(Evaluation.of_nothing(), folder, level=level)
             return unavailable_findings(why, checks.LSOA_EVALUATION)
+        locations = at_locations.table()
         evaluated = evaluate_pair(
             areas,
-            mean_probabilities(at_locations.table(), areas["lsoa11"]),
+            mean_probabilities(locations, areas["lsoa11"]),
             baselines.table(),
             centroids,
             rule=rule,
             scheme=scheme,
             seed=settings.seed,
+            further_seeds=_further_seeds(trained, locations, rank),
         )
         _write_evaluation(evaluated, folder, level=level)
         findings = _evaluated(evaluated, len(areas), scheme)
@@ -163,6 +189,7 @@ def lsoa_evaluation(context: dg.AssetExecutionContext, study: StudyResource) -> 
             "lsoa_predictions": predicted.digest,
             "location_predictions": at_locations.digest,
             "baseline_scores": baselines.digest,
+            "trained_model": trained.digest,  # the scores of further seeds
             "positions": digest_frame(centroids),  # the name of earlier versions
         },
         config={"rule": rule, "scheme": scheme, "seed": settings.seed},
@@ -219,9 +246,17 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             lsoa_evaluation,
             group_name=GROUP,
             kinds={"parquet"},
-            deps=["lsoa_predictions", "location_predictions", "baseline_scores", folds],
+            deps=[
+                "trained_model",
+                "lsoa_predictions",
+                "location_predictions",
+                "baseline_scores",
+                folds,
+            ],
             partitions_def=parts.pair,
-            # 1: leads over baselines on other folds; 2: coverage by actual decile alone
+            # 1: leads over baselines on other folds, no gain over coordinates
+            # 2: areas alone were resampled, Moran's I of predicted minus actual, one map, one seed,
+            # coverage by actual decile alone
             code_version="3",
             checks=checks.LSOA_EVALUATION,
         ),
@@ -237,7 +272,8 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
                 parts.pairs_to_city("lsoa_evaluation"),
             ],
             partitions_def=parts.city,
-            code_version="2",  # 1: other intervals of deciles
+            # 1: areas alone were resampled, Moran's I of predicted minus actual, other intervals
+            code_version="2",
             checks=checks.JOINT_EVALUATION,
         ),
     ]
@@ -284,6 +320,15 @@ def _write_ranked(ranked: RankedAreas, folder: Path) -> None:
         plots.plot_reliability(ranked.reliability, folder / "reliability.png")
 
 
+def _further_seeds(
+    trained: Artefact, locations: pd.DataFrame, rank: Callable[[pd.DataFrame], pd.DataFrame]
+) -> tuple[SeedAreas, ...]:
+    """The areas by the networks' further seeds, where there are any."""
+    if SEED_SCORES_FILE not in trained.manifest.files:
+        return ()
+    return areas_by_seed(trained.table(SEED_SCORES_FILE), locations, rank)
+
+
 def _write_evaluation(evaluation: Evaluation, folder: Path, *, level: float) -> None:
     for name, fields in EVALUATION_FILES.items():
         write(getattr(evaluation, name), fields, folder / f"{name}.parquet")
@@ -304,6 +349,12 @@ def _evaluated(evaluation: Evaluation, n_lsoas: int, scheme: str) -> Findings:
     )
     if len(evaluation.metrics):
         findings.values, findings.notes["headline"] = headline(evaluation, scheme)
-        rows = evaluation.metrics.drop(columns=["city", "outcome"]).astype(object)
-        findings.tables["metrics"] = rows.to_dict("records")
+        for name in ("metrics", "by_n_locations"):
+            findings.tables[name] = _shown(getattr(evaluation, name))
     return findings
+
+
+def _shown(table: pd.DataFrame) -> list[dict[str, Scalar]]:
+    """The rows of a pair's table as the UI takes them: without the pair, None where missing."""
+    rows = table.drop(columns=["city", "outcome"]).astype(object)
+    return rows.where(rows.notna(), None).to_dict("records")

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from streetineq_assets.findings import AVAILABLE, Check, CheckSpec
+from streetineq_assets.findings import AVAILABLE, Check, CheckSpec, Scalar
 from streetineq_assets.labels.deciles import N_DECILES
 from streetineq_assets.models.checks import VALID_PROBABILITIES, valid_probabilities
 from streetineq_assets.models.folds import LEAKY, scheme_note
 from streetineq_assets.predictions import tables
-from streetineq_assets.predictions.evaluation import MAP_KNN, MIN_AREAS, NETWORK, Evaluation
+from streetineq_assets.predictions.aligned_baselines import MAP_BEST, MAPS
+from streetineq_assets.predictions.evaluation import MIN_AREAS, NETWORK, Evaluation
 from streetineq_assets.predictions.location_scores import tested_by
 from streetineq_assets.tables import empty
 
@@ -34,7 +35,7 @@ ENOUGH_AREAS = CheckSpec("enough_areas", f"At least {MIN_AREAS} areas are compar
 LSOA_PREDICTIONS = (AVAILABLE, ONE_ROW_PER_LSOA, STANDS_FOR_THE_CITY, ENOUGH_AREAS)
 
 BEATS_THE_MAP = CheckSpec(
-    "beats_the_map", "The network agrees better with the official deciles than the map alone."
+    "beats_the_map", "The network agrees better with the official deciles than the best map."
 )
 SAME_AREAS = CheckSpec(
     "same_areas", "Network and baselines are compared on the same areas and folds."
@@ -184,27 +185,60 @@ def _half_width(n: int, n_lsoas_of_city: int) -> float:
 
 
 def _beats_the_map(evaluation: Evaluation, scheme: str) -> Check:
+    """By the interval of the paired difference, which holds both and the choice of the map."""
+    if scheme == "city":
+        return BEATS_THE_MAP.not_tested(
+            "folds are by city, and a map of other cities says nothing of this one; choose another "
+            "scheme under [folds] in study.toml to compare with a map"
+        )
+    if missing := _missing_maps(evaluation, scheme):
+        return BEATS_THE_MAP.not_tested(
+            f"{', '.join(missing)} scored no area on the networks' folds; materialise "
+            "baseline_scores again"
+        )
     own = evaluation.value("kappa_quadratic", NETWORK, scheme)
-    coordinates = evaluation.value("kappa_quadratic", MAP_KNN, scheme)
-    ahead = own > coordinates
-    text = (
-        f"quadratic kappa on the same folds: network {own:z.3f}, coordinates only "
-        f"{coordinates:z.3f}"
-    )
-    if coordinates >= own:
-        text += "; the map says at least as much as the images"
-    return BEATS_THE_MAP.result(ahead, text, network=own, coordinates=coordinates)
+    best = max(evaluation.value("kappa_quadratic", name, scheme) for name in MAPS)
+    lead, lower, upper = _lead_over_the_best_map(evaluation, scheme)
+    values: dict[str, Scalar] = {"network": own, "best_map": best, "lead": lead}
+    text = f"quadratic kappa on the same folds: network {own:z.3f}, best map {best:z.3f}"
+    if np.isnan([own, best, lead, lower, upper]).any():
+        said = f"{text}, with no interval of the lead; add images of more areas"
+        return BEATS_THE_MAP.not_tested(said)
+    text += f"; 95 % interval of the lead {lower:z.3f} to {upper:z.3f}"
+    if lower <= 0:
+        text += (
+            ", which is not above 0: images are not shown to say more than where an area lies; "
+            "report both"
+        )
+    return BEATS_THE_MAP.result(lower > 0, text, **values, lower=lower, upper=upper)
+
+
+def _missing_maps(evaluation: Evaluation, scheme: str) -> list[str]:
+    rows = evaluation.metrics
+    there = set(rows.loc[rows["scheme"] == scheme, "model"])
+    return [name for name in MAPS if name not in there]
+
+
+def _lead_over_the_best_map(evaluation: Evaluation, scheme: str) -> tuple[float, float, float]:
+    """The network's lead in quadratic kappa with the ends of its interval; NaN without any."""
+    rows = evaluation.comparisons
+    of_best = (rows["baseline"] == MAP_BEST) & (rows["scheme"] == scheme)
+    lead = rows[of_best & (rows["metric"] == "kappa_quadratic")]
+    if lead.empty:
+        return float("nan"), float("nan"), float("nan")
+    difference, lower, upper = lead[["difference", "lower", "upper"]].to_numpy(float)[0]
+    return float(difference), float(lower), float(upper)
 
 
 def _same_areas(evaluation: Evaluation, scheme: str) -> Check:
     rows = evaluation.metrics[evaluation.metrics["metric"] == "mae"]
     rows = rows[rows["scheme"] == scheme]
     same = len(set(rows["n_lsoas"])) == 1
-    covered = same and {NETWORK, MAP_KNN} <= set(rows["model"])
+    covered = same and {NETWORK, *MAPS} <= set(rows["model"])
     text = "the baselines have scores of all areas that the network predicted"
     if not covered:
         text = (
-            "the coordinates baseline is missing, or lacks areas on the folds of the networks, so "
+            "a map baseline is missing, or a baseline lacks areas on the folds of the networks, so "
             "not all metrics compare; materialise baseline_scores and location_predictions again"
         )
     return SAME_AREAS.result(covered, text)

@@ -1,59 +1,63 @@
-"""One pair's evaluation: the network and every baseline, on the same areas and the same draws.
+"""One pair's evaluation: the network and every baseline, on the same areas and the same draws."""
 
-A baseline's scores become deciles by the study's rule, as the network's do; a baseline that gives
-every area the same score cannot be ranked and is rounded. The rule `mean_decile` ranks locations,
-so an area's baseline score is rounded under it. Differences are taken between models on the same
-folds alone; what a model reaches on other folds stands by itself.
-"""
-
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from streetineq_assets.findings import Scalar
-from streetineq_assets.labels.deciles import N_DECILES, deciles
-from streetineq_assets.models.block_sizes import SPATIAL_BLOCK
+from streetineq_assets.labels.deciles import N_DECILES
 from streetineq_assets.models.tables import BASELINES
-from streetineq_assets.predictions import bootstrap, intervals, metrics, spatial
-from streetineq_assets.predictions.aggregation import RANKING_RULES, lsoa_table, mean_probabilities
-from streetineq_assets.predictions.aligned_baselines import aligned_scores
-from streetineq_assets.predictions.alignment import aligned
-from streetineq_assets.predictions.bootstrap import Forecast
+from streetineq_assets.predictions import intervals, metrics, spatial
+from streetineq_assets.predictions.aggregation import mean_probabilities
+from streetineq_assets.predictions.aligned_baselines import MAPS, aligned_scores
+from streetineq_assets.predictions.bootstrap import DRAWS, Forecast
+from streetineq_assets.predictions.by_n_locations import by_n_locations
+from streetineq_assets.predictions.compared_areas import ComparedAreas, metric_values
+from streetineq_assets.predictions.comparisons import (
+    compare,
+    metric_rows,
+    rows_by_unit,
+    without_interval,
+)
+from streetineq_assets.predictions.further_seeds import SeedAreas, spread
 from streetineq_assets.predictions.location_scores import join
-from streetineq_assets.predictions.tables import COMPARISONS, CONFUSION, COVERAGE, METRICS
+from streetineq_assets.predictions.ranked_areas import ranked_table
+from streetineq_assets.predictions.tables import (
+    BY_N_LOCATIONS,
+    COMPARISONS,
+    CONFUSION,
+    COVERAGE,
+    INTERVALS,
+    METRICS,
+)
 from streetineq_assets.study import Areas, Pair
 from streetineq_assets.tables import conform, empty
 
 EVALUATION_FILES = {
     "metrics": METRICS,
     "comparisons": COMPARISONS,
+    "intervals": INTERVALS,
     "confusion": CONFUSION,
     "coverage": COVERAGE,
+    "by_n_locations": BY_N_LOCATIONS,
 }
 NETWORK = "network"
 MAP_KNN = "map_knn"
-MAP_AND_SCORE = "map_and_score"
-_GAINED = "kappa_quadratic"
-GAIN = f"{_GAINED}_gain"  # of both over coordinates alone, on the same areas and draws
 MIN_AREAS = spatial.MIN_AREAS
-DRAWS = 1000
-HEADLINE_METRICS = {
-    "spearman_score": "Spearman of the score",
-    "kappa_quadratic": "quadratic kappa",
-    "mae": "MAE in deciles",
-}
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The tables of `lsoa_evaluation`: `tables.METRICS, COMPARISONS, CONFUSION, COVERAGE`."""
+    """The tables of `lsoa_evaluation`, whose columns `EVALUATION_FILES` names."""
 
     metrics: pd.DataFrame
     comparisons: pd.DataFrame
+    intervals: pd.DataFrame
     confusion: pd.DataFrame
     coverage: pd.DataFrame
+    by_n_locations: pd.DataFrame
 
     @classmethod
     def of_nothing(cls) -> "Evaluation":
@@ -87,7 +91,7 @@ class Reference:
         locations: `location_id, lsoa11, weight` of the city's matched locations.
         labels: `lsoa11, decile` of the outcome.
         tested: which fold tests what: `lsoa11, fold`, or `location_id, fold`.
-        centroids: `lsoa11, easting_m, northing_m`, for Moran's I of the residuals.
+        centroids: `lsoa11, easting_m, northing_m` and, where known, `msoa11`.
         rule: by which scores become deciles.
         scheme: by which the folds were made.
         seed: of the intervals' draws.
@@ -128,8 +132,13 @@ def evaluate_scores(scores: pd.DataFrame, reference: Reference) -> EvaluatedScor
     """
     locations = join(scores, reference.locations, reference.labels, reference.pair)
     placed = locations[locations["lsoa11"].notna()].reset_index(drop=True)
-    ranked = aligned(placed, reference.scheme)[0] if reference.areas.align_folds else placed
-    areas = lsoa_table(ranked, rule=reference.rule, areas=reference.areas, level=reference.level)
+    areas = ranked_table(
+        placed,
+        rule=reference.rule,
+        settings=reference.areas,
+        level=reference.level,
+        scheme=reference.scheme,
+    )
     evaluated = evaluate_pair(
         areas,
         mean_probabilities(placed, areas["lsoa11"]),
@@ -152,6 +161,7 @@ def evaluate_pair(
     scheme: str,
     seed: int,
     draws: int = DRAWS,
+    further_seeds: Sequence[SeedAreas] = (),
 ) -> Evaluation:
     """Evaluate one city and outcome.
 
@@ -159,194 +169,86 @@ def evaluate_pair(
         areas: `tables.LSOA_PREDICTIONS`; rows without an actual decile are left out.
         probabilities: (len(areas), 10), the mean of each area's locations.
         baselines: `models.tables.BASELINES`, out of fold, on the scale of deciles.
-        centroids: `lsoa11, easting_m, northing_m` (EPSG:27700); Moran's I leaves out the areas
-            that it lacks.
+        centroids: `lsoa11, easting_m, northing_m` (EPSG:27700) and, where known, `msoa11`; Moran's
+            I leaves out the areas that it lacks.
         rule: by which scores become deciles.
         scheme: by which the network's folds were made.
         seed: of the draws and permutations.
+        draws: resamples of each unit.
+        further_seeds: the same areas as networks of further seeds predict them.
     """
     known = areas["actual_decile"].notna().to_numpy()
     areas, probabilities = areas[known].reset_index(drop=True), probabilities[known]
     if areas.empty:
         return Evaluation.of_nothing()
-    actual = areas["actual_decile"].to_numpy(np.int64)
-    counts = bootstrap.draw_areas(len(areas), draws, seed)
-    compared = _ComparedAreas(actual, counts, _aligned_centroids(areas, centroids), seed, rule)
-    decile, score = areas["decile"].to_numpy(np.int64), areas["score"].to_numpy()
-    network = Forecast(decile, score, probabilities)
-    own = compared.evaluate(network, np.ones(len(areas), bool))
+    compared = ComparedAreas.of(areas, centroids, rule=rule, seed=seed, draws=draws)
+    network = _forecast(areas, probabilities)
+    everywhere = np.ones(len(areas), dtype=bool)
+    own = compared.evaluate(network, everywhere)
+    clustering = compared.moran(network.score, everywhere)
+    coverage = intervals.coverage(areas)
+    own_rows = metric_rows(NETWORK, scheme, own, clustering) + _interval_rows(coverage, scheme)
     scores = aligned_scores(areas, baselines, scheme)
-    rows, differences = _compare_baselines(compared, network, own, scores, scheme)
-    rows += _gain_rows(compared, scores, scheme)
-    rows = _metric_rows(NETWORK, scheme, own) + _interval_rows(areas, scheme) + rows
+    rows, leads = compare(compared, network, own, scores, scheme)
+    maps = {name: compared.forecast(scores[name, scheme]) for name in _maps_in(scores, scheme)}
+    by_unit = rows_by_unit(compared, {NETWORK: network} | maps, scheme)
     keys = {"city": areas["city"].iloc[0], "outcome": areas["outcome"].iloc[0]}
     return Evaluation(
-        metrics=_table(pd.DataFrame(rows), keys, METRICS),
-        comparisons=_table(pd.DataFrame(differences), keys, COMPARISONS),
-        confusion=_table(_confusion(actual, decile), keys, CONFUSION),
-        coverage=_table(intervals.coverage(areas), keys, COVERAGE),
+        metrics=_table(_with_seeds(own_rows, rows, compared, further_seeds), keys, METRICS),
+        comparisons=_table(pd.DataFrame(leads), keys, COMPARISONS),
+        intervals=_table(pd.DataFrame(by_unit), keys, INTERVALS),
+        confusion=_table(_confusion(compared.actual, network.decile), keys, CONFUSION),
+        coverage=_table(coverage, keys, COVERAGE),
+        by_n_locations=_table(by_n_locations(areas), keys, BY_N_LOCATIONS),
     )
 
 
-def headline(evaluation: Evaluation, scheme: str) -> tuple[dict[str, Scalar], str]:
-    """The network beside the coordinates baseline, by the study's scheme and by spatial blocks.
-
-    Returns:
-        Values for time series, and a Markdown table.
-    """
-    columns = [("", "network", NETWORK, scheme)]
-    columns.append(("_coordinates", "coordinates only", MAP_KNN, scheme))
-    if scheme != SPATIAL_BLOCK:
-        title = "coordinates only, spatial blocks"
-        columns.append(("_coordinates_spatial", title, MAP_KNN, SPATIAL_BLOCK))
-    lines = ["| | " + " | ".join(title for _, title, *_ in columns) + " |"]
-    lines.append("|---" * (len(columns) + 1) + "|")
-    values: dict[str, Scalar] = {}
-    for metric, title in HEADLINE_METRICS.items():
-        row = {
-            metric + suffix: evaluation.value(metric, model, own)
-            for suffix, _, model, own in columns
-        }
-        values |= row
-        lines.append(f"| {title} | " + " | ".join(f"{value:z.3f}" for value in row.values()) + " |")
-    return values, "\n".join(lines)
+def _forecast(areas: pd.DataFrame, probabilities: np.ndarray) -> Forecast:
+    decile, score = areas["decile"].to_numpy(np.int64), areas["score"].to_numpy(np.float64)
+    return Forecast(decile, score, probabilities)
 
 
-def baseline_deciles(score: np.ndarray, rule: str) -> np.ndarray:
-    """A baseline's deciles from its scores on the scale of deciles; 0 where it has none.
-
-    Args:
-        score: (n,) float64, NaN where the baseline has no score of the area.
-
-    Returns:
-        (n,) int64.
-    """
-    known = np.isfinite(score)
-    if rule in RANKING_RULES and np.ptp(score[known]) > 0:
-        ranked = deciles(score[known], worst="low")
-    else:
-        ranked = np.clip(np.rint(score[known]), 1, N_DECILES)
-    decile = np.zeros(len(score), np.int64)
-    decile[known] = ranked
-    return decile
+def _maps_in(scores: dict[tuple[str, str], np.ndarray], scheme: str) -> list[str]:
+    return [name for name in MAPS if (name, scheme) in scores]
 
 
-@dataclass(frozen=True)
-class _ModelMetrics:
-    """One model's metrics, their values in every draw, and Moran's I with its p."""
-
-    n_lsoas: int
-    values: dict[str, np.ndarray]
-    draws: dict[str, np.ndarray]
-    moran: tuple[float, float]
-    n_placed: int
-
-
-@dataclass(frozen=True)
-class _ComparedAreas:
-    """The areas' actual deciles, the shared draws and the areas' centroids (NaN where unknown).
-
-    `rule` is that by which scores become deciles.
-    """
-
-    actual: np.ndarray
-    counts: np.ndarray
-    centroids: np.ndarray
-    seed: int
-    rule: str
-
-    def forecast(self, score: np.ndarray) -> Forecast:
-        """A baseline's forecast from its scores."""
-        return Forecast(baseline_deciles(score, self.rule), score)
-
-    def evaluate(self, forecast: Forecast, known: np.ndarray) -> _ModelMetrics:
-        """All metrics of one model on the areas that it knows."""
-        actual, forecast, centroids = self.actual[known], forecast.at(known), self.centroids[known]
-        placed = np.isfinite(centroids).all(axis=1)
-        residual = (forecast.decile - actual)[placed]
-        return _ModelMetrics(
-            n_lsoas=len(actual),
-            values=bootstrap.evaluate(actual, forecast, np.ones((1, len(actual)), np.float32)),
-            draws=bootstrap.evaluate(actual, forecast, self.counts[:, known]),
-            moran=spatial.moran(residual, centroids[placed], seed=self.seed),
-            n_placed=int(placed.sum()),
-        )
+def _with_seeds(
+    own_rows: list[dict],
+    rows: list[dict],
+    compared: ComparedAreas,
+    further_seeds: Sequence[SeedAreas],
+) -> pd.DataFrame:
+    """Rows of the network with the spread over its seeds, then those of the baselines."""
+    # The mean of p-values is none.
+    first = {row["metric"]: row["value"] for row in own_rows if row["metric"] != "moran_p_errors"}
+    values = [first, *(_seed_values(compared, each) for each in further_seeds)]
+    own = pd.DataFrame(own_rows).merge(spread(values), on="metric", how="left")
+    none = {"seed_mean": np.nan, "seed_sd": np.nan, "n_seeds": pd.NA}
+    both = [*own.astype(object).to_dict("records"), *(row | none for row in rows)]
+    return pd.DataFrame(both)
 
 
-def _compare_baselines(
-    compared: _ComparedAreas,
-    network: Forecast,
-    own: _ModelMetrics,
-    scores: dict[tuple[str, str], np.ndarray],
-    networks_scheme: str,
-) -> tuple[list[dict], list[dict]]:
-    """Every baseline's metrics, and the network's lead over those on its own folds.
-
-    The lead is over the areas that the baseline knows.
-    """
-    rows, differences = [], []
-    for (name, scheme), score in scores.items():
-        known = np.isfinite(score)
-        baseline = compared.evaluate(compared.forecast(score), known)
-        rows += _metric_rows(name, scheme, baseline)
-        if scheme == networks_scheme:
-            there = own if known.all() else compared.evaluate(network, known)
-            differences += _difference_rows(name, scheme, there, baseline)
-    return rows, differences
+def _seed_values(compared: ComparedAreas, seed: SeedAreas) -> dict[str, float]:
+    """What the rows of the network say, of another seed."""
+    known = seed.areas["actual_decile"].notna().to_numpy()
+    areas = seed.areas[known].reset_index(drop=True)
+    forecast = _forecast(areas, seed.probabilities[known])
+    clustering = compared.moran(forecast.score, np.ones(len(areas), dtype=bool))
+    found = metric_values(compared.actual, forecast)
+    found["moran_i_errors"] = clustering.moran_i_errors
+    rows = _interval_rows(intervals.coverage(areas), "")
+    return found | {row["metric"]: row["value"] for row in rows}
 
 
-def _gain_rows(
-    compared: _ComparedAreas, scores: dict[tuple[str, str], np.ndarray], scheme: str
-) -> list[dict]:
-    """What network and coordinates together gain over coordinates alone, where both are known."""
-    both, alone = scores.get((MAP_AND_SCORE, scheme)), scores.get((MAP_KNN, scheme))
-    if both is None or alone is None or not (known := np.isfinite(both) & np.isfinite(alone)).any():
-        return []
-    n = int(known.sum())
-    counts = np.vstack([np.ones((1, n), np.float32), compared.counts[:, known]])
-    forecasts = (compared.forecast(score[known]) for score in (both, alone))
-    drawn = [bootstrap.evaluate(compared.actual[known], each, counts) for each in forecasts]
-    gain, *draws = drawn[0][_GAINED] - drawn[1][_GAINED]
-    lower, upper = bootstrap.percentile_interval(np.array(draws))
-    interval = {"value": gain, "lower": lower, "upper": upper, "n_lsoas": n}
-    return [{"model": MAP_AND_SCORE, "scheme": scheme, "metric": GAIN} | interval]
-
-
-def _metric_rows(model: str, scheme: str, evaluated: _ModelMetrics) -> list[dict]:
-    about = {"model": model, "scheme": scheme}
-    rows = []
-    for metric, value in evaluated.values.items():
-        lower, upper = bootstrap.percentile_interval(evaluated.draws[metric])
-        bounds = {"lower": lower, "upper": upper, "n_lsoas": evaluated.n_lsoas}
-        rows.append(about | {"metric": metric, "value": value[0]} | bounds)
-    moran = zip(("moran_i_residuals", "moran_p_residuals"), evaluated.moran, strict=True)
-    placed = {"lower": np.nan, "upper": np.nan, "n_lsoas": evaluated.n_placed}
-    return rows + [about | {"metric": m, "value": v} | placed for m, v in moran]
-
-
-def _difference_rows(
-    name: str, scheme: str, network: _ModelMetrics, baseline: _ModelMetrics
-) -> list[dict]:
-    about = {"baseline": name, "scheme": scheme, "n_lsoas": baseline.n_lsoas}
-    rows = []
-    for metric, value in baseline.values.items():
-        difference = network.values[metric][0] - value[0]
-        drawn = network.draws[metric] - baseline.draws[metric]
-        lower, upper = bootstrap.percentile_interval(drawn)
-        lead = {"difference": difference, "lower": lower, "upper": upper}
-        rows.append(about | {"metric": metric} | lead)
-    return rows
-
-
-def _interval_rows(areas: pd.DataFrame, scheme: str) -> list[dict]:
+def _interval_rows(coverage: pd.DataFrame, scheme: str) -> list[dict]:
     """Coverage and width of the decile intervals over all areas that have one."""
-    found = intervals.coverage(areas)
-    of_all = found[found["grouped_by"] == "all"]
+    of_all = coverage[coverage["grouped_by"] == "all"]
     n = int(of_all["n_lsoas"].sum())
-    about = {"model": NETWORK, "scheme": scheme, "n_lsoas": n, "lower": np.nan, "upper": np.nan}
+    about = {"model": NETWORK, "scheme": scheme}
     rows = []
     for metric, column in (("interval_coverage", "coverage"), ("interval_width", "mean_width")):
-        rows.append(about | {"metric": metric, "value": of_all[column].iloc[0] if n else np.nan})
+        value = of_all[column].iloc[0] if n else np.nan
+        rows.append(about | without_interval(metric, value, n))
     return rows
 
 
@@ -360,11 +262,6 @@ def _confusion(actual: np.ndarray, predicted: np.ndarray) -> pd.DataFrame:
             "n": metrics.table(actual, predicted).ravel(),
         }
     )
-
-
-def _aligned_centroids(areas: pd.DataFrame, centroids: pd.DataFrame) -> np.ndarray:
-    placed = centroids.set_index("lsoa11")[["easting_m", "northing_m"]]
-    return placed.reindex(areas["lsoa11"]).to_numpy(np.float64)
 
 
 def _table(rows: pd.DataFrame, keys: dict[str, str], fields: pa.Schema) -> pd.DataFrame:

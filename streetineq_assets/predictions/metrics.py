@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from streetineq_assets.labels.deciles import N_DECILES
 
+LOWER_IS_BETTER = frozenset({"mae", "rps"})
 _LABELS = np.arange(N_DECILES)
 _DISTANCE = np.abs(_LABELS[:, None] - _LABELS[None, :]).astype(np.float64)
 

@@ -60,6 +60,14 @@ def none_ranked(settings: Areas) -> Unavailable:
     )
 
 
+def ranked_table(
+    locations: pd.DataFrame, *, rule: str, settings: Areas, level: float, scheme: str
+) -> pd.DataFrame:
+    """`tables.LSOA_PREDICTIONS` alone, as `rank_areas` makes it."""
+    placed = aligned(locations, scheme)[0] if settings.align_folds else locations
+    return lsoa_table(placed, rule=rule, areas=settings, level=level)
+
+
 def rank_areas(
     locations: pd.DataFrame, *, rule: str, settings: Areas, level: float, scheme: str
 ) -> RankedAreas:

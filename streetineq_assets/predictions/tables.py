@@ -19,9 +19,13 @@ _ACTUAL_DECILE = column(
 _METRIC = column("metric", "string", "name of the metric")
 _N_LSOAS = column("n_lsoas", "int32", "areas that were compared")
 _INTERVAL = (
-    column("lower", "float64", "lower end of the 95 % interval, areas resampled", nullable=True),
-    column("upper", "float64", "upper end of the 95 % interval, areas resampled", nullable=True),
+    column("lower", "float64", "lower end of the 95 % interval, units resampled", nullable=True),
+    column("upper", "float64", "upper end of the 95 % interval, units resampled", nullable=True),
 )
+_RESAMPLED = "what is resampled whole: spatial_block, msoa or lsoa"
+_UNIT = column("unit", "string", _RESAMPLED, nullable=True)
+_MODEL = column("model", "string", "network, or the name of a baseline")
+_SCHEME = column("scheme", "string", "how areas were split into folds")
 
 LOCATION_PREDICTIONS = schema(
     *_KEYS,
@@ -115,21 +119,43 @@ CALIBRATION = schema(
 
 METRICS = schema(
     *_KEYS,
-    column("model", "string", "network, or the name of a baseline"),
-    column("scheme", "string", "how areas were split into folds"),
+    _MODEL,
+    _SCHEME,
     _METRIC,
     column("value", "float64", "the metric; null where it is undefined", nullable=True),
     *_INTERVAL,
+    _UNIT,
     _N_LSOAS,
+    column("seed_mean", "float64", "mean over the network's seeds", nullable=True),
+    column("seed_sd", "float64", "standard deviation over the network's seeds", nullable=True),
+    column("n_seeds", "int16", "seeds that the network was trained by", nullable=True),
+)
+
+INTERVALS = schema(
+    *_KEYS,
+    _MODEL,
+    _SCHEME,
+    _METRIC,
+    column("unit", "string", _RESAMPLED),
+    column("n_units", "int32", "units that were resampled"),
+    column(
+        "block_m",
+        "float64",
+        "side of a square that holds as many areas as a spatial block",
+        unit="metres",
+        nullable=True,
+    ),
+    *_INTERVAL,
 )
 
 COMPARISONS = schema(
     *_KEYS,
-    column("baseline", "string", "name of the baseline"),
+    column("baseline", "string", "name of the baseline; map_best: in each draw the best map"),
     column("scheme", "string", "how areas were split into the baseline's folds"),
     _METRIC,
     column("difference", "float64", "network minus baseline on the same areas", nullable=True),
     *_INTERVAL,
+    _UNIT,
     _N_LSOAS,
 )
 
@@ -148,6 +174,15 @@ COVERAGE = schema(
     column("n_lsoas", "int32", "areas of the group that have an interval"),
     column("coverage", "float64", "those whose interval holds the actual decile", unit="share"),
     column("mean_width", "float64", "mean number of deciles in an interval", unit="deciles"),
+)
+
+BY_N_LOCATIONS = schema(
+    *_KEYS,
+    column("group", "string", "locations in the area"),
+    column("n_lsoas", "int32", "areas with so many locations"),
+    column("spearman_score", "float64", "Spearman's rho of score and decile", nullable=True),
+    column("kappa_quadratic", "float64", "quadratic kappa", nullable=True),
+    column("mae", "float64", "mean absolute error", unit="deciles", nullable=True),
 )
 
 

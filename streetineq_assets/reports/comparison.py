@@ -14,18 +14,14 @@ import pandas as pd
 
 from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.models.block_sizes import SPATIAL_BLOCK, uneven_note
-from streetineq_assets.predictions.evaluation import (
-    GAIN,
-    MAP_AND_SCORE,
-    MAP_KNN,
-    MIN_AREAS,
-    NETWORK,
-)
+from streetineq_assets.predictions.aligned_baselines import MAP_AND_SCORE, MAP_BEST, MAPS
+from streetineq_assets.predictions.comparisons import GAIN
+from streetineq_assets.predictions.evaluation import MAP_KNN, MIN_AREAS, NETWORK
 from streetineq_assets.predictions.joint_evaluation import JOINT_NETWORK
+from streetineq_assets.predictions.metrics import LOWER_IS_BETTER
 from streetineq_assets.reports.results import PairResults
 from streetineq_assets.transfer.curve import OTHERS, OWN, SHOWN_METRIC, TUNED
 
-LOWER_IS_BETTER = frozenset({"mae", "rps"})
 SUMMARY_METRICS = {
     "kappa_quadratic": "Quadratic kappa",
     "spearman_score": "Spearman's correlation of the score with the actual decile",
@@ -47,12 +43,13 @@ METRIC_TITLES = {
     "within_2": "Share within 2 deciles",
     "recall_decile_1": "Recall of decile 1 (worst-off)",
     "recall_decile_10": "Recall of decile 10 (best-off)",
-    "moran_i_residuals": "Moran's I of the residuals",
-    "moran_p_residuals": "its permutation p-value",
+    "moran_i_errors": "Moran's I of the errors",
+    "moran_p_errors": "its permutation p-value",
 }
 MODEL_TITLES = {
     NETWORK: "Network",
     JOINT_NETWORK: "Network of all outcomes",
+    MAP_BEST: "The best map",
     MAP_KNN: "Coordinates only",
     "ridge": "Ridge on codes",
     "image_count": "Number of images",
@@ -61,7 +58,7 @@ MODEL_TITLES = {
 }
 HEADLINE = "kappa_quadratic"
 # The network alone gives probabilities, and no value of Moran's I is the best.
-_UNRANKED = frozenset({"rps", "moran_i_residuals", "moran_p_residuals"})
+_UNRANKED = frozenset({"rps", "moran_i_errors", "moran_p_errors"})
 _SIGNIFICANT = 0.05
 
 
@@ -259,14 +256,15 @@ def _beside_the_map(results: PairResults) -> str:
     if rows.empty:
         return ""
     gain, lower, upper = (float(rows[end].iloc[0]) for end in ("value", "lower", "upper"))
-    alone, both = (results.value(HEADLINE, model) for model in (MAP_KNN, MAP_AND_SCORE))
+    alone = np.fmax.reduce([results.value(HEADLINE, model) for model in MAPS])
+    both = results.value(HEADLINE, MAP_AND_SCORE)
     said = "is not shown to add to what the map says"
     if lower > 0:
         said = "adds to what the map says"
     elif upper < 0:
         said = "takes from what the map says"
     return (
-        f"The network's score {said}: {alone:z.2f} by coordinates alone, {both:z.2f} by both "
+        f"The network's score {said}: {alone:z.2f} by the best map, {both:z.2f} by both "
         f"(difference {gain:z.2f}, 95 % interval {_range(lower, upper)})."
     )
 
@@ -285,7 +283,7 @@ def _spatial(results: PairResults) -> str:
 
 
 def _clustered(results: PairResults) -> str:
-    moran, p = (results.value(f"moran_{what}_residuals", NETWORK) for what in "ip")
+    moran, p = (results.value(f"moran_{what}_errors", NETWORK) for what in "ip")
     if np.isnan([moran, p]).any():
         return ""
     said = "do not cluster in space"

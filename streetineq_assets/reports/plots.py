@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from streetineq_assets.models.block_sizes import SPATIAL_BLOCK
 from streetineq_assets.plotting import new_figure
-from streetineq_assets.predictions.evaluation import MAP_KNN, NETWORK, SPATIAL_BLOCK
+from streetineq_assets.predictions.evaluation import MAP_KNN, NETWORK
 from streetineq_assets.reports.comparison import SUMMARY_METRICS, Column, row
 from streetineq_assets.reports.results import PairResults
 

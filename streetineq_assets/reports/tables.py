@@ -15,10 +15,12 @@ from streetineq_assets.images.tables import FOREIGN_FILES, IMAGE_RIGHTS, LOCATIO
 from streetineq_assets.labels.tables import AVAILABILITY, DECILE_EDGES, LSOA_LABELS, POSTCODE_LSOA
 from streetineq_assets.models.tables import AREA_FOLDS, BASELINES, HISTORY
 from streetineq_assets.predictions.tables import (
+    BY_N_LOCATIONS,
     CALIBRATION,
     COMPARISONS,
     CONFUSION,
     COVERAGE,
+    INTERVALS,
     LOCATION_PREDICTIONS,
     LSOA_PREDICTIONS,
     METRICS,
@@ -94,8 +96,15 @@ WAREHOUSE_VIEWS = (
         "metrics",
     ),
     View("comparisons", "lsoa_evaluation", "Leads of the network over baselines.", COMPARISONS),
+    View("intervals", "lsoa_evaluation", "Intervals by what is resampled.", INTERVALS),
     View("confusion", "lsoa_evaluation", "Areas by actual and predicted decile.", CONFUSION),
     View("coverage", "lsoa_evaluation", "How often decile intervals hold.", COVERAGE),
+    View(
+        "by_n_locations",
+        "lsoa_evaluation",
+        "Metrics of areas by how many locations they have.",
+        BY_N_LOCATIONS,
+    ),
     View(
         "joint_evaluation",
         "joint_evaluation",

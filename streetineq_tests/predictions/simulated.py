@@ -5,6 +5,7 @@ import pandas as pd
 
 from streetineq_assets.models import binomial
 from streetineq_assets.models.tables import BASELINES, PROBABILITIES
+from streetineq_assets.predictions.aligned_baselines import MAPS
 from streetineq_assets.predictions.tables import LOCATION_PREDICTIONS
 from streetineq_assets.tables import conform
 
@@ -38,12 +39,12 @@ def locations(
 
 
 def baselines(areas: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Scores of a constant, of coordinates under both schemes, and of ridge (`BASELINES`)."""
+    """Scores of a constant, of maps, of coordinates in blocks too, and of ridge (`BASELINES`)."""
     rng = np.random.default_rng(seed)
     actual = areas["actual_decile"].to_numpy(np.float64)
     parts = {
         ("constant", "area"): np.full(len(areas), 5.0),
-        ("map_knn", "area"): actual + rng.normal(0, 3, len(areas)),
+        **{(name, "area"): actual + rng.normal(0, 3, len(areas)) for name in MAPS},
         ("map_knn", "spatial_block"): actual + rng.normal(0, 6, len(areas)),
         ("ridge", "area"): actual + rng.normal(0, 2, len(areas)),
     }

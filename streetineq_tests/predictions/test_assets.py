@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from streetineq_assets.findings import Findings
 from streetineq_assets.models.folds import FoldTable, area_folds
-from streetineq_assets.models.tables import JOINT_SCORES
+from streetineq_assets.models.tables import JOINT_SCORES, TrainingRecord
 from streetineq_assets.predictions import tables
 from streetineq_assets.predictions.evaluation import EVALUATION_FILES
 from streetineq_assets.predictions.lineage import evaluation_of
@@ -57,7 +57,8 @@ def test_from_scores_to_evaluation(evaluated):
     )
     metrics = store.open("lsoa_evaluation", "alpha/crime").table("metrics.parquet")
     assert {"network", "map_knn", "ridge"} <= set(metrics["model"])
-    assert metrics.query("metric == 'moran_i_residuals'")["value"].notna().all()
+    moran = metrics.query("metric == 'moran_i_errors' and model != 'constant'")["value"]
+    assert moran.notna().all()
     assert failed(runs) == {asset: set() for asset in CHAIN}
 
 
@@ -182,6 +183,44 @@ def publish_locations(store, locations, scheme: str = "area") -> None:
 def test_new_baselines_are_evaluated_without_predicting_again(store):
     shift_baselines(store)
     assert skipped(run_chain(store, "alpha/crime")) == [True, True, False]
+
+
+def test_further_seeds_stand_beside_the_first(store):
+    """As scores of trainings that share folds and locations with the first."""
+    networks = store.open("trained_model", "alpha/crime")
+    scores, history = networks.table("scores.parquet"), networks.table("history.parquet")
+    again = scores.assign(h=-scores["h"], seed=1)
+    harness.publish(
+        store,
+        "trained_model",
+        "alpha/crime",
+        Findings(record=networks.manifest.read_record(TrainingRecord)),
+        scores=scores,
+        history=history,
+        seed_scores=again,
+    )
+    result = harness.run(store, "lsoa_evaluation", "alpha/crime")
+    rows = store.open("lsoa_evaluation", "alpha/crime").table("metrics.parquet")
+    row = rows[(rows["model"] == "network") & (rows["metric"] == "spearman_score")].iloc[0]
+    assert row["n_seeds"] == 2
+    assert row["seed_mean"] == pytest.approx(0, abs=1e-9)
+    assert row["seed_sd"] == pytest.approx(np.sqrt(2) * row["value"])
+    assert rows.loc[rows["model"] != "network", "n_seeds"].isna().all()
+    shown = harness.metadata(result, "lsoa_evaluation")
+    assert "Over 2 seeds" in shown["headline"]
+
+
+def test_without_further_scores_there_is_one_seed(evaluated):
+    store, _ = evaluated
+    rows = store.open("lsoa_evaluation", "alpha/crime").table("metrics.parquet")
+    assert set(rows.loc[rows["metric"] == "mae", "n_seeds"].dropna()) == {1}
+
+
+def test_the_ui_shows_metrics_by_number_of_locations(evaluated):
+    _, runs = evaluated
+    shown = harness.metadata(runs["lsoa_evaluation"], "lsoa_evaluation")
+    (row,) = [record.data for record in shown["by_n_locations"].records]
+    assert (row["group"], row["n_lsoas"]) == ("3-4", 60)
 
 
 def test_an_unavailable_pair_gives_empty_tables_and_warnings(evaluated, unavailable):

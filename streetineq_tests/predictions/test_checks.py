@@ -8,6 +8,7 @@ import pytest
 
 from streetineq_assets.findings import DOES_NOT_HOLD, HOLDS, NOT_TESTED, Findings
 from streetineq_assets.models.tables import PROBABILITIES
+from streetineq_assets.predictions.aligned_baselines import MAP_BEST, MAPS
 from streetineq_assets.predictions.checks import (
     area_checks,
     enough_areas,
@@ -213,25 +214,50 @@ def test_the_limit_of_enough_areas_is_enough(n, passed):
 # -- evaluations -----------------------------------------------------------------------------------
 
 
-def evaluation(network=0.6, coordinates=0.5, *, scheme="area", n_lsoas=(40, 40), elsewhere=0.9):
-    """Metrics of the network and of coordinates; `elsewhere`: theirs under another scheme."""
-    models = [
-        ("network", scheme, network, n_lsoas[0]),
-        ("map_knn", scheme, coordinates, n_lsoas[1]),
-        ("map_knn", "spatial_block", elsewhere, 12),
-    ]
+def evaluation(
+    network=0.6,
+    best_map=0.5,
+    *,
+    lead=(0.02, 0.18),
+    scheme="area",
+    n_lsoas=(40, 40),
+    elsewhere=0.9,
+):
+    """Metrics of the network and of every map, and the lead over the best with its interval.
+
+    Args:
+        elsewhere: the maps' under another scheme.
+    """
+    models = [("network", scheme, network, n_lsoas[0])]
+    models += [(name, scheme, best_map - 0.1 * rank, n_lsoas[1]) for rank, name in enumerate(MAPS)]
+    models += [(name, "spatial_block", elsewhere, 12) for name in MAPS]
     rows = [
         {"model": model, "scheme": folds, "metric": metric, "value": value, "n_lsoas": n}
         for model, folds, value, n in models
         for metric in ("kappa_quadratic", "mae")
     ]
-    return replace(Evaluation.of_nothing(), metrics=pd.DataFrame(rows))
+    about = {"baseline": MAP_BEST, "scheme": scheme, "metric": "kappa_quadratic"}
+    ends = {"difference": network - best_map, "lower": lead[0], "upper": lead[1]}
+    return replace(
+        Evaluation.of_nothing(),
+        metrics=pd.DataFrame(rows),
+        comparisons=pd.DataFrame([about | ends]),
+    )
 
 
-def without_coordinates():
+def without(name):
+    """An evaluation without one of the maps, and so without the best of them."""
     found = evaluation()
-    kept = found.metrics["model"] != "map_knn"
-    return replace(found, metrics=found.metrics[kept])
+    return replace(
+        found,
+        metrics=found.metrics[found.metrics["model"] != name],
+        comparisons=found.comparisons.head(0),
+    )
+
+
+def beats_the_map(found, scheme="area"):
+    (check,) = (c for c in evaluation_checks(found, scheme) if c.name == "beats_the_map")
+    return check
 
 
 def test_a_sound_evaluation_passes_every_check():
@@ -242,25 +268,44 @@ def test_a_sound_evaluation_passes_every_check():
     ("found", "checks"),
     [
         pytest.param(evaluation(np.nan, 0.5), {"beats_the_map"}, id="of the network"),
-        pytest.param(evaluation(0.6, np.nan), {"beats_the_map"}, id="of the baseline"),
-        pytest.param(without_coordinates(), {"beats_the_map", "same_areas"}, id="no baseline"),
+        pytest.param(evaluation(0.6, np.nan), {"beats_the_map"}, id="of the maps"),
+        pytest.param(evaluation(lead=(np.nan,) * 2), {"beats_the_map"}, id="no interval"),
+        pytest.param(without(MAPS[-1]), {"beats_the_map", "same_areas"}, id="a map is missing"),
         pytest.param(Evaluation.of_nothing(), {"beats_the_map", "same_areas"}, id="nothing at all"),
     ],
 )
-def test_an_undefined_kappa_is_no_success(found, checks):
+def test_an_undefined_kappa_is_neither_a_success_nor_a_failure(found, checks):
     assert failed(evaluation_checks(found, "area")) == checks
+    assert beats_the_map(found).result == NOT_TESTED
+
+
+def test_a_map_of_another_city_is_no_test():
+    check = beats_the_map(evaluation(scheme="city"), "city")
+    assert check.result == NOT_TESTED
+    assert "other cities" in check.description
+
+
+def test_a_missing_map_is_named():
+    assert MAPS[0] in beats_the_map(without(MAPS[0])).description
 
 
 def test_figures_of_other_folds_are_not_compared():
     """Of the networks' own folds there is nothing here."""
-    assert failed(evaluation_checks(evaluation(0.6, 0.5), "city")) >= {"beats_the_map"}
+    assert beats_the_map(evaluation(0.6, 0.5), "location").result == NOT_TESTED
+
+
+def test_a_lead_that_may_be_chance_is_none():
+    """By the sign of the difference a coin decides between equal models."""
+    found = beats_the_map(evaluation(0.6, 0.5, lead=(-0.02, 0.22)))
+    assert found.result == DOES_NOT_HOLD
+    assert "-0.020 to 0.220" in found.description
 
 
 @pytest.mark.parametrize(
     ("found", "scheme", "check"),
     [
-        pytest.param(evaluation(0.5, 0.6), "area", "beats_the_map", id="agrees less"),
-        pytest.param(evaluation(0.5, 0.5), "area", "beats_the_map", id="agrees as much"),
+        pytest.param(evaluation(0.5, 0.6, lead=(-0.2, 0)), "area", "beats_the_map", id="less"),
+        pytest.param(evaluation(0.5, 0.5, lead=(0, 0)), "area", "beats_the_map", id="as much"),
         pytest.param(evaluation(n_lsoas=(40, 39)), "area", "same_areas", id="an area is missing"),
         pytest.param(evaluation(scheme="location"), "location", "no_leak", id="areas are split"),
     ],

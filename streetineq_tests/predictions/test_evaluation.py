@@ -5,15 +5,18 @@ import pandas as pd
 import pytest
 
 from streetineq_assets.models.tables import BASELINES, PROBABILITIES
+from streetineq_assets.predictions import aligned_baselines, comparisons
+from streetineq_assets.predictions import evaluation as evaluation_module
 from streetineq_assets.predictions.aggregation import RULES, area_means, lsoa_table
+from streetineq_assets.predictions.aligned_baselines import MAPS
+from streetineq_assets.predictions.compared_areas import baseline_deciles
+from streetineq_assets.predictions.comparisons import GAIN
 from streetineq_assets.predictions.evaluation import (
     EVALUATION_FILES,
-    GAIN,
     Evaluation,
-    baseline_deciles,
     evaluate_pair,
-    headline,
 )
+from streetineq_assets.predictions.headline import headline
 from streetineq_assets.predictions.metrics import scores
 from streetineq_assets.predictions.tables import LSOA_PREDICTIONS
 from streetineq_assets.tables import conform, empty
@@ -51,7 +54,7 @@ def test_network_and_baselines_stand_side_by_side(evaluation):
     assert shown == {
         ("network", "area"),
         ("constant", "area"),
-        ("map_knn", "area"),
+        *((name, "area") for name in MAPS),
         ("map_knn", "spatial_block"),
         ("ridge", "area"),
     }
@@ -141,10 +144,10 @@ def test_no_area_gives_empty_tables_of_the_right_types():
     assert np.isnan(found.value("mae"))
 
 
-def test_moran_is_reported_for_the_network_and_every_baseline(evaluation):
-    moran = evaluation.metrics[evaluation.metrics["metric"] == "moran_i_residuals"]
-    assert len(moran) == 5
-    assert moran["value"].notna().all()
+def test_moran_is_reported_for_all_but_the_constant_whose_errors_do_not_vary(evaluation):
+    moran = evaluation.metrics[evaluation.metrics["metric"] == "moran_i_errors"]
+    assert len(moran) == 4 + len(MAPS)
+    assert set(moran.loc[moran["value"].isna(), "model"]) == {"constant"}
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -198,7 +201,7 @@ def gain(coordinates: np.ndarray, score: np.ndarray, *, seed: int) -> pd.Series:
     areas = pd.DataFrame({"lsoa11": lsoas, "fold": fold, "city": "alpha", "outcome": "crime",
                           "actual_decile": actual, "decile": actual, "score": score,
                           "lower": 1, "upper": 10, "n_locations": 1})  # fmt: skip
-    guesses = {"map_knn": coordinates, "map_and_score": both}
+    guesses = dict.fromkeys(MAPS, coordinates) | {"map_and_score": both}
     parts = [
         areas[["lsoa11", "fold"]].assign(baseline=name, scheme="area", score=guess)
         for name, guess in guesses.items()
@@ -225,6 +228,121 @@ def test_what_a_network_knows_beyond_the_map_is_shown():
     row = gain(deciles + rng.normal(0, 3, 100), deciles + rng.normal(0, 2, 100), seed=1)
     assert 0 < row["lower"] < row["value"] < row["upper"]
     assert (row["model"], row["n_lsoas"]) == ("map_and_score", 100)
+
+
+def maps(areas: pd.DataFrame, noise: dict[str, float]) -> pd.DataFrame:
+    """Scores of maps on the networks' folds, each with an error of its own."""
+    rng = np.random.default_rng(3)
+    parts = [
+        areas[["lsoa11", "fold"]].assign(
+            baseline=name,
+            scheme="area",
+            score=areas["actual_decile"].astype(float) + rng.normal(0, sd, len(areas)),
+        )
+        for name, sd in noise.items()
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+TWO_MAPS = {"map_knn": 3.0, "map_gaussian_process": 1.0}
+
+
+@pytest.fixture
+def two_maps(monkeypatch):
+    for module in (aligned_baselines, comparisons, evaluation_module):
+        monkeypatch.setattr(module, "MAPS", tuple(TWO_MAPS))
+
+
+def lead_over(found: Evaluation, baseline: str, metric: str) -> pd.Series:
+    rows = found.comparisons
+    return rows[(rows["baseline"] == baseline) & (rows["metric"] == metric)].iloc[0]
+
+
+@pytest.mark.parametrize(("metric", "best"), [("kappa_quadratic", max), ("mae", min)])
+def test_the_best_map_is_the_best_by_each_metric(city, two_maps, metric, best):
+    areas, _, locations = city
+    found = evaluated(areas, maps(areas, TWO_MAPS), locations)
+    lead = lead_over(found, "map_best", metric)
+    expected = found.value(metric) - best(found.value(metric, name) for name in TWO_MAPS)
+    assert lead["difference"] == pytest.approx(expected)
+    assert lead["lower"] <= lead["difference"] <= lead["upper"]
+    assert lead["unit"] == "spatial_block"
+
+
+def test_of_equal_maps_the_best_in_each_draw_is_harder_to_beat_than_either(city, two_maps):
+    areas, _, locations = city
+    found = evaluated(areas, maps(areas, dict.fromkeys(TWO_MAPS, 2.0)), locations)
+    best = lead_over(found, "map_best", "kappa_quadratic")
+    for name in TWO_MAPS:
+        assert best["lower"] <= lead_over(found, name, "kappa_quadratic")["lower"]
+        assert best["upper"] <= lead_over(found, name, "kappa_quadratic")["upper"]
+
+
+def test_where_a_map_is_missing_none_is_said_to_be_the_best(city, two_maps):
+    areas, _, locations = city
+    found = evaluated(areas, maps(areas, {"map_knn": 3.0}), locations)
+    assert set(found.comparisons["baseline"]) == {"map_knn"}
+
+
+def test_the_best_map_is_sought_on_the_areas_that_all_maps_know(city, two_maps):
+    areas, _, locations = city
+    given = maps(areas, TWO_MAPS)
+    lacking = (given["baseline"] == "map_knn") & given["lsoa11"].isin(areas["lsoa11"].iloc[:30])
+    found = evaluated(areas, given[~lacking], locations)
+    assert lead_over(found, "map_best", "mae")["n_lsoas"] == 90
+
+
+def test_intervals_by_every_unit_stand_beside_each_other(evaluation):
+    rows = evaluation.intervals
+    assert set(rows["model"]) == {"network", *MAPS}
+    assert set(rows["unit"]) == {"spatial_block", "lsoa"}
+    of_kappa = rows[(rows["model"] == "network") & (rows["metric"] == "kappa_quadratic")]
+    by_unit = of_kappa.set_index("unit")
+    assert by_unit.loc["lsoa", "n_units"] == 120
+    assert 8 <= by_unit.loc["spatial_block", "n_units"] <= 24
+    assert 1500 < by_unit.loc["spatial_block", "block_m"] < 5000  # the grid has areas of 1 km
+    shown = evaluation.metrics.query("model == 'network' and metric == 'kappa_quadratic'").iloc[0]
+    assert shown["unit"] == "spatial_block"
+    assert shown["lower"] == by_unit.loc["spatial_block", "lower"]
+
+
+def test_msoas_are_resampled_where_they_are_known(city):
+    areas, baselines, locations = city
+    placed = simulated.centroids(areas)
+    named = placed.assign(msoa11=[f"E02{i // 6:06d}" for i in range(len(placed))])
+    found = evaluate_with(areas, baselines, locations, named)
+    by_unit = found.intervals.query("model == 'network' and metric == 'mae'").set_index("unit")
+    assert by_unit.loc["msoa", "n_units"] == 20
+    partly = named.assign(msoa11=named["msoa11"].where(named.index > 0))
+    assert "msoa" not in set(evaluate_with(areas, baselines, locations, partly).intervals["unit"])
+    nowhere = evaluate_with(areas, baselines, locations, placed.head(0))
+    assert set(nowhere.intervals["unit"]) == {"lsoa"}
+    assert "Not resampled" in headline(nowhere, "area")[1]
+
+
+def evaluate_with(areas, baselines, locations, centroids) -> Evaluation:
+    means = area_means(locations, list(PROBABILITIES))[list(PROBABILITIES)].to_numpy()
+    settings = {"rule": "mean_score", "scheme": "area", "seed": 1, "draws": 50}
+    return evaluate_pair(areas, means, baselines, centroids, **settings)
+
+
+def test_one_area_has_metrics_without_intervals(city):
+    areas, baselines, locations = city
+    one = areas.head(1)
+    found = evaluated(one, baselines, locations[locations["lsoa11"].isin(one["lsoa11"])])
+    assert found.value("mae") >= 0
+    assert found.metrics[["lower", "upper"]].isna().all(axis=None)
+    assert len(found.by_n_locations) == 1
+
+
+@pytest.mark.parametrize("same", ["actual_decile", "score"])
+def test_without_variation_there_are_errors_and_no_correlations(city, same):
+    areas, baselines, locations = city
+    flat = areas.assign(**{same: 5})
+    flat = flat.assign(decile=5) if same == "score" else flat
+    found = evaluated(flat, baselines, locations)
+    assert np.isnan(found.value("spearman_score"))
+    assert np.isfinite(found.value("mae"))
 
 
 def test_leads_are_over_baselines_on_the_networks_own_folds_alone(evaluation):

@@ -170,8 +170,13 @@ def _pair(city: str, areas: pd.DataFrame) -> dict[str, tuple[Tables, Findings]]:
     evaluation = {
         "metrics": (_metrics(city).assign(**keys), predictions.METRICS),
         "comparisons": (_comparisons(city).assign(**keys), predictions.COMPARISONS),
+        "intervals": (_intervals(city).assign(**keys), predictions.INTERVALS),
         "confusion": (_confusion(areas).assign(**keys), predictions.CONFUSION),
         "coverage": (_coverage(areas).assign(**keys), predictions.COVERAGE),
+        "by_n_locations": (
+            _by_n_locations(areas).assign(**keys),
+            predictions.BY_N_LOCATIONS,
+        ),
     }
     return {
         "trained_model": ({"history": (_history(), HISTORY)}, Findings(record=record)),
@@ -241,7 +246,9 @@ def _metrics(city: str) -> pd.DataFrame:
         ("network", "area", "interval_width", 3.0, np.nan, np.nan),
     ]
     names = ["model", "scheme", "metric", "value", "lower", "upper"]
-    return pd.DataFrame(rows, columns=names).assign(n_lsoas=studies.N_LSOAS[city])
+    frame = pd.DataFrame(rows, columns=names)
+    seeds = {"seed_mean": np.nan, "seed_sd": np.nan, "n_seeds": pd.NA}
+    return frame.assign(n_lsoas=studies.N_LSOAS[city], unit="spatial_block", **seeds)
 
 
 def _comparisons(city: str) -> pd.DataFrame:
@@ -253,7 +260,22 @@ def _comparisons(city: str) -> pd.DataFrame:
         for (name, scheme), lead in leads.items()
     ]
     names = ["baseline", "scheme", "metric", "difference", "lower", "upper"]
-    return pd.DataFrame(rows, columns=names).assign(n_lsoas=studies.N_LSOAS[city])
+    frame = pd.DataFrame(rows, columns=names)
+    return frame.assign(n_lsoas=studies.N_LSOAS[city], unit="spatial_block")
+
+
+def _intervals(city: str) -> pd.DataFrame:
+    of_network = _metrics(city).query("model == 'network' and lower.notna()")
+    parts = [
+        of_network.assign(unit=unit, n_units=n_units, block_m=block_m)
+        for unit, n_units, block_m in (("spatial_block", 8, 2000.0), ("lsoa", 12, np.nan))
+    ]
+    return pd.concat(parts)
+
+
+def _by_n_locations(areas: pd.DataFrame) -> pd.DataFrame:
+    metrics = {"spearman_score": 0.7, "kappa_quadratic": 0.6, "mae": 1.5}
+    return pd.DataFrame([{"group": "3-4", "n_lsoas": len(areas)} | metrics])
 
 
 def _confusion(areas: pd.DataFrame) -> pd.DataFrame:

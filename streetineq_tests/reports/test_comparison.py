@@ -67,7 +67,7 @@ def test_columns_put_the_network_first_and_other_folds_last():
         ("kappa_quadratic", {NETWORK: 0.6, MAP_KNN: 0.7, BLOCKS: 0.9}, [False, True, False]),
         ("mae", {NETWORK: 1.2, MAP_KNN: 1.4, BLOCKS: 0.9}, [True, False, False]),
         ("kappa_quadratic", {NETWORK: 0.601, MAP_KNN: 0.599, BLOCKS: 0.9}, [True, True, False]),
-        ("moran_i_residuals", {NETWORK: 0.3, MAP_KNN: 0.1, BLOCKS: 0}, [False] * 3),
+        ("moran_i_errors", {NETWORK: 0.3, MAP_KNN: 0.1, BLOCKS: 0}, [False] * 3),
     ],
 )
 def test_the_best_on_the_same_folds_is_marked_whoever_it_is(metric, values, best):
@@ -118,7 +118,7 @@ def test_spatial_blocks_are_put_beside_the_map(blocked, said):
 @pytest.mark.parametrize(
     ("interval", "said"),
     [
-        ((0.01, 0.2), "score adds to what the map says: 0.60 by coordinates alone, 0.70 by both"),
+        ((0.01, 0.2), "score adds to what the map says: 0.60 by the best map, 0.70 by both"),
         ((-0.01, 0.2), "is not shown to add to what the map says"),
         ((-0.2, -0.01), "takes from what the map says"),
     ],

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -40,7 +41,8 @@ def study(store: DataStore) -> Study:
 
 
 def metric_rows(values: dict[str, float], scheme: str = "area", **named: object) -> list[dict]:
-    about = {"lower": 0.0, "upper": 1.0, "n_lsoas": 50, "scheme": scheme, **named}
+    about = {"lower": 0.0, "upper": 1.0, "unit": "lsoa", "n_lsoas": 50, "scheme": scheme}
+    about |= {"seed_mean": np.nan, "seed_sd": np.nan, "n_seeds": pd.NA, **named}
     return [about | {"metric": name, "value": value} for name, value in values.items()]
 
 
