@@ -104,12 +104,16 @@ RECIPES = {
     ),
     "fine_tuned_model[saltbridge/living_environment]": (
         {f"saltbridge/{part}" for part in SLICES} | {"source", "weights"},
-        {"transfer", "source", "profile", "in_memory", "seed", "rule"},
+        {"transfer", "source", "profile", "scratch", "in_memory", "seed", "rule"},
     ),
     "transfer_report": (
         {f"lsoa_evaluation/{pair}" for pair in PAIRS}
-        | {"fine_tuned_model/saltbridge/living_environment"},
-        set(),
+        | {
+            "fine_tuned_model/saltbridge/living_environment",
+            "lsoa_predictions/saltbridge/living_environment",
+            "area_folds/saltbridge",
+        },
+        {"equivalence_margin", "block_km", "seed"},
     ),
 }
 

@@ -20,7 +20,7 @@ from streetineq_assets.predictions.tables import (
     LSOA_PREDICTIONS,
     METRICS,
 )
-from streetineq_assets.transfer.tables import CURVE
+from streetineq_assets.transfer.tables import CURVE, TRANSFER_COMPARISONS
 
 
 @dataclass(frozen=True)
@@ -98,5 +98,11 @@ WAREHOUSE_VIEWS = (
         "transfer_report",
         "Rank metrics of networks tuned on shares of another city, by repeat.",
         CURVE,
+    ),
+    View(
+        "transfer_comparisons",
+        "transfer_report",
+        "Tuned networks against the city's own, the untuned and those from scratch.",
+        TRANSFER_COMPARISONS,
     ),
 )
