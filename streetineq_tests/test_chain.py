@@ -306,7 +306,7 @@ def test_networks_are_transferred_to_the_other_city(chain):
     store, _, _ = chain
     tuned = store.open("fine_tuned_model", "saltbridge/living_environment")
     runs = tuned.table("tuning_runs.parquet")
-    assert set(runs["share"]) == {0.0, 0.1, 1.0}
+    assert set(runs["share"]) == {0.0, 0.75, 1.0}
     curve = store.open("transfer_report").table()
     assert set(curve["city"]) == {"saltbridge"}
     assert set(curve["network"]) == {"fine_tuned", "trained_here", "map_knn"}
