@@ -45,7 +45,7 @@ def plot_curves(summary: pd.DataFrame, path: Path) -> None:
         axis.set_xticks(list(_TICKS), list(_TICKS.values()))
         axis.set(title=OUTCOMES[outcome].title, xlabel="share that tuned")
     axes[0, 0].set_ylabel("Spearman of areas' scores")
-    axes[0, 0].legend(fontsize=6)
+    axes[0, 0].legend(fontsize=5, framealpha=0.6)
     save_png(figure, path)
 
 
