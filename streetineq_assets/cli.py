@@ -26,6 +26,9 @@ model = typer.Typer(
 )
 app.add_typer(model, name="model")
 Root = Annotated[Path, typer.Option(help="The study's folder.", file_okay=False)]
+AllowStale = Annotated[
+    bool, typer.Option("--allow-stale", help="Take networks of other labels than stand now.")
+]
 
 
 @app.command()
@@ -137,6 +140,7 @@ def export_model(
     pair: Annotated[str, typer.Argument(help="City and outcome, such as london/crime.")],
     file: Annotated[Path, typer.Argument(help="The bundle to write.", dir_okay=False)],
     root: Root = Path("data"),
+    allow_stale: AllowStale = False,
 ) -> None:
     """Write a pair's networks, what they were trained on, and a model card into one file."""
     from streetineq_assets.models.bundles.bundle import export_bundle
@@ -149,7 +153,8 @@ def export_model(
         evaluation = evaluation_of(store, known)
         metrics = evaluation.table("metrics.parquet") if evaluation else None
         settings = made_with(store, Lineage(store, load_study(store.study_file)), known)
-        typer.echo(f"{pair} in {export_bundle(store, known, file, metrics, settings)}")
+        made = export_bundle(store, known, file, metrics, settings, allow_stale=allow_stale)
+        typer.echo(f"{pair} in {made}")
         if evaluation is None:
             typer.echo(
                 "without metrics: these networks are not evaluated; materialise "
@@ -175,11 +180,17 @@ def predict_with_model(
     city: Annotated[str, typer.Argument(help="A city with packed codes; it needs no labels.")],
     target: Annotated[Path, typer.Argument(help="The CSV to write.", dir_okay=False)],
     root: Root = Path("data"),
+    allow_stale: AllowStale = False,
 ) -> None:
     """Predict the decile of each of a city's locations from its codes alone."""
     from streetineq_assets.devices import DeviceRequest, lease
-    from streetineq_assets.models.bundles.bundle import open_bundle, predict
-    from streetineq_assets.models.dataset import open_codes
+    from streetineq_assets.models.bundles.bundle import (
+        ALLOW_STALE,
+        in_sample,
+        open_bundle,
+        predict,
+    )
+    from streetineq_assets.models.dataset import open_codes, read_location_areas
     from streetineq_assets.reports.exports import write_csv
 
     with _one_message():
@@ -191,17 +202,23 @@ def predict_with_model(
         budget = study.training.memory_budget_mb * 2**20
         codes = open_codes([store.open("hdf5_shards", city)], budget)
         bundle = open_bundle(file)
+        if (stale := bundle.stale_labels(store, study)) and not allow_stale:
+            raise StreetineqError(f"{stale}: get a bundle of today's labels, or {ALLOW_STALE}")
         with lease(DeviceRequest()):
             frame = predict(bundle, codes)
         if frame.empty:
             raise StreetineqError(f"{city} has no codes: `streetineq run --city {city}` makes them")
-        seen = bundle.description.learned_from(city, study.cities[city].authorities)
+        by_city = bundle.description.learned_from(city, study.cities[city].authorities)
+        is_located = store.manifest("locations", city) is not None
+        areas = read_location_areas(store, city) if is_located else None
+        seen = in_sample(bundle, frame["location_id"], areas, by_city=by_city)
         write_csv(frame.assign(in_sample=seen), target, float_format=None)
         typer.echo(f"{len(frame)} locations in {target}")
-        if seen:
+        if seen.any():
             typer.echo(
-                f"warning: these networks learned from {city}, so its predictions are in sample "
-                "and do not test them; location_predictions has those out of fold",
+                f"warning: {seen.sum()} of {len(seen)} locations of {city} lie in areas that "
+                "taught these networks, so their predictions are in sample and do not test them; "
+                "location_predictions has those out of fold",
                 err=True,
             )
 

@@ -267,7 +267,12 @@ class Transfer(Settings):
         validation_alias=AliasChoices("shares", "fractions"),  # the name in earlier versions
         description="of the target's training locations or areas; 0 is no tuning",
     )
-    unit: Literal["locations", "areas"] = "locations"
+    units: tuple[Literal["locations", "areas"], ...] = Field(
+        ("locations", "areas"),
+        min_length=1,
+        validation_alias=AliasChoices("units", "unit"),  # one alone in earlier versions
+        description="what the shares are parts of; few locations have the labels of many areas",
+    )
     repeats: int = Field(
         5,
         ge=1,
@@ -276,6 +281,27 @@ class Transfer(Settings):
     )
     frozen_layers: int = Field(0, ge=0, le=4, description="leading trunk layers kept as they are")
     learning_rate_share: float = Field(0.1, gt=0, le=1, description="of the profile's rate")
+    controls: bool = Field(True, description="train networks from scratch on the same shares too")
+    equivalence_margin: float = Field(
+        0.05, gt=0, lt=1, description="loss of rank correlation that still counts as doing as well"
+    )
+    allow_stale: bool = Field(
+        False, description="true starts from networks whose labels were made again since"
+    )
+
+    @field_validator("units", mode="before")
+    @classmethod
+    def units_listed(cls, units: Any) -> Any:
+        """Earlier versions named one unit."""
+        return (units,) if isinstance(units, str) else units
+
+    @field_validator("units")
+    @classmethod
+    def units_differ(cls, units: tuple[str, ...]) -> tuple[str, ...]:
+        """Each unit occurs once."""
+        if len(set(units)) < len(units):
+            raise ValueError("must be different units")
+        return units
 
     @field_validator("shares")
     @classmethod

@@ -114,7 +114,7 @@ RECIPES = {
     ),
     "fine_tuned_model[saltbridge/living_environment]": (
         {f"saltbridge/{part}" for part in SLICES} | {"source", "weights"},
-        {"transfer", "source", "profile", "in_memory", "seed", "rule", "areas", "level"},
+        {"transfer", "source", "profile", "scratch", "in_memory", "seed", "rule", "areas", "level"},
     ),
     "data_audit[northmere]": (
         {"locations", "areas"}
@@ -123,8 +123,12 @@ RECIPES = {
     ),
     "transfer_report": (
         {f"lsoa_evaluation/{pair}" for pair in PAIRS}
-        | {"fine_tuned_model/saltbridge/living_environment"},
-        set(),
+        | {
+            "fine_tuned_model/saltbridge/living_environment",
+            "lsoa_predictions/saltbridge/living_environment",
+            "area_folds/saltbridge",
+        },
+        {"equivalence_margin", "block_km", "seed"},
     ),
 }
 
@@ -318,7 +322,7 @@ def test_networks_are_transferred_to_the_other_city(chain):
     store, _, _ = chain
     tuned = store.open("fine_tuned_model", "saltbridge/living_environment")
     runs = tuned.table("tuning_runs.parquet")
-    assert set(runs["share"]) == {0.0, 0.1, 1.0}
+    assert set(runs["share"]) == {0.0, 0.75, 1.0}
     curve = store.open("transfer_report").table()
     assert set(curve["city"]) == {"saltbridge"}
     assert set(curve["network"]) == {"fine_tuned", "trained_here", "map_knn"}

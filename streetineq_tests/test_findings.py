@@ -21,7 +21,11 @@ from streetineq_assets.predictions.tables import LOCATION_PREDICTIONS, LSOA_PRED
 from streetineq_assets.reports import checks as of_reports
 from streetineq_assets.tables import empty
 from streetineq_assets.transfer import checks as of_transfer
-from streetineq_assets.transfer.tables import CURVE_SUMMARY, TUNING_RUNS
+from streetineq_assets.transfer.tables import (
+    CURVE_SUMMARY,
+    TRANSFER_COMPARISONS,
+    TUNING_RUNS,
+)
 
 
 def declared() -> list[CheckSpec]:
@@ -81,7 +85,9 @@ ON_NOTHING = {
     "areas": lambda: of_predictions.area_checks(empty(LSOA_PREDICTIONS), 0),
     "evaluation": lambda: of_predictions.evaluation_checks(Evaluation.of_nothing(), "area"),
     "shares": lambda: [of_transfer.shares_large_enough(empty(TUNING_RUNS))],
-    "the paper's claim": lambda: [of_transfer.one_percent_is_enough(empty(CURVE_SUMMARY))],
+    "claims of transfer": lambda: of_transfer.transfer_checks(
+        empty(TRANSFER_COMPARISONS), empty(CURVE_SUMMARY)
+    ),
     "pairs": lambda: [of_reports.pairs_available([]), of_reports.ahead_of_baselines([])],
     "maps": lambda: [of_reports.areas_placed(0, 0, has_boundaries=True)],
 }

@@ -104,6 +104,8 @@ def complete(account: Account) -> Check:
     if without:
         text += " and are left out of training; without_codes counts the reasons"
         text += f". What to do: {account.advice}" if account.advice else ""
+    if not account.n_listed:
+        return COMPLETE.not_tested("no location is listed", passed=True)  # `city_listed` warns
     return COMPLETE.result(without == 0, text)
 
 
@@ -184,7 +186,11 @@ def over_buckets(by_key: Mapping[str, Findings]) -> list[Check]:
         failed = [f"{key}: {check.description}" for key, check in found.items() if not check.passed]
         text = "; ".join(failed) or f"{spec.description} ({len(found)} buckets)"
         counts = {"n_buckets": len(found), "n_failing_buckets": len(failed)}
-        results.append(spec.result(not failed, text, **counts))
+        if any(check.tested for check in found.values()):
+            results.append(spec.result(not failed, text, **counts))
+        else:
+            why = "; ".join(dict.fromkeys(check.description for check in found.values()))
+            results.append(spec.not_tested(why or "no bucket", passed=not failed, **counts))
     return results
 
 
@@ -359,10 +365,12 @@ def _like_published(statistics: FeatureStatistics, encoder: EncoderIdentity) -> 
     mean, sd = statistics.overall
     low, high = _SD_RATIOS
     near = abs(mean - PUBLISHED_MEAN) <= _MEAN_TOLERANCE and low <= sd / PUBLISHED_SD <= high
-    passed = near or not is_paper(encoder) or not statistics.moments.count
     text = f"mean {mean:.2f}, sd {sd:.2f}; published for London {PUBLISHED_MEAN}, {PUBLISHED_SD}"
     if not is_paper(encoder):
         text += "; not compared, since these are other weights"
-    elif not passed:
+        return LIKE_PUBLISHED.not_tested(text, passed=True)
+    if not statistics.moments.count:
+        return LIKE_PUBLISHED.not_tested("no location has codes", passed=True)
+    if not near:
         text += ": are the images street scenes, upright and in colour?"
-    return LIKE_PUBLISHED.result(passed, text)
+    return LIKE_PUBLISHED.result(near, text)

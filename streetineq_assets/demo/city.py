@@ -130,8 +130,8 @@ def study_text(cities: Sequence[Town], seed: int, encoder: Mapping[str, Any]) ->
         ),
     ]
     if len(cities) > 1:
-        lines += ["", "[transfer]", f"source = {_toml(first.key)}", "shares = [0.0, 0.1, 1.0]"]
-        lines += ["repeats = 2  # five in earnest"]
+        lines += ["", "[transfer]", f"source = {_toml(first.key)}", "shares = [0.0, 0.75, 1.0]"]
+        lines += ['units = ["areas"]  # locations too in earnest', "repeats = 2  # five in earnest"]
     for city in cities:
         income = city is first
         lines += [

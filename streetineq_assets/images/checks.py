@@ -70,6 +70,7 @@ LOCATIONS = (
     LOCATIONS_WEIGHTED,
     LOCATIONS_CONSISTENT,
 )
+_NONE_LISTED = "no location is listed, as city_listed of street_images says"
 
 
 # -- street_images -------------------------------------------------------------------------------
@@ -146,6 +147,8 @@ def _city_listed(counts: Mapping[str, int]) -> Check:
 
 def _locations_complete(counts: Mapping[str, int], images: pd.DataFrame) -> Check:
     n_listed = counts["n_listed"]
+    if not n_listed:
+        return LOCATIONS_COMPLETE.not_tested(_NONE_LISTED, passed=True)
     without = n_listed - counts["n_locations_complete"]
     text = f"{without} of {n_listed} listed locations lack the image of some view"
     if without:
@@ -251,6 +254,8 @@ def _locations_accounted(counts: Mapping[str, int], table: pd.DataFrame) -> Chec
 
 def _locations_matched(counts: Mapping[str, int]) -> Check:
     listed, matched = counts["n_listed"], counts["n_matched"]
+    if not listed:
+        return LOCATIONS_MATCHED.not_tested(_NONE_LISTED, passed=True)
     passed = matched >= _MATCHED_SHARE * listed
     text = f"{matched:,} of {listed:,} locations have an area"
     rejected = {reason: counts[f"n_rejected_{reason}"] for reason in REASONS}
@@ -265,6 +270,8 @@ def _locations_matched(counts: Mapping[str, int]) -> Check:
 
 def _locations_in_one_area(counts: Mapping[str, int]) -> Check:
     spread = counts["n_locations_over_several_lsoas"]
+    if not counts["n_listed"]:
+        return LOCATIONS_IN_ONE_AREA.not_tested(_NONE_LISTED, passed=True)
     passed = spread <= _SPREAD_SHARE * counts["n_listed"]
     text = f"{spread:,} of {counts['n_listed']:,} locations serve postcodes of several LSOAs"
     if not passed:
@@ -277,6 +284,9 @@ def _locations_in_one_area(counts: Mapping[str, int]) -> Check:
 
 def _locations_weighted(counts: Mapping[str, int]) -> Check:
     matched, unweighted = counts["n_matched"], counts["n_matched_without_weight"]
+    if not matched:
+        text = "no location has an area, as locations_matched says"
+        return LOCATIONS_WEIGHTED.not_tested(text, passed=True)
     passed = unweighted <= (1 - _WEIGHTED_SHARE) * matched
     text = f"{unweighted:,} of {matched:,} matched locations serve no live small-user postcode"
     if not passed:
@@ -303,11 +313,14 @@ def _beyond(metres: pd.Series) -> pd.Series:
 
 def _locations_consistent(doubts: Mapping[str, pd.Series]) -> Check:
     compared = {what: int(doubted.notna().sum()) for what, doubted in doubts.items()}
+    if not any(compared.values()):
+        text = "the list has no coordinates, areas or cities to compare its postcodes with"
+        return LOCATIONS_CONSISTENT.not_tested(text, passed=True)
     wrong = {what: int(doubted.sum()) for what, doubted in doubts.items()}
     parts = [
         f"{wrong[what]:,} of {n:,} {what.replace('_', ' ')}" for what, n in compared.items() if n
     ]
-    text = "locations that their postcodes contradict: " + ("; ".join(parts) or "none to compare")
+    text = "locations that their postcodes contradict: " + "; ".join(parts)
     failed = [what for what, n in compared.items() if wrong[what] > _CONTRADICTED_SHARE * n]
     if failed:
         text += (

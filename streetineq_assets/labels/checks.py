@@ -53,6 +53,7 @@ EDITIONS_AS_STUDIED = CheckSpec(
     "editions_as_studied", "Every file is of the edition that the study names."
 )
 OUTCOMES_AVAILABLE = CheckSpec("outcomes_available", "Every pair of the study has its source.")
+_NO_OUTCOME = "no outcome is available, as outcomes_available says"
 LSOA_LABELS = (
     ONE_ROW_PER_AREA,
     VALUES_IN_RANGE,
@@ -107,7 +108,7 @@ def _one_row_per_area(labels: pd.DataFrame, areas: pd.DataFrame) -> Check:
     )
     if not n_twice and not uneven:
         text = f"{len(n_rows)} pairs of city and outcome have one row per LSOA of the city"
-    return ONE_ROW_PER_AREA.result(not n_twice and not uneven, text)
+    return ONE_ROW_PER_AREA.result(not n_twice and not uneven, text, of=len(n_rows))
 
 
 def _values_in_range(labels: pd.DataFrame) -> Check:
@@ -118,8 +119,9 @@ def _values_in_range(labels: pd.DataFrame) -> Check:
         if n_outside:
             wrong.append(f"{outcome}: {n_outside} values outside {low:g} to {high:g}")
     text = f"{'; '.join(wrong)}: download the file that holds them again"
+    n_values = int(labels["value"].notna().sum())
     return VALUES_IN_RANGE.result(
-        not wrong, text if wrong else "every value lies in its outcome's range"
+        not wrong, text if wrong else "every value lies in its outcome's range", of=n_values
     )
 
 
@@ -130,7 +132,8 @@ def _denominators_positive(denominators: pd.DataFrame) -> Check:
         f"{len(empty)} shares are of nobody: {named}: is the census table of all residents or "
         "households? Download it again"
     )
-    return DENOMINATORS_POSITIVE.result(empty.empty, text if len(empty) else "all are positive")
+    text = text if len(empty) else f"all {len(denominators)} are positive"
+    return DENOMINATORS_POSITIVE.result(empty.empty, text, of=len(denominators))
 
 
 def _deciles_complete(labels: pd.DataFrame) -> Check:
@@ -143,11 +146,13 @@ def _deciles_complete(labels: pd.DataFrame) -> Check:
         else "deciles lie outside 1 to 10, or do not match the values: a fault of the program, "
         "please report it"
     )
-    return DECILES_COMPLETE.result(passed, text)
+    return DECILES_COMPLETE.result(passed, text, of=len(labels))
 
 
 def _deciles_even(edges: pd.DataFrame) -> Check:
     """Without ties sizes differ by one at most; a tie moves no more areas than it has."""
+    if edges.empty:
+        return DECILES_EVEN.not_tested(_NO_OUTCOME, passed=True)
     largest, uneven = 0, []
     for pair, rows in _by_pair(edges):
         sizes = rows["n_lsoas"]
@@ -168,8 +173,10 @@ def _deciles_even(edges: pd.DataFrame) -> Check:
 def _directions_as_expected(labels: pd.DataFrame, values: Mapping[str, OutcomeValues]) -> Check:
     """The sign of each outcome's rank correlation with the overall rank of deprivation."""
     if INDEX_OF_DEPRIVATION not in values:
-        text = f"not examined: no file holds the {DOMAINS[INDEX_OF_DEPRIVATION]} rank"
-        return DIRECTIONS_AS_EXPECTED.result(True, text)
+        text = f"no file holds the {DOMAINS[INDEX_OF_DEPRIVATION]} rank to compare with"
+        return DIRECTIONS_AS_EXPECTED.not_tested(text, passed=True)
+    if labels.empty:
+        return DIRECTIONS_AS_EXPECTED.not_tested(_NO_OUTCOME, passed=True)
     rank = values[INDEX_OF_DEPRIVATION].frame["value"]
     correlations: dict[str, Scalar] = {}
     wrong = []
@@ -188,6 +195,8 @@ def _directions_as_expected(labels: pd.DataFrame, values: Mapping[str, OutcomeVa
 
 
 def _areas_matched(labels: pd.DataFrame) -> Check:
+    if labels.empty:
+        return AREAS_MATCHED.not_tested(_NO_OUTCOME, passed=True)
     shares: dict[str, Scalar] = {}
     low = []
     for pair, rows in _by_pair(labels):
@@ -206,6 +215,9 @@ def _areas_matched(labels: pd.DataFrame) -> Check:
 
 
 def _editions_as_studied(files: Iterable[SourceFile], study: Study) -> Check:
+    files = list(files)
+    if not files:
+        return EDITIONS_AS_STUDIED.not_tested(_NO_OUTCOME, passed=True)
     wanted = {"census_2011": study.census_edition, "iod_2015": study.iod_edition}
     other = [
         f"{file.path.name} is of {_named(file.edition)}, the study says {wanted[file.table.folder]}"

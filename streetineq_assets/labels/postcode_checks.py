@@ -124,7 +124,7 @@ def _authorities_present(connection: duckdb.DuckDBPyConnection, study: Study) ->
 
 
 def areas_as_published(areas: pd.DataFrame, study: Study) -> Check:
-    """The number of LSOAs of each city against the published number in study.toml."""
+    """The number of LSOAs of each city against the published number that study.toml may state."""
     counted = areas["city"].value_counts()
     n_lsoas: dict[str, Scalar] = {}
     wrong = []
@@ -137,6 +137,9 @@ def areas_as_published(areas: pd.DataFrame, study: Study) -> Check:
         f"{'; '.join(wrong)}: deciles are cut among the areas that are there; compare the city's "
         "authorities in study.toml with the directory's edition"
     )
+    if all(city.lsoas is None for city in study.cities.values()):
+        text = "no city of study.toml states `lsoas`, its published number of areas"
+        return AREAS_AS_PUBLISHED.not_tested(text, passed=True, **n_lsoas)
     return AREAS_AS_PUBLISHED.result(
         not wrong, text if wrong else "every city has its published number of LSOAs", **n_lsoas
     )
@@ -145,6 +148,9 @@ def areas_as_published(areas: pd.DataFrame, study: Study) -> Check:
 def _areas_in_one_city(areas: pd.DataFrame) -> Check:
     split = areas[areas["n_elsewhere"] > 0]
     n_postcodes = int(split["n_elsewhere"].sum())
+    if areas.empty:
+        text = "no city has an area, as cities_present says"
+        return AREAS_IN_ONE_CITY.not_tested(text, passed=True)
     text = (
         f"{len(split)} LSOAs have {n_postcodes} postcodes outside their city; an area counts to "
         "the city of most of its postcodes"
@@ -180,10 +186,13 @@ def _areas_together(connection: duckdb.DuckDBPyConnection) -> Check:
             {"few": _FEW_AREAS},
         ).fetchall()
     )
+    if not shares:
+        return AREAS_TOGETHER.not_tested(
+            f"no city has {_FEW_AREAS} areas whose postcodes have coordinates: whether codes and "
+            "coordinates belong together is not known; take a directory with coordinates"
+        )
     torn = [city for city, share in shares.items() if share > _LARGEST_SHARE_WITHIN]
-    text = f"cities with coordinates of postcodes: {len(shares)}"
-    if shares:
-        text = f"at most {max(shares.values()):.0%} of the postcodes' spread lies within areas"
+    text = f"at most {max(shares.values()):.0%} of the postcodes' spread lies within areas"
     if torn:
         text += (
             f" (in {', '.join(torn)}; at most {_LARGEST_SHARE_WITHIN:.0%} expected): codes and "

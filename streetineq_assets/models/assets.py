@@ -206,7 +206,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             deps=[*of_pair, *parts.networks_need],
             partitions_def=parts.pair,
             pool="gpu",
-            code_version="3",  # 2: which cities taught the networks was not recorded
+            code_version="4",  # which areas (3) or cities (2) taught the networks was not recorded
             checks=checks.TRAINED_MODEL,
         ),
         define_asset(

@@ -16,7 +16,7 @@ from streetineq_assets.models.checkpoints import Log
 from streetineq_assets.models.deviations import deviations_of
 from streetineq_assets.models.folds import Split, left_out_note
 from streetineq_assets.models.joint_training import plan_from_joint, read_run
-from streetineq_assets.models.tables import HISTORY, SCORES, TrainingRecord
+from streetineq_assets.models.tables import HISTORY, SCORES, TAUGHT_AREAS, TrainingRecord
 from streetineq_assets.models.training_plan import (
     RunProfile,
     TrainingPlan,
@@ -28,6 +28,7 @@ from streetineq_assets.study import Pair, Study
 
 ASSET = "trained_model"
 HISTORY_FILE, SCORES_FILE = "history.parquet", "scores.parquet"
+TAUGHT_FILE = "taught_areas.parquet"
 
 
 def plan_pair(store: DataStore, study: Study, pair: Pair, profile: RunProfile) -> TrainingPlan:
@@ -71,6 +72,7 @@ def write_unavailable(why: Unavailable, folder: Path) -> Findings:
     """The empty tables of a pair that cannot be trained."""
     tables.write(tables.empty(SCORES), SCORES, folder / SCORES_FILE)
     tables.write(tables.empty(HISTORY), HISTORY, folder / HISTORY_FILE)
+    tables.write(tables.empty(TAUGHT_AREAS), TAUGHT_AREAS, folder / TAUGHT_FILE)
     return unavailable_findings(why, checks.TRAINED_MODEL)
 
 
@@ -95,12 +97,20 @@ def _write_pair(plan: TrainingPlan, run: TrainingRun, folder: Path) -> Findings:
     _save_networks(plan, run, position, folder)
     tables.write(scores, SCORES, folder / SCORES_FILE)
     tables.write(history, HISTORY, folder / HISTORY_FILE)
+    tables.write(_taught_areas(run), TAUGHT_AREAS, folder / TAUGHT_FILE)
     best = {fold: state.best_epoch for fold, state in trained.states.items()}
     plots.plot_learning_curves(history, best, outcome, folder / "learning_curves.png")
     splits = {fold: split.only(labelled) for fold, split in run.splits.items()}
     found = _findings(plan, run, rows, splits, scores)
     found.digest = trained.digest(scores)
     return found
+
+
+def _taught_areas(run: TrainingRun) -> pd.DataFrame:
+    """Areas that trained or selected a network of any fold, by any outcome of a joint training."""
+    learned = np.logical_or.reduce([each.train | each.validation for each in run.splits.values()])
+    areas = run.labelled.rows.loc[learned, ["city", "lsoa11"]].drop_duplicates()
+    return areas.sort_values(["city", "lsoa11"], ignore_index=True)
 
 
 def _findings(

@@ -57,6 +57,10 @@ HISTORY = schema(
     column("seconds", "float64", "duration of the epoch", unit="seconds"),
     column("wait_seconds", "float64", "of these, waiting for codes", unit="seconds"),
 )
+TAUGHT_AREAS = schema(
+    column("city", "string", "key of the city in study.toml"),
+    column("lsoa11", "string", "area on which a network of any fold was trained or selected"),
+)
 BASELINES = schema(
     column("baseline", "string", "name of the baseline"),
     column("scheme", "string", "how areas were split into folds"),

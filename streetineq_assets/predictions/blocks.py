@@ -13,9 +13,11 @@ the machine's threads, and holds no more often. Few large blocks with Student's 
 cluster covariance estimators, Journal of Econometrics 165.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from streetineq_assets.predictions.spatial import range_of_errors
 
@@ -74,6 +76,23 @@ def resampling_units(
     if len(known) and known.all():
         units.append(Blocks.of(MSOA, np.asarray(msoa, dtype=str)))
     return *units, Blocks.of(LSOA, np.arange(len(score)))
+
+
+def placed_units(
+    codes: Iterable[str], centroids: pd.DataFrame, score: np.ndarray, actual: np.ndarray
+) -> tuple[Blocks, ...]:
+    """`resampling_units` of areas by their codes.
+
+    Args:
+        codes: (n,) of the areas.
+        centroids: `lsoa11, easting_m, northing_m` and, where known, `msoa11`.
+        score, actual: (n,) as of `resampling_units`.
+    """
+    placed = centroids.set_index("lsoa11").reindex(list(codes))
+    positions = placed[["easting_m", "northing_m"]].to_numpy(np.float64)
+    unknown = pd.Series(None, index=placed.index, dtype=object)
+    msoa = placed.get("msoa11", unknown).to_numpy(dtype=object)
+    return resampling_units(score, actual, positions, msoa)
 
 
 def regions(positions: np.ndarray, n_regions: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import pandas as pd
 from streetineq_assets.labels.deciles import N_DECILES, deciles
 from streetineq_assets.predictions import bootstrap, spatial
 from streetineq_assets.predictions.aggregation import RANKING_RULES
-from streetineq_assets.predictions.blocks import Blocks, resampling_units
+from streetineq_assets.predictions.blocks import Blocks, placed_units
 from streetineq_assets.predictions.bootstrap import Forecast, percentile_interval
 
 
@@ -92,9 +92,7 @@ class ComparedAreas:
         actual, score = areas["actual_decile"].to_numpy(np.int64), areas["score"].to_numpy(float)
         placed = centroids.set_index("lsoa11").reindex(areas["lsoa11"])
         positions = placed[["easting_m", "northing_m"]].to_numpy(np.float64)
-        unknown = pd.Series(None, index=placed.index, dtype=object)
-        msoa = placed.get("msoa11", unknown).to_numpy(dtype=object)
-        units = resampling_units(score, actual, positions, msoa)
+        units = placed_units(areas["lsoa11"], centroids, score, actual)
         counts = tuple(bootstrap.draw_blocks(each.n_blocks, draws, seed) for each in units)
         return cls(actual, positions, units, counts, seed, rule)
 

@@ -77,7 +77,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:  # noqa: ARG00
             group_name=GROUP,
             kinds={"html", "parquet"},
             deps=[*results.OF_CITIES, *results.OF_PAIRS, results.TRANSFER, "lsoa_boundaries"],
-            # 3: without audits; 2: settings of study.toml, a map with a row per outcome; 1: words
+            # 3: no audits, no claims of transfer, leads by points; 2: settings of study.toml
             code_version="4",
             checks=checks.INEQUALITY_REPORT,
         ),

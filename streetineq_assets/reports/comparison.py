@@ -7,12 +7,11 @@ name, whatever study.toml says by now.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.models.block_sizes import SPATIAL_BLOCK, uneven_note
 from streetineq_assets.predictions.aligned_baselines import MAP_AND_SCORE, MAP_BEST, MAPS
 from streetineq_assets.predictions.comparisons import GAIN
@@ -20,7 +19,6 @@ from streetineq_assets.predictions.evaluation import MAP_KNN, MIN_AREAS, NETWORK
 from streetineq_assets.predictions.joint_evaluation import JOINT_NETWORK
 from streetineq_assets.predictions.metrics import LOWER_IS_BETTER
 from streetineq_assets.reports.results import PairResults
-from streetineq_assets.transfer.curve import OTHERS, OWN, SHOWN_METRIC, TUNED
 
 SUMMARY_METRICS = {
     "kappa_quadratic": "Quadratic kappa",
@@ -57,6 +55,7 @@ MODEL_TITLES = {
     MAP_AND_SCORE: "Coordinates and network",
 }
 HEADLINE = "kappa_quadratic"
+HELD_OUT_CITIES = "city"  # the scheme of folds
 # The network alone gives probabilities, and no value of Moran's I is the best.
 _UNRANKED = frozenset({"rps", "moran_i_errors", "moran_p_errors"})
 _SIGNIFICANT = 0.05
@@ -79,7 +78,31 @@ class Cell:
     @property
     def interval(self) -> str:
         """`0.41 to 0.52`, empty where there is none."""
-        return "" if np.isnan(self.lower) else _range(self.lower, self.upper)
+        return "" if np.isnan(self.lower) else value_range(self.lower, self.upper)
+
+
+class Lead(NamedTuple):
+    """The network's lead over a baseline, and the ends of its interval; NaN without one."""
+
+    difference: float
+    lower: float
+    upper: float
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it has an interval."""
+        return not np.isnan([self.lower, self.upper]).any()
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the whole interval lies above 0."""
+        return self.lower > 0
+
+    @property
+    def text(self) -> str:
+        """`0.10 (-0.02 to 0.22)`."""
+        bounds = value_range(self.lower, self.upper) if self.is_known else "no interval"
+        return f"{self.difference:z.2f} ({bounds})"
 
 
 @dataclass(frozen=True)
@@ -153,40 +176,7 @@ def confusion_shares(confusion: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def transfers(table: pd.DataFrame) -> tuple[list[str], list[dict[str, Any]]]:
-    """Rank correlations of tuned networks by share, beside those of the targets' own.
-
-    Args:
-        table: `StudyResults.transfer`.
-
-    Returns:
-        The shares as headings; and a row per source and target: `source, city, outcome, tuned` (a
-        text for each share), `own` and `map_knn`, "-" where there is none.
-    """
-    shown = table[table["metric"] == SHOWN_METRIC]
-    tuned = shown[shown["network"] == TUNED]
-    shares = sorted(set(tuned["share"]))
-    rows = []
-    for (source, city, outcome), group in shown.groupby(["source", "city", "outcome"]):
-        texts = {(r.network, r.share): _mean_and_range(r) for r in group.itertuples()}
-        by_network = {r.network: _mean_and_range(r) for r in group.itertuples()}
-        line = {"source": source, "city": city, "outcome": OUTCOMES[outcome].title}
-        line["tuned"] = [texts.get((TUNED, share), "-") for share in shares]
-        line["own"] = by_network.get(OWN) or by_network.get(OTHERS, "-")
-        rows.append(line | {"map_knn": by_network.get(MAP_KNN, "-")})
-    return [f"{share:.3g}" for share in shares], rows
-
-
-def _mean_and_range(line: Any) -> str:
-    """The mean over the repeats of one share, with their range (a row of the summary)."""
-    if np.isnan(line.mean):
-        return "-"
-    if line.n_repeats == 1:
-        return f"{line.mean:z.2f}"
-    return f"{line.mean:z.2f} ({_range(line.lowest, line.highest)})"
-
-
-def _range(lower: float, upper: float) -> str:
+def value_range(lower: float, upper: float) -> str:
     """Two ends with two decimals; what rounds to nothing has no sign."""
     return f"{lower:z.2f} to {upper:z.2f}"
 
@@ -200,46 +190,83 @@ def sentences(results: PairResults) -> list[str]:
     few = [f"Only {n} areas, fewer than {MIN_AREAS}: the metrics mean little."]
     said = few if n < MIN_AREAS else []
     said += [_lead(results, baseline) for baseline in _baselines(results)]
-    said += [_jointly(results), _beside_the_map(results), _spatial(results), _clustered(results)]
+    said += [
+        _without_a_map(results),
+        _jointly(results),
+        _beside_the_map(results),
+        _spatial(results),
+        _clustered(results),
+    ]
     return [sentence for sentence in said if sentence]
 
 
-def matching_baselines(results: PairResults) -> list[str]:
-    """Baselines whose quadratic kappa is at least the network's, on the same folds."""
-    own = results.value(HEADLINE, NETWORK)
-    return [each for each in _baselines(results) if results.value(HEADLINE, each) >= own]
+def leads(results: PairResults) -> dict[str, Lead]:
+    """Baseline to the network's lead over it by quadratic kappa, on the same folds.
+
+    Without a baseline whose metric is undefined, which is then not compared.
+    """
+    found = {name: _lead_over(results, name) for name in _baselines(results)}
+    return {name: lead for name, lead in found.items() if lead is not None}
 
 
-def is_compared(results: PairResults) -> bool:
-    """Whether the network and coordinates alone have a quadratic kappa on the same folds."""
-    kappas = [results.value(HEADLINE, model) for model in (NETWORK, MAP_KNN)]
-    return not np.isnan(kappas).any()
+def not_ahead(results: PairResults) -> dict[str, Lead]:
+    """Baseline to the lead over it where its interval does not lie above 0."""
+    known = {name: lead for name, lead in leads(results).items() if lead.is_known}
+    return {name: lead for name, lead in known.items() if not lead.is_ahead}
+
+
+def lacks_a_map(results: PairResults) -> bool:
+    """Whether no baseline of the map is there to be compared with, though the folds allow one."""
+    mapped = [name for name, lead in leads(results).items() if _is_map(name) and lead.is_known]
+    return results.scheme != HELD_OUT_CITIES and not mapped
+
+
+def _is_map(baseline: str) -> bool:
+    return baseline.startswith("map_")
 
 
 def _baselines(results: PairResults) -> list[str]:
     rows = results.comparisons[results.comparisons["scheme"] == results.scheme]
     compared = set(rows["baseline"]) - {MAP_AND_SCORE}  # it contains the network's own score
+    if results.scheme == HELD_OUT_CITIES:  # where the nearest areas lie in another city
+        compared = {name for name in compared if not _is_map(name)}
     return [model for model in MODEL_TITLES if model in compared]
 
 
-def _lead(results: PairResults, baseline: str) -> str:
+def _lead_over(results: PairResults, baseline: str) -> Lead | None:
     rows = results.comparisons
     here = (rows["baseline"] == baseline) & (rows["scheme"] == results.scheme)
-    leads = rows[here & (rows["metric"] == HEADLINE)].dropna(subset=["difference"])
-    if leads.empty:
+    found = rows[here & (rows["metric"] == HEADLINE)].dropna(subset=["difference"])
+    if found.empty:
+        return None
+    row = found.iloc[0]
+    return Lead(float(row["difference"]), float(row["lower"]), float(row["upper"]))
+
+
+def _lead(results: PairResults, baseline: str) -> str:
+    lead, name = _lead_over(results, baseline), MODEL_TITLES[baseline].lower()
+    if lead is None:
         return ""
-    lead, name = leads.iloc[0], MODEL_TITLES[baseline].lower()
-    difference, lower, upper = (float(lead[end]) for end in ("difference", "lower", "upper"))
+    difference, lower, upper = lead
     gap = f"{abs(difference):.2f}"
     bounds = "no interval of the lead"
-    if not np.isnan([lower, upper]).any():
-        bounds = f"95 % interval of the lead {_range(lower, upper)}"
+    if lead.is_known:
+        bounds = f"95 % interval of the lead {value_range(lower, upper)}"
     chance = "" if lower > 0 or upper < 0 else ", which may be chance"
     if difference == 0:
         return f"“{name}” does as well as the network ({bounds})."
     if difference < 0:
         return f"“{name}” does better than the network, by {gap}{chance} ({bounds})."
     return f"The network is ahead of “{name}” by {gap}{chance} ({bounds})."
+
+
+def _without_a_map(results: PairResults) -> str:
+    if results.scheme != HELD_OUT_CITIES:
+        return ""
+    return (
+        "No baseline of the map exists on these folds: coordinates of other cities say nothing of "
+        "this one, so whether the network says more than the map was not tested."
+    )
 
 
 def _jointly(results: PairResults) -> str:
@@ -265,7 +292,7 @@ def _beside_the_map(results: PairResults) -> str:
         said = "takes from what the map says"
     return (
         f"The network's score {said}: {alone:z.2f} by the best map, {both:z.2f} by both "
-        f"(difference {gain:z.2f}, 95 % interval {_range(lower, upper)})."
+        f"(difference {gain:z.2f}, 95 % interval {value_range(lower, upper)})."
     )
 
 

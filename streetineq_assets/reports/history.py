@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from streetineq_assets.models.tables import TrainingRecord
@@ -38,7 +39,7 @@ class History:
         joint, shards, audits: city to what does not agree in its joint evaluation, its codes, or
             its audit.
         transfer: what does not agree in `transfer_report` itself.
-        tuned_on: of what the shares are that tuned networks, `locations` or `areas`.
+        tuned_on: of what the shares are that tuned networks, `locations`, `areas` or both.
     """
 
     made_with: Mapping[Pair, Mapping[str, str]]
@@ -95,7 +96,11 @@ def read_history(store: DataStore, study: Study) -> History:
 def _units(store: DataStore, study: Study) -> set[str]:
     tuned = [store.manifest(TUNED, pair.key) for pair in study.pairs]
     configs = [manifest.recipe.config.get("transfer", {}) for manifest in tuned if manifest]
-    return {config["unit"] for config in configs if "unit" in config}
+    # One unit in earlier versions.
+    units = [
+        config.get("units", [config["unit"]] if "unit" in config else []) for config in configs
+    ]
+    return set(chain.from_iterable(units))
 
 
 def made_with(store: DataStore, lineage: Lineage, pair: Pair) -> dict[str, str]:

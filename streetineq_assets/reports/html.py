@@ -16,7 +16,7 @@ from streetineq_assets.models.deviations import DEVIATIONS
 from streetineq_assets.plotting import png_bytes, svg_text
 from streetineq_assets.predictions.evaluation import NETWORK
 from streetineq_assets.predictions.intervals import LEVEL, are_label_conditional
-from streetineq_assets.reports import audit, comparison, maps, plots, published
+from streetineq_assets.reports import audit, comparison, maps, plots, published, transfer_tables
 from streetineq_assets.reports.history import INTERVALS, RULE
 from streetineq_assets.reports.results import CityResults, PairResults, StudyResults
 from streetineq_assets.study import Study
@@ -50,7 +50,8 @@ def render(results: StudyResults, study: Study, *, boundaries: "gpd.GeoDataFrame
         title=study.title,
         synthetic=synthetic_reasons(results, study),
         cities=[_city(city, results, study, boundaries) for city in results.cities],
-        transfers=comparison.transfers(results.transfer),
+        transfers=transfer_tables.transfers(results.transfer),
+        transfer_claims=transfer_tables.transfer_claims(results.transfer_comparisons),
         tuned_on=results.history.tuned_on,
         unavailable=[each for each in results.pairs if not each.has_results],
         left_out=results.history.left_out,
@@ -102,11 +103,10 @@ def _summary(pairs: Sequence[PairResults]) -> dict[str, Any]:
     """Of the pairs that may be compared: tables by scheme and summary metric, and the overview."""
     schemes = dict.fromkeys(each.scheme for each in pairs)
     groups = [[each for each in pairs if each.scheme == scheme] for scheme in schemes]
-    compared = [each for each in pairs if comparison.is_compared(each)]
     return {
         "n_shown": len(pairs),
-        "matched": [each for each in compared if comparison.matching_baselines(each)],
-        "undefined": [each for each in pairs if not comparison.is_compared(each)],
+        "matched": [each for each in pairs if comparison.not_ahead(each)],
+        "undefined": [each for each in pairs if comparison.lacks_a_map(each)],
         "uneven": {
             each.city_title: uneven_note(each.uneven_blocks) for each in pairs if each.uneven_blocks
         },

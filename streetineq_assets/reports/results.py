@@ -33,7 +33,7 @@ from streetineq_assets.predictions.tables import (
 from streetineq_assets.reports.history import Disagreements, History, read_history
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair, Study
-from streetineq_assets.transfer.tables import CURVE_SUMMARY
+from streetineq_assets.transfer.tables import CURVE_SUMMARY, TRANSFER_COMPARISONS
 
 OF_CITIES = ("street_images", "locations", "hdf5_shards", "joint_evaluation", "data_audit")
 OF_PAIRS = ("trained_model", "location_predictions", "lsoa_predictions", "lsoa_evaluation")
@@ -138,6 +138,7 @@ class StudyResults:
             stands in where there are no boundaries.
         versions: library to its versions, of those that shaped the results.
         transfer: `transfer.tables.CURVE_SUMMARY`; without rows where nothing was tuned.
+        transfer_comparisons: `transfer.tables.TRANSFER_COMPARISONS`, likewise.
         history: how it came about.
         outdated: labels of the artefacts that are left out, since an earlier version made them with
             other columns.
@@ -148,6 +149,7 @@ class StudyResults:
     centroids: pd.DataFrame
     versions: dict[str, str]
     transfer: pd.DataFrame
+    transfer_comparisons: pd.DataFrame
     history: History
     outdated: list[str]
 
@@ -185,7 +187,8 @@ def read_results(store: DataStore, study: Study, history: History | None = None)
         pairs=pairs,
         centroids=_centroids(reader, study),
         versions={name: " and ".join(sorted(found)) for name, found in reader.versions.items()},
-        transfer=_transfer(reader, study),
+        transfer=_transfer(reader, study, "transfer_summary", CURVE_SUMMARY),
+        transfer_comparisons=_transfer(reader, study, "transfer_comparisons", TRANSFER_COMPARISONS),
         history=reader.history,
         outdated=sorted(reader.outdated),
     )
@@ -370,13 +373,13 @@ def _centroids(reader: _Reader, study: Study) -> pd.DataFrame:
     return located.groupby("lsoa11", as_index=False)[["lat", "lon"]].mean()
 
 
-def _transfer(reader: _Reader, study: Study) -> pd.DataFrame:
-    """The curves of the study's pairs whose tuned and own networks are current.
+def _transfer(reader: _Reader, study: Study, name: str, schema: pa.Schema) -> pd.DataFrame:
+    """The rows of the study's pairs whose tuned and own networks are current.
 
     A table of several pairs may be older than study.toml.
     """
     history = reader.history
-    table = reader.table(TRANSFER, None, "transfer_summary", CURVE_SUMMARY)
+    table = reader.table(TRANSFER, None, name, schema)
     if history.transfer:
         return table.head(0)
     left_out = {p for whys in (history.tuned, history.evaluations) for p in whys if whys[p]}

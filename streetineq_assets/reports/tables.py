@@ -25,7 +25,7 @@ from streetineq_assets.predictions.tables import (
     LSOA_PREDICTIONS,
     METRICS,
 )
-from streetineq_assets.transfer.tables import CURVE
+from streetineq_assets.transfer.tables import CURVE, TRANSFER_COMPARISONS
 
 
 @dataclass(frozen=True)
@@ -131,5 +131,11 @@ WAREHOUSE_VIEWS = (
         "equity_audit",
         "Errors and missed need by group of areas, with 95 % intervals.",
         EQUITY,
+    ),
+    View(
+        "transfer_comparisons",
+        "transfer_report",
+        "Tuned networks against the city's own, the untuned and those from scratch.",
+        TRANSFER_COMPARISONS,
     ),
 )

@@ -39,6 +39,7 @@ from streetineq_assets.transfer import checks
 from streetineq_assets.transfer.source import Source, read_source
 from streetineq_assets.transfer.tables import (
     REPEAT,
+    SHARE,
     TUNED_LOCATIONS,
     TUNED_LSOAS,
     TUNED_METRICS,
@@ -47,6 +48,8 @@ from streetineq_assets.transfer.tables import (
 )
 
 ASSET = "fine_tuned_model"
+# Settings of what is said of the networks, or of whether there are any.
+_NOT_OF_NETWORKS = {"equivalence_margin", "allow_stale"}
 FILES = {
     "tuned_locations": TUNED_LOCATIONS,
     "tuned_lsoas": TUNED_LSOAS,
@@ -102,8 +105,9 @@ class TuningPlan:
     @cached_property
     def config(self) -> dict[str, Any]:
         """Every setting that changes the networks, for the recipe."""
+        transfer = self.study.transfer
         config: dict[str, Any] = {
-            "transfer": self.study.transfer.model_dump(mode="json"),
+            "transfer": transfer.model_dump(mode="json", exclude=_NOT_OF_NETWORKS),
             "seed": self.study.seed,
             "rule": self.study.aggregation,
             "areas": self.study.areas.model_dump(),
@@ -111,9 +115,11 @@ class TuningPlan:
         }
         if isinstance(self.target, Unavailable):
             return config
+        profile = self.target.source.profile
         return config | {
             "source": self.target.source.name,
-            "profile": tuning_profile(self.study.transfer, self.target.source.profile).model_dump(),
+            "profile": tuning_profile(transfer, profile).model_dump(),
+            "scratch": scratch_profile(profile).model_dump(),
             "in_memory": self.target.shards.size_bytes <= self.budget_bytes,
         }
 
@@ -161,6 +167,8 @@ def plan_tuning(store: DataStore, study: Study, pair: Pair) -> TuningPlan:
     if isinstance(source, Unavailable):
         return TuningPlan(store, study, pair, source)
     slices = read_slices(store, pair.city, (pair.outcome,))
+    if why := source.learned_from(pair.city, slices.labels["lsoa11"]):
+        return TuningPlan(store, study, pair, why)
     locations = matched_locations(store, pair.city)
     return TuningPlan(store, study, pair, Target(source, slices, locations))
 
@@ -172,6 +180,11 @@ def tuning_profile(transfer: Transfer, profile: Profile) -> Profile:
     """
     rate = transfer.learning_rate_share * profile.learning_rate
     return profile.model_copy(update={"learning_rate": rate, "balance": "weights"})
+
+
+def scratch_profile(profile: Profile) -> Profile:
+    """The source's profile at its full rate, balanced as in tuning."""
+    return profile.model_copy(update={"balance": "weights"})
 
 
 def write_unavailable(why: Unavailable, folder: Path) -> Findings:
@@ -198,6 +211,7 @@ def tune_pair(plan: TuningPlan, target: Target, folder: Path, device: Device, lo
         table=target.folds,
         transfer=plan.study.transfer,
         profile=Profile.model_validate(plan.config["profile"]),
+        scratch=Profile.model_validate(plan.config["scratch"]),
         seed=plan.study.seed,
         device=device,
         workspace=plan.store.workspace(ASSET, plan.pair.key),
@@ -222,10 +236,10 @@ def tune_pair(plan: TuningPlan, target: Target, folder: Path, device: Device, lo
 def evaluate_repeats(
     scores: pd.DataFrame, reference: Reference
 ) -> tuple[dict[str, pd.DataFrame], list[Check]]:
-    """Evaluate every repeat of every share as the pair's own networks are.
+    """Evaluate every repeat of every network and share as the pair's own networks are.
 
     Args:
-        scores: `share, repeat, location_id, fold, h, p_1 .. p_10`, out of fold.
+        scores: `network, share_of, share, repeat, location_id, fold, h, p_1 .. p_10`, out of fold.
 
     Returns:
         `tuned_locations`, `tuned_lsoas` and `tuned_metrics`; and the blocking checks of the first
@@ -234,13 +248,12 @@ def evaluate_repeats(
     parts = {name: [empty(fields)] for name, fields in FILES.items() if name != "tuning_runs"}
     found: list[Check] = []
     for key, group in scores.groupby(REPEAT, sort=True):
-        share, repeat = cast("tuple[float, int]", key)
+        attempt = dict(zip(REPEAT, cast("tuple[str, str, float, int]", key), strict=True))
         evaluated = evaluate_scores(group.drop(columns=REPEAT).reset_index(drop=True), reference)
         found += location_checks(evaluated.locations, reference.tested)
         tables = (evaluated.locations, evaluated.areas, evaluated.metrics)
         for name, table in zip(parts, tables, strict=True):
-            tagged = table.assign(share=share, repeat=repeat)
-            parts[name].append(conform(tagged, FILES[name]))
+            parts[name].append(conform(table.assign(**attempt), FILES[name]))
     evaluations = {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
     return evaluations, first_failures(found)
 
@@ -266,7 +279,10 @@ def _write_tables(
 
 
 def _by_share(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row per share, means over its repeats and folds."""
-    means = {name: (name, "mean") for name in ("n_locations", "n_lsoas", "epochs", "val_loss")}
-    grouped = runs.groupby("share", as_index=False)
-    return grouped.agg(n_networks=("fold", "size"), **means, skipped=("skipped", "first"))
+    """One row per network and share, means over its repeats and folds."""
+    names = ("n_locations", "n_lsoas", "n_lsoas_of_fold", "epochs", "val_loss")
+    grouped = runs.groupby(SHARE, as_index=False, sort=False)
+    means = {name: (name, "mean") for name in names}
+    table = grouped.agg(n_networks=("fold", "size"), **means, skipped=("skipped", "first"))
+    share = table["n_lsoas"] / table["n_lsoas_of_fold"]
+    return table.assign(share_lsoas_labelled=share)

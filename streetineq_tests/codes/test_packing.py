@@ -273,6 +273,13 @@ def test_statistics_far_from_the_published_ones_are_a_warning(tmp_path):
         assert (tmp_path / "shards" / "codes.png").stat().st_size < 100_000
 
 
+def test_codes_of_other_weights_are_not_held_against_the_published_ones(tmp_path, no_plots):
+    city = CityOfBuckets(tmp_path, IDS[:4])
+    city.made_by(backbone="vgg16", layer="fc6", weights="random")
+    check = check_of(city.pack(), "like_published")
+    assert (check.result, check.passed) == ("not tested", True)
+
+
 def test_a_very_wide_code_has_attributes_too(tmp_path, no_plots):
     """25,088 features, as VGG16's flattened last layer: their means exceed HDF5's old 64 kB."""
     city = CityOfBuckets(tmp_path, IDS[:4], width=25_088)

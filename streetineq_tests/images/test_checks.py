@@ -45,6 +45,13 @@ def test_a_sound_listing_passes_every_check(catalogue):
     assert failed_checks(listing_findings(catalogue)) == set()
 
 
+def test_of_a_city_without_a_list_nothing_is_complete(tmp_path):
+    checks = listing_findings(list_images(tmp_path, [], city="leeds", buckets=1)).checks
+    results = {check.name: check.result for check in checks}
+    assert results["city_listed"] == "does not hold"
+    assert results["locations_complete"] == "not tested"
+
+
 @pytest.mark.parametrize(
     ("spoil", "check"),
     [

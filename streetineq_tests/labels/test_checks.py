@@ -13,7 +13,7 @@ from streetineq_assets.labels.checks import label_checks
 from streetineq_assets.labels.formats.base import OutcomeValues
 from streetineq_assets.labels.labelling import build_tables
 from streetineq_assets.labels.outcomes import INDEX_OF_DEPRIVATION
-from streetineq_assets.labels.postcode_checks import postcode_checks
+from streetineq_assets.labels.postcode_checks import areas_as_published, postcode_checks
 from streetineq_assets.labels.postcodes import city_areas
 from streetineq_tests.harness import failed_checks
 from streetineq_tests.labels import official
@@ -126,8 +126,16 @@ def test_each_fault_of_postcodes_fails_its_own_check(failed_of, frame, check):
 
 
 @pytest.mark.parametrize("columns", [["lat"], ["lat", "lon"]])
-def test_an_edition_without_coordinates_has_nothing_to_compare(failed_of, columns):
-    assert failed_of(postcodes().assign(**dict.fromkeys(columns, None))) == set()
+def test_whether_areas_lie_together_is_not_known_without_coordinates(failed_of, columns):
+    """Nobody would see that a column was sorted on its own."""
+    assert failed_of(postcodes().assign(**dict.fromkeys(columns, None))) == {"areas_together"}
+
+
+def test_without_a_published_number_of_areas_nothing_is_compared():
+    cities = {k: c.model_copy(update={"lsoas": None}) for k, c in STUDY.cities.items()}
+    check = areas_as_published(AREAS, STUDY.model_copy(update={"cities": cities}))
+    assert (check.result, check.passed) == ("not tested", True)
+    assert areas_as_published(AREAS, STUDY).result == "holds"
 
 
 def test_an_authority_without_a_postcode_fails_its_own_check(failed_of):

@@ -16,6 +16,7 @@ from streetineq_assets.models.city_folds import FoldSlices, read_fold_slices, wr
 from streetineq_assets.models.dataset import Codes
 from streetineq_assets.models.deviations import deviations_of
 from streetineq_assets.models.network import load_network
+from streetineq_assets.models.pair_training import TAUGHT_FILE
 from streetineq_assets.models.tables import TrainingRecord
 from streetineq_assets.predictions.lineage import Lineage
 from streetineq_assets.resources import GpuResource
@@ -109,7 +110,7 @@ def test_an_unavailable_outcome_publishes_empty_tables_and_names_its_file(ready:
     lineage = Lineage(ready, load_study(ready.study_file))
     assert lineage.disagreements("trained_model", "alpha/mean_income") == ()
     artefact = ready.open("trained_model", "alpha/mean_income")
-    assert set(artefact.manifest.files) == {"scores.parquet", "history.parquet"}
+    assert set(artefact.manifest.files) == {"scores.parquet", "history.parquet", TAUGHT_FILE}
     full = ready.open("trained_model", "alpha/mean_income").table("scores.parquet")
     assert full.columns.tolist()[:3] == ["location_id", "fold", "h"]
 

@@ -18,6 +18,7 @@ from streetineq_assets.models.bundles.bundle import (
     Bundle,
     export_bundle,
     import_bundle,
+    in_sample,
     open_bundle,
     predict,
 )
@@ -91,7 +92,7 @@ def test_it_says_what_it_is(bundle: Bundle) -> None:
     with zipfile.ZipFile(bundle.path) as archive:
         card = archive.read("MODEL_CARD.md").decode()
     assert "| network | area | kappa_quadratic | 0.710 | 0.600 to 0.800 | 50 |" in card
-    assert "| coordinates | area | kappa_quadratic | 0.550 | undefined to undefined | 50 |" in card
+    assert "| map_knn | area | kappa_quadratic | 0.550 | undefined to undefined | 50 |" in card
     assert "synthetic" in card
     assert "150 locations in 50 areas of Alpha; 5 folds of whole areas" in card
 
@@ -336,8 +337,95 @@ def test_edges_of_other_labels_than_were_learned_from_are_left_out(
     shutil.copytree(store.root, root)
     copy = DataStore(root)
     publish_again(copy, "lsoa_labels", None, changes={"decile": lambda t: 11 - t["decile"]})
-    target = export_bundle(copy, Pair("alpha", "crime"), tmp_path / "x.streetineq")
-    assert open_bundle(target).about["decile_edges"] == []
+    target, pair = tmp_path / "x.streetineq", Pair("alpha", "crime")
+    with pytest.raises(
+        TrainingError, match=r"trained_model\[alpha/crime\] was trained on other labels"
+    ):
+        export_bundle(copy, pair, target)
+    assert not target.exists()
+    bundle = open_bundle(export_bundle(copy, pair, target, allow_stale=True))
+    assert bundle.about["decile_edges"] == []
+    said = bundle.stale_labels(copy, load_study(copy.study_file))
+    assert said.startswith("x.streetineq was trained on other labels of alpha than the lsoa_labels")
+    assert bundle.stale_labels(store, load_study(store.study_file)) is None
+
+
+def test_stale_networks_are_used_from_the_command_line_only_if_asked_for(
+    store: DataStore, bundle: Bundle, tmp_path: Path
+) -> None:
+    root = tmp_path / "study"
+    shutil.copytree(store.root, root)
+    publish_again(
+        DataStore(root), "lsoa_labels", None, changes={"decile": lambda t: 11 - t["decile"]}
+    )
+    for asked, made in (
+        (["export", "alpha/crime"], tmp_path / "x.streetineq"),
+        (["predict", str(bundle.path), "alpha"], tmp_path / "x.csv"),
+    ):
+        command = ["model", *asked, str(made), "--root", str(root)]
+        refused = CliRunner().invoke(app, command)
+        assert refused.exit_code == 1
+        assert "was trained on other labels of alpha than the lsoa_labels" in refused.stderr
+        assert "--allow-stale" in refused.stderr
+        assert not made.exists()
+        assert CliRunner().invoke(app, [*command, "--allow-stale"]).exit_code == 0
+        assert made.exists()
+
+
+def test_labels_of_another_place_by_the_same_name_are_not_compared(
+    store: DataStore, bundle: Bundle, tmp_path: Path
+) -> None:
+    text = store.study_file.read_text(encoding="utf-8")
+    (own,) = load_study(store.study_file).cities["alpha"].authorities
+    root = tmp_path / "study"
+    shutil.copytree(store.root, root)
+    other = DataStore(root)
+    other.study_file.write_text(text.replace(own, "E08000999"), encoding="utf-8")
+    publish_again(other, "lsoa_labels", None, changes={"decile": lambda t: 11 - t["decile"]})
+    assert bundle.stale_labels(other, load_study(other.study_file)) is None
+
+
+def test_it_lists_the_areas_that_taught_its_networks(store: DataStore, bundle: Bundle) -> None:
+    labels = store.open("lsoa_labels").table().query("city == 'alpha' and outcome == 'crime'")
+    assert bundle.areas == set(labels["lsoa11"])
+    assert bundle.description.n_areas == 50
+    with zipfile.ZipFile(bundle.path) as archive:
+        card = archive.read("MODEL_CARD.md").decode()
+    assert "lists the 50 areas that taught them" in card
+
+
+def test_a_bundle_of_an_earlier_format_opens_and_its_areas_are_not_known(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    earlier = open_bundle(
+        with_description(bundle, tmp_path / "e.streetineq", n_areas=None, format_version=3)
+    )
+    assert earlier.areas is None
+    assert earlier.networks().keys() == bundle.networks().keys()
+    assert "is not known" in model_card(bundle.about | {"n_areas": None})
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [({"n_areas": 49}, "lists 50 areas, bundle.json says 49"), ({"n_areas": 0}, "n_areas = 0")],
+)
+def test_a_wrong_number_of_areas_is_named(
+    bundle: Bundle, tmp_path: Path, changed: dict, message: str
+) -> None:
+    wrong = with_description(bundle, tmp_path / "wrong.streetineq", **changed)
+    with pytest.raises(SourceError, match=message):
+        _ = open_bundle(wrong).areas
+
+
+def test_locations_are_in_sample_by_their_areas(bundle: Bundle, tmp_path: Path) -> None:
+    taught = min(bundle.areas)
+    places = pd.DataFrame({"location_id": ["a", "b"], "lsoa11": [taught, "E99"]})
+    ids = pd.Series(["b", "a", "nowhere"])
+    assert in_sample(bundle, ids, places, by_city=True).tolist() == [False, True, True]
+    assert in_sample(bundle, ids, places, by_city=False).tolist() == [False, True, False]
+    assert in_sample(bundle, ids, None, by_city=True).all(), "no area of any is known"
+    earlier = open_bundle(with_description(bundle, tmp_path / "e.streetineq", n_areas=None))
+    assert not in_sample(earlier, ids, places, by_city=False).any()
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ def test_every_scheme_trains_and_says_what_it_is(scheme: str, tmp_path: Path) ->
     bundle = open_bundle(export_bundle(store, Pair("alpha", "crime"), tmp_path / "x.streetineq"))
     others = {"beta": "Beta", "hamlet": "Hamlet"}
     assert bundle.about["trained_on"] == {"city": others}.get(scheme, {"alpha": "Alpha"})
+    assert len(bundle.areas) == learned[1]
+    assert any(code.startswith("A") for code in bundle.areas) == (scheme != "city")
     scores = store.open("trained_model", "alpha/crime").table("scores.parquet")
     assert scores["location_id"].str.startswith("A").all()
     assert len(scores) == {"holdout": 45}.get(scheme, 150)

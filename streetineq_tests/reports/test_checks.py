@@ -1,8 +1,21 @@
 """Checks of the report."""
 
+import dataclasses
+
 import pytest
 
-from streetineq_assets.reports.checks import areas_placed
+from streetineq_assets.reports.checks import ahead_of_baselines, areas_placed
+from streetineq_assets.reports.results import PairResults
+from streetineq_tests.reports.test_comparison import pair
+
+NAN = float("nan")
+AHEAD, CHANCE, BEHIND = (0.2, 0.1, 0.3), (0.1, -0.1, 0.3), (-0.2, -0.3, -0.1)
+UNKNOWN, NO_INTERVAL = (NAN, NAN, NAN), (0.2, NAN, NAN)
+
+
+def with_leads(**leads: tuple[float, float, float]) -> PairResults:
+    values = {(name, "area"): 0.5 for name in ("network", *leads)}
+    return pair(values, leads)
 
 
 @pytest.mark.parametrize(
@@ -16,3 +29,39 @@ from streetineq_assets.reports.checks import areas_placed
 def test_every_area_is_placed_by_its_boundary(n_without_geometry, has_boundaries, passed):
     check = areas_placed(10, n_without_geometry, has_boundaries=has_boundaries)
     assert check.passed is passed
+
+
+@pytest.mark.parametrize(
+    ("leads", "expected"),
+    [
+        ([{"map_knn": AHEAD, "ridge": AHEAD}], "holds"),
+        ([{"map_knn": AHEAD, "ridge": CHANCE}], "does not hold"),
+        ([{"map_knn": BEHIND, "ridge": AHEAD}], "does not hold"),
+        ([{"map_knn": AHEAD}, {"map_knn": CHANCE}], "does not hold"),
+        ([{"map_knn": AHEAD, "constant": UNKNOWN}], "holds"),
+        ([{"map_knn": UNKNOWN, "ridge": AHEAD}], "not tested"),
+        ([{"map_knn": NO_INTERVAL, "ridge": AHEAD}], "not tested"),
+        ([{"ridge": AHEAD}], "not tested"),
+        ([{}], "not tested"),
+        ([], "not tested"),
+    ],
+)
+def test_the_network_is_ahead_where_every_interval_lies_above_zero(leads, expected):
+    check = ahead_of_baselines([with_leads(**each) for each in leads])
+    assert check.result == expected
+    assert check.passed == (expected == "holds")
+
+
+def test_what_is_not_ahead_is_named_with_its_interval():
+    said = ahead_of_baselines([with_leads(map_knn=CHANCE, ridge=AHEAD)]).description
+    assert "ahead in 1 of 2 leads" in said
+    assert "alpha/crime by map_knn 0.10 (-0.10 to 0.30)" in said
+
+
+def test_where_whole_cities_are_held_out_no_map_was_asked():
+    here = with_leads(map_knn=BEHIND, ridge=AHEAD)
+    tables = {"metrics": here.metrics, "comparisons": here.comparisons}
+    by_city = {name: table.assign(scheme="city") for name, table in tables.items()}
+    check = ahead_of_baselines([dataclasses.replace(here, **by_city)])
+    assert check.result == "holds", "ahead of the baselines that there are"
+    assert "no baseline of the map exists for alpha/crime" in check.description

@@ -147,13 +147,32 @@ def with_gain(gain, lower, upper):
 def test_baselines_that_match_the_network_are_named():
     leads = {"map_knn": (0.0, -0.1, 0.1), "ridge": (0.2, 0.1, 0.3)}
     shown = pair({NETWORK: 0.5, MAP_KNN: 0.5, RIDGE: 0.3}, leads)
-    assert comparison.matching_baselines(shown) == ["map_knn"]
+    assert list(comparison.not_ahead(shown)) == ["map_knn"]
+    assert not comparison.lacks_a_map(shown)
+
+
+def test_a_lead_that_may_be_chance_is_no_lead():
+    leads = {"map_knn": (0.1, -0.02, 0.22), "ridge": (0.2, 0.1, 0.3)}
+    shown = pair({NETWORK: 0.5, MAP_KNN: 0.4, RIDGE: 0.3}, leads)
+    assert comparison.not_ahead(shown)["map_knn"].text == "0.10 (-0.02 to 0.22)"
+
+
+def test_where_whole_cities_are_held_out_the_map_is_no_baseline():
+    leads = {"map_knn": (-0.4, -0.5, -0.3), "ridge": (0.2, 0.1, 0.3)}
+    here = pair({NETWORK: 0.5, MAP_KNN: 0.9, RIDGE: 0.3}, leads)
+    by_city = {"metrics": here.metrics, "comparisons": here.comparisons}
+    shown = dataclasses.replace(here, **{k: t.assign(scheme="city") for k, t in by_city.items()})
+    said = " ".join(comparison.sentences(shown))
+    assert "No baseline of the map exists on these folds" in said
+    assert "coordinates only" not in said
+    assert not comparison.not_ahead(shown)
+    assert not comparison.lacks_a_map(shown)
 
 
 def test_a_model_with_the_networks_own_score_is_not_its_baseline():
     both = ("map_and_score", "area")
     shown = pair({NETWORK: 0.5, both: 0.9}, {"map_and_score": (-0.4, -0.5, -0.3)})
-    assert comparison.matching_baselines(shown) == []
+    assert comparison.not_ahead(shown) == {}
     assert not any("does better" in sentence for sentence in comparison.sentences(shown))
 
 
@@ -203,24 +222,3 @@ def test_a_network_of_all_outcomes_is_set_beside_the_outcomes_own():
     assert "reaches 0.66, one trained on this outcome alone 0.61" in sentence
     alone = comparison.sentences(pair({NETWORK: 0.61}))
     assert not [text for text in alone if "all of the city" in text]
-
-
-def test_tuned_networks_stand_beside_the_targets_own_and_coordinates():
-    line = {"source": "london", "city": "leeds", "outcome": "crime", "metric": "spearman_score"}
-    rows = [
-        ("fine_tuned", 0.0, 0.31, 0.25, 0.4, 5),
-        ("fine_tuned", 0.01, float("nan"), float("nan"), float("nan"), 0),
-        ("fine_tuned", 1.0, 0.7, 0.7, 0.7, 1),
-        ("trained_here", 1.0, 0.72, 0.72, 0.72, 1),
-        ("map_knn", 1.0, 0.5, 0.5, 0.5, 1),
-    ]
-    names = ["network", "share", "mean", "lowest", "highest", "n_repeats"]
-    table = pd.DataFrame([line | dict(zip(names, row, strict=True)) for row in rows])
-    other = table.assign(metric="kendall", mean=9.9)
-    shares, (found,) = comparison.transfers(pd.concat([table, other]))
-    assert shares == ["0", "0.01", "1"]
-    assert found["tuned"] == ["0.31 (0.25 to 0.40)", "-", "0.70"]
-    assert (found["own"], found["map_knn"]) == ("0.72", "0.50")
-    assert (found["source"], found["city"]) == ("london", "leeds")
-    assert found["outcome"] == "Crime deprivation"
-    assert comparison.transfers(table[:0]) == ([], [])

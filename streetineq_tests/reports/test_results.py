@@ -51,7 +51,8 @@ def test_transfer_to_a_pair_that_left_the_study_is_not_shown(store, study):
     row = {"share": 0.1, "metric": "spearman", "mean": 0.5, "lowest": 0.4, "highest": 0.6}
     pairs = [("alpha", "crime"), ("alpha", "education"), ("aleph", "crime")]
     table = pd.DataFrame(pairs, columns=["city", "outcome"]).assign(**row, n_repeats=2)
-    missing = {name: "fine_tuned" for name in CURVE_SUMMARY.names if name not in table}
+    kinds = {field.name: 0.0 if field.type == "double" else "any" for field in CURVE_SUMMARY}
+    missing = {name: kind for name, kind in kinds.items() if name not in table}
     made_up_study.publish(
         store,
         "transfer_report",

@@ -9,12 +9,15 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from streetineq_assets import tables
 from streetineq_assets.devices import Device
 from streetineq_assets.findings import Findings
 from streetineq_assets.geography import area_centroids
 from streetineq_assets.manifests import Recipe
 from streetineq_assets.models.folds import make_folds
 from streetineq_assets.models.network import build_network, set_standardisation
+from streetineq_assets.models.pair_training import TAUGHT_FILE
+from streetineq_assets.models.tables import TAUGHT_AREAS
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import PROFILES, Study, load_study
 from streetineq_tests import harness, studies
@@ -82,6 +85,7 @@ def _publish_folds(store: DataStore, city: str) -> None:
 
 def _publish_networks(store: DataStore) -> None:
     """`trained_model` of alpha/crime: a network per fold, each with weights of its own."""
+    labels = store.open("lsoa_labels").table().query("city == 'alpha' and outcome == 'crime'")
     codes, _ = studies.codes_of("alpha")
     record = studies.training_record("alpha", n_locations=len(codes), n_lsoas=50, n_folds=K)
 
@@ -90,6 +94,7 @@ def _publish_networks(store: DataStore) -> None:
             network = build_network(PROFILE, studies.WIDTH, seed=fold)
             set_standardisation(network, codes.mean(axis=(0, 1)), codes.std(axis=(0, 1)))
             network.save(folder / f"fold_{fold}.keras")
+        tables.write(labels, TAUGHT_AREAS, folder / TAUGHT_FILE)
         return Findings(record=record)
 
     recipe = Recipe(code_version="test", config={"profile": PROFILE.model_dump(), "seed": 7})

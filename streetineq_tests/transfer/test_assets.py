@@ -12,10 +12,15 @@ from streetineq_assets.errors import DeviceError
 from streetineq_assets.resources import GpuResource
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.transfer.pair_tuning import FILES
-from streetineq_assets.transfer.tables import CURVE, CURVE_SUMMARY
+from streetineq_assets.transfer.tables import CURVE, CURVE_SUMMARY, TRANSFER_COMPARISONS
 from streetineq_tests import harness
 
-REPORT = {"transfer_report": CURVE, "transfer_summary": CURVE_SUMMARY}
+REPORT = {
+    "transfer_report": CURVE,
+    "transfer_summary": CURVE_SUMMARY,
+    "transfer_comparisons": TRANSFER_COMPARISONS,
+}
+CLAIMS = {"one_percent_is_enough", "one_percent_of_locations_is_enough"}
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +33,22 @@ def test_from_tuning_to_the_report(
 ) -> None:
     shown = harness.metadata(tuning_run, "fine_tuned_model")
     assert shown["source"] == "alpha"
-    assert [row.data["share"] for row in shown["shares"].records] == [0.0, 0.02, 0.5, 1.0]
+    rows = [row.data for row in shown["shares"].records]
+    assert [(row["share_of"], row["share"]) for row in rows if row["network"] == "fine_tuned"] == [
+        ("either", 0.0),
+        ("locations", 0.02),
+        ("areas", 0.02),
+        ("locations", 0.5),
+        ("areas", 0.5),
+        ("either", 1.0),
+    ]
     assert harness.failed(tuning_run) == {"shares_large_enough"}, "one share is below ten areas"
     shown = harness.metadata(report, "transfer_report")
     assert shown["n_pairs"] == 1
     assert shown["transfer_curves_plot"].startswith("![transfer_curves]")
-    assert harness.failed(report) == set()
+    assert harness.failed(report) == CLAIMS, "no share is 0.01"
+    for name in CLAIMS:
+        assert harness.checks(report)[name].description.startswith("not tested")
 
 
 def test_an_unchanged_target_is_skipped(store: DataStore, tuned: Artefact) -> None:

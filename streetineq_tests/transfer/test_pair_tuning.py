@@ -1,5 +1,6 @@
 """The artefact of one target: what it holds, what it starts from, and when there is none."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,27 +10,33 @@ import pandas as pd
 import pytest
 
 from streetineq_assets.devices import Device
+from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import TrainingError
 from streetineq_assets.findings import Unavailable
 from streetineq_assets.models.bundles.bundle import export_bundle, open_bundle
-from streetineq_assets.models.dataset import open_codes
+from streetineq_assets.models.dataset import city_labels, open_codes
 from streetineq_assets.models.network import load_network
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import PROFILES, Pair, Study, Transfer
+from streetineq_assets.transfer import source as of_source
 from streetineq_assets.transfer.pair_tuning import Target, TuningPlan, plan_tuning, tune_pair
+from streetineq_assets.transfer.tables import REPEAT, SHARE
 from streetineq_tests import harness
 from streetineq_tests.models.bundles import with_description
 from streetineq_tests.transfer.conftest import PROFILE, K
 
 CPU = Device(kind="cpu")
+NETWORKS = {"fine_tuned", "from_scratch"}
 BETA = Pair("beta", "crime")
 
 
 def test_every_share_and_repeat_scores_every_location_once(tuned: Artefact) -> None:
     scores, runs = tuned.table("tuned_locations.parquet"), tuned.table("tuning_runs.parquet")
-    sizes = scores.groupby(["share", "repeat"])["location_id"].agg(["size", "nunique"])
-    assert sizes.index.tolist() == [(s, r) for s in (0.0, 0.5, 1.0) for r in (0, 1)]
+    sizes = scores.groupby(REPEAT)["location_id"].agg(["size", "nunique"])
+    of = [(network, unit, 0.5) for network in NETWORKS for unit in ("areas", "locations")]
+    made = [("fine_tuned", "either", 0.0), ("fine_tuned", "either", 1.0), *of]
+    assert sizes.index.tolist() == sorted((*key, repeat) for key in made for repeat in (0, 1))
     assert (sizes == 120).all(axis=None)
     assert (runs.loc[runs["share"] == 0, "epochs"] == 0).all()
     assert (runs.loc[runs["share"] == 0.5, "epochs"] == PROFILE.epochs).all()
@@ -40,19 +47,22 @@ def test_a_share_with_fewer_than_ten_areas_is_skipped_with_the_reason(
 ) -> None:
     runs = tuned.table("tuning_runs.parquet")
     small = runs[runs["share"] == 0.02]
-    assert (small["skipped"] == "only 2 areas, fewer than 10").all()
-    assert (small["n_lsoas"] == 2).all()
+    areas = {"locations": 2, "areas": 1}
+    for unit, rows in small.groupby("share_of"):
+        assert (rows["skipped"] == f"only {areas[unit]} areas, fewer than 10").all()
+        assert set(rows["network"]) == NETWORKS
     check = harness.checks(tuning_run)["shares_large_enough"]
     assert not check.passed
-    assert "0.02: only 2 areas" in check.description
+    assert "0.02 of locations: only 2 areas" in check.description
 
 
 def test_the_networks_of_each_shares_first_repeat_are_kept(
     store: DataStore, tuned: Artefact
 ) -> None:
     names = sorted(name for name in tuned.manifest.files if name.endswith(".keras"))
-    assert names == [f"share_{s}_fold_{f}.keras" for s in ("0.5", "1") for f in range(K)]
-    network = load_network(tuned.file("share_1_fold_2.keras"))
+    kept = ("areas_share_0.5", "either_share_1", "locations_share_0.5")
+    assert names == [f"{name}_fold_{f}.keras" for name in kept for f in range(K)]
+    network = load_network(tuned.file("either_share_1_fold_2.keras"))
     scores = tuned.table("tuned_locations.parquet").query("share == 1 and repeat == 0")
     mine = scores.query("fold == 2").set_index("location_id")["h"]
     reader = open_codes([store.open("hdf5_shards", "beta")], 2**30).reader
@@ -63,17 +73,18 @@ def test_the_networks_of_each_shares_first_repeat_are_kept(
 
 def test_every_repeat_has_areas_and_metrics(tuned: Artefact) -> None:
     areas, metrics = tuned.table("tuned_lsoas.parquet"), tuned.table("tuned_metrics.parquet")
-    assert (areas.groupby(["share", "repeat"]).size() == 40).all()
+    assert (areas.groupby(REPEAT).size() == 40).all()
     shown = metrics[metrics["metric"] == "spearman_score"]
-    assert len(shown) == 6
+    assert len(shown) == 12
     assert shown["value"].between(-1, 1).all()
     assert (metrics["model"] == "network").all()
 
 
 def test_repeats_start_from_other_networks_and_other_locations(tuned: Artefact) -> None:
     scores = tuned.table("tuned_locations.parquet")
-    for share in (0.0, 0.5):
-        h = scores[scores["share"] == share].pivot_table("h", "location_id", "repeat")
+    assert len(scores.groupby(SHARE)) == 6
+    for _, group in scores.groupby(SHARE):
+        h = group.pivot_table("h", "location_id", "repeat")
         assert not np.allclose(h[0], h[1])
 
 
@@ -99,16 +110,70 @@ def test_a_bundle_is_a_source_too(
     scores = pd.read_parquet(tmp_path / "tuned_locations.parquet")
     before = tuned.table("tuned_locations.parquet").query("share == 0").reset_index(drop=True)
     np.testing.assert_allclose(scores["h"], before["h"], atol=1e-5)
-    # What counts is which cities the networks learned from: one that they did not can be a target.
-    learned = with_description(open_bundle(file), store.inputs("models", "beta_crime.streetineq"),
-                               trained_on={"beta": "Beta"})  # fmt: skip
-    others = with_transfer(study, named.model_copy(update={"source": str(learned)}))
-    assert isinstance(plan_tuning(store, others, Pair("alpha", "crime")).target, Target)
-    assert "beta itself" in reason(plan_tuning(store, others, BETA))
     of_crime = with_transfer(study, named.model_copy(update={"source": str(file)}))
     assert "is of crime" in reason(plan_tuning(store, of_crime, Pair("beta", "education")))
-    itself = plan_tuning(store, with_transfer(study, named), Pair("alpha", "crime"))
-    assert "alpha itself" in reason(itself)
+
+
+def test_a_bundle_that_learned_from_the_targets_areas_is_refused_whatever_it_calls_them(
+    store: DataStore, study: Study, tmp_path: Path
+) -> None:
+    file = export_bundle(store, Pair("alpha", "crime"), tmp_path / "crime.streetineq")
+    other = with_description(
+        open_bundle(file), tmp_path / "other.streetineq", trained_on={"beta": "Beta"}
+    )
+    named = study.transfer.model_copy(update={"source": str(other)})
+    refused = plan_tuning(store, with_transfer(study, named), Pair("alpha", "crime"))
+    assert "other.streetineq learned from 50 areas of alpha, such as AE01000000" in reason(refused)
+    assert isinstance(plan_tuning(store, with_transfer(study, named), BETA).target, Target)
+
+
+def test_a_source_city_that_learned_from_the_targets_areas_is_refused(
+    store: DataStore, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    area = store.open("lsoa_labels").table().query("city == 'beta'")["lsoa11"].iloc[0]
+    monkeypatch.setattr(of_source, "read_taught_areas", lambda _: frozenset({area, "elsewhere"}))
+    assert "alpha learned from 1 areas of beta" in reason(plan_tuning(store, study, BETA))
+
+
+def test_a_bundle_that_does_not_list_its_areas_is_judged_by_its_cities(
+    store: DataStore, study: Study, tmp_path: Path
+) -> None:
+    file = export_bundle(store, Pair("alpha", "crime"), tmp_path / "crime.streetineq")
+    earlier = with_description(
+        open_bundle(file), tmp_path / "e.streetineq", trained_on={"beta": "Beta"}, n_areas=None
+    )
+    named = study.transfer.model_copy(update={"source": str(earlier)})
+    assert "beta itself" in reason(plan_tuning(store, with_transfer(study, named), BETA))
+    alpha = plan_tuning(store, with_transfer(study, named), Pair("alpha", "crime"))
+    assert isinstance(alpha.target, Target)
+
+
+def test_networks_of_other_labels_than_stand_now_are_no_source_unless_allowed(
+    store: DataStore, study: Study, tmp_path: Path
+) -> None:
+    """Both as a city of the study and as a bundle."""
+    shutil.copytree(store.root, tmp_path / "study")
+    copy = DataStore(tmp_path / "study")
+    labels = digest_frame(city_labels(copy.open("lsoa_labels"), "alpha", ("crime",)))
+    harness.publish_again(copy, "trained_model", "alpha/crime", inputs={"alpha/labels": labels})
+    file = export_bundle(copy, Pair("alpha", "crime"), copy.inputs("models", "x.streetineq"))
+    bundled = with_transfer(study, study.transfer.model_copy(update={"source": str(file)}))
+    for settings in (study, bundled):
+        assert isinstance(plan_tuning(copy, settings, BETA).target, Target)
+    harness.publish_again(copy, "lsoa_labels", None, changes={"decile": lambda t: 11 - t["decile"]})
+    for settings, name in ((study, "trained_model[alpha/crime]"), (bundled, "x.streetineq")):
+        why = plan_tuning(copy, settings, BETA).target
+        assert isinstance(why, Unavailable)
+        assert f"{name} was trained on other labels of alpha than the lsoa_labels" in why.reason
+        assert "allow_stale = true" in why.wanted
+        allowed = settings.transfer.model_copy(update={"allow_stale": True})
+        assert isinstance(plan_tuning(copy, with_transfer(settings, allowed), BETA).target, Target)
+
+
+def test_what_is_only_said_of_networks_does_not_remake_them(store: DataStore, study: Study) -> None:
+    said = {"equivalence_margin": 0.1, "allow_stale": True}
+    other = with_transfer(study, study.transfer.model_copy(update=said))
+    assert plan_tuning(store, other, BETA).config == plan_tuning(store, study, BETA).config
 
 
 @pytest.mark.parametrize(

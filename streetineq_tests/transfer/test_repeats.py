@@ -46,6 +46,8 @@ def scored() -> pd.DataFrame:
             parts.append(
                 pd.DataFrame(
                     {
+                        "network": "fine_tuned",
+                        "share_of": "either",
                         "share": share,
                         "repeat": repeat,
                         "location_id": IDS,

@@ -17,7 +17,7 @@ from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import Pair, Study, Transfer, load_study
 from streetineq_assets.transfer.pair_tuning import Target, plan_tuning
 from streetineq_assets.transfer.source import Weights
-from streetineq_assets.transfer.tuning import Tuning, choose_share
+from streetineq_assets.transfer.tuning import Tuning, attempts, choose_share
 from streetineq_tests import studies
 from streetineq_tests.models.synthetic import ArrayReader
 from streetineq_tests.transfer.conftest import PROFILE, STUDY, K
@@ -39,12 +39,12 @@ def weights(target: Target) -> list[Weights]:
 
 
 def tuning(target: Target, workspace: Path, **settings: object) -> Tuning:
-    """Of all locations, one repeat, unless said otherwise."""
+    """Of all locations, one repeat, no controls, unless said otherwise."""
     examples, _ = make_examples((target.slices,), ("crime",), 2**30)
-    transfer = Transfer(**{"shares": (1.0,), "repeats": 1} | settings)
+    transfer = Transfer(**{"shares": (1.0,), "repeats": 1, "controls": False} | settings)
     return Tuning(
         examples=examples, table=target.folds, transfer=transfer,
-        profile=PROFILE, seed=1, device=CPU,
+        profile=PROFILE, scratch=PROFILE, seed=1, device=CPU,
         workspace=workspace, fingerprint={}, log=lambda _: None,
     )  # fmt: skip
 
@@ -67,10 +67,10 @@ def test_no_test_location_tunes_its_own_network(target: Target, tmp_path: Path) 
     given = tuning(target, tmp_path)
     areas = given.examples.rows["lsoa11"]
     for fold in given.table.folds:
-        whole = given.split(fold, 1.0, repeat=0)
+        whole = given.split(fold, 1.0, "either", repeat=0)
         learn = (whole.train | whole.validation).sum()
         for share in (0.1, 0.5, 1.0):
-            split = given.split(fold, share, repeat=0)
+            split = given.split(fold, share, "locations", repeat=0)
             parts = [set(areas[m]) for m in (split.train, split.validation, split.test)]
             assert not parts[0] & parts[1]
             assert not parts[2] & (parts[0] | parts[1])
@@ -90,14 +90,64 @@ def test_shares_are_rounded_up_and_whole_where_areas_are_the_unit() -> None:
 
 
 def test_a_killed_tuning_resumes(target: Target, weights: list[Weights], tmp_path: Path) -> None:
-    given = tuning(target, tmp_path, shares=(0.5,), repeats=2)
+    given = tuning(target, tmp_path, shares=(0.5,), units="areas", repeats=2, controls=True)
     given.folds = (0,)
     first, _ = given.finish(weights, tmp_path)
     lines: list[str] = []
     given.log = lines.append
     second, _ = given.finish(weights, tmp_path)
     pd.testing.assert_frame_equal(first, second)
-    assert sum("finished before" in line for line in lines) == 2
+    assert sum("finished before" in line for line in lines) == 4, "controls too"
+
+
+def test_a_control_learns_from_the_same_rows_with_fresh_weights(
+    target: Target, weights: list[Weights], tmp_path: Path
+) -> None:
+    given = tuning(target, tmp_path, shares=(0.5,), units="areas", controls=True, frozen_layers=2)
+    given.folds = (0,)
+    scores, runs = given.finish(weights, tmp_path)
+    learned = runs[runs["share"] == 0.5].set_index("network")
+    same = ["n_locations", "n_lsoas", "n_lsoas_of_fold"]
+    assert (learned.loc["fine_tuned", same] == learned.loc["from_scratch", same]).all()
+    h = scores[scores["share"] == 0.5].pivot_table("h", "location_id", "network")
+    assert not np.allclose(h["fine_tuned"], h["from_scratch"])
+    (tmp_path / "none").mkdir()
+    given.workspace = tmp_path / "none"
+    again, _ = given.finish(weights[::-1], tmp_path / "none")
+    mine = again.query("network == 'from_scratch'").reset_index(drop=True)["h"]
+    before = scores.query("network == 'from_scratch'").reset_index(drop=True)["h"]
+    np.testing.assert_array_equal(mine, before, err_msg="the source's networks do not matter")
+
+
+def test_all_that_is_asked_for_is_made_once() -> None:
+    """Shares of 0 and 1 are the same of either unit; a share of 0 is there unasked."""
+    asked = Transfer(shares=(0.1, 1.0), repeats=3)
+    made = list(attempts(asked, n_networks=2))
+    assert len(set(made)) == len(made)
+    counted = pd.DataFrame(made).groupby(["share", "share_of", "network"])["repeat"].size()
+    assert counted.to_dict() == {
+        (0.0, "either", "fine_tuned"): 2,
+        (0.1, "areas", "fine_tuned"): 3,
+        (0.1, "areas", "from_scratch"): 3,
+        (0.1, "locations", "fine_tuned"): 3,
+        (0.1, "locations", "from_scratch"): 3,
+        (1.0, "either", "fine_tuned"): 3,
+    }
+    without = attempts(asked.model_copy(update={"controls": False}), n_networks=2)
+    assert {each.network for each in without} == {"fine_tuned"}
+
+
+def test_how_many_areas_labels_a_share_of_locations_takes_is_recorded(
+    target: Target, weights: list[Weights], tmp_path: Path
+) -> None:
+    given = tuning(target, tmp_path, shares=(0.5,), units=("locations", "areas"))
+    given.folds = (0,)
+    _, runs = given.finish(weights, tmp_path)
+    runs = runs[runs["share"] == 0.5].set_index("share_of")
+    assert (runs["n_lsoas_of_fold"] == 26).all(), "of 40 areas, 14 are in fold 0"
+    assert runs.loc["areas", "n_lsoas"] == 13
+    assert runs.loc["locations", "n_lsoas"] > 20
+    assert runs.loc["areas", "n_locations"] == runs.loc["locations", "n_locations"] == 39
 
 
 def test_a_fold_without_images_tunes_and_scores_nothing(
@@ -143,10 +193,20 @@ def test_shares_must_ascend(tmp_path: Path) -> None:
         load_study(store.study_file)
 
 
+def test_units_must_differ_and_be_known(tmp_path: Path) -> None:
+    for units, message in (('["areas", "areas"]', "different units"), ('["streets"]', "areas")):
+        text = STUDY.replace("repeats = 2", f"repeats = 2\nunits = {units}")
+        store = studies.new_study(tmp_path / message, text)
+        with pytest.raises(StudyError, match=message):
+            load_study(store.study_file)
+
+
 def test_the_settings_names_of_earlier_versions_are_read(tmp_path: Path) -> None:
     text = STUDY.replace("shares = ", "fractions = ").replace("repeats = ", "draws = ")
+    text = text.replace("draws = 2", 'draws = 2\nunit = "locations"')
     transfer = load_study(studies.new_study(tmp_path, text).study_file).transfer
     assert (transfer.shares, transfer.repeats) == ((0.0, 0.02, 0.5, 1.0), 2)
+    assert transfer.units == ("locations",)
 
 
 # The next two compile trainers of their own, for which the others' may be given up: they come last.

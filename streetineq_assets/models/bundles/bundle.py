@@ -2,8 +2,9 @@
 
 A bundle is a zip archive: `bundle.json` with the encoder's identity, the outcome, the cities that
 were learned from with the outcome's decile edges there (unless the labels were made again since),
-the training's manifest and the metrics; one `.keras` file per fold; and `MODEL_CARD.md`. Every
-member's sha256 stands in `bundle.json`.
+the training's manifest and the metrics; one `.keras` file per fold; `areas.txt` with the codes of
+the areas that taught them, a line each; and `MODEL_CARD.md`. Every member's sha256 stands in
+`bundle.json`.
 Networks open without running code from the file, and predictions are refused for codes of another
 encoder: same layer, other weights would give numbers that mean nothing.
 """
@@ -15,6 +16,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,27 +24,39 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.codes.identity import EncoderIdentity, require_encoder
-from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import SourceError, StoreError, TrainingError
 from streetineq_assets.manifests import Manifest
 from streetineq_assets.models.bundles.model_card import model_card
-from streetineq_assets.models.bundles.schema import BundleDescription, read_description
-from streetineq_assets.models.dataset import Codes, city_labels
+from streetineq_assets.models.bundles.provenance import (
+    compare_labels,
+    learned_labels,
+    read_taught_areas,
+    stale_labels,
+    stale_sentence,
+)
+from streetineq_assets.models.bundles.schema import (
+    AREAS_MEMBER,
+    BundleDescription,
+    read_description,
+)
+from streetineq_assets.models.dataset import Codes
 from streetineq_assets.models.pair_training import ASSET, network_file, network_fold
 from streetineq_assets.models.tables import PROBABILITIES, SCORES, TrainingRecord
 from streetineq_assets.store import Artefact, DataStore
-from streetineq_assets.study import Pair, load_study
+from streetineq_assets.study import Pair, Study, load_study
 from streetineq_assets.tables import descriptions
 
 if TYPE_CHECKING:  # importing it takes the 8 s of TensorFlow
     import keras
 
-FORMAT_VERSION = 3  # 2: the encoder's identity lacked mixed precision
+# 3: the areas that taught were not listed; 2: the encoder's identity lacked mixed precision.
+FORMAT_VERSION = 4
 SUFFIX = ".streetineq"
 _ABOUT = "bundle.json"
 _CARD = "MODEL_CARD.md"
 _LARGEST_MEMBER_BYTES = 2**30
 _CHUNK_ROWS = 256
+ALLOW_STALE = "add --allow-stale to use it as it is"
 # What a file raises that is no zip, is encrypted or packed in another way (RuntimeError), or whose
 # description is no JSON or not ours.
 _NO_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
@@ -63,6 +77,39 @@ class Bundle:
     path: Path
     about: dict[str, Any]
     description: BundleDescription
+
+    @cached_property
+    def areas(self) -> frozenset[str] | None:
+        """Codes of the areas that taught the networks; None where an earlier version exported them.
+
+        Raises:
+            SourceError: there are not as many as the description says.
+        """
+        wanted = self.description.n_areas
+        if wanted is None:
+            return None
+        with zipfile.ZipFile(self.path) as archive:
+            codes = frozenset(archive.read(AREAS_MEMBER).decode().split())
+        if len(codes) != wanted:
+            raise SourceError(
+                f"{self.path}: {AREAS_MEMBER} lists {len(codes)} areas, bundle.json says {wanted}; "
+                "export it again"
+            )
+        return codes
+
+    def stale_labels(self, store: DataStore, study: Study) -> str | None:
+        """What to say where a city of the study taught the networks by other labels than stand now.
+
+        None where the labels are the same, and of cities that the study does not have.
+        """
+        training = self.about.get("training", {}).get("recipe", {})
+        outcomes = training.get("config", {}).get("outcomes", [self.description.outcome])
+        here = [key for key in self.description.trained_on if key in study.cities]
+        here = [
+            key for key in here if self.description.learned_from(key, study.cities[key].authorities)
+        ]
+        learned = learned_labels(training.get("inputs", {}), here)
+        return stale_sentence(self.path.name, compare_labels(store, learned, outcomes).others)
 
     def networks(self) -> dict[int, "keras.Model"]:
         """Fold to network: (n, 4, width) codes -> the head's outputs.
@@ -102,6 +149,8 @@ def export_bundle(
     target: Path,
     metrics: pd.DataFrame | None = None,
     made_with: Mapping[str, str] | None = None,
+    *,
+    allow_stale: bool = False,
 ) -> Path:
     """Write the bundle of a trained pair.
 
@@ -109,17 +158,24 @@ def export_bundle(
         target: the file to write; it is replaced whole or not at all.
         metrics: `lsoa_evaluation`'s `model, scheme, metric, value, lower, upper, n_lsoas`, if made.
         made_with: settings of the pair, name to value, for the model card.
+        allow_stale: export networks whose labels were made again since.
 
     Raises:
         StoreError: the pair is not trained, or an earlier version trained it.
-        TrainingError: the pair is unavailable.
+        TrainingError: the pair is unavailable, or was trained on other labels than stand now.
     """
     trained = store.open(ASSET, pair.key)
     if trained.manifest.unavailable:
         raise TrainingError(f"{pair} has no networks: {trained.manifest.unavailable}")
+    if (stale := stale_labels(store, trained.manifest)) and not allow_stale:
+        raise TrainingError(f"{stale}: materialise it again, or {ALLOW_STALE}")
     members = network_bytes(trained)
+    areas = read_taught_areas(trained)
     about = _about(store, trained, pair, metrics) | {"made_with": dict(made_with or {})}
     about["folds"] = sorted(map(network_fold, members))
+    about["n_areas"] = None if areas is None else len(areas)
+    if areas is not None:
+        members[AREAS_MEMBER] = "".join(f"{code}\n" for code in sorted(areas)).encode()
     members[_CARD] = model_card(about).encode()
     about["members"] = {name: _sha256(content) for name, content in sorted(members.items())}
     members[_ABOUT] = json.dumps(about, indent=2, sort_keys=True, default=str).encode()
@@ -229,6 +285,27 @@ def predict(bundle: Bundle, codes: Codes) -> pd.DataFrame:
     return frame.assign(**dict(zip(PROBABILITIES, p.T, strict=True)))
 
 
+def in_sample(
+    bundle: Bundle, location_ids: pd.Series, location_areas: pd.DataFrame | None, *, by_city: bool
+) -> np.ndarray:
+    """Which locations lie in areas that taught the networks: (n,) bool.
+
+    Args:
+        location_ids: (n,) of one city.
+        location_areas: `location_id, lsoa11` of those of its locations that are in an area; None
+            where none is known.
+        by_city: what is said of a location whose area is not known, and of all where the bundle
+            does not list its areas: whether the city taught the networks.
+    """
+    seen = np.full(len(location_ids), by_city)
+    if bundle.areas is None or location_areas is None:
+        return seen
+    area = location_areas.set_index("location_id")["lsoa11"].reindex(location_ids).to_numpy()
+    known = ~pd.isna(area)
+    seen[known] = pd.Series(area[known]).isin(bundle.areas)
+    return seen
+
+
 def _about(
     store: DataStore, trained: Artefact, pair: Pair, metrics: pd.DataFrame | None
 ) -> dict[str, Any]:
@@ -263,13 +340,10 @@ def _edges(
     store: DataStore, trained: Manifest, cities: Sequence[str], outcome: str
 ) -> pd.DataFrame:
     """The deciles' edges in the cities whose labels are still those that were learned from."""
-    labels = store.open("lsoa_labels")
     outcomes = trained.recipe.config.get("outcomes", (outcome,))
-    learned = {city: trained.recipe.inputs.get(f"{city}/labels") for city in cities}
-    same = [
-        c for c, was in learned.items() if was == digest_frame(city_labels(labels, c, outcomes))
-    ]
-    edges = labels.table("decile_edges.parquet")
+    learned = learned_labels(trained.recipe.inputs, cities)
+    same = compare_labels(store, learned, outcomes).same
+    edges = store.open("lsoa_labels").table("decile_edges.parquet")
     return edges[edges["city"].isin(same) & (edges["outcome"] == outcome)]
 
 

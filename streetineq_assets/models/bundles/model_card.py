@@ -25,7 +25,7 @@ another way (height, camera, season) without a check; any claim about causes.
 
 Predicting {cities}: the networks have seen the deciles of {cities} and repeat them, so such
 predictions are in sample and say nothing of how good the networks are. `streetineq model predict`
-marks them in the column `in_sample`.
+marks them in the column `in_sample`. {areas}
 
 ## How they were made
 
@@ -38,8 +38,8 @@ marks them in the column `in_sample`.
 
 {leak}{metrics}
 
-Read no metric of the networks without the one of coordinates alone beside it: much of a city's
-inequality can be guessed from where a place is.
+Read no metric of the networks without those of the map beside it (`map_knn`: the nearest areas'
+deciles, no image): much of a city's inequality can be guessed from where a place is.
 
 ## Limits
 
@@ -83,6 +83,7 @@ def model_card(about: Mapping[str, Any]) -> str:
         n_locations=record["n_locations_trained_on"],
         n_lsoas=record["n_lsoas_trained_on"],
         folds=_FOLDS[record["scheme"]].format(n=record["n_folds"], left_out=about["city_title"]),
+        areas=_areas(about.get("n_areas")),
         made_with="".join(
             f"- {name.lower()}: {about['made_with'][name]}\n"
             for name in _STATED
@@ -91,6 +92,12 @@ def model_card(about: Mapping[str, Any]) -> str:
         leak=f"**{leak}**\n\n" if leak else "",
         metrics=_metrics_table(about["metrics"]),
     )
+
+
+def _areas(n_areas: int | None) -> str:
+    if n_areas is None:
+        return "Which areas taught the networks is not known: an earlier version trained them."
+    return f"`areas.txt` lists the {n_areas} areas that taught them."
 
 
 def _metrics_table(metrics: list[Mapping[str, Any]]) -> str:

@@ -15,6 +15,8 @@ from streetineq_assets.models.pair_training import network_file
 from streetineq_assets.study import Key, Profile
 from streetineq_assets.wrong_settings import in_words
 
+AREAS_MEMBER = "areas.txt"
+
 
 class BundleDescription(BaseModel):
     """The fields on which reading a bundle relies; others may be there for people.
@@ -27,6 +29,8 @@ class BundleDescription(BaseModel):
             codes were float32.
         profile: how the networks were trained.
         folds: of the networks.
+        n_areas: that taught the networks, whose codes are in the bundle; None in earlier bundles,
+            which do not list them.
         members: file name to sha256.
     """
 
@@ -39,10 +43,11 @@ class BundleDescription(BaseModel):
     encoder: EncoderIdentity
     profile: Profile
     folds: list[int] = Field(min_length=1)
+    n_areas: int | None = Field(None, ge=1)
     members: dict[str, str]
 
     def learned_from(self, city: str, authorities: Iterable[str]) -> bool:
-        """Whether the networks have seen areas of a city, which another study may call otherwise.
+        """Whether a city taught the networks, which another study may call otherwise.
 
         Args:
             authorities: codes of the city's local authorities.
@@ -71,6 +76,8 @@ def read_description(about: Mapping[str, Any], path: Path) -> BundleDescription:
         raise _unusable(path, in_words(error, BundleDescription)) from error
     names = map(network_file, description.folds)
     absent = [name for name in names if name not in description.members]
+    if description.n_areas is not None and AREAS_MEMBER not in description.members:
+        raise _unusable(path, f"there is no {AREAS_MEMBER} among its members")
     if absent:
         raise _unusable(path, f"there is no network {absent[0]} among its members")
     return description
