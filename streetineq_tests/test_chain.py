@@ -128,7 +128,7 @@ RECIPES = {
             "lsoa_predictions/saltbridge/living_environment",
             "area_folds/saltbridge",
         },
-        {"equivalence_margin", "block_km", "seed"},
+        {"equivalence_margin", "seed"},
     ),
 }
 

@@ -4,7 +4,8 @@ Errors of near areas are alike, so resampling single areas takes them for more t
 and gives intervals that are too short. Blocks must be large against the distance at which errors
 are alike, and there must be enough of them. Here a block is twice as wide as that distance
 (`spatial.range_of_errors`), but no city has fewer than eight blocks, and no block fewer than five
-areas on average, as an MSOA has: a distance of 0 may be one that was not found.
+areas on average, as an MSOA has: a distance of 0 may be one that was not found. Where models are
+compared, the longest distance of any of them counts, as their difference has the errors of both.
 
 Blocks are as equal in number of areas as they can be: the city is halved along its longer side
 again and again. k-means, which was tried, gives blocks of unequal size that depend on a seed and on
@@ -13,7 +14,7 @@ the machine's threads, and holds no more often. Few large blocks with Student's 
 cluster covariance estimators, Journal of Econometrics 165.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,12 +54,13 @@ class Blocks:
 
 
 def resampling_units(
-    score: np.ndarray, actual: np.ndarray, positions: np.ndarray, msoa: np.ndarray
+    scores: Sequence[np.ndarray], actual: np.ndarray, positions: np.ndarray, msoa: np.ndarray
 ) -> tuple[Blocks, ...]:
     """The units that these areas can be resampled by, the one to go by first.
 
     Args:
-        score: (n,) float64 of the network, whose errors decide how large a block is.
+        scores: of each model, (n,) float64, NaN where it has none. The errors that are alike over
+            the longest distance decide how large a block is.
         actual: (n,) int64 of 1..10.
         positions: (n, 2) easting and northing in metres, NaN where unknown: such an area is a block
             of its own.
@@ -71,28 +73,31 @@ def resampling_units(
     units = []
     placed = np.asarray(np.isfinite(positions).all(axis=1))
     if placed.sum() >= FEWEST_BLOCKS * AREAS_PER_BLOCK:
-        units.append(_map_blocks(score, actual, positions, placed))
+        units.append(_map_blocks(scores, actual, positions, placed))
     known = np.array([isinstance(code, str) and code != "" for code in msoa], dtype=bool)
     if len(known) and known.all():
         units.append(Blocks.of(MSOA, np.asarray(msoa, dtype=str)))
-    return *units, Blocks.of(LSOA, np.arange(len(score)))
+    return *units, Blocks.of(LSOA, np.arange(len(actual)))
 
 
 def placed_units(
-    codes: Iterable[str], centroids: pd.DataFrame, score: np.ndarray, actual: np.ndarray
+    codes: Iterable[str],
+    centroids: pd.DataFrame,
+    scores: Sequence[np.ndarray],
+    actual: np.ndarray,
 ) -> tuple[Blocks, ...]:
     """`resampling_units` of areas by their codes.
 
     Args:
         codes: (n,) of the areas.
         centroids: `lsoa11, easting_m, northing_m` and, where known, `msoa11`.
-        score, actual: (n,) as of `resampling_units`.
+        scores, actual: as of `resampling_units`.
     """
     placed = centroids.set_index("lsoa11").reindex(list(codes))
     positions = placed[["easting_m", "northing_m"]].to_numpy(np.float64)
     unknown = pd.Series(None, index=placed.index, dtype=object)
     msoa = placed.get("msoa11", unknown).to_numpy(dtype=object)
-    return resampling_units(score, actual, positions, msoa)
+    return resampling_units(scores, actual, positions, msoa)
 
 
 def regions(positions: np.ndarray, n_regions: int) -> np.ndarray:
@@ -124,11 +129,12 @@ def regions(positions: np.ndarray, n_regions: int) -> np.ndarray:
 
 
 def _map_blocks(
-    score: np.ndarray, actual: np.ndarray, positions: np.ndarray, placed: np.ndarray
+    scores: Sequence[np.ndarray], actual: np.ndarray, positions: np.ndarray, placed: np.ndarray
 ) -> Blocks:
     """Blocks of the placed areas; every other area is a block of its own."""
     points = positions[placed]
-    wanted = _SIDES_PER_RANGE * range_of_errors(score[placed], actual[placed], points)
+    ranges = [range_of_errors(each[placed], actual[placed], points) for each in scores]
+    wanted = _SIDES_PER_RANGE * max(ranges)
     most = len(points) // AREAS_PER_BLOCK
     n_blocks = round(len(points) / _areas_within(points, wanted))
     n_blocks = min(max(n_blocks, FEWEST_BLOCKS), most)

@@ -1,5 +1,6 @@
 """The areas on which models are compared, with the draws that they share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,7 +68,7 @@ class ComparedAreas:
         actual: (n,) int64 of 1..10.
         positions: (n, 2) easting and northing in metres, NaN where unknown.
         units: that can be resampled, the one that intervals go by first.
-        counts: (draws, blocks) of each unit.
+        draws: resamples of each unit.
         seed: of draws and permutations.
         rule: by which scores become deciles.
     """
@@ -75,26 +76,34 @@ class ComparedAreas:
     actual: np.ndarray
     positions: np.ndarray
     units: tuple[Blocks, ...]
-    counts: tuple[np.ndarray, ...]
+    draws: int
     seed: int
     rule: str
 
     @classmethod
     def of(
-        cls, areas: pd.DataFrame, centroids: pd.DataFrame, *, rule: str, seed: int, draws: int
+        cls,
+        areas: pd.DataFrame,
+        centroids: pd.DataFrame,
+        *,
+        rule: str,
+        seed: int,
+        draws: int,
+        beside: Sequence[np.ndarray] = (),
     ) -> "ComparedAreas":
         """From published tables.
 
         Args:
             areas: `tables.LSOA_PREDICTIONS`, each with an actual decile.
             centroids: `lsoa11, easting_m, northing_m` and, where known, `msoa11`.
+            beside: (n,) scores of the models that the areas' own is compared with: the blocks are
+                as wide as the errors of any of them are alike.
         """
         actual, score = areas["actual_decile"].to_numpy(np.int64), areas["score"].to_numpy(float)
         placed = centroids.set_index("lsoa11").reindex(areas["lsoa11"])
         positions = placed[["easting_m", "northing_m"]].to_numpy(np.float64)
-        units = placed_units(areas["lsoa11"], centroids, score, actual)
-        counts = tuple(bootstrap.draw_blocks(each.n_blocks, draws, seed) for each in units)
-        return cls(actual, positions, units, counts, seed, rule)
+        units = placed_units(areas["lsoa11"], centroids, [score, *beside], actual)
+        return cls(actual, positions, units, draws, seed, rule)
 
     def forecast(self, score: np.ndarray) -> Forecast:
         """A baseline's forecast from its scores."""
@@ -115,7 +124,8 @@ class ComparedAreas:
 
     def resample(self, forecast: Forecast, known: np.ndarray, unit: int) -> Resampled:
         """A model's metrics in every draw of the unit of that number."""
-        blocks, counts = self.units[unit], self.counts[unit]
+        blocks = self.units[unit]
+        counts = bootstrap.draw_blocks(blocks.n_blocks, self.draws, self.seed)
         label = blocks.label[known]
         own = Blocks(blocks.unit, label, blocks.n_blocks, blocks.side_m)
         drawn = bootstrap.evaluate(self.actual[known], forecast.at(known), own, counts)

@@ -31,7 +31,7 @@ Rows = list[dict[str, Any]]
 
 
 def compare(
-    compared: ComparedAreas, network: Forecast, own: ModelMetrics, scores: Scores, scheme: str
+    compared: ComparedAreas, network: Forecast, scores: Scores, scheme: str
 ) -> tuple[Rows, Rows]:
     """Every baseline's metrics, and the network's lead over those on its own folds.
 
@@ -39,7 +39,8 @@ def compare(
     know.
 
     Args:
-        own: the network's metrics on all areas.
+        compared: with blocks as wide as the errors of the network or of any map are alike: a map's
+            are so over a longer distance, and the lead holds both.
         scheme: of the network's folds.
 
     Returns:
@@ -52,12 +53,10 @@ def compare(
         baseline = compared.evaluate(compared.forecast(score), known)
         rows += metric_rows(name, folds, baseline, compared.moran(score, known))
         if folds == scheme:
-            there = own if known.all() else compared.evaluate(network, known)
-            leads += _lead_rows(name, scheme, there, [baseline])
+            leads += _lead_rows(name, scheme, compared.evaluate(network, known), [baseline])
     if maps := _on_common_areas(compared, scores, scheme, MAPS):
         known, evaluated = maps
-        there = own if known.all() else compared.evaluate(network, known)
-        leads += _lead_rows(MAP_BEST, scheme, there, evaluated)
+        leads += _lead_rows(MAP_BEST, scheme, compared.evaluate(network, known), evaluated)
     return rows + _gain_rows(compared, scores, scheme), leads
 
 

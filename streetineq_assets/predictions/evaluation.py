@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -181,23 +182,22 @@ def evaluate_pair(
     areas, probabilities = areas[known].reset_index(drop=True), probabilities[known]
     if areas.empty:
         return Evaluation.of_nothing()
-    compared = ComparedAreas.of(areas, centroids, rule=rule, seed=seed, draws=draws)
-    network = _forecast(areas, probabilities)
-    everywhere = np.ones(len(areas), dtype=bool)
-    own = compared.evaluate(network, everywhere)
-    clustering = compared.moran(network.score, everywhere)
-    coverage = intervals.coverage(areas)
-    own_rows = metric_rows(NETWORK, scheme, own, clustering) + _interval_rows(coverage, scheme)
     scores = aligned_scores(areas, baselines, scheme)
-    rows, leads = compare(compared, network, own, scores, scheme)
-    maps = {name: compared.forecast(scores[name, scheme]) for name in _maps_in(scores, scheme)}
-    by_unit = rows_by_unit(compared, {NETWORK: network} | maps, scheme)
+    maps = {name: scores[name, scheme] for name in MAPS if (name, scheme) in scores}
+    of_areas = partial(ComparedAreas.of, areas, centroids, rule=rule, seed=seed, draws=draws)
+    alone, beside = of_areas(), of_areas(beside=list(maps.values()))
+    network, coverage = _forecast(areas, probabilities), intervals.coverage(areas)
+    own_rows = _own_rows(alone, network, scheme) + _interval_rows(coverage, scheme)
+    rows, leads = compare(beside, network, scores, scheme)
+    by_unit = rows_by_unit(alone, {NETWORK: network}, scheme)
+    forecasts = {name: beside.forecast(score) for name, score in maps.items()}
+    by_unit += rows_by_unit(beside, forecasts, scheme)
     keys = {"city": areas["city"].iloc[0], "outcome": areas["outcome"].iloc[0]}
     return Evaluation(
-        metrics=_table(_with_seeds(own_rows, rows, compared, further_seeds), keys, METRICS),
+        metrics=_table(_with_seeds(own_rows, rows, alone, further_seeds), keys, METRICS),
         comparisons=_table(pd.DataFrame(leads), keys, COMPARISONS),
         intervals=_table(pd.DataFrame(by_unit), keys, INTERVALS),
-        confusion=_table(_confusion(compared.actual, network.decile), keys, CONFUSION),
+        confusion=_table(_confusion(alone.actual, network.decile), keys, CONFUSION),
         coverage=_table(coverage, keys, COVERAGE),
         by_n_locations=_table(by_n_locations(areas), keys, BY_N_LOCATIONS),
     )
@@ -208,8 +208,10 @@ def _forecast(areas: pd.DataFrame, probabilities: np.ndarray) -> Forecast:
     return Forecast(decile, score, probabilities)
 
 
-def _maps_in(scores: dict[tuple[str, str], np.ndarray], scheme: str) -> list[str]:
-    return [name for name in MAPS if (name, scheme) in scores]
+def _own_rows(compared: ComparedAreas, network: Forecast, scheme: str) -> list[dict]:
+    everywhere = np.ones(len(network.score), dtype=bool)
+    clustering = compared.moran(network.score, everywhere)
+    return metric_rows(NETWORK, scheme, compared.evaluate(network, everywhere), clustering)
 
 
 def _with_seeds(

@@ -46,7 +46,7 @@ def moran_of_errors(
     """Moran's I of the errors within deciles, and its two-sided permutation p-value.
 
     Args:
-        score: (n,) float64, any scale that rises with the decile.
+        score: (n,) float64, any scale that rises with the decile; NaN leaves an area out.
         actual: (n,) int64 of 1..10; an area that is alone in its decile is left out.
         positions: (n, 2) easting and northing of the areas in metres; NaN leaves an area out.
         seed: of the permutations.
@@ -105,12 +105,14 @@ def _placed_errors(
     score: np.ndarray, actual: np.ndarray, positions: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The errors that can be told and placed, and their positions; none where they do not vary."""
-    error = errors_within_deciles(score, actual)
-    kept = np.isfinite(error) & np.isfinite(positions).all(axis=1)
-    error = error[kept]
+    kept = np.isfinite(score) & np.isfinite(positions).all(axis=1)
+    score, placed = score[kept], positions[kept]
+    error = errors_within_deciles(score, actual[kept])
+    told = np.isfinite(error)
+    error, placed = error[told], placed[told]
     if len(error) and error.std() <= _SMALLEST_SPREAD * max(1.0, float(np.abs(score).max())):
-        error = error[:0]
-    return error, positions[kept][: len(error)]
+        return error[:0], placed[:0]
+    return error, placed
 
 
 @contextlib.contextmanager

@@ -56,6 +56,7 @@ MODEL_TITLES = {
 }
 HEADLINE = "kappa_quadratic"
 HELD_OUT_CITIES = "city"  # the scheme of folds
+_MAPS = {*MAPS, MAP_BEST, MAP_AND_SCORE}
 # The network alone gives probabilities, and no value of Moran's I is the best.
 _UNRANKED = frozenset({"rps", "moran_i_errors", "moran_p_errors"})
 _SIGNIFICANT = 0.05
@@ -217,19 +218,15 @@ def not_ahead(results: PairResults) -> dict[str, Lead]:
 
 def lacks_a_map(results: PairResults) -> bool:
     """Whether no baseline of the map is there to be compared with, though the folds allow one."""
-    mapped = [name for name, lead in leads(results).items() if _is_map(name) and lead.is_known]
+    mapped = [name for name, lead in leads(results).items() if name in _MAPS and lead.is_known]
     return results.scheme != HELD_OUT_CITIES and not mapped
-
-
-def _is_map(baseline: str) -> bool:
-    return baseline.startswith("map_")
 
 
 def _baselines(results: PairResults) -> list[str]:
     rows = results.comparisons[results.comparisons["scheme"] == results.scheme]
     compared = set(rows["baseline"]) - {MAP_AND_SCORE}  # it contains the network's own score
     if results.scheme == HELD_OUT_CITIES:  # where the nearest areas lie in another city
-        compared = {name for name in compared if not _is_map(name)}
+        compared = {name for name in compared if name not in _MAPS}
     return [model for model in MODEL_TITLES if model in compared]
 
 

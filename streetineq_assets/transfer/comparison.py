@@ -3,11 +3,11 @@
 Two networks are compared on the same areas. What is drawn with replacement is blocks of areas
 (`predictions.blocks`), since neighbours err alike, and the repeats, since which share was chosen is
 chance too. The difference of the rank correlations, averaged over the drawn repeats, then has a
-percentile interval. "As well as" is a claim of equivalence on one side: it holds where the whole interval lies
-above minus the margin, not where a difference merely was not found (Schuirmann 1987, J.
-Pharmacokinet. Biopharm. 15, 657: the one-sided tests of equivalence). The 95 % interval gives each
-claim a nominal error of 2.5 %. The networks are taken as they are: what another seed would make of
-the city's own networks is not in the interval.
+percentile interval. "As well as" is a claim of equivalence on one side: it holds where the whole
+interval lies above minus the margin, not where a difference merely was not found (Schuirmann 1987,
+J. Pharmacokinet. Biopharm. 15, 657: the one-sided tests of equivalence). The 95 % interval gives
+each claim a nominal error of 2.5 %. The networks are taken as they are: what another seed would
+make of the city's own networks is not in the interval.
 """
 
 from collections.abc import Iterator, Sequence
@@ -117,9 +117,9 @@ def compare(areas: ComparedAreas, *, draws: int = DRAWS) -> list[dict[str, Any]]
     if wide.empty:
         return []
     actual = wide.pop(_ACTUAL).to_numpy(np.int64)
-    score = wide[_OWN] if _OWN in wide else wide.iloc[:, 0]
-    blocks = placed_units(wide.index, areas.centroids, score.to_numpy(np.float64), actual)[0]
-    drawn = paired_draws(actual, wide.to_numpy().T, blocks=blocks, draws=draws, seed=areas.seed)
+    scores = wide.to_numpy(np.float64).T
+    blocks = placed_units(wide.index, areas.centroids, list(scores), actual)[0]
+    drawn = paired_draws(actual, scores, blocks=blocks, draws=draws, seed=areas.seed)
     if len(actual) < MIN_AREAS:
         drawn = np.full_like(drawn, np.nan)
     by_network = dict(zip(wide.columns, drawn, strict=True))

@@ -1,7 +1,7 @@
 """How often 95 % intervals hold, by what is resampled: the table that `bootstrap` states.
 
 Takes about ten minutes on one core. Exits 1 where intervals by blocks of the map hold in less than
-93 of 100 cities of 500 or 1,500 areas:
+93 of 100 cities of 500 or 1,500 areas, errors reaching 1 or 2 km; at 4 km too few blocks are left:
 
     OMP_NUM_THREADS=1 uv run python -m streetineq_tests.benchmarks.bench_coverage
 """
@@ -16,6 +16,7 @@ CITIES = {50: 400, 500: 400, 1500: 200}  # areas: how many cities
 SCALES_KM = ((1, 2), (2, 3), (4, 4))  # of errors and of labels
 SHARES = (0, 0.3, 0.6)
 WANTED = 0.93
+FARTHEST_KM = 2
 
 
 def main() -> int:
@@ -26,7 +27,7 @@ def main() -> int:
         found = coverage(n_cities, n_areas, seed=n_areas, **kind)
         shown = ", ".join(f"{unit} {value:.3f}" for unit, value in sorted(found.items()))
         print(f"{n_areas} areas, scale {scales[0]} km, share {share}: {shown}", flush=True)
-        missed |= n_areas > 50 and found[MAP_BLOCK] < WANTED
+        missed |= n_areas > 50 and scales[0] <= FARTHEST_KM and found[MAP_BLOCK] < WANTED
     return int(missed)
 
 

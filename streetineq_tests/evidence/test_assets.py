@@ -50,10 +50,11 @@ def publish_predictions(store, areas, pair=PAIR, findings=None):
     table = areas.assign(city="alpha", outcome="crime", actual_decile=areas["actual"], fold=0)
     rules = ("decile", "decile_mean_score", "decile_mean_decile", "decile_fixed_borders")
     table = table.assign(**dict.fromkeys(rules, areas["predicted"]), n_locations=1, n_images=4)
-    unasked = {name: pd.NA for name in LSOA_PREDICTIONS.names if name not in table}
-    table = conform(table.assign(**unasked, decile_shrunk_score=areas["predicted"],
-                                 score_shrunk=areas["score"], rank_change=0,
-                                 is_published=True), LSOA_PREDICTIONS)  # fmt: skip
+    asked = {"decile_shrunk_score": areas["predicted"], "score_shrunk": areas["score"],
+             "rank_change": 0, "is_published": True}  # fmt: skip
+    table = table.assign(**asked)
+    unknown = {name: None for name in LSOA_PREDICTIONS.names if name not in table}
+    table = conform(table.assign(**unknown), LSOA_PREDICTIONS)
     harness.publish(store, "lsoa_predictions", pair, findings, lsoa_predictions=table)
 
 

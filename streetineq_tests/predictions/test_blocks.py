@@ -14,7 +14,9 @@ def first_city(n: int = 500, **kind) -> City:
 def units(city: City, positions=None, msoa=None):
     msoa = np.full(len(city.actual), None) if msoa is None else msoa
     positions = city.positions if positions is None else positions
-    return {each.unit: each for each in resampling_units(city.score, city.actual, positions, msoa)}
+    return {
+        each.unit: each for each in resampling_units([city.score], city.actual, positions, msoa)
+    }
 
 
 @pytest.mark.parametrize("n_regions", [1, 2, 7, 16, 100])
@@ -45,6 +47,18 @@ def test_blocks_are_the_larger_the_farther_errors_are_alike():
     ]
     assert sides[0] < sides[1] < sides[2]
     assert 1000 < sides[0] < 2000  # five areas, at 3.07 per square kilometre
+
+
+def test_of_several_models_the_errors_that_are_alike_the_farthest_decide():
+    near, far = first_city(share=0), first_city(share=0.6, scale_km=3)
+    nowhere = np.full(500, None)
+
+    def side(*scores):
+        return resampling_units(scores, far.actual, far.positions, nowhere)[0].side_m
+
+    independent = far.actual + near.score
+    assert side(independent) < side(far.score)
+    assert side(independent, far.score) == side(far.score)
 
 
 def test_no_city_has_fewer_than_eight_blocks_nor_blocks_of_fewer_than_five_areas():

@@ -36,9 +36,9 @@ def coverage(n_cities: int, n_areas: int, *, draws: int = 600, **kind) -> dict[s
     }
 
 
-def units(city: City) -> list[Blocks]:
+def units(city: City, *beside: np.ndarray) -> list[Blocks]:
     like_msoas = regions(city.positions, len(city.actual) // 5)
-    chosen = resampling_units(city.score, city.actual, city.positions, NO_MSOA)
+    chosen = resampling_units([city.score, *beside], city.actual, city.positions, NO_MSOA)
     return [*chosen, Blocks.of(MSOA_LIKE, like_msoas)]
 
 
@@ -66,7 +66,7 @@ def share_said_to_be_ahead(n_cities: int, n_areas: int, *, draws: int, **kind) -
     """By each unit, in how many cities the interval of the lead over an equal model is above 0."""
     ahead = defaultdict(list)
     for number, city in enumerate(cities(n_cities, n_areas, **kind)):
-        for unit in units(city):
+        for unit in units(city, city.rival):
             counts = draw_blocks(unit.n_blocks, draws, number)
             own, rival = (
                 bootstrap.evaluate(city.actual, Forecast(tenths(score), score), unit, counts)
@@ -85,8 +85,8 @@ def test_a_model_is_seldom_said_to_be_ahead_of_one_as_good():
 
 @pytest.mark.slow
 def test_a_lead_over_a_model_as_good_is_said_in_one_case_of_forty_at_most_by_chance():
-    found = share_said_to_be_ahead(400, 500, share=0.6, scale_km=2, label_scale_km=3, draws=400)
-    assert found[MAP_BLOCK] <= 0.045, found
+    found = share_said_to_be_ahead(200, 500, share=0.6, scale_km=2, label_scale_km=3, draws=400)
+    assert found[MAP_BLOCK] <= 0.05, found
     assert found[LSOA] > 0.06, found
 
 

@@ -306,6 +306,18 @@ def test_intervals_by_every_unit_stand_beside_each_other(evaluation):
     assert shown["lower"] == by_unit.loc["spatial_block", "lower"]
 
 
+def test_a_lead_is_resampled_by_blocks_as_wide_as_the_errors_of_the_maps(city):
+    """The network's errors are independent of each other, a map's are not: the lead holds both."""
+    areas, _, locations = city
+    placed = simulated.centroids(areas)
+    wave = 4 * np.sin(placed["easting_m"] / 1500) * np.cos(placed["northing_m"] / 1500)
+    guess = areas[["lsoa11", "fold"]].assign(scheme="area", score=areas["actual_decile"] + wave)
+    given = pd.concat([guess.assign(baseline=name) for name in MAPS])
+    rows = evaluated(areas, given, locations).intervals.query("unit == 'spatial_block'")
+    blocks = rows.groupby("model")["n_units"].first()
+    assert blocks[MAPS[0]] < blocks["network"]
+
+
 def test_msoas_are_resampled_where_they_are_known(city):
     areas, baselines, locations = city
     placed = simulated.centroids(areas)

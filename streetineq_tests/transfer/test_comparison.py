@@ -208,7 +208,7 @@ def test_every_share_is_held_against_all_that_is_there(target):
     assert [row["margin"] for row in rows] == [MARGIN, 0, 0]
     assert {row["result"] for row in rows} == {"holds"}
     assert {(row["n_lsoas"], row["n_repeats"]) for row in rows} == {(600, 2)}
-    assert {row["n_blocks"] for row in rows} == {240}
+    assert {row["n_blocks"] for row in rows} == {120}  # of five areas
 
 
 def test_without_networks_of_its_own_nothing_is_said_of_them(target):
