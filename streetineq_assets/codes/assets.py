@@ -47,6 +47,11 @@ class ImageCodesConfig(dg.Config):
     retry_failed: bool = Field(
         False, description="Also redo unchanged buckets in which locations were rejected."
     )
+    hash_pictures: bool = Field(
+        False,
+        description="Also redo unchanged buckets whose pictures have no perceptual hash: they are "
+        "read once more, and nothing is encoded again.",
+    )
 
 
 def image_codes(
@@ -203,7 +208,7 @@ class _Step:
             self._recipe(images),
             lambda folder: self._make(key, images, folder),
             specs=[spec.name for spec in checks.IMAGE_CODES],
-            again=self.config.retry_failed and self._has_rejections(key),
+            again=self._is_wanted_again(key),
             allow_loss=self.study.allows_loss(self.context.run.tags),
         )
         if publication.skipped:
@@ -292,9 +297,16 @@ class _Step:
             | ({"images": limits} if limits else {}),
         )
 
-    def _has_rejections(self, key: str) -> bool:
+    def _is_wanted_again(self, key: str) -> bool:
         manifest = self.study.store.manifest("image_codes", key)
-        return bool(manifest and manifest.read_record(BucketRecord).n_rejected)
+        if not manifest:
+            return False
+        record = manifest.read_record(BucketRecord)
+        unhashed = record.n_without_phash != 0
+        return bool(
+            (self.config.retry_failed and record.n_rejected)
+            or (self.config.hash_pictures and unhashed)
+        )
 
     def _attributes(self) -> dict[str, Any]:
         study = self.study.study
