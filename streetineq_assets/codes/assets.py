@@ -12,13 +12,19 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field
 
-from streetineq_assets.codes import checks
+from streetineq_assets.codes import checks, repeat_checks
+from streetineq_assets.codes.city_repeats import read_repeat_slices, write_repeats
 from streetineq_assets.codes.encoders import Encoder, idle_encoder, load_encoder, weights_input
 from streetineq_assets.codes.extraction import Pace, extract_bucket
 from streetineq_assets.codes.packing import pack_city
 from streetineq_assets.codes.repeated_images import ask_shared_images
 from streetineq_assets.codes.reuse import changed_buckets, earlier_files, hand_over
-from streetineq_assets.codes.tables import HDF5_SHARDS, IMAGE_CODES, BucketRecord
+from streetineq_assets.codes.tables import (
+    HDF5_SHARDS,
+    IMAGE_CODES,
+    IMAGE_REPEATS,
+    BucketRecord,
+)
 from streetineq_assets.devices import Device
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import LossError
@@ -140,8 +146,33 @@ def hdf5_shards(context: dg.AssetExecutionContext, study: StudyResource) -> Even
     )
 
 
+def image_repeats(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
+    """Which locations of different areas show the same: same file, like picture, or one place.
+
+    Where one of two such locations is tested and the other trained on, a network is asked what it
+    remembers. Training leaves out what repeats a fold's test, unless `drop = false` stands under
+    [repeats] in study.toml. Folds have no part in it.
+    """
+    city, settings = context.partition_key, study.study.repeats
+    keys = bucket_keys(city, study.study.cities[city].buckets)
+    slices = read_repeat_slices(study.store, city, keys)
+
+    def make(folder: Path) -> Findings:
+        findings = write_repeats(study.store, slices, settings, folder)
+        findings.unavailable = slices.shards.manifest.unavailable
+        return findings
+
+    yield from study.materialize(
+        context,
+        make,
+        inputs=slices.digests(),
+        config=settings.model_dump(exclude={"drop"}),
+        columns=IMAGE_REPEATS,
+    )
+
+
 def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The weights as an external asset, codes by bucket, shards by city."""
+    """The weights as an external asset, codes by bucket, shards and repeats by city."""
     return [
         dg.AssetSpec(
             "vgg16_weights",
@@ -173,6 +204,15 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             partitions_def=parts.city,
             code_version="1",
             checks=checks.HDF5_SHARDS,
+        ),
+        define_asset(
+            image_repeats,
+            group_name=GROUP,
+            kinds={"pandas", "parquet"},
+            deps=["hdf5_shards", parts.buckets_to_city("image_codes"), "locations"],
+            partitions_def=parts.city,
+            code_version="1",
+            checks=repeat_checks.IMAGE_REPEATS,
         ),
     ]
 

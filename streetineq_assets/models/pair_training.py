@@ -194,6 +194,7 @@ def _fold_row(run: TrainingRun, fold: int, split: Split, rows: pd.DataFrame) -> 
         "n_train": int(split.train.sum()),
         "n_validation": int(split.validation.sum()),
         "n_test": int(split.test.sum()),
+        **split.n_dropped(),
         "n_test_lsoas": int(rows["lsoa11"][split.test].nunique()),
         "epochs": state.epoch,
         "best_epoch": state.best_epoch,
