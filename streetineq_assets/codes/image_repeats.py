@@ -64,7 +64,7 @@ def find_repeats(places: Places, repeated: pd.DataFrame, settings: Repeats) -> p
 
     Args:
         repeated: `REPEATED_IMAGES` of the city.
-        settings: `[repeats]` of study.toml.
+        settings: `[repeats]` of study.toml; with `near_m = 0` no place is near another.
 
     Returns:
         `IMAGE_REPEATS`, each pair once for each kind, ascending; a pair that is exact is not
@@ -179,6 +179,8 @@ def _image_pairs(close: HashPairs, of: NDArray[np.intp]) -> pd.DataFrame:
 
 
 def _near(places: Places, metres: float) -> pd.DataFrame:
+    if not metres:
+        return _between_areas(places, np.empty((0, 2), np.intp), np.empty(0))
     return _between_areas(places, *near_pairs(places.points, metres))
 
 

@@ -119,7 +119,7 @@ def split_rows(
     in_buffer = rows["lsoa11"].isin(set(buffer)).to_numpy()
     if table.near is not None:
         near = table.near.loc[table.near["fold"] == fold, "location_id"]
-        in_buffer |= rows["location_id"].isin(set(near)).to_numpy()
+        in_buffer = in_buffer | rows["location_id"].isin(set(near)).to_numpy()
     test = fold_of_row == fold
     learn = ~test & ~in_buffer & ~np.isnan(fold_of_row)
     if (table.areas["fold"] == VALIDATION_ONLY).any():

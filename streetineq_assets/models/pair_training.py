@@ -164,6 +164,7 @@ def _values(
         "n_folds": record.n_folds,
         "n_locations_trained_on": record.n_locations_trained_on,
         "n_lsoas_trained_on": record.n_lsoas_trained_on,
+        "n_dropped_as_repeats": int(folds["n_dropped_as_repeats"].sum()),
         "seconds_training": seconds,
         "locations_per_second": seen / max(seconds, 1e-9),
         "share_of_time_waiting": float(history["wait_seconds"].sum()) / max(seconds, 1e-9),
