@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from streetineq_assets.codes.tables import SHARD_ROWS
+from streetineq_assets.codes.tables import IMAGE_REPEATS, SHARD_ROWS
 from streetineq_assets.images.tables import FOREIGN_FILES, LOCATIONS, STREET_IMAGES
 from streetineq_assets.labels.tables import AVAILABILITY, DECILE_EDGES, LSOA_LABELS, POSTCODE_LSOA
 from streetineq_assets.models.tables import AREA_FOLDS, BASELINES, HISTORY
@@ -56,6 +56,7 @@ WAREHOUSE_VIEWS = (
     View("street_images", "street_images", "Where each image lies.", STREET_IMAGES),
     View("foreign_files", "street_images", "Files of no listed location.", FOREIGN_FILES),
     View("shard_rows", "hdf5_shards", "Where each location's codes lie.", SHARD_ROWS, "rows"),
+    View("image_repeats", "image_repeats", "Which locations show the same.", IMAGE_REPEATS),
     View("area_folds", "area_folds", "Which fold tests each area.", AREA_FOLDS),
     View("training_history", "trained_model", "Loss by fold and epoch.", HISTORY, "history"),
     View(
