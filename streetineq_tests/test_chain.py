@@ -205,6 +205,7 @@ MADE_AGAIN = {
     "locations[northmere]": (ALL, {"weight": lambda t: t["weight"] + 1}),
     "area_folds[northmere]": (ALL, {"fold": lambda t: (t["fold"] + 1) % 3}),
     "image_codes[northmere/001]": (ALL, {}),
+    "image_repeats[northmere]": (ALL, {}),
     "joint_model[northmere]": ({JOINT}, {}),
     f"trained_model[{PAIRS[1]}]": ({f"lsoa_evaluation[{PAIRS[1]}]"}, {}),
 }

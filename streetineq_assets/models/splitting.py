@@ -45,15 +45,22 @@ def without_repeats(split: Split, rows: pd.DataFrame, repeats: pd.DataFrame) -> 
     """The split less the training and validation rows that repeat a test row.
 
     Args:
-        rows: `location_id`, one row each: a city's ids are its own.
+        rows: `location_id` of one city.
         repeats: `codes.tables.IMAGE_REPEATS`; each pair counts in both directions.
     """
-    tested = set(rows["location_id"][split.test])
+    n = len(rows)
+    names = ["location_id", "other_location_id"]
+    # One number for each location: text is slow to compare, and folds are many.
+    number, known = pd.factorize(pd.concat([rows["location_id"], *(repeats[c] for c in names)]))
+    of_row, first, second = np.split(number, [n, n + len(repeats)])
+    tested = np.zeros(len(known), bool)
+    tested[of_row[split.test]] = True
     learn = split.train | split.validation
     dropped = {}
-    for kind, pairs in repeats.groupby("kind"):
-        first, second = pairs["location_id"], pairs["other_location_id"]
-        of_test = {*second[first.isin(tested)], *first[second.isin(tested)]}
-        dropped[str(kind)] = learn & rows["location_id"].isin(of_test).to_numpy()
-    kept = ~np.logical_or.reduce([np.zeros(len(rows), bool), *dropped.values()])
+    for kind, pairs in repeats.reset_index().groupby("kind"):
+        one, other = first[pairs.index], second[pairs.index]
+        of_test = np.zeros(len(known), bool)
+        of_test[other[tested[one]]] = of_test[one[tested[other]]] = True
+        dropped[str(kind)] = learn & of_test[of_row]
+    kept = ~np.logical_or.reduce([np.zeros(n, bool), *dropped.values()])
     return Split(split.train & kept, split.validation & kept, split.test, dropped)
