@@ -55,7 +55,7 @@ def _few_repeats(repeats: pd.DataFrame, places: Places, settings: Repeats) -> Ch
         text += (
             f", such as {_named(repeats, kinds)}: look at these images; were some downloaded for "
             "the wrong place, or are they cards for no image? If they are right, set a larger "
-            "`max_share` under [repeats] in study.toml, where `drop = true` keeps them out of training"
+            "`max_share` under [repeats] in study.toml; `drop = true` keeps them out of training"
         )
     values = {"n_repeated_locations": n, "share_repeated_locations": share}
     return FEW_REPEATS_ACROSS_FOLDS.result(passed, text, of=n_places, **values)
