@@ -3,7 +3,7 @@
 The hash is imagehash's pHash: the signs of a picture's 64 lowest spatial frequencies about their
 median. It is taken of what the encoder sees, the scaled and cropped view. Of photographs of streets
 (44 real ones) another encoding, size or brightness changed 6 bits at most, a crop of 2 % too; the
-next frame of a walking camera changed 10 or more, another street 28 of 64 on average.
+next frame of a walking camera changed 8 or more, another street 28 of 64 on average.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ UNKNOWN = np.uint64(0)
 PLAIN = np.uint64(2**64 - 1)
 _GREY = np.array([0.114, 0.587, 0.299], dtype=np.float32)  # of blue, green, red: ITU-R BT.601
 _LEAST_CONTRAST = 4.0
-_STEP = 7  # of 224: 32 rows and columns
+_STEP = 7  # of 224: 32 rows and columns, of which imagehash takes the frequencies
 
 
 def perceptual_hash(view: np.ndarray) -> np.uint64:
@@ -37,7 +37,8 @@ def perceptual_hash(view: np.ndarray) -> np.uint64:
     grey = view @ _GREY + CHANNEL_MEANS @ _GREY
     if grey[::_STEP, ::_STEP].std() < _LEAST_CONTRAST:
         return PLAIN
-    bits = imagehash.phash(Image.fromarray(grey)).hash
+    small = Image.fromarray(grey).convert("L").reduce(_STEP)  # a sixth of the time of resizing
+    bits = imagehash.phash(small).hash
     return np.packbits(bits).view(">u8")[0].astype(np.uint64)
 
 
