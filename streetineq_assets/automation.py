@@ -37,8 +37,8 @@ def build_jobs() -> dict[str, Any]:
         ),
         "extract_codes": (["image_codes"], "Encode a bucket's images."),
         "pack_codes": (
-            ["hdf5_shards", "area_folds"],
-            "Pack a city's codes for training, and split its areas into folds.",
+            ["hdf5_shards", "image_repeats", "area_folds"],
+            "Pack a city's codes for training, find repeats, and split its areas into folds.",
         ),
         "train_jointly": (
             ["joint_model"],

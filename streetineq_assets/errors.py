@@ -61,3 +61,7 @@ def clear_disk_errors(path: Path) -> Generator[None]:
             f"the disk is full while writing {path}: free some space and run it again; what was "
             "published and the finished parts are kept"
         ) from error
+
+
+class TooManyRepeatsError(StreetineqError):
+    """So many pictures of a city look alike that their pairs cannot be listed."""

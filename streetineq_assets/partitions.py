@@ -22,6 +22,7 @@ class Partitions:
         self._pairs = pairs
         self._source = study.transfer.source
         self._scheme = study.folds.scheme
+        self._buffer_m = study.folds.buffer_m
         self._joint = study.training.joint
 
     def city_to_buckets(self, asset: str) -> dg.AssetDep:
@@ -52,7 +53,7 @@ class Partitions:
     @property
     def folds_need(self) -> tuple[str, ...]:
         """Of a city's own assets those that its folds are made from, by the study's scheme."""
-        return ("locations",) if self._scheme == "location" else ()
+        return ("locations",) if self._scheme == "location" or self._buffer_m else ()
 
     @property
     def networks_need(self) -> tuple[dg.AssetDep, ...]:

@@ -112,6 +112,7 @@ class Folds(Settings):
     k: int = Field(5, ge=2, le=20)
     block_km: float = Field(5.0, ge=0.1, description="side of a spatial block")
     buffer_km: float = Field(1.0, ge=0.0, description="removed from training around test blocks")
+    buffer_m: float = Field(0.0, ge=0.0, description="the same of locations, under `area`")
     holdout_shares: tuple[float, float, float] = (0.6, 0.1, 0.3)
     stratify_by: tuple[OutcomeKey, ...] | None = Field(
         None,
@@ -127,6 +128,22 @@ class Folds(Settings):
         if min(shares) <= 0 or abs(sum(shares) - 1) > 1e-9:
             raise ValueError("must be three positive shares that sum to 1")
         return shares
+
+    @model_validator(mode="after")
+    def buffer_of_areas(self) -> "Folds":
+        """Each scheme has one buffer at most."""
+        if self.buffer_m and self.scheme != "area":
+            raise ValueError(f"buffer_m is of the scheme area, not of {self.scheme}: delete it")
+        return self
+
+
+class Repeats(Settings):
+    """Locations of different areas that show the same; `codes.image_repeats` has the kinds."""
+
+    drop: bool = Field(True, description="leave repeats of a fold's test out of its training")
+    max_hamming: int = Field(6, ge=0, le=8, description="of 64 bits, in which like pictures differ")
+    near_m: float = Field(50.0, ge=0.0, le=200.0, description="metres between two views of a place")
+    max_share: float = Field(0.01, ge=0.0, le=1.0, description="of locations, above which it stops")
 
 
 class Encoder(Settings):
@@ -375,6 +392,7 @@ class Study(Settings):
     folds: Folds = Folds()
     images: Images = Images()
     rights: Rights = Rights()
+    repeats: Repeats = Repeats()
     encoder: Encoder = Encoder()
     shards: Shards = Shards()
     training: Training = Training()

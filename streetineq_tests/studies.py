@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.codes.identity import EncoderIdentity
-from streetineq_assets.codes.tables import ShardsRecord
+from streetineq_assets.codes.tables import IMAGE_REPEATS, ShardsRecord
 from streetineq_assets.findings import Findings, Unavailable
 from streetineq_assets.geography import national_grid
 from streetineq_assets.labels.tables import LSOA_LABELS
@@ -24,7 +24,7 @@ from streetineq_assets.manifests import Recipe
 from streetineq_assets.models.folds import FoldTable
 from streetineq_assets.models.tables import TrainingRecord
 from streetineq_assets.store import DataStore
-from streetineq_assets.tables import conform
+from streetineq_assets.tables import conform, empty
 from streetineq_tests.harness import publish
 from streetineq_tests.models.synthetic import city
 
@@ -260,6 +260,7 @@ def _city(store: DataStore, name: str) -> pd.DataFrame:
     publish_shards(store, name, codes, rows["location_id"].tolist())
     table = with_one_lost(rows[["location_id", "lsoa11"]].assign(weight=1, reason=None))
     publish(store, "locations", name, locations=table.sort_values("location_id"))
+    publish(store, "image_repeats", name, image_repeats=empty(IMAGE_REPEATS))
     return rows
 
 

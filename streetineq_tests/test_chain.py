@@ -55,7 +55,7 @@ PAIRS = [
 # changes.
 INDICES = ", ".join(key for key in DOMAINS if key != INDEX_OF_DEPRIVATION)
 OF_THE_CENSUS = ("self_reported_health", "occupancy_rating", "unemployment", "education")
-SLICES = ("labels", "locations", "hdf5_shards", "area_folds")
+SLICES = ("labels", "locations", "hdf5_shards", "image_repeats", "area_folds")
 TRAINING_INPUTS = {f"northmere/{part}" for part in SLICES}
 TRAINING_CONFIG = {"profile", "seed", "in_memory"}
 RECIPES = {
@@ -73,6 +73,10 @@ RECIPES = {
     "hdf5_shards[saltbridge]": (
         {"saltbridge/000", "location_ids"},
         {"seed", "rows_per_shard"},
+    ),
+    "image_repeats[saltbridge]": (
+        {"saltbridge/000", "hdf5_shards", "positions"},
+        {"max_hamming", "near_m", "max_share"},
     ),
     "area_folds[northmere]": ({"labels", "centroids"}, {"folds", "seed"}),
     "trained_model[northmere/mean_income]": (TRAINING_INPUTS, TRAINING_CONFIG),
@@ -221,6 +225,7 @@ MADE_AGAIN = {
     "locations[northmere]": (ALL, {"weight": lambda t: t["weight"] + 1}),
     "area_folds[northmere]": (ALL, {"fold": lambda t: (t["fold"] + 1) % 3}),
     "image_codes[northmere/001]": (ALL, {}),
+    "image_repeats[northmere]": (ALL, {}),
     "joint_model[northmere]": ({JOINT}, {}),
     f"trained_model[{PAIRS[1]}]": ({f"lsoa_evaluation[{PAIRS[1]}]"}, {}),
 }

@@ -12,13 +12,19 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field
 
-from streetineq_assets.codes import checks
+from streetineq_assets.codes import checks, repeat_checks
+from streetineq_assets.codes.city_repeats import read_repeat_slices, write_repeats
 from streetineq_assets.codes.encoders import Encoder, idle_encoder, load_encoder, weights_input
 from streetineq_assets.codes.extraction import Pace, extract_bucket
 from streetineq_assets.codes.packing import pack_city
 from streetineq_assets.codes.repeated_images import ask_shared_images
 from streetineq_assets.codes.reuse import changed_buckets, earlier_files, hand_over
-from streetineq_assets.codes.tables import HDF5_SHARDS, IMAGE_CODES, BucketRecord
+from streetineq_assets.codes.tables import (
+    HDF5_SHARDS,
+    IMAGE_CODES,
+    IMAGE_REPEATS,
+    BucketRecord,
+)
 from streetineq_assets.devices import Device
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import LossError
@@ -46,6 +52,11 @@ class ImageCodesConfig(dg.Config):
 
     retry_failed: bool = Field(
         False, description="Also redo unchanged buckets in which locations were rejected."
+    )
+    hash_pictures: bool = Field(
+        False,
+        description="Also redo unchanged buckets whose pictures have no perceptual hash: they are "
+        "read once more, and nothing is encoded again.",
     )
 
 
@@ -135,8 +146,33 @@ def hdf5_shards(context: dg.AssetExecutionContext, study: StudyResource) -> Even
     )
 
 
+def image_repeats(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
+    """Which locations of different areas show the same: same file, like picture, or one place.
+
+    Where one of two such locations is tested and the other trained on, a network is asked what it
+    remembers. Training leaves out what repeats a fold's test, unless `drop = false` stands under
+    [repeats] in study.toml. Folds have no part in it.
+    """
+    city, settings = context.partition_key, study.study.repeats
+    keys = bucket_keys(city, study.study.cities[city].buckets)
+    slices = read_repeat_slices(study.store, city, keys)
+
+    def make(folder: Path) -> Findings:
+        findings = write_repeats(study.store, slices, settings, folder)
+        findings.unavailable = slices.shards.manifest.unavailable
+        return findings
+
+    yield from study.materialize(
+        context,
+        make,
+        inputs=slices.digests(),
+        config=settings.model_dump(exclude={"drop"}),
+        columns=IMAGE_REPEATS,
+    )
+
+
 def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The weights as an external asset, codes by bucket, shards by city."""
+    """The weights as an external asset, codes by bucket, shards and repeats by city."""
     return [
         dg.AssetSpec(
             "vgg16_weights",
@@ -168,6 +204,15 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             partitions_def=parts.city,
             code_version="1",
             checks=checks.HDF5_SHARDS,
+        ),
+        define_asset(
+            image_repeats,
+            group_name=GROUP,
+            kinds={"pandas", "parquet"},
+            deps=["hdf5_shards", parts.buckets_to_city("image_codes"), "locations"],
+            partitions_def=parts.city,
+            code_version="1",
+            checks=repeat_checks.IMAGE_REPEATS,
         ),
     ]
 
@@ -203,7 +248,7 @@ class _Step:
             self._recipe(images),
             lambda folder: self._make(key, images, folder),
             specs=[spec.name for spec in checks.IMAGE_CODES],
-            again=self.config.retry_failed and self._has_rejections(key),
+            again=self._is_wanted_again(key),
             allow_loss=self.study.allows_loss(self.context.run.tags),
         )
         if publication.skipped:
@@ -292,9 +337,16 @@ class _Step:
             | ({"images": limits} if limits else {}),
         )
 
-    def _has_rejections(self, key: str) -> bool:
+    def _is_wanted_again(self, key: str) -> bool:
         manifest = self.study.store.manifest("image_codes", key)
-        return bool(manifest and manifest.read_record(BucketRecord).n_rejected)
+        if not manifest:
+            return False
+        record = manifest.read_record(BucketRecord)
+        unhashed = record.n_without_phash != 0
+        return bool(
+            (self.config.retry_failed and record.n_rejected)
+            or (self.config.hash_pictures and unhashed)
+        )
 
     def _attributes(self) -> dict[str, Any]:
         study = self.study.study

@@ -5,7 +5,8 @@ A row's id, its images' hashes and its codes lie in one file, so that they can n
 Layout: `features (n, 4, width) float32`, `location_id (n) utf-8`, `image_sha256 (n, 4)`, rows in
 ascending order of id; `rejected_location_id, rejected_view, rejected_reason`, one entry for each
 view for which a location was rejected or is missing. The attributes say which encoder made the
-codes, and `content_sha256` covers all of the above.
+codes, and `content_sha256` covers all of the above. Beside them lie `image_phash (n, 4) uint64`,
+which files of earlier versions lack, and `phash_sha256`: codes are the same with and without.
 """
 
 import hashlib
@@ -21,12 +22,13 @@ import numpy as np
 
 from streetineq_assets.codes.hdf5 import open_hdf5
 from streetineq_assets.codes.identity import EncoderIdentity, plain_attribute
+from streetineq_assets.codes.perceptual_hash import UNKNOWN
 from streetineq_assets.errors import clear_disk_errors
 from streetineq_assets.images.catalogue import VIEWS
 
 # What h5py raises where it meets flipped bits: it has no error of its own.
 DAMAGE = (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError)
-_DIGEST = "content_sha256"
+_DIGEST, _PHASH_DIGEST = "content_sha256", "phash_sha256"
 
 
 class Rejection(NamedTuple):
@@ -47,6 +49,8 @@ class Contents:
         identity: of the encoder that made the codes.
         rejections: of the locations without a row.
         attributes: what else is worth knowing, such as library versions.
+        image_phash: (n, 4) uint64, `perceptual_hash.UNKNOWN` where it was never made; None in files
+            of earlier versions.
     """
 
     location_ids: Sequence[str]
@@ -54,6 +58,13 @@ class Contents:
     identity: EncoderIdentity
     rejections: Sequence[Rejection] = ()
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    image_phash: np.ndarray | None = None
+
+    @property
+    def hashes_of_pictures(self) -> np.ndarray:
+        """(n, 4) uint64: `image_phash`, or `UNKNOWN` throughout."""
+        unknown = np.full((len(self.location_ids), len(VIEWS)), UNKNOWN)
+        return unknown if self.image_phash is None else self.image_phash
 
 
 def write_bucket(path: Path, contents: Contents, features: Iterable[np.ndarray]) -> str:
@@ -63,7 +74,8 @@ def write_bucket(path: Path, contents: Contents, features: Iterable[np.ndarray])
         features: consecutive blocks (m, 4, width) float32 of all rows; one is in memory at a time.
 
     Returns:
-        The content's sha256, which does not depend on the library that wrote the file.
+        The content's sha256, hashes of pictures included, which does not depend on the library that
+        wrote the file.
 
     Raises:
         StoreError: the disk is full.
@@ -83,6 +95,7 @@ def write_bucket(path: Path, contents: Contents, features: Iterable[np.ndarray])
                 digest.update(np.ascontiguousarray(block).data)
                 start += len(block)
             file.attrs[_DIGEST] = digest.hexdigest()
+            digest.update(_phash_digest(contents).encode())
         if start != count:
             raise ValueError(f"{start} rows of features for {count} locations")
         _flush_to_disk(draft)
@@ -114,7 +127,7 @@ class Bucket:
         file = self._file
         rejected = [file[f"rejected_{name}"].asstr()[:].tolist() for name in Rejection._fields]
         identity = EncoderIdentity.from_attributes(file.attrs)
-        known = {_DIGEST, *identity.attributes}
+        known = {_DIGEST, _PHASH_DIGEST, *identity.attributes}
         return Contents(
             location_ids=file["location_id"].asstr()[:].tolist(),
             image_sha256=file["image_sha256"].asstr("ascii")[:],
@@ -123,11 +136,12 @@ class Bucket:
             attributes={
                 n: plain_attribute(value) for n, value in file.attrs.items() if n not in known
             },
+            image_phash=file["image_phash"][:] if "image_phash" in file else None,
         )
 
     @property
     def digest(self) -> str:
-        """The content's sha256, as the file's writer put it down."""
+        """The sha256 of all but the hashes of pictures, as the file's writer put it down."""
         return str(self._file.attrs.get(_DIGEST, ""))
 
     def read(self, rows: slice | Sequence[int]) -> np.ndarray:
@@ -141,7 +155,9 @@ class Bucket:
         digest = _digest(self.contents)
         for _, block in self.blocks():
             digest.update(block.data)
-        return digest.hexdigest() == self.digest
+        of_pictures = str(self._file.attrs.get(_PHASH_DIGEST, ""))
+        whole = _phash_digest(self.contents) == of_pictures
+        return whole and digest.hexdigest() == self.digest
 
     def is_finite(self) -> bool:
         """Whether all codes are finite numbers."""
@@ -171,10 +187,20 @@ def _write_contents(file: Any, contents: Contents) -> None:
         shape = (len(values),)
         file.create_dataset(f"rejected_{name}", data=values, dtype=text, shape=shape)
     file.attrs.update({**contents.identity.attributes, **contents.attributes})
+    if contents.image_phash is not None:
+        file.create_dataset("image_phash", data=contents.image_phash.astype(np.uint64))
+        file.attrs[_PHASH_DIGEST] = _phash_digest(contents)
+
+
+def _phash_digest(contents: Contents) -> str:
+    """Of the hashes of pictures; empty where there are none."""
+    if contents.image_phash is None:
+        return ""
+    return hashlib.sha256(contents.image_phash.astype("<u8").tobytes()).hexdigest()
 
 
 def _digest(contents: Contents) -> Any:
-    """A sha256 that has seen all but the features."""
+    """A sha256 that has seen all but the features and the hashes of pictures."""
     hashes = np.asarray(contents.image_sha256).tolist()
     covered = [
         contents.identity.attributes,

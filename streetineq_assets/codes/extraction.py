@@ -33,6 +33,7 @@ from streetineq_assets.codes.image_loading import (
     prepare_location,
     read_archives,
 )
+from streetineq_assets.codes.perceptual_hash import UNKNOWN
 from streetineq_assets.codes.preprocess import SIDE
 from streetineq_assets.codes.repeated_images import digest_codes
 from streetineq_assets.codes.screening import label
@@ -156,7 +157,10 @@ def _account(
             "rejected_views": rejected_views(contents.rejections),
         },
         record=BucketRecord(
-            n_buckets=n_buckets, n_rejected=account.n_rejected, encoder=contents.identity
+            n_buckets=n_buckets,
+            n_rejected=account.n_rejected,
+            n_without_phash=int((contents.hashes_of_pictures == UNKNOWN).any(axis=1).sum()),
+            encoder=contents.identity,
         ),
         n_rows=account.n_extracted,
         # Of another number of buckets each holds other locations.
@@ -178,6 +182,7 @@ class _Extraction:
     ) -> None:
         self.done: set[str] = set()
         self.rejections: list[Rejection] = []
+        self._phashes: dict[str, np.ndarray] = {}
         self._encoder, self._finished, self._pace, self._report = encoder, finished, pace, report
         self._n_encoded = 0
         self._seconds = dict.fromkeys(_PHASES, 0.0)
@@ -223,12 +228,14 @@ class _Extraction:
         """
         started = time.perf_counter()
         ids, hashes = sorted(self.done), self._finished.hashes
+        phashes = self._finished.phashes | self._phashes
         contents = Contents(
             location_ids=ids,
             image_sha256=np.array([hashes[each] for each in ids]).reshape(len(ids), len(VIEWS)),
             identity=self._encoder.identity,
             rejections=sorted([*rejections, *self.rejections]),
             attributes=attributes,
+            image_phash=np.array([phashes[i] for i in ids], np.uint64).reshape(-1, len(VIEWS)),
         )
         n_not_finite = 0
         digests: list[Iterable[Any]] = []
@@ -268,6 +275,8 @@ class _Extraction:
         for each in prepared:
             self._seconds["reading"] += each.seconds_reading
             self._seconds["decoding"] += each.seconds_decoding
+            if each.phashes is not None:
+                self._phashes[each.location_id] = each.phashes
             if each.pixels is not None:
                 yield each
             elif each.rejections:
@@ -303,7 +312,8 @@ class _Extraction:
     def _write_part(self, rows: list["_Row"]) -> None:
         started = time.perf_counter()
         ids, hashes, codes = zip(*rows, strict=True)
-        self._finished.write_part(ids, hashes, np.stack(codes))
+        phashes = np.stack([self._phashes[location_id] for location_id in ids])
+        self._finished.write_part(ids, hashes, phashes, np.stack(codes))
         self.done.update(ids)
         self._seconds["writing"] += time.perf_counter() - started
 

@@ -18,6 +18,7 @@ import numpy as np
 from streetineq_assets.codes.bucket_file import DAMAGE, Bucket, Contents, write_bucket
 from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.codes.image_loading import Hashes
+from streetineq_assets.codes.perceptual_hash import UNKNOWN
 from streetineq_assets.errors import StoreError
 from streetineq_assets.images.catalogue import VIEWS
 
@@ -33,6 +34,7 @@ class _Place:
     opener: Callable[[], AbstractContextManager[Bucket]]
     row: int
     hashes: Hashes
+    phashes: np.ndarray  # (4,) uint64
     screening: str | None
 
 
@@ -74,12 +76,17 @@ class FinishedRows:
         return {location_id: place.hashes for location_id, place in self._places.items()}
 
     @property
+    def phashes(self) -> dict[str, np.ndarray]:
+        """(4,) uint64 of each location's pictures, `UNKNOWN` in rows of earlier versions."""
+        return {location_id: place.phashes for location_id, place in self._places.items()}
+
+    @property
     def screened(self) -> set[str]:
-        """Locations whose images were judged by the present rules when they were encoded."""
+        """Locations whose images were hashed, and judged by the present rules, when encoded."""
         return {
             location_id
             for location_id, place in self._places.items()
-            if place.screening == self._screening
+            if place.screening == self._screening and (place.phashes != UNKNOWN).all()
         }
 
     def add_bucket(self, path: Path) -> None:
@@ -105,14 +112,26 @@ class FinishedRows:
                 self._report(f"{path.name} is removed: it is {reason}")
                 path.unlink()
 
-    def write_part(self, ids: Sequence[str], hashes: Sequence[Hashes], codes: np.ndarray) -> None:
+    def write_part(
+        self,
+        ids: Sequence[str],
+        hashes: Sequence[Hashes],
+        phashes: np.ndarray,
+        codes: np.ndarray,
+    ) -> None:
         """Put encoded rows aside.
 
         Args:
+            phashes: (n, 4) uint64.
             codes: (n, 4, width) float32.
         """
-        attributes = {SCREENING: self._screening}
-        contents = Contents(ids, np.array(hashes), self._identity, attributes=attributes)
+        contents = Contents(
+            ids,
+            np.array(hashes),
+            self._identity,
+            attributes={SCREENING: self._screening},
+            image_phash=phashes,
+        )
         path = self._work / f"part-{uuid.uuid4().hex}.h5"
         write_bucket(path, contents, [codes])
         # Hours of work leave more parts than a process may hold open.
@@ -145,6 +164,9 @@ class FinishedRows:
         self, contents: Contents, opener: Callable[[], AbstractContextManager[Bucket]]
     ) -> None:
         hashes, screening = contents.image_sha256.tolist(), contents.attributes.get(SCREENING)
+        phashes = contents.hashes_of_pictures
         for row, location_id in enumerate(contents.location_ids):
             if location_id in self._wanted:
-                self._places[location_id] = _Place(opener, row, tuple(hashes[row]), screening)
+                self._places[location_id] = _Place(
+                    opener, row, tuple(hashes[row]), phashes[row], screening
+                )

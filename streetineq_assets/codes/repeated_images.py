@@ -72,11 +72,14 @@ def ask_shared_images(store: DataStore, shards: Artefact, locations: pd.DataFram
         locations: `location_id, lsoa11`.
     """
     n_images = shards.manifest.read_record(ShardsRecord).n_images
-    return few_shared_images(_read(store, shards), locations, n_images)
+    return few_shared_images(read_repeated_images(store, shards), locations, n_images)
 
 
-def _read(store: DataStore, shards: Artefact) -> pd.DataFrame:
-    """Shards of an earlier version do not say: then the published buckets' bytes are compared."""
+def read_repeated_images(store: DataStore, shards: Artefact) -> pd.DataFrame:
+    """`REPEATED_IMAGES` of a city's published shards.
+
+    Those of an earlier version do not say: then the published buckets' bytes are compared.
+    """
     if REPEATED_FILE in shards.manifest.files:
         return shards.table(REPEATED_FILE)
     ids: list[str] = []

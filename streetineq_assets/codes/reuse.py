@@ -73,6 +73,7 @@ def hand_over(
                 [contents.location_ids[row] for row in chosen],
                 contents.image_sha256[chosen],
                 contents.identity,
+                image_phash=contents.hashes_of_pictures[chosen],
             )
             name = f"part-from-{own.replace('/', '-')}.h5"
             write_bucket(workspace(key) / name, part, blocks)

@@ -29,6 +29,22 @@ REPEATED_IMAGES = schema(
     column("location_id", "string", "a location that has it"),
     column("view", "string", "as its view a, b, c or d"),
 )
+IMAGE_REPEATS = schema(
+    column("location_id", "string", "a location with codes"),
+    column(
+        "other_location_id", "string", "one of another LSOA that shows the same; it sorts later"
+    ),
+    column(
+        "kind",
+        "string",
+        "exact (a picture in common), perceptual (one that looks the same) or near (by position)",
+    ),
+    column(
+        "distance",
+        "float64",
+        "0 if exact; least number of bits of 64 that differ if perceptual; metres if near",
+    ),
+)
 
 
 class BucketRecord(BaseModel):
@@ -37,11 +53,14 @@ class BucketRecord(BaseModel):
     Attributes:
         n_buckets: of the city, when the bucket was made.
         n_rejected: locations that could not be encoded.
+        n_without_phash: locations with codes and without perceptual hashes; None where an earlier
+            version made the file, which made none.
         encoder: what made the codes; None where an earlier version did not record it.
     """
 
     n_buckets: int = Field(validation_alias=AliasChoices("n_buckets", "buckets"))
     n_rejected: int = Field(validation_alias=AliasChoices("n_rejected", "rejected"))
+    n_without_phash: int | None = None
     encoder: EncoderIdentity | None = None
 
 

@@ -85,11 +85,17 @@ def area_folds(context: dg.AssetExecutionContext, study: StudyResource) -> Event
         make,
         inputs=slices.digests(),
         config={
-            "folds": study.study.folds.model_dump(exclude_none=True),
+            "folds": _fold_settings(study.study),
             "seed": study.study.seed,
         },
         columns=tables.AREA_FOLDS,
     )
+
+
+def _fold_settings(study: Study) -> dict[str, Any]:
+    """A setting of later versions that is not used is no part of it: folds of before stay."""
+    unused = set() if study.folds.buffer_m else {"buffer_m"}
+    return study.folds.model_dump(exclude_none=True, exclude=unused)
 
 
 def trained_model(
@@ -178,7 +184,8 @@ def joint_model(
 
 def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
     """Folds by city, networks and baselines by pair, joint networks by city."""
-    of_pair = ["lsoa_labels", *map(parts.city_to_pairs, ("locations", "hdf5_shards", "area_folds"))]
+    of_city = ("locations", "hdf5_shards", "image_repeats", "area_folds")
+    of_pair = ["lsoa_labels", *map(parts.city_to_pairs, of_city)]
     return [
         define_asset(
             area_folds,
@@ -193,7 +200,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             joint_model,
             group_name=GROUP,
             kinds={"tensorflow", "parquet"},
-            deps=["lsoa_labels", "locations", "hdf5_shards", "area_folds"],
+            deps=["lsoa_labels", *of_city],
             partitions_def=parts.city,
             pool="gpu",
             code_version=TRAINING_VERSION,

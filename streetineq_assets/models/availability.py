@@ -90,14 +90,15 @@ def teaching_cities(store: DataStore, study: Study, city: str, outcomes: Sequenc
     known = {
         other: tuple(o for o in shared if inputs_unavailable(store, Pair(other, o)) is None)
         for other, shared in _labelled_cities(store, study, city, outcomes).items()
-        if not missing_assets(store, other)
+        if not missing_assets(store, study, other)
     }
     return {other: shared for other, shared in known.items() if shared}
 
 
-def missing_assets(store: DataStore, city: str) -> tuple[str, ...]:
+def missing_assets(store: DataStore, study: Study, city: str) -> tuple[str, ...]:
     """What a city lacks of all that its trainings read, as `area_folds[leeds]`."""
-    return tuple(f"{asset}[{city}]" for asset in _READ if store.manifest(asset, city) is None)
+    read = (*_READ, "image_repeats") if study.repeats.drop else _READ
+    return tuple(f"{asset}[{city}]" for asset in read if store.manifest(asset, city) is None)
 
 
 def missing_cities(store: DataStore, study: Study, city: str, outcomes: Sequence[str]) -> Labels:
@@ -107,7 +108,7 @@ def missing_cities(store: DataStore, study: Study, city: str, outcomes: Sequence
         City to what is to be materialised for it, as `area_folds[leeds]`.
     """
     labelled = _labelled_cities(store, study, city, outcomes)
-    missing = {other: missing_assets(store, other) for other in labelled}
+    missing = {other: missing_assets(store, study, other) for other in labelled}
     return {other: assets for other, assets in missing.items() if assets}
 
 

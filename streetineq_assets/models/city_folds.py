@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from streetineq_assets.codes.city_repeats import read_positions
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import Findings, Unavailable, unavailable_findings
@@ -42,7 +43,8 @@ class FoldSlices:
         areas: `lsoa11, decile` (mean over the outcomes that stratify, NaN for none) and `city`,
             sorted; of all cities for the scheme `city`, else of one.
         centroids: `lsoa11, easting_m, northing_m` of the areas.
-        locations: `location_id, lsoa11` for the scheme `location`, else None.
+        locations: `location_id, lsoa11` for the scheme `location`; with `lat, lon` for `buffer_m`;
+            else None.
     """
 
     areas: pd.DataFrame
@@ -72,6 +74,8 @@ def read_fold_slices(store: DataStore, study: Study, city: str) -> FoldSlices:
     )
     known = directory[directory["lsoa11"].isin(areas["lsoa11"])]
     locations = read_location_areas(store, city) if scheme == "location" else None
+    if study.folds.buffer_m:
+        locations = read_positions(store, city)
     return FoldSlices(areas.reset_index(drop=True), area_centroids(known), locations)
 
 
@@ -105,7 +109,7 @@ def write_folds(slices: FoldSlices, study: Study, folder: Path) -> Findings:
 
 def _write_blocks(slices: FoldSlices, study: Study, folder: Path) -> str | None:
     """Write the spatial blocks for the baselines; what is to be said of them, if anything."""
-    settings = study.folds.model_copy(update={"scheme": SPATIAL_BLOCK})
+    settings = study.folds.model_copy(update={"scheme": SPATIAL_BLOCK, "buffer_m": 0.0})
     try:
         blocks = _make(slices, settings, study.seed)
     except ValueError as error:
@@ -121,6 +125,7 @@ def _findings(table: FoldTable, areas: pd.DataFrame) -> Findings:
             "scheme": table.scheme,
             "n_folds": len(table.folds),
             "n_lsoas": len(table.areas),
+            "n_locations_in_buffers": 0 if table.near is None else len(table.near),
         },
         checks=checks.fold_checks(table, areas, report),
         tables={"folds": report.astype(object).to_dict("records")},

@@ -5,10 +5,10 @@ matched to an area, has codes, and its area has a decile; the others are counted
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,49 +21,14 @@ from streetineq_assets.codes.shards import ShardReader
 from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import StoreError, TrainingError
-from streetineq_assets.models.folds import FoldTable
+from streetineq_assets.models.fold_table import FoldTable
+from streetineq_assets.models.reader import READ_ROWS, Reader
 from streetineq_assets.prefetch import prefetch
 from streetineq_assets.store import Artefact, DataStore
 
 SPATIAL_STEM = "spatial_"
-READ_ROWS = 1024
 HELD_SHARE = 0.25
 _HALF_EXPONENT = 0x7C00
-
-
-class Reader(Protocol):
-    """What training asks of `codes.shards.ShardReader`."""
-
-    n_rows: int
-    width: int
-    views: int
-    dtype: Any
-    location_ids: NDArray
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all features."""
-        ...
-
-    @property
-    def shard_bounds(self) -> Sequence[tuple[int, int]]:
-        """(first row, row after the last) of each shard."""
-        ...
-
-    @property
-    def attributes(self) -> dict[str, Any]:
-        """How the codes were made."""
-        ...
-
-    def read(self, rows: NDArray | None = None, out: NDArray | None = None) -> NDArray:
-        """(n,) ascending rows -> (n, views, width), into `out` if it is given."""
-        ...
-
-    def stream(
-        self, mask: NDArray | None = None, chunk_rows: int = READ_ROWS
-    ) -> Iterator[tuple[NDArray, NDArray]]:
-        """Row numbers and codes, in sequence."""
-        ...
 
 
 class Codes:
@@ -183,6 +148,7 @@ class CitySlices:
         labels: `lsoa11, outcome, decile` (float), of the outcomes asked for, without gaps.
         location_areas: `location_id, lsoa11` of the matched locations.
         shards, folds: the published artefacts.
+        repeats: the city's `image_repeats`, where training leaves them out.
     """
 
     city: str
@@ -190,15 +156,17 @@ class CitySlices:
     location_areas: pd.DataFrame
     shards: Artefact
     folds: Artefact
+    repeats: Artefact | None = None
 
     def digests(self) -> dict[str, str]:
         """Of each slice, for the recipe."""
-        return {
+        read = {
             f"{self.city}/labels": digest_frame(self.labels),
             f"{self.city}/locations": digest_frame(self.location_areas),
             f"{self.city}/hdf5_shards": self.shards.digest,
             f"{self.city}/area_folds": self.folds.digest,
         }
+        return read | ({f"{self.city}/image_repeats": self.repeats.digest} if self.repeats else {})
 
     @property
     def encoder(self) -> EncoderIdentity:
@@ -216,11 +184,20 @@ class CitySlices:
 
     def fold_table(self, stem: str = "") -> FoldTable | None:
         """The study's folds, or with `SPATIAL_STEM` the spatial blocks; None if impossible."""
-        return FoldTable.load(self.folds, stem)
+        table = FoldTable.load(self.folds, stem)
+        # Whole cities are held out, and repeats are found in one city.
+        if table is None or self.repeats is None or table.scheme == "city":
+            return table
+        return replace(table, repeats=self.repeats.table())
 
 
-def read_slices(store: DataStore, city: str, outcomes: Sequence[str]) -> CitySlices:
+def read_slices(
+    store: DataStore, city: str, outcomes: Sequence[str], *, drop_repeats: bool
+) -> CitySlices:
     """Open a city's artefacts.
+
+    Args:
+        drop_repeats: whether training leaves out what repeats a fold's test.
 
     Raises:
         StoreError: one is absent or damaged; the message names the asset to materialise.
@@ -236,6 +213,7 @@ def read_slices(store: DataStore, city: str, outcomes: Sequence[str]) -> CitySli
         location_areas=location_areas,
         shards=shards,
         folds=store.open("area_folds", city),
+        repeats=store.open("image_repeats", city) if drop_repeats else None,
     )
 
 

@@ -11,17 +11,18 @@ training, validation and test areas.
 
 import hashlib
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from streetineq_assets.models.tables import AREA_FOLDS, BUFFERS, LOCATION_FOLDS, SPATIAL_FOLDS
-from streetineq_assets.store import Artefact
+from streetineq_assets.geography import national_grid
+from streetineq_assets.models.fold_table import FoldTable
+from streetineq_assets.models.splitting import Split, without_repeats
+from streetineq_assets.models.tables import BUFFERS
 from streetineq_assets.study import Folds
-from streetineq_assets.tables import empty, write
+from streetineq_assets.tables import empty
 
 LEAKY = frozenset({"location"})
 TRAIN_ONLY = -1
@@ -31,83 +32,6 @@ _FEWEST_VALIDATION_AREAS = 5
 
 class TooFewAreasError(ValueError):
     """Fewer areas or blocks than folds; the message says what to change."""
-
-
-@dataclass(frozen=True)
-class FoldTable:
-    """One city's folds, used by every outcome, head and baseline of it.
-
-    Attributes:
-        areas: `lsoa11, fold, scheme` (and `block` for `spatial_block`), one row per area. `fold`
-            is the network that the area tests; -1 tests none and may train, -2 only validates.
-        buffers: `fold, lsoa11`: areas that this fold's training and validation leave out.
-        locations: `location_id, fold`, for the scheme `location` alone.
-    """
-
-    areas: pd.DataFrame
-    buffers: pd.DataFrame
-    locations: pd.DataFrame | None = None
-
-    @property
-    def scheme(self) -> str:
-        """The scheme by which the table was made."""
-        return str(self.areas["scheme"].iloc[0])
-
-    @property
-    def folds(self) -> tuple[int, ...]:
-        """The folds that test something, ascending."""
-        return tuple(int(f) for f in sorted(self.tested["fold"].unique()) if f >= 0)
-
-    @property
-    def tested(self) -> pd.DataFrame:
-        """Which fold tests what: `lsoa11, fold`, or `location_id, fold` where areas are split."""
-        return self.areas[["lsoa11", "fold"]] if self.locations is None else self.locations
-
-    def fold_of(self, rows: pd.DataFrame) -> NDArray[np.float64]:
-        """(n,) the fold that each row is tested in, as in `tested`; NaN for unknown areas.
-
-        Args:
-            rows: `location_id, lsoa11`.
-        """
-        key = "lsoa11" if self.locations is None else "location_id"
-        by_key = self.tested.set_index(key)["fold"]
-        return by_key.reindex(rows[key]).to_numpy(np.float64)
-
-    def save(self, folder: Path, stem: str = "") -> None:
-        """Write `<stem>area_folds.parquet`, `<stem>buffers.parquet`, and the locations if any."""
-        areas = SPATIAL_FOLDS if "block" in self.areas else AREA_FOLDS
-        write(self.areas, areas, folder / f"{stem}area_folds.parquet")
-        write(self.buffers, BUFFERS, folder / f"{stem}buffers.parquet")
-        if self.locations is not None:
-            write(self.locations, LOCATION_FOLDS, folder / f"{stem}location_folds.parquet")
-
-    @classmethod
-    def load(cls, artefact: Artefact, stem: str = "") -> "FoldTable | None":
-        """What `save` wrote into an artefact; None when this table could not be made."""
-        if f"{stem}area_folds.parquet" not in artefact.manifest.files:
-            return None
-        areas = artefact.table(f"{stem}area_folds.parquet")
-        if areas.empty:
-            return None
-        by_location = f"{stem}location_folds.parquet" in artefact.manifest.files
-        return cls(
-            areas=areas,
-            buffers=artefact.table(f"{stem}buffers.parquet"),
-            locations=artefact.table(f"{stem}location_folds.parquet") if by_location else None,
-        )
-
-
-@dataclass(frozen=True)
-class Split:
-    """Which rows a fold's network learns from, is selected on, and is tested on; masks."""
-
-    train: NDArray[np.bool_]
-    validation: NDArray[np.bool_]
-    test: NDArray[np.bool_]
-
-    def only(self, mask: NDArray[np.bool_]) -> "Split":
-        """The split of the masked rows."""
-        return Split(self.train[mask], self.validation[mask], self.test[mask])
 
 
 def area_folds(areas: pd.DataFrame, *, k: int, seed: int) -> NDArray[np.int64]:
@@ -153,7 +77,7 @@ def make_folds(
     Args:
         areas: `lsoa11, decile` and, for the scheme `city`, `city`.
         centroids: `lsoa11, easting_m, northing_m` on EPSG:27700, for `spatial_block`.
-        locations: `location_id, lsoa11`, for `location`.
+        locations: `location_id, lsoa11`, for `location`; with `lat, lon` for `buffer_m`.
 
     Raises:
         TooFewAreasError: fewer areas (blocks, cities) than the scheme needs.
@@ -161,7 +85,11 @@ def make_folds(
     """
     match settings.scheme:
         case "area":
-            return _table(areas, area_folds(areas, k=settings.k, seed=seed), "area")
+            table = _table(areas, area_folds(areas, k=settings.k, seed=seed), "area")
+            if not settings.buffer_m:
+                return table
+            placed = _required(locations, "locations")
+            return replace(table, near=_near(table, placed, settings.buffer_m))
         case "spatial_block":
             return _spatial_blocks(areas, settings, seed, _required(centroids, "centroids"))
         case "location":
@@ -178,7 +106,8 @@ def split_rows(
     """Training, validation and test rows of one fold.
 
     Validation is cut from the training areas, whole areas (whole blocks where there are blocks),
-    by the same rule as the folds. Rows in this fold's buffer are in none of the three.
+    by the same rule as the folds. Rows in this fold's buffer are in none of the three, and neither
+    are those that repeat a test row.
 
     Args:
         rows: `location_id, lsoa11, decile`, the rows that have codes and a label.
@@ -188,6 +117,9 @@ def split_rows(
     fold_of_row = table.fold_of(rows)
     buffer = table.buffers.loc[table.buffers["fold"] == fold, "lsoa11"]
     in_buffer = rows["lsoa11"].isin(set(buffer)).to_numpy()
+    if table.near is not None:
+        near = table.near.loc[table.near["fold"] == fold, "location_id"]
+        in_buffer = in_buffer | rows["location_id"].isin(set(near)).to_numpy()
     test = fold_of_row == fold
     learn = ~test & ~in_buffer & ~np.isnan(fold_of_row)
     if (table.areas["fold"] == VALIDATION_ONLY).any():
@@ -195,7 +127,8 @@ def split_rows(
     else:
         chosen = _validation_areas(table, rows[learn], validation_share, seed=seed, fold=fold)
         validation = learn & rows["lsoa11"].isin(chosen).to_numpy()
-    return Split(train=learn & ~validation, validation=validation, test=test)
+    split = Split(train=learn & ~validation, validation=validation, test=test)
+    return split if table.repeats is None else without_repeats(split, rows, table.repeats)
 
 
 def balance(table: FoldTable, areas: pd.DataFrame) -> pd.DataFrame:
@@ -256,7 +189,7 @@ def _deal_blocks(block: pd.Series, settings: Folds, seed: int) -> dict[str, int]
 def _buffers(
     codes: NDArray, folds: NDArray[np.int64], points: NDArray[np.float64], buffer_m: float
 ) -> pd.DataFrame:
-    """Per fold, the other folds' areas that lie within `buffer_m` of one of its areas."""
+    """Per fold, the other folds' codes that lie within `buffer_m` of one of its own."""
     from scipy.spatial import cKDTree
 
     removed = [_no_buffers()]
@@ -266,6 +199,16 @@ def _buffers(
         removed.append(pd.DataFrame({"fold": int(fold), "lsoa11": codes[near]}))
     table = pd.concat(removed, ignore_index=True)
     return table.astype({"fold": np.int64}).sort_values(["fold", "lsoa11"], ignore_index=True)
+
+
+def _near(table: FoldTable, locations: pd.DataFrame, buffer_m: float) -> pd.DataFrame:
+    """Per fold, the other folds' locations within `buffer_m` of one of its locations."""
+    placed = locations[locations["lsoa11"].isin(table.areas["lsoa11"])]
+    points = national_grid(placed["lat"], placed["lon"])
+    known = ~np.isnan(points).any(axis=1)
+    folds = table.fold_of(placed)[known].astype(np.int64)
+    found = _buffers(placed["location_id"].to_numpy()[known], folds, points[known], buffer_m)
+    return found.rename(columns={"lsoa11": "location_id"})
 
 
 def _by_location(

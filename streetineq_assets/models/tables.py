@@ -25,6 +25,10 @@ BUFFERS = schema(
     column("fold", "int64", "fold whose training and validation leave the area out"),
     _LSOA,
 )
+LOCATION_BUFFERS = schema(
+    column("fold", "int64", "fold whose training and validation leave the location out"),
+    _LOCATION,
+)
 LOCATION_FOLDS = schema(_LOCATION, column("fold", "int64", "fold that tests this location"))
 CENTROIDS = schema(
     _LSOA,

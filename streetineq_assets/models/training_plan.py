@@ -227,7 +227,10 @@ def read_cities(
         TrainingError: the cities' codes were made by different encoders.
     """
     learned = {city: tuple(outcomes)} | teaching_cities(store, study, city, outcomes)
-    slices = tuple(read_slices(store, each, known) for each, known in learned.items())
+    drop = study.repeats.drop
+    slices = tuple(
+        read_slices(store, each, known, drop_repeats=drop) for each, known in learned.items()
+    )
     require_one_encoder({each.city: each.encoder for each in slices if each.encoder.width})
     return slices
 

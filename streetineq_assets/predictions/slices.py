@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
+from streetineq_assets.codes.city_repeats import read_positions
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.images.changes import slice_digests
 from streetineq_assets.labels.postcodes import city_areas
@@ -69,6 +70,7 @@ class Standing:
             "locations": lambda _: {"postcode_lsoa": self._whole(_POSTCODES)},
             "image_codes": self._by_codes,
             "hdf5_shards": self._by_shards,
+            "image_repeats": self._by_repeats,
             "area_folds": self._by_folds,
             "joint_evaluation": self._by_joint_evaluation,
             "transfer_report": self._by_transfer_report,
@@ -105,6 +107,19 @@ class Standing:
         slices = {name: self._whole(("image_codes", name)) for name in buckets}
         return slices | {"location_ids": Slice((("locations", city),), ids)}
 
+    def _by_repeats(self, manifest: Manifest) -> Slices:
+        city = str(manifest.partition)
+        buckets = [name for name in manifest.recipe.inputs if name.startswith(f"{city}/")]
+        slices = {name: self._whole(("image_codes", name)) for name in buckets}
+
+        def positions() -> str:
+            return digest_frame(read_positions(self.store, city))
+
+        return slices | {
+            "hdf5_shards": self._whole(("hdf5_shards", city)),
+            "positions": Slice((("locations", city),), positions),
+        }
+
     def _by_folds(self, manifest: Manifest) -> Slices:
         """The mean deciles are those of the study's outcomes, which the recipe does not name."""
         city = str(manifest.partition)
@@ -133,6 +148,7 @@ class Standing:
                 f"{city}/locations": self._areas(city),
                 f"{city}/hdf5_shards": self._whole(("hdf5_shards", city)),
                 f"{city}/area_folds": self._whole(("area_folds", city)),
+                f"{city}/image_repeats": self._whole(("image_repeats", city)),
             }
         slices["joint_model"] = self._whole(("joint_model", city_of(partition)))
         slices["trained_model"] = self._whole(("trained_model", partition))

@@ -117,6 +117,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
                 *parts.source_to_pairs("trained_model"),
                 parts.city_to_pairs("locations"),
                 parts.city_to_pairs("hdf5_shards"),
+                parts.city_to_pairs("image_repeats"),
                 parts.city_to_pairs("area_folds"),
             ],
             partitions_def=parts.pair,

@@ -158,7 +158,7 @@ def plan_tuning(store: DataStore, study: Study, pair: Pair) -> TuningPlan:
         SourceError: the source's file is no bundle, or is damaged.
         StoreError: an artefact is damaged; the message names what to materialise.
     """
-    if missing := missing_assets(store, pair.city):
+    if missing := missing_assets(store, study, pair.city):
         why = Unavailable(", ".join(missing), "it is not materialised yet")
         return TuningPlan(store, study, pair, why)
     if why := inputs_unavailable(store, pair):
@@ -166,7 +166,8 @@ def plan_tuning(store: DataStore, study: Study, pair: Pair) -> TuningPlan:
     source = read_source(store, study, pair)
     if isinstance(source, Unavailable):
         return TuningPlan(store, study, pair, source)
-    slices = read_slices(store, pair.city, (pair.outcome,))
+    drop = study.repeats.drop
+    slices = read_slices(store, pair.city, (pair.outcome,), drop_repeats=drop)
     if why := source.learned_from(pair.city, slices.labels["lsoa11"]):
         return TuningPlan(store, study, pair, why)
     locations = matched_locations(store, pair.city)

@@ -147,7 +147,10 @@ class Tuning:
             validation_share=validation,
             seed=self.seed + repeat,
         )
-        return Split(*(_spread(mask, kept) for mask in (part.train, part.validation, part.test)))
+        train, validation, test = (
+            _spread(mask, kept) for mask in (part.train, part.validation, part.test)
+        )
+        return Split(train, validation, test, whole.dropped)
 
     def _whole(self, fold: int) -> Split:
         share = self.profile.validation_share

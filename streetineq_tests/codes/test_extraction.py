@@ -21,6 +21,7 @@ from streetineq_assets.codes.accounting import reasons_by_location
 from streetineq_assets.codes.bucket_file import Bucket
 from streetineq_assets.codes.extraction import Pace, extract_bucket
 from streetineq_assets.codes.image_loading import complete_locations
+from streetineq_assets.codes.perceptual_hash import UNKNOWN, perceptual_hash
 from streetineq_assets.codes.preprocess import preprocess
 from streetineq_assets.errors import StoreError
 from streetineq_tests.codes.fakes import LOCATIONS as IDS
@@ -375,3 +376,67 @@ def test_memory_does_not_grow_with_the_bucket(extract, root):
     peak_mb = tracemalloc.get_traced_memory()[1] / 1e6
     tracemalloc.stop()
     assert peak_mb < 60
+
+
+class TestPerceptualHashes:
+    """They stand beside the codes, and codes of earlier files go on without them."""
+
+    def without(self, path):
+        """Make it a file of a version that hashed no pictures."""
+        with h5py.File(path, "a") as file:
+            del file["image_phash"], file.attrs["phash_sha256"]
+
+    def test_each_row_has_those_of_its_own_images(self, extract):
+        extract()
+        found, _ = contents(extract.folder / "codes.h5")
+        images = list(views_of(IDS).values())[12:16]
+        expected = [perceptual_hash(preprocess(image)) for image in images]
+        assert found.image_phash[3].tolist() == expected
+
+    def test_rows_of_earlier_files_are_hashed_without_being_encoded(self, extract):
+        extract()
+        first, codes = contents(extract.folder / "codes.h5")
+        (extract.folder / "codes.h5").rename(extract.folder / "old.h5")
+        self.without(extract.folder / "old.h5")
+        clear(extract.work)
+        encoder = fake_encoder()
+        findings = extract(encoder=encoder, previous=[extract.folder / "old.h5"])
+        again, same = contents(extract.folder / "codes.h5")
+        assert encoder.encode.calls == []
+        assert findings.record.n_without_phash == 0
+        np.testing.assert_array_equal(again.image_phash, first.image_phash)
+        np.testing.assert_array_equal(same, codes)
+
+    def test_they_change_nothing_that_codes_are_known_by(self, extract):
+        extract()
+        with Bucket(extract.folder / "codes.h5") as bucket:
+            digest = bucket.digest
+        self.without(extract.folder / "codes.h5")
+        with Bucket(extract.folder / "codes.h5") as bucket:
+            assert bucket.is_intact()
+            assert bucket.digest == digest
+            assert bucket.contents.image_phash is None
+            assert (bucket.contents.hashes_of_pictures == UNKNOWN).all()
+
+    def test_those_of_a_killed_run_are_kept_in_its_parts(self, extract):
+        """The work of the parts is not done again, and no hash is missing."""
+        extract()
+        first, _ = contents(extract.folder / "codes.h5")
+        (extract.folder / "codes.h5").unlink()
+        encoder = fake_encoder()
+        extract(encoder=encoder)
+        again, _ = contents(extract.folder / "codes.h5")
+        assert encoder.encode.calls == []
+        np.testing.assert_array_equal(again.image_phash, first.image_phash)
+
+    def test_a_part_with_a_flipped_hash_is_damaged(self, extract):
+        extract()
+        with h5py.File(extract.folder / "codes.h5", "a") as file:
+            file["image_phash"][0, 0] ^= np.uint64(1)
+        with Bucket(extract.folder / "codes.h5") as bucket:
+            assert not bucket.is_intact()
+
+
+def clear(folder):
+    for part in folder.glob("part-*.h5"):
+        part.unlink()

@@ -1,15 +1,17 @@
 """Real photographs, openly licensed: none is refused in any light, and each damage is found."""
 
 import io
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from streetineq_assets.codes.perceptual_hash import PLAIN, hamming, perceptual_hash
 from streetineq_assets.codes.preprocess import ImageRejectedError, preprocess
 from streetineq_assets.codes.screening import refuse_empty
-from streetineq_assets.study import Images
+from streetineq_assets.study import Images, Repeats
 
 LIGHT = {
     "day": (1, 0),
@@ -71,3 +73,62 @@ def test_four_kilobytes_lost_or_zeroed_are_found(views):
             at = int(share * len(data))
             for hole in (b"", bytes(4096)):
                 assert reason(data[:at] + hole + data[at + 4096 :]) in ("damaged", "truncated")
+
+
+# -- perceptual hashes -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def whole(photographs):
+    """Those that are no panorama, as a decoder of JPEG makes them smaller."""
+    opened = [Image.open(io.BytesIO(path.read_bytes())) for path in photographs]
+    flat = [image for image in opened if image.width != 2 * image.height]
+    for image in flat:
+        image.draft("RGB", (640, 480))
+    return [image.convert("RGB") for image in flat]
+
+
+def encoded(image, quality):
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+def hash_of(image):
+    return perceptual_hash(preprocess(image))
+
+
+COPIES = {
+    "low quality": (lambda image: encoded(image, 20), 2),
+    "half the size": (lambda image: image.resize((image.width // 2, image.height // 2)), 2),
+    "cropped by 1 %": (
+        lambda image: image.crop(
+            (
+                image.width // 200,
+                image.height // 200,
+                image.width * 199 // 200,
+                image.height * 199 // 200,
+            )
+        ),
+        Repeats().max_hamming,
+    ),
+    "brighter": (
+        lambda image: image.point(lambda level: min(255, int(level * 1.15))),
+        Repeats().max_hamming,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_a_copy_of_a_photograph_is_found(whole, name):
+    copy, most = COPIES[name]
+    assert max(int(hamming(hash_of(image), hash_of(copy(image)))) for image in whole) <= most
+
+
+def test_no_two_photographs_are_taken_for_copies(whole):
+    """Among them frames of one street, taken while walking."""
+    hashes = [hash_of(image) for image in whole]
+    assert PLAIN not in hashes
+    distances = [int(hamming(one, other)) for one, other in combinations(hashes, 2)]
+    assert min(distances) > Repeats().max_hamming
+    assert 26 < np.mean(distances) < 33
