@@ -1,7 +1,8 @@
 """A city's fold tables: what they are made from, and the files of `area_folds`.
 
 Beside the study's own folds lie spatial blocks, for the baselines that must stand beside every
-metric, and the areas' centroids, so that no later step reads the postcode directory again.
+metric, and the areas' centroids, MSOAs and local authorities, so that no later step reads the
+postcode directory again.
 """
 
 from dataclasses import dataclass
