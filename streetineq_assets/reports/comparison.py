@@ -53,11 +53,13 @@ METRIC_TITLES = {
 MODEL_TITLES = {
     NETWORK: "Network",
     JOINT_NETWORK: "Network of all outcomes",
-    MAP_KNN: "Coordinates only",
+    MAP_KNN: "Nearest areas (map)",
+    "map_gaussian_process": "Gaussian process (map)",
+    "map_msoa_mean": "Mean of the MSOA (map)",
     "ridge": "Ridge on codes",
     "image_count": "Number of images",
     "constant": "Constant",
-    MAP_AND_SCORE: "Coordinates and network",
+    MAP_AND_SCORE: "Map and network",
 }
 HEADLINE = "kappa_quadratic"
 # The network alone gives probabilities, and no value of Moran's I is the best.
