@@ -13,11 +13,11 @@ on a logarithmic scale).
 it gains nothing over the best map, the network saw a map and not pictures. The best is that with
 the least squared error when each known area is guessed from the others. What is added is the score
 less its line through these guesses, times its slope in the regression of the decile on both. The
-slope is shrunk by what it owes to chance (the positive part of 1 - 1/t^2, with t its Student's t:
-James and Stein's rule for one number), so that a score of noise leaves the map as it is. All maps
-together, or a line through the best, would gain over each of them without any score. The scores
-are out of fold; other folds' networks have seen this fold's labels, which one slope cannot carry
-over.
+slope is shrunk by what it owes to chance, with t its Student's t: to the positive part of 1 - 2/t^2
+of itself, so that it is 0 wherever Akaike's criterion would do without it. A score of noise then
+leaves the map as it is in most folds. All maps together, or a line through the best, would gain
+over each of them without any score. The scores are out of fold; other folds' networks have seen
+this fold's labels, which one slope cannot carry over.
 """
 
 from collections.abc import Callable
@@ -34,6 +34,7 @@ _MIDDLE, _SPAN = 5.5, 9.0  # of the deciles 1 to 10
 _PENALTIES = tuple(float(10**power) for power in range(1, 8))
 DEFAULT_PENALTY = _PENALTIES[len(_PENALTIES) // 2]
 MAP_AND_SCORE = "map_and_score"
+_CHANCE = 2.0  # of its variances a squared slope owes to chance: Akaike's price of a parameter
 
 Guess = Callable[[FoldAreas], NDArray[np.float64]]
 
@@ -100,7 +101,7 @@ def _shrunk_slope(
     residual = decile - intercept - of_map * own - slope * news
     variance = residual @ residual / (len(decile) - 3)
     signal = slope**2 * (news @ news)
-    return slope * max(0.0, 1 - variance / signal) if signal > 0 else 0.0
+    return slope * max(0.0, 1 - _CHANCE * variance / signal) if signal > 0 else 0.0
 
 
 def _plane(x: list[NDArray[np.float64]], y: NDArray[np.float64]) -> NDArray[np.floating]:

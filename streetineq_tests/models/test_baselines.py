@@ -160,7 +160,7 @@ def test_map_and_score_adds_to_the_best_map_what_the_score_says_beyond_it() -> N
     x = np.column_stack([np.ones(len(known)), guesses, score])
     coefficients, (squares,), *_ = np.linalg.lstsq(x, decile, rcond=None)
     variance = squares / (len(known) - 3) * np.linalg.inv(x.T @ x)[2, 2]
-    slope = coefficients[2] * (1 - variance / coefficients[2] ** 2)
+    slope = coefficients[2] * (1 - 2 * variance / coefficients[2] ** 2)
     assert 0 < slope < coefficients[2]
     rise, start = np.polyfit(guesses, score, 1)
     of_test = np.array([others(msoa) for msoa in test.msoa])
