@@ -1,7 +1,7 @@
 """What the map alone says of London's real deciles, and that a score of noise adds nothing to it.
 
-An earlier, independent calculation found on the same labels Spearman of .869, .840, .694, .556 by the
-nearest areas, .890, .853, .712, .560 by kriging and .911, .842, .680, .587 by the MSOA.
+An earlier, independent calculation found on the same labels Spearman of .869, .840, .694, .556 by
+the nearest areas, .890, .853, .712, .560 by kriging and .911, .842, .680, .587 by the MSOA.
 """
 
 import numpy as np
