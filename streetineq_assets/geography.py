@@ -56,15 +56,40 @@ def area_centroids(postcodes: pd.DataFrame) -> pd.DataFrame:
     """The centroid of each area's addresses: the mean of its postcodes' coordinates.
 
     Args:
-        postcodes: `lsoa11, lat, lon`, one row per postcode; a row without all is ignored.
+        postcodes: `lsoa11, lat, lon`, one row per postcode; a row without all is ignored. With
+            `msoa11` or `authority` they are told too.
 
     Returns:
-        `lsoa11, easting_m, northing_m`, one row per area, sorted by code.
+        `lsoa11, easting_m, northing_m, msoa11, authority`, one row per area, sorted by code. The
+        last two are those of most of the area's postcodes (`of_most_postcodes`), missing where the
+        postcodes do not say.
     """
     located = postcodes[["lsoa11", "lat", "lon"]].dropna()
     grid = national_grid(located["lat"], located["lon"])
     points = located[["lsoa11"]].assign(easting_m=grid[:, 0], northing_m=grid[:, 1]).dropna()
-    return points.groupby("lsoa11", as_index=False, sort=True).mean()
+    means = points.groupby("lsoa11", as_index=False, sort=True).mean()
+    for name in ("msoa11", "authority"):
+        if name in postcodes:
+            means[name] = of_most_postcodes(postcodes, name).reindex(means["lsoa11"]).to_numpy()
+        else:
+            means[name] = None
+    return means.astype({"msoa11": "str", "authority": "str"})
+
+
+def of_most_postcodes(postcodes: pd.DataFrame, name: str) -> pd.Series:
+    """What most postcodes of an area say; of two that as many say, the first in order.
+
+    A few postcodes of an area lie across a border, or are listed wrongly.
+
+    Args:
+        postcodes: `lsoa11` and a column `name` of codes, one row per postcode.
+
+    Returns:
+        The codes, indexed by `lsoa11`; areas of which no postcode says anything are absent.
+    """
+    counted = postcodes[["lsoa11", name]].dropna().value_counts().reset_index()
+    ranked = counted.sort_values(["lsoa11", "count", name], ascending=[True, False, True])
+    return ranked.drop_duplicates("lsoa11").set_index("lsoa11")[name]
 
 
 def find_boundaries(folder: Path) -> Path | None:

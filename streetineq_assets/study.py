@@ -108,7 +108,7 @@ class City(Settings):
 class Folds(Settings):
     """How a city's areas are split; `models.folds` has the schemes."""
 
-    scheme: Literal["area", "spatial_block", "location", "city", "holdout"] = "area"
+    scheme: Literal["area", "spatial_block", "district", "location", "city", "holdout"] = "area"
     k: int = Field(5, ge=2, le=20)
     block_km: float = Field(5.0, ge=0.1, description="side of a spatial block")
     buffer_km: float = Field(1.0, ge=0.0, description="removed from training around test blocks")

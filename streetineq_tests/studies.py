@@ -177,6 +177,7 @@ authorities = ["E09000002"]
 buckets = 1
 outcomes = ["crime"]
 """
+AUTHORITIES = {"alpha": "E09000001", "hamlet": "E09000002", "beta": "E09000003"}
 CITIES = {"alpha": (50, 1), "hamlet": (4, 2), "beta": (40, 1)}  # areas, seed
 
 
@@ -282,8 +283,10 @@ def _postcodes(name: str, rows: pd.DataFrame, offset_m: int) -> pd.DataFrame:
     east = 530_000 + offset_m + 1000 * (number % 10) + rng.normal(0, 50, len(number))
     north = 180_000 + 1000 * (number // 10) + rng.normal(0, 50, len(number))
     lat, lon = _degrees(east, north)
-    return place.assign(postcode=[f"{name} {n}" for n in range(len(place))], city=name,
-                        lat=lat, lon=lon)  # fmt: skip
+    return place.assign(
+        postcode=[f"{name} {n}" for n in range(len(place))], city=name, lat=lat, lon=lon,
+        msoa11=[f"{name[0].upper()}E02{n // 5:06d}" for n in number], authority=AUTHORITIES[name],
+    )  # fmt: skip
 
 
 def _degrees(east: np.ndarray, north: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

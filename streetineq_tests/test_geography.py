@@ -10,7 +10,7 @@ import pytest
 from shapely import box, transform
 
 from streetineq_assets.errors import SourceError
-from streetineq_assets.geography import find_boundaries, read_boundaries
+from streetineq_assets.geography import area_centroids, find_boundaries, read_boundaries
 
 CODES = ["E01000002", "E01000001"]
 
@@ -25,6 +25,33 @@ def geojson(areas, path, packed=False):
     text = areas.to_crs("EPSG:4326").to_json()
     path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
     return path
+
+
+POSTCODES = pd.DataFrame(
+    {
+        "lsoa11": ["E01000001"] * 4 + ["E01000002"] * 3,
+        "lat": [51.5] * 4 + [51.6, 51.6, None],
+        "lon": [-0.1] * 4 + [-0.2, -0.2, None],
+        "msoa11": ["E02000001"] * 4 + [None] * 3,
+        "authority": ["E09000002", "E09000002", "E09000001", None, "E09000004", "E09000003", None],
+    }
+)
+
+
+def test_an_area_lies_where_most_of_its_postcodes_say() -> None:
+    """As many for each authority: the first by code, whatever the order of rows."""
+    for rows in (POSTCODES, POSTCODES.iloc[::-1]):
+        told = area_centroids(rows).set_index("lsoa11")
+        assert told["authority"].to_dict() == {"E01000001": "E09000002", "E01000002": "E09000003"}
+        assert told["msoa11"]["E01000001"] == "E02000001"
+        assert pd.isna(told["msoa11"]["E01000002"])
+
+
+def test_postcodes_without_msoas_and_authorities_leave_them_open() -> None:
+    told = area_centroids(POSTCODES[["lsoa11", "lat", "lon"]])
+    assert told[["msoa11", "authority"]].isna().all(axis=None)
+    columns = ["lsoa11", "easting_m", "northing_m"]
+    pd.testing.assert_frame_equal(told[columns], area_centroids(POSTCODES)[columns])
 
 
 @pytest.mark.parametrize("name", ["a.geojson", "a.geojson.gz", "a.gpkg", "a.shp"])

@@ -136,7 +136,7 @@ def test_the_network_recovers_the_truth_with_the_baseline_beside_it(demo):
     table = table[table["metric"] == "spearman_score"].set_index(["model", "scheme"])
     assert table.loc[("network", "area"), "value"] > 0.6
     assert ("map_knn", "area") in table.index
-    assert "coordinates only" in printed
+    assert "nearest areas (map)" in printed
 
 
 def test_it_says_loudly_that_all_is_synthetic(demo):

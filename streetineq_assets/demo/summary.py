@@ -12,7 +12,7 @@ from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
 
 METRIC = "spearman_score"
-TITLES = {NETWORK: "network", MAP_KNN: "coordinates only", "ridge": "ridge on codes"}
+TITLES = {NETWORK: "network", MAP_KNN: "nearest areas (map)", "ridge": "ridge on codes"}
 
 
 def summary_lines(store: DataStore) -> Iterator[str]:

@@ -73,7 +73,7 @@ def area_folds(context: dg.AssetExecutionContext, study: StudyResource) -> Event
 
     Every outcome, head, baseline and joint network uses it, so that nothing leaks from one outcome
     to another. Whole areas are kept together and stratified by their mean decile. Beside the table
-    lie spatial blocks for the baselines, and the areas' centroids.
+    lie spatial blocks for the baselines, and the areas' centroids, MSOAs and local authorities.
     """
     slices = city_folds.read_fold_slices(study.store, study.study, context.partition_key)
 
@@ -131,8 +131,9 @@ def trained_model(
 def baseline_scores(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
     """What can be guessed without a network, on the same folds: from the map, or from plain means.
 
-    The baselines are a constant, coordinates, the number of images, ridge regression on the codes,
-    and coordinates together with the network's score. No figure of the network stands without them.
+    The baselines are a constant, three guesses from the map (the nearest areas, a Gaussian process,
+    the areas of the same MSOA), the number of images, ridge regression on the codes, and the best
+    map together with the network's score. No figure of the network stands without them.
     """
     pair = Pair.parse(context.partition_key)
     trained = study.store.open(pair_training.ASSET, pair.key)
@@ -193,7 +194,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             kinds={"pandas", "parquet"},
             deps=["lsoa_labels", "postcode_lsoa", *parts.folds_need],
             partitions_def=parts.city,
-            code_version="1",
+            code_version="2",  # 1: fold means rose with the fold; no MSOAs and authorities
             checks=checks.AREA_FOLDS,
         ),
         define_asset(
@@ -222,7 +223,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             kinds={"scikitlearn", "parquet"},
             deps=["trained_model", *of_pair],
             partitions_def=parts.pair,
-            code_version="1",
+            code_version="2",  # 1: of the maps only the nearest areas; counts by a line
             checks=checks.BASELINE_SCORES,
         ),
     ]

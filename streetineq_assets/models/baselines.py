@@ -1,29 +1,21 @@
-"""What a network must beat: guesses from no image at all, and from plain means of the codes.
+"""The baselines of a pair: scored on the folds of its networks and on spatial blocks.
 
-All work on areas and score on the scale of deciles. `constant` says 5. `map_knn` is the mean
-decile of the eight nearest training areas on the British National Grid. `image_count` is a line
-through the logarithm of the number of images. `ridge` is ridge regression on the mean code of an
-area's images, its penalty chosen on the same validation areas as the network's epochs (without
-any, 10,000: the middle of those that are tried, on a logarithmic scale).
-`map_and_score` regresses the decile on the `map_knn` guess and the network's mean
-score: where it gains nothing over `map_knn`, the network saw a map and not pictures. It is
-fitted on other folds' out-of-fold scores; their networks have seen this fold's labels, which two
-coefficients cannot carry over.
+`baseline_guesses` says what each does, `map_baselines` what is guessed from the map.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from streetineq_assets.errors import StoreError
 from streetineq_assets.findings import Findings, Unavailable, unavailable_findings
 from streetineq_assets.models import checks
-from streetineq_assets.models.dataset import SPATIAL_STEM, Codes, labelled_rows, open_codes
-from streetineq_assets.models.folds import FoldTable, Split, scheme_note, split_rows
+from streetineq_assets.models.baseline_areas import CodeSums, fold_areas, sum_codes
+from streetineq_assets.models.baseline_guesses import GUESSES, MAP_AND_SCORE, NAMES
+from streetineq_assets.models.dataset import SPATIAL_STEM, labelled_rows, open_codes
+from streetineq_assets.models.folds import FoldTable, scheme_note, split_rows
+from streetineq_assets.models.map_baselines import MAPS
 from streetineq_assets.models.pair_training import SCORES_FILE
 from streetineq_assets.models.tables import BASELINES
 from streetineq_assets.models.training_plan import TrainingPlan
@@ -33,49 +25,12 @@ from streetineq_assets.tables import conform, empty, write
 
 ASSET = "baseline_scores"
 
-NAMES = ("constant", "map_knn", "image_count", "ridge", "map_and_score")
-_CONSTANT_DECILE = 5.0
-_NEIGHBOURS = 8
-_PENALTIES = tuple(float(10**power) for power in range(1, 8))
-DEFAULT_PENALTY = _PENALTIES[len(_PENALTIES) // 2]
-_ON_SPATIAL_BLOCKS = ("map_knn", "ridge")
-_CHUNK_ROWS = 512
-
-
-@dataclass(frozen=True)
-class CodeSums:
-    """Sums of the mean codes of locations, by group.
-
-    Attributes:
-        group: (n,) the group of each row.
-        sums: (groups, width) float64.
-    """
-
-    group: NDArray[np.int64]
-    sums: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Areas:
-    """The areas of some rows: their codes' means and what else a baseline may use.
-
-    Attributes:
-        lsoa11, decile: (a,) codes, and actual deciles.
-        n_images: (a,).
-        centroids: (a, 2) metres on EPSG:27700, NaN where unknown.
-        means: (a, width) mean code.
-        scores: (a,) the network's mean out-of-fold score, NaN where there is none.
-    """
-
-    lsoa11: NDArray
-    decile: NDArray[np.float64]
-    n_images: NDArray[np.float64]
-    centroids: NDArray[np.float64]
-    means: NDArray[np.float64]
-    scores: NDArray[np.float64]
-
-
-Guess = Callable[[Areas, Areas, Areas], NDArray[np.float64]]
+_ON_SPATIAL_BLOCKS = (*MAPS, "ridge")
+_OF_OTHER_CITIES = frozenset({*MAPS, MAP_AND_SCORE})
+_NO_MAPS = (
+    "With folds by city everything that a map could go by lies in other cities: no baseline from "
+    "the map is scored, and nothing says whether the network adds to one."
+)
 
 
 def score_pair(plan: TrainingPlan, trained: Artefact, folder: Path) -> Findings:
@@ -114,14 +69,41 @@ def score_pair(plan: TrainingPlan, trained: Artefact, folder: Path) -> Findings:
             seed=seed,
         )
 
-    parts, tables = [scored(plan.table, plan.folds, NAMES)], {plan.table.scheme: plan.table}
+    names = baselines_of(plan.table.scheme)
+    parts, tables = [scored(plan.table, plan.folds, names)], {plan.table.scheme: plan.table}
     blocks = _spatial_blocks(plan)
     if blocks is not None:
         parts.append(scored(blocks, blocks.folds, _ON_SPATIAL_BLOCKS))
         tables[blocks.scheme] = blocks
     baselines = pd.concat([part for part in parts if len(part)], ignore_index=True)
     write(baselines, BASELINES, folder / f"{ASSET}.parquet")
-    return _findings(baselines, tables, blocks)
+    found = _findings(baselines, tables, blocks)
+    found.notes |= map_notes(baselines, plan.table.scheme, centroids)
+    return found
+
+
+def baselines_of(scheme: str) -> tuple[str, ...]:
+    """The baselines on the networks' own folds: under folds by city none that needs a map."""
+    return tuple(n for n in NAMES if scheme != "city" or n not in _OF_OTHER_CITIES)
+
+
+def map_notes(baselines: pd.DataFrame, scheme: str, centroids: pd.DataFrame) -> dict[str, str]:
+    """What is to be said of the baselines from the map, by name.
+
+    Args:
+        baselines: `models.tables.BASELINES`.
+        scheme: of the networks' folds.
+        centroids: `lsoa11, easting_m, northing_m` and, from version 2 of the folds on, `msoa11`.
+    """
+    notes = {"no_map_baselines": _NO_MAPS} if scheme == "city" else {}
+    of_msoa = set(baselines.loc[baselines["baseline"] == "map_msoa_mean", "lsoa11"])
+    named = centroids.reindex(columns=["lsoa11", "msoa11"]).dropna()["lsoa11"]
+    if n_unnamed := len(of_msoa - set(named)):
+        notes["areas_without_msoa"] = (
+            f"{n_unnamed} of {len(of_msoa)} areas have no MSOA in the postcode directory: "
+            "map_msoa_mean guesses them from the eight nearest areas, as map_knn does."
+        )
+    return notes
 
 
 def write_unavailable(why: Unavailable, folder: Path) -> Findings:
@@ -178,7 +160,7 @@ def score_baselines(
         rows: `location_id, lsoa11, decile` and, for `map_and_score`, the network's
             out-of-fold `h`.
         folds: which to test; by default all.
-        centroids: `lsoa11, easting_m, northing_m`; `map_knn` gives no score to areas without
+        centroids: `lsoa11, easting_m, northing_m[, msoa11]`; maps give no score to areas without
             one.
         validation_share, seed: as in the network's training, for the same validation areas.
 
@@ -192,10 +174,10 @@ def score_baselines(
         split = split_rows(table, fold, rows, validation_share=validation_share, seed=seed)
         if not (split.test.any() and split.train.any()):
             continue
-        train, validation, test = _fold_areas(rows, split, sums, centroids)
+        areas = fold_areas(rows, split, sums, centroids)
         for name in baselines:
-            score = GUESSES[name](train, validation, test)
-            part = {"baseline": name, "scheme": table.scheme, "lsoa11": test.lsoa11}
+            score = GUESSES[name](areas)
+            part = {"baseline": name, "scheme": table.scheme, "lsoa11": areas.test.lsoa11}
             parts.append(pd.DataFrame({**part, "fold": np.int64(fold), "score": score}))
     frame = pd.concat(parts, ignore_index=True) if parts else empty(BASELINES)
     if table.locations is not None:
@@ -204,152 +186,3 @@ def score_baselines(
     order = pd.Categorical(frame["baseline"], categories=NAMES)
     frame = frame.assign(order=order.codes).sort_values(["order", "lsoa11"], ignore_index=True)
     return conform(frame, BASELINES)
-
-
-# -- the guesses: training, validation and test areas to a score per test area ---------------------
-
-
-def _constant(_train: Areas, _validation: Areas, test: Areas) -> NDArray[np.float64]:
-    return np.full(len(test.lsoa11), _CONSTANT_DECILE)
-
-
-def _map_knn(train: Areas, validation: Areas, test: Areas) -> NDArray[np.float64]:
-    return _neighbours(_joined(train, validation), test)
-
-
-def _image_count(train: Areas, validation: Areas, test: Areas) -> NDArray[np.float64]:
-    known = _joined(train, validation)
-    return _line(np.log(known.n_images)[:, None], known.decile, np.log(test.n_images)[:, None])
-
-
-def _ridge(train: Areas, validation: Areas, test: Areas) -> NDArray[np.float64]:
-    """Standardised by the training areas; the penalty with the least error on validation areas."""
-    from sklearn.linear_model import Ridge
-
-    mean, sd = train.means.mean(axis=0), np.maximum(train.means.std(axis=0), 1e-6)
-
-    def fitted(areas: Areas, penalty: float, to: Areas) -> NDArray[np.float64]:
-        model = Ridge(alpha=penalty, solver="cholesky")
-        model.fit((areas.means - mean) / sd, areas.decile)
-        return model.predict((to.means - mean) / sd)
-
-    def error(penalty: float) -> float:
-        return np.square(fitted(train, penalty, validation) - validation.decile).mean()
-
-    penalty = min(_PENALTIES, key=error) if len(validation.lsoa11) else DEFAULT_PENALTY
-    return fitted(_joined(train, validation), penalty, test)
-
-
-def _map_and_score(train: Areas, validation: Areas, test: Areas) -> NDArray[np.float64]:
-    known = _joined(train, validation)
-    seen = np.isfinite(known.scores) & np.isfinite(known.centroids).all(axis=1)
-    features = np.column_stack([_neighbours(known, known, leave_out=True), known.scores])
-    wanted = np.column_stack([_neighbours(known, test), test.scores])
-    answer = np.full(len(test.lsoa11), np.nan)
-    usable = np.isfinite(wanted).all(axis=1)
-    if seen.sum() > 2 and usable.any():
-        answer[usable] = _line(features[seen], known.decile[seen], wanted[usable])
-    return answer
-
-
-GUESSES: dict[str, Guess] = {
-    "constant": _constant,
-    "map_knn": _map_knn,
-    "image_count": _image_count,
-    "ridge": _ridge,
-    "map_and_score": _map_and_score,
-}
-
-
-def _neighbours(known: Areas, wanted: Areas, *, leave_out: bool = False) -> NDArray[np.float64]:
-    """Mean decile of the nearest known areas; `leave_out` when the wanted are the known ones."""
-    from scipy.spatial import cKDTree
-
-    answer = np.full(len(wanted.lsoa11), np.nan)
-    placed = np.isfinite(known.centroids).all(axis=1)
-    asked = np.isfinite(wanted.centroids).all(axis=1)
-    available = int(placed.sum()) - leave_out
-    if available < 1 or not asked.any():
-        return answer
-    neighbours = min(_NEIGHBOURS, available)
-    ranks = np.arange(1 + leave_out, neighbours + leave_out + 1)
-    _, nearest = cKDTree(known.centroids[placed]).query(wanted.centroids[asked], k=list(ranks))
-    answer[asked] = known.decile[placed][nearest].mean(axis=1)
-    return answer
-
-
-def _line(x: NDArray, y: NDArray, wanted: NDArray) -> NDArray[np.float64]:
-    from sklearn.linear_model import LinearRegression
-
-    return LinearRegression().fit(x, y).predict(wanted)
-
-
-# -- areas from rows -----------------------------------------------------------------------------
-
-
-def sum_codes(codes: Codes, rows: pd.DataFrame, table: FoldTable) -> CodeSums:
-    """One pass over the codes: a group is an area, or an area's part in one fold of locations.
-
-    Parts of an area add up to it, so these sums serve fold tables that keep areas whole too.
-
-    Args:
-        rows: `row` (in the codes, ascending), `location_id, lsoa11`.
-        table: the folds; locations of one area lie in several under the scheme `location`.
-    """
-    keys = [rows["lsoa11"].astype(str)]
-    if table.locations is not None:
-        keys.append(table.fold_of(rows))
-    group = rows.groupby(keys, sort=True).ngroup().to_numpy(np.int64)
-    sums = np.zeros((int(group.max(initial=-1)) + 1, codes.reader.width))
-    start = 0
-    for features in codes.chunks(rows["row"].to_numpy(np.int64), _CHUNK_ROWS):
-        stop = start + len(features)
-        _add_rows(sums, group[start:stop], features.mean(axis=1, dtype=np.float32))
-        start = stop
-    return CodeSums(group, sums)
-
-
-def _fold_areas(
-    rows: pd.DataFrame, split: Split, sums: CodeSums, centroids: pd.DataFrame
-) -> tuple[Areas, Areas, Areas]:
-    by_area = centroids.set_index("lsoa11")[["easting_m", "northing_m"]]
-    train, validation, test = (
-        _areas(rows, mask, sums, by_area) for mask in (split.train, split.validation, split.test)
-    )
-    return train, validation, test
-
-
-def _areas(
-    rows: pd.DataFrame, mask: NDArray[np.bool_], sums: CodeSums, centroids: pd.DataFrame
-) -> Areas:
-    chosen = rows[mask].assign(group=sums.group[mask])
-    scores = chosen["h"] if "h" in chosen else pd.Series(np.nan, index=chosen.index)
-    grouped = chosen.assign(h=scores).groupby("lsoa11", sort=True)
-    areas = grouped.agg(decile=("decile", "first"), n=("location_id", "size"), h=("h", "mean"))
-    members = chosen.drop_duplicates("group")
-    totals = np.zeros((len(areas), sums.sums.shape[1]))
-    at = areas.index.get_indexer(members["lsoa11"])
-    _add_rows(totals, at, sums.sums[members["group"]])
-    return Areas(
-        lsoa11=areas.index.to_numpy(str),
-        decile=areas["decile"].to_numpy(np.float64),
-        n_images=4.0 * areas["n"].to_numpy(np.float64),
-        centroids=centroids.reindex(areas.index).to_numpy(np.float64),
-        means=totals / areas["n"].to_numpy(np.float64)[:, None],
-        scores=areas["h"].to_numpy(np.float64),
-    )
-
-
-def _add_rows(totals: NDArray, at: NDArray[np.integer], values: NDArray) -> None:
-    """totals[at[i]] += values[i] for every i; `np.add.at` is slow on wide rows."""
-    if not len(at):
-        return
-    order = np.argsort(at, kind="stable")
-    starts = np.flatnonzero(np.diff(at[order], prepend=-1))
-    totals[at[order][starts]] += np.add.reduceat(values[order], starts, axis=0, dtype=np.float64)
-
-
-def _joined(one: Areas, other: Areas) -> Areas:
-    """Two sets of areas as one; an area in both (scheme `location`) stays twice."""
-    names = Areas.__dataclass_fields__
-    return Areas(*(np.concatenate([getattr(one, n), getattr(other, n)]) for n in names))

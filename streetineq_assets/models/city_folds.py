@@ -1,7 +1,8 @@
 """A city's fold tables: what they are made from, and the files of `area_folds`.
 
 Beside the study's own folds lie spatial blocks, for the baselines that must stand beside every
-metric, and the areas' centroids, so that no later step reads the postcode directory again.
+metric, and the areas' centroids, MSOAs and local authorities, so that no later step reads the
+postcode directory again.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from streetineq_assets.codes.city_repeats import read_positions
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import Findings, Unavailable, unavailable_findings
-from streetineq_assets.geography import area_centroids
+from streetineq_assets.geography import area_centroids, of_most_postcodes
 from streetineq_assets.models import checks, plots
 from streetineq_assets.models.block_sizes import SPATIAL_BLOCK, uneven_blocks, uneven_note
 from streetineq_assets.models.dataset import SPATIAL_STEM, read_location_areas
@@ -41,8 +42,9 @@ class FoldSlices:
 
     Attributes:
         areas: `lsoa11, decile` (mean over the outcomes that stratify, NaN for none) and `city`,
-            sorted; of all cities for the scheme `city`, else of one.
-        centroids: `lsoa11, easting_m, northing_m` of the areas.
+            sorted; of all cities for the scheme `city`, else of one. For the scheme `district` also
+            `authority`, missing where no postcode of the area has one.
+        centroids: `models.tables.CENTROIDS` of the areas.
         locations: `location_id, lsoa11` for the scheme `location`; with `lat, lon` for `buffer_m`;
             else None.
     """
@@ -69,10 +71,12 @@ def read_fold_slices(store: DataStore, study: Study, city: str) -> FoldSlices:
     areas = pd.concat([_mean_deciles(labels, study, c) for c in cities])
     directory = read(
         store.open("postcode_lsoa").file("postcode_lsoa.parquet"),
-        columns=["city", "lsoa11", "lat", "lon"],
+        columns=["city", "lsoa11", "msoa11", "authority", "lat", "lon"],
         filters=[("city", "in", list(cities))],
     )
     known = directory[directory["lsoa11"].isin(areas["lsoa11"])]
+    if scheme == "district":
+        areas["authority"] = areas["lsoa11"].map(of_most_postcodes(known, "authority"))
     locations = read_location_areas(store, city) if scheme == "location" else None
     if study.folds.buffer_m:
         locations = read_positions(store, city)

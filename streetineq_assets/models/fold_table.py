@@ -1,5 +1,6 @@
 """A city's fold table: what each fold tests, and what it leaves out of training."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from streetineq_assets.digests import digest_frame
 from streetineq_assets.models.tables import (
     AREA_FOLDS,
     BUFFERS,
@@ -51,6 +53,21 @@ class FoldTable:
     def tested(self) -> pd.DataFrame:
         """Which fold tests what: `lsoa11, fold`, or `location_id, fold` where areas are split."""
         return self.areas[["lsoa11", "fold"]] if self.locations is None else self.locations
+
+    @property
+    def loose_locations(self) -> set[str]:
+        """Locations that a fold may leave out while it learns from others of their area."""
+        near = set() if self.near is None else set(self.near["location_id"])
+        if self.repeats is None:
+            return near
+        return near | set(self.repeats["location_id"]) | set(self.repeats["other_location_id"])
+
+    @property
+    def digest(self) -> str:
+        """Of all that it says but for repeats, which are another artefact's."""
+        parts = [self.areas, self.buffers, self.locations, self.near]
+        told = "".join("" if part is None else digest_frame(part) for part in parts)
+        return hashlib.sha256(told.encode()).hexdigest()
 
     def fold_of(self, rows: pd.DataFrame) -> NDArray[np.float64]:
         """(n,) the fold that each row is tested in, as in `tested`; NaN for unknown areas.

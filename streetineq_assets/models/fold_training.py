@@ -39,6 +39,7 @@ _LARGER_K = "set a larger k under [folds]"
 _MORE_ROWS = {
     "spatial_block": "set a smaller block_km or buffer_km under [folds]",
     "holdout": "raise the first two of holdout_shares under [folds]",
+    "district": "name more authorities of the city, or raise k under [folds]",
     "city": "name another city",
 }
 

@@ -4,20 +4,28 @@ A scheme splits a city's areas into folds, and a fold's training areas into trai
 It is a function of the areas, their deciles or centroids, and a seed, whatever the order of rows.
 `area` is the default: whole areas, stratified. `spatial_block` holds out whole squares and keeps a
 buffer around them out of training, so that a network cannot score by knowing the neighbours.
+`district` holds out whole local authorities.
 `location` splits the locations of an area between training and test: it leaks the label, and is
 offered only to measure by how much. `city` holds out whole cities. `holdout` is one split into
 training, validation and test areas.
 """
 
-import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from streetineq_assets.geography import national_grid
+from streetineq_assets.models.dealing import (
+    TooFewAreasError,
+    deal_by_decile,
+    deal_groups,
+    hash_of,
+    stratified_order,
+)
 from streetineq_assets.models.fold_table import FoldTable
 from streetineq_assets.models.splitting import Split, without_repeats
 from streetineq_assets.models.tables import BUFFERS
@@ -30,15 +38,10 @@ VALIDATION_ONLY = -2
 _FEWEST_VALIDATION_AREAS = 5
 
 
-class TooFewAreasError(ValueError):
-    """Fewer areas or blocks than folds; the message says what to change."""
-
-
 def area_folds(areas: pd.DataFrame, *, k: int, seed: int) -> NDArray[np.int64]:
-    """Folds of whole areas, stratified by decile.
+    """Folds of whole areas, stratified by decile, as `dealing.deal_by_decile` deals them.
 
-    Areas are sorted by (decile, hash of seed and code) and dealt out in turn, so sizes differ by at
-    most one, in total and within each decile.
+    Sizes differ by at most one, in total and within each decile.
 
     Args:
         areas: `lsoa11, decile`; deciles may be fractional (a mean over outcomes); missing ones come
@@ -59,9 +62,7 @@ def area_folds(areas: pd.DataFrame, *, k: int, seed: int) -> NDArray[np.int64]:
             f"{len(areas)} areas cannot fill {k} folds: set a smaller `k` under [folds] in "
             "study.toml, or add areas"
         )
-    folds = np.empty(len(areas), dtype=np.int64)
-    folds[_stratified_order(areas, seed)] = np.arange(len(areas)) % k
-    return folds
+    return deal_by_decile(areas, k=k, seed=seed)
 
 
 def make_folds(
@@ -75,27 +76,25 @@ def make_folds(
     """The fold table of one city by the study's scheme.
 
     Args:
-        areas: `lsoa11, decile` and, for the scheme `city`, `city`.
+        areas: `lsoa11, decile`, for the scheme `city` also `city`, for `district` `authority`.
         centroids: `lsoa11, easting_m, northing_m` on EPSG:27700, for `spatial_block`.
         locations: `location_id, lsoa11`, for `location`; with `lat, lon` for `buffer_m`.
 
     Raises:
-        TooFewAreasError: fewer areas (blocks, cities) than the scheme needs.
-        ValueError: what the scheme needs was not given.
+        TooFewAreasError: fewer areas (blocks, authorities, cities) than the scheme needs.
+        ValueError: what the scheme needs was not given, or not of every area.
     """
     match settings.scheme:
         case "area":
-            table = _table(areas, area_folds(areas, k=settings.k, seed=seed), "area")
-            if not settings.buffer_m:
-                return table
-            placed = _required(locations, "locations")
-            return replace(table, near=_near(table, placed, settings.buffer_m))
+            return _by_area(areas, settings, seed, locations)
         case "spatial_block":
             return _spatial_blocks(areas, settings, seed, _required(centroids, "centroids"))
         case "location":
             return _by_location(areas, settings, seed, _required(locations, "locations"))
         case "city":
             return _by_city(areas)
+        case "district":
+            return _by_district(areas, settings, seed)
         case "holdout":
             return _table(areas, _holdout(areas, settings.holdout_shares, seed), "holdout")
 
@@ -148,6 +147,17 @@ def balance(table: FoldTable, areas: pd.DataFrame) -> pd.DataFrame:
 # -- the schemes ---------------------------------------------------------------------------------
 
 
+def _by_area(
+    areas: pd.DataFrame, settings: Folds, seed: int, locations: pd.DataFrame | None
+) -> FoldTable:
+    """Whole areas, and with `buffer_m` the locations near the tested ones."""
+    table = _table(areas, area_folds(areas, k=settings.k, seed=seed), "area")
+    if not settings.buffer_m:
+        return table
+    placed = _required(locations, "locations")
+    return replace(table, near=_near(table, placed, settings.buffer_m))
+
+
 def _spatial_blocks(
     areas: pd.DataFrame, settings: Folds, seed: int, centroids: pd.DataFrame
 ) -> FoldTable:
@@ -162,28 +172,17 @@ def _spatial_blocks(
         )
     squares = np.floor(points / (settings.block_km * 1000)).astype(int)
     block = pd.Series([f"{east}_{north}" for east, north in squares], name="block")
-    fold_of_block = _deal_blocks(block, settings, seed)
-    folds = block.map(fold_of_block).to_numpy(np.int64)
+    if (found := block.nunique()) < settings.k:
+        raise TooFewAreasError(
+            f"{found} blocks of {settings.block_km:g} km cannot fill {settings.k} folds: "
+            "set a smaller `block_km` or `k` under [folds] in study.toml"
+        )
+    folds = deal_groups(block, k=settings.k, seed=seed)
     table = _table(areas, folds, "spatial_block")
     return FoldTable(
         areas=table.areas.assign(block=block.to_numpy()),
         buffers=_buffers(areas["lsoa11"].to_numpy(), folds, points, settings.buffer_km * 1000),
     )
-
-
-def _deal_blocks(block: pd.Series, settings: Folds, seed: int) -> dict[str, int]:
-    sizes = block.value_counts()
-    if len(sizes) < settings.k:
-        raise TooFewAreasError(
-            f"{len(sizes)} blocks of {settings.block_km:g} km cannot fill {settings.k} folds: "
-            "set a smaller `block_km` or `k` under [folds] in study.toml"
-        )
-    load = [0] * settings.k
-    chosen = {}
-    for name in sorted(sizes.index, key=lambda name: _hash(seed, name)):
-        chosen[name] = load.index(min(load))
-        load[chosen[name]] += int(sizes[name])
-    return chosen
 
 
 def _buffers(
@@ -224,6 +223,29 @@ def _by_location(
     return FoldTable(table.areas, table.buffers, locations=ordered)
 
 
+def _by_district(areas: pd.DataFrame, settings: Folds, seed: int) -> FoldTable:
+    """Local authorities in random order, each to the smallest fold; at most `k` folds.
+
+    Validation is of single areas of the authorities that train: these may be few.
+    """
+    authority = _required(areas.get("authority"), "the local authority of every area")
+    lost = authority.isna().to_numpy()
+    if lost.any():
+        raise ValueError(
+            f"{int(lost.sum())} areas have no postcode with a local authority, for instance "
+            f"{areas['lsoa11'][lost].iloc[0]}: whole authorities are held out"
+        )
+    found = authority.nunique()
+    if found < 2:
+        raise TooFewAreasError(
+            "the scheme `district` holds out whole local authorities, so a city needs two, and all "
+            f"{len(areas)} areas lie in {''.join(authority.unique()) or 'none'}: name more "
+            "`authorities` of the city in study.toml, or choose another scheme under [folds]"
+        )
+    folds = deal_groups(authority, k=min(settings.k, found), seed=seed)
+    return _table(areas, folds, "district")
+
+
 def _by_city(areas: pd.DataFrame) -> FoldTable:
     cities = sorted(areas["city"].unique())
     if len(cities) < 2:
@@ -243,7 +265,7 @@ def _holdout(areas: pd.DataFrame, shares: tuple[float, float, float], seed: int)
     roles = np.array([TRAIN_ONLY, VALIDATION_ONLY, 0])
     counts = np.zeros(3)
     folds = np.empty(len(areas), dtype=np.int64)
-    for position, row in enumerate(_stratified_order(areas, seed), start=1):
+    for position, row in enumerate(stratified_order(areas, seed), start=1):
         role = int(np.argmax(np.asarray(shares) * position - counts))
         counts[role] += 1
         folds[row] = roles[role]
@@ -271,7 +293,7 @@ def _validation_blocks(table: FoldTable, areas: pd.DataFrame, wanted: int, seed:
     block_of = table.areas.set_index("lsoa11")["block"]
     members = areas.assign(block=block_of.reindex(areas["lsoa11"]).to_numpy()).groupby("block")
     chosen: set[str] = set()
-    order = sorted(members.groups, key=lambda name: _hash(seed, f"validation {name}"))
+    order = sorted(members.groups, key=lambda name: hash_of(seed, f"validation {name}"))
     for name in order[:-1]:  # one block at least is left to train on
         if len(chosen) >= wanted:
             break
@@ -279,21 +301,7 @@ def _validation_blocks(table: FoldTable, areas: pd.DataFrame, wanted: int, seed:
     return chosen
 
 
-# -- orders and tables ---------------------------------------------------------------------------
-
-
-def _stratified_order(areas: pd.DataFrame, seed: int) -> NDArray[np.int64]:
-    """Positions of the rows, sorted by (decile, hash of seed and code)."""
-    codes = areas["lsoa11"].astype(str)
-    if codes.duplicated().any():
-        raise ValueError(f"area {codes[codes.duplicated()].iloc[0]} is named twice")
-    deciles = areas["decile"].astype("Float64").to_numpy(np.float64, na_value=np.inf)
-    keys = pd.DataFrame({"decile": deciles, "hash": [_hash(seed, code) for code in codes]})
-    return keys.sort_values(["decile", "hash"]).index.to_numpy()
-
-
-def _hash(seed: int, name: str) -> str:
-    return hashlib.sha256(f"{seed}:{name}".encode()).hexdigest()
+# -- tables and notes ----------------------------------------------------------------------------
 
 
 def _table(areas: pd.DataFrame, folds: NDArray, scheme: str) -> FoldTable:
@@ -306,10 +314,10 @@ def _no_buffers() -> pd.DataFrame:
     return empty(BUFFERS)
 
 
-def _required(frame: pd.DataFrame | None, what: str) -> pd.DataFrame:
-    if frame is None:
+def _required(given: Any, what: str) -> Any:
+    if given is None:
         raise ValueError(f"this scheme needs {what}")
-    return frame
+    return given
 
 
 def empty_table(scheme: str) -> FoldTable:

@@ -34,6 +34,8 @@ CENTROIDS = schema(
     _LSOA,
     column("easting_m", "float64", "mean easting of the area's postcodes", unit="metres"),
     column("northing_m", "float64", "mean northing of the area's postcodes", unit="metres"),
+    column("msoa11", "string", "middle layer super output area of 2011", nullable=True),
+    column("authority", "string", "code of the area's local authority", nullable=True),
 )
 SCORES = schema(
     _LOCATION,

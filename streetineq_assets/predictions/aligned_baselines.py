@@ -5,11 +5,6 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from streetineq_assets.models.baselines import NAMES
-
-MAP_AND_SCORE = "map_and_score"
-# Those that guess from where an area lies alone.
-MAPS = tuple(name for name in NAMES if name.startswith("map_") and name != MAP_AND_SCORE)
 MAP_BEST = "map_best"  # no baseline: for each metric, and in each draw, the best of the maps
 _SAME = 1e-9  # deciles: what differs by less differs by rounding
 

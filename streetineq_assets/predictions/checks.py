@@ -10,8 +10,9 @@ from streetineq_assets.findings import AVAILABLE, Check, CheckSpec, Scalar
 from streetineq_assets.labels.deciles import N_DECILES
 from streetineq_assets.models.checks import VALID_PROBABILITIES, valid_probabilities
 from streetineq_assets.models.folds import LEAKY, scheme_note
+from streetineq_assets.models.map_baselines import MAPS
 from streetineq_assets.predictions import tables
-from streetineq_assets.predictions.aligned_baselines import MAP_BEST, MAPS
+from streetineq_assets.predictions.aligned_baselines import MAP_BEST
 from streetineq_assets.predictions.evaluation import MIN_AREAS, NETWORK, Evaluation
 from streetineq_assets.predictions.location_scores import tested_by
 from streetineq_assets.tables import empty

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from streetineq_assets.predictions.aligned_baselines import MAP_AND_SCORE, MAP_BEST, MAPS
+from streetineq_assets.models.baseline_guesses import MAP_AND_SCORE
+from streetineq_assets.models.map_baselines import MAPS
+from streetineq_assets.predictions.aligned_baselines import MAP_BEST
 from streetineq_assets.predictions.bootstrap import Forecast
 from streetineq_assets.predictions.compared_areas import (
     Clustering,

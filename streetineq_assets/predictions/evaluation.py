@@ -9,10 +9,11 @@ import pandas as pd
 import pyarrow as pa
 
 from streetineq_assets.labels.deciles import N_DECILES
+from streetineq_assets.models.map_baselines import MAPS
 from streetineq_assets.models.tables import BASELINES
 from streetineq_assets.predictions import intervals, metrics, spatial
 from streetineq_assets.predictions.aggregation import mean_probabilities
-from streetineq_assets.predictions.aligned_baselines import MAPS, aligned_scores
+from streetineq_assets.predictions.aligned_baselines import aligned_scores
 from streetineq_assets.predictions.bootstrap import DRAWS, Forecast
 from streetineq_assets.predictions.by_n_locations import by_n_locations
 from streetineq_assets.predictions.compared_areas import ComparedAreas, metric_values

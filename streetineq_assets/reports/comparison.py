@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from streetineq_assets.models.baseline_guesses import MAP_AND_SCORE
 from streetineq_assets.models.block_sizes import SPATIAL_BLOCK, uneven_note
-from streetineq_assets.predictions.aligned_baselines import MAP_AND_SCORE, MAP_BEST, MAPS
+from streetineq_assets.models.map_baselines import MAPS
+from streetineq_assets.predictions.aligned_baselines import MAP_BEST
 from streetineq_assets.predictions.comparisons import GAIN
 from streetineq_assets.predictions.evaluation import MAP_KNN, MIN_AREAS, NETWORK
 from streetineq_assets.predictions.joint_evaluation import JOINT_NETWORK
@@ -48,11 +50,13 @@ MODEL_TITLES = {
     NETWORK: "Network",
     JOINT_NETWORK: "Network of all outcomes",
     MAP_BEST: "The best map",
-    MAP_KNN: "Coordinates only",
+    MAP_KNN: "Nearest areas (map)",
+    "map_gaussian_process": "Gaussian process (map)",
+    "map_msoa_mean": "Mean of the MSOA (map)",
     "ridge": "Ridge on codes",
     "image_count": "Number of images",
     "constant": "Constant",
-    MAP_AND_SCORE: "Coordinates and network",
+    MAP_AND_SCORE: "Map and network",
 }
 HEADLINE = "kappa_quadratic"
 HELD_OUT_CITIES = "city"  # the scheme of folds

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, which the colour-blind can tell apart, and a shape for each.
 _MARKS = {
     "network": ("#d55e00", "o"),
-    "coordinates only": ("#0072b2", "s"),
+    "nearest areas (map)": ("#0072b2", "s"),
     "ridge on codes": ("#009e73", "^"),
-    "coordinates only, spatial blocks": ("#56b4e9", "D"),
+    "nearest areas (map), spatial blocks": ("#56b4e9", "D"),
 }
 
 

@@ -11,10 +11,12 @@ import pytest
 from streetineq_assets import resources
 from streetineq_assets.devices import DeviceRequest
 from streetineq_assets.errors import DeviceError
+from streetineq_assets.models.baseline_guesses import NAMES
 from streetineq_assets.models.bundles.bundle import export_bundle
 from streetineq_assets.models.city_folds import FoldSlices, read_fold_slices, write_folds
 from streetineq_assets.models.dataset import Codes
 from streetineq_assets.models.deviations import deviations_of
+from streetineq_assets.models.map_baselines import MAPS
 from streetineq_assets.models.network import load_network
 from streetineq_assets.models.pair_training import TAUGHT_FILE
 from streetineq_assets.models.tables import TrainingRecord
@@ -55,7 +57,10 @@ def test_folds_are_published_with_blocks_and_centroids(ready: DataStore) -> None
     assert set(blocks["lsoa11"]) == set(table["lsoa11"])
     assert folds.table("spatial_buffers.parquet").columns.tolist() == ["fold", "lsoa11"]
     assert len(folds.table("buffers.parquet")) == 0
-    assert len(folds.table("centroids.parquet")) == 50
+    centroids = folds.table("centroids.parquet")
+    assert len(centroids) == 50
+    assert centroids["msoa11"].value_counts().tolist() == [5] * 10
+    assert set(centroids["authority"]) == {"E09000001"}
 
 
 def test_folds_stay_when_an_outcome_is_added_if_those_of_before_even_them_out(
@@ -180,10 +185,9 @@ def test_baselines_stand_on_the_same_folds_and_on_spatial_blocks(trained: tuple)
     table = store.open("baseline_scores", "alpha/crime").table()
     found = set(zip(table["baseline"], table["scheme"], strict=True))
     assert found == {
-        ("constant", "area"), ("map_knn", "area"), ("image_count", "area"), ("ridge", "area"),
-        ("map_and_score", "area"), ("map_knn", "spatial_block"),
-        ("ridge", "spatial_block"),
-    }  # fmt: skip
+        *((name, "area") for name in NAMES),
+        *((name, "spatial_block") for name in (*MAPS, "ridge")),
+    }
     assert (table.groupby(["baseline", "scheme"]).size() == 50).all()
     folds = store.open("area_folds", "alpha").table().set_index("lsoa11")["fold"]
     area = table[table["scheme"] == "area"]
@@ -324,7 +328,7 @@ def test_codes_are_read_once_for_all_baselines(
 
     monkeypatch.setattr(Codes, "chunks", counted)
     shown = metadata(run(store, "baseline_scores", "alpha/crime"), "baseline_scores")
-    assert shown["n_baselines"] == 5
+    assert shown["n_baselines"] == 7
     assert len(passes) == 1
 
 

@@ -6,16 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from streetineq_assets.models.baselines import (
-    DEFAULT_PENALTY,
-    GUESSES,
-    NAMES,
-    Areas,
-    score_baselines,
-    sum_codes,
-)
+from streetineq_assets.models import baseline_guesses
+from streetineq_assets.models.baseline_areas import Areas, FoldAreas, sum_codes
+from streetineq_assets.models.baseline_guesses import DEFAULT_PENALTY, GUESSES, NAMES, best_map
+from streetineq_assets.models.baselines import map_notes, score_baselines
 from streetineq_assets.models.dataset import Codes
 from streetineq_assets.models.folds import FoldTable, make_folds
+from streetineq_assets.models.map_baselines import MAPS
 from streetineq_assets.study import Folds
 from streetineq_tests.models.synthetic import ArrayReader, areas, city
 
@@ -31,7 +28,10 @@ def centroids(frame: pd.DataFrame, *, signal: bool = False) -> pd.DataFrame:
     if signal:
         east = frame["decile"].to_numpy(float) * 1000 + rng.normal(0, 300, len(frame))
     north = rng.uniform(0, 3_000, len(frame))
-    return pd.DataFrame({"lsoa11": frame["lsoa11"], "easting_m": east, "northing_m": north})
+    msoa = [f"E02{number:06d}" for number in np.argsort(np.argsort(east)) // 5]
+    return pd.DataFrame(
+        {"lsoa11": frame["lsoa11"], "easting_m": east, "northing_m": north, "msoa11": msoa}
+    )
 
 
 CENTROIDS = centroids(areas(ROWS), signal=True)
@@ -84,18 +84,37 @@ def test_coordinates_are_the_mean_of_the_eight_nearest_training_areas(
         assert of(all_scores, "map_knn")[frame["lsoa11"][row]] == pytest.approx(expected)
 
 
-def test_image_count_is_a_line_in_the_logarithm(all_scores: pd.DataFrame) -> None:
-    # Every area has as many images as the others: the line is flat, at the training areas' mean.
-    frame = areas(ROWS).merge(TABLE.areas, on="lsoa11")
-    means = {f: frame.loc[frame["fold"] != f, "decile"].mean() for f in TABLE.folds}
-    expected = frame.set_index("lsoa11")["fold"].map(means)
-    got = of(all_scores, "image_count")
-    np.testing.assert_allclose(got, expected[got.index], atol=1e-9)
-    fewer = ROWS[(ROWS["decile"] > 5) | (ROWS.groupby("lsoa11").cumcount() == 0)]
-    fewer = fewer.reset_index(drop=True)
-    counted = of(scored(fewer, codes=CODES, baselines=("image_count",)), "image_count")
-    decile = areas(ROWS).set_index("lsoa11")["decile"][counted.index]
-    assert counted[decile > 5].min() > counted[decile <= 5].max()
+@pytest.mark.parametrize("direction", [1, -1])
+def test_image_count_is_the_rank_in_the_direction_of_the_other_folds(direction: int) -> None:
+    """By hand: 3 images are more than two of four known areas' and as many as one's."""
+    decile = 5.5 + direction * np.array([-4.0, -2.0, 1.0, 4.0])
+    fold = _counted(known=[1.0, 2.0, 3.0, 4.0], decile=decile, test=[3.0, 0.5, 9.0])
+    expected = 5.5 + direction * 9 * (np.array([2.5 / 4, 0.0, 1.0]) - 0.5)
+    np.testing.assert_allclose(GUESSES["image_count"](fold), expected)
+
+
+def test_image_count_ranks_nobody_where_counts_are_equal(all_scores: pd.DataFrame) -> None:
+    assert (of(all_scores, "image_count") == 5.5).all()
+
+
+def test_image_count_is_near_zero_where_counts_say_nothing() -> None:
+    """A fitted line is low where the fold is high: its correlation is below zero without cause."""
+    decile = np.repeat(np.arange(1.0, 11.0), 5)
+    ranks, lines = [], []
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        counts = 4.0 * (1 + rng.poisson(10, 50))
+        fold_of = rng.permutation(50) % 5
+        rank, line = np.empty(50), np.empty(50)
+        for test in (fold_of == fold for fold in range(5)):
+            fold = _counted(known=counts[~test], decile=decile[~test], test=counts[test])
+            rank[test] = GUESSES["image_count"](fold)
+            line[test] = np.polyval(np.polyfit(counts[~test], decile[~test], 1), counts[test])
+        ranks.append(_quadratic_kappa(decile, rank))
+        lines.append(_quadratic_kappa(decile, line))
+    error = np.std(ranks) / np.sqrt(len(ranks))
+    assert abs(np.mean(ranks)) < 3 * error < 0.04
+    assert np.mean(lines) < -0.02
 
 
 def test_ridge_finds_the_signal_in_mean_codes(all_scores: pd.DataFrame) -> None:
@@ -122,35 +141,82 @@ def test_map_and_score_uses_the_score_where_coordinates_say_nothing(
     assert lost.corr(decile[lost.index]) < 0.4
 
 
-def test_map_and_score_is_a_plane_through_other_areas_deciles_and_own_scores() -> None:
+def test_map_and_score_adds_to_the_best_map_what_the_score_says_beyond_it() -> None:
     """An area that were among its own neighbours would lend the map its own decile."""
     rng = np.random.default_rng(4)
-    train, validation, test = (_scattered(n, rng) for n in (30, 6, 9))
+    level = rng.uniform(1, 10, 6)
+    train, validation, test = (_in_msoas(level, n, rng) for n in (30, 6, 9))
     known, decile, score = (
         np.concatenate([getattr(train, name), getattr(validation, name)])
-        for name in ("centroids", "decile", "scores")
+        for name in ("msoa", "decile", "scores")
     )
+    fold = FoldAreas(train, validation, test)
+    assert best_map(fold) == "msoa_mean"
 
-    def nearest(place: np.ndarray, *, own: int | None = None) -> float:
-        distance = np.linalg.norm(known - place, axis=1)
-        order = [at for at in np.argsort(distance) if at != own]
-        return decile[order[:8]].mean()
+    def others(msoa: str, *, own: int | None = None) -> float:
+        return np.mean([d for at, d in enumerate(decile) if known[at] == msoa and at != own])
 
-    others = np.array([nearest(place, own=at) for at, place in enumerate(known)])
-    x = np.column_stack([np.ones(len(known)), others, score])
-    coefficients, *_ = np.linalg.lstsq(x, decile, rcond=None)
-    wanted = [
-        [1.0, nearest(place), h] for place, h in zip(test.centroids, test.scores, strict=True)
-    ]
-    got = GUESSES["map_and_score"](train, validation, test)
-    np.testing.assert_allclose(got, np.array(wanted) @ coefficients)
+    guesses = np.array([others(msoa, own=at) for at, msoa in enumerate(known)])
+    x = np.column_stack([np.ones(len(known)), guesses, score])
+    coefficients, (squares,), *_ = np.linalg.lstsq(x, decile, rcond=None)
+    variance = squares / (len(known) - 3) * np.linalg.inv(x.T @ x)[2, 2]
+    slope = coefficients[2] * (1 - 2 * variance / coefficients[2] ** 2)
+    assert 0 < slope < coefficients[2]
+    rise, start = np.polyfit(guesses, score, 1)
+    of_test = np.array([others(msoa) for msoa in test.msoa])
+    expected = of_test + slope * (test.scores - start - rise * of_test)
+    np.testing.assert_allclose(GUESSES["map_and_score"](fold), expected)
 
 
-def test_areas_without_a_place_are_not_guessed_by_coordinates() -> None:
-    table = scored(where=CENTROIDS.iloc[5:], baselines=("map_knn",))
+@pytest.mark.parametrize("name", MAPS)
+def test_areas_without_a_place_are_not_guessed_from_the_map(name: str) -> None:
+    table = scored(where=CENTROIDS.iloc[5:], baselines=(name,))
     missing = CENTROIDS["lsoa11"].iloc[:5]
-    assert of(table, "map_knn")[missing].isna().all()
-    assert of(table, "map_knn").notna().sum() == 55
+    assert of(table, name)[missing].isna().all()
+    assert of(table, name).notna().sum() == 55
+
+
+def test_centroids_of_earlier_folds_name_no_msoa_and_the_nearest_areas_stand_in() -> None:
+    earlier = CENTROIDS.drop(columns="msoa11")
+    table = scored(where=earlier, baselines=("map_knn", "map_msoa_mean"))
+    pd.testing.assert_series_equal(of(table, "map_knn"), of(table, "map_msoa_mean"))
+    note = map_notes(table, "area", earlier)["areas_without_msoa"]
+    assert note.startswith("60 of 60 areas have no MSOA")
+    assert map_notes(table, "area", CENTROIDS) == {}
+
+
+def test_areas_of_one_msoa_are_guessed_from_each_other(all_scores: pd.DataFrame) -> None:
+    frame = areas(ROWS).merge(TABLE.areas, on="lsoa11").merge(CENTROIDS, on="lsoa11")
+    guessed = of(all_scores, "map_msoa_mean")
+    with_others = 0
+    for row in frame.itertuples():
+        same = (frame["msoa11"] == row.msoa11) & (frame["fold"] != row.fold)
+        if same.any():
+            with_others += 1
+            assert guessed[row.lsoa11] == pytest.approx(frame.loc[same, "decile"].mean())
+    assert with_others > 50
+
+
+@pytest.mark.parametrize("informed", [False, True])
+def test_a_score_gains_over_the_best_map_when_it_says_more_and_not_by_chance(
+    informed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In how many cities the squared error falls by more than 1.96 of its standard errors."""
+    monkeypatch.setattr(baseline_guesses, "MAP_MODELS", ("knn", "msoa_mean"))  # for time
+    rng = np.random.default_rng(11)
+    ahead, left_alone = 0, 0
+    for _ in range(100):
+        parts = [
+            _in_msoas(np.arange(1.0, 11.0), n, rng, scores=1.0 * informed) for n in (150, 20, 100)
+        ]
+        fold = FoldAreas(*parts)
+        both = GUESSES["map_and_score"](fold)
+        alone = GUESSES[f"map_{best_map(fold)}"](fold)
+        gain = np.square(alone - fold.test.decile) - np.square(both - fold.test.decile)
+        left_alone += (gain == 0).all()
+        ahead += gain.mean() > 1.96 * gain.std() / np.sqrt(len(gain))
+    assert ahead > 95 if informed else ahead <= 5
+    assert left_alone == 0 if informed else left_alone > 50
 
 
 def test_test_areas_shape_no_baseline_of_their_fold() -> None:
@@ -227,7 +293,7 @@ def test_without_validation_areas_ridge_takes_the_penalty_that_is_documented() -
     guesses = of(scored(rows, table, codes, baselines=("ridge",)), "ridge")
     assert np.isfinite(guesses).all()
     validation, both = _areas_of(codes[:0], rows[:0]), _areas_of(CODES, ROWS)
-    strongest = GUESSES["ridge"](both, validation, both)
+    strongest = GUESSES["ridge"](FoldAreas(both, validation, both))
     x = (both.means - both.means.mean(axis=0)) / both.means.std(axis=0)
     y = both.decile - both.decile.mean()
     w = np.linalg.solve(x.T @ x + DEFAULT_PENALTY * np.eye(WIDTH), x.T @ y)
@@ -256,7 +322,7 @@ def test_ridge_takes_the_penalty_that_validation_areas_prefer_and_then_learns_fr
         return penalties[np.argmin(errors)]
 
     assert best(validation) not in {best(train), best(test), DEFAULT_PENALTY}
-    got = GUESSES["ridge"](train, validation, test)
+    got = GUESSES["ridge"](FoldAreas(train, validation, test))
     np.testing.assert_allclose(got, closed_form([train, validation], best(validation), test))
 
 
@@ -278,10 +344,10 @@ def test_an_areas_code_is_the_mean_over_all_its_locations(
     )
     found = {}
 
-    def keep(train: Areas, validation: Areas, test: Areas) -> np.ndarray:
-        for each in (train, validation, test):
+    def keep(fold: FoldAreas) -> np.ndarray:
+        for each in (fold.train, fold.validation, fold.test):
             found.update(zip(each.lsoa11, each.means, strict=True))
-        return test.decile
+        return fold.test.decile
 
     monkeypatch.setitem(GUESSES, "ridge", keep)
     where = centroids(areas(rows))
@@ -298,9 +364,36 @@ def _scattered(n: int, rng: np.random.Generator) -> Areas:
     return Areas(
         lsoa11=np.array([f"E{n}{i:03d}" for i in range(n)]),
         decile=rng.integers(1, 11, n).astype(float), n_images=np.ones(n),
-        centroids=rng.uniform(0, 9_000, (n, 2)), means=np.zeros((n, WIDTH)),
+        centroids=rng.uniform(0, 9_000, (n, 2)), msoa=np.full(n, None), means=np.zeros((n, WIDTH)),
         scores=rng.normal(size=n),
     )  # fmt: skip
+
+
+def _in_msoas(level: np.ndarray, n: int, rng: np.random.Generator, *, scores: float = 0.5) -> Areas:
+    """Areas in MSOAs of these mean deciles, which lie across each other.
+
+    The scores rise with the decile by `scores` per decile, beside noise of 1.
+    """
+    at = np.arange(n) % len(level)
+    areas = replace(_scattered(n, rng), decile=level[at] + rng.normal(0, 1, n))
+    areas = replace(areas, scores=areas.scores + scores * areas.decile)
+    return replace(areas, msoa=np.array([f"E02{number}" for number in at], object))
+
+
+def _counted(*, known: np.ndarray, decile: np.ndarray, test: np.ndarray) -> FoldAreas:
+    """A fold in which only the numbers of images matter."""
+    rng = np.random.default_rng(0)
+    parts = [_scattered(len(known), rng), _scattered(0, rng), _scattered(len(test), rng)]
+    parts[0] = replace(parts[0], n_images=np.asarray(known), decile=decile)
+    parts[2] = replace(parts[2], n_images=np.asarray(test))
+    return FoldAreas(*parts)
+
+
+def _quadratic_kappa(decile: np.ndarray, score: np.ndarray) -> float:
+    """Of the score ranked into ten equal parts, as areas are by default; in closed form."""
+    ranked = np.ceil(10 * pd.Series(score).rank().to_numpy() / len(score))
+    apart = np.var(decile) + np.var(ranked) + (decile.mean() - ranked.mean()) ** 2
+    return 1 - np.square(decile - ranked).mean() / apart
 
 
 def _along(direction: np.ndarray, n: int, rng: np.random.Generator) -> Areas:
@@ -319,6 +412,6 @@ def _areas_of(codes: np.ndarray, rows: pd.DataFrame) -> Areas:
     return Areas(
         lsoa11=np.array(sorted(grouped.indices), dtype=str),
         decile=grouped["decile"].first().to_numpy(),
-        n_images=np.ones(n), centroids=np.zeros((n, 2)), means=means.reshape(n, WIDTH),
-        scores=np.zeros(n),
+        n_images=np.ones(n), centroids=np.zeros((n, 2)), msoa=np.full(n, None),
+        means=means.reshape(n, WIDTH), scores=np.zeros(n),
     )  # fmt: skip

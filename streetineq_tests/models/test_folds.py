@@ -51,6 +51,49 @@ def test_sizes_differ_by_at_most_one_in_total_and_within_each_decile(n: int, k: 
         assert np.ptp(np.bincount(group["fold"], minlength=k)) <= 1
 
 
+@given(
+    deciles=st.lists(
+        st.one_of(st.integers(1, 10), st.sampled_from([4 / 3, 5.5, 17 / 3, float("nan")])),
+        min_size=12,
+        max_size=150,
+    ),
+    k=st.integers(2, 12),
+    seed=st.integers(0, 2**31),
+)
+@settings(max_examples=60, deadline=None)
+def test_so_do_those_of_means_of_deciles_and_of_areas_without_any(deciles, k, seed):
+    frame = pd.DataFrame({"lsoa11": [f"E{n}" for n in range(len(deciles))], "decile": deciles})
+    folds = area_folds(frame, k=k, seed=seed)
+    assert np.ptp(np.bincount(folds, minlength=k)) <= 1
+    for _, group in frame.assign(fold=folds).groupby("decile", dropna=False):
+        assert np.ptp(np.bincount(group["fold"], minlength=k)) <= 1
+    backwards = area_folds(frame.iloc[::-1], k=k, seed=seed)
+    assert backwards[::-1].tolist() == folds.tolist()
+
+
+@pytest.mark.parametrize("n", [48, 50, 53])
+def test_mean_deciles_do_not_rise_with_the_fold(n: int) -> None:
+    """Beside it the plain way, each area in its place modulo 5: there they do."""
+    dealt, plain = [], []
+    for seed in range(150):
+        decile = np.random.default_rng(seed).integers(1, 11, (n, 3)).mean(axis=1)
+        frame = pd.DataFrame({"lsoa11": [f"E{i}" for i in range(n)], "decile": decile})
+        fold = area_folds(frame, k=5, seed=seed)
+        dealt.append(frame.groupby(fold)["decile"].mean().to_numpy())
+        in_turn = np.arange(n) % 5
+        plain.append(frame.sort_values("decile").groupby(in_turn)["decile"].mean().to_numpy())
+    steps = np.arange(5) - 2
+    slopes = np.array(dealt) @ steps / 10  # deciles per fold
+    assert abs(slopes.mean()) < 3 * slopes.std() / np.sqrt(150)
+    assert (np.array(plain) @ steps / 10).mean() > 5 * abs(slopes.mean())
+    assert np.ptp(dealt, axis=1).mean() < 0.6 * np.ptp(plain, axis=1).mean()
+
+
+def test_means_of_folds_are_equal_where_every_decile_fills_its_rounds() -> None:
+    frame = areas(50).assign(decile=np.arange(50) // 5 + 1)
+    assert np.ptp(frame.groupby(area_folds(frame, k=5, seed=3))["decile"].mean()) == 0
+
+
 def test_folds_do_not_depend_on_the_order_of_rows() -> None:
     frame = areas(200)
     shuffled = frame.sample(frac=1, random_state=3)
@@ -198,6 +241,53 @@ def test_city_folds_hold_out_one_city() -> None:
     assert set(rows["city"][split.train | split.validation]) == {"london"}
     with pytest.raises(TooFewAreasError, match="needs two"):
         make_folds(frame.assign(city="leeds"), Folds(scheme="city"), seed=0)
+
+
+def in_districts(sizes: dict[str, int]) -> pd.DataFrame:
+    frame = areas(sum(sizes.values()))
+    return frame.assign(authority=np.repeat(list(sizes), list(sizes.values())))
+
+
+def test_whole_authorities_are_held_out_and_fill_folds_of_like_size() -> None:
+    frame = in_districts({f"E090000{n:02d}": 100 + 5 * n for n in range(33)})
+    folds = []
+    for seed in (1, 2):
+        table = make_folds(frame, Folds(scheme="district"), seed=seed)
+        assert (table.scheme, table.folds) == ("district", (0, 1, 2, 3, 4))
+        assert table.areas.groupby(frame["authority"])["fold"].nunique().max() == 1
+        sizes = table.areas["fold"].value_counts()
+        assert sizes.max() < 1.4 * sizes.min()
+        folds.append(table.areas["fold"].to_numpy())
+    assert (folds[0] != folds[1]).any()
+    backwards = make_folds(frame.iloc[::-1], Folds(scheme="district"), seed=2)
+    assert (backwards.areas["fold"].to_numpy()[::-1] == folds[1]).all()
+
+
+def test_no_authority_is_in_training_and_test() -> None:
+    frame = in_districts({"E06000001": 30, "E06000002": 20, "E06000003": 10})
+    table = make_folds(frame, Folds(scheme="district", k=5), seed=0)
+    assert table.folds == (0, 1, 2), "as many as authorities"
+    rows = locations(frame)
+    for fold in table.folds:
+        split = split_rows(table, fold, rows, validation_share=0.1, seed=0)
+        held_out = set(rows["authority"][split.test])
+        assert len(held_out) == 1
+        assert not held_out & set(rows["authority"][split.train | split.validation])
+        assert split.validation.any()
+
+
+def test_one_authority_cannot_be_held_out_of_itself() -> None:
+    with pytest.raises(TooFewAreasError, match=r"all 40 areas lie in E08000035: name more"):
+        make_folds(in_districts({"E08000035": 40}), Folds(scheme="district"), seed=0)
+
+
+def test_every_area_needs_an_authority_where_these_are_held_out() -> None:
+    frame = in_districts({"E06000001": 30, "E06000002": 20})
+    frame.loc[7, "authority"] = None
+    with pytest.raises(ValueError, match=f"1 areas .* for instance {frame['lsoa11'][7]}"):
+        make_folds(frame, Folds(scheme="district"), seed=0)
+    with pytest.raises(ValueError, match="needs the local authority of every area"):
+        make_folds(areas(50), Folds(scheme="district"), seed=0)
 
 
 @pytest.mark.parametrize("n", [10, 101, 1000])

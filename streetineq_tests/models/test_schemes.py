@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from streetineq_assets.models.assets import build_assets
-from streetineq_assets.models.baselines import NAMES
+from streetineq_assets.models.baseline_guesses import NAMES
 from streetineq_assets.models.bundles.bundle import export_bundle, open_bundle
 from streetineq_assets.models.dataset import open_codes
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair, load_study
 from streetineq_tests import studies
-from streetineq_tests.harness import failed, metadata, run
+from streetineq_tests.harness import failed, metadata, publish, run
 from streetineq_tests.models.running import JOINT, failure, lose_images, with_beta
 
 pytestmark = pytest.mark.usefixtures("plain_steps")
@@ -40,15 +40,57 @@ def test_every_scheme_trains_and_says_what_it_is(scheme: str, tmp_path: Path) ->
     assert scores["location_id"].str.startswith("A").all()
     assert len(scores) == {"holdout": 45}.get(scheme, 150)
     assert scores["fold"].nunique() == {"holdout": 1, "city": 1}.get(scheme, 5)
-    assert not failed(run(store, "baseline_scores", "alpha/crime"))
+    result = run(store, "baseline_scores", "alpha/crime")
+    assert not failed(result)
+    assert ("no_map_baselines" in metadata(result, "baseline_scores")) == (scheme == "city")
     table = store.open("baseline_scores", "alpha/crime").table()
     own = table[table["scheme"] == scheme]
-    assert set(own["baseline"]) == set(NAMES)
+    without_map = {"constant", "image_count", "ridge"}
+    assert set(own["baseline"]) == (without_map if scheme == "city" else set(NAMES))
+    # A hold-out gives no score of the areas from which one would learn what a score adds.
+    unscored = {"map_and_score"} if scheme == "holdout" else set()
+    assert set(own.loc[own["score"].isna(), "baseline"]) == unscored
     assert own["lsoa11"].str.startswith("A").all()
     assert not own.duplicated(["baseline", "lsoa11"]).any()
     if scheme in ("location", "holdout"):
         shown = metadata(run(store, "joint_model", "alpha"), "joint_model")
         assert ("leak" in shown) == (scheme == "location")
+
+
+def test_whole_authorities_are_held_out_as_the_directory_has_them(tmp_path: Path) -> None:
+    """Two of the city's areas lie across a border by one of their two postcodes."""
+    store = with_beta(tmp_path, "district", folds=["alpha"])
+    shown = metadata(run(store, "area_folds", "alpha"), "area_folds")
+    assert "all 50 areas lie in E09000001" in shown["reason"]
+    postcodes = store.open("postcode_lsoa").table()
+    number = postcodes["lsoa11"].str[-2:].astype(int)
+    authority = "E0900000" + (number // 20 + 1).astype(str)  # of 20, 20 and 10 areas
+    across = postcodes.index.isin([0, 10])
+    postcodes["authority"] = authority.mask(across, "E09000009")
+    publish(store, "postcode_lsoa", None, postcode_lsoa=postcodes)
+    assert failed(run(store, "area_folds", "alpha")) == {"folds_balanced"}
+    folds = store.open("area_folds", "alpha").table()
+    assert set(folds["scheme"]) == {"district"}
+    assert sorted(folds["fold"].value_counts()) == [10, 20, 20]
+    assert (folds.groupby(folds["lsoa11"].str[-2:].astype(int) // 20)["fold"].nunique() == 1).all()
+    shown = metadata(run(store, "trained_model", "alpha/crime"), "trained_model")
+    assert (shown["scheme"], shown["n_folds"]) == ("district", 3)
+    assert not failed(run(store, "baseline_scores", "alpha/crime"))
+    bundle = open_bundle(export_bundle(store, Pair("alpha", "crime"), tmp_path / "x.streetineq"))
+    assert bundle.about["record"]["scheme"] == "district"
+
+
+def test_an_area_without_an_authority_stops_folds_of_authorities(tmp_path: Path) -> None:
+    store = with_beta(tmp_path, "district", folds=[])
+    postcodes = store.open("postcode_lsoa").table()
+    lost = postcodes["lsoa11"] == "AE01000007"
+    publish(
+        store, "postcode_lsoa", None,
+        postcode_lsoa=postcodes.assign(authority=postcodes["authority"].mask(lost)),
+    )  # fmt: skip
+    message = failure(store, "area_folds", "alpha")
+    assert "for instance AE01000007" in message
+    assert "add them to the postcode directory" in message
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.models import binomial
+from streetineq_assets.models.map_baselines import MAPS
 from streetineq_assets.models.tables import BASELINES, PROBABILITIES
-from streetineq_assets.predictions.aligned_baselines import MAPS
 from streetineq_assets.predictions.tables import LOCATION_PREDICTIONS
 from streetineq_assets.tables import conform
 

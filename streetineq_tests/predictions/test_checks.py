@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from streetineq_assets.findings import DOES_NOT_HOLD, HOLDS, NOT_TESTED, Findings
+from streetineq_assets.models.map_baselines import MAPS
 from streetineq_assets.models.tables import PROBABILITIES
-from streetineq_assets.predictions.aligned_baselines import MAP_BEST, MAPS
+from streetineq_assets.predictions.aligned_baselines import MAP_BEST
 from streetineq_assets.predictions.checks import (
     area_checks,
     enough_areas,

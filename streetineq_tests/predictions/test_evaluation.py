@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from streetineq_assets.models.map_baselines import MAPS
 from streetineq_assets.models.tables import BASELINES, PROBABILITIES
 from streetineq_assets.predictions import aligned_baselines, comparisons
 from streetineq_assets.predictions import evaluation as evaluation_module
 from streetineq_assets.predictions.aggregation import RULES, area_means, lsoa_table
-from streetineq_assets.predictions.aligned_baselines import MAPS
 from streetineq_assets.predictions.compared_areas import baseline_deciles
 from streetineq_assets.predictions.comparisons import GAIN
 from streetineq_assets.predictions.evaluation import (

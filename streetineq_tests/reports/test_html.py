@@ -105,7 +105,7 @@ def test_the_networks_metrics_stand_beside_coordinates_everywhere(report):
     with_network = [head for head in heads if ">Network<" in head]
     assert len(with_network) == 3 + 2
     for head in with_network:
-        assert head.count(">Coordinates only<") == 2
+        assert head.count(">Nearest areas (map)<") == 2
         assert "spatial block" in head
 
 

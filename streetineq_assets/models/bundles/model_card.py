@@ -59,6 +59,7 @@ _FOLDS = {
     "area": "{n} folds of whole areas",
     "spatial_block": "{n} folds of whole squares of the map",
     "location": "{n} folds of single locations",
+    "district": "{n} folds of whole local authorities",
     "city": "{left_out} was left out, and its areas are the test",
     "holdout": "one split of whole areas into training, validation and test",
 }
