@@ -6,7 +6,7 @@ import pytest
 
 from streetineq_assets.models.map_baselines import MAPS
 from streetineq_assets.models.tables import BASELINES, PROBABILITIES
-from streetineq_assets.predictions import aligned_baselines, comparisons
+from streetineq_assets.predictions import comparisons
 from streetineq_assets.predictions import evaluation as evaluation_module
 from streetineq_assets.predictions.aggregation import RULES, area_means, lsoa_table
 from streetineq_assets.predictions.compared_areas import baseline_deciles
@@ -249,7 +249,7 @@ TWO_MAPS = {"map_knn": 3.0, "map_gaussian_process": 1.0}
 
 @pytest.fixture
 def two_maps(monkeypatch):
-    for module in (aligned_baselines, comparisons, evaluation_module):
+    for module in (comparisons, evaluation_module):
         monkeypatch.setattr(module, "MAPS", tuple(TWO_MAPS))
 
 
