@@ -14,6 +14,7 @@ import dagster as dg
 from streetineq_assets.automation import build_jobs, build_schedules, build_sensors
 from streetineq_assets.codes.assets import build_assets as build_codes
 from streetineq_assets.errors import StudyError
+from streetineq_assets.evidence.assets import build_assets as build_evidence
 from streetineq_assets.images.assets import build_assets as build_images
 from streetineq_assets.labels.assets import build_assets as build_labels
 from streetineq_assets.models.assets import build_assets as build_models
@@ -32,6 +33,7 @@ FOLDERS = (
     build_models,
     build_predictions,
     build_transfer,
+    build_evidence,
     build_reports,
 )
 

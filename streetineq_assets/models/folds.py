@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from streetineq_assets.digests import digest_frame
 from streetineq_assets.models.tables import AREA_FOLDS, BUFFERS, LOCATION_FOLDS, SPATIAL_FOLDS
 from streetineq_assets.store import Artefact
 from streetineq_assets.study import Folds
@@ -62,6 +63,12 @@ class FoldTable:
     def tested(self) -> pd.DataFrame:
         """Which fold tests what: `lsoa11, fold`, or `location_id, fold` where areas are split."""
         return self.areas[["lsoa11", "fold"]] if self.locations is None else self.locations
+
+    @property
+    def digest(self) -> str:
+        """Of all that it says."""
+        parts = [self.areas, self.buffers, *([] if self.locations is None else [self.locations])]
+        return hashlib.sha256("".join(map(digest_frame, parts)).encode()).hexdigest()
 
     def fold_of(self, rows: pd.DataFrame) -> NDArray[np.float64]:
         """(n,) the fold that each row is tested in, as in `tested`; NaN for unknown areas.
