@@ -1,7 +1,7 @@
 """Jobs, schedules and sensors, all shipped stopped: whoever runs the study switches them on.
 
-A job cannot mix partitions definitions, so the chain is eleven jobs, in the order in which data flow;
-each takes one city, bucket, pair or scheme, or none.
+A job cannot mix partitions definitions, so the chain is eleven jobs, in the order in which data
+flow; each takes one city, bucket, pair or scheme, or none.
 """
 
 import json

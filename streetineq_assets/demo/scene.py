@@ -32,7 +32,7 @@ from streetineq_assets.images.catalogue import VIEWS
 
 STREET_SD = 0.16
 VIEW_SD = 0.12
-TINT_SD = 0.05
+TINT_SD = 0.09
 STOREY_M = 2.9
 
 Reach = tuple[float, float]  # metres along the street, from and to
@@ -40,14 +40,6 @@ Thing = tuple[float, Callable[[], None]]  # its distance in metres, and what pai
 
 GRIME: Colour = (88, 84, 78)
 CONCRETE: Colour = (146, 146, 142)
-FACADES: tuple[Colour, ...] = (
-    (156, 92, 70),
-    (128, 74, 60),
-    (190, 168, 124),
-    (222, 212, 194),
-    (206, 196, 176),
-    (176, 150, 130),
-)
 ROOFS: tuple[Colour, ...] = ((92, 84, 84), (120, 76, 62), (84, 92, 100))
 LEAVES: tuple[Colour, ...] = (
     (62, 104, 48),
@@ -114,9 +106,8 @@ class Texture:
     @classmethod
     def invent(cls, rng: np.random.Generator) -> "Texture":
         """The texture of a neighbourhood."""
-        first, second = rng.choice(len(FACADES), 2, replace=False)
         return cls(
-            facades=(FACADES[first], FACADES[second]),
+            facades=(any_colour(rng, 60, 230), any_colour(rng, 60, 230)),
             leaves=LEAVES[rng.integers(len(LEAVES))],
             tint=tuple(rng.normal(1.0, TINT_SD, 3)),
         )
@@ -137,7 +128,7 @@ class Street:
     @classmethod
     def invent(cls, latent: float, texture: Texture, rng: np.random.Generator) -> "Street":
         """A street for a latent value (standard normal over the city, higher is better-off)."""
-        light = rng.normal(1.0, 0.05) * rng.normal(1.0, 0.025, 3)
+        light = rng.normal(1.0, 0.04) * rng.normal(1.0, 0.02, 3)
         return cls(
             cues=Cues.around(0.5 * (1 + erf(latent / sqrt(2))), rng),
             facades=texture.facades,

@@ -5,7 +5,6 @@ one outcome. Baselines are fitted on the same folds. An area's score is the weig
 locations, as in `predictions.aggregation`.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -41,25 +40,22 @@ from streetineq_assets.study import SchemeName, Study
 from streetineq_assets.tables import conform, empty, write
 
 ASSET = "scheme_scores"
-_OF_PICTURES = ("ridge", "map_and_score")
+_OF_BOTH = "map_and_score"
 
 
 @dataclass(frozen=True)
 class SchemePlan:
-    """The trainings of one city under one scheme, or why there are none.
+    """The training of one city under one scheme, or why there is none.
 
     Attributes:
-        training: of the first seed.
         locations: `location_id, lsoa11, weight` of the city's matched locations.
         made_of: name to digest of what the folds are made of.
-        n_seeds: trainings.
     """
 
     training: TrainingPlan
     scheme: SchemeName
     locations: pd.DataFrame
     made_of: dict[str, str]
-    n_seeds: int
 
     @cached_property
     def inputs(self) -> dict[str, str]:
@@ -70,19 +66,7 @@ class SchemePlan:
     def config(self) -> dict[str, Any]:
         """Every setting that changes the scores, for the recipe."""
         folds = self.training.study.folds.model_dump(exclude_none=True)
-        return self.training.config | {"folds": folds, "seeds": self.n_seeds}
-
-    def trainings(self) -> Iterator[TrainingPlan]:
-        """One for each seed; unfinished work of each lies in a folder of its own."""
-        yield self.training
-        asset, partition = self.training.artefact
-        for number in range(1, self.n_seeds):
-            seed = self.training.study.seed + 1000 * number
-            yield replace(
-                self.training,
-                study=self.training.study.model_copy(update={"seed": seed}),
-                artefact=(asset, f"{partition}/seed_{number}"),
-            )
+        return self.training.config | {"folds": folds}
 
     def clean(self) -> None:
         """Remove the work in progress, which the published artefact has made useless."""
@@ -119,7 +103,7 @@ def plan_scheme(
             raise SourceError(f"{city}, scheme {scheme}: {error}") from error
     made_of = {f"fold_{name}": digest for name, digest in slices.digests().items()}
     locations = matched_locations(store, city)
-    return SchemePlan(plan, scheme, locations, made_of, study.training.seeds)
+    return SchemePlan(plan, scheme, locations, made_of)
 
 
 def score_scheme(plan: SchemePlan, folder: Path, device: Device, log: Log) -> Findings:
@@ -128,22 +112,21 @@ def score_scheme(plan: SchemePlan, folder: Path, device: Device, log: Log) -> Fi
     Raises:
         TrainingError: rows, labels or codes that cannot be trained on, or a diverging loss.
     """
-    first = plan.training
-    parts, baselines = [empty(SCHEME_SCORES)], _Baselines(plan)
-    for seed, training in enumerate(plan.trainings()):
-        log(f"{plan.scheme}: training {seed + 1} of {plan.n_seeds}")
-        run = training.train(device, log)
-        for position, outcome in enumerate(first.outcomes):
-            h = run.trained.scores(outcome)[["location_id", "h"]]
-            parts.append(_network(plan, h).assign(outcome=outcome, seed=seed))
-            fitted = baselines.score(run, position, h, seed)
-            parts.append(fitted.assign(outcome=outcome, seed=seed))
-    scores = pd.concat(parts, ignore_index=True).assign(city=first.city, scheme=plan.scheme)
+    training = plan.training
+    run = training.train(device, log)
+    first = run.trained.all_scores().assign(seed=0)
+    by_seed = pd.concat([first, run.seed_scores])[["outcome", "seed", "location_id", "h"]]
+    baselines, parts = _Baselines(plan, run), [empty(SCHEME_SCORES)]
+    for (outcome, seed), group in by_seed.groupby(["outcome", "seed"]):
+        h = group[["location_id", "h"]]
+        scored = (_network(plan, h), baselines.score(str(outcome), h, first=seed == 0))
+        parts += [each.assign(outcome=outcome, seed=seed) for each in scored]
+    scores = pd.concat(parts, ignore_index=True).assign(city=training.city, scheme=plan.scheme)
     scores = conform(scores, SCHEME_SCORES).sort_values(
         ["outcome", "model", "seed", "lsoa11"], ignore_index=True
     )
     write(scores, SCHEME_SCORES, folder / f"{ASSET}.parquet")
-    first.table.save(folder)
+    training.table.save(folder)
     return _findings(plan, scores, device)
 
 
@@ -163,27 +146,30 @@ def _network(plan: SchemePlan, h: pd.DataFrame) -> pd.DataFrame:
 
 
 class _Baselines:
-    """The baselines of every outcome; the codes are summed once, for all seeds and outcomes."""
+    """The baselines of every outcome; the codes are summed once, for all outcomes and seeds."""
 
-    def __init__(self, plan: SchemePlan) -> None:
-        self._plan = plan
-        self._sums: CodeSums | None = None
+    def __init__(self, plan: SchemePlan, run: TrainingRun) -> None:
+        self._plan, self._run = plan, run
+        shards = [each.shards for each in plan.training.slices]
+        codes = open_codes(shards, plan.training.budget_bytes)
+        self._sums = sum_codes(codes, run.labelled.rows, plan.training.table)
 
-    def score(self, run: TrainingRun, position: int, h: pd.DataFrame, seed: int) -> pd.DataFrame:
-        """`model, lsoa11, fold, score` of one outcome; of later seeds what depends on networks."""
-        training, labelled = self._plan.training, run.labelled
-        if self._sums is None:
-            shards = [each.shards for each in training.slices]
-            codes = open_codes(shards, training.budget_bytes)
-            self._sums = sum_codes(codes, labelled.rows, training.table)
-        rows, of_outcome = labelled.of_outcome(position)
-        names = (*MAPS, *_OF_PICTURES) if seed == 0 else ("map_and_score",)
+    def score(self, outcome: str, h: pd.DataFrame, *, first: bool) -> pd.DataFrame:
+        """`model, lsoa11, fold, score` of one outcome.
+
+        Args:
+            h: `location_id, h` of the networks of one seed.
+            first: whether that is the first seed; for the others only what depends on networks is
+                fitted again.
+        """
+        training, labelled = self._plan.training, self._run.labelled
+        rows, of_outcome = labelled.of_outcome(training.outcomes.index(outcome))
         scores = score_baselines(
             CodeSums(self._sums.group[of_outcome], self._sums.sums),
             rows.merge(h.assign(city=training.city), on=["city", "location_id"], how="left"),
             training.table,
             training.slices[0].centroids(),
-            baselines=names,
+            baselines=(*MAPS, "ridge", _OF_BOTH) if first else (_OF_BOTH,),
             folds=training.folds,
             validation_share=training.profile.fields.validation_share,
             seed=training.study.seed,
@@ -195,21 +181,21 @@ class _Baselines:
 
 
 def _findings(plan: SchemePlan, scores: pd.DataFrame, device: Device) -> Findings:
-    training = plan.training
+    training, n_seeds = plan.training, int(scores["seed"].nunique())
     note = scheme_note([training.table.scheme])
     synthetic = training.slices[0].shards.manifest.read_record(ShardsRecord).synthetic
     return Findings(
         values={
             "scheme": plan.scheme,
             "n_folds": len(training.folds),
-            "n_seeds": plan.n_seeds,
+            "n_seeds": n_seeds,
             "n_outcomes": len(training.outcomes),
             "n_lsoas": int(scores["lsoa11"].nunique()),
             **device.report(),
         },
         checks=checks.score_checks(scores, training.table, training.outcomes),
         notes=training.notes | ({"leak": note} if note else {}),
-        record=SchemeRecord(outcomes=training.outcomes, n_seeds=plan.n_seeds, synthetic=synthetic),
+        record=SchemeRecord(outcomes=training.outcomes, n_seeds=n_seeds, synthetic=synthetic),
         holdings={
             f"areas of {outcome}": int(scores.loc[scores["outcome"] == outcome, "lsoa11"].nunique())
             for outcome in training.study.cities[training.city].outcomes

@@ -1,4 +1,4 @@
-"""The latent value, 40 % smooth and 60 % the areas' own; a value unseen; what outcomes make of both."""
+"""The latent value, 40 % smooth and 60 % the areas' own; a value unseen; outcomes of both."""
 
 import numpy as np
 import pandas as pd
