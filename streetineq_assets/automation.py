@@ -51,6 +51,7 @@ def build_jobs() -> dict[str, Any]:
                 "location_predictions",
                 "lsoa_predictions",
                 "lsoa_evaluation",
+                "equity_audit",
             ],
             "Train a pair's networks, predict out of fold, compare with baselines and the truth.",
         ),

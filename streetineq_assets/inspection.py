@@ -18,6 +18,7 @@ import pandas as pd
 
 from streetineq_assets import geography
 from streetineq_assets.errors import SourceError, SourceMissingError
+from streetineq_assets.evidence.groups import read_group_files
 from streetineq_assets.findings import Check
 from streetineq_assets.images.archives import is_archive
 from streetineq_assets.images.catalogue import FileEntry, list_images, walk_files
@@ -90,6 +91,7 @@ def inspect_inputs(store: DataStore, study: Study) -> dict[str, list[Row]]:
                 *_files(official),
                 *directory,
                 *_boundaries(store, made),
+                *_groups(store, made),
                 *_strangers(store, study),
                 *_transfer(store, study),
             ],
@@ -220,6 +222,25 @@ def _boundaries(store: DataStore, made: Postcodes | None) -> Iterator[Row]:
             yield _row(status, what, f"{path}: {n:,} of {len(wanted):,} areas have a boundary")
     except SourceError as error:
         yield _row("wrong", what, str(error))
+
+
+def _groups(store: DataStore, made: Postcodes | None) -> Iterator[Row]:
+    """The files of groups, if there are any, and how many of the study's areas each has."""
+    what = "groups of areas"
+    try:
+        files = read_group_files(store)
+    except SourceError as error:
+        yield _row("wrong", what, str(error))
+        return
+    for path, columns in files:
+        named = ", ".join(columns)
+        if made is None:
+            yield _row("found", what, f"{path}: {named}")
+            continue
+        areas = made.areas["lsoa11"]
+        n = int(areas.isin(columns.index).sum())
+        status = "found" if n else "wrong"
+        yield _row(status, what, f"{path}: {n:,} of {len(areas):,} areas ({named})")
 
 
 # -- cities ----------------------------------------------------------------------------------------

@@ -44,6 +44,7 @@ INPUT_FOLDERS = (
     "household_income",
     "onspd",
     "boundaries",
+    "groups",
     "weights",
     "locations",
     "images",

@@ -147,7 +147,7 @@ def engine_path(path: Path) -> str:
 
 
 def _pandas_type(field: pa.Field) -> str:
-    """The pandas type of a column: nullable integers only where values may be missing."""
+    """The pandas type of a column: nullable numbers and flags only where values may miss."""
     kind = field.type
     if pa.types.is_string(kind):
         return "str"
@@ -155,4 +155,6 @@ def _pandas_type(field: pa.Field) -> str:
         return f"datetime64[{getattr(kind, 'unit', 's')}]"
     if pa.types.is_integer(kind) and field.nullable:
         return str(kind).replace("int", "Int").replace("uI", "UI")
+    if pa.types.is_boolean(kind) and field.nullable:
+        return "boolean"
     return {"double": "float64", "float": "float32"}.get(str(kind), str(kind))

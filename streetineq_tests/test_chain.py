@@ -93,6 +93,10 @@ RECIPES = {
         {"lsoa_predictions", "location_predictions", "baseline_scores", "positions"},
         {"rule", "scheme", "seed"},
     ),
+    "equity_audit[northmere/mean_income]": (
+        {"lsoa_predictions", "values", "places", "groups"},
+        {"seed"},
+    ),
     "joint_evaluation[northmere]": (
         {"joint_model", "locations", "area_folds"}
         | {
@@ -121,6 +125,7 @@ FILES = {
     "street_images[northmere]": {"street_image_files", "locations"},
     "locations[northmere]": {"locations"},
     "image_codes[northmere/000]": {"vgg16_weights"},
+    "equity_audit[northmere/mean_income]": {"groups"},
     # Evaluations stand beside it in the UI; no row of its table is of them.
     "joint_evaluation[northmere]": {
         f"lsoa_evaluation/{outcome}" for outcome in ("living_environment", "mean_income")
@@ -441,6 +446,7 @@ AFTER_INPUTS = [
     ("location_predictions", "northmere/mean_income"),
     ("lsoa_predictions", "northmere/mean_income"),
     ("lsoa_evaluation", "northmere/mean_income"),
+    ("equity_audit", "northmere/mean_income"),
     ("joint_evaluation", "northmere"),
     ("fine_tuned_model", "saltbridge/living_environment"),
     ("transfer_report", None),

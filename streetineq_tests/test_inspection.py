@@ -223,3 +223,19 @@ def test_the_bundle_that_networks_come_from_is_looked_for(tmp_path, there, statu
     if there:
         official.write(store.input_file(name), "bundle")
     assert inspect(store)["source of transfer"][0] == status
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "told"),
+    [
+        ("lsoa11,ward\nE01000001,a\nE01000002,b\n", "found", "2 of 42 areas (ward)"),
+        ("lsoa11,ward\nW01000001,a\n", "wrong", "0 of 42 areas"),
+        ("lsoa11,ward\nE01,a\n", "wrong", "line 2"),
+    ],
+)
+def test_groups_of_areas_are_counted_where_there_are_any(store, text, status, told):
+    assert "groups of areas" not in inspect(store)
+    official.write(store.inputs("groups", "mine.csv"), text)
+    found = inspect(store)["groups of areas"]
+    assert found[0] == status
+    assert told in found[1]

@@ -1,1 +1,1 @@
-"""Evidence for and against the predictions: every model under every scheme of folds."""
+"""What predictions are worth, and to whom: pictures or the map, and errors by group of areas."""

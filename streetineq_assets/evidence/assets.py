@@ -1,18 +1,29 @@
-"""The assets of this step: scores under every scheme of folds, and the matrix of them."""
+"""The assets of this step: all models under all schemes, and for whom predictions err."""
 
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 
-from streetineq_assets.evidence import checks, scheme_scoring, tables
+from streetineq_assets.digests import digest_frame
+from streetineq_assets.evidence import checks, equity, plots, scheme_scoring, tables
 from streetineq_assets.evidence.city_evidence import read_city_sources, write_evidence
-from streetineq_assets.findings import Findings
+from streetineq_assets.evidence.groups import Groups, read_groups
+from streetineq_assets.findings import AVAILABLE, Findings, unavailable_findings
 from streetineq_assets.models.assets import TrainingConfig
 from streetineq_assets.partitions import Partitions
+from streetineq_assets.predictions.places import pair_values, read_places
 from streetineq_assets.resources import Events, GpuResource, StudyResource, define_asset
+from streetineq_assets.study import Pair
+from streetineq_assets.tables import empty, write
 
 GROUP = "evidence"
+_READING = (
+    "Errors are predicted minus actual decile. Every prediction leans to the middle, so areas of "
+    "decile 1 err upwards and areas of decile 10 downwards, and so do groups of such areas. "
+    "`error_at_same_decile` is what a group has beyond others of the same official value."
+)
 
 
 def scheme_scores(
@@ -65,8 +76,47 @@ def evidence_matrix(context: dg.AssetExecutionContext, study: StudyResource) -> 
     )
 
 
-def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
-    """Scores by city and scheme, the matrix by city."""
+def equity_audit(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
+    """For whom the predictions err, and whose need is missed if they decide who is funded.
+
+    Errors, coverage of intervals and missed need by actual decile, by local authority and by every
+    grouping in `inputs/groups`, with intervals; and whether a group errs otherwise than others of
+    the same actual decile do.
+    """
+    pair, seed = Pair.parse(context.partition_key), study.study.seed
+    predicted = study.store.open("lsoa_predictions", pair.key)
+    values = pair_values(study.store, pair)
+    places = read_places(study.store, pair.city)
+    groups = read_groups(study.store, values["lsoa11"])
+
+    def make(folder: Path) -> Findings:
+        file = folder / "equity_audit.parquet"
+        if why := predicted.manifest.unavailable:
+            write(empty(tables.EQUITY), tables.EQUITY, file)
+            return unavailable_findings(why, checks.EQUITY_AUDIT)
+        areas = equity.gather(values, predicted.table(), places)
+        table = equity.audit(areas, groups.table, seed=seed).assign(**pair._asdict())
+        write(table, tables.EQUITY, file)
+        if len(table):
+            plots.plot_equity(table, folder / "errors_by_group.png")
+        return _audited(table, len(areas), groups)
+
+    yield from study.materialize(
+        context,
+        make,
+        inputs={
+            "lsoa_predictions": predicted.digest,
+            "values": digest_frame(values),
+            "places": digest_frame(places),
+            "groups": groups.digest(),
+        },
+        config={"seed": seed},
+        columns=tables.EQUITY,
+    )
+
+
+def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """Scores by city and scheme, the matrix by city, the audit by pair, and what people bring."""
     of_city = ("locations", "hdf5_shards", "area_folds")
     return [
         define_asset(
@@ -88,4 +138,36 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             code_version="1",
             checks=checks.EVIDENCE_MATRIX,
         ),
+        dg.AssetSpec(
+            "area_groups",
+            group_name=GROUP,
+            kinds={"csv"},
+            description="Groups of areas to audit by, in `inputs/groups`, if you have any.",
+        ),
+        define_asset(
+            equity_audit,
+            group_name=GROUP,
+            kinds={"parquet"},
+            deps=["lsoa_predictions", "lsoa_labels", "postcode_lsoa", "area_groups"],
+            partitions_def=parts.pair,
+            code_version="1",
+            checks=checks.EQUITY_AUDIT,
+        ),
     ]
+
+
+def _audited(table: pd.DataFrame, n_areas: int, groups: Groups) -> Findings:
+    city = table[table["grouping"] == equity.CITY].set_index("measure")["value"]
+    notes = {"reading": _READING}
+    if groups.notes:
+        notes["groups"] = "".join(f"- {note}\n" for note in groups.notes)
+    return Findings(
+        values={"n_lsoas_of_city": n_areas, **city.to_dict()},
+        checks=[
+            AVAILABLE.result(True, "predictions and labels are there"),
+            checks.no_group_is_missed(table),
+        ],
+        tables={"groups": equity.wide(table).astype(object).to_dict("records")},
+        notes=notes,
+        holdings={"areas": n_areas, "groupings": int(table["grouping"].nunique())},
+    )

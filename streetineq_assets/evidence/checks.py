@@ -1,10 +1,12 @@
-"""The checks of this step: of scores under a scheme, and of what the matrix of them shows."""
+"""The checks of this step: of scores under a scheme, of the matrix of them, of errors by group."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
+from streetineq_assets.evidence.clustered import MIN_CLUSTERS
+from streetineq_assets.evidence.equity import SAME_DECILE, SIGNIFICANT
 from streetineq_assets.evidence.schemes import STRICTNESS, TITLES
 from streetineq_assets.findings import AVAILABLE, Check, CheckSpec
 from streetineq_assets.models.folds import LEAKY, FoldTable
@@ -29,6 +31,13 @@ NOT_FLATTERED = CheckSpec(
 )
 EVIDENCE_MATRIX = (AVAILABLE, ALL_SCHEMES, BEATS_THE_MAP, NOT_FLATTERED)
 
+NO_GROUP_IS_MISSED = CheckSpec(
+    "no_group_is_missed",
+    "No group's areas are predicted better-off or worse-off than others of the same actual decile.",
+)
+EQUITY_AUDIT = (AVAILABLE, NO_GROUP_IS_MISSED)
+
+_MOST_NAMED = 5
 _METRIC = "spearman_score"
 _LITTLE = 0.05
 _WITHIN_THE_CITY = tuple(each for each in STRICTNESS if each != "city" and each not in LEAKY)
@@ -131,4 +140,43 @@ def _listed(rows: pd.DataFrame, column: str) -> str:
     return "; ".join(
         f"{row['outcome']} {row[column]:z.2f} ({row['lower']:z.2f} to {row['upper']:z.2f})"
         for _, row in rows.iterrows()
+    )
+
+
+def no_group_is_missed(table: pd.DataFrame) -> Check:
+    """Whether any group's errors differ from those of the rest at the same official value.
+
+    Args:
+        table: `tables.EQUITY` of one pair.
+    """
+    tested = table[(table["measure"] == SAME_DECILE) & table["p_adjusted"].notna()]
+    if tested.empty:
+        return NO_GROUP_IS_MISSED.not_tested(
+            f"no grouping has a group that lies, as the rest does, in {MIN_CLUSTERS} MSOAs or more "
+            "and errs differently from area to area; bring groups of areas in inputs/groups"
+        )
+    by_size = tested.sort_values("value", key=abs, ascending=False)
+    found = by_size[by_size["differs"].astype(bool)]
+    values = {"n_groups_tested": len(tested), "n_groups_differ": len(found)}
+    of = f"of {len(tested)} groups, beside others of the same actual decile"
+    if found.empty:
+        widest = float((tested["upper"] - tested["lower"]).max() / 2)
+        text = (
+            f"none {of}, errs otherwise (adjusted p > {SIGNIFICANT}); the largest difference is "
+            f"{_named(by_size.iloc[0])}, and the widest interval is {widest:.1f} to either side"
+        )
+        return NO_GROUP_IS_MISSED.result(True, text, **values)
+    named = "; ".join(_named(row) for _, row in found.head(_MOST_NAMED).iterrows())
+    text = (
+        f"{len(found)} {of}, err otherwise (adjusted p <= {SIGNIFICANT}): {named}. Above 0 their "
+        "need is missed. Do not fund or rank across these groups by the predictions, and compare "
+        "their images: number, date, provider"
+    )
+    return NO_GROUP_IS_MISSED.result(False, text, **values)
+
+
+def _named(row: pd.Series) -> str:
+    return (
+        f"{row['grouping']} {row['group']} {row['value']:+.2f} deciles "
+        f"({row['lower']:.2f} to {row['upper']:.2f})"
     )

@@ -1,4 +1,4 @@
-"""The tables of this step, and the records that later steps read."""
+"""The tables of this step, and the record that later steps read."""
 
 from pydantic import BaseModel
 
@@ -76,3 +76,34 @@ class SchemeRecord(BaseModel):
     outcomes: tuple[str, ...]
     n_seeds: int
     synthetic: bool = False
+
+
+EQUITY = schema(
+    column("city", "string", "key of the city in study.toml"),
+    column("outcome", "string", "key of the outcome"),
+    column(
+        "grouping",
+        "string",
+        "by what areas are grouped: city (all), actual_decile, authority, or a column of a file",
+    ),
+    column("group", "string", "group of areas"),
+    column("n_lsoas", "int32", "areas of the group that the measure is taken of"),
+    column("measure", "string", "what is measured; the manual lists the measures"),
+    column(
+        "value", "float64", "the measure; null where no area is one to take it of", nullable=True
+    ),
+    column(
+        "lower",
+        "float64",
+        "lower end of the 95 % interval, MSOAs resampled; null in fewer than four MSOAs",
+        nullable=True,
+    ),
+    column("upper", "float64", "upper end of the same interval", nullable=True),
+    column(
+        "p_adjusted",
+        "float64",
+        "of error_at_same_decile: p-value by Holm's rule over all groups; null: not tested",
+        nullable=True,
+    ),
+    column("differs", "bool", "whether that is at most 0.05; null: not tested", nullable=True),
+)

@@ -20,6 +20,7 @@ from streetineq_assets.models.city_folds import read_fold_slices
 from streetineq_assets.models.dataset import city_labels, read_location_areas
 from streetineq_assets.models.folds import FoldTable
 from streetineq_assets.predictions.location_scores import matched_locations, pair_labels, tested_by
+from streetineq_assets.predictions.places import pair_values, read_places
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Folds, Pair, Study
 
@@ -69,6 +70,7 @@ class Standing:
             "scheme_scores": self._by_scheme,
             "evidence_matrix": self._by_evidence,
             "transfer_report": self._by_transfer_report,
+            "equity_audit": self._by_equity_audit,
         }
         of_networks = ("trained_model", "joint_model", "baseline_scores", "fine_tuned_model")
         self._read_by |= dict.fromkeys(of_networks, self._by_networks)
@@ -205,6 +207,21 @@ class Standing:
     def _by_transfer_report(self, manifest: Manifest) -> Slices:
         names = [name.partition("/") for name in manifest.recipe.inputs]
         return {f"{asset}/{pair}": self._whole((asset, pair)) for asset, _, pair in names}
+
+    def _by_equity_audit(self, manifest: Manifest) -> Slices:
+        pair = Pair.parse(str(manifest.partition))
+
+        def values() -> str:
+            return digest_frame(pair_values(self.store, pair))
+
+        def places() -> str:
+            return digest_frame(read_places(self.store, pair.city))
+
+        return {
+            "lsoa_predictions": self._whole(("lsoa_predictions", pair.key)),
+            "values": Slice((LABELS,), values),
+            "places": Slice((_POSTCODES,), places),
+        }
 
     # -- slices that several read ------------------------------------------------------------------
 

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from streetineq_assets.codes.tables import SHARD_ROWS
-from streetineq_assets.evidence.tables import EVIDENCE_MATRIX, FLATTERY, GAINS, SCHEME_SCORES
+from streetineq_assets.evidence.tables import (
+    EQUITY,
+    EVIDENCE_MATRIX,
+    FLATTERY,
+    GAINS,
+    SCHEME_SCORES,
+)
 from streetineq_assets.images.tables import FOREIGN_FILES, LOCATIONS, STREET_IMAGES
 from streetineq_assets.labels.tables import AVAILABILITY, DECILE_EDGES, LSOA_LABELS, POSTCODE_LSOA
 from streetineq_assets.models.tables import AREA_FOLDS, BASELINES, HISTORY
@@ -114,5 +120,11 @@ WAREHOUSE_VIEWS = (
         "How much better models look under the study's own scheme than under another.",
         FLATTERY,
         "flattery",
+    ),
+    View(
+        "equity_audit",
+        "equity_audit",
+        "Errors and missed need by group of areas, with 95 % intervals.",
+        EQUITY,
     ),
 )

@@ -1,10 +1,10 @@
 """A city in which it is known what pictures show, what the map shows, and what only looks so.
 
-Areas lie on a grid of 1 km in four local authorities and twelve MSOAs, each with a texture of its own
-that all codes of its streets carry and that says nothing of any outcome itself. `crime` is shown by
-pictures alone: each area's own value, which no neighbour shares. `education` is shown by the map
-alone: a smooth value that no code carries, so that who guesses it from codes knows the place by its
-texture. What a model then reaches with its neighbours' help is flattery.
+Areas lie on a grid of 1 km in four local authorities and sixteen MSOAs, each with a texture of its
+own that all codes of its streets carry and that says nothing of any outcome itself. `crime` is
+shown by pictures alone: each area's own value, which no neighbour shares. `education` is shown by
+the map alone: a smooth value that no code carries, so that who guesses it from codes knows the
+place by its texture. What a model then reaches with its neighbours' help is flattery.
 """
 
 from pathlib import Path
