@@ -1,7 +1,7 @@
 """Jobs, schedules and sensors, all shipped stopped: whoever runs the study switches them on.
 
-A job cannot mix partitions definitions, so the chain is ten jobs, in the order in which data flow;
-each takes one city, bucket or pair, or none.
+A job cannot mix partitions definitions, so the chain is twelve jobs, in the order in which data
+flow; each takes one city, bucket, pair or scheme, or none.
 """
 
 import json
@@ -66,6 +66,14 @@ def build_jobs() -> dict[str, Any]:
         "transfer_networks": (
             ["fine_tuned_model"],
             "Tune another city's networks on shares of this city, by outcome.",
+        ),
+        "try_schemes": (
+            ["scheme_scores"],
+            "Train and score every model of a city under one scheme of folds.",
+        ),
+        "compare_schemes": (
+            ["evidence_matrix"],
+            "Compare all models of a city under all schemes of folds.",
         ),
         "publish_report": (
             ["transfer_report", "inequality_report", "warehouse"],

@@ -1,4 +1,4 @@
-"""The three partitions definitions and the mappings between them, from the study.
+"""The four partitions definitions and the mappings between them, from the study.
 
 All are static: the study file names every city, bucket and pair, so a fresh instance has them all.
 Keys come heaviest city first, since a back-fill ends with its slowest run.
@@ -10,7 +10,7 @@ from streetineq_assets.study import Study
 
 
 class Partitions:
-    """`city`, `bucket` (`london/003`) and `pair` (`london/crime`) of one study."""
+    """`city`, `bucket` (`london/003`), `pair` (`london/crime`) and `scheme` (`london/district`)."""
 
     def __init__(self, study: Study) -> None:
         buckets = {c: bucket_keys(c, study.cities[c].buckets) for c in study.by_weight}
@@ -18,6 +18,9 @@ class Partitions:
         self.city = dg.StaticPartitionsDefinition(list(study.by_weight))
         self.bucket = dg.StaticPartitionsDefinition([k for keys in buckets.values() for k in keys])
         self.pair = dg.StaticPartitionsDefinition([k for keys in pairs.values() for k in keys])
+        schemes = {c: [f"{c}/{s}" for s in study.schemes] for c in study.by_weight}
+        self.scheme = dg.StaticPartitionsDefinition([k for keys in schemes.values() for k in keys])
+        self._schemes = schemes
         self._buckets = buckets
         self._pairs = pairs
         self._source = study.transfer.source
@@ -40,6 +43,14 @@ class Partitions:
     def pairs_to_city(self, asset: str) -> dg.AssetDep:
         """A city's dependency on all its pairs of `asset`."""
         return dg.AssetDep(asset, partition_mapping=_inverted(self._pairs))
+
+    def city_to_schemes(self, asset: str) -> dg.AssetDep:
+        """A scheme's dependency on its city's partition of `asset`."""
+        return dg.AssetDep(asset, partition_mapping=dg.StaticPartitionMapping(self._schemes))
+
+    def schemes_to_city(self, asset: str) -> dg.AssetDep:
+        """A city's dependency on all schemes of `asset`."""
+        return dg.AssetDep(asset, partition_mapping=_inverted(self._schemes))
 
     def pairs_of(self, city: str) -> list[str]:
         """A city's pairs, by key."""
@@ -82,7 +93,7 @@ def bucket_keys(city: str, buckets: int) -> list[str]:
 
 
 def city_of(partition: str) -> str:
-    """The city of a bucket or pair."""
+    """The city of a bucket, pair or scheme."""
     return partition.split("/", 1)[0]
 
 

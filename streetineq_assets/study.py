@@ -43,6 +43,7 @@ ProfileName = Literal["recommended", "suel2019"]
 Act = Literal["store_images", "derive_codes", "publish_codes", "show_images"]
 ACTS: tuple[str, ...] = get_args(Act)
 AggregationRule = Literal["mean_score", "shrunk_score", "mean_decile", "fixed_borders"]
+SchemeName = Literal["location", "area", "buffered_area", "spatial_block", "district", "city"]
 # A key becomes part of paths.
 Key = Annotated[
     str, AfterValidator(written_as("[a-z][a-z0-9_]*", "of a-z, 0-9 and _, such as west_midlands"))
@@ -329,6 +330,23 @@ class Transfer(Settings):
         return shares
 
 
+class Evidence(Settings):
+    """Under which schemes of folds every model is tried; `evidence.schemes` has their meaning."""
+
+    schemes: tuple[SchemeName, ...] = Field(
+        get_args(SchemeName), description="of the evidence matrix; `city` needs a second city"
+    )
+    buffer_m: float = Field(
+        500.0, gt=0, description="around test locations, left out of training in `buffered_area`"
+    )
+
+    @field_validator("schemes")
+    @classmethod
+    def from_lax_to_strict(cls, schemes: tuple[str, ...]) -> tuple[str, ...]:
+        """In the order of the vocabulary, each once."""
+        return tuple(each for each in get_args(SchemeName) if each in schemes)
+
+
 class Shards(Settings):
     """Size of the files of `hdf5_shards`."""
 
@@ -399,6 +417,7 @@ class Study(Settings):
     transfer: Transfer = Transfer()
     areas: Areas = Areas()
     intervals: Intervals = Intervals()
+    evidence: Evidence = Evidence()
 
     @model_validator(mode="after")
     def authorities_in_one_city(self) -> "Study":
@@ -427,6 +446,12 @@ class Study(Settings):
     def pairs(self) -> tuple[Pair, ...]:
         """Every pair that the study trains, heaviest city first."""
         return tuple(Pair(city, o) for city in self.by_weight for o in self.cities[city].outcomes)
+
+    @property
+    def schemes(self) -> tuple[SchemeName, ...]:
+        """Those of the evidence matrix, from lax to strict; none holds out the only city."""
+        alone = len(self.cities) < 2
+        return tuple(each for each in self.evidence.schemes if not (alone and each == "city"))
 
     @property
     def by_weight(self) -> tuple[str, ...]:

@@ -282,14 +282,14 @@ def _postcodes(name: str, rows: pd.DataFrame, offset_m: int) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     east = 530_000 + offset_m + 1000 * (number % 10) + rng.normal(0, 50, len(number))
     north = 180_000 + 1000 * (number // 10) + rng.normal(0, 50, len(number))
-    lat, lon = _degrees(east, north)
+    lat, lon = degrees(east, north)
     return place.assign(
         postcode=[f"{name} {n}" for n in range(len(place))], city=name, lat=lat, lon=lon,
         msoa11=[f"{name[0].upper()}E02{n // 5:06d}" for n in number], authority=AUTHORITIES[name],
     )  # fmt: skip
 
 
-def _degrees(east: np.ndarray, north: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def degrees(east: np.ndarray, north: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     from pyproj import Transformer
 
     to_degrees = Transformer.from_crs("EPSG:27700", "EPSG:4326", always_xy=True)

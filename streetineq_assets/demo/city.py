@@ -46,10 +46,11 @@ class Truth:
     Attributes:
         areas: one row per LSOA of the cities: `city, lsoa11, name, lon, lat`, `smooth` and
             `independent` (the latent value's two parts), `latent` (their sum; mean 0 and variance
-            1 within a city).
+            1 within a city), `unseen` (a smooth value that no scene shows).
         outcomes: aligned with `areas`: a standardised value for each of the 13 outcomes, higher is
             better-off; NaN where no file gives the outcome (income outside the first city).
         locations: one row per listed location: `city, location_id, lsoa11, packing, fault` ("" for
+            none), `repeats` (the location in a neighbouring area whose street it shows; "" for
             none).
         foreign: (city, path below the city's images) of files that belong to no listed location.
     """
@@ -173,7 +174,7 @@ class _Country:
             key = part["town"].iloc[0]
             field = latent_field(part["easting"], part["northing"], stream(seed, "latent", key))
             latent.append(field)
-            values.append(outcome_values(field["latent"].to_numpy(), seed, key))
+            values.append(outcome_values(field, seed, key))
         area = pd.concat(parts, ignore_index=True)
         return cls(
             cities=[town for town in every if town.in_study],
@@ -204,11 +205,14 @@ def _write_tables(store: DataStore, country: _Country, seed: int) -> None:
 
 
 def _plan(country: _Country, city: Town, per_lsoa: int, seed: int) -> pd.DataFrame:
-    """The city's locations with their areas' latent values."""
+    """The city's locations with their areas' latent values and MSOAs."""
     here = country.areas["town"] == city.key
     plan = plan_locations(country.areas[here], city.order, per_lsoa, seed)
-    latent = dict(zip(country.areas["lsoa11"], country.latent["latent"], strict=True))
-    return plan.assign(latent=plan["lsoa11"].map(latent))
+    codes, latent = country.areas["lsoa11"], country.latent["latent"]
+    return plan.assign(
+        latent=plan["lsoa11"].map(dict(zip(codes, latent, strict=True))),
+        msoa11=plan["lsoa11"].map(dict(zip(codes, country.areas["msoa11"], strict=True))),
+    )
 
 
 def _truth(country: _Country, locations: pd.DataFrame) -> Truth:
@@ -219,6 +223,6 @@ def _truth(country: _Country, locations: pd.DataFrame) -> Truth:
     return Truth(
         areas=area.join(country.latent)[inside].reset_index(drop=True),
         outcomes=values[inside].reset_index(drop=True),
-        locations=locations[["city", "location_id", "lsoa11", "packing", "fault"]],
+        locations=locations[["city", "location_id", "lsoa11", "packing", "fault", "repeats"]],
         foreign=[(country.cities[0].key, path) for path in FOREIGN],
     )

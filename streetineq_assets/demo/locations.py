@@ -18,6 +18,8 @@ FAULTS = (
     "outside_city",  # its postcode lies in another district
 )
 SHARED_FAULTS = 2
+REPEATS = 3  # pairs of locations on both sides of a border that show the same street
+ACROSS_M = 15  # each of a pair from the border
 PACKINGS = ("png", "jpeg", "tgz")
 UNKNOWN_POSTCODE = "QZ99 9ZZ"
 POSTCODES_PER_LOCATION = 3
@@ -31,6 +33,9 @@ def live_postcodes_needed(locations_per_lsoa: int) -> int:
 def plan_locations(areas: pd.DataFrame, order: int, per_lsoa: int, seed: int) -> pd.DataFrame:
     """A city's locations; an area with a faulty one has a good one too.
 
+    In the first city some pairs lie across a border from each other, and one of each shows what the
+    other does: an area's label comes with its neighbour's pictures.
+
     Args:
         areas: the city's areas as `geography.areas` returns them.
         order: 0 for the first city; decides the faults and the ids.
@@ -39,7 +44,8 @@ def plan_locations(areas: pd.DataFrame, order: int, per_lsoa: int, seed: int) ->
 
     Returns:
         One row per location, sorted by id: `location_id, lsoa11, number` (0.. within the area),
-        `packing` (how its images are stored), `fault` ("" for none), `lon, lat, captured_at`.
+        `packing` (how its images are stored), `fault` ("" for none), `repeats` (the location whose
+        street it shows, "" for its own), `lon, lat, captured_at`.
     """
     city = areas["town"].iloc[0]
     rng = stream(seed, "locations", city)
@@ -57,7 +63,10 @@ def plan_locations(areas: pd.DataFrame, order: int, per_lsoa: int, seed: int) ->
             rows.append(
                 {"lsoa11": area.lsoa11, "number": number, "fault": own, "at": points[number]}
             )
-    frame = pd.DataFrame(rows).iloc[rng.permutation(len(rows))].reset_index(drop=True)
+    frame = pd.DataFrame(rows).assign(repeated=-1)
+    if order == 0:
+        frame = _plant_repeats(frame, areas, rng)
+    frame = frame.assign(row=frame.index).iloc[rng.permutation(len(rows))].reset_index(drop=True)
     frame["lon"], frame["lat"] = to_degrees(*np.stack(frame.pop("at")).T)
     days = rng.integers(0, 1000, len(frame))
     frame["captured_at"] = [str(np.datetime64("2015-05-01") + int(day)) for day in days]
@@ -70,7 +79,40 @@ def _with_ids(frame: pd.DataFrame, order: int) -> pd.DataFrame:
     packing[(frame["fault"] != "").to_numpy()] = PACKINGS.index("jpeg")
     number = pd.Series(packing).groupby(packing).cumcount().to_numpy()
     ids = 100_000 * (order + 1) + 10_000 * (packing + 1) + number
-    return frame.assign(location_id=ids.astype(str), packing=[PACKINGS[p] for p in packing])
+    named = frame.assign(location_id=ids.astype(str), packing=[PACKINGS[p] for p in packing])
+    by_row = named.set_index("row")["location_id"]
+    repeats = named["repeated"].map(by_row).fillna("")
+    return named.assign(repeats=repeats).drop(columns=["row", "repeated"])
+
+
+def _plant_repeats(
+    frame: pd.DataFrame, areas: pd.DataFrame, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Move pairs of locations to both sides of a border, one of them to show the other's street.
+
+    Args:
+        frame: a row per location, `lsoa11, number, fault, at`.
+        areas: `lsoa11, boundary`.
+
+    Returns:
+        The frame with `repeated`: the row of the location whose street is shown, -1 for its own.
+    """
+    at, repeated = frame["at"].tolist(), [-1] * len(frame)
+    usable = frame[(frame["number"] == 0) & (frame["fault"] == "")]
+    row_of = dict(zip(usable["lsoa11"], usable.index, strict=True))
+    shapes = dict(zip(areas["lsoa11"], areas["boundary"], strict=True))
+    left = [code for code in rng.permutation(areas["lsoa11"]) if code in row_of]
+    for _ in range(REPEATS):
+        one = left.pop()
+        other = max(left, key=lambda code, one=one: shapes[code].intersection(shapes[one]).length)
+        left.remove(other)
+        border = shapes[one].intersection(shapes[other]).interpolate(0.5, normalized=True)
+        middle = np.array([border.x, border.y])
+        for code in (one, other):
+            inwards = np.array([shapes[code].centroid.x, shapes[code].centroid.y]) - middle
+            at[row_of[code]] = middle + ACROSS_M * inwards / np.hypot(*inwards)
+        repeated[row_of[other]] = row_of[one]
+    return frame.assign(at=at, repeated=repeated)
 
 
 def write_locations(

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from PIL import Image
+from PIL import Image, ImageEnhance
 
 from streetineq_assets.demo.geography import stream
-from streetineq_assets.demo.scene import paint_location
+from streetineq_assets.demo.scene import Texture, paint_location
 from streetineq_assets.images.catalogue import VIEWS
 
 WRITTEN_AT_S = 1_522_540_800  # 1 April 2018
@@ -33,17 +33,22 @@ def write_photographs(
 
     Args:
         folder: `images/<city>`; made if absent.
-        locations: `location_id, lsoa11, number, latent, packing, fault`.
+        locations: `location_id, lsoa11, msoa11, number, latent, packing, fault, repeats`.
         seed: of the study.
         size: width and height of the images in pixels.
         foreign: whether to add the two files that belong to no location.
     """
+    streets = {row.location_id: row for row in locations.itertuples()}
+
+    def files_of(location: Any) -> Iterator[tuple[str, bytes]]:
+        return _files(location, streets.get(location.repeats, location), seed, size)
+
     for location in locations[locations["packing"] != "tgz"].itertuples():
-        for name, data in _files(location, seed, size):
+        for name, data in files_of(location):
             _write(folder / _folder(location) / name, data)
     packed = locations[locations["packing"] == "tgz"]
     for thousand, group in packed.groupby(packed["location_id"].astype(int) // 1000):
-        files = (file for location in group.itertuples() for file in _files(location, seed, size))
+        files = (file for location in group.itertuples() for file in files_of(location))
         _write(folder / f"{thousand}.tgz", _archive(files))
     if foreign:
         _write(folder / FOREIGN[0], b"Views a to d look 0, 90, 180 and 270 degrees.\n")
@@ -58,19 +63,35 @@ def _folder(location: Any) -> str:
     return f"{location.captured_at[:4]}/{thousand}/{location.location_id}"
 
 
-def _files(location: Any, seed: int, size: tuple[int, int]) -> Iterator[tuple[str, bytes]]:
-    """(name, bytes) of a location's images, with its fault."""
+def _files(
+    location: Any, street: Any, seed: int, size: tuple[int, int]
+) -> Iterator[tuple[str, bytes]]:
+    """(name, bytes) of a location's images, with its fault.
+
+    Args:
+        street: the location whose street is seen: its own, or that of another near by.
+    """
     if location.fault == "no_images":
         return
     ending = "jpg" if location.packing == "jpeg" else "png"
-    rng = stream(seed, "scene", location.lsoa11, location.number)
-    images = paint_location(location.latent, rng, size)
+    rng = stream(seed, "scene", street.lsoa11, street.number)
+    texture = Texture.invent(stream(seed, "texture", street.msoa11))
+    images = paint_location(street.latent, texture, rng, size)
     for view, image in zip(VIEWS, images, strict=True):
-        data = _encode(image, "JPEG" if ending == "jpg" else "PNG")
+        seen = _seen_again(image) if street is not location else image
+        data = _encode(seen, "JPEG" if ending == "jpg" else "PNG")
         if view == "c":
             data = _spoil(data, location.fault)
         if data:
             yield f"{location.location_id}_{view}.{ending}", data
+
+
+def _seen_again(image: Image.Image) -> Image.Image:
+    """The same street a little brighter, from half a step nearer."""
+    width, height = image.size
+    margin = (width * 0.005, height * 0.005, width * 0.995, height * 0.995)
+    nearer = image.resize(image.size, Image.Resampling.BILINEAR, box=margin)
+    return ImageEnhance.Brightness(nearer).enhance(1.02)
 
 
 def _spoil(data: bytes, fault: str) -> bytes:

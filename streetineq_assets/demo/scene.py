@@ -5,6 +5,9 @@ set-back, the road's surface, litter, and the cars. Each follows the latent valu
 its own per street and again per view; weather, light, season, building materials, street width and
 traffic vary independently of it. So no single colour gives the value away, and a mean over views
 and streets says more than any one image.
+
+Materials, trees and light are those of the neighbourhood, and say nothing of how well-off it is. A
+network may know a place by them, and guess by its neighbours.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,6 +32,7 @@ from streetineq_assets.images.catalogue import VIEWS
 
 STREET_SD = 0.16
 VIEW_SD = 0.12
+TINT_SD = 0.09
 STOREY_M = 2.9
 
 Reach = tuple[float, float]  # metres along the street, from and to
@@ -36,14 +40,6 @@ Thing = tuple[float, Callable[[], None]]  # its distance in metres, and what pai
 
 GRIME: Colour = (88, 84, 78)
 CONCRETE: Colour = (146, 146, 142)
-FACADES: tuple[Colour, ...] = (
-    (156, 92, 70),
-    (128, 74, 60),
-    (190, 168, 124),
-    (222, 212, 194),
-    (206, 196, 176),
-    (176, 150, 130),
-)
 ROOFS: tuple[Colour, ...] = ((92, 84, 84), (120, 76, 62), (84, 92, 100))
 LEAVES: tuple[Colour, ...] = (
     (62, 104, 48),
@@ -100,6 +96,24 @@ class Cues:
 
 
 @dataclass(frozen=True)
+class Texture:
+    """What the streets of a neighbourhood share, whatever their value."""
+
+    facades: tuple[Colour, Colour]
+    leaves: Colour
+    tint: tuple[float, float, float]
+
+    @classmethod
+    def invent(cls, rng: np.random.Generator) -> "Texture":
+        """The texture of a neighbourhood."""
+        return cls(
+            facades=(any_colour(rng, 60, 230), any_colour(rng, 60, 230)),
+            leaves=LEAVES[rng.integers(len(LEAVES))],
+            tint=tuple(rng.normal(1.0, TINT_SD, 3)),
+        )
+
+
+@dataclass(frozen=True)
 class Street:
     """What the four views of one location share."""
 
@@ -112,15 +126,15 @@ class Street:
     pavement_m: float
 
     @classmethod
-    def invent(cls, latent: float, rng: np.random.Generator) -> "Street":
+    def invent(cls, latent: float, texture: Texture, rng: np.random.Generator) -> "Street":
         """A street for a latent value (standard normal over the city, higher is better-off)."""
-        first, second = rng.choice(len(FACADES), 2, replace=False)
+        light = rng.normal(1.0, 0.04) * rng.normal(1.0, 0.02, 3)
         return cls(
             cues=Cues.around(0.5 * (1 + erf(latent / sqrt(2))), rng),
-            facades=(FACADES[first], FACADES[second]),
-            leaves=LEAVES[rng.integers(len(LEAVES))],
+            facades=texture.facades,
+            leaves=texture.leaves,
             sky=SKIES[rng.integers(len(SKIES))],
-            light=tuple(rng.normal(1.0, 0.05) * rng.normal(1.0, 0.025, 3)),
+            light=tuple(light * texture.tint),
             road_half_m=rng.uniform(3.2, 4.6),
             pavement_m=rng.uniform(1.6, 2.4),
         )
@@ -132,12 +146,16 @@ class Street:
 
 
 def paint_location(
-    latent: float, rng: np.random.Generator, size: tuple[int, int] = (640, 400)
+    latent: float,
+    texture: Texture,
+    rng: np.random.Generator,
+    size: tuple[int, int] = (640, 400),
 ) -> list[Image.Image]:
     """The four views of one location: along the street, across it, back along it, across again.
 
     Args:
         latent: standard normal over the city; higher is better-off.
+        texture: of the neighbourhood.
         rng: decides all that varies; the same state gives the same images.
         size: width and height in pixels.
 
@@ -145,7 +163,7 @@ def paint_location(
         Four RGB images, for the views a, b, c, d (0, 90, 180, 270 degrees from the street's
         heading).
     """
-    street = Street.invent(latent, rng)
+    street = Street.invent(latent, texture, rng)
     first_along = bool(rng.integers(2))
     return [paint_view(street, first_along == (k % 2 == 0), rng, size) for k in range(len(VIEWS))]
 

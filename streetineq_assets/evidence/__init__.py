@@ -1,1 +1,1 @@
-"""What the predictions are worth and to whom: errors by group of areas, and who would lose."""
+"""What predictions are worth, and to whom: pictures or the map, and errors by group of areas."""

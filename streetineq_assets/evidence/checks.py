@@ -1,17 +1,146 @@
-"""The checks of this step."""
+"""The checks of this step: of scores under a scheme, of the matrix of them, of errors by group."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import pandas as pd
 
 from streetineq_assets.evidence.clustered import MIN_CLUSTERS
 from streetineq_assets.evidence.equity import SAME_DECILE, SIGNIFICANT
+from streetineq_assets.evidence.schemes import STRICTNESS, TITLES
 from streetineq_assets.findings import AVAILABLE, Check, CheckSpec
+from streetineq_assets.models.folds import LEAKY, FoldTable
+from streetineq_assets.models.map_baselines import MAPS
+from streetineq_assets.predictions.joint_evaluation import JOINT_NETWORK
+
+OUT_OF_FOLD = CheckSpec(
+    "out_of_fold", "Every area is scored in the fold that tests it.", blocking=True
+)
+ONE_SCORE_PER_AREA = CheckSpec(
+    "one_score_per_area", "One score per outcome, model, training and area.", blocking=True
+)
+ALL_MODELS = CheckSpec("all_models", "Every outcome has scores of the network and of the map.")
+SCHEME_SCORES = (AVAILABLE, OUT_OF_FOLD, ONE_SCORE_PER_AREA, ALL_MODELS)
+
+ALL_SCHEMES = CheckSpec("all_schemes", "Every scheme of the study was tried.")
+BEATS_THE_MAP = CheckSpec(
+    "beats_the_map", "Where the map is of least help, the network beats the best map baseline."
+)
+NOT_FLATTERED = CheckSpec(
+    "not_flattered", "The study's own scheme flatters the network by no more than a little."
+)
+EVIDENCE_MATRIX = (AVAILABLE, ALL_SCHEMES, BEATS_THE_MAP, NOT_FLATTERED)
 
 NO_GROUP_IS_MISSED = CheckSpec(
     "no_group_is_missed",
     "No group's areas are predicted better-off or worse-off than others of the same actual decile.",
 )
 EQUITY_AUDIT = (AVAILABLE, NO_GROUP_IS_MISSED)
+
 _MOST_NAMED = 5
+_METRIC = "spearman_score"
+_LITTLE = 0.05
+_WITHIN_THE_CITY = tuple(each for each in STRICTNESS if each != "city" and each not in LEAKY)
+_KEYS = ["outcome", "model", "seed", "lsoa11"]
+
+
+def score_checks(scores: pd.DataFrame, table: FoldTable, outcomes: Sequence[str]) -> list[Check]:
+    """The checks of one scheme's scores.
+
+    Args:
+        scores: `tables.SCHEME_SCORES` of one city and scheme.
+        table: the folds.
+        outcomes: those that were trained.
+    """
+    twice = int(scores.duplicated(_KEYS).sum())
+    models = {str(key): set(group["model"]) for key, group in scores.groupby("outcome")}
+    wanted = {JOINT_NETWORK} | (set() if table.scheme == "city" else set(MAPS))
+    lacking = [each for each in outcomes if not wanted <= models.get(each, set())]
+    text = f"{len(outcomes) - len(lacking)} of {len(outcomes)} outcomes have scores of all models"
+    if lacking:
+        text += f"; {', '.join(lacking)} lack some: materialise locations and area_folds again"
+    return [
+        AVAILABLE.result(len(scores) > 0, f"{len(scores)} scores"),
+        _out_of_fold(scores, table),
+        ONE_SCORE_PER_AREA.result(twice == 0, f"{twice} scores are repeated", of=len(scores)),
+        ALL_MODELS.result(not lacking, text, of=len(outcomes)),
+    ]
+
+
+def _out_of_fold(scores: pd.DataFrame, table: FoldTable) -> Check:
+    fold_of = table.areas.set_index("lsoa11")["fold"].reindex(scores["lsoa11"]).to_numpy()
+    astray = int((fold_of != scores["fold"].to_numpy()).sum())
+    text = f"{astray} scores are of a fold that does not test their area"
+    return OUT_OF_FOLD.result(astray == 0, text, of=len(scores), n_astray=astray)
+
+
+def all_schemes(scored: Sequence[str], wanted: Sequence[str], reasons: Sequence[str]) -> Check:
+    """Whether every scheme of the study is in the matrix.
+
+    Args:
+        reasons: of those that are not, a sentence each.
+    """
+    text = f"{len(scored)} of {len(wanted)} schemes: {', '.join(scored) or 'none'}"
+    if reasons:
+        text += f"; {'; '.join(reasons)}"
+    return ALL_SCHEMES.result(set(scored) >= set(wanted), text, of=len(wanted))
+
+
+def beats_the_map(gains: pd.DataFrame) -> Check:
+    """Whether the network's gain over the best map is above 0 under the strictest scheme.
+
+    Args:
+        gains: `tables.GAINS` of one city.
+    """
+    mine = gains[(gains["model"] == JOINT_NETWORK) & (gains["metric"] == _METRIC)]
+    schemes = [each for each in _WITHIN_THE_CITY if each in set(mine["scheme"])]
+    rows = mine[mine["scheme"] == schemes[-1]] if schemes else mine.head(0)
+    rows = rows.dropna(subset=["gain", "lower", "upper"])
+    if rows.empty:
+        return BEATS_THE_MAP.not_tested(
+            "no scheme within the city has scores of the network and of the map: materialise "
+            "scheme_scores"
+        )
+    ahead = rows["lower"] > 0
+    text = (
+        f"{TITLES[schemes[-1]].lower()}: in {int(ahead.sum())} of {len(rows)} outcomes the "
+        f"network's Spearman correlation is above that of the best map: {_listed(rows, 'gain')}"
+    )
+    if not ahead.all():
+        text += "; where the interval reaches 0, do not say that the pictures add to the map"
+    return BEATS_THE_MAP.result(bool(ahead.all()), text, n_outcomes_ahead=int(ahead.sum()))
+
+
+def not_flattered(flattery: pd.DataFrame, own_scheme: str) -> Check:
+    """Whether the study's scheme shows the network as spatial blocks do, but for a little.
+
+    Args:
+        flattery: `tables.FLATTERY` of one city.
+    """
+    mine = flattery[(flattery["model"] == JOINT_NETWORK) & (flattery["metric"] == _METRIC)]
+    rows = mine[mine["scheme"] == "spatial_block"].dropna(subset=["flattery", "lower", "upper"])
+    if rows.empty:
+        why = f"the network was not scored under {own_scheme} and under spatial blocks"
+        if own_scheme == "spatial_block":
+            why = "spatial blocks are the study's own scheme"
+        return NOT_FLATTERED.not_tested(why)
+    text = (
+        f"Spearman's correlation under {own_scheme} less that under spatial blocks: "
+        f"{_listed(rows, 'flattery')} (limit {_LITTLE})"
+    )
+    if (rows["upper"] <= _LITTLE).all():
+        return NOT_FLATTERED.result(True, text)
+    if (rows["lower"] > 0).any():
+        text += "; quote the figures under spatial blocks beside those of the study's scheme"
+        return NOT_FLATTERED.result(False, text, largest=float(np.max(rows["flattery"])))
+    return NOT_FLATTERED.not_tested(f"too few areas to tell. {text}")
+
+
+def _listed(rows: pd.DataFrame, column: str) -> str:
+    return "; ".join(
+        f"{row['outcome']} {row[column]:z.2f} ({row['lower']:z.2f} to {row['upper']:z.2f})"
+        for _, row in rows.iterrows()
+    )
 
 
 def no_group_is_missed(table: pd.DataFrame) -> Check:

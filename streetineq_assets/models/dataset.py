@@ -185,8 +185,12 @@ class CitySlices:
     def fold_table(self, stem: str = "") -> FoldTable | None:
         """The study's folds, or with `SPATIAL_STEM` the spatial blocks; None if impossible."""
         table = FoldTable.load(self.folds, stem)
+        return table and self.without_repeats(table)
+
+    def without_repeats(self, table: FoldTable) -> FoldTable:
+        """The folds, with what each does not learn from since it repeats what the fold tests."""
         # Whole cities are held out, and repeats are found in one city.
-        if table is None or self.repeats is None or table.scheme == "city":
+        if self.repeats is None or table.scheme == "city":
             return table
         return replace(table, repeats=self.repeats.table())
 

@@ -81,6 +81,7 @@ class TrainingPlan:
         settings: what the recipe's configuration says beside profile and seed.
         untrainable: the city's outcomes that joint training does without, and why.
         joint: the city's joint networks, when they are taken from there and not trained.
+        other_folds: folds in place of the city's own.
     """
 
     store: DataStore
@@ -94,6 +95,7 @@ class TrainingPlan:
     unavailable: Unavailable | None = None
     untrainable: Mapping[str, str] = field(default_factory=dict)
     joint: Artefact | None = None
+    other_folds: FoldTable | None = None
 
     @cached_property
     def inputs(self) -> dict[str, str]:
@@ -101,6 +103,8 @@ class TrainingPlan:
         if self.unavailable:
             return {"unavailable": f"{self.unavailable.wanted}: {self.unavailable.reason}"}
         found = {name: digest for each in self.slices for name, digest in each.digests().items()}
+        if self.other_folds:
+            found = {name: d for name, d in found.items() if not name.endswith("/area_folds")}
         return found | ({"joint_model": self.joint.digest} if self.joint else {})
 
     @cached_property
@@ -109,6 +113,8 @@ class TrainingPlan:
         config = {"profile": self.profile.fields.model_dump(), "seed": self.study.seed}
         if self.slices:
             config["in_memory"] = fit_in_memory(self.slices, self.budget_bytes)
+        if self.other_folds:
+            config["folds_digest"] = self.other_folds.digest
         return config | dict(self.settings)
 
     @property
@@ -128,8 +134,8 @@ class TrainingPlan:
 
     @cached_property
     def table(self) -> FoldTable:
-        """The city's folds."""
-        table = self.slices[0].fold_table()
+        """The city's folds, or those in their place."""
+        table = self.other_folds or self.slices[0].fold_table()
         assert table is not None  # a city without folds is unavailable
         return table
 

@@ -33,6 +33,7 @@ from streetineq_assets.study import Folds, Pair, Study
 Key = tuple[str, str | None]  # asset and partition
 LABELS: Key = ("lsoa_labels", None)
 _POSTCODES: Key = ("postcode_lsoa", None)
+_FOLD = "fold_"  # before the names of what folds are made of, in the recipe of `scheme_scores`
 _PREDICTIONS = ("location_predictions", "lsoa_predictions", "lsoa_evaluation")
 
 
@@ -73,6 +74,8 @@ class Standing:
             "image_repeats": self._by_repeats,
             "area_folds": self._by_folds,
             "joint_evaluation": self._by_joint_evaluation,
+            "scheme_scores": self._by_scheme,
+            "evidence_matrix": self._by_evidence,
             "transfer_report": self._by_transfer_report,
             "equity_audit": self._by_equity_audit,
             "data_audit": self._by_data_audit,
@@ -122,7 +125,10 @@ class Standing:
 
     def _by_folds(self, manifest: Manifest) -> Slices:
         """The mean deciles are those of the study's outcomes, which the recipe does not name."""
-        city = str(manifest.partition)
+        return self._fold_slices(manifest, str(manifest.partition), set(manifest.recipe.inputs))
+
+    def _fold_slices(self, manifest: Manifest, city: str, names: set[str]) -> Slices:
+        """What folds are made of, by the settings that a recipe recorded; those of these names."""
         made_with = manifest.recipe.config.get("folds", {})
         study = self.study.model_copy(update={"folds": Folds.model_validate(made_with)})
 
@@ -131,7 +137,7 @@ class Standing:
             return read_fold_slices(self.store, study, city).digests()
 
         of = {"labels": LABELS, "centroids": _POSTCODES, "locations": ("locations", city)}
-        read = [of[name] for name in of if name in manifest.recipe.inputs]
+        read = [of[name] for name in of if name in names]
         return {
             name: Slice((key, *read), lambda name=name: digests().get(name, ""))
             for name, key in of.items()
@@ -193,6 +199,31 @@ class Standing:
         for name in labels:
             outcome = name.removeprefix("labels/")
             slices[name] = self._labels(city, (outcome,), alone=True)
+        return slices
+
+    def _by_scheme(self, manifest: Manifest) -> Slices:
+        """Joint networks and baselines of one city, on folds that are made for them."""
+        city = city_of(str(manifest.partition))
+        prefixed = {name for name in manifest.recipe.inputs if name.startswith(_FOLD)}
+        of_folds = self._fold_slices(manifest, city, {n.removeprefix(_FOLD) for n in prefixed})
+        slices = self._by_networks(manifest)
+        slices["weights"] = self._weights(city)
+        return slices | {f"{_FOLD}{name}": each for name, each in of_folds.items()}
+
+    def _by_evidence(self, manifest: Manifest) -> Slices:
+        """Scores of all schemes, and what they are compared with."""
+        city = str(manifest.partition)
+        folds: Key = ("area_folds", city)
+        names = [name for name in manifest.recipe.inputs if name.startswith("scheme_scores/")]
+        slices = {
+            name: self._whole(("scheme_scores", f"{city}/{name.partition('/')[2]}"))
+            for name in names
+        }
+        slices["labels"] = self._labels(city, self.study.cities[city].outcomes)
+        slices["centroids"] = Slice(
+            (folds,),
+            lambda: digest_frame(self.store.open(*folds).table("centroids.parquet")),
+        )
         return slices
 
     def _by_transfer_report(self, manifest: Manifest) -> Slices:

@@ -10,7 +10,13 @@ import pyarrow as pa
 
 from streetineq_assets.audit.tables import CAPTURE_YEARS, COVERAGE_BY_DECILE, DATA_AUDIT
 from streetineq_assets.codes.tables import IMAGE_REPEATS, SHARD_ROWS
-from streetineq_assets.evidence.tables import EQUITY
+from streetineq_assets.evidence.tables import (
+    EQUITY,
+    EVIDENCE_MATRIX,
+    FLATTERY,
+    GAINS,
+    SCHEME_SCORES,
+)
 from streetineq_assets.images.tables import FOREIGN_FILES, IMAGE_RIGHTS, LOCATIONS, STREET_IMAGES
 from streetineq_assets.labels.tables import AVAILABILITY, DECILE_EDGES, LSOA_LABELS, POSTCODE_LSOA
 from streetineq_assets.models.tables import AREA_FOLDS, BASELINES, HISTORY
@@ -126,6 +132,21 @@ WAREHOUSE_VIEWS = (
         "transfer_report",
         "Rank metrics of networks tuned on shares of another city, by repeat.",
         CURVE,
+    ),
+    View("scheme_scores", "scheme_scores", "Scores of every model by scheme.", SCHEME_SCORES),
+    View(
+        "evidence_matrix",
+        "evidence_matrix",
+        "Metrics of every model under every scheme of folds, with intervals.",
+        EVIDENCE_MATRIX,
+    ),
+    View("evidence_gains", "evidence_matrix", "Leads over the best map.", GAINS, "gains"),
+    View(
+        "evidence_flattery",
+        "evidence_matrix",
+        "How much better models look under the study's own scheme than under another.",
+        FLATTERY,
+        "flattery",
     ),
     View(
         "equity_audit",

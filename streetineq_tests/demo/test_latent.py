@@ -1,11 +1,11 @@
-"""The latent value: 60 % smooth, 40 % each area's own, and what outcomes make of it."""
+"""The latent value, 40 % smooth and 60 % the areas' own; a value unseen; outcomes of both."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from streetineq_assets.demo.geography import areas, stream, towns
-from streetineq_assets.demo.latent import CORRELATIONS, latent_field, outcome_values
+from streetineq_assets.demo.latent import CORRELATIONS, SHOWN_BY, latent_field, outcome_values
 from streetineq_assets.study import OUTCOME_KEYS
 
 CITY, OUTSIDE = towns({"somewhere": 50})
@@ -24,10 +24,12 @@ def likeness(values, east, north, k=4):
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_variance_is_split_60_to_40_between_uncorrelated_parts(seed):
+def test_variance_is_split_40_to_60_between_uncorrelated_parts(seed):
     field = latent_field(*points(seed), stream(seed, "test"))
-    assert field["smooth"].var(ddof=0) == pytest.approx(0.6)
-    assert field["independent"].var(ddof=0) == pytest.approx(0.4)
+    assert field["smooth"].var(ddof=0) == pytest.approx(0.4)
+    assert field["independent"].var(ddof=0) == pytest.approx(0.6)
+    assert field["unseen"].corr(field["latent"]) == pytest.approx(0.0, abs=1e-9)
+    assert field["unseen"].corr(field["independent"]) == pytest.approx(0.0, abs=1e-9)
     assert field["latent"].var(ddof=0) == pytest.approx(1.0)
     assert field["smooth"].corr(field["independent"]) == pytest.approx(0.0, abs=1e-9)
     pd.testing.assert_series_equal(
@@ -35,25 +37,32 @@ def test_variance_is_split_60_to_40_between_uncorrelated_parts(seed):
     )
 
 
-def test_neighbours_are_alike_in_the_smooth_part_only():
+def test_neighbours_are_alike_in_the_smooth_part_and_the_unseen_value_only():
     likenesses = []
     for seed in range(10):
         east, north = points(seed)
         field = latent_field(east, north, stream(seed, "test"))
         likenesses.append(
-            [likeness(field[part].to_numpy(), east, north) for part in ("smooth", "independent")]
+            [
+                likeness(field[part].to_numpy(), east, north)
+                for part in ("smooth", "independent", "unseen")
+            ]
         )
-    smooth, own = np.mean(likenesses, axis=0)
+    smooth, own, unseen = np.mean(likenesses, axis=0)
     assert smooth > 0.9
+    assert unseen > 0.85
     assert abs(own) < 0.2
 
 
 def test_every_outcome_has_a_value_that_correlates_as_documented():
-    latent = stream(5, "any").normal(2.0, 3.0, 40)
-    values = outcome_values(latent, 5, "somewhere")
+    parts = ["independent", "latent", "unseen"]
+    field = pd.DataFrame(stream(5, "any").normal(2.0, 3.0, (40, 3)), columns=parts)
+    values = outcome_values(field, 5, "somewhere")
     assert set(values.columns) == set(OUTCOME_KEYS)
     for outcome, rho in CORRELATIONS.items():
-        assert np.corrcoef(values[outcome], latent)[0, 1] == pytest.approx(rho)
+        assert np.corrcoef(values[outcome], field[SHOWN_BY.get(outcome, "latent")])[
+            0, 1
+        ] == pytest.approx(rho)
         assert values[outcome].std(ddof=0) == pytest.approx(1.0)
         assert values[outcome].mean() == pytest.approx(0.0, abs=1e-9)
 
