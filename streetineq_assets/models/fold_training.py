@@ -1,9 +1,10 @@
 """One fold's training: its epochs, selection on whole areas, and resuming after a crash.
 
-A fold's network sees its training rows only. Features are standardised by the training rows, the
-best epoch is chosen on validation areas cut from the training areas, and test rows are read once,
-after the last epoch, to be scored. State is saved at ends of epochs, so a killed run resumes
-there, to the same weights bit for bit on one machine's CPU.
+A fold's network sees its training rows only. Features are standardised by the training rows, and
+the best epoch is chosen on validation areas cut from the training areas; where these are too few to
+choose by, the last epoch is kept. Test rows are read once, after the last epoch, to be scored.
+State is saved at ends of epochs, so a killed run resumes there, to the same weights bit for bit on
+one machine's CPU.
 """
 
 import functools
@@ -60,7 +61,7 @@ class FoldTraining:
     start: list[NDArray] | None = None
 
     def finish(self) -> FoldState:
-        """Train to the last epoch or the end of patience, restore the best, score the test rows."""
+        """Train to the last epoch or the end of patience, keep the best, score the test rows."""
         state = self.checkpoints.load(self.fold)
         if state and state.finished:
             self.progress.log(f"fold {self.fold} was finished before")
@@ -123,7 +124,8 @@ class FoldTraining:
             "seconds": time.perf_counter() - started,
             "wait_seconds": waited,
         }
-        if val_loss < min((r["val_loss"] for r in state.history), default=np.inf):
+        lowest = min((r["val_loss"] for r in state.history), default=np.inf)
+        if val_loss < lowest or not self._validation_chooses:
             state.best, state.best_epoch = self.trainer.network.get_weights(), state.epoch
         state.history.append(record)
         return record
@@ -137,6 +139,12 @@ class FoldTraining:
     def _steps(self) -> int:
         n_rows = int(self.split.train.sum())
         return steps_per_epoch(self.examples.codes, n_rows, self.profile)
+
+    @functools.cached_property
+    def _validation_chooses(self) -> bool:
+        """Whether there are enough validation areas to tell a better epoch from a lucky one."""
+        n_areas = self.examples.rows["lsoa11"][self.split.validation].nunique()
+        return n_areas >= self.profile.fewest_validation_areas
 
     def _validate(self, held: NDArray | None) -> tuple[float, float]:
         """Mean loss and mean absolute error in deciles over validation rows and outcomes."""

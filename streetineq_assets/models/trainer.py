@@ -34,6 +34,7 @@ _NOT_COMPILED = (
     "epochs",
     "patience",
     "validation_share",
+    "fewest_validation_areas",
 )
 
 
