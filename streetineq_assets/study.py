@@ -178,6 +178,12 @@ class Profile(Settings):
         "weight_decay off each weight",
     )
     epochs: int = Field(ge=1, description="passes over the training rows, at most")
+    most_steps: int = Field(
+        0,
+        ge=0,
+        description="training steps after which no other epoch begins and the schedule ends, "
+        "however many epochs that makes; 0 sets no limit",
+    )
     patience: int = Field(
         ge=0, description="epochs without a better validation loss before stopping; 0 never stops"
     )
@@ -223,13 +229,16 @@ PROFILES: dict[str, Profile] = {
         batch_size=256,
         balance="weights",
         optimizer="adamw",
-        learning_rate=1e-3,
+        learning_rate=3e-4,
         schedule="cosine",
-        weight_decay=1e-4,
-        epochs=40,
-        patience=8,
+        weight_decay=10.0,
+        epochs=60,
+        most_steps=300,
+        patience=0,
         validation_share=0.1,
+        fewest_validation_areas=200,
         batch_norm_momentum=0.9,
+        dropout=0.5,
     ),
 }
 
@@ -288,7 +297,7 @@ class Transfer(Settings):
         description="random choices of each share",
     )
     frozen_layers: int = Field(0, ge=0, le=4, description="leading trunk layers kept as they are")
-    learning_rate_share: float = Field(0.1, gt=0, le=1, description="of the profile's rate")
+    learning_rate_share: float = Field(0.3, gt=0, le=1, description="of the profile's rate")
 
     @field_validator("shares")
     @classmethod

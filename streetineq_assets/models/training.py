@@ -16,7 +16,7 @@ from streetineq_assets.devices import Device
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import TrainingError
 from streetineq_assets.models.availability import nothing_to_learn
-from streetineq_assets.models.batches import require_window
+from streetineq_assets.models.batches import epochs_to_train, require_window
 from streetineq_assets.models.checkpoints import Checkpoints, FoldState, Log
 from streetineq_assets.models.dataset import Examples
 from streetineq_assets.models.fold_training import FoldTraining, Progress, require_rows
@@ -102,6 +102,7 @@ def train_folds(
     states = {}
     for done, (fold, split) in enumerate(splits.items()):
         require_rows(split, fold, profile, scheme)
+        epochs = epochs_to_train(examples.codes, int(split.train.sum()), profile)
         states[fold] = FoldTraining(
             trainer=trainer,
             profile=profile,
@@ -111,7 +112,7 @@ def train_folds(
             seed=seed,
             checkpoints=checkpoints,
             checkpoint_every_s=checkpoint_every_s,
-            progress=Progress(log, fold, folds_left=len(splits) - done, epochs=profile.epochs),
+            progress=Progress(log, fold, folds_left=len(splits) - done, epochs=epochs),
             logs=logs / f"fold_{fold}" if logs else None,
         ).finish()
         _return_memory()
