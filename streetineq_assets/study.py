@@ -172,17 +172,10 @@ class Profile(Settings):
     optimizer: Literal["adam", "adamw"] = Field(description="with or without weight decay")
     learning_rate: float = Field(gt=0, description="step size of the optimiser at the start")
     schedule: Literal["constant", "cosine"] = Field(description="of the learning rate over epochs")
-    weight_decay: float = Field(
-        ge=0,
-        description="of AdamW, per unit of learning rate: a step takes the share learning_rate x "
-        "weight_decay off each weight",
-    )
+    weight_decay: float = Field(ge=0, description="of AdamW: a step takes rate x this off weights")
     epochs: int = Field(ge=1, description="passes over the training rows, at most")
     most_steps: int = Field(
-        0,
-        ge=0,
-        description="training steps after which no other epoch begins and the schedule ends, "
-        "however many epochs that makes; 0 sets no limit",
+        0, ge=0, description="steps after which no epoch begins, and the schedule ends; 0: no limit"
     )
     patience: int = Field(
         ge=0, description="epochs without a better validation loss before stopping; 0 never stops"
@@ -191,9 +184,7 @@ class Profile(Settings):
         gt=0, lt=0.5, description="share of the training areas on which the best epoch is chosen"
     )
     fewest_validation_areas: int = Field(
-        0,
-        ge=0,
-        description="with fewer validation areas no epoch is chosen by them: the last one is kept",
+        0, ge=0, description="below so many of them no epoch is chosen, and the last one is kept"
     )
     batch_norm_momentum: float = Field(
         gt=0, lt=1, description="how slowly batch normalisation's moving averages follow"
@@ -252,11 +243,7 @@ class Training(Settings):
     )
     joint: bool = Field(False, description="one trunk with a head per outcome")
     seeds: int = Field(
-        3,
-        ge=1,
-        le=100,
-        description="trainings of each network that differ by their seed alone; the first is "
-        "published, the others show how much results vary by chance",
+        3, ge=1, le=100, description="trainings by other seeds, which show what varies by chance"
     )
     memory_budget_mb: int = Field(4096, ge=64, description="codes held in memory at a time")
 
