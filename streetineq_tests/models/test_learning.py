@@ -80,7 +80,8 @@ def trained_checks(head: str, seed: int, workspace: Path, *, shuffled: bool) -> 
         of_area[:] = np.random.default_rng(seed).permutation(of_area.to_numpy())
         rows["decile"] = of_area[rows["lsoa11"]].to_numpy()
     table = make_folds(areas(rows), Folds(k=3), seed=seed)
-    profile = PROFILES["recommended"].model_copy(update={"head": head, "epochs": 20})
+    enough = {"epochs": 20, "learning_rate": 1e-3, "dropout": 0.0}
+    profile = PROFILES["recommended"].model_copy(update={"head": head, **enough})
     trained = train(
         examples(codes, rows), table, profile, Device(kind="cpu"), seed=seed, workspace=workspace
     )
