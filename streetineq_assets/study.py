@@ -193,13 +193,19 @@ class Profile(Settings):
     optimizer: Literal["adam", "adamw"] = Field(description="with or without weight decay")
     learning_rate: float = Field(gt=0, description="step size of the optimiser at the start")
     schedule: Literal["constant", "cosine"] = Field(description="of the learning rate over epochs")
-    weight_decay: float = Field(ge=0, description="of AdamW")
+    weight_decay: float = Field(ge=0, description="of AdamW: a step takes rate x this off weights")
     epochs: int = Field(ge=1, description="passes over the training rows, at most")
+    most_steps: int = Field(
+        0, ge=0, description="steps after which no epoch begins, and the schedule ends; 0: no limit"
+    )
     patience: int = Field(
         ge=0, description="epochs without a better validation loss before stopping; 0 never stops"
     )
     validation_share: float = Field(
         gt=0, lt=0.5, description="share of the training areas on which the best epoch is chosen"
+    )
+    fewest_validation_areas: int = Field(
+        0, ge=0, description="below so many of them no epoch is chosen, and the last one is kept"
     )
     batch_norm_momentum: float = Field(
         gt=0, lt=1, description="how slowly batch normalisation's moving averages follow"
@@ -235,13 +241,16 @@ PROFILES: dict[str, Profile] = {
         batch_size=256,
         balance="weights",
         optimizer="adamw",
-        learning_rate=1e-3,
+        learning_rate=3e-4,
         schedule="cosine",
-        weight_decay=1e-4,
-        epochs=40,
-        patience=8,
+        weight_decay=10.0,
+        epochs=60,
+        most_steps=300,
+        patience=0,
         validation_share=0.1,
+        fewest_validation_areas=200,
         batch_norm_momentum=0.9,
+        dropout=0.5,
     ),
 }
 
@@ -254,6 +263,9 @@ class Training(Settings):
         default_factory=dict, description="fields of the profile"
     )
     joint: bool = Field(False, description="one trunk with a head per outcome")
+    seeds: int = Field(
+        3, ge=1, le=100, description="trainings by other seeds, which show what varies by chance"
+    )
     memory_budget_mb: int = Field(4096, ge=64, description="codes held in memory at a time")
 
     @field_validator("overrides")
@@ -298,7 +310,7 @@ class Transfer(Settings):
         description="random choices of each share",
     )
     frozen_layers: int = Field(0, ge=0, le=4, description="leading trunk layers kept as they are")
-    learning_rate_share: float = Field(0.1, gt=0, le=1, description="of the profile's rate")
+    learning_rate_share: float = Field(0.3, gt=0, le=1, description="of the profile's rate")
     controls: bool = Field(True, description="train networks from scratch on the same shares too")
     equivalence_margin: float = Field(
         0.05, gt=0, lt=1, description="loss of rank correlation that still counts as doing as well"

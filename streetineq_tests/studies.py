@@ -162,6 +162,9 @@ k = 5
 block_km = 2.0
 buffer_km = 0.5
 
+[training]
+seeds = 1
+
 [training.overrides]
 epochs = 3
 

@@ -66,7 +66,7 @@ def test_a_warning_does_not_pass_on_nothing_and_a_blocking_check_says_so(spec):
 
 
 NO_ROWS = np.zeros(0, bool)
-NO_FOLDS = pd.DataFrame({"fold": [], "val_loss": []})
+NO_LOSSES = pd.DataFrame({"fold": [], "lsoa11": [], "loss": [], "constant_loss": []})
 NO_COUNTS = {"n_locations_used": 0, "n_locations_without_label": 0}
 ON_NOTHING = {
     "networks": lambda: of_models.training_checks(
@@ -74,7 +74,7 @@ ON_NOTHING = {
         pd.DataFrame({"location_id": [], "lsoa11": []}),
         {0: Split(NO_ROWS, NO_ROWS, NO_ROWS)},
         counts=NO_COUNTS,
-        folds=NO_FOLDS,
+        losses=NO_LOSSES,
         scheme="area",
     ),
     "baselines": lambda: of_models.baseline_checks(empty(BASELINES), {}),

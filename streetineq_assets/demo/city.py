@@ -124,6 +124,9 @@ def study_text(cities: Sequence[Town], seed: int, encoder: Mapping[str, Any]) ->
         "block_km = 2.0  # the cities are small",
         "buffer_km = 0.5",
         "",
+        "[training]",
+        "seeds = 2  # three in earnest",
+        "",
         "[encoder]",
         *(
             f"{key} = {_toml(value)}"

@@ -106,10 +106,11 @@ def trained_model(
 ) -> Events:
     """The networks of one city and outcome, and the score that each gives to areas it never saw.
 
-    One ordinal network per fold. A killed run resumes from its last saved epoch; a finished fold is
-    not trained again. With `joint = true` in study.toml the networks are cut out of the city's
-    joint ones. With folds by city they learn from the other cities' locations, codes and labels,
-    which are read from the store and are not edges of the lineage.
+    One ordinal network per fold, and the scores of as many again for each further seed. A killed
+    run resumes from its last saved epoch; a finished fold is not trained again. With `joint = true`
+    in study.toml the networks are cut out of the city's joint ones. With folds by city they learn
+    from the other cities' locations, codes and labels, which are read from the store and are not
+    edges of the lineage.
     """
     pair = Pair.parse(context.partition_key)
     plan = pair_training.plan_pair(study.store, study.study, pair, config.resolve(study.study))
@@ -214,7 +215,8 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             deps=[*of_pair, *parts.networks_need],
             partitions_def=parts.pair,
             pool="gpu",
-            code_version="4",  # which areas (3) or cities (2) taught the networks was not recorded
+            # 3: no scores of further seeds, no areas that taught; 2: no cities that taught
+            code_version="4",
             checks=checks.TRAINED_MODEL,
         ),
         define_asset(

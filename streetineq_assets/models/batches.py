@@ -96,6 +96,14 @@ def steps_per_epoch(codes: Codes, n_rows: int, profile: Profile) -> int:
     return per_window * -(-n_rows // window)
 
 
+def epochs_to_train(codes: Codes, n_rows: int, profile: Profile) -> int:
+    """The profile's epochs, or as many as make up its most steps, in whole epochs."""
+    if not profile.most_steps:
+        return profile.epochs
+    enough = -(-profile.most_steps // steps_per_epoch(codes, n_rows, profile))
+    return min(profile.epochs, enough)
+
+
 def require_window(codes: Codes, profile: Profile) -> None:
     """Raise TrainingError when the budget cannot hold a few batches."""
     if codes.resident or codes.window_rows >= 4 * profile.batch_size:

@@ -29,7 +29,8 @@ class FoldState:
         epoch: epochs done.
         variables: the network's, in its own order; empty once finished.
         optimizer: the optimiser's variables; empty once finished.
-        best: the network's weights at the lowest validation loss.
+        best: the network's weights at the lowest validation loss, or after the last epoch where
+            validation areas are too few to choose by.
         best_epoch: when that was; 0 before the first epoch.
         history: one record per epoch.
         finished: the fold is trained; `test_*` are filled.

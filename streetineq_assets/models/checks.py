@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from streetineq_assets.findings import AVAILABLE, Check, CheckSpec, Scalar
 from streetineq_assets.models.folds import LEAKY, FoldTable, Split, scheme_note
@@ -27,7 +28,9 @@ VALID_PROBABILITIES = CheckSpec(
 LABELS_COVER_LOCATIONS = CheckSpec(
     "labels_cover_locations", "At least half of the placed locations have a label."
 )
-LEARNED = CheckSpec("learned", "Every fold's validation loss fell below that of ten equal shares.")
+LEARNED = CheckSpec(
+    "learned", "On areas that they never saw, networks lose less than the best constant answer."
+)
 TRAINED_MODEL = (
     AVAILABLE,
     OUT_OF_FOLD,
@@ -49,7 +52,8 @@ BASELINE_SCORES = (AVAILABLE, ONE_SCORE_PER_AREA, BASELINES_OUT_OF_FOLD)
 _LARGEST_RATIO, _LARGEST_SPREAD = 1.25, 0.5
 _FEWEST_LABELLED = 0.5
 _SUM_TOLERANCE = 1e-3
-_EQUAL_SHARES_LOSS = float(np.log(10))
+_FEWEST_AREAS, _FEWEST_AREAS_OF_FOLD = 10, 100
+_NORMAL_95 = 1.96
 
 
 def fold_checks(table: FoldTable, areas: pd.DataFrame, balance: pd.DataFrame) -> list[Check]:
@@ -104,7 +108,7 @@ def training_checks(
     splits: Mapping[int, Split],
     *,
     counts: Mapping[str, int],
-    folds: pd.DataFrame,
+    losses: pd.DataFrame,
     scheme: str,
 ) -> list[Check]:
     """The checks of one outcome's networks.
@@ -114,7 +118,7 @@ def training_checks(
         rows: `location_id, lsoa11` of the locations with this outcome's label.
         splits: fold to its split of `rows`.
         counts: of the city's own locations, by `dataset.labelled_rows`.
-        folds: `val_loss` of each fold at its best epoch.
+        losses: of `learning.losses_of_areas`.
     """
     return [
         AVAILABLE.result(True, "labels, codes and folds are there", of=len(rows)),
@@ -122,7 +126,7 @@ def training_checks(
         _no_shared_areas(rows, splits, scheme),
         valid_probabilities(scores),
         _labels_cover_locations(counts),
-        _learned(folds),
+        _learned(losses),
     ]
 
 
@@ -175,17 +179,41 @@ def _labels_cover_locations(counts: Mapping[str, int]) -> Check:
     )
 
 
-def _learned(folds: pd.DataFrame) -> Check:
-    learned = (folds["val_loss"] < _EQUAL_SHARES_LOSS).to_numpy()
-    text = (
-        f"in {int(learned.sum())} of {len(folds)} folds the validation loss is below "
-        f"{_EQUAL_SHARES_LOSS:.3f}, that of ten equal shares"
-    )
-    if not learned.all():
-        text += (
-            ": the networks learned nothing there; more images, epochs or learning rate may help"
+def _learned(losses: pd.DataFrame) -> Check:
+    """By the 95 % interval of the mean gain over areas, taken as independent; no large fold fails.
+
+    A normal interval of paired differences: area by area, the constant's loss less the network's.
+    """
+    gain = (losses["constant_loss"] - losses["loss"]).to_numpy(np.float64)
+    n = len(gain)
+    if n < _FEWEST_AREAS:
+        return LEARNED.not_tested(
+            f"{n} areas are scored, and losses are compared from {_FEWEST_AREAS} on: add images of "
+            "more areas"
         )
-    return LEARNED.result(learned.all(), text, of=len(folds))
+    mean, half = float(gain.mean()), _NORMAL_95 * float(gain.std(ddof=1)) / np.sqrt(n)
+    failing = _folds_that_gain_nothing(losses["fold"], gain)
+    learned = mean - half > 0 and not failing
+    text = (
+        f"over {n} areas the networks lose {losses['loss'].mean():.3f} nats and the head's best "
+        f"constant {losses['constant_loss'].mean():.3f}: {mean:.3f} gained, 95 % interval "
+        f"{mean - half:.3f} to {mean + half:.3f} (limit: above 0)"
+    )
+    if not learned:
+        where = f" in fold {', '.join(map(str, failing))}" if failing else ""
+        text += (
+            f". That they learned anything is not shown{where}, and ranks by their scores mean "
+            "little: add images, or raise epochs or learning_rate under [training.overrides] in "
+            "study.toml"
+        )
+    return LEARNED.result(learned, text, gain=mean, gain_lower=mean - half)
+
+
+def _folds_that_gain_nothing(folds: pd.Series, gain: NDArray[np.float64]) -> list[int]:
+    """Of those large enough that a gain of nothing is no chance."""
+    by_fold = pd.Series(gain).groupby(folds.to_numpy()).agg(["mean", "size"])
+    none = (by_fold["mean"] <= 0) & (by_fold["size"] >= _FEWEST_AREAS_OF_FOLD)
+    return [int(fold) for fold in by_fold.index[none]]
 
 
 def baseline_checks(baselines: pd.DataFrame, tables: Mapping[str, FoldTable]) -> list[Check]:

@@ -82,9 +82,21 @@ DEVIATIONS: tuple[Deviation, ...] = (
     ),
     Deviation(
         _RECOMMENDED,
+        "no dropout, no weight decay",
+        "half of the units dropped, a decay that takes 0.3 % off the weights in the first steps",
+        "2.3 million weights learn from a few thousand labels",
+    ),
+    Deviation(
+        _RECOMMENDED,
+        "one step chosen, however few areas there are to choose by",
+        "the last epoch below 200 validation areas, the best by their loss from there on",
+        "a handful of areas chooses a lucky epoch",
+    ),
+    Deviation(
+        _RECOMMENDED,
         "Adam at 5e-6, ten epochs",
-        "AdamW with a cosine schedule, early stopping, best weights restored",
-        "it reaches a lower validation loss in less time",
+        "AdamW with a cosine schedule, about 300 steps whatever the number of images",
+        "longer training fits the training areas alone: it ranks unseen areas worse",
     ),
 )
 

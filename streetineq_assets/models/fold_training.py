@@ -1,9 +1,10 @@
 """One fold's training: its epochs, selection on whole areas, and resuming after a crash.
 
-A fold's network sees its training rows only. Features are standardised by the training rows, the
-best epoch is chosen on validation areas cut from the training areas, and test rows are read once,
-after the last epoch, to be scored. State is saved at ends of epochs, so a killed run resumes
-there, to the same weights bit for bit on one machine's CPU.
+A fold's network sees its training rows only. Features are standardised by the training rows, and
+the best epoch is chosen on validation areas cut from the training areas; where these are too few to
+choose by, the last epoch is kept. Test rows are read once, after the last epoch, to be scored.
+State is saved at ends of epochs, so a killed run resumes there, to the same weights bit for bit on
+one machine's CPU.
 """
 
 import functools
@@ -22,6 +23,7 @@ from streetineq_assets.models.batches import (
     FEWEST_ROWS,
     class_weights,
     epoch_batches,
+    epochs_to_train,
     mean_and_sd,
     steps_per_epoch,
 )
@@ -61,7 +63,7 @@ class FoldTraining:
     start: list[NDArray] | None = None
 
     def finish(self) -> FoldState:
-        """Train to the last epoch or the end of patience, restore the best, score the test rows."""
+        """Train to the last epoch or the end of patience, keep the best, score the test rows."""
         state = self.checkpoints.load(self.fold)
         if state and state.finished:
             self.progress.log(f"fold {self.fold} was finished before")
@@ -70,7 +72,7 @@ class FoldTraining:
         write = _tensorboard(self.logs, fresh=state.epoch == 0)
         saved_at = time.monotonic()
         held = self.examples.codes.hold(self._rows(self.split.validation))
-        while state.epoch < self.profile.epochs and not self._patience_ended(state):
+        while state.epoch < self._epochs and not self._patience_ended(state):
             record = self._epoch(state, held)
             write(record)
             self.progress.report(record)
@@ -107,7 +109,8 @@ class FoldTraining:
         asked = time.perf_counter()
         for step, batch in enumerate(batches):
             waited += time.perf_counter() - asked
-            rate = learning_rate(self.profile, state.epoch + min(step / self._steps, 1.0))
+            done = (state.epoch + min(step / self._steps, 1.0)) / self._epochs
+            rate = learning_rate(self.profile, done)
             losses.append(self.trainer.train(batch, rate))
             asked = time.perf_counter()
         loss = float(np.mean([value.numpy() for value in losses]))
@@ -124,7 +127,10 @@ class FoldTraining:
             "seconds": time.perf_counter() - started,
             "wait_seconds": waited,
         }
-        if val_loss < min((r["val_loss"] for r in state.history), default=np.inf):
+        lowest = min((r["val_loss"] for r in state.history), default=np.inf)
+        if not self._validation_chooses:
+            state.best_epoch = state.epoch
+        elif val_loss < lowest:
             state.best, state.best_epoch = self.trainer.network.get_weights(), state.epoch
         state.history.append(record)
         return record
@@ -138,6 +144,17 @@ class FoldTraining:
     def _steps(self) -> int:
         n_rows = int(self.split.train.sum())
         return steps_per_epoch(self.examples.codes, n_rows, self.profile)
+
+    @functools.cached_property
+    def _epochs(self) -> int:
+        n_rows = int(self.split.train.sum())
+        return epochs_to_train(self.examples.codes, n_rows, self.profile)
+
+    @functools.cached_property
+    def _validation_chooses(self) -> bool:
+        """Whether there are enough validation areas to tell a better epoch from a lucky one."""
+        n_areas = self.examples.rows["lsoa11"][self.split.validation].nunique()
+        return n_areas >= self.profile.fewest_validation_areas
 
     def _validate(self, held: NDArray | None) -> tuple[float, float]:
         """Mean loss and mean absolute error in deciles over validation rows and outcomes."""
@@ -155,7 +172,10 @@ class FoldTraining:
         return 0 < patience <= state.epoch - state.best_epoch
 
     def _end(self, state: FoldState) -> FoldState:
-        self.trainer.network.set_weights(state.best)
+        if self._validation_chooses:
+            self.trainer.network.set_weights(state.best)
+        else:
+            state.best = self.trainer.network.get_weights()
         rows = self._rows(self.split.test)
         scores, log_p = self.trainer.score(self.examples.codes, rows)
         bad = ~np.isfinite(scores).all(axis=1)
@@ -196,11 +216,14 @@ class FoldTraining:
         return f"Set a smaller {name} under [{table}] in study.toml"
 
 
-def learning_rate(profile: Profile, epochs_done: float) -> float:
-    """The schedule: constant, or half a cosine from the profile's rate to 0."""
+def learning_rate(profile: Profile, done: float) -> float:
+    """The schedule: constant, or half a cosine from the profile's rate to 0.
+
+    Args:
+        done: share of all epochs, 0 to 1.
+    """
     if profile.schedule == "constant":
         return profile.learning_rate
-    done = min(epochs_done / profile.epochs, 1.0)
     return float(profile.learning_rate * 0.5 * (1 + np.cos(np.pi * done)))
 
 

@@ -37,12 +37,14 @@ class Head:
         layer: makes the last layer for a number of outcomes; (n, 64) -> (n, outcomes * units).
         log_probabilities: (..., units) outputs -> (..., 10).
         score: (..., units) outputs -> (...): the h whose binomial has the same mean decile.
+        bias: (units,) at which the last layer starts where 0 would not make ten classes even.
     """
 
     units: int
     layer: Callable[[int, Any], keras.layers.Layer]
     log_probabilities: Callable[[Any], Any]
     score: Callable[[Any], Any]
+    bias: tuple[float, ...] | None = None
 
 
 def log_likelihood(log_probabilities: Any, classes: Any) -> Any:
@@ -141,6 +143,11 @@ HEADS: dict[str, Head] = {
         _logit_of_mean(cumulative_log_probabilities),
     ),
     "corn": Head(
-        _BORDERS, _dense(_BORDERS), corn_log_probabilities, _logit_of_mean(corn_log_probabilities)
+        _BORDERS,
+        _dense(_BORDERS),
+        corn_log_probabilities,
+        _logit_of_mean(corn_log_probabilities),
+        # Of the 10 - k classes from k on, 9 - k lie above k.
+        bias=tuple(math.log(_BORDERS - k) for k in range(_BORDERS)),
     ),
 }

@@ -21,7 +21,7 @@ from streetineq_assets.models.availability import nothing_to_learn, pair_unavail
 from streetineq_assets.models.checkpoints import Log, load_state, save_state
 from streetineq_assets.models.dataset import CitySlices, labelled_rows
 from streetineq_assets.models.folds import left_out_note
-from streetineq_assets.models.tables import JOINT_SCORES, JointRecord
+from streetineq_assets.models.tables import JOINT_SCORES, JOINT_SEED_SCORES, JointRecord
 from streetineq_assets.models.training_plan import (
     RunProfile,
     TrainingPlan,
@@ -33,6 +33,7 @@ from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import Pair, Profile, Study
 
 ASSET = "joint_model"
+SEED_SCORES_FILE = "seed_scores.parquet"
 _STATE_FILE = re.compile(r"fold_(\d+)\.npz")
 
 
@@ -68,6 +69,8 @@ def plan_joint(store: DataStore, study: Study, city: str, profile: RunProfile) -
 def train_jointly(plan: TrainingPlan, folder: Path, device: Device, log: Log) -> Findings:
     """Train the city's outcomes together; write the state of each fold, and all scores.
 
+    The networks of further seeds leave their scores alone.
+
     Raises:
         TrainingError: as `TrainingPlan.train`.
     """
@@ -75,9 +78,9 @@ def train_jointly(plan: TrainingPlan, folder: Path, device: Device, log: Log) ->
     trained = run.trained
     for fold, state in trained.states.items():
         save_state(folder / f"fold_{fold}.npz", state)
-    of_each = [trained.scores(outcome).assign(outcome=outcome) for outcome in trained.outcomes]
-    scores = pd.concat(of_each, ignore_index=True)
+    scores = trained.all_scores()
     tables.write(scores, JOINT_SCORES, folder / f"{ASSET}.parquet")
+    tables.write(run.seed_scores, JOINT_SEED_SCORES, folder / SEED_SCORES_FILE)
     history = trained.history()
     left_out = set(plan.folds) - set(trained.states)
     note = left_out_note(left_out)
@@ -87,6 +90,7 @@ def train_jointly(plan: TrainingPlan, folder: Path, device: Device, log: Log) ->
             "n_outcomes": len(trained.outcomes),
             "n_folds": len(trained.states),
             "n_folds_without_images": len(left_out),
+            "n_seeds": plan.config["seeds"],
             "epochs": float(history.groupby("fold")["epoch"].max().mean()),
             "seconds_training": float(history["seconds"].sum()),
             **run.labelled.counts,
@@ -101,7 +105,7 @@ def train_jointly(plan: TrainingPlan, folder: Path, device: Device, log: Log) ->
             mixed_precision=device.mixed_precision,
         ),
         holdings=_holdings(scores, plan.study.cities[plan.city].outcomes),
-        digest=trained.digest(),
+        digest=trained.digest(run.seed_scores),
     )
 
 
@@ -114,6 +118,7 @@ def _holdings(scores: pd.DataFrame, outcomes: Iterable[str]) -> dict[str, int]:
 def write_unavailable(why: Unavailable, folder: Path) -> Findings:
     """The empty table of a city that cannot be trained jointly."""
     tables.write(tables.empty(JOINT_SCORES), JOINT_SCORES, folder / f"{ASSET}.parquet")
+    tables.write(tables.empty(JOINT_SEED_SCORES), JOINT_SEED_SCORES, folder / SEED_SCORES_FILE)
     return unavailable_findings(why, checks.JOINT_MODEL)
 
 
@@ -136,7 +141,8 @@ def plan_from_joint(store: DataStore, study: Study, pair: Pair) -> TrainingPlan:
         return replace(plan, unavailable=why, settings={"joint": True})
     record = joint.manifest.read_record(JointRecord)
     plan = plan_joint(store, study, pair.city, RunProfile(record.profile_name, fields))
-    plan = replace(plan, artefact=artefact)
+    seeds = joint.manifest.recipe.config.get("seeds", 1)  # one before there were several
+    plan = replace(plan, artefact=artefact, settings={**plan.settings, "seeds": seeds})
     if pair.outcome in plan.untrainable:
         raise TrainingError(plan.untrainable[pair.outcome])
     if joint.manifest.recipe.inputs != plan.inputs or pair.outcome not in record.outcomes:
@@ -160,7 +166,14 @@ def read_run(plan: TrainingPlan) -> TrainingRun:
     trained = Trained(plan.outcomes, ids, states)
     splits = plan.split(labelled.rows, list(states))
     mixed = joint.manifest.read_record(JointRecord).mixed_precision
-    return TrainingRun(trained, labelled, splits, {}, mixed)
+    return TrainingRun(trained, labelled, splits, _seed_scores(joint), {}, mixed)
+
+
+def _seed_scores(joint: Artefact) -> pd.DataFrame:
+    """Of the further seeds; empty where the joint networks were trained before there were any."""
+    if SEED_SCORES_FILE not in joint.manifest.files:
+        return tables.empty(JOINT_SEED_SCORES)
+    return joint.table(SEED_SCORES_FILE)
 
 
 def _cannot_balance(profile: Profile) -> Unavailable | None:

@@ -53,7 +53,7 @@ def build_network(
         width: length of one view's code.
         outcomes: heads on the one trunk, for joint training.
         seed: decides the initial weights: Glorot normal, sd sqrt(1.3 / mean of fan-in and fan-out),
-            cut at two deviations; biases 0.
+            cut at two deviations; biases 0, or those of the head.
 
     Raises:
         KeyError: no profile has this name.
@@ -67,8 +67,13 @@ def build_network(
         x = _block(x, number, units, profile, seed)
     x = keras.layers.GlobalAveragePooling1D(name="mean_of_views")(x)
     x = _block(x, BLOCKS, POOLED_UNITS, profile, seed)
-    outputs = HEADS[profile.head].layer(outcomes, _glorot(seed, BLOCKS + 1))(x)
-    return keras.Model(codes, outputs, name="streetineq")
+    head = HEADS[profile.head]
+    network = keras.Model(
+        codes, head.layer(outcomes, _glorot(seed, BLOCKS + 1))(x), name="streetineq"
+    )
+    if head.bias:
+        network.get_layer("head").bias.assign(np.tile(head.bias, outcomes))
+    return network
 
 
 def set_standardisation(

@@ -15,8 +15,19 @@ from streetineq_assets.models.availability import pair_unavailable
 from streetineq_assets.models.checkpoints import Log
 from streetineq_assets.models.deviations import deviations_of
 from streetineq_assets.models.folds import Split, left_out_note
-from streetineq_assets.models.joint_training import plan_from_joint, read_run
-from streetineq_assets.models.tables import HISTORY, SCORES, TAUGHT_AREAS, TrainingRecord
+from streetineq_assets.models.joint_training import (
+    SEED_SCORES_FILE,
+    plan_from_joint,
+    read_run,
+)
+from streetineq_assets.models.learning import losses_of_areas
+from streetineq_assets.models.tables import (
+    HISTORY,
+    SCORES,
+    SEED_SCORES,
+    TAUGHT_AREAS,
+    TrainingRecord,
+)
 from streetineq_assets.models.training_plan import (
     RunProfile,
     TrainingPlan,
@@ -73,6 +84,7 @@ def write_unavailable(why: Unavailable, folder: Path) -> Findings:
     tables.write(tables.empty(SCORES), SCORES, folder / SCORES_FILE)
     tables.write(tables.empty(HISTORY), HISTORY, folder / HISTORY_FILE)
     tables.write(tables.empty(TAUGHT_AREAS), TAUGHT_AREAS, folder / TAUGHT_FILE)
+    tables.write(tables.empty(SEED_SCORES), SEED_SCORES, folder / SEED_SCORES_FILE)
     return unavailable_findings(why, checks.TRAINED_MODEL)
 
 
@@ -91,18 +103,19 @@ def _write_pair(plan: TrainingPlan, run: TrainingRun, folder: Path) -> Findings:
     trained, position = run.trained, plan.outcomes.index(outcome)
     rows, labelled = run.labelled.of_outcome(position)
     own = rows.loc[rows["city"] == plan.city]
-    scores = trained.scores(outcome)
-    scores = scores[scores["location_id"].isin(own["location_id"])].reset_index(drop=True)
+    scores = _of_locations(trained.scores(outcome), own)
+    by_seed = _of_locations(run.seed_scores[run.seed_scores["outcome"] == outcome], own)
     history = trained.history()
     _save_networks(plan, run, position, folder)
     tables.write(scores, SCORES, folder / SCORES_FILE)
+    tables.write(by_seed, SEED_SCORES, folder / SEED_SCORES_FILE)
     tables.write(history, HISTORY, folder / HISTORY_FILE)
     tables.write(_taught_areas(run), TAUGHT_AREAS, folder / TAUGHT_FILE)
     best = {fold: state.best_epoch for fold, state in trained.states.items()}
     plots.plot_learning_curves(history, best, outcome, folder / "learning_curves.png")
     splits = {fold: split.only(labelled) for fold, split in run.splits.items()}
     found = _findings(plan, run, rows, splits, scores)
-    found.digest = trained.digest(scores)
+    found.digest = trained.digest(scores, by_seed)
     return found
 
 
@@ -111,6 +124,10 @@ def _taught_areas(run: TrainingRun) -> pd.DataFrame:
     learned = np.logical_or.reduce([each.train | each.validation for each in run.splits.values()])
     areas = run.labelled.rows.loc[learned, ["city", "lsoa11"]].drop_duplicates()
     return areas.sort_values(["city", "lsoa11"], ignore_index=True)
+
+
+def _of_locations(scores: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    return scores[scores["location_id"].isin(rows["location_id"])].reset_index(drop=True)
 
 
 def _findings(
@@ -146,7 +163,12 @@ def _findings(
         | counts
         | {"n_folds_without_images": len(left_out)},
         checks=checks.training_checks(
-            scores, rows, splits, counts=counts, folds=folds, scheme=plan.table.scheme
+            scores,
+            rows,
+            splits,
+            counts=counts,
+            losses=losses_of_areas(scores, rows, plan.profile.fields.head),
+            scheme=plan.table.scheme,
         ),
         tables=shown,
         notes=plan.notes | ({"folds_without_images": note} if note else {}),
@@ -170,6 +192,7 @@ def _values(
         "scheme": record.scheme,
         "joint": record.joint,
         "seed": plan.study.seed,
+        "n_seeds": plan.config["seeds"],
         "trained_on": ", ".join(record.trained_on),
         "n_folds": record.n_folds,
         "n_locations_trained_on": record.n_locations_trained_on,

@@ -47,6 +47,9 @@ SCORES = schema(
     ),
 )
 JOINT_SCORES = schema(*SCORES, _OUTCOME)
+_SEED = column("seed", "int64", "which further training gave the score, from 1; 0 is in `SCORES`")
+SEED_SCORES = schema(*SCORES, _SEED)
+JOINT_SEED_SCORES = schema(*JOINT_SCORES, _SEED)
 HISTORY = schema(
     column("fold", "int64", "fold whose network was trained"),
     column("epoch", "int64", "epochs done"),

@@ -16,15 +16,15 @@ from streetineq_assets.devices import Device
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import TrainingError
 from streetineq_assets.models.availability import nothing_to_learn
-from streetineq_assets.models.batches import require_window
+from streetineq_assets.models.batches import epochs_to_train, require_window
 from streetineq_assets.models.checkpoints import Checkpoints, FoldState, Log
 from streetineq_assets.models.dataset import Examples
 from streetineq_assets.models.fold_training import FoldTraining, Progress, require_rows
 from streetineq_assets.models.folds import Split
-from streetineq_assets.models.tables import HISTORY, PROBABILITIES
+from streetineq_assets.models.tables import HISTORY, JOINT_SEED_SCORES, PROBABILITIES
 from streetineq_assets.models.trainer import trainer_for
 from streetineq_assets.study import Profile
-from streetineq_assets.tables import conform
+from streetineq_assets.tables import conform, empty
 
 CHECKPOINT_EVERY_S = 15.0
 
@@ -51,6 +51,11 @@ class Trained:
             for f, s in self.states.items()
         ]
         return pd.concat(parts).sort_values("location_id", ignore_index=True)
+
+    def all_scores(self) -> pd.DataFrame:
+        """The scores of all outcomes, with `outcome`, as `tables.JOINT_SCORES`."""
+        of_each = [self.scores(outcome).assign(outcome=outcome) for outcome in self.outcomes]
+        return pd.concat(of_each, ignore_index=True)
 
     def digest(self, *tables: pd.DataFrame) -> str:
         """sha256 of the weights and scores of all folds, and of further tables."""
@@ -97,6 +102,7 @@ def train_folds(
     states = {}
     for done, (fold, split) in enumerate(splits.items()):
         require_rows(split, fold, profile, scheme)
+        epochs = epochs_to_train(examples.codes, int(split.train.sum()), profile)
         states[fold] = FoldTraining(
             trainer=trainer,
             profile=profile,
@@ -106,7 +112,7 @@ def train_folds(
             seed=seed,
             checkpoints=checkpoints,
             checkpoint_every_s=checkpoint_every_s,
-            progress=Progress(log, fold, folds_left=len(splits) - done, epochs=profile.epochs),
+            progress=Progress(log, fold, folds_left=len(splits) - done, epochs=epochs),
             logs=logs / f"fold_{fold}" if logs else None,
         ).finish()
         _return_memory()
@@ -131,6 +137,12 @@ def _require_trainable(examples: Examples, profile: Profile) -> None:
         refusal = nothing_to_learn(outcome, len(np.unique(column[column >= 0])))
         if refusal:
             raise TrainingError(refusal)
+
+
+def scores_by_seed(further: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
+    """`tables.JOINT_SEED_SCORES`, of `Trained.all_scores` by the number of the further seed."""
+    parts = [frame.assign(seed=number) for number, frame in further.items()]
+    return conform(pd.concat(parts), JOINT_SEED_SCORES) if parts else empty(JOINT_SEED_SCORES)
 
 
 def score_frame(location_ids: NDArray, fold: int, h: NDArray, log_p: NDArray) -> pd.DataFrame:

@@ -43,7 +43,8 @@ if TYPE_CHECKING:  # importing it takes the 8 s of TensorFlow
     from streetineq_assets.models.training import Trained
 
 # Part of the fingerprint of unfinished trainings: raise it when the same inputs train differently.
-TRAINING_VERSION = "2"
+TRAINING_VERSION = "3"  # 2: few validation areas chose the epoch; no scores of further seeds
+_BETWEEN_SEEDS = 1000  # a network's own seed is this and its fold's number
 
 
 class RunProfile(NamedTuple):
@@ -58,6 +59,7 @@ class TrainingRun(NamedTuple):
 
     Attributes:
         splits: fold to its split of the rows, of the folds that were trained.
+        seed_scores: `tables.JOINT_SEED_SCORES`, of the networks of further seeds.
         attributes: of the codes, as their files have them; empty where no codes were read.
         mixed_precision: whether training used float16 arithmetic; None where that is not known.
     """
@@ -65,6 +67,7 @@ class TrainingRun(NamedTuple):
     trained: "Trained"
     labelled: LabelledRows
     splits: Mapping[int, Split]
+    seed_scores: "pd.DataFrame"
     attributes: Mapping[str, Any]
     mixed_precision: bool | None
 
@@ -110,7 +113,11 @@ class TrainingPlan:
     @cached_property
     def config(self) -> dict[str, Any]:
         """Every setting that changes the networks, for the recipe."""
-        config = {"profile": self.profile.fields.model_dump(), "seed": self.study.seed}
+        config = {
+            "profile": self.profile.fields.model_dump(),
+            "seed": self.study.seed,
+            "seeds": self.study.training.seeds,
+        }
         if self.slices:
             config["in_memory"] = fit_in_memory(self.slices, self.budget_bytes)
         if self.other_folds:
@@ -176,47 +183,73 @@ class TrainingPlan:
         }
         if len(self.outcomes) > 1:
             notes["validation"] = (
-                f"val_loss and val_mae, and with them the check `learned`, are of "
-                f"{len(self.outcomes)} outcomes on one trunk together: {', '.join(self.outcomes)}"
+                f"val_loss and val_mae are of {len(self.outcomes)} outcomes on one trunk together: "
+                f"{', '.join(self.outcomes)}"
             )
         return {name: note for name, note in notes.items() if note}
 
-    def split(self, rows: "pd.DataFrame", folds: Sequence[int]) -> dict[int, Split]:
-        """Fold to its split of these rows."""
-        share, seed = self.profile.fields.validation_share, self.study.seed
+    def split(
+        self, rows: "pd.DataFrame", folds: Sequence[int], number: int = 0
+    ) -> dict[int, Split]:
+        """Fold to its split of these rows; the number of the seed decides the validation areas."""
+        share, seed = self.profile.fields.validation_share, self.seed_of(number)
         return {
             fold: split_rows(self.table, fold, rows, validation_share=share, seed=seed)
             for fold in folds
         }
 
+    def seed_of(self, number: int) -> int:
+        """The study's seed, or that of the training of this number; those of folds lie between."""
+        return self.study.seed + _BETWEEN_SEEDS * number
+
     def train(self, device: Device, log: Log) -> TrainingRun:
         """Train one network per fold that tests a location, resuming unfinished work.
+
+        Then train as many again for each further seed, of which only the scores are kept.
 
         Raises:
             TrainingError: rows, labels or codes that cannot be trained on, or a diverging loss.
         """
         from streetineq_assets.models.fold_training import folds_with_rows
-        from streetineq_assets.models.training import train_folds
+        from streetineq_assets.models.training import scores_by_seed
 
         labelled = labelled_rows(self.slices, self.outcomes)
         codes = open_codes([each.shards for each in self.slices], self.budget_bytes)
-        splits = self.split(
-            labelled.rows, folds_with_rows(self.folds, self.table, labelled.rows, log)
+        folds = folds_with_rows(self.folds, self.table, labelled.rows, log)
+        examples = Examples(codes, labelled.rows, labelled.classes, self.outcomes)
+        trained = self._train_seed(0, examples, folds, device, log)
+        further = {}
+        for number in range(1, self.config["seeds"]):
+            log(f"training {number + 1} of {self.config['seeds']}, to see how results vary by seed")
+            further[number] = self._train_seed(number, examples, folds, device, log).all_scores()
+        return TrainingRun(
+            trained,
+            labelled,
+            self.split(labelled.rows, folds),
+            scores_by_seed(further),
+            codes.reader.attributes,
+            device.mixed_precision,
         )
-        trained = train_folds(
-            Examples(codes, labelled.rows, labelled.classes, self.outcomes),
-            splits,
+
+    def _train_seed(
+        self, number: int, examples: Examples, folds: Sequence[int], device: Device, log: Log
+    ) -> "Trained":
+        from streetineq_assets.models.training import train_folds
+
+        workspace = self.store.workspace(*self.artefact)
+        fixed = {name: value for name, value in self.config.items() if name != "seeds"}
+        return train_folds(
+            examples,
+            self.split(examples.rows, folds, number),
             self.profile.fields,
             device,
             scheme=self.table.scheme,
-            seed=self.study.seed,
-            workspace=self.store.workspace(*self.artefact),
-            fingerprint=fingerprint(self.inputs, self.config),
-            logs=self.logs,
+            seed=self.seed_of(number),
+            workspace=workspace / f"seed_{number}" if number else workspace,
+            fingerprint=fingerprint(self.inputs, fixed),
+            logs=None if number else self.logs,
             log=log,
         )
-        attributes, mixed = codes.reader.attributes, device.mixed_precision
-        return TrainingRun(trained, labelled, splits, attributes, mixed)
 
     def clean(self) -> None:
         """Remove the work in progress, which the published artefact has made useless."""

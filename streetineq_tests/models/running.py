@@ -8,9 +8,7 @@ from streetineq_assets.store import DataStore
 from streetineq_tests import harness, studies
 from streetineq_tests.harness import run
 
-JOINT = studies.WITH_CODES.replace(
-    "[training.overrides]", "[training]\njoint = true\n\n[training.overrides]"
-)
+JOINT = studies.WITH_CODES.replace("[training]", "[training]\njoint = true")
 
 
 def failure(

@@ -115,7 +115,9 @@ def test_an_unavailable_outcome_publishes_empty_tables_and_names_its_file(ready:
     lineage = Lineage(ready, load_study(ready.study_file))
     assert lineage.disagreements("trained_model", "alpha/mean_income") == ()
     artefact = ready.open("trained_model", "alpha/mean_income")
-    assert set(artefact.manifest.files) == {"scores.parquet", "history.parquet", TAUGHT_FILE}
+    tables = {"scores.parquet", "seed_scores.parquet", "history.parquet", TAUGHT_FILE}
+    assert set(artefact.manifest.files) == tables
+    assert all(artefact.table(name).empty for name in tables)
     full = ready.open("trained_model", "alpha/mean_income").table("scores.parquet")
     assert full.columns.tolist()[:3] == ["location_id", "fold", "h"]
 
@@ -363,10 +365,8 @@ def test_a_city_without_folds_has_no_joint_model_and_fails_nothing(ready: DataSt
 
 @pytest.mark.parametrize("joint", [False, True])
 def test_one_row_per_class_of_every_outcome_cannot_be_drawn(joint: bool, tmp_path: Path) -> None:
-    settings = f'profile = "suel2019"\njoint = {str(joint).lower()}\n'
-    toml = studies.WITH_CODES.replace(
-        "[training.overrides]", f"[training]\n{settings}\n[training.overrides]"
-    )
+    settings = f'profile = "suel2019"\njoint = {str(joint).lower()}'
+    toml = studies.WITH_CODES.replace("[training]", f"[training]\n{settings}")
     store = studies.write_with_codes(tmp_path, toml=toml)
     run(store, "area_folds", "alpha")
     result = run(store, "joint_model", "alpha")

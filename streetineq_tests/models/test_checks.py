@@ -1,6 +1,5 @@
 """Checks of folds, networks and baselines: each fault fails its own check and no other."""
 
-import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,7 +13,7 @@ from streetineq_assets.models.tables import BASELINES, BUFFERS, PROBABILITIES
 from streetineq_assets.tables import conform, empty
 from streetineq_tests.harness import failed_checks
 
-EQUAL_SHARES_LOSS = math.log(10)
+CONSTANT_LOSS = 2.25
 
 # -- networks --------------------------------------------------------------------------------------
 # Six areas of two locations each. Fold f tests areas f and f + 3, and is validated on the areas
@@ -47,19 +46,28 @@ class Trained:
     splits: dict[int, Split] = field(default_factory=splits)
     n_labelled: int = 50
     n_unlabelled: int = 50
-    losses: list[float] = field(default_factory=lambda: [2.0, 2.1, 2.2])
+    losses: list[float] = field(default_factory=lambda: [2.0, 2.1] * 8)
+    folds: list[int] = field(default_factory=lambda: [0, 1, 2, 3] * 4)
     scheme: str = "area"
 
-    def failed(self):
+    def checks(self):
         counts = {
             "n_locations_used": self.n_labelled,
             "n_locations_without_label": self.n_unlabelled,
         }
-        folds = pd.DataFrame({"fold": [0, 1, 2], "val_loss": self.losses})
-        checks = training_checks(
-            self.scores, ROWS, self.splits, counts=counts, folds=folds, scheme=self.scheme
+        losses = pd.DataFrame(
+            {"fold": self.folds, "loss": self.losses, "constant_loss": CONSTANT_LOSS}
         )
-        return failed_checks(Findings(checks=checks))
+        return training_checks(
+            self.scores, ROWS, self.splits, counts=counts, losses=losses, scheme=self.scheme
+        )
+
+    def failed(self):
+        return failed_checks(Findings(checks=self.checks()))
+
+    def learned(self):
+        (check,) = (check for check in self.checks() if check.name == "learned")
+        return check
 
 
 def scored_by_another_fold(trained):
@@ -118,13 +126,18 @@ def fewer_than_half_labelled(trained):
     trained.n_labelled, trained.n_unlabelled = 49, 51
 
 
-def losing(loss):
-    """A fault: the validation loss of one fold of three."""
+def losing(*losses):
+    """A fault: the losses of sixteen areas, four times these."""
 
     def spoil(trained):
-        trained.losses[1] = loss
+        trained.losses = list(losses) * 4
 
     return spoil
+
+
+def one_large_fold_learned_nothing(trained):
+    trained.losses = [1.5] * 300 + [CONSTANT_LOSS] * 100
+    trained.folds = [0] * 300 + [1] * 100
 
 
 TRAINING_FAULTS = [
@@ -142,8 +155,11 @@ TRAINING_FAULTS = [
     pytest.param(scoring(h=np.nan), "probabilities", id="no score"),
     pytest.param(scoring(h=np.inf), "probabilities", id="an infinite score"),
     pytest.param(fewer_than_half_labelled, "labels_cover_locations", id="49 of 100 labelled"),
-    pytest.param(losing(EQUAL_SHARES_LOSS), "learned", id="no better than equal shares"),
-    pytest.param(losing(np.nan), "learned", id="no loss"),
+    pytest.param(losing(*[CONSTANT_LOSS] * 4), "learned", id="no better than a constant"),
+    # Gains of 0.5 and -0.3 in turn: mean 0.1, sd 0.413, so 0.1 +- 1.96 x 0.413 / 4 = 0.202.
+    pytest.param(losing(1.75, 2.55, 1.75, 2.55), "learned", id="better by no more than chance"),
+    pytest.param(losing(2.0, 2.0, 2.0, np.nan), "learned", id="a loss is undefined"),
+    pytest.param(one_large_fold_learned_nothing, "learned", id="a large fold learned nothing"),
 ]
 
 
@@ -171,8 +187,31 @@ def test_a_leaky_scheme_must_keep_validation_out_of_training():
     assert trained.failed() == {"no_leak"}
 
 
-def test_a_loss_just_below_that_of_equal_shares_is_learning():
-    assert Trained(losses=[math.nextafter(EQUAL_SHARES_LOSS, 0)] * 3).failed() == set()
+def test_a_gain_beyond_chance_is_learning():
+    """Gains of 0.5 and 0 in turn: mean 0.25, sd 0.258, so 0.25 +- 1.96 x 0.258 / 4 = 0.127."""
+    trained = Trained(losses=[1.75, 2.25] * 8)
+    assert trained.failed() == set()
+    assert trained.learned().values == pytest.approx({"gain": 0.25, "gain_lower": 0.1235}, abs=1e-3)
+
+
+def test_whether_networks_learned_is_not_tested_on_fewer_than_ten_areas():
+    found = Trained(losses=[1.0] * 9, folds=[0] * 9).learned()
+    assert found.result == "not tested"
+    assert "9 areas" in found.description
+    assert Trained(losses=[1.0] * 10, folds=[0] * 10).learned().result == "holds"
+
+
+def test_a_small_fold_that_gains_nothing_is_no_fault():
+    trained = Trained(losses=[1.5] * 300 + [CONSTANT_LOSS] * 99, folds=[0] * 300 + [1] * 99)
+    assert trained.failed() == set()
+
+
+def test_networks_that_did_not_learn_are_told_with_both_losses_and_the_fold():
+    trained = Trained()
+    one_large_fold_learned_nothing(trained)
+    told = trained.learned().description
+    for part in ("400 areas", "1.688", "2.250", "in fold 1", "[training.overrides]"):
+        assert part in told
 
 
 # -- folds -----------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from streetineq_assets.models.heads import HEADS
 from streetineq_assets.models.network import (
     build_network,
     copy_head,
@@ -47,6 +48,16 @@ def test_the_seed_decides_the_weights() -> None:
     one, same, other = (build_network(RECOMMENDED, 32, seed=s).get_weights() for s in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
     assert not np.array_equal(one[2], other[2])
+
+
+@pytest.mark.parametrize("head", ["cumulative_link", "corn"])
+def test_a_head_with_free_probabilities_starts_at_ten_even_classes(head: str) -> None:
+    network = build_network(RECOMMENDED.model_copy(update={"head": head}), 32, outcomes=2)
+    (kernel,) = (v for v in network.get_layer("head").variables if v.name == "kernel")
+    kernel.assign(np.zeros(kernel.shape))
+    outputs = np.asarray(network(codes(3))).reshape(3, 2, 9)
+    p = np.exp(np.asarray(HEADS[head].log_probabilities(outputs)))
+    np.testing.assert_allclose(p, 0.1, atol=1e-6)
 
 
 def test_per_view_normalisation_uses_each_views_own_statistics() -> None:

@@ -21,8 +21,18 @@ from streetineq_tests.models.synthetic import ArrayReader, areas, city, examples
 
 CPU = Device(kind="cpu")
 WIDTH = 48
-# Short enough for tests; the same layers, optimiser and steps as the profile that ships.
-QUICK = PROFILES["recommended"].model_copy(update={"epochs": 6, "patience": 0, "batch_size": 64})
+# Short enough for tests; the same layers, optimiser and steps as the profile that ships, but that
+# six epochs of dropout would teach little, and that validation chooses the epoch.
+QUICK = PROFILES["recommended"].model_copy(
+    update={
+        "epochs": 6,
+        "patience": 0,
+        "batch_size": 64,
+        "learning_rate": 1e-3,
+        "dropout": 0.0,
+        "fewest_validation_areas": 0,
+    }
+)
 CODES, ROWS = city(60, 4, WIDTH, signal=1.0, seed=1)
 
 
@@ -240,6 +250,28 @@ def test_the_best_epoch_is_restored_and_patience_ends_a_fold(tmp_path: Path) -> 
         assert len(losses) == min(60, state.best_epoch + 3)
 
 
+def test_where_validation_areas_are_few_the_last_epoch_is_kept(tmp_path: Path) -> None:
+    """Each fold has five of them."""
+    eager = QUICK.model_copy(update={"epochs": 12, "patience": 3, "learning_rate": 5e-3})
+    few = trained(tmp_path / "few", profile=eager.model_copy(update={"fewest_validation_areas": 6}))
+    assert {state.best_epoch for state in few.states.values()} == {12}
+    enough = trained(
+        tmp_path / "enough", profile=eager.model_copy(update={"fewest_validation_areas": 5})
+    )
+    assert min(state.best_epoch for state in enough.states.values()) < 12
+
+
+@pytest.mark.parametrize(("most_steps", "epochs"), [(0, 6), (4, 2), (1000, 6)])
+def test_whole_epochs_are_trained_up_to_the_most_steps_and_the_schedule_ends_there(
+    most_steps: int, epochs: int, tmp_path: Path
+) -> None:
+    """A fold has about 140 training rows: three batches of 64, the last of them small."""
+    limited = QUICK.model_copy(update={"most_steps": most_steps})
+    history = trained(tmp_path, profile=limited, folds=[0]).history()
+    assert history["epoch"].tolist() == list(range(1, epochs + 1))
+    assert history["learning_rate"].iloc[-1] < limited.learning_rate / 2
+
+
 def test_tensorboard_gets_a_folder_per_fold(tmp_path: Path) -> None:
     trained(tmp_path / "work", logs=tmp_path / "logs", folds=[0, 2])
     assert sorted(path.name for path in (tmp_path / "logs").iterdir()) == ["fold_0", "fold_2"]
@@ -344,11 +376,10 @@ def test_joint_training_refuses_one_row_per_class(tmp_path: Path) -> None:
 
 def test_the_cosine_ends_at_zero_and_the_constant_stays() -> None:
     rate = PROFILES["recommended"].learning_rate
-    epochs = PROFILES["recommended"].epochs
     assert learning_rate(PROFILES["recommended"], 0) == pytest.approx(rate)
-    assert learning_rate(PROFILES["recommended"], epochs / 2) == pytest.approx(rate / 2)
-    assert learning_rate(PROFILES["recommended"], epochs) == pytest.approx(0)
-    assert learning_rate(PROFILES["suel2019"], 7) == 5e-6
+    assert learning_rate(PROFILES["recommended"], 0.5) == pytest.approx(rate / 2)
+    assert learning_rate(PROFILES["recommended"], 1) == pytest.approx(0)
+    assert learning_rate(PROFILES["suel2019"], 0.7) == 5e-6
 
 
 @pytest.mark.slow

@@ -39,7 +39,14 @@ repeats = 2
 """
 )
 PROFILE = PROFILES["recommended"].model_copy(
-    update={"epochs": 2, "batch_size": 32, "learning_rate": 0.1}
+    update={
+        "epochs": 2,
+        "batch_size": 32,
+        "learning_rate": 0.1,
+        "weight_decay": 0.0,
+        "dropout": 0.0,
+        "fewest_validation_areas": 0,
+    }
 )
 
 
