@@ -6,9 +6,7 @@ from streetineq_assets.evidence.tables import EVIDENCE_MATRIX, SCHEME_SCORES, Sc
 from streetineq_tests import studies
 from streetineq_tests.harness import assert_schema, checks, failed, metadata, run
 
-TOML = studies.WITH_CODES.replace(
-    "[training.overrides]\nepochs = 3", "[training]\nseeds = 2\noverrides = { epochs = 2 }"
-)
+TOML = studies.WITH_CODES.replace("seeds = 1", "seeds = 2").replace("epochs = 3", "epochs = 2")
 MODELS = {"joint_network", "map_knn", "ridge", "map_and_score"}
 
 
