@@ -5,7 +5,8 @@ import datetime as dt
 import pytest
 
 from streetineq_assets.partitions import Partitions, city_of
-from streetineq_assets.study import City, Study
+from streetineq_assets.settings import City
+from streetineq_assets.study import Study
 
 
 @pytest.fixture

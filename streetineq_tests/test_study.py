@@ -8,15 +8,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from streetineq_assets.errors import StudyError
-from streetineq_assets.study import (
-    OUTCOME_KEYS,
-    PROFILES,
-    City,
-    Pair,
-    Profile,
-    Study,
-    load_study,
-)
+from streetineq_assets.profiles import PROFILES, Profile
+from streetineq_assets.settings import OUTCOME_KEYS, City
+from streetineq_assets.study import Pair, Study, load_study
 from streetineq_assets.wrong_settings import in_words
 from streetineq_tests.studies import new_study, two_towns
 

@@ -18,8 +18,9 @@ from streetineq_assets.images.tables import IMAGE_RIGHTS
 from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.predictions.checks import inputs_available
 from streetineq_assets.predictions.location_scores import labelled_areas
+from streetineq_assets.settings import Rights
 from streetineq_assets.store import Artefact, DataStore
-from streetineq_assets.study import Pair, Rights, Study
+from streetineq_assets.study import Pair, Study
 from streetineq_assets.tables import conform, empty, write
 
 AUDIT_FILES = {

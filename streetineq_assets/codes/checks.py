@@ -12,7 +12,7 @@ from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.codes.inventory import Inventory
 from streetineq_assets.findings import Check, CheckSpec, Findings
 from streetineq_assets.images.catalogue import bucket_of
-from streetineq_assets.study import Encoder as Settings
+from streetineq_assets.settings import Encoder as Settings
 
 _GONE_SHARE = 0.5
 MAX_SHARED_IMAGES = 0.001

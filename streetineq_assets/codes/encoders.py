@@ -22,7 +22,7 @@ from streetineq_assets.digests import digest_file
 from streetineq_assets.errors import DeviceError, SourceError, SourceMissingError, StudyError
 from streetineq_assets.findings import Scalar
 from streetineq_assets.images.catalogue import VIEWS
-from streetineq_assets.study import Encoder as Settings
+from streetineq_assets.settings import Encoder as Settings
 
 if TYPE_CHECKING:
     import keras

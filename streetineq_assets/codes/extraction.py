@@ -42,7 +42,7 @@ from streetineq_assets.errors import StoreError
 from streetineq_assets.findings import Findings, Scalar
 from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.prefetch import prefetch
-from streetineq_assets.study import Images
+from streetineq_assets.settings import Images
 
 _REPORT_EVERY_S = 60.0
 _PHASES = ("reading", "decoding", "device", "writing")

@@ -21,7 +21,7 @@ from streetineq_assets.codes.preprocess import ImageRejectedError, preprocess
 from streetineq_assets.codes.screening import refuse_empty
 from streetineq_assets.images.archives import read_members
 from streetineq_assets.images.catalogue import DAMAGED_ARCHIVE, VIEWS
-from streetineq_assets.study import Images
+from streetineq_assets.settings import Images
 
 Hashes = tuple[str, ...]
 

@@ -8,7 +8,7 @@ have in common, and not by their bytes, which differ with size and quality.
 import numpy as np
 
 from streetineq_assets.codes.preprocess import CHANNEL_MEANS, ImageRejectedError
-from streetineq_assets.study import Images
+from streetineq_assets.settings import Images
 
 # Raise it when the same settings judge otherwise: it is stored with codes, see `label`.
 VERSION = 1

@@ -15,8 +15,9 @@ from streetineq_assets.evidence.tables import EVIDENCE_MATRIX, FLATTERY, GAINS
 from streetineq_assets.findings import AVAILABLE, Findings, Unavailable, unavailable_findings
 from streetineq_assets.models.dataset import city_labels
 from streetineq_assets.models.folds import FoldTable, scheme_note
+from streetineq_assets.settings import SchemeName
 from streetineq_assets.store import Artefact, DataStore
-from streetineq_assets.study import SchemeName, Study
+from streetineq_assets.study import Study
 from streetineq_assets.tables import empty, write
 
 ASSET = "evidence_matrix"

@@ -37,8 +37,9 @@ from streetineq_assets.models.training_plan import (
 from streetineq_assets.predictions.aggregation import area_means
 from streetineq_assets.predictions.joint_evaluation import JOINT_NETWORK
 from streetineq_assets.predictions.location_scores import matched_locations
+from streetineq_assets.settings import SchemeName
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import SchemeName, Study
+from streetineq_assets.study import Study
 from streetineq_assets.tables import conform, empty, write
 
 ASSET = "scheme_scores"

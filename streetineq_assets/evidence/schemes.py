@@ -8,7 +8,8 @@ neighbours teach; `buffered_area` leaves locations near the tested ones out of t
 holds out the city.
 """
 
-from streetineq_assets.study import Folds, SchemeName, Study
+from streetineq_assets.settings import Folds, SchemeName
+from streetineq_assets.study import Study
 
 TITLES: dict[SchemeName, str] = {
     "location": "Locations (leaks)",

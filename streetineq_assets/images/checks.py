@@ -9,7 +9,7 @@ from streetineq_assets.images import naming
 from streetineq_assets.images.catalogue import DAMAGED_ARCHIVE, VIEWS, Catalogue
 from streetineq_assets.images.rights import NO, UNKNOWN, acts_of, with_answer
 from streetineq_assets.images.tables import REASONS
-from streetineq_assets.study import Rights
+from streetineq_assets.settings import Rights
 
 _MATCHED_SHARE, _SPREAD_SHARE, _WEIGHTED_SHARE = 0.95, 0.05, 0.95
 _FAR_M, _CONTRADICTED_SHARE, _N_NAMED = 1000, 0.05, 20

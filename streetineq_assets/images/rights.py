@@ -18,7 +18,7 @@ from importlib.resources import files
 import pandas as pd
 
 from streetineq_assets.images.tables import IMAGE_RIGHTS
-from streetineq_assets.study import ACTS, Rights
+from streetineq_assets.settings import ACTS, Rights
 from streetineq_assets.tables import conform, empty
 
 YES, NO, UNKNOWN = "yes", "no", "unknown"

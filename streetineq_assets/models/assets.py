@@ -19,8 +19,9 @@ from streetineq_assets.models import (
 )
 from streetineq_assets.models.training_plan import TRAINING_VERSION, RunProfile, resolve_profile
 from streetineq_assets.partitions import Partitions
+from streetineq_assets.profiles import PROFILES, Profile
 from streetineq_assets.resources import Events, GpuResource, StudyResource, define_asset
-from streetineq_assets.study import PROFILES, Pair, Profile, Study
+from streetineq_assets.study import Pair, Study
 
 GROUP = "models"
 

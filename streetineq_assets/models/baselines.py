@@ -19,8 +19,9 @@ from streetineq_assets.models.map_baselines import MAPS
 from streetineq_assets.models.pair_training import SCORES_FILE
 from streetineq_assets.models.tables import BASELINES
 from streetineq_assets.models.training_plan import TrainingPlan
+from streetineq_assets.profiles import Profile
 from streetineq_assets.store import Artefact
-from streetineq_assets.study import Pair, Profile
+from streetineq_assets.study import Pair
 from streetineq_assets.tables import conform, empty, write
 
 ASSET = "baseline_scores"

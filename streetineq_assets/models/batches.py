@@ -20,7 +20,7 @@ from streetineq_assets.errors import TrainingError
 from streetineq_assets.labels.deciles import N_DECILES
 from streetineq_assets.models.dataset import HELD_SHARE, READ_ROWS, Codes
 from streetineq_assets.prefetch import prefetch
-from streetineq_assets.study import Profile
+from streetineq_assets.profiles import Profile
 
 FEWEST_ROWS = 8
 _LAST_BATCH_STEP = 32

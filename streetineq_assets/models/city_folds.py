@@ -26,8 +26,9 @@ from streetineq_assets.models.folds import (
     make_folds,
 )
 from streetineq_assets.models.tables import CENTROIDS
+from streetineq_assets.settings import Folds
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import Folds, Study
+from streetineq_assets.study import Study
 from streetineq_assets.tables import read, write
 
 _NO_LABELS = Unavailable(

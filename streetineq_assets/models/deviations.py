@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from streetineq_assets.study import PROFILES, Profile, ProfileName
+from streetineq_assets.profiles import PROFILES, Profile, ProfileName
 
 
 @dataclass(frozen=True)

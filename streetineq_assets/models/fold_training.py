@@ -32,7 +32,7 @@ from streetineq_assets.models.dataset import Examples
 from streetineq_assets.models.folds import FoldTable, Split, left_out_note
 from streetineq_assets.models.network import set_standardisation
 from streetineq_assets.models.trainer import Trainer
-from streetineq_assets.study import Profile
+from streetineq_assets.profiles import Profile
 
 _REPORT_EVERY_S = 10.0
 # A fold trains on (k - 1) / k of the areas: more folds leave each of them more. Where whole squares

@@ -29,7 +29,7 @@ from streetineq_assets.models.dealing import (
 from streetineq_assets.models.fold_table import FoldTable
 from streetineq_assets.models.splitting import Split, without_repeats
 from streetineq_assets.models.tables import BUFFERS
-from streetineq_assets.study import Folds
+from streetineq_assets.settings import Folds
 from streetineq_assets.tables import empty
 
 LEAKY = frozenset({"location"})

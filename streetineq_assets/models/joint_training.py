@@ -29,8 +29,9 @@ from streetineq_assets.models.training_plan import (
     read_cities,
     resolve_profile,
 )
+from streetineq_assets.profiles import Profile
 from streetineq_assets.store import Artefact, DataStore
-from streetineq_assets.study import Pair, Profile, Study
+from streetineq_assets.study import Pair, Study
 
 ASSET = "joint_model"
 SEED_SCORES_FILE = "seed_scores.parquet"

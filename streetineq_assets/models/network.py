@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from streetineq_assets.errors import SourceError
 from streetineq_assets.models.heads import HEADS
-from streetineq_assets.study import PROFILES, Profile
+from streetineq_assets.profiles import PROFILES, Profile
 
 N_VIEWS = 4
 SHARED_UNITS = (512, 256, 128)

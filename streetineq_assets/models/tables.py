@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import AliasChoices, BaseModel, Field, model_validator
 
 from streetineq_assets.codes.identity import EncoderIdentity
-from streetineq_assets.study import ProfileName
+from streetineq_assets.profiles import ProfileName
 from streetineq_assets.tables import column, schema
 
 _LSOA = column("lsoa11", "string", "lower layer super output area of 2011")

@@ -20,7 +20,7 @@ from streetineq_assets.labels.deciles import N_DECILES
 from streetineq_assets.models.batches import Batch, Codes
 from streetineq_assets.models.heads import HEADS, log_likelihood
 from streetineq_assets.models.network import build_network, freeze_blocks
-from streetineq_assets.study import PROFILES, Profile
+from streetineq_assets.profiles import PROFILES, Profile
 
 _SCORE_ROWS = 256
 _SCORE_STEP = 32

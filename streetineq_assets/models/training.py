@@ -23,7 +23,7 @@ from streetineq_assets.models.fold_training import FoldTraining, Progress, requi
 from streetineq_assets.models.folds import Split
 from streetineq_assets.models.tables import HISTORY, JOINT_SEED_SCORES, PROBABILITIES
 from streetineq_assets.models.trainer import trainer_for
-from streetineq_assets.study import Profile
+from streetineq_assets.profiles import Profile
 from streetineq_assets.tables import conform, empty
 
 CHECKPOINT_EVERY_S = 15.0

@@ -33,8 +33,9 @@ from streetineq_assets.models.dataset import (
     read_slices,
 )
 from streetineq_assets.models.folds import FoldTable, Split, scheme_note, split_rows
+from streetineq_assets.profiles import Profile, ProfileName, Training
 from streetineq_assets.store import Artefact, DataStore
-from streetineq_assets.study import Profile, ProfileName, Study, Training
+from streetineq_assets.study import Study
 from streetineq_assets.wrong_settings import in_words
 
 if TYPE_CHECKING:  # importing it takes the 8 s of TensorFlow

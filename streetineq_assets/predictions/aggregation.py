@@ -25,7 +25,7 @@ from streetineq_assets.models import binomial
 from streetineq_assets.models.tables import PROBABILITIES
 from streetineq_assets.predictions import calibration, intervals, shrinkage
 from streetineq_assets.predictions.tables import LSOA_PREDICTIONS
-from streetineq_assets.study import AggregationRule, Areas
+from streetineq_assets.settings import AggregationRule, Areas
 from streetineq_assets.tables import conform
 
 RULES = get_args(AggregationRule)

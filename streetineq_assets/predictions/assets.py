@@ -45,8 +45,9 @@ from streetineq_assets.predictions.ranked_areas import (
     ranked_table,
 )
 from streetineq_assets.resources import Events, StudyResource, define_asset
+from streetineq_assets.settings import Areas
 from streetineq_assets.store import Artefact
-from streetineq_assets.study import Areas, Pair
+from streetineq_assets.study import Pair
 from streetineq_assets.tables import empty, write
 
 GROUP = "predictions"

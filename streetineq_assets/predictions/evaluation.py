@@ -34,7 +34,8 @@ from streetineq_assets.predictions.tables import (
     INTERVALS,
     METRICS,
 )
-from streetineq_assets.study import Areas, Pair
+from streetineq_assets.settings import Areas
+from streetineq_assets.study import Pair
 from streetineq_assets.tables import conform, empty
 
 EVALUATION_FILES = {

@@ -19,7 +19,7 @@ from streetineq_assets.predictions.aggregation import (
 from streetineq_assets.predictions.alignment import aligned
 from streetineq_assets.predictions.intervals import are_label_conditional
 from streetineq_assets.predictions.tables import CALIBRATION, LSOA_PREDICTIONS
-from streetineq_assets.study import Areas
+from streetineq_assets.settings import Areas
 from streetineq_assets.tables import conform, empty
 
 _NETWORK, _CALIBRATED = "network's own", "calibrated"

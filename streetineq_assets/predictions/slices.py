@@ -27,8 +27,9 @@ from streetineq_assets.predictions.location_scores import (
     tested_by,
 )
 from streetineq_assets.predictions.places import pair_values, read_places
+from streetineq_assets.settings import Folds
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import Folds, Pair, Study
+from streetineq_assets.study import Pair, Study
 
 Key = tuple[str, str | None]  # asset and partition
 LABELS: Key = ("lsoa_labels", None)

@@ -14,8 +14,9 @@ from typing import Any
 
 from streetineq_assets.models.tables import TrainingRecord
 from streetineq_assets.predictions.lineage import EVALUATION, Disagreement, Lineage, label_of
+from streetineq_assets.settings import Folds
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import Folds, Pair, Study
+from streetineq_assets.study import Pair, Study
 
 JOINT, TRANSFER, TUNED = "joint_evaluation", "transfer_report", "fine_tuned_model"
 AUDIT = "data_audit"

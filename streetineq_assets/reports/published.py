@@ -12,7 +12,7 @@ from importlib.resources import files
 from pydantic import BaseModel
 
 from streetineq_assets.labels.outcomes import DOMAINS, OUTCOMES
-from streetineq_assets.study import City
+from streetineq_assets.settings import City
 
 
 def _codes(first: str, last: str) -> frozenset[str]:

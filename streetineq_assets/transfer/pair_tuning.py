@@ -32,8 +32,10 @@ from streetineq_assets.predictions.checks import (
 )
 from streetineq_assets.predictions.evaluation import Reference, evaluate_scores
 from streetineq_assets.predictions.location_scores import matched_locations
+from streetineq_assets.profiles import Profile
+from streetineq_assets.settings import Transfer
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import Pair, Profile, Study, Transfer
+from streetineq_assets.study import Pair, Study
 from streetineq_assets.tables import conform, empty, write
 from streetineq_assets.transfer import checks
 from streetineq_assets.transfer.source import Source, read_source

@@ -13,8 +13,9 @@ from streetineq_assets.models.bundles.bundle import network_bytes, open_bundle, 
 from streetineq_assets.models.bundles.provenance import read_taught_areas, stale_labels
 from streetineq_assets.models.pair_training import ASSET as TRAINED_MODEL
 from streetineq_assets.models.tables import TrainingRecord
+from streetineq_assets.profiles import Profile
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import Pair, Profile, Study
+from streetineq_assets.study import Pair, Study
 
 Weights = list[NDArray]
 _OR_ALLOWED = "or allow_stale = true under [transfer] in study.toml"

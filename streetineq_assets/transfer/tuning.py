@@ -29,7 +29,8 @@ from streetineq_assets.models.folds import FoldTable, Split, split_rows
 from streetineq_assets.models.network import build_network
 from streetineq_assets.models.trainer import Trainer, trainer_for
 from streetineq_assets.models.training import score_frame
-from streetineq_assets.study import Profile, Transfer
+from streetineq_assets.profiles import Profile
+from streetineq_assets.settings import Transfer
 from streetineq_assets.tables import conform
 from streetineq_assets.transfer.source import Weights
 from streetineq_assets.transfer.tables import EITHER, FROM_SCRATCH, REPEAT, TUNED, TUNING_RUNS

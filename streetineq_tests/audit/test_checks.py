@@ -6,7 +6,7 @@ import pytest
 
 from streetineq_assets.audit import checks
 from streetineq_assets.images.rights import rights_table
-from streetineq_assets.study import Rights
+from streetineq_assets.settings import Rights
 
 SOUND = {
     "outcome": "crime",

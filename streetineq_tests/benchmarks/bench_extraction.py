@@ -38,7 +38,7 @@ from streetineq_assets.codes.preprocess import CHANNEL_MEANS, preprocess
 from streetineq_assets.devices import Device, DeviceRequest, cpu_name, lease, list_gpus
 from streetineq_assets.images.catalogue import list_images
 from streetineq_assets.prefetch import prefetch
-from streetineq_assets.study import Encoder as Settings
+from streetineq_assets.settings import Encoder as Settings
 
 GFLOP_PER_IMAGE = 30.9
 BATCH = 32

@@ -20,7 +20,7 @@ from scipy.stats import rankdata
 
 from streetineq_assets.models.folds import FoldTable, make_folds
 from streetineq_assets.models.map_baselines import MAP_MODELS, predict_from_map
-from streetineq_assets.study import Folds
+from streetineq_assets.settings import Folds
 from streetineq_tests.integration.london import areas_on_the_map, write_labels
 
 WANTED = {

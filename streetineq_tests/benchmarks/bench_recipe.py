@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from streetineq_assets.devices import Device
 from streetineq_assets.models.folds import TRAIN_ONLY, FoldTable
 from streetineq_assets.models.tables import BUFFERS
-from streetineq_assets.study import PROFILES
+from streetineq_assets.profiles import PROFILES
 from streetineq_assets.tables import empty
 from streetineq_tests.models.synthetic import MEAN, SD, examples, train
 

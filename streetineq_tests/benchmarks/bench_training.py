@@ -27,7 +27,8 @@ from streetineq_assets.codes.shards import ShardReader
 from streetineq_assets.devices import Device
 from streetineq_assets.models.dataset import Codes, Examples
 from streetineq_assets.models.folds import make_folds
-from streetineq_assets.study import PROFILES, Folds
+from streetineq_assets.profiles import PROFILES
+from streetineq_assets.settings import Folds
 
 ROUNDS = 5
 WIDTH = 4096

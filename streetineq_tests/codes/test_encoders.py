@@ -17,7 +17,7 @@ from streetineq_assets.codes.encoders import load_encoder, relative_change, weig
 from streetineq_assets.codes.preprocess import CHANNEL_MEANS
 from streetineq_assets.devices import Device
 from streetineq_assets.errors import DeviceError, SourceError, SourceMissingError, StudyError
-from streetineq_assets.study import Encoder as Settings
+from streetineq_assets.settings import Encoder as Settings
 from streetineq_tests.codes.fakes import IDENTITY, TinyApplication
 
 CPU = Device(kind="cpu")
@@ -230,7 +230,7 @@ from pathlib import Path
 import numpy as np
 from streetineq_assets.codes import encoders
 from streetineq_assets.devices import DeviceRequest, lease
-from streetineq_assets.study import Encoder as Settings
+from streetineq_assets.settings import Encoder as Settings
 from streetineq_tests.codes.fakes import TinyApplication
 
 encoders._application = lambda _: (TinyApplication, TinyApplication.network)

@@ -23,7 +23,8 @@ from streetineq_assets.images.location_areas import join_locations
 from streetineq_assets.labels.postcode_directory import find_directory
 from streetineq_assets.labels.postcodes import write_postcodes
 from streetineq_assets.labels.sources import find_sources, read_sources
-from streetineq_assets.study import OUTCOME_KEYS, load_study
+from streetineq_assets.settings import OUTCOME_KEYS
+from streetineq_assets.study import load_study
 from streetineq_tests.demo.conftest import SMALL
 
 

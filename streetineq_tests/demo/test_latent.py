@@ -6,7 +6,7 @@ import pytest
 
 from streetineq_assets.demo.geography import areas, stream, towns
 from streetineq_assets.demo.latent import CORRELATIONS, SHOWN_BY, latent_field, outcome_values
-from streetineq_assets.study import OUTCOME_KEYS
+from streetineq_assets.settings import OUTCOME_KEYS
 
 CITY, OUTSIDE = towns({"somewhere": 50})
 

@@ -7,7 +7,7 @@ import pytest
 
 from streetineq_assets.images.checks import rights_held
 from streetineq_assets.images.rights import find_terms, known_terms, meant, rights_table
-from streetineq_assets.study import ACTS, Rights
+from streetineq_assets.settings import ACTS, Rights
 
 
 def listed(*rows):

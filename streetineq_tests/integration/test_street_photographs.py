@@ -11,7 +11,7 @@ from PIL import Image
 from streetineq_assets.codes.perceptual_hash import PLAIN, hamming, perceptual_hash
 from streetineq_assets.codes.preprocess import ImageRejectedError, preprocess
 from streetineq_assets.codes.screening import refuse_empty
-from streetineq_assets.study import Images, Repeats
+from streetineq_assets.settings import Images, Repeats
 
 LIGHT = {
     "day": (1, 0),

@@ -14,7 +14,7 @@ import pandas as pd
 from streetineq_assets.devices import Device
 from streetineq_assets.models.dataset import Codes, Examples
 from streetineq_assets.models.folds import FoldTable, split_rows
-from streetineq_assets.study import Profile
+from streetineq_assets.profiles import Profile
 
 if TYPE_CHECKING:  # importing it takes the 8 s of TensorFlow
     from streetineq_assets.models.training import Trained

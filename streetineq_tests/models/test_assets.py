@@ -21,9 +21,10 @@ from streetineq_assets.models.network import load_network
 from streetineq_assets.models.pair_training import TAUGHT_FILE
 from streetineq_assets.models.tables import TrainingRecord
 from streetineq_assets.predictions.lineage import Lineage
+from streetineq_assets.profiles import PROFILES
 from streetineq_assets.resources import GpuResource
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import PROFILES, Pair, load_study
+from streetineq_assets.study import Pair, load_study
 from streetineq_tests import studies
 from streetineq_tests.harness import failed, failed_checks, metadata, publish, run
 from streetineq_tests.models.running import JOINT, failure, lose_images, trained_jointly

@@ -13,7 +13,7 @@ from streetineq_assets.models.baselines import map_notes, score_baselines
 from streetineq_assets.models.dataset import Codes
 from streetineq_assets.models.folds import FoldTable, make_folds
 from streetineq_assets.models.map_baselines import MAPS
-from streetineq_assets.study import Folds
+from streetineq_assets.settings import Folds
 from streetineq_tests.models.synthetic import ArrayReader, areas, city
 
 WIDTH = 24

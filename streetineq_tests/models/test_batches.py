@@ -13,7 +13,7 @@ from streetineq_assets.models.batches import (
     require_window,
 )
 from streetineq_assets.models.dataset import Codes
-from streetineq_assets.study import PROFILES, Profile
+from streetineq_assets.profiles import PROFILES, Profile
 from streetineq_tests.models.synthetic import ArrayReader, city
 
 RECOMMENDED = PROFILES["recommended"]

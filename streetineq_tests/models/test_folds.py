@@ -16,7 +16,7 @@ from streetineq_assets.models.folds import (
     scheme_note,
     split_rows,
 )
-from streetineq_assets.study import Folds
+from streetineq_assets.settings import Folds
 
 
 def areas(n: int, seed: int = 0) -> pd.DataFrame:

@@ -15,7 +15,8 @@ import sys
 from pathlib import Path
 from streetineq_assets.devices import Device
 from streetineq_assets.models.folds import make_folds
-from streetineq_assets.study import (PROFILES, Folds)
+from streetineq_assets.profiles import PROFILES
+from streetineq_assets.settings import Folds
 from streetineq_tests.models.synthetic import areas, city, examples, train
 
 codes, rows = city(60, 4, 256, seed=1)

@@ -13,7 +13,8 @@ from streetineq_assets.models.checks import training_checks
 from streetineq_assets.models.folds import make_folds, split_rows
 from streetineq_assets.models.learning import best_constant, losses_of_areas
 from streetineq_assets.models.tables import PROBABILITIES
-from streetineq_assets.study import PROFILES, Folds
+from streetineq_assets.profiles import PROFILES
+from streetineq_assets.settings import Folds
 from streetineq_tests.models.synthetic import areas, city, examples, train
 
 UNIFORM = np.arange(10)

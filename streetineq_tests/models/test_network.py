@@ -14,7 +14,7 @@ from streetineq_assets.models.network import (
     load_network,
     set_standardisation,
 )
-from streetineq_assets.study import PROFILES
+from streetineq_assets.profiles import PROFILES
 
 RECOMMENDED = PROFILES["recommended"]
 SUEL = PROFILES["suel2019"]

@@ -16,7 +16,8 @@ from streetineq_assets.models.fold_training import learning_rate
 from streetineq_assets.models.folds import Split, make_folds, split_rows
 from streetineq_assets.models.trainer import trainer_for
 from streetineq_assets.models.training import Trained
-from streetineq_assets.study import PROFILES, Folds, Profile
+from streetineq_assets.profiles import PROFILES, Profile
+from streetineq_assets.settings import Folds
 from streetineq_tests.models.synthetic import ArrayReader, areas, city, examples, train
 
 CPU = Device(kind="cpu")

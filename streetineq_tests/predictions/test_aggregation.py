@@ -15,7 +15,7 @@ from streetineq_assets.predictions.aggregation import (
     shrunk_scores,
 )
 from streetineq_assets.predictions.tables import LSOA_PREDICTIONS
-from streetineq_assets.study import Areas
+from streetineq_assets.settings import Areas
 from streetineq_assets.tables import empty
 from streetineq_tests.predictions import simulated
 

@@ -6,7 +6,7 @@ import pytest
 
 from streetineq_assets.predictions.ranked_areas import none_ranked, rank_areas
 from streetineq_assets.predictions.tables import CALIBRATION, LSOA_PREDICTIONS
-from streetineq_assets.study import Areas
+from streetineq_assets.settings import Areas
 from streetineq_assets.tables import conform
 from streetineq_tests.predictions import simulated
 

@@ -11,7 +11,8 @@ from streetineq_assets.reports.published import (
     place_of,
     published_figures,
 )
-from streetineq_assets.study import City, load_study
+from streetineq_assets.settings import City
+from streetineq_assets.study import load_study
 from streetineq_tests.test_packaging import TEMPLATE
 
 LONDON = [f"E09{n:06d}" for n in range(1, 34)]

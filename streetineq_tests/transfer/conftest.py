@@ -18,8 +18,9 @@ from streetineq_assets.models.folds import make_folds
 from streetineq_assets.models.network import build_network, set_standardisation
 from streetineq_assets.models.pair_training import TAUGHT_FILE
 from streetineq_assets.models.tables import TAUGHT_AREAS
+from streetineq_assets.profiles import PROFILES
 from streetineq_assets.store import Artefact, DataStore
-from streetineq_assets.study import PROFILES, Study, load_study
+from streetineq_assets.study import Study, load_study
 from streetineq_tests import harness, studies
 
 K = 3

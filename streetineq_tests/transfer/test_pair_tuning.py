@@ -17,8 +17,10 @@ from streetineq_assets.models.bundles.bundle import export_bundle, open_bundle
 from streetineq_assets.models.dataset import city_labels, open_codes
 from streetineq_assets.models.network import load_network
 from streetineq_assets.partitions import Partitions
+from streetineq_assets.profiles import PROFILES
+from streetineq_assets.settings import Transfer
 from streetineq_assets.store import Artefact, DataStore
-from streetineq_assets.study import PROFILES, Pair, Study, Transfer
+from streetineq_assets.study import Pair, Study
 from streetineq_assets.transfer import source as of_source
 from streetineq_assets.transfer.pair_tuning import Target, TuningPlan, plan_tuning, tune_pair
 from streetineq_assets.transfer.tables import REPEAT, SHARE

@@ -13,8 +13,9 @@ from streetineq_assets.models.batches import Codes
 from streetineq_assets.models.dataset import make_examples, open_codes
 from streetineq_assets.models.network import build_network
 from streetineq_assets.models.trainer import trainer_for
+from streetineq_assets.settings import Transfer
 from streetineq_assets.store import Artefact, DataStore
-from streetineq_assets.study import Pair, Study, Transfer, load_study
+from streetineq_assets.study import Pair, Study, load_study
 from streetineq_assets.transfer.pair_tuning import Target, plan_tuning
 from streetineq_assets.transfer.source import Weights
 from streetineq_assets.transfer.tuning import Tuning, attempts, choose_share

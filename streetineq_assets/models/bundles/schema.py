@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.errors import SourceError
 from streetineq_assets.models.pair_training import network_file
-from streetineq_assets.study import Key, Profile
+from streetineq_assets.profiles import Profile
+from streetineq_assets.settings import Key
 from streetineq_assets.wrong_settings import in_words
 
 AREAS_MEMBER = "areas.txt"

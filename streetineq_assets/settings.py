@@ -1,0 +1,266 @@
+"""The sections of `study.toml`, each a model that refuses keys that it does not know.
+
+How to train has a module of its own, `profiles`; the file as a whole is `study`.
+"""
+
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
+
+from streetineq_assets.wrong_settings import written_as
+
+OutcomeKey = Literal[
+    "self_reported_health",
+    "occupancy_rating",
+    "unemployment",
+    "education",
+    "health_deprivation",
+    "barriers_to_housing",
+    "employment_deprivation",
+    "education_deprivation",
+    "income_deprivation",
+    "crime",
+    "living_environment",
+    "mean_income",
+    "median_income",
+]
+OUTCOME_KEYS: tuple[str, ...] = get_args(OutcomeKey)
+Act = Literal["store_images", "derive_codes", "publish_codes", "show_images"]
+ACTS: tuple[str, ...] = get_args(Act)
+AggregationRule = Literal["mean_score", "shrunk_score", "mean_decile", "fixed_borders"]
+SchemeName = Literal["location", "area", "buffered_area", "spatial_block", "district", "city"]
+# A key becomes part of paths.
+Key = Annotated[
+    str, AfterValidator(written_as("[a-z][a-z0-9_]*", "of a-z, 0-9 and _, such as west_midlands"))
+]
+AuthorityCode = Annotated[
+    str, AfterValidator(written_as("[EWSN][0-9]{8}", "a local authority's code, such as E09000001"))
+]
+Sha256 = Annotated[str, AfterValidator(written_as("[0-9a-f]{64}", "64 digits of 0-9 and a-f"))]
+
+
+class Settings(BaseModel):
+    """Frozen settings that refuse keys they do not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class City(Settings):
+    """One city: its areas by local authority, its buckets, the outcomes it is trained on."""
+
+    title: str
+    authorities: tuple[AuthorityCode, ...] = Field(min_length=1)
+    lsoas: int | None = Field(None, gt=0, description="published number of LSOAs of 2011")
+    buckets: int = Field(8, ge=1, le=999, description="partitions of image_codes")
+    outcomes: tuple[OutcomeKey, ...] = Field(min_length=1)
+
+    @field_validator("authorities", "outcomes")
+    @classmethod
+    def no_duplicates(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        """A partition key must occur once."""
+        twice = sorted({value for value in values if values.count(value) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} named twice")
+        return values
+
+
+class Folds(Settings):
+    """How a city's areas are split; `models.folds` has the schemes."""
+
+    scheme: Literal["area", "spatial_block", "district", "location", "city", "holdout"] = "area"
+    k: int = Field(5, ge=2, le=20)
+    block_km: float = Field(5.0, ge=0.1, description="side of a spatial block")
+    buffer_km: float = Field(1.0, ge=0.0, description="removed from training around test blocks")
+    buffer_m: float = Field(0.0, ge=0.0, description="the same of locations, under `area`")
+    holdout_shares: tuple[float, float, float] = (0.6, 0.1, 0.3)
+    stratify_by: tuple[OutcomeKey, ...] | None = Field(
+        None,
+        min_length=1,
+        description="outcomes whose mean decile evens out the folds; by default all of a city. "
+        "Those of before keep every area in its fold when an outcome is added",
+    )
+
+    @field_validator("holdout_shares")
+    @classmethod
+    def shares_sum_to_one(cls, shares: tuple[float, float, float]) -> tuple[float, float, float]:
+        """Shares are of all areas."""
+        if min(shares) <= 0 or abs(sum(shares) - 1) > 1e-9:
+            raise ValueError("must be three positive shares that sum to 1")
+        return shares
+
+    @model_validator(mode="after")
+    def buffer_of_areas(self) -> "Folds":
+        """Each scheme has one buffer at most."""
+        if self.buffer_m and self.scheme != "area":
+            raise ValueError(f"buffer_m is of the scheme area, not of {self.scheme}: delete it")
+        return self
+
+
+class Repeats(Settings):
+    """Locations of different areas that show the same; `codes.image_repeats` has the kinds."""
+
+    drop: bool = Field(True, description="leave repeats of a fold's test out of its training")
+    max_hamming: int = Field(6, ge=0, le=8, description="of 64 bits, in which like pictures differ")
+    near_m: float = Field(50.0, ge=0.0, le=200.0, description="metres between two views of a place")
+    max_share: float = Field(0.01, ge=0.0, le=1.0, description="of locations, above which it stops")
+
+
+class Encoder(Settings):
+    """Which network turns an image into a code, and with which weights."""
+
+    backbone: str = Field("vgg16", description="vgg16, or a name in keras.applications")
+    layer: str = Field("fc6", description="fc6 (before its ReLU), or a layer of the backbone")
+    weights: str = Field(
+        "inputs/weights/vgg16_weights_tf_dim_ordering_tf_kernels.h5",
+        description="a file below the study's root, 'imagenet', or 'random'",
+    )
+    weights_sha256: Sha256 | None = None
+    preprocessing: Literal["antialias", "suel2019"] = "antialias"
+    batch_size: int = Field(32, ge=1)
+    mixed_precision: bool = Field(
+        False,
+        description="float16 arithmetic for codes, on GPUs alone; training's is the resource gpu's",
+    )
+
+
+class Images(Settings):
+    """Which pictures are taken for images of a street; `codes.screening` has the rules."""
+
+    least_contrast: float = Field(
+        1.0,
+        ge=0,
+        description="standard deviation in grey levels of 255 below which a picture is blank",
+    )
+    most_plain: float = Field(
+        0.9,
+        gt=0,
+        le=1,
+        description="share of pixels of one colour above which it is a provider's placeholder",
+    )
+
+
+class Transfer(Settings):
+    """Fine-tuning one city's networks on a share of another's."""
+
+    source: str | None = Field(
+        None, description="a city of this study, or a bundle file, `{outcome}` in its name allowed"
+    )
+    shares: tuple[float, ...] = Field(
+        (0.0, 0.01, 0.1, 1.0),
+        min_length=1,
+        validation_alias=AliasChoices("shares", "fractions"),  # the name in earlier versions
+        description="of the target's training locations or areas; 0 is no tuning",
+    )
+    units: tuple[Literal["locations", "areas"], ...] = Field(
+        ("locations", "areas"),
+        min_length=1,
+        validation_alias=AliasChoices("units", "unit"),  # one alone in earlier versions
+        description="what the shares are parts of; few locations have the labels of many areas",
+    )
+    repeats: int = Field(
+        5,
+        ge=1,
+        validation_alias=AliasChoices("repeats", "draws"),
+        description="random choices of each share",
+    )
+    frozen_layers: int = Field(0, ge=0, le=4, description="leading trunk layers kept as they are")
+    learning_rate_share: float = Field(0.3, gt=0, le=1, description="of the profile's rate")
+    controls: bool = Field(True, description="train networks from scratch on the same shares too")
+    equivalence_margin: float = Field(
+        0.05, gt=0, lt=1, description="loss of rank correlation that still counts as doing as well"
+    )
+    allow_stale: bool = Field(
+        False, description="true starts from networks whose labels were made again since"
+    )
+
+    @field_validator("units", mode="before")
+    @classmethod
+    def units_listed(cls, units: Any) -> Any:
+        """Earlier versions named one unit."""
+        return (units,) if isinstance(units, str) else units
+
+    @field_validator("units")
+    @classmethod
+    def units_differ(cls, units: tuple[str, ...]) -> tuple[str, ...]:
+        """Each unit occurs once."""
+        if len(set(units)) < len(units):
+            raise ValueError("must be different units")
+        return units
+
+    @field_validator("shares")
+    @classmethod
+    def shares_ascend(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
+        """Each share occurs once."""
+        if list(shares) != sorted(set(shares)) or not 0 <= shares[0] <= shares[-1] <= 1:
+            raise ValueError("must be different shares from 0 to 1, ascending")
+        return shares
+
+
+class Evidence(Settings):
+    """Under which schemes of folds every model is tried; `evidence.schemes` has their meaning."""
+
+    schemes: tuple[SchemeName, ...] = Field(
+        get_args(SchemeName), description="of the evidence matrix; `city` needs a second city"
+    )
+    buffer_m: float = Field(
+        500.0, gt=0, description="around test locations, left out of training in `buffered_area`"
+    )
+
+    @field_validator("schemes")
+    @classmethod
+    def from_lax_to_strict(cls, schemes: tuple[str, ...]) -> tuple[str, ...]:
+        """In the order of the vocabulary, each once."""
+        return tuple(each for each in get_args(SchemeName) if each in schemes)
+
+
+class Shards(Settings):
+    """Size of the files of `hdf5_shards`."""
+
+    rows: int = Field(8192, ge=1, description="locations per shard, at most")
+
+
+class Agreement(Settings):
+    """What a provider of images allows this study, beyond its published terms."""
+
+    allows: tuple[Act, ...] = Field(description="what may be done; all else is forbidden")
+    reason: str = Field(min_length=1, description="of whom and when, as the report prints it")
+
+
+class Rights(Settings):
+    """What is done with images beyond encoding them, and what was agreed with their providers."""
+
+    publish_codes: bool = Field(False, description="codes of images are given to others")
+    show_images: bool = Field(False, description="images are shown to others")
+    agreements: dict[str, Agreement] = Field({}, description="by provider, in any spelling")
+
+
+class Areas(Settings):
+    """Which areas are ranked and published, and how their scores are made alike."""
+
+    min_locations: int = Field(
+        1, ge=1, description="predicted locations below which an area is not ranked"
+    )
+    min_published: int = Field(
+        3,
+        ge=1,
+        description="predicted locations below which an area is marked as not to be published",
+    )
+    align_folds: bool = Field(
+        False, description="put the scores of all folds on one scale before they are ranked"
+    )
+
+
+class Intervals(Settings):
+    """What the intervals of deciles promise."""
+
+    level: float = Field(
+        0.9, ge=0.5, lt=1, description="share of areas whose interval holds the actual decile"
+    )
