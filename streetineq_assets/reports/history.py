@@ -19,7 +19,7 @@ from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair, Study
 
 JOINT, TRANSFER, TUNED = "joint_evaluation", "transfer_report", "fine_tuned_model"
-AUDIT = "data_audit"
+AUDIT, EVIDENCE, EQUITY = "data_audit", "evidence_matrix", "equity_audit"
 RULE = "Aggregation rule"
 INTERVALS = "Level of intervals"
 # What tells pairs apart in a table; the training as a whole is too long for one.
@@ -36,9 +36,10 @@ class History:
     Attributes:
         made_with: pair to its settings, name to value as the report prints them; none where
             networks are absent or unavailable.
-        evaluations, tuned: pair to what does not agree in its evaluation, or its tuned networks.
-        joint, shards, audits: city to what does not agree in its joint evaluation, its codes, or
-            its audit.
+        evaluations, tuned, equity: pair to what does not agree in its evaluation, its tuned
+            networks, or its equity audit.
+        joint, shards, audits, evidence: city to what does not agree in its joint evaluation, its
+            codes, its audit, or its evidence matrix.
         transfer: what does not agree in `transfer_report` itself.
         tuned_on: of what the shares are that tuned networks, `locations`, `areas` or both.
     """
@@ -46,9 +47,11 @@ class History:
     made_with: Mapping[Pair, Mapping[str, str]]
     evaluations: Mapping[Pair, Disagreements]
     tuned: Mapping[Pair, Disagreements]
+    equity: Mapping[Pair, Disagreements]
     joint: Mapping[str, Disagreements]
     shards: Mapping[str, Disagreements]
     audits: Mapping[str, Disagreements]
+    evidence: Mapping[str, Disagreements]
     transfer: Disagreements
     tuned_on: str
 
@@ -58,6 +61,8 @@ class History:
         found = {label_of((EVALUATION, pair.key)): why for pair, why in self.evaluations.items()}
         found |= {label_of((JOINT, city)): why for city, why in self.joint.items()}
         found |= {label_of((AUDIT, city)): why for city, why in self.audits.items()}
+        found |= {label_of((EVIDENCE, city)): why for city, why in self.evidence.items()}
+        found |= {label_of((EQUITY, pair.key)): why for pair, why in self.equity.items()}
         found |= {label_of((TUNED, pair.key)): why for pair, why in self.tuned.items()}
         found[TRANSFER] = self.transfer
         return {label: why for label, why in found.items() if why}
@@ -86,9 +91,11 @@ def read_history(store: DataStore, study: Study) -> History:
         made_with={pair: made_with(store, lineage, pair) for pair in study.pairs},
         evaluations=evaluations,
         tuned={pair: lineage.disagreements(TUNED, pair.key) for pair in study.pairs},
+        equity={pair: lineage.disagreements(EQUITY, pair.key) for pair in study.pairs},
         joint={city: lineage.disagreements(JOINT, city) for city in study.cities},
         shards={city: lineage.disagreements("hdf5_shards", city) for city in study.cities},
         audits={city: lineage.disagreements(AUDIT, city) for city in study.cities},
+        evidence={city: lineage.disagreements(EVIDENCE, city) for city in study.cities},
         transfer=tuple(each for each in transfer if each.label == TRANSFER),
         tuned_on=" or ".join(sorted(_units(store, study))),
     )

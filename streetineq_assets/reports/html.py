@@ -16,7 +16,15 @@ from streetineq_assets.models.deviations import DEVIATIONS
 from streetineq_assets.plotting import png_bytes, svg_text
 from streetineq_assets.predictions.evaluation import NETWORK
 from streetineq_assets.predictions.intervals import LEVEL, are_label_conditional
-from streetineq_assets.reports import audit, comparison, maps, plots, published, transfer_tables
+from streetineq_assets.reports import (
+    audit,
+    comparison,
+    evidence,
+    maps,
+    plots,
+    published,
+    transfer_tables,
+)
 from streetineq_assets.reports.history import INTERVALS, RULE
 from streetineq_assets.reports.results import CityResults, PairResults, StudyResults
 from streetineq_assets.study import Study
@@ -139,6 +147,10 @@ def _city(
     return {
         "results": city,
         "audit": audit.audit_context(city.audit),
+        "evidence": evidence.evidence_context(city.evidence),
+        "fold_maps": _data_uri("image/png", city.fold_maps.read_bytes())
+        if city.fold_maps
+        else None,
         "published": audit.published_rows(figures, current),
         "pairs": [_pair(each, results.centroids, boundaries) for each in pairs],
     }
@@ -164,6 +176,7 @@ def _pair(
             (title, comparison.row(results, metric, columns))
             for metric, title in comparison.METRIC_TITLES.items()
         ],
+        "equity": evidence.equity_rows(results.equity),
         "confusion": comparison.confusion_shares(results.confusion),
         "level": f"{level:.0%}",
         "coverage": {name: group.to_dict("records") for name, group in by},

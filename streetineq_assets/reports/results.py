@@ -6,6 +6,7 @@ was made of something else than stands before it is marked, and kept out of what
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
@@ -14,6 +15,8 @@ from streetineq_assets import tables
 from streetineq_assets.audit.data_audit import AUDIT_FILES
 from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.codes.tables import ShardsRecord
+from streetineq_assets.evidence.city_evidence import FILES as EVIDENCE_FILES
+from streetineq_assets.evidence.tables import EQUITY
 from streetineq_assets.findings import Scalar, Unavailable
 from streetineq_assets.images.tables import FOREIGN_FILES, LOCATIONS
 from streetineq_assets.labels.outcomes import OUTCOMES
@@ -31,15 +34,30 @@ from streetineq_assets.predictions.tables import (
     LocationPredictionsRecord,
 )
 from streetineq_assets.reports.history import Disagreements, History, read_history
+from streetineq_assets.reports.reader import Reader
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair, Study
 from streetineq_assets.transfer.tables import CURVE_SUMMARY, TRANSFER_COMPARISONS
 
-OF_CITIES = ("street_images", "locations", "hdf5_shards", "joint_evaluation", "data_audit")
-OF_PAIRS = ("trained_model", "location_predictions", "lsoa_predictions", "lsoa_evaluation")
+OF_CITIES = (
+    "street_images",
+    "locations",
+    "hdf5_shards",
+    "joint_evaluation",
+    "data_audit",
+    "evidence_matrix",
+)
+OF_PAIRS = (
+    "trained_model",
+    "location_predictions",
+    "lsoa_predictions",
+    "lsoa_evaluation",
+    "equity_audit",
+)
 TRANSFER = "transfer_report"
 NOT_MADE = "not made yet"
 _CENTROID = ["lsoa11", "lat", "lon"]
+_FILES = {"data_audit": AUDIT_FILES, "evidence_matrix": EVIDENCE_FILES}
 _LOSSES = ["fold", "epoch", "loss", "val_loss"]
 
 
@@ -52,6 +70,8 @@ class CityResults:
         account: rows `step, what, count`, from listed locations to predicted ones.
         encoder: what made the codes; None where there are no shards.
         audit: the tables of `AUDIT_FILES` by name; none where they are not of what stands now.
+        evidence: the same of the evidence matrix, by the names of its files.
+        fold_maps: picture of where its folds lie; None without one.
         disagreements: why the steps of the account do not count the same locations.
     """
 
@@ -60,6 +80,8 @@ class CityResults:
     account: list[dict[str, Scalar]]
     encoder: EncoderIdentity | None
     audit: Mapping[str, pd.DataFrame]
+    evidence: Mapping[str, pd.DataFrame]
+    fold_maps: Path | None = None
     disagreements: Disagreements = ()
 
 
@@ -73,6 +95,7 @@ class PairResults:
         unavailable: why it is empty, if it is.
         areas, metrics, comparisons, confusion, coverage: the published tables, empty where there
             are none. The metrics of separate networks are followed by those of the joint one.
+        equity: the audit of errors by group, where it is of what stands now.
         history: `fold, epoch, loss, val_loss` of the training.
         training: what its networks are; None where there are none.
         made_with: settings, name to value, as `history` tells them.
@@ -90,6 +113,7 @@ class PairResults:
     comparisons: pd.DataFrame
     confusion: pd.DataFrame
     coverage: pd.DataFrame
+    equity: pd.DataFrame
     history: pd.DataFrame
     training: TrainingRecord | None
     made_with: Mapping[str, str]
@@ -179,7 +203,7 @@ def read_results(store: DataStore, study: Study, history: History | None = None)
         StoreError: an artefact's files no longer match its manifest, or an earlier version did not
             record what is shown of it.
     """
-    reader = _Reader(store, history or read_history(store, study))
+    reader = Reader(store, history or read_history(store, study))
     pairs = [_read_pair(reader, study, pair) for pair in study.pairs]
     cities = [_read_city(reader, study, city) for city in study.by_weight]
     return StudyResults(
@@ -203,53 +227,10 @@ def digests(store: DataStore, study: Study) -> dict[str, str]:
     return {name: manifest.digest for name, manifest in manifests.items() if manifest}
 
 
-class _Reader:
-    """Opens artefacts that may be absent; keeps which libraries made them, and which are old."""
-
-    def __init__(self, store: DataStore, history: History) -> None:
-        self._store = store
-        self.history = history
-        self.versions: dict[str, set[str]] = {}
-        self.outdated: set[str] = set()
-
-    def manifest(self, asset: str, partition: str | None) -> Manifest | None:
-        """The manifest of an artefact; None when it is not published."""
-        manifest = self._store.manifest(asset, partition)
-        for name, version in manifest.library_versions.items() if manifest else ():
-            self.versions.setdefault(name, set()).add(version)
-        return manifest
-
-    def table(
-        self,
-        asset: str,
-        partition: str | None,
-        name: str,
-        schema: pa.Schema,
-        columns: list[str] | None = None,
-    ) -> pd.DataFrame:
-        """A table of an artefact; an empty one where it is absent, unavailable or outdated.
-
-        Args:
-            name: of the Parquet file, without suffix.
-            columns: those that are read; by default all of the schema.
-
-        Raises:
-            StoreError: the file does not match its manifest.
-        """
-        manifest, names = self.manifest(asset, partition), columns or schema.names
-        if not manifest or manifest.unavailable or f"{name}.parquet" not in manifest.files:
-            return tables.empty(schema)[names]
-        try:
-            return self._store.open(asset, partition).table(f"{name}.parquet", names)
-        except pa.ArrowInvalid:  # it lacks a column
-            self.outdated.add(manifest.label)
-            return tables.empty(schema)[names]
-
-
 # -- pairs -----------------------------------------------------------------------------------------
 
 
-def _read_pair(reader: _Reader, study: Study, pair: Pair) -> PairResults:
+def _read_pair(reader: Reader, study: Study, pair: Pair) -> PairResults:
     evaluated = reader.manifest("lsoa_evaluation", pair.key)
     trained = reader.manifest("trained_model", pair.key)
     training = _training(trained)
@@ -267,6 +248,9 @@ def _read_pair(reader: _Reader, study: Study, pair: Pair) -> PairResults:
         comparisons=reader.table("lsoa_evaluation", pair.key, "comparisons", COMPARISONS),
         confusion=reader.table("lsoa_evaluation", pair.key, "confusion", CONFUSION),
         coverage=reader.table("lsoa_evaluation", pair.key, "coverage", COVERAGE),
+        equity=tables.empty(EQUITY)
+        if reader.history.equity[pair]
+        else reader.table("equity_audit", pair.key, "equity_audit", EQUITY),
         history=reader.table("trained_model", pair.key, "history", HISTORY, _LOSSES),
         training=training,
         made_with=reader.history.made_with[pair],
@@ -281,7 +265,7 @@ def _training(trained: Manifest | None) -> TrainingRecord | None:
     return trained.read_record(TrainingRecord)
 
 
-def _joint(reader: _Reader, pair: Pair) -> pd.DataFrame:
+def _joint(reader: Reader, pair: Pair) -> pd.DataFrame:
     """The metrics of the city's joint networks, where they compare: current, and by one rule."""
     joint = reader.manifest("joint_evaluation", pair.city)
     own = reader.manifest("lsoa_evaluation", pair.key)
@@ -293,7 +277,7 @@ def _joint(reader: _Reader, pair: Pair) -> pd.DataFrame:
     return metrics[metrics["outcome"] == pair.outcome]
 
 
-def _uneven_blocks(reader: _Reader, city: str) -> list[int]:
+def _uneven_blocks(reader: Reader, city: str) -> list[int]:
     """Sizes of the folds of the city's spatial blocks, of the networks or else of baselines."""
     for stem in ("", SPATIAL_STEM):
         folds = reader.table("area_folds", city, f"{stem}area_folds", AREA_FOLDS)
@@ -305,7 +289,7 @@ def _uneven_blocks(reader: _Reader, city: str) -> list[int]:
 # -- cities ----------------------------------------------------------------------------------------
 
 
-def _read_city(reader: _Reader, study: Study, city: str) -> CityResults:
+def _read_city(reader: Reader, study: Study, city: str) -> CityResults:
     manifest, shards = reader.manifest("hdf5_shards", city), None
     if manifest and not manifest.unavailable:
         shards = manifest.read_record(ShardsRecord)
@@ -315,10 +299,22 @@ def _read_city(reader: _Reader, study: Study, city: str) -> CityResults:
         for step, what, count in account
     ]
     title, encoder = study.cities[city].title, shards.encoder if shards else None
-    is_current = not reader.history.audits[city]
-    audit = {name: reader.table("data_audit", city, name, f) for name, f in AUDIT_FILES.items()}
-    why = reader.history.shards[city]
-    return CityResults(city, title, rows, encoder, audit if is_current else {}, why)
+    has_evidence = not reader.history.evidence[city]
+    return CityResults(
+        key=city,
+        title=title,
+        account=rows,
+        encoder=encoder,
+        audit={} if reader.history.audits[city] else _tables(reader, "data_audit", city),
+        evidence=_tables(reader, "evidence_matrix", city) if has_evidence else {},
+        fold_maps=reader.file("evidence_matrix", city, "folds.png") if has_evidence else None,
+        disagreements=reader.history.shards[city],
+    )
+
+
+def _tables(reader: Reader, asset: str, city: str) -> dict[str, pd.DataFrame]:
+    """The tables of one of a city's artefacts, by their files' names."""
+    return {name: reader.table(asset, city, name, f) for name, f in _FILES[asset].items()}
 
 
 _Count = tuple[str, str, int]  # the step, what was counted, and how many
@@ -332,7 +328,7 @@ def _images(shards: ShardsRecord | None) -> list[_Count]:
     return [("images", what, count) for what, count in counts.items()]
 
 
-def _areas(reader: _Reader, city: str) -> list[_Count]:
+def _areas(reader: Reader, city: str) -> list[_Count]:
     """Listed locations with an area, without one by reason, and files that belong to none."""
     columns = ["status", "reason"]
     locations = reader.table("locations", city, "locations", LOCATIONS, columns)
@@ -350,7 +346,7 @@ def _counted(reasons: pd.Series) -> list[tuple[str, int]]:
     return [(str(reason), int(n)) for reason, n in counts.items()]
 
 
-def _predicted(reader: _Reader, study: Study, city: str) -> list[_Count]:
+def _predicted(reader: Reader, study: Study, city: str) -> list[_Count]:
     """Most locations that any outcome of the city predicted, of those that are current."""
     whys = reader.history.evaluations
     pairs = [pair for pair in study.pairs if pair.city == city and not whys[pair]]
@@ -363,7 +359,7 @@ def _predicted(reader: _Reader, study: Study, city: str) -> list[_Count]:
     return [("predictions", "predicted out of fold", max(counts))] if counts else []
 
 
-def _centroids(reader: _Reader, study: Study) -> pd.DataFrame:
+def _centroids(reader: Reader, study: Study) -> pd.DataFrame:
     frames = [
         reader.table("locations", city, "locations", LOCATIONS, _CENTROID)
         for city in study.by_weight
@@ -373,7 +369,7 @@ def _centroids(reader: _Reader, study: Study) -> pd.DataFrame:
     return located.groupby("lsoa11", as_index=False)[["lat", "lon"]].mean()
 
 
-def _transfer(reader: _Reader, study: Study, name: str, schema: pa.Schema) -> pd.DataFrame:
+def _transfer(reader: Reader, study: Study, name: str, schema: pa.Schema) -> pd.DataFrame:
     """The rows of the study's pairs whose tuned and own networks are current.
 
     A table of several pairs may be older than study.toml.

@@ -46,6 +46,7 @@ def pair(
         comparisons=comparisons,
         confusion=empty,
         coverage=empty,
+        equity=empty,
         history=empty,
         training=None,
         made_with={},
