@@ -18,6 +18,8 @@ ROUGH_SECONDS = {
     "compare_jointly": 1.0,
     "audit_data": 1.0,
     "transfer_networks": 3.0,
+    "try_schemes": 15.0,
+    "compare_schemes": 3.0,
     "publish_report": 4.0,
 }
 _UNKNOWN_SECONDS = 5.0

@@ -44,6 +44,7 @@ FEWER = {
     ', "self_reported_health"': "",
     "seeds = 2  # three in earnest": "seeds = 1\noverrides = { epochs = 2 }",
     "[folds]": "[folds]\nk = 3",
+    '["area", "spatial_block", "district"]': '["area", "district"]',
 }
 PAIRS = [
     "northmere/living_environment",
@@ -107,6 +108,15 @@ RECIPES = {
     "equity_audit[northmere/mean_income]": (
         {"lsoa_predictions", "values", "places", "groups"},
         {"seed"},
+    ),
+    "scheme_scores[northmere/district]": (
+        {f"northmere/{part}" for part in SLICES if part != "area_folds"}
+        | {"fold_labels", "fold_centroids", "weights"},
+        TRAINING_CONFIG | {"joint", "outcomes", "folds", "folds_digest"},
+    ),
+    "evidence_matrix[northmere]": (
+        {"scheme_scores/area", "scheme_scores/district", "labels", "centroids"},
+        {"folds", "schemes", "seed"},
     ),
     "joint_evaluation[northmere]": (
         {"joint_model", "locations", "area_folds"}

@@ -37,6 +37,7 @@ SIZES = {"northmere": 50, "saltbridge": 20}
 STUDY_DATE = "2018-05-01"
 INCOME_OUTCOMES = ("mean_income", "median_income")
 OUTCOMES = ("living_environment", "self_reported_health")
+SCHEMES = ("area", "spatial_block", "district")
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,12 @@ def study_text(cities: Sequence[Town], seed: int, encoder: Mapping[str, Any]) ->
         "",
         "[training]",
         "seeds = 2  # three in earnest",
+        "",
+        "[repeats]",
+        "max_share = 0.15  # some are planted on both sides of borders",
+        "",
+        "[evidence]",
+        f"schemes = {_toml(SCHEMES)}  # all six in earnest",
         "",
         "[encoder]",
         *(

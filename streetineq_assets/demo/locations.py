@@ -18,7 +18,7 @@ FAULTS = (
     "outside_city",  # its postcode lies in another district
 )
 SHARED_FAULTS = 2
-REPEATS = 3  # pairs of locations on both sides of a border that show the same street
+AREAS_PER_REPEAT = 16  # of pairs of locations on both sides of a border that show one street
 ACROSS_M = 15  # each of a pair from the border
 PACKINGS = ("png", "jpeg", "tgz")
 UNKNOWN_POSTCODE = "QZ99 9ZZ"
@@ -102,7 +102,7 @@ def _plant_repeats(
     row_of = dict(zip(usable["lsoa11"], usable.index, strict=True))
     shapes = dict(zip(areas["lsoa11"], areas["boundary"], strict=True))
     left = [code for code in rng.permutation(areas["lsoa11"]) if code in row_of]
-    for _ in range(REPEATS):
+    for _ in range(max(1, len(areas) // AREAS_PER_REPEAT)):
         one = left.pop()
         other = max(left, key=lambda code, one=one: shapes[code].intersection(shapes[one]).length)
         left.remove(other)

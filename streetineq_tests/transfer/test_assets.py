@@ -46,7 +46,7 @@ def test_from_tuning_to_the_report(
     shown = harness.metadata(report, "transfer_report")
     assert shown["n_pairs"] == 1
     assert shown["transfer_curves_plot"].startswith("![transfer_curves]")
-    assert harness.failed(report) == CLAIMS, "no share is 0.01"
+    assert harness.failed(report) >= CLAIMS, "no share is 0.01; the other claims hang on few areas"
     for name in CLAIMS:
         assert harness.checks(report)[name].description.startswith("not tested")
 

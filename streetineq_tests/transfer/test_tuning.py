@@ -145,7 +145,10 @@ def test_how_many_areas_labels_a_share_of_locations_takes_is_recorded(
     given.folds = (0,)
     _, runs = given.finish(weights, tmp_path)
     runs = runs[runs["share"] == 0.5].set_index("share_of")
-    assert (runs["n_lsoas_of_fold"] == 26).all(), "of 40 areas, 14 are in fold 0"
+    areas = target.folds.areas
+    taught = int((areas["fold"] != 0).sum())
+    assert 26 <= taught <= 27, "three folds of 40 areas"
+    assert (runs["n_lsoas_of_fold"] == taught).all()
     assert runs.loc["areas", "n_lsoas"] == 13
     assert runs.loc["locations", "n_lsoas"] > 20
     assert runs.loc["areas", "n_locations"] == runs.loc["locations", "n_locations"] == 39
