@@ -23,66 +23,68 @@ TIMEZONE = "Europe/London"
 SENSOR_INTERVAL_S = 300
 MOST_REQUESTS_PER_TICK = 20
 
+# Name to the assets of a job and what it does.
+_JOBS: dict[str, tuple[list[str], str]] = {
+    "refresh_labels": (
+        ["postcode_lsoa", "lsoa_labels"],
+        "Read the official files again: postcodes, areas, deciles.",
+    ),
+    "list_images": (
+        ["street_images", "locations"],
+        "List a city's images and join its locations to their areas.",
+    ),
+    "extract_codes": (["image_codes"], "Encode a bucket's images."),
+    "pack_codes": (
+        ["hdf5_shards", "image_repeats", "area_folds"],
+        "Pack a city's codes for training, find repeats, and split its areas into folds.",
+    ),
+    "train_jointly": (
+        ["joint_model"],
+        "Train all outcomes of a city in one network; with `joint = true` before the pairs.",
+    ),
+    "train_and_predict": (
+        [
+            "trained_model",
+            "baseline_scores",
+            "location_predictions",
+            "lsoa_predictions",
+            "lsoa_evaluation",
+            "equity_audit",
+        ],
+        "Train a pair's networks, predict out of fold, compare with baselines and the truth.",
+    ),
+    "compare_jointly": (
+        ["joint_evaluation"],
+        "Evaluate a city's joint networks, beside those of its pairs.",
+    ),
+    "audit_data": (
+        ["data_audit"],
+        "Audit a city: rights and dates of its images, and which of its areas were ranked.",
+    ),
+    "transfer_networks": (
+        ["fine_tuned_model"],
+        "Tune another city's networks on shares of this city, by outcome.",
+    ),
+    "try_schemes": (
+        ["scheme_scores"],
+        "Train and score every model of a city under one scheme of folds.",
+    ),
+    "compare_schemes": (
+        ["evidence_matrix"],
+        "Compare all models of a city under all schemes of folds.",
+    ),
+    "publish_report": (
+        ["transfer_report", "inequality_report", "warehouse"],
+        "Write the report and the warehouse over everything that is there.",
+    ),
+}
+
 
 def build_jobs() -> dict[str, Any]:
     """Every job by name, in the order in which data flow."""
-    selections = {
-        "refresh_labels": (
-            ["postcode_lsoa", "lsoa_labels"],
-            "Read the official files again: postcodes, areas, deciles.",
-        ),
-        "list_images": (
-            ["street_images", "locations"],
-            "List a city's images and join its locations to their areas.",
-        ),
-        "extract_codes": (["image_codes"], "Encode a bucket's images."),
-        "pack_codes": (
-            ["hdf5_shards", "image_repeats", "area_folds"],
-            "Pack a city's codes for training, find repeats, and split its areas into folds.",
-        ),
-        "train_jointly": (
-            ["joint_model"],
-            "Train all outcomes of a city in one network; with `joint = true` before the pairs.",
-        ),
-        "train_and_predict": (
-            [
-                "trained_model",
-                "baseline_scores",
-                "location_predictions",
-                "lsoa_predictions",
-                "lsoa_evaluation",
-                "equity_audit",
-            ],
-            "Train a pair's networks, predict out of fold, compare with baselines and the truth.",
-        ),
-        "compare_jointly": (
-            ["joint_evaluation"],
-            "Evaluate a city's joint networks, beside those of its pairs.",
-        ),
-        "audit_data": (
-            ["data_audit"],
-            "Audit a city: rights and dates of its images, and which of its areas were ranked.",
-        ),
-        "transfer_networks": (
-            ["fine_tuned_model"],
-            "Tune another city's networks on shares of this city, by outcome.",
-        ),
-        "try_schemes": (
-            ["scheme_scores"],
-            "Train and score every model of a city under one scheme of folds.",
-        ),
-        "compare_schemes": (
-            ["evidence_matrix"],
-            "Compare all models of a city under all schemes of folds.",
-        ),
-        "publish_report": (
-            ["transfer_report", "inequality_report", "warehouse"],
-            "Write the report and the warehouse over everything that is there.",
-        ),
-    }
     return {
         name: dg.define_asset_job(name, selection=selection, description=description)
-        for name, (selection, description) in selections.items()
+        for name, (selection, description) in _JOBS.items()
     }
 
 

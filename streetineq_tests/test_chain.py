@@ -24,7 +24,8 @@ from streetineq_assets.demo.city import write_study
 from streetineq_assets.demo.summary import summary_lines
 from streetineq_assets.labels.outcomes import DOMAINS, INDEX_OF_DEPRIVATION
 from streetineq_assets.manifests import read_manifest
-from streetineq_assets.predictions.slices import Standing
+from streetineq_assets.predictions.slices import read_by
+from streetineq_assets.predictions.standing import Standing
 from streetineq_assets.reports.history import read_history
 from streetineq_assets.reports.tables import WAREHOUSE_VIEWS
 from streetineq_assets.reports.warehouse import PARTITION
@@ -217,7 +218,7 @@ def test_every_slice_that_was_read_can_be_compared_with_what_stands(chain, label
     """By its name in the recipe; after a whole chain it is the same. Files are not compared."""
     store, _, _ = chain
     manifest = store.manifest(*key_of(label))
-    slices = Standing(store, load_study(store.study_file)).read_by(manifest)
+    slices = read_by(Standing(store, load_study(store.study_file)), manifest)
     read = {k: v for k, v in manifest.recipe.inputs.items() if k not in FILES.get(label, ())}
     assert {name: slices[name].digest() for name in read} == read
 

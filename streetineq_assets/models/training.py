@@ -98,8 +98,7 @@ def train_folds(
     _require_trainable(examples, profile)
     trainer = trainer_for(profile, examples.codes.reader.width, len(examples.outcomes), device)
     examples.codes.load()
-    checkpoints = Checkpoints(workspace, fingerprint, log)
-    states = {}
+    checkpoints, states = Checkpoints(workspace, fingerprint, log), {}
     for done, (fold, split) in enumerate(splits.items()):
         require_rows(split, fold, profile, scheme)
         epochs = epochs_to_train(examples.codes, int(split.train.sum()), profile)

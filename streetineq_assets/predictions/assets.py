@@ -1,7 +1,5 @@
 """The assets of this step: predictions of locations and areas, and their evaluation."""
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -11,23 +9,13 @@ from streetineq_assets.digests import digest_frame
 from streetineq_assets.findings import (
     Check,
     Findings,
-    Scalar,
     blocking_failures,
     unavailable_findings,
 )
-from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.models.folds import FoldTable
-from streetineq_assets.models.tables import TrainingRecord
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.predictions import checks, plots, tables
-from streetineq_assets.predictions.aggregation import mean_probabilities, rank_changes
-from streetineq_assets.predictions.evaluation import (
-    EVALUATION_FILES,
-    Evaluation,
-    evaluate_pair,
-)
-from streetineq_assets.predictions.further_seeds import SeedAreas, areas_by_seed
-from streetineq_assets.predictions.headline import headline
+from streetineq_assets.predictions.aggregation import rank_changes
 from streetineq_assets.predictions.joint_evaluation import (
     read_joint_sources,
     write_joint_evaluation,
@@ -38,15 +26,17 @@ from streetineq_assets.predictions.location_scores import (
     pair_labels,
     tested_by,
 )
+from streetineq_assets.predictions.pair_evaluation import (
+    read_pair_sources,
+    scheme_of,
+    write_pair_evaluation,
+)
 from streetineq_assets.predictions.ranked_areas import (
     RankedAreas,
     none_ranked,
     rank_areas,
-    ranked_table,
 )
 from streetineq_assets.resources import Events, StudyResource, define_asset
-from streetineq_assets.settings import Areas
-from streetineq_assets.store import Artefact
 from streetineq_assets.study import Pair
 from streetineq_assets.tables import empty, write
 
@@ -109,7 +99,7 @@ def lsoa_predictions(context: dg.AssetExecutionContext, study: StudyResource) ->
         if why := predicted.manifest.unavailable:
             _write_ranked(RankedAreas.of_nothing(), folder)
             return unavailable_findings(why, checks.LSOA_PREDICTIONS)
-        locations, scheme = predicted.table(), _scheme(study, predicted)
+        locations, scheme = predicted.table(), scheme_of(study.store, study.study, predicted)
         ranked = rank_areas(
             locations, rule=rule, settings=settings.areas, level=level, scheme=scheme
         )
@@ -143,57 +133,13 @@ def lsoa_evaluation(context: dg.AssetExecutionContext, study: StudyResource) -> 
     of the network stands that of coordinates alone, under the same folds and under spatial blocks,
     and its mean and standard deviation over the networks' seeds.
     """
-    pair, settings = Pair.parse(context.partition_key), study.study
-    predicted = study.store.open("lsoa_predictions", pair.key)
-    at_locations = study.store.open("location_predictions", pair.key)
-    baselines = study.store.open("baseline_scores", pair.key)
-    trained = study.store.open("trained_model", pair.key)
-    areas, scheme = predicted.table(), _scheme(study, predicted)
-    # Network and baselines are ranked by one rule, whatever study.toml says by now.
-    made_with = predicted.manifest.recipe.config
-    rule = made_with.get("rule", settings.aggregation)
-    level = made_with.get("level", settings.intervals.level)
-    rank = partial(
-        ranked_table,
-        rule=rule,
-        settings=Areas.model_validate(made_with.get("areas", settings.areas.model_dump())),
-        level=level,
-        scheme=scheme,
-    )
-    centroids = _centroids(study, pair.city, areas["lsoa11"])
-
-    def make(folder: Path) -> Findings:
-        if why := predicted.manifest.unavailable:
-            _write_evaluation(Evaluation.of_nothing(), folder, level=level)
-            return unavailable_findings(why, checks.LSOA_EVALUATION)
-        locations = at_locations.table()
-        evaluated = evaluate_pair(
-            areas,
-            mean_probabilities(locations, areas["lsoa11"]),
-            baselines.table(),
-            centroids,
-            rule=rule,
-            scheme=scheme,
-            seed=settings.seed,
-            further_seeds=_further_seeds(trained, locations, rank),
-        )
-        _write_evaluation(evaluated, folder, level=level)
-        findings = _evaluated(evaluated, len(areas), scheme)
-        if caution := OUTCOMES[pair.outcome].caution:
-            findings.notes["modelled"] = caution
-        return findings
-
+    pair = Pair.parse(context.partition_key)
+    sources = read_pair_sources(study.store, study.study, pair)
     yield from study.materialize(
         context,
-        make,
-        inputs={
-            "lsoa_predictions": predicted.digest,
-            "location_predictions": at_locations.digest,
-            "baseline_scores": baselines.digest,
-            "trained_model": trained.digest,  # the scores of further seeds
-            "positions": digest_frame(centroids),  # the name of earlier versions
-        },
-        config={"rule": rule, "scheme": scheme, "seed": settings.seed},
+        lambda folder: write_pair_evaluation(sources, folder),
+        inputs=sources.digests(),
+        config=sources.config,
         columns=tables.METRICS,
     )
 
@@ -222,8 +168,9 @@ def joint_evaluation(context: dg.AssetExecutionContext, study: StudyResource) ->
 
 def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
     """Predictions and evaluation by pair, joint networks by city."""
-    locations = parts.city_to_pairs("locations")
-    folds = parts.city_to_pairs("area_folds")
+    locations, folds = map(parts.city_to_pairs, ("locations", "area_folds"))
+    evaluated = ["trained_model", "lsoa_predictions", "location_predictions", "baseline_scores"]
+    of_joint = ["joint_model", "locations", "area_folds", "lsoa_labels"]
     return [
         define_asset(
             location_predictions,
@@ -247,13 +194,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             lsoa_evaluation,
             group_name=GROUP,
             kinds={"parquet"},
-            deps=[
-                "trained_model",
-                "lsoa_predictions",
-                "location_predictions",
-                "baseline_scores",
-                folds,
-            ],
+            deps=[*evaluated, folds],
             partitions_def=parts.pair,
             # 1: leads over baselines on other folds, no gain over coordinates
             # 2: areas alone were resampled, Moran's I of predicted minus actual, one map, one seed,
@@ -265,13 +206,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             joint_evaluation,
             group_name=GROUP,
             kinds={"parquet"},
-            deps=[
-                "joint_model",
-                "locations",
-                "area_folds",
-                "lsoa_labels",
-                parts.pairs_to_city("lsoa_evaluation"),
-            ],
+            deps=[*of_joint, parts.pairs_to_city("lsoa_evaluation")],
             partitions_def=parts.city,
             # 1: areas alone were resampled, Moran's I of predicted minus actual, other intervals
             code_version="2",
@@ -296,21 +231,6 @@ def _predicted(
     )
 
 
-def _centroids(study: StudyResource, city: str, areas: pd.Series) -> pd.DataFrame:
-    table = study.store.open("area_folds", city).table("centroids.parquet")
-    return table[table["lsoa11"].isin(set(areas))].reset_index(drop=True)
-
-
-def _scheme(study: StudyResource, predicted: Artefact) -> str:
-    """By which folds something was predicted; where it does not say it, its networks do."""
-    if recorded := predicted.manifest.read_record(tables.SchemeRecord).scheme:
-        return recorded
-    trained = study.store.open("trained_model", predicted.manifest.partition).manifest
-    if trained.unavailable:  # nothing was predicted
-        return study.study.folds.scheme
-    return trained.read_record(TrainingRecord).scheme
-
-
 def _write_ranked(ranked: RankedAreas, folder: Path) -> None:
     write(ranked.areas, tables.LSOA_PREDICTIONS, folder / "lsoa_predictions.parquet")
     write(ranked.calibration, tables.CALIBRATION, folder / "calibration.parquet")
@@ -319,43 +239,3 @@ def _write_ranked(ranked: RankedAreas, folder: Path) -> None:
         plots.plot_rank_changes(rank_changes(ranked.areas), folder / "rank_changes.png")
     if len(ranked.reliability):
         plots.plot_reliability(ranked.reliability, folder / "reliability.png")
-
-
-def _further_seeds(
-    trained: Artefact, locations: pd.DataFrame, rank: Callable[[pd.DataFrame], pd.DataFrame]
-) -> tuple[SeedAreas, ...]:
-    """The areas by the networks' further seeds, where there are any."""
-    if SEED_SCORES_FILE not in trained.manifest.files:
-        return ()
-    return areas_by_seed(trained.table(SEED_SCORES_FILE), locations, rank)
-
-
-def _write_evaluation(evaluation: Evaluation, folder: Path, *, level: float) -> None:
-    for name, fields in EVALUATION_FILES.items():
-        write(getattr(evaluation, name), fields, folder / f"{name}.parquet")
-    if len(evaluation.metrics):
-        plots.plot_confusion(evaluation.confusion, folder / "confusion.png")
-        plots.plot_metrics(evaluation.metrics, folder / "metrics.png")
-        plots.plot_coverage(evaluation.coverage, folder / "coverage.png", level=level)
-
-
-def _evaluated(evaluation: Evaluation, n_lsoas: int, scheme: str) -> Findings:
-    found = [checks.inputs_available(), checks.enough_areas(n_lsoas)]
-    found += checks.evaluation_checks(evaluation, scheme)
-    findings = Findings(
-        checks=found,
-        notes=checks.leak_notes([scheme]),
-        record=tables.SchemeRecord(scheme=scheme),
-        holdings={"areas": n_lsoas},
-    )
-    if len(evaluation.metrics):
-        findings.values, findings.notes["headline"] = headline(evaluation, scheme)
-        for name in ("metrics", "by_n_locations"):
-            findings.tables[name] = _shown(getattr(evaluation, name))
-    return findings
-
-
-def _shown(table: pd.DataFrame) -> list[dict[str, Scalar]]:
-    """The rows of a pair's table as the UI takes them: without the pair, None where missing."""
-    rows = table.drop(columns=["city", "outcome"]).astype(object)
-    return rows.where(rows.notna(), None).to_dict("records")

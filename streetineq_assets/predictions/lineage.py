@@ -8,7 +8,8 @@ what was made by other settings and agrees with all before it is not at fault.
 from typing import NamedTuple
 
 from streetineq_assets.manifests import Manifest
-from streetineq_assets.predictions.slices import Key, Standing
+from streetineq_assets.predictions.slices import read_by
+from streetineq_assets.predictions.standing import Key, Standing
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import Pair, Study, load_study
 
@@ -55,7 +56,7 @@ class Lineage:
         return self._found[key]
 
     def _of(self, manifest: Manifest) -> tuple[Disagreement, ...]:
-        slices = self._standing.read_by(manifest)
+        slices = read_by(self._standing, manifest)
         before: list[Disagreement] = []
         own: list[Disagreement] = []
         for name, recorded in manifest.recipe.inputs.items():

@@ -9,7 +9,8 @@ import pytest
 from streetineq_assets.evidence.tables import EQUITY
 from streetineq_assets.findings import Findings
 from streetineq_assets.predictions.places import read_places
-from streetineq_assets.predictions.slices import Standing
+from streetineq_assets.predictions.slices import read_by
+from streetineq_assets.predictions.standing import Standing
 from streetineq_assets.predictions.tables import LSOA_PREDICTIONS
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
@@ -121,7 +122,7 @@ def test_what_was_read_is_compared_with_what_stands(store, asset):
     manifest = store.manifest("equity_audit", PAIR)
 
     def differing():
-        slices = Standing(store, load_study(store.study_file)).read_by(manifest)
+        slices = read_by(Standing(store, load_study(store.study_file)), manifest)
         assert set(slices) == set(manifest.recipe.inputs) - {"groups"}
         return {n for n in slices if slices[n].digest() != manifest.recipe.inputs[n]}
 
