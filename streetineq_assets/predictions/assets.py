@@ -130,7 +130,7 @@ def lsoa_evaluation(context: dg.AssetExecutionContext, study: StudyResource) -> 
 
     Every metric of the network and of every baseline on the same areas, with its interval. Blocks
     of the map are resampled, never locations; MSOAs and areas stand beside them. Beside each metric
-    of the network stands that of coordinates alone, under the same folds and under spatial blocks,
+    of the network stands that of the nearest areas, under the same folds and under spatial blocks,
     and its mean and standard deviation over the networks' seeds.
     """
     pair = Pair.parse(context.partition_key)

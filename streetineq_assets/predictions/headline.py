@@ -19,7 +19,7 @@ _UNIT_TITLES = {MAP_BLOCK: "spatial blocks", MSOA: "MSOAs", LSOA: "LSOAs"}
 
 
 def headline(evaluation: Evaluation, scheme: str) -> tuple[dict[str, Scalar], str]:
-    """The network beside the coordinates baseline, by the study's scheme and by spatial blocks.
+    """The network beside the nearest areas on the map, by the study's scheme and by spatial blocks.
 
     Below the table: what it has over the best map, what was resampled, and how much the metrics
     differ between the networks' seeds.
@@ -28,10 +28,10 @@ def headline(evaluation: Evaluation, scheme: str) -> tuple[dict[str, Scalar], st
         Values for time series, and Markdown.
     """
     columns = [("", "network", NETWORK, scheme)]
-    columns.append(("_coordinates", "coordinates only", MAP_KNN, scheme))
+    columns.append(("_nearest_areas", "nearest areas", MAP_KNN, scheme))
     if scheme != SPATIAL_BLOCK:
-        title = "coordinates only, spatial blocks"
-        columns.append(("_coordinates_spatial", title, MAP_KNN, SPATIAL_BLOCK))
+        title = "nearest areas, spatial blocks"
+        columns.append(("_nearest_areas_spatial", title, MAP_KNN, SPATIAL_BLOCK))
     lines = ["| | " + " | ".join(title for _, title, *_ in columns) + " |"]
     lines.append("|---" * (len(columns) + 1) + "|")
     values: dict[str, Scalar] = {}

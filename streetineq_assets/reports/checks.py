@@ -110,7 +110,7 @@ def _ahead_text(
         )
     if undefined:
         said.append(
-            "the lead over coordinates alone has no interval in "
+            "the lead over the map has no interval in "
             f"{', '.join(undefined)}, so that nothing is known there; add images of more areas"
         )
     if unmapped:

@@ -6,7 +6,7 @@ name, whatever study.toml says by now.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,16 +64,22 @@ _MAPS = {*MAPS, MAP_BEST, MAP_AND_SCORE}
 # The network alone gives probabilities, and no value of Moran's I is the best.
 _UNRANKED = frozenset({"rps", "moran_i_errors", "moran_p_errors"})
 _SIGNIFICANT = 0.05
+_NUMBERS = ["value", "lower", "upper", "seed_sd"]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One metric of one model with its interval, and whether it is the best on its folds."""
+    """One metric of one model with its interval, and whether it is the best on its folds.
+
+    Attributes:
+        seed_sd: standard deviation over the networks' seeds; NaN where there is one, or none.
+    """
 
     value: float
     lower: float
     upper: float
     best: bool = False
+    seed_sd: float = float("nan")
 
     @property
     def text(self) -> str:
@@ -84,6 +90,11 @@ class Cell:
     def interval(self) -> str:
         """`0.41 to 0.52`, empty where there is none."""
         return "" if np.isnan(self.lower) else value_range(self.lower, self.upper)
+
+    @property
+    def seeds(self) -> str:
+        """`seeds ± 0.01`, empty where the spread over seeds is not known."""
+        return "" if np.isnan(self.seed_sd) else f"seeds ± {self.seed_sd:.2f}"
 
 
 class Lead(NamedTuple):
@@ -152,9 +163,9 @@ def row(results: PairResults, metric: str, shown: Sequence[Column]) -> list[Cell
     cells = []
     for column in shown:
         key = (column.model, column.scheme)
-        numbers = rows.loc[key, ["value", "lower", "upper"]] if key in rows.index else [np.nan] * 3
-        own, lower, upper = (float(number) for number in numbers)
-        cells.append(Cell(own, lower, upper))
+        numbers = rows.loc[key, _NUMBERS] if key in rows.index else [np.nan] * len(_NUMBERS)
+        own, lower, upper, seed_sd = (float(number) for number in numbers)
+        cells.append(Cell(own, lower, upper, seed_sd=seed_sd))
     sign = -1 if metric in LOWER_IS_BETTER else 1
     ranked = [
         sign * round(cell.value, 2) if column.scheme == results.scheme else np.nan
@@ -163,10 +174,7 @@ def row(results: PairResults, metric: str, shown: Sequence[Column]) -> list[Cell
     if metric in _UNRANKED or np.isnan(ranked).all():
         return cells
     top = np.nanmax(ranked)
-    return [
-        Cell(cell.value, cell.lower, cell.upper, best=rank == top)
-        for cell, rank in zip(cells, ranked, strict=True)
-    ]
+    return [replace(cell, best=rank == top) for cell, rank in zip(cells, ranked, strict=True)]
 
 
 def confusion_shares(confusion: pd.DataFrame) -> list[dict[str, Any]]:
@@ -304,7 +312,7 @@ def _spatial(results: PairResults) -> str:
     blocked = results.value(HEADLINE, MAP_KNN, SPATIAL_BLOCK)
     if results.scheme == SPATIAL_BLOCK or np.isnan([alone, blocked]).any():
         return ""
-    said = f"Coordinates alone reach {alone:z.2f} on these folds, {blocked:z.2f} on spatial blocks"
+    said = f"The nearest areas reach {alone:z.2f} on these folds, {blocked:z.2f} on spatial blocks"
     if blocked >= alone:
         return f"{said}: close neighbours are not what carries these metrics."
     return f"{said}: the difference is what close neighbours give any model on these folds."

@@ -1,4 +1,4 @@
-"""Maps of a pair: actual and predicted decile side by side, by boundary or by centroid.
+"""Maps of a pair side by side, by boundary or by centroid: deciles, and what the rule changes.
 
 No tiles and no network: the shapes alone.
 """
@@ -24,18 +24,39 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_WIDTH_IN = 9.0
+_WIDTH_IN = 10.5
 _MANY = 500  # so many areas in a few square centimetres take no lines between them
-_PANELS = (("actual_decile", "Actual decile"), ("decile", "Predicted decile"))
+_DECILES = (MISSING_COLOUR, *DECILE_COLOURS)
+# 0 to 9 deciles (ColorBrewer's Oranges, lengthened): white where the rule changes nothing.
+CHANGE_COLOURS = (
+    "#ffffff",
+    "#feedde",
+    "#fdd0a2",
+    "#fdae6b",
+    "#fd8d3c",
+    "#f16913",
+    "#d94801",
+    "#a63603",
+    "#7f2704",
+    "#4a1702",
+)
+# Column, title, and the colours of its whole numbers from 0; 0 stands for a missing decile.
+_PANELS = (
+    ("actual_decile", "Actual decile", _DECILES),
+    ("decile", "Predicted decile", _DECILES),
+    ("rank_change", "Moved by another rule", CHANGE_COLOURS),
+)
 
 
 def plot_maps(
     areas: pd.DataFrame, boundaries: "gpd.GeoDataFrame | None", centroids: pd.DataFrame
 ) -> "Figure":
-    """Two panels of one extent; 1 is worst-off in both, and areas without a decile are grey.
+    """Three panels of one extent: actual and predicted decile, and how far another rule moves it.
+
+    1 is worst-off, and areas without a decile are grey.
 
     Args:
-        areas: `lsoa11, actual_decile, decile` of one pair.
+        areas: `lsoa11, actual_decile, decile, rank_change` of one pair.
         boundaries: `lsoa11, geometry` on the British National Grid, or None.
         centroids: `lsoa11, lat, lon` in degrees, used where no area of the pair has a boundary.
     """
@@ -44,14 +65,15 @@ def plot_maps(
         layer = _polygons(boundaries[boundaries["lsoa11"].isin(areas["lsoa11"])])
     else:
         layer = _points(centroids[centroids["lsoa11"].isin(areas["lsoa11"])])
-    height = np.clip(_WIDTH_IN / 2 * layer.height_over_width + 0.8, 2.5, 7.0)
-    figure, axes = new_figure(_WIDTH_IN, float(height), columns=2, sharex=True, sharey=True)
-    palette = np.array([MISSING_COLOUR, *DECILE_COLOURS])
-    for axis, (column, title) in zip(axes, _PANELS, strict=True):
-        decile = areas.set_index("lsoa11")[column].reindex(layer.codes).fillna(0).astype(int)
-        layer.plot(axis, palette[decile].tolist())
+    height = np.clip(_WIDTH_IN / len(_PANELS) * layer.height_over_width + 0.8, 2.5, 7.0)
+    figure, axes = new_figure(
+        _WIDTH_IN, float(height), columns=len(_PANELS), sharex=True, sharey=True
+    )
+    for axis, (column, title, palette) in zip(axes, _PANELS, strict=True):
+        value = areas.set_index("lsoa11")[column].reindex(layer.codes).fillna(0).astype(int)
+        layer.plot(axis, np.array(palette)[value].tolist())
         axis.margins(0.03 if bounded else 0.1)
-        axis.set_title(f"{title}, n = {areas[column].notna().sum():,}")
+        axis.set_title(f"{title}, n = {areas[column].notna().sum():,}", fontsize=9)
         axis.set_aspect("equal")
         axis.set_axis_off()
     decile_legend(figure, fontsize=8)

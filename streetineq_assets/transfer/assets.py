@@ -66,7 +66,7 @@ def transfer_report(context: dg.AssetExecutionContext, study: StudyResource) -> 
     """How well another city's networks rank areas, by the share of the city that tuned them.
 
     Rank metrics only: deciles are relative to each city. Beside each curve stand networks trained
-    from scratch on the same shares, the target's own networks and coordinates alone, on the same
+    from scratch on the same shares, the target's own networks and the nearest areas, on the same
     folds. The paper's claim is that a share of 0.01 is enough: it holds where the interval of the
     difference from the city's own networks lies above a margin.
     """

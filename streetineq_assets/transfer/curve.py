@@ -2,7 +2,7 @@
 
 Deciles are relative to each city, so what can be transferred is a ranking. The lines to compare
 with are those of the target itself, on the same folds: networks trained from scratch on the same
-share, its own networks, and coordinates alone. So what was made of other folds, labels or codes
+share, its own networks, and the nearest areas. So what was made of other folds, labels or codes
 than stand now is left out.
 """
 
@@ -187,7 +187,7 @@ def _scheme(evaluation: Artefact) -> str | None:
 
 
 def _compared(evaluation: Artefact) -> pd.DataFrame:
-    """The target's own networks and coordinates alone, under the scheme of the networks' folds.
+    """The target's own networks and the nearest areas, under the scheme of the networks' folds.
 
     Of folds that hold out whole cities there are no coordinates to compare with: neighbours in
     another city are none.

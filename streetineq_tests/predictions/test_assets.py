@@ -74,8 +74,8 @@ def test_what_the_ui_shows(evaluated):
     shown = harness.metadata(runs["lsoa_evaluation"], "lsoa_evaluation")
     assert "leak" not in shown
     assert {"confusion_plot", "metrics_plot", "coverage_plot", "headline"} <= set(shown)
-    assert {"spearman_score", "mae_coordinates", "mae_coordinates_spatial"} <= set(shown)
-    assert "coordinates only, spatial blocks" in shown["headline"]
+    assert {"spearman_score", "mae_nearest_areas", "mae_nearest_areas_spatial"} <= set(shown)
+    assert "nearest areas, spatial blocks" in shown["headline"]
     assert "A model predicts a model" in shown["modelled"]  # crime: a domain of the Indices
     shown = harness.metadata(runs["lsoa_predictions"], "lsoa_predictions")
     assert shown["n_lsoas_ranked"] == shown["n_lsoas_of_city"] == 60

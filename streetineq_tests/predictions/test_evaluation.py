@@ -178,7 +178,7 @@ def test_a_baseline_that_says_one_thing_per_fold_is_a_constant(city):
 def test_the_headline_sets_the_network_beside_coordinates_under_both_schemes(evaluation):
     values, table = headline(evaluation, "area")
     own, beside, blocked = (
-        values[f"mae{suffix}"] for suffix in ("", "_coordinates", "_coordinates_spatial")
+        values[f"mae{suffix}"] for suffix in ("", "_nearest_areas", "_nearest_areas_spatial")
     )
     assert (own, beside) == (evaluation.value("mae"), evaluation.value("mae", "map_knn"))
     assert blocked == evaluation.value("mae", "map_knn", "spatial_block")

@@ -28,7 +28,7 @@ def pair(
             for (model, scheme), value in values.items()
         ],
         columns=["model", "scheme", "metric", "value", "lower", "upper", "n_lsoas"],
-    )
+    ).assign(seed_sd=float("nan"))
     comparisons = pd.DataFrame(
         [(name, "area", metric, *lead, areas) for name, lead in (leads or {}).items()],
         columns=["baseline", "scheme", "metric", "difference", "lower", "upper", "n_lsoas"],
@@ -84,6 +84,8 @@ def test_a_cell_without_a_value_says_so():
     assert comparison.Cell(-0.004, -0.001, -0.0).text == "0.00"
     assert comparison.Cell(-0.004, -0.001, -0.0).interval == "0.00 to 0.00"
     assert comparison.Cell(0.456, 0.4, 0.5).interval == "0.40 to 0.50"
+    assert comparison.Cell(0.456, 0.4, 0.5).seeds == ""
+    assert comparison.Cell(0.456, 0.4, 0.5, seed_sd=0.016).seeds == "seeds ± 0.02"
 
 
 @pytest.mark.parametrize(

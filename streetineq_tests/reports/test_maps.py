@@ -7,7 +7,7 @@ from matplotlib.colors import to_hex
 
 from streetineq_assets.geography import read_boundaries
 from streetineq_assets.plotting import DECILE_COLOURS, MISSING_COLOUR
-from streetineq_assets.reports.maps import plot_maps
+from streetineq_assets.reports.maps import CHANGE_COLOURS, plot_maps
 from streetineq_tests.reports.conftest import write_boundaries
 
 
@@ -29,17 +29,18 @@ def expected(deciles: pd.Series) -> list[str]:
 
 def test_points_where_there_are_no_boundaries(areas, results):
     figure = plot_maps(areas, None, results.centroids)
-    actual, predicted = figure.axes
+    actual, predicted, moved = figure.axes
     assert colours(actual) == expected(areas["actual_decile"])
     assert colours(predicted) == expected(areas["decile"])
-    assert actual.get_xlim() == predicted.get_xlim()
+    assert colours(moved) == [CHANGE_COLOURS[n] for n in areas["rank_change"]]
+    assert actual.get_xlim() == predicted.get_xlim() == moved.get_xlim()
     assert actual.get_title() == "Actual decile, n = 59"
 
 
 def test_boundaries_where_there_are_some(areas, results, store):
     boundaries = read_boundaries(write_boundaries(store))
     figure = plot_maps(areas, boundaries, results.centroids)
-    actual, predicted = figure.axes
+    actual, predicted, _ = figure.axes
     assert colours(actual) == expected(areas["actual_decile"])
     assert colours(predicted) == expected(areas["decile"])
     (collection,) = actual.collections
