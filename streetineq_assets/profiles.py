@@ -29,8 +29,11 @@ class Profile(Settings):
     schedule: Literal["constant", "cosine"] = Field(description="of the learning rate over epochs")
     weight_decay: float = Field(ge=0, description="of AdamW: a step takes rate x this off weights")
     epochs: int = Field(ge=1, description="passes over the training rows, at most")
-    most_steps: int = Field(
-        0, ge=0, description="steps after which no epoch begins, and the schedule ends; 0: no limit"
+    steps_per_root_area: float = Field(
+        0.0,
+        ge=0,
+        description="times the square root of the number of training areas: steps after which no "
+        "epoch begins, and the schedule ends; 0: no limit",
     )
     patience: int = Field(
         ge=0, description="epochs without a better validation loss before stopping; 0 never stops"
@@ -78,8 +81,8 @@ PROFILES: dict[str, Profile] = {
         learning_rate=3e-4,
         schedule="cosine",
         weight_decay=10.0,
-        epochs=60,
-        most_steps=300,
+        epochs=200,
+        steps_per_root_area=10.0,
         patience=0,
         validation_share=0.1,
         fewest_validation_areas=200,

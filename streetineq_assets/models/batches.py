@@ -8,6 +8,7 @@ shard are in random order already (`hdf5_shards`), so a window is a random sampl
 Orders of rows come from (seed, fold, epoch) alone; nothing has to be remembered to resume.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -96,12 +97,16 @@ def steps_per_epoch(codes: Codes, n_rows: int, profile: Profile) -> int:
     return per_window * -(-n_rows // window)
 
 
-def epochs_to_train(codes: Codes, n_rows: int, profile: Profile) -> int:
-    """The profile's epochs, or as many as make up its most steps, in whole epochs."""
-    if not profile.most_steps:
+def epochs_to_train(codes: Codes, n_rows: int, n_areas: int, profile: Profile) -> int:
+    """The profile's epochs, or as many as make up its steps, in whole epochs.
+
+    Areas have the labels, so their number and not that of locations sets how much can be learned
+    before a network fits the training areas alone.
+    """
+    if not profile.steps_per_root_area:
         return profile.epochs
-    enough = -(-profile.most_steps // steps_per_epoch(codes, n_rows, profile))
-    return min(profile.epochs, enough)
+    steps = profile.steps_per_root_area * math.sqrt(n_areas)
+    return min(profile.epochs, math.ceil(steps / steps_per_epoch(codes, n_rows, profile)))
 
 
 def require_window(codes: Codes, profile: Profile) -> None:

@@ -147,8 +147,7 @@ class FoldTraining:
 
     @functools.cached_property
     def _epochs(self) -> int:
-        n_rows = int(self.split.train.sum())
-        return epochs_to_train(self.examples.codes, n_rows, self.profile)
+        return epochs_of_fold(self.examples, self.split, self.profile)
 
     @functools.cached_property
     def _validation_chooses(self) -> bool:
@@ -214,6 +213,12 @@ class FoldTraining:
         if self.start is not None:
             name, table = "learning_rate_share", "transfer"
         return f"Set a smaller {name} under [{table}] in study.toml"
+
+
+def epochs_of_fold(examples: Examples, split: Split, profile: Profile) -> int:
+    """How many epochs a fold is trained, unless patience ends it."""
+    n_areas = examples.rows["lsoa11"][split.train].nunique()
+    return epochs_to_train(examples.codes, int(split.train.sum()), n_areas, profile)
 
 
 def learning_rate(profile: Profile, done: float) -> float:

@@ -32,7 +32,7 @@ _NOT_COMPILED = (
     "learning_rate",
     "schedule",
     "epochs",
-    "most_steps",
+    "steps_per_root_area",
     "patience",
     "validation_share",
     "fewest_validation_areas",

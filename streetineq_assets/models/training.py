@@ -16,10 +16,15 @@ from streetineq_assets.devices import Device
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import TrainingError
 from streetineq_assets.models.availability import nothing_to_learn
-from streetineq_assets.models.batches import epochs_to_train, require_window
+from streetineq_assets.models.batches import require_window
 from streetineq_assets.models.checkpoints import Checkpoints, FoldState, Log
 from streetineq_assets.models.dataset import Examples
-from streetineq_assets.models.fold_training import FoldTraining, Progress, require_rows
+from streetineq_assets.models.fold_training import (
+    FoldTraining,
+    Progress,
+    epochs_of_fold,
+    require_rows,
+)
 from streetineq_assets.models.folds import Split
 from streetineq_assets.models.tables import HISTORY, JOINT_SEED_SCORES, PROBABILITIES
 from streetineq_assets.models.trainer import trainer_for
@@ -101,7 +106,7 @@ def train_folds(
     checkpoints, states = Checkpoints(workspace, fingerprint, log), {}
     for done, (fold, split) in enumerate(splits.items()):
         require_rows(split, fold, profile, scheme)
-        epochs = epochs_to_train(examples.codes, int(split.train.sum()), profile)
+        epochs = epochs_of_fold(examples, split, profile)
         states[fold] = FoldTraining(
             trainer=trainer,
             profile=profile,

@@ -9,6 +9,7 @@ from streetineq_assets.models import dataset
 from streetineq_assets.models.batches import (
     class_weights,
     epoch_batches,
+    epochs_to_train,
     mean_and_sd,
     require_window,
 )
@@ -119,6 +120,17 @@ def test_few_rows_are_not_dropped_as_a_last_batch(n_rows: int, profile: str) -> 
     assert drawn
     if profile == "recommended":
         assert sum(len(batch.classes) for batch in drawn) >= n_rows / 2
+
+
+@pytest.mark.parametrize(
+    ("n_areas", "per_area", "epochs"), [(100, 2, 100), (400, 3, 40), (400, 20, 7), (3600, 3, 14)]
+)
+def test_steps_grow_with_the_root_of_the_areas_and_not_with_their_locations(
+    n_areas: int, per_area: int, epochs: int
+) -> None:
+    """100, 200, 200 and 600 steps, of which an epoch has 1, 5, 32 and 43."""
+    loaded = source(*made(10))
+    assert epochs_to_train(loaded, n_areas * per_area, n_areas, RECOMMENDED) == epochs
 
 
 def test_every_batch_carries_its_rows_own_classes_and_weights() -> None:

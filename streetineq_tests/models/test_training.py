@@ -262,12 +262,12 @@ def test_where_validation_areas_are_few_the_last_epoch_is_kept(tmp_path: Path) -
     assert min(state.best_epoch for state in enough.states.values()) < 12
 
 
-@pytest.mark.parametrize(("most_steps", "epochs"), [(0, 6), (4, 2), (1000, 6)])
-def test_whole_epochs_are_trained_up_to_the_most_steps_and_the_schedule_ends_there(
-    most_steps: int, epochs: int, tmp_path: Path
+@pytest.mark.parametrize(("per_root_area", "epochs"), [(0, 6), (0.6, 2), (100, 6)])
+def test_whole_epochs_are_trained_up_to_the_steps_and_the_schedule_ends_there(
+    per_root_area: float, epochs: int, tmp_path: Path
 ) -> None:
-    """A fold has about 140 training rows: three batches of 64, the last of them small."""
-    limited = QUICK.model_copy(update={"most_steps": most_steps})
+    """A fold trains 36 areas on about 140 rows: three batches of 64, the last of them small."""
+    limited = QUICK.model_copy(update={"steps_per_root_area": per_root_area})
     history = trained(tmp_path, profile=limited, folds=[0]).history()
     assert history["epoch"].tolist() == list(range(1, epochs + 1))
     assert history["learning_rate"].iloc[-1] < limited.learning_rate / 2
