@@ -24,7 +24,12 @@ from streetineq_assets.labels.deciles import N_DECILES
 from streetineq_assets.models.batches import FEWEST_ROWS
 from streetineq_assets.models.checkpoints import Checkpoints, FoldState
 from streetineq_assets.models.dataset import Examples
-from streetineq_assets.models.fold_training import FoldTraining, Progress, folds_with_rows
+from streetineq_assets.models.fold_training import (
+    FoldTraining,
+    Progress,
+    epochs_of_fold,
+    folds_with_rows,
+)
 from streetineq_assets.models.folds import FoldTable, Split, split_rows
 from streetineq_assets.models.network import build_network
 from streetineq_assets.models.trainer import Trainer, trainer_for
@@ -202,6 +207,7 @@ class Tuning:
         fold: int,
     ) -> FoldState:
         profile = self.scratch if start is None else self.profile
+        epochs = epochs_of_fold(self.examples, split, profile)
         run = FoldTraining(
             trainer=trainer,
             profile=profile,
@@ -211,7 +217,7 @@ class Tuning:
             seed=self.seed + 1000 * attempt.repeat,
             checkpoints=Checkpoints(self.workspace / attempt.name, self.fingerprint, self.log),
             checkpoint_every_s=_CHECKPOINT_EVERY_S,
-            progress=Progress(self.log, fold, folds_left=1, epochs=profile.epochs),
+            progress=Progress(self.log, fold, folds_left=1, epochs=epochs),
             logs=None,
             start=start,
         )
