@@ -19,7 +19,7 @@ class Partitions:
         self.bucket = dg.StaticPartitionsDefinition([k for keys in buckets.values() for k in keys])
         self.pair = dg.StaticPartitionsDefinition([k for keys in pairs.values() for k in keys])
         schemes = {c: [f"{c}/{s}" for s in study.schemes] for c in study.by_weight}
-        self.scheme = dg.StaticPartitionsDefinition([k for keys in schemes.values() for k in keys])
+        self.scheme = dg.StaticPartitionsDefinition(study.scheme_keys)
         self._schemes = schemes
         self._buckets = buckets
         self._pairs = pairs

@@ -125,6 +125,11 @@ class Study(Settings):
         return tuple(each for each in self.evidence.schemes if not (alone and each == "city"))
 
     @property
+    def scheme_keys(self) -> list[str]:
+        """City and scheme, as `london/district`, heaviest city first."""
+        return [f"{city}/{scheme}" for city in self.by_weight for scheme in self.schemes]
+
+    @property
     def by_weight(self) -> tuple[str, ...]:
         """City keys, most buckets first, so that a back-fill does not end with its slowest run."""
         return tuple(sorted(self.cities, key=lambda key: (-self.cities[key].buckets, key)))

@@ -127,6 +127,7 @@ def study_text(cities: Sequence[Town], seed: int, encoder: Mapping[str, Any]) ->
         "",
         "[training]",
         "seeds = 2  # three in earnest",
+        "overrides = { steps_per_root_area = 5.0 }  # ten in earnest",
         "",
         "[repeats]",
         "max_share = 0.15  # some are planted on both sides of borders",

@@ -151,7 +151,7 @@ def tables_published(absent: Sequence[str]) -> Check:
     text = "every table is published"
     if absent:
         text = (
-            f"{len(absent)} views are left out, since nothing is published for them: "
-            f"{', '.join(absent)}; materialise their assets, then the warehouse again"
+            f"nothing is published for {', '.join(absent)}, which the warehouse lacks: materialise "
+            "their assets, then the warehouse again"
         )
     return TABLES_PUBLISHED.result(not absent, text, n_views_left_out=len(absent))

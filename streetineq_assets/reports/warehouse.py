@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 ASSET = "warehouse"
 WAREHOUSE_FILE = "streetineq.duckdb"
 PARTITION = "partition_key"
-_ADDED = {PARTITION: "partition of the asset that holds the row: a city or city/outcome, or null"}
+_ADDED = {PARTITION: "partition of the row's asset: a city, city/outcome or city/scheme, or null"}
 # The oldest format, which every DuckDB since 1.0 opens, whichever wrote it.
 _STORAGE = "v1.0.0"
 
@@ -209,8 +209,9 @@ def _in_place(store: DataStore) -> str:
 
 
 def _partitions(study: Study) -> list[str]:
-    """Of the assets that views show: cities and pairs."""
-    return sorted([*study.cities, *(pair.key for pair in study.pairs)])
+    """Of the assets that views show: cities, pairs and schemes."""
+    pairs = [pair.key for pair in study.pairs]
+    return sorted([*study.cities, *pairs, *study.scheme_keys])
 
 
 def _comment(connection: "duckdb.DuckDBPyConnection", view: View) -> None:

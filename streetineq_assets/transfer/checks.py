@@ -136,13 +136,16 @@ def better_than(comparisons: pd.DataFrame, against: str) -> Check:
     return _claim(spec, rows, about)
 
 
+_SAID = {UNDECIDED: "is undecided", NOT_TESTED: "is not tested"}
+
+
 def _claim(spec: CheckSpec, rows: pd.DataFrame, about: str) -> Check:
     """One claim over pairs: each of them has to hold."""
     counts = {
         result: int((rows["result"] == result).sum())
         for result in (HOLDS, DOES_NOT_HOLD, UNDECIDED, NOT_TESTED)
     }
-    said = ", ".join(f"{result} in {n}" for result, n in counts.items() if n)
+    said = ", ".join(f"{_SAID.get(result, result)} in {n}" for result, n in counts.items() if n)
     values: dict[str, Any] = {f"n_{result.replace(' ', '_')}": n for result, n in counts.items()}
     text = f"of {len(rows)} comparisons the claim {said}: {about} ({_intervals(rows)})"
     if counts[HOLDS] == len(rows):
@@ -156,13 +159,16 @@ def _claim(spec: CheckSpec, rows: pd.DataFrame, about: str) -> Check:
 def _intervals(rows: pd.DataFrame) -> str:
     """The difference of each comparison with its interval, those that do not hold first."""
     ordered = rows.assign(last=rows["result"] == HOLDS).sort_values(["last", "lower"])
-    named = [
-        f"{row.city}/{row.outcome} by {row.share_of} {row.difference:z.3f}, 95 % interval "
-        f"{row.lower:z.3f} to {row.upper:z.3f}"
-        for row in ordered.head(_NAMED).itertuples()
-    ]
+    named = [_difference(row) for row in ordered.head(_NAMED).itertuples()]
     more = len(ordered) - len(named)
     return "; ".join(named) + (f"; and {more} more" if more else "")
+
+
+def _difference(row: Any) -> str:
+    pair = f"{row.city}/{row.outcome} by {row.share_of}"
+    if np.isnan([row.difference, row.lower, row.upper]).any():
+        return f"{pair}: too few areas for an interval"
+    return f"{pair} {row.difference:z.3f}, 95 % interval {row.lower:z.3f} to {row.upper:z.3f}"
 
 
 def _labels_used(summary: pd.DataFrame, share_of: str) -> str:

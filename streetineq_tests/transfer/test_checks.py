@@ -53,7 +53,7 @@ def test_the_claim_holds_where_it_holds_in_every_pair(results: list[str], expect
 def test_the_sentence_counts_the_pairs_and_gives_their_intervals() -> None:
     check = enough(own("holds", "undecided", "does not hold"))
     said = check.description
-    assert "of 3 comparisons the claim holds in 1, does not hold in 1, undecided in 1" in said
+    assert "of 3 comparisons the claim holds in 1, does not hold in 1, is undecided in 1" in said
     assert "no worse than the city's own by 0.05" in said
     assert "city1/crime by areas -0.020, 95 % interval -0.040 to 0.000" in said
     assert check.values == {
