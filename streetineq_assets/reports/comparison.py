@@ -253,7 +253,7 @@ def _lead_over(results: PairResults, baseline: str) -> Lead | None:
 
 
 def _lead(results: PairResults, baseline: str) -> str:
-    lead, name = _lead_over(results, baseline), MODEL_TITLES[baseline].lower()
+    lead, name = _lead_over(results, baseline), MODEL_TITLES[baseline]
     if lead is None:
         return ""
     difference, lower, upper = lead

@@ -29,7 +29,7 @@ _MANY = 500  # so many areas in a few square centimetres take no lines between t
 _DECILES = (MISSING_COLOUR, *DECILE_COLOURS)
 # 0 to 9 deciles (ColorBrewer's Oranges, lengthened): white where the rule changes nothing.
 CHANGE_COLOURS = (
-    "#ffffff",
+    "#e3edf5",
     "#feedde",
     "#fdd0a2",
     "#fdae6b",

@@ -91,11 +91,11 @@ def test_a_cell_without_a_value_says_so():
 @pytest.mark.parametrize(
     ("lead", "said"),
     [
-        ((0.2, 0.1, 0.3), "network is ahead of “nearest areas (map)” by 0.20 (95 %"),
+        ((0.2, 0.1, 0.3), "network is ahead of “Nearest areas (map)” by 0.20 (95 %"),
         ((0.1, -0.1, 0.3), "by 0.10, which may be chance"),
         ((-0.1, -0.3, 0.1), "better than the network, by 0.10, which may be chance"),
-        ((-0.2, -0.3, -0.1), "“nearest areas (map)” does better than the network, by 0.20 (95 %"),
-        ((0.0, -0.1, 0.1), "“nearest areas (map)” does as well"),
+        ((-0.2, -0.3, -0.1), "“Nearest areas (map)” does better than the network, by 0.20 (95 %"),
+        ((0.0, -0.1, 0.1), "“Nearest areas (map)” does as well"),
         ((0.2, np.nan, np.nan), "by 0.20, which may be chance (no interval"),
         ((0.2, -0.001, 0.3), "95 % interval of the lead 0.00 to 0.30"),
     ],
