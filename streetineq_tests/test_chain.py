@@ -43,7 +43,8 @@ FEWER = {
     "buckets = 4": "buckets = 2",
     "repeats = 2": "repeats = 1",
     ', "self_reported_health"': "",
-    "seeds = 2  # three in earnest": "seeds = 1\noverrides = { epochs = 2 }",
+    "seeds = 2  # three in earnest": "seeds = 1",
+    "overrides = { steps_per_root_area = 5.0 }  # ten in earnest": "overrides = { epochs = 2 }",
     "[folds]": "[folds]\nk = 3",
     '["area", "spatial_block", "district"]': '["area", "district"]',
 }

@@ -479,6 +479,7 @@ def test_it_names_the_encoder_of_the_codes_that_were_learned_from(
     assert open_bundle(target).description.encoder.weights_sha256 == "0" * 64
 
 
+@pytest.mark.slow
 def test_a_joint_pair_exports_its_own_networks(tmp_path: Path) -> None:
     store = studies.write_with_codes(tmp_path, toml=JOINT)
     train(store, "alpha/education")

@@ -20,7 +20,12 @@ from streetineq_tests.models.running import JOINT, failure, lose_images, with_be
 pytestmark = pytest.mark.usefixtures("plain_steps")
 
 
-@pytest.mark.parametrize("scheme", ["spatial_block", "location", "holdout", "city"])
+SLOW_SCHEMES = [
+    pytest.param(key, marks=pytest.mark.slow) for key in ("location", "holdout", "city")
+]
+
+
+@pytest.mark.parametrize("scheme", ["spatial_block", *SLOW_SCHEMES])
 def test_every_scheme_trains_and_says_what_it_is(scheme: str, tmp_path: Path) -> None:
     store = with_beta(tmp_path, scheme)
     result = run(store, "trained_model", "alpha/crime")
@@ -162,7 +167,7 @@ def test_joint_networks_of_a_city_left_out_learn_what_any_other_city_has(
     assert unavailable == (set() if "education" in together else {"available"})
 
 
-@pytest.mark.parametrize("joint", [False, True])
+@pytest.mark.parametrize("joint", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_fold_whose_areas_have_no_images_is_left_out_and_named(
     joint: bool, tmp_path: Path
 ) -> None:
@@ -216,6 +221,7 @@ def test_images_in_a_part_of_the_city_leave_out_the_spatial_folds_without_them(
     assert shown["n_spatial_folds_without_images"] == 5 - spatial > 0
 
 
+@pytest.mark.slow
 def test_a_city_that_is_not_there_yet_is_left_out_and_named(tmp_path: Path) -> None:
     store = with_beta(tmp_path, "city", folds=["alpha"])
     shown = metadata(run(store, "trained_model", "alpha/crime"), "trained_model")

@@ -107,6 +107,7 @@ def test_a_killed_training_does_not_train_a_finished_seed_again(
     pd.testing.assert_frame_equal(further, scores[1])
 
 
+@pytest.mark.slow
 def test_joint_training_cuts_the_scores_of_its_seeds_out_for_each_pair(tmp_path: Path) -> None:
     store = study_of(tmp_path, 2, JOINT)
     run(store, "joint_model", "alpha")
