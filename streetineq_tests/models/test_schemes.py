@@ -23,8 +23,6 @@ pytestmark = pytest.mark.usefixtures("plain_steps")
 SLOW_SCHEMES = [
     pytest.param(key, marks=pytest.mark.slow) for key in ("location", "holdout", "city")
 ]
-    pytest.param(key, marks=pytest.mark.slow) for key in ("location", "holdout", "city")
-]
 
 
 @pytest.mark.parametrize("scheme", ["spatial_block", *SLOW_SCHEMES])
