@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from streetineq_assets.codes.tables import IMAGE_REPEATS
 from streetineq_assets.labels.deciles import deciles
 from streetineq_assets.store import DataStore
+from streetineq_assets.tables import empty
 from streetineq_tests import studies
 from streetineq_tests.harness import publish
 
@@ -56,6 +58,7 @@ def write_planted(root: Path) -> DataStore:
     publish(store, "locations", "alpha", locations=listed.assign(
         lat=places["lat"].to_numpy(), lon=places["lon"].to_numpy()
     ))  # fmt: skip
+    publish(store, "image_repeats", "alpha", image_repeats=empty(IMAGE_REPEATS))
     publish(store, "postcode_lsoa", None, postcode_lsoa=_postcodes(areas))
     _publish_labels(store, areas)
     return store
