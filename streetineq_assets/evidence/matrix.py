@@ -22,7 +22,6 @@ from streetineq_assets.predictions import bootstrap
 from streetineq_assets.predictions.blocks import Blocks, placed_units
 from streetineq_assets.predictions.bootstrap import Forecast
 from streetineq_assets.predictions.compared_areas import baseline_deciles
-from streetineq_assets.predictions.joint_evaluation import JOINT_NETWORK
 from streetineq_assets.tables import conform, empty
 
 METRICS = {"spearman_score": 1, "kappa_quadratic": 1, "mae": -1}  # 1: higher is better
@@ -130,8 +129,8 @@ class _Compared:
         actual = labels.loc[wide.index].to_numpy(np.int64)
         schemes = list(dict.fromkeys(wide.columns.get_level_values("scheme")))
         own = own_scheme if own_scheme in schemes else schemes[0]
-        erring = [wide[own, name, 0] for name in (JOINT_NETWORK, *MAPS) if (own, name, 0) in wide]
-        of_models = [each.to_numpy(np.float64) for each in erring]
+        first_seeds = wide[own].T.groupby(level="model", sort=False).first()
+        of_models = list(first_seeds.to_numpy(np.float64))
         blocks = placed_units(wide.index, centroids, of_models, actual)[0]
         counts = bootstrap.draw_blocks(blocks.n_blocks, draws, seed)
         return cls(wide, actual, blocks, np.vstack([np.ones((1, blocks.n_blocks)), counts]))

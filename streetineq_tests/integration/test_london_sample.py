@@ -14,7 +14,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from streetineq_assets.definitions import build_definitions
-from streetineq_assets.demo.scene import paint_location
+from streetineq_assets.demo.scene import Texture, paint_location
 from streetineq_assets.run import QUIET
 from streetineq_assets.store import DataStore
 
@@ -92,9 +92,11 @@ def paint_sample(store: DataStore, sample: pd.DataFrame) -> None:
     images = store.inputs("images", "london")
     images.mkdir(parents=True)
     generator = np.random.default_rng(2019)
+    texture = Texture.invent(generator)  # the same everywhere: nothing but the decile is shown
     for location in sample.itertuples():
         latent = (location.decile - 5.5) / 2.9 + generator.normal(0, 0.25)
-        for view, image in zip("abcd", paint_location(latent, generator, (640, 400)), strict=True):
+        painted = paint_location(latent, texture, generator, (640, 400))
+        for view, image in zip("abcd", painted, strict=True):
             image.save(images / f"{location.location_id}_{view}.jpg", quality=90)
 
 
