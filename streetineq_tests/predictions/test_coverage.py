@@ -102,7 +102,12 @@ KINDS = [  # areas, cities, share, scale of errors and of labels in km
 @pytest.mark.slow
 @pytest.mark.parametrize(("n_areas", "n_cities", "share", "scale_km", "label_scale_km"), KINDS)
 def test_intervals_by_blocks_of_the_map_hold(n_areas, n_cities, share, scale_km, label_scale_km):
-    """Of 80 intervals that hold in 95 of 100 cases, fewer than 72 do in one study of 40."""
+    """Of 80 intervals that hold in 95 of 100 cases, fewer than 72 do in one study of 40.
+
+    Where errors are alike over 4 km, a city of 500 areas has room for few blocks that are wider,
+    and intervals by blocks hold in about 93 of 100 cases, by single areas in 57.
+    """
     scales = {"scale_km": scale_km, "label_scale_km": label_scale_km}
     found = coverage(n_cities, n_areas, share=share, seed=n_areas, draws=400, **scales)
-    assert found[MAP_BLOCK] >= (0.9 if n_cities == 80 else 0.93), found
+    assert found[MAP_BLOCK] >= (0.9 if n_cities == 80 or scale_km == 4 else 0.93), found
+    assert found[MAP_BLOCK] >= found[LSOA] - 0.03
