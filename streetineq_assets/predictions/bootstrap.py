@@ -65,6 +65,12 @@ class Forecast:
     score: np.ndarray
     probabilities: np.ndarray | None = None
 
+    @property
+    def key(self) -> tuple[bytes, ...]:
+        """Of its numbers: forecasts of the same key are the same."""
+        arrays = (self.decile, self.score, self.probabilities)
+        return tuple(b"" if each is None else each.tobytes() for each in arrays)
+
     def at(self, areas: np.ndarray) -> "Forecast":
         """The forecast for some of the areas.
 

@@ -1,7 +1,7 @@
 """The areas on which models are compared, with the draws that they share."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -79,6 +79,8 @@ class ComparedAreas:
     draws: int
     seed: int
     rule: str
+    _counts: dict[int, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+    _drawn: dict[Hashable, Resampled] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -123,13 +125,27 @@ class ComparedAreas:
         return Clustering(*found, n_lsoas=int(there.sum()))
 
     def resample(self, forecast: Forecast, known: np.ndarray, unit: int) -> Resampled:
-        """A model's metrics in every draw of the unit of that number."""
-        blocks = self.units[unit]
-        counts = bootstrap.draw_blocks(blocks.n_blocks, self.draws, self.seed)
-        label = blocks.label[known]
-        own = Blocks(blocks.unit, label, blocks.n_blocks, blocks.side_m)
-        drawn = bootstrap.evaluate(self.actual[known], forecast.at(known), own, counts)
-        return Resampled(blocks, len(np.unique(label)), drawn)
+        """A model's metrics in every draw of the unit of that number.
+
+        Kept, since the network stands beside every baseline on mostly the same areas, and each map
+        alone and beside the others.
+        """
+        key = (unit, known.tobytes(), forecast.key)
+        if key not in self._drawn:
+            blocks = self.units[unit]
+            label = blocks.label[known]
+            own = Blocks(blocks.unit, label, blocks.n_blocks, blocks.side_m)
+            drawn = bootstrap.evaluate(
+                self.actual[known], forecast.at(known), own, self._draws_of(unit)
+            )
+            self._drawn[key] = Resampled(blocks, len(np.unique(label)), drawn)
+        return self._drawn[key]
+
+    def _draws_of(self, unit: int) -> np.ndarray:
+        if unit not in self._counts:
+            n_blocks = self.units[unit].n_blocks
+            self._counts[unit] = bootstrap.draw_blocks(n_blocks, self.draws, self.seed)
+        return self._counts[unit]
 
 
 def metric_values(actual: np.ndarray, forecast: Forecast) -> dict[str, float]:
