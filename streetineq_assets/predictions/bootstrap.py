@@ -258,6 +258,10 @@ def _rank_correlation(
     return np.concatenate(found)
 
 
+def _sums_of_cubes(values: np.ndarray) -> np.ndarray:
+    return np.einsum("ij,ij,ij->i", values, values, values)
+
+
 @dataclass(frozen=True)
 class _SortedAreas:
     """Areas in ascending order of their score.
@@ -283,13 +287,15 @@ class _SortedAreas:
         if not len(self.blocks):
             return np.full(len(counts), np.nan)
         drawn = counts[:, self.blocks]
-        ties = np.add.reduceat(drawn, self.starts, axis=1)
+        all_differ = len(self.starts) == len(self.blocks)
+        ties = drawn if all_differ else np.add.reduceat(drawn, self.starts, axis=1)
         n = ties.sum(axis=1, keepdims=True)
         rank = np.cumsum(ties, axis=1) - (ties + n) / 2  # less the mean rank
         deciles = drawn @ self.of_decile
         rank_of_decile = np.cumsum(deciles, axis=1) - (deciles + n) / 2
-        within = (drawn * rank[:, self.tie]) @ self.of_decile
+        within = (drawn * (rank if all_differ else rank[:, self.tie])) @ self.of_decile
         product = (within * rank_of_decile).sum(axis=1)
-        squares = (n[:, 0] ** 3 - (ties**3).sum(axis=1)) * (n[:, 0] ** 3 - (deciles**3).sum(axis=1))
+        cubes = n[:, 0] ** 3
+        squares = (cubes - _sums_of_cubes(ties)) * (cubes - _sums_of_cubes(deciles))
         varied = (np.count_nonzero(ties, axis=1) > 1) & (np.count_nonzero(deciles, axis=1) > 1)
         return metrics.ratio(12 * product, np.where(varied, np.sqrt(np.maximum(squares, 0)), 0.0))
