@@ -23,8 +23,10 @@ _LIKELIHOOD_AREAS = 1000  # the likelihood's time grows with their cube
 _SEED = 0  # of the draw of these areas
 
 
-def predict_from_map(train: pd.DataFrame, test: pd.DataFrame, *, model: str) -> NDArray[np.float64]:
-    """Deciles of some areas from the deciles of others and their places.
+def guess_from_map(
+    train: pd.DataFrame, test: pd.DataFrame, *, model: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Deciles of areas from the deciles of others and their places.
 
     Args:
         train: `easting_m, northing_m` (metres on one grid, NaN where unknown), `decile` (a number),
@@ -34,23 +36,10 @@ def predict_from_map(train: pd.DataFrame, test: pd.DataFrame, *, model: str) -> 
         model: one of `MAP_MODELS`.
 
     Returns:
-        (len(test),) on the scale of deciles; NaN for areas without coordinates, and for all if no
-        area of `train` has any.
-
-    Raises:
-        ValueError: no such model.
-    """
-    return guess_from_map(train, test, model=model)[1]
-
-
-def guess_from_map(
-    train: pd.DataFrame, test: pd.DataFrame, *, model: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """As `predict_from_map`, and of every area of `train` what the others of `train` say of it.
-
-    Returns:
-        (len(train),) guesses, each without the area's own decile, NaN where there are no others
-        with coordinates; and (len(test),) guesses.
+        What the others of `train` say of each of its areas, (len(train),), NaN where there are no
+        others with coordinates; and what all of them say of `test`, (len(test),), NaN for areas
+        without coordinates, and for all if no area of `train` has any. Both are on the scale of
+        deciles.
 
     Raises:
         ValueError: no such model.

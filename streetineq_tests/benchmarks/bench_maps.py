@@ -19,7 +19,7 @@ from scipy.spatial import cKDTree
 from scipy.stats import rankdata
 
 from streetineq_assets.models.folds import FoldTable, make_folds
-from streetineq_assets.models.map_baselines import MAP_MODELS, predict_from_map
+from streetineq_assets.models.map_baselines import MAP_MODELS, guess_from_map
 from streetineq_assets.predictions.blocks import placed_units
 from streetineq_assets.predictions.bootstrap import metric_intervals
 from streetineq_assets.settings import Folds
@@ -69,7 +69,7 @@ def correlations(
         if around_m:
             train &= cKDTree(areas.loc[test, PLACE]).query(areas[PLACE])[0] > around_m
         for model, guess in guesses.items():
-            guess[test] = predict_from_map(areas[train], areas[test], model=model)
+            guess[test] = guess_from_map(areas[train], areas[test], model=model)[1]
     return intervals(areas, list(guesses.values()))
 
 
