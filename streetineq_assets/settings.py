@@ -77,6 +77,12 @@ class Folds(Settings):
 
     scheme: Literal["area", "spatial_block", "district", "location", "city", "holdout"] = "area"
     k: int = Field(5, ge=2, le=20)
+    repeated_below: int = Field(
+        200,
+        ge=0,
+        description="areas of a city below which each further seed of training has folds of its "
+        "own, dealt anew, so that the spread over seeds holds the dealing too; 0: never",
+    )
     block_km: float = Field(5.0, ge=0.1, description="side of a spatial block")
     buffer_km: float = Field(1.0, ge=0.0, description="removed from training around test blocks")
     buffer_m: float = Field(0.0, ge=0.0, description="the same of locations, under `area`")

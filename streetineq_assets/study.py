@@ -35,6 +35,8 @@ from streetineq_assets.settings import (
 )
 from streetineq_assets.wrong_settings import in_words, nearest, read_text
 
+_BETWEEN_SEEDS = 1000
+
 
 class Pair(NamedTuple):
     """A city and an outcome: what one set of networks is trained on, and a partition key."""
@@ -112,6 +114,10 @@ class Study(Settings):
             f"{', '.join(self.cities)}, nor a bundle's file{nearest(source, [*self.cities])}: name "
             "one of them, or delete [transfer]"
         )
+
+    def seed_of(self, number: int) -> int:
+        """The seed of the training of this number, from 0; its folds' lie between two of them."""
+        return self.seed + _BETWEEN_SEEDS * number
 
     @property
     def pairs(self) -> tuple[Pair, ...]:

@@ -70,7 +70,9 @@ class SchemePlan:
     @cached_property
     def config(self) -> dict[str, Any]:
         """Every setting that changes the scores, for the recipe."""
-        folds = self.training.study.folds.model_dump(exclude_none=True)
+        # All seeds have the same folds here, for baselines are compared on these.
+        unused = {"repeated_below"}
+        folds = self.training.study.folds.model_dump(exclude_none=True, exclude=unused)
         return self.training.config | {"folds": folds}
 
     def clean(self) -> None:

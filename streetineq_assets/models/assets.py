@@ -73,10 +73,12 @@ def area_folds(context: dg.AssetExecutionContext, study: StudyResource) -> Event
     """Which areas of a city test which network: one fold table for all outcomes.
 
     Every outcome, head, baseline and joint network uses it, so that nothing leaks from one outcome
-    to another. Whole areas are kept together and stratified by their mean decile. Beside the table
-    lie spatial blocks for the baselines, and the areas' centroids, MSOAs and local authorities.
+    to another. Whole areas are kept together and stratified by their mean decile. In a small city
+    each further seed of training has folds of its own. Beside the tables lie spatial blocks for the
+    baselines, and the areas' centroids, MSOAs and local authorities.
     """
     slices = city_folds.read_fold_slices(study.store, study.study, context.partition_key)
+    n_further_deals = city_folds.further_deals(slices, study.study)
 
     def make(folder: Path) -> Findings:
         return city_folds.write_folds(slices, study.study, folder)
@@ -86,17 +88,18 @@ def area_folds(context: dg.AssetExecutionContext, study: StudyResource) -> Event
         make,
         inputs=slices.digests(),
         config={
-            "folds": _fold_settings(study.study),
+            "folds": _fold_settings(study.study, n_further_deals),
             "seed": study.study.seed,
         },
         columns=tables.AREA_FOLDS,
     )
 
 
-def _fold_settings(study: Study) -> dict[str, Any]:
+def _fold_settings(study: Study, n_further_deals: int) -> dict[str, Any]:
     """A setting of later versions that is not used is no part of it: folds of before stay."""
-    unused = set() if study.folds.buffer_m else {"buffer_m"}
-    return study.folds.model_dump(exclude_none=True, exclude=unused)
+    unused = {"repeated_below"} if study.folds.buffer_m else {"repeated_below", "buffer_m"}
+    settings = study.folds.model_dump(exclude_none=True, exclude=unused)
+    return settings | ({"further_deals": n_further_deals} if n_further_deals else {})
 
 
 def trained_model(

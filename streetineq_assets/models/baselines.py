@@ -13,7 +13,8 @@ from streetineq_assets.findings import Findings, Unavailable, unavailable_findin
 from streetineq_assets.models import checks
 from streetineq_assets.models.baseline_areas import CodeSums, fold_areas, sum_codes
 from streetineq_assets.models.baseline_guesses import GUESSES, MAP_AND_SCORE, NAMES
-from streetineq_assets.models.dataset import SPATIAL_STEM, labelled_rows, open_codes
+from streetineq_assets.models.dataset import labelled_rows, open_codes
+from streetineq_assets.models.fold_table import SPATIAL_STEM
 from streetineq_assets.models.folds import FoldTable, scheme_note, split_rows
 from streetineq_assets.models.map_baselines import MAPS
 from streetineq_assets.models.pair_training import SCORES_FILE

@@ -17,11 +17,12 @@ from streetineq_assets.findings import Findings, Unavailable, unavailable_findin
 from streetineq_assets.geography import area_centroids, of_most_postcodes
 from streetineq_assets.models import checks, plots
 from streetineq_assets.models.block_sizes import SPATIAL_BLOCK, uneven_blocks, uneven_note
-from streetineq_assets.models.dataset import SPATIAL_STEM, read_location_areas
+from streetineq_assets.models.dataset import read_location_areas
+from streetineq_assets.models.fold_table import SPATIAL_STEM, FoldTable, deal_stem
 from streetineq_assets.models.folds import (
-    FoldTable,
     TooFewAreasError,
     balance,
+    deals_anew,
     empty_table,
     make_folds,
 )
@@ -106,10 +107,25 @@ def write_folds(slices: FoldSlices, study: Study, folder: Path) -> Findings:
         raise SourceError(f"{error}; add them to the postcode directory in inputs/onspd") from error
     table.save(folder)
     found = _findings(table, slices.areas)
+    found.values["n_deals"] = 1 + _write_further_deals(slices, study, folder)
     if note := _write_blocks(slices, study, folder):
         found.notes["spatial_blocks"] = note
     plots.plot_folds(table.areas, slices.areas, folder / "areas_by_fold.png")
     return found
+
+
+def further_deals(slices: FoldSlices, study: Study) -> int:
+    """How many folds a city has beside the first ones: in a small one, a deal for each training."""
+    dealt = deals_anew(study.folds, len(slices.areas))
+    return study.training.seeds - 1 if dealt else 0
+
+
+def _write_further_deals(slices: FoldSlices, study: Study, folder: Path) -> int:
+    """Write the folds of further trainings; how many deals there are."""
+    n = further_deals(slices, study)
+    for number in range(1, n + 1):
+        _make(slices, study.folds, study.seed_of(number)).save(folder, deal_stem(number))
+    return n
 
 
 def _write_blocks(slices: FoldSlices, study: Study, folder: Path) -> str | None:

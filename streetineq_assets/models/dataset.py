@@ -26,7 +26,6 @@ from streetineq_assets.models.reader import READ_ROWS, Reader
 from streetineq_assets.prefetch import prefetch
 from streetineq_assets.store import Artefact, DataStore
 
-SPATIAL_STEM = "spatial_"
 HELD_SHARE = 0.25
 _HALF_EXPONENT = 0x7C00
 
@@ -183,7 +182,7 @@ class CitySlices:
         return self.folds.table("centroids.parquet")
 
     def fold_table(self, stem: str = "") -> FoldTable | None:
-        """The study's folds, or with `SPATIAL_STEM` the spatial blocks; None if impossible."""
+        """The study's folds, or those of another stem of `fold_table`; None if there are none."""
         table = FoldTable.load(self.folds, stem)
         return table and self.without_repeats(table)
 

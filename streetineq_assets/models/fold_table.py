@@ -19,6 +19,13 @@ from streetineq_assets.models.tables import (
 from streetineq_assets.store import Artefact
 from streetineq_assets.tables import write
 
+SPATIAL_STEM = "spatial_"
+
+
+def deal_stem(number: int) -> str:
+    """Of the files of the folds of the training of this number; the first's have none."""
+    return f"deal_{number}_" if number else ""
+
 
 @dataclass(frozen=True)
 class FoldTable:

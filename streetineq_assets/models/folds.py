@@ -36,6 +36,7 @@ LEAKY = frozenset({"location"})
 TRAIN_ONLY = -1
 VALIDATION_ONLY = -2
 _FEWEST_VALIDATION_AREAS = 5
+_DEALT = frozenset({"area", "spatial_block", "district"})
 
 
 def area_folds(areas: pd.DataFrame, *, k: int, seed: int) -> NDArray[np.int64]:
@@ -63,6 +64,15 @@ def area_folds(areas: pd.DataFrame, *, k: int, seed: int) -> NDArray[np.int64]:
             "study.toml, or add areas"
         )
     return deal_by_decile(areas, k=k, seed=seed)
+
+
+def deals_anew(settings: Folds, n_areas: int) -> bool:
+    """Whether each further training of a city of so many areas has folds of its own.
+
+    A small city's metrics depend on who shares a fold. Cities are no deal, and a holdout's areas
+    would be others.
+    """
+    return settings.scheme in _DEALT and n_areas < settings.repeated_below
 
 
 def make_folds(

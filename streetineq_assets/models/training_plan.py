@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from streetineq_assets.codes.identity import EncoderIdentity, require_one_encoder
 from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.devices import Device
-from streetineq_assets.errors import StudyError
+from streetineq_assets.errors import StoreError, StudyError
 from streetineq_assets.findings import Unavailable
 from streetineq_assets.models.availability import (
     missing_cities,
@@ -32,7 +32,8 @@ from streetineq_assets.models.dataset import (
     open_codes,
     read_slices,
 )
-from streetineq_assets.models.folds import FoldTable, Split, scheme_note, split_rows
+from streetineq_assets.models.fold_table import FoldTable, deal_stem
+from streetineq_assets.models.folds import Split, deals_anew, scheme_note, split_rows
 from streetineq_assets.profiles import Profile, ProfileName, Training
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import Study
@@ -45,7 +46,6 @@ if TYPE_CHECKING:  # importing it takes the 8 s of TensorFlow
 
 # Part of the fingerprint of unfinished trainings: raise it when the same inputs train differently.
 TRAINING_VERSION = "3"  # 2: few validation areas chose the epoch; no scores of further seeds
-_BETWEEN_SEEDS = 1000  # a network's own seed is this and its fold's number
 
 
 class RunProfile(NamedTuple):
@@ -147,6 +147,23 @@ class TrainingPlan:
         assert table is not None  # a city without folds is unavailable
         return table
 
+    def table_of(self, number: int) -> FoldTable:
+        """The folds of the training of this number: the first's, or in a small city its own.
+
+        Raises:
+            StoreError: `area_folds` was made for fewer trainings.
+        """
+        dealt = deals_anew(self.study.folds, len(self.table.areas))
+        if number == 0 or self.other_folds or not dealt:
+            return self.table
+        if own := self.slices[0].fold_table(deal_stem(number)):
+            return own
+        raise StoreError(
+            f"area_folds[{self.city}] has no folds for training {number + 1} of "
+            f"{self.config['seeds']}, which study.toml asks for under [training]: materialise "
+            "area_folds first"
+        )
+
     @property
     def folds(self) -> tuple[int, ...]:
         """The folds that this city tests: all, or its own where whole cities are held out."""
@@ -192,16 +209,12 @@ class TrainingPlan:
     def split(
         self, rows: "pd.DataFrame", folds: Sequence[int], number: int = 0
     ) -> dict[int, Split]:
-        """Fold to its split of these rows; the number of the seed decides the validation areas."""
-        share, seed = self.profile.fields.validation_share, self.seed_of(number)
+        """Fold to its split of these rows; the training's number decides what validates."""
+        table, seed = self.table_of(number), self.study.seed_of(number)
+        share = self.profile.fields.validation_share
         return {
-            fold: split_rows(self.table, fold, rows, validation_share=share, seed=seed)
-            for fold in folds
+            fold: split_rows(table, fold, rows, validation_share=share, seed=seed) for fold in folds
         }
-
-    def seed_of(self, number: int) -> int:
-        """The study's seed, or that of the training of this number; those of folds lie between."""
-        return self.study.seed + _BETWEEN_SEEDS * number
 
     def train(self, device: Device, log: Log) -> TrainingRun:
         """Train one network per fold that tests a location, resuming unfinished work.
@@ -211,32 +224,30 @@ class TrainingPlan:
         Raises:
             TrainingError: rows, labels or codes that cannot be trained on, or a diverging loss.
         """
-        from streetineq_assets.models.fold_training import folds_with_rows
         from streetineq_assets.models.training import scores_by_seed
 
         labelled = labelled_rows(self.slices, self.outcomes)
         codes = open_codes([each.shards for each in self.slices], self.budget_bytes)
-        folds = folds_with_rows(self.folds, self.table, labelled.rows, log)
         examples = Examples(codes, labelled.rows, labelled.classes, self.outcomes)
-        trained = self._train_seed(0, examples, folds, device, log)
+        trained = self._train_seed(0, examples, device, log)
         further = {}
         for number in range(1, self.config["seeds"]):
             log(f"training {number + 1} of {self.config['seeds']}, to see how results vary by seed")
-            further[number] = self._train_seed(number, examples, folds, device, log).all_scores()
+            further[number] = self._train_seed(number, examples, device, log).all_scores()
         return TrainingRun(
             trained,
             labelled,
-            self.split(labelled.rows, folds),
+            self.split(labelled.rows, list(trained.states)),
             scores_by_seed(further),
             codes.reader.attributes,
             device.mixed_precision,
         )
 
-    def _train_seed(
-        self, number: int, examples: Examples, folds: Sequence[int], device: Device, log: Log
-    ) -> "Trained":
+    def _train_seed(self, number: int, examples: Examples, device: Device, log: Log) -> "Trained":
+        from streetineq_assets.models.fold_training import folds_with_rows
         from streetineq_assets.models.training import train_folds
 
+        folds = folds_with_rows(self.folds, self.table_of(number), examples.rows, log)
         workspace = self.store.workspace(*self.artefact)
         fixed = {name: value for name, value in self.config.items() if name != "seeds"}
         return train_folds(
@@ -245,7 +256,7 @@ class TrainingPlan:
             self.profile.fields,
             device,
             scheme=self.table.scheme,
-            seed=self.seed_of(number),
+            seed=self.study.seed_of(number),
             workspace=workspace / f"seed_{number}" if number else workspace,
             fingerprint=fingerprint(self.inputs, fixed),
             logs=None if number else self.logs,

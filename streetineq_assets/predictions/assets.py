@@ -199,7 +199,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             # 1: leads over baselines on other folds, no gain over coordinates
             # 2: areas alone were resampled, Moran's I of predicted minus actual, one map, one seed,
             # coverage by actual decile alone
-            code_version="3",
+            code_version="4",  # 3: did not say whether seeds share their folds
             checks=checks.LSOA_EVALUATION,
         ),
         define_asset(
@@ -209,7 +209,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             deps=[*of_joint, parts.pairs_to_city("lsoa_evaluation")],
             partitions_def=parts.city,
             # 1: areas alone were resampled, Moran's I of predicted minus actual, other intervals
-            code_version="2",
+            code_version="3",
             checks=checks.JOINT_EVALUATION,
         ),
     ]

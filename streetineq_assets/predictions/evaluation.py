@@ -23,7 +23,7 @@ from streetineq_assets.predictions.comparisons import (
     rows_by_unit,
     without_interval,
 )
-from streetineq_assets.predictions.further_seeds import SeedAreas, spread
+from streetineq_assets.predictions.further_seeds import SeedAreas, n_deals, spread
 from streetineq_assets.predictions.location_scores import join
 from streetineq_assets.predictions.ranked_areas import ranked_table
 from streetineq_assets.predictions.tables import (
@@ -196,7 +196,7 @@ def evaluate_pair(
     by_unit += rows_by_unit(beside, forecasts, scheme)
     keys = {"city": areas["city"].iloc[0], "outcome": areas["outcome"].iloc[0]}
     return Evaluation(
-        metrics=_table(_with_seeds(own_rows, rows, alone, further_seeds), keys, METRICS),
+        metrics=_table(_with_seeds(own_rows, rows, alone, areas, further_seeds), keys, METRICS),
         comparisons=_table(pd.DataFrame(leads), keys, COMPARISONS),
         intervals=_table(pd.DataFrame(by_unit), keys, INTERVALS),
         confusion=_table(_confusion(alone.actual, network.decile), keys, CONFUSION),
@@ -220,6 +220,7 @@ def _with_seeds(
     own_rows: list[dict],
     rows: list[dict],
     compared: ComparedAreas,
+    areas: pd.DataFrame,
     further_seeds: Sequence[SeedAreas],
 ) -> pd.DataFrame:
     """Rows of the network with the spread over its seeds, then those of the baselines."""
@@ -227,7 +228,8 @@ def _with_seeds(
     first = {row["metric"]: row["value"] for row in own_rows if row["metric"] != "moran_p_errors"}
     values = [first, *(_seed_values(compared, each) for each in further_seeds)]
     own = pd.DataFrame(own_rows).merge(spread(values), on="metric", how="left")
-    none = {"seed_mean": np.nan, "seed_sd": np.nan, "n_seeds": pd.NA}
+    own["n_deals"] = n_deals(areas, further_seeds)
+    none = {"seed_mean": np.nan, "seed_sd": np.nan, "n_seeds": pd.NA, "n_deals": pd.NA}
     both = [*own.astype(object).to_dict("records"), *(row | none for row in rows)]
     return pd.DataFrame(both)
 

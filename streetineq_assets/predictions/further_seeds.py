@@ -1,11 +1,11 @@
 """What chance in training does to the metrics: the same networks trained again by further seeds.
 
-Seeds share folds, locations and labels with the published networks, so that what differs between
-them is training alone: the weights at the start, the order of the rows, the dropped units. The
-interval of a metric does not hold this: it is of the areas.
+Seeds share locations and labels with the published networks, so that what differs between them is
+training alone: the weights at the start, the order of the rows, the dropped units; and in a small
+city, who shares a fold with whom. The interval of a metric does not hold this: it is of the areas.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,24 +35,34 @@ def areas_by_seed(
 ) -> tuple[SeedAreas, ...]:
     """The areas of each further seed, by the rule of the published ones.
 
-    A seed that did not score all predicted locations in their folds is of other networks than these
-    (its training was cut off, or folds were made again): it is left out.
+    A seed that did not score all predicted locations is left out: in a small city, a fold of its
+    own may have tested nothing that has codes.
 
     Args:
-        scores: `seed, location_id, fold, h, p_1 .. p_10`, out of fold; without rows where there was
-            one seed.
+        scores: `seed, location_id, fold, h, p_1 .. p_10`, out of fold, of the same trained model as
+            the locations; without rows where there was one seed.
         locations: `tables.LOCATION_PREDICTIONS` of the first seed.
         rank: makes the table of areas of such locations, as it was made of the first seed's.
     """
-    own = ["location_id", "fold"]
-    rest = locations.drop(columns=["h", "decile", *PROBABILITIES])
+    own = ["fold", "h", *PROBABILITIES]
+    rest = locations.drop(columns=[*own, "decile"])
     found = []
     for _, group in scores.groupby("seed", sort=True):
-        scored = rest.merge(group[[*own, "h", *PROBABILITIES]], on=own, validate="one_to_one")
+        scored = rest.merge(group[["location_id", *own]], on="location_id", validate="one_to_one")
         if len(scored) == len(locations):
             areas = rank(scored)
             found.append(SeedAreas(areas, mean_probabilities(scored, areas["lsoa11"])))
     return tuple(found)
+
+
+def n_deals(areas: pd.DataFrame, further: Sequence[SeedAreas]) -> int:
+    """How many different folds of the areas there are among the seeds.
+
+    Args:
+        areas: `tables.LSOA_PREDICTIONS` of the first seed.
+    """
+    deals = [each[["lsoa11", "fold"]] for each in (areas, *(seed.areas for seed in further))]
+    return len({tuple(deal.sort_values("lsoa11")["fold"].fillna(-1)) for deal in deals})
 
 
 def spread(values: list[dict[str, float]]) -> pd.DataFrame:

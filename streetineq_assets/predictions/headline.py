@@ -92,4 +92,5 @@ def _over_seeds(evaluation: Evaluation) -> str:
         f"{title} {rows.loc[metric, 'seed_mean']:z.3f} (sd {rows.loc[metric, 'seed_sd']:.3f})"
         for metric, title in HEADLINE_METRICS.items()
     ]
-    return f"Over {n} seeds, mean and sd: {', '.join(told)}."
+    dealt = ", each with folds of its own" if rows.loc["mae", "n_deals"] > 1 else ""
+    return f"Over {n} seeds{dealt}, mean and sd: {', '.join(told)}."

@@ -72,8 +72,12 @@ class PairSources:
         return float(self._made_with.get("level", self.study.intervals.level))
 
     def further_seeds(self) -> tuple[SeedAreas, ...]:
-        """The areas by the networks' further seeds, where there are any, ranked as the first's."""
-        if SEED_SCORES_FILE not in self.trained.manifest.files:
+        """The areas by the networks' further seeds, where there are any, ranked as the first's.
+
+        None where the locations were predicted by other networks than stand now.
+        """
+        of_these = self.at_locations.manifest.recipe.inputs.get("trained_model")
+        if SEED_SCORES_FILE not in self.trained.manifest.files or of_these != self.trained.digest:
             return ()
         scores, locations = self.trained.table(SEED_SCORES_FILE), self.at_locations.table()
         return areas_by_seed(scores, locations, self._rank)

@@ -129,6 +129,7 @@ METRICS = schema(
     column("seed_mean", "float64", "mean over the network's seeds", nullable=True),
     column("seed_sd", "float64", "standard deviation over the network's seeds", nullable=True),
     column("n_seeds", "int16", "seeds that the network was trained by", nullable=True),
+    column("n_deals", "int16", "folds among these seeds: 1 where all share theirs", nullable=True),
 )
 
 INTERVALS = schema(

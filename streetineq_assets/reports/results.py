@@ -22,7 +22,7 @@ from streetineq_assets.images.tables import FOREIGN_FILES, LOCATIONS
 from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.manifests import Manifest
 from streetineq_assets.models.block_sizes import uneven_blocks
-from streetineq_assets.models.dataset import SPATIAL_STEM
+from streetineq_assets.models.fold_table import SPATIAL_STEM
 from streetineq_assets.models.tables import AREA_FOLDS, HISTORY, TrainingRecord
 from streetineq_assets.predictions.evaluation import NETWORK, metric_value
 from streetineq_assets.predictions.tables import (

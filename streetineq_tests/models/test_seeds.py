@@ -1,5 +1,6 @@
-"""Further seeds: the same folds trained again, of which only the out-of-fold scores are kept."""
+"""Further seeds: networks trained again, of which only the out-of-fold scores are kept."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 
 from streetineq_assets.devices import Device
+from streetineq_assets.errors import StoreError
 from streetineq_assets.models import fold_training
 from streetineq_assets.models.checkpoints import FoldState
 from streetineq_assets.models.pair_training import plan_pair, train_pair
@@ -56,13 +58,53 @@ def scores(
     return trained(three, tmp_path_factory.mktemp("made"))
 
 
-def test_each_further_seed_scores_every_location_once_in_the_same_fold(scores: tuple) -> None:
+def test_each_further_seed_of_a_small_city_tests_every_location_once_in_its_own_fold(
+    three: DataStore, scores: tuple
+) -> None:
     first, further = scores
     assert further.columns.tolist() == SEED_SCORES.names
     assert further["seed"].unique().tolist() == [1, 2]
-    for _, of_seed in further.groupby("seed"):
-        same = of_seed.reset_index(drop=True)[["location_id", "fold"]]
-        pd.testing.assert_frame_equal(same, first[["location_id", "fold"]])
+    areas = pd.read_parquet(three.open("locations", "alpha").file("locations.parquet"))
+    lsoa11 = areas.set_index("location_id")["lsoa11"]
+    for seed, of_seed in further.groupby("seed"):
+        assert set(of_seed["location_id"]) == set(first["location_id"])
+        assert not of_seed["location_id"].duplicated().any()
+        dealt = three.open("area_folds", "alpha").table(f"deal_{seed}_area_folds.parquet")
+        expected = dealt.set_index("lsoa11")["fold"][lsoa11[of_seed["location_id"]]]
+        assert of_seed["fold"].tolist() == expected.tolist()
+
+
+def test_deals_of_a_small_city_keep_what_folds_promise(three: DataStore) -> None:
+    artefact, deals = three.open("area_folds", "alpha"), []
+    for stem in ("", "deal_1_", "deal_2_"):
+        deal = artefact.table(f"{stem}area_folds.parquet").set_index("lsoa11")["fold"]
+        assert deal.value_counts().tolist() == [10] * 5
+        deals.append(deal)
+    for one, other in itertools.combinations(deals, 2):
+        together = (pd.crosstab(one, other[one.index]) / 10).to_numpy().max(axis=1)
+        assert (together < 0.8).all(), "another number for the same areas is no other deal"
+
+
+def test_a_larger_city_trains_all_seeds_on_the_same_folds(tmp_path: Path) -> None:
+    larger = studies.WITH_CODES.replace("[folds]", "[folds]\nrepeated_below = 50")
+    store = study_of(tmp_path / "study", 2, larger)
+    assert not [file for file in store.open("area_folds", "alpha").manifest.files if "deal" in file]
+    first, further = trained(store, tmp_path / "made")
+    pd.testing.assert_frame_equal(further[["location_id", "fold"]], first[["location_id", "fold"]])
+
+
+def test_folds_that_were_dealt_for_fewer_seeds_are_asked_for_before_training(
+    tmp_path: Path,
+) -> None:
+    store = study_of(tmp_path, 2)
+    text = store.study_file.read_text(encoding="utf-8").replace("seeds = 2", "seeds = 4")
+    store.study_file.write_text(text, encoding="utf-8")
+    plan = planned(store)
+    assert plan.table_of(1).digest != plan.table.digest
+    with pytest.raises(StoreError, match=r"area_folds\[alpha\] has no folds for training 3 of 4"):
+        plan.table_of(2)
+    run(store, "area_folds", "alpha")
+    assert len({planned(store).table_of(number).digest for number in range(4)}) == 4
 
 
 def test_seeds_give_other_networks(scores: tuple) -> None:

@@ -186,7 +186,7 @@ def test_new_baselines_are_evaluated_without_predicting_again(store):
 
 
 def test_further_seeds_stand_beside_the_first(store):
-    """As scores of trainings that share folds and locations with the first."""
+    """Once locations are predicted by the networks whose seeds they are."""
     networks = store.open("trained_model", "alpha/crime")
     scores, history = networks.table("scores.parquet"), networks.table("history.parquet")
     again = scores.assign(h=-scores["h"], seed=1)
@@ -199,7 +199,10 @@ def test_further_seeds_stand_beside_the_first(store):
         history=history,
         seed_scores=again,
     )
-    result = harness.run(store, "lsoa_evaluation", "alpha/crime")
+    harness.run(store, "lsoa_evaluation", "alpha/crime")
+    rows = store.open("lsoa_evaluation", "alpha/crime").table("metrics.parquet")
+    assert rows["n_seeds"].max() == 1, "the locations are predicted by other networks"
+    result = run_chain(store, "alpha/crime")["lsoa_evaluation"]
     rows = store.open("lsoa_evaluation", "alpha/crime").table("metrics.parquet")
     row = rows[(rows["model"] == "network") & (rows["metric"] == "spearman_score")].iloc[0]
     assert row["n_seeds"] == 2

@@ -1,4 +1,4 @@
-"""How much metrics differ between networks that only another seed trained."""
+"""How much metrics differ between networks of the same pair that another seed trained."""
 
 from functools import partial
 
@@ -95,12 +95,21 @@ def test_one_seed_has_no_spread_and_the_headline_says_so(locations):
     assert "One seed: how much training itself varies is not known." in headline(found, "area")[1]
 
 
-def test_a_seed_that_lacks_locations_or_is_of_other_folds_is_left_out(locations):
+def test_a_seed_that_lacks_locations_is_left_out(locations):
     further = seed_scores(locations, 3)
     short = further.drop(further.index[further["seed"] == 2][0])
     assert len(areas_by_seed(short, locations, RANK)) == 2
-    moved = further.assign(fold=further["fold"].where(further["seed"] != 1, 4 - further["fold"]))
-    assert len(areas_by_seed(moved, locations, RANK)) == 2
+
+
+def test_the_headline_tells_whether_each_seed_had_folds_of_its_own(locations):
+    further = seed_scores(locations, 2)
+    own = further.assign(fold=further["fold"].where(further["seed"] != 1, 4 - further["fold"]))
+    for scores, n_deals in ((further, 1), (own, 2)):
+        found = evaluated(locations, scores)
+        rows = found.metrics[found.metrics["metric"] == "mae"]
+        assert rows["n_deals"].tolist() == [n_deals]
+        told = "each with folds of its own" in headline(found, "area")[1]
+        assert told is (n_deals > 1)
 
 
 def test_the_spread_of_one_seed_is_unknown():
