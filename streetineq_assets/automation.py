@@ -1,199 +1,222 @@
 """Jobs, schedules and sensors, all shipped stopped: whoever runs the study switches them on.
 
-A job cannot mix partitions definitions, so the chain is twelve jobs, in the order in which data
-flow; each takes one city, bucket, pair or scheme, or none.
+News travels by one sensor. Every five minutes `keep_up_to_date` compares what is published with
+what it was made of, and asks for the runs that are wanting, city by city and stage by stage; the
+report comes last, when no city waits for anything.
 """
 
-import json
-from collections.abc import Iterator, Mapping
+import datetime as dt
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import dagster as dg
 
-from streetineq_assets.codes.reuse import changed_buckets
 from streetineq_assets.errors import StreetineqError
-from streetineq_assets.images.changes import changed_listing
-from streetineq_assets.images.location_list import location_list_file
-from streetineq_assets.partitions import Partitions, bucket_keys
+from streetineq_assets.outdated import OutOfDate, Work
+from streetineq_assets.partitions import Partitions, city_of
+from streetineq_assets.requested import Requested, name_of
 from streetineq_assets.resources import StudyResource
-from streetineq_assets.store import DataStore
-from streetineq_assets.study import Study
+from streetineq_assets.stages import LABELS, REPORT, STAGES
 
 TIMEZONE = "Europe/London"
+WHOLE_CITY = "whole_city"
+UPKEEP = "streetineq/upkeep"  # tag of the runs that the sensor asked for
 SENSOR_INTERVAL_S = 300
-MOST_REQUESTS_PER_TICK = 20
-
-# Name to the assets of a job and what it does.
-_JOBS: dict[str, tuple[list[str], str]] = {
-    "refresh_labels": (
-        ["postcode_lsoa", "lsoa_labels"],
-        "Read the official files again: postcodes, areas, deciles.",
-    ),
-    "list_images": (
-        ["street_images", "locations"],
-        "List a city's images and join its locations to their areas.",
-    ),
-    "extract_codes": (["image_codes"], "Encode a bucket's images."),
-    "pack_codes": (
-        ["hdf5_shards", "image_repeats", "area_folds"],
-        "Pack a city's codes for training, find repeats, and split its areas into folds.",
-    ),
-    "train_jointly": (
-        ["joint_model"],
-        "Train all outcomes of a city in one network; with `joint = true` before the pairs.",
-    ),
-    "train_and_predict": (
-        [
-            "trained_model",
-            "baseline_scores",
-            "location_predictions",
-            "lsoa_predictions",
-            "lsoa_evaluation",
-            "equity_audit",
-        ],
-        "Train a pair's networks, predict out of fold, compare with baselines and the truth.",
-    ),
-    "compare_jointly": (
-        ["joint_evaluation"],
-        "Evaluate a city's joint networks, beside those of its pairs.",
-    ),
-    "audit_data": (
-        ["data_audit"],
-        "Audit a city: rights and dates of its images, and which of its areas were ranked.",
-    ),
-    "transfer_networks": (
-        ["fine_tuned_model"],
-        "Tune another city's networks on shares of this city, by outcome.",
-    ),
-    "try_schemes": (
-        ["scheme_scores"],
-        "Train and score every model of a city under one scheme of folds.",
-    ),
-    "compare_schemes": (
-        ["evidence_matrix"],
-        "Compare all models of a city under all schemes of folds.",
-    ),
-    "publish_report": (
-        ["transfer_report", "inequality_report", "warehouse"],
-        "Write the report and the warehouse over everything that is there.",
-    ),
-}
+MOST_REQUESTS_PER_TICK = 100
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+_ON_GPU = {stage.job for stage in STAGES if stage.on_gpu}
+_DAY = dt.timedelta(days=1)
 
 
-def build_jobs() -> dict[str, Any]:
-    """Every job by name, in the order in which data flow."""
-    return {
-        name: dg.define_asset_job(name, selection=selection, description=description)
-        for name, (selection, description) in _JOBS.items()
+def build_jobs(parts: Partitions) -> dict[str, Any]:
+    """Every job by name: those of the chain in the order in which data flow, then `whole_city`."""
+    jobs = {
+        stage.job: dg.define_asset_job(
+            stage.job, selection=list(stage.assets), description=stage.description
+        )
+        for stage in STAGES
     }
+    return jobs | {WHOLE_CITY: _whole_city_job(parts)}
 
 
-def build_schedules(jobs: Mapping[str, Any], parts: Partitions) -> list[dg.ScheduleDefinition]:
-    """Labels every Monday; networks once a month."""
+def _whole_city_job(parts: Partitions) -> dg.JobDefinition:
+    @dg.op
+    def run_every_job(context: dg.OpExecutionContext, study: StudyResource) -> None:
+        """Run `streetineq run --city` in a process of its own, and say what it says."""
+        root, city = str(study.store.root), context.partition_key
+        command = [sys.executable, "-m", "streetineq_assets", "run", "--root", root, "--city", city]
+        # No input of a user but a folder and a city's key, neither read by a shell.
+        with subprocess.Popen(  # noqa: S603
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            last = ""
+            try:
+                for line in process.stdout or ():
+                    last = line.strip() or last
+                    context.log.info(line.rstrip())
+            except BaseException:  # the run was stopped: so is what it started
+                process.terminate()
+                raise
+        if process.returncode:
+            raise dg.Failure(last, allow_retries=False)
 
-    @dg.schedule(job=jobs["refresh_labels"], cron_schedule="0 5 * * 1", execution_timezone=TIMEZONE)
+    @dg.job(name=WHOLE_CITY, partitions_def=parts.city)
+    def whole_city() -> None:
+        """Bring one city up to date from official files and images to the report, by one click.
+
+        The runs of the chain follow one another in one process, as `streetineq run --city` has
+        them; what is unchanged is skipped.
+        """
+        run_every_job()
+
+    return whole_city
+
+
+def build_schedules(jobs: Mapping[str, Any]) -> list[dg.ScheduleDefinition]:
+    """Labels and report once a week, so that both are at most a week old."""
+
+    @dg.schedule(job=jobs[LABELS.job], cron_schedule="0 5 * * 1", execution_timezone=TIMEZONE)
     def weekly_labels() -> dg.RunRequest:
-        """Unchanged files are skipped, so a week without news costs seconds."""
+        """Read the official files again every Monday; unchanged ones cost seconds."""
         return dg.RunRequest()
 
-    first = "train_jointly" if parts.trains_jointly else "train_and_predict"
-    keys = (parts.city if parts.trains_jointly else parts.pair).get_partition_keys()
+    @dg.schedule(job=jobs[REPORT.job], cron_schedule="0 8 * * 1", execution_timezone=TIMEZONE)
+    def weekly_report() -> dg.RunRequest:
+        """Make the report and the warehouse again every Monday, where anything changed."""
+        return dg.RunRequest()
 
-    @dg.schedule(job=jobs[first], cron_schedule="0 2 1 * *", execution_timezone=TIMEZONE)
-    def monthly_retraining(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest]:
-        """A run for each pair; one whose labels and codes did not change is skipped in it.
-
-        A study that trains jointly has a run for each city, after which the sensor
-        `joint_networks_trained` asks for the city's pairs.
-        """
-        month = context.scheduled_execution_time.strftime("%Y-%m")
-        return [dg.RunRequest(run_key=f"{key}-{month}", partition_key=key) for key in keys]
-
-    return [weekly_labels, monthly_retraining]
+    return [weekly_labels, weekly_report]
 
 
 def build_sensors(jobs: Mapping[str, Any], parts: Partitions) -> list[dg.SensorDefinition]:
-    """New images lead to the runs that they need, and joint networks to the runs of their pairs."""
-    joint = [_joint_networks_sensor(jobs, parts)] if parts.trains_jointly else []
-    return [_new_images_sensor(jobs, parts), *joint]
+    """News of inputs carried to the report."""
+    return [_upkeep_sensor(jobs, parts)]
 
 
-def _joint_networks_sensor(jobs: Mapping[str, Any], parts: Partitions) -> dg.SensorDefinition:
-    @dg.run_status_sensor(
-        run_status=dg.DagsterRunStatus.SUCCESS,
-        monitored_jobs=[jobs["train_jointly"]],
-        request_jobs=[jobs["train_and_predict"]],
-    )
-    def joint_networks_trained(context: dg.RunStatusSensorContext) -> list[dg.RunRequest]:
-        """After a city's joint networks were trained, a run for each of its pairs."""
-        run = context.dagster_run
-        city = run.tags["dagster/partition"]
-        return [
-            dg.RunRequest(
-                run_key=f"{key}-{run.run_id}", partition_key=key, job_name="train_and_predict"
-            )
-            for key in parts.pairs_of(city)
-        ]
-
-    return joint_networks_trained
-
-
-def _new_images_sensor(jobs: Mapping[str, Any], parts: Partitions) -> dg.SensorDefinition:
+def _upkeep_sensor(jobs: Mapping[str, Any], parts: Partitions) -> dg.SensorDefinition:
     @dg.sensor(
-        jobs=[jobs["list_images"], jobs["extract_codes"]],
+        jobs=[jobs[stage.job] for stage in STAGES],
         minimum_interval_seconds=SENSOR_INTERVAL_S,
     )
-    def new_images(
+    def keep_up_to_date(
         context: dg.SensorEvaluationContext, study: StudyResource
     ) -> dg.SensorResult | dg.SkipReason:
-        """List a city whose files changed; once it is listed, encode the buckets that differ.
+        """Ask for the runs that carry a change from images and labels to the report.
 
-        File names, sizes and times are compared, no image is opened. A change is requested once:
-        its digest and the moment of the last publication are the run's key, and the cursor keeps
-        the keys requested and not yet done. A city that cannot be listed stops no other.
+        A city's stages follow one another: the next is asked for once nothing of the last is
+        wanting. Each run is asked for once, and again only when what it needs has changed or a day
+        has passed. Cities in which other runs are under way wait, and so does GPU work beyond the
+        day's budget (`[automation]` in study.toml). A city that cannot be read stops no other.
         """
-        wanted: dict[str, dg.RunRequest] = {}
-        for city in parts.city.get_partition_keys():
+        tick = _Tick(context, study)
+        due = tick.due(parts.city.get_partition_keys())
+        requests = [tick.request(work) for work in due[:MOST_REQUESTS_PER_TICK]]
+        cursor = tick.requested.cursor()
+        if not requests:
+            context.update_cursor(cursor)
+            return dg.SkipReason("; ".join(tick.told) or "everything is up to date")
+        return dg.SensorResult(run_requests=requests, cursor=cursor)
+
+    return keep_up_to_date
+
+
+class _Tick:
+    """One look at the study.
+
+    Attributes:
+        told: why what is out of date was not asked for.
+    """
+
+    def __init__(self, context: dg.SensorEvaluationContext, study: StudyResource) -> None:
+        self._context, self._study = context, study.study
+        self._outdated = OutOfDate(study.store, study.study)
+        self._now = dt.datetime.now(dt.UTC)
+        self.requested = Requested.read(context.cursor, self._now)
+        self.told: list[str] = []
+        unfinished = context.instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
+        self._under_way = {run.tags[UPKEEP] for run in unfinished if UPKEEP in run.tags}
+        others = [run for run in unfinished if UPKEEP not in run.tags]
+        self._busy = {city for run in others for city in _cities_of(run)}
+        self._is_busy_everywhere = any(not _cities_of(run) for run in others)
+
+    def due(self, cities: Sequence[str]) -> list[Work]:
+        """What to ask for now: labels; else the next stage of each city; else the report."""
+        if self._is_busy_everywhere:
+            self.told.append("runs of labels, report or a selection of assets are under way")
+            return []
+        if self._outdated.labels:
+            return self._of_stage(self._outdated.labels)
+        due: list[Work] = []
+        for city in cities:
             try:
-                requests = list(_requests(study.store, study.study, city))
+                due += self._of_city(city)
             except StreetineqError as error:
-                context.log.warning(f"{city} is left out: {error}")
-                continue
-            wanted |= {str(request.run_key): request for request in requests}
-        requested = set(json.loads(context.cursor)) if context.cursor else set()
-        fresh = [key for key in wanted if key not in requested][:MOST_REQUESTS_PER_TICK]
-        pending = sorted(requested.intersection(wanted).union(fresh))
-        if not fresh:
-            context.update_cursor(json.dumps(pending))
-            waiting = f"; {len(pending)} requested runs have not ended" if pending else ""
-            return dg.SkipReason(f"nothing changed{waiting}")
-        return dg.SensorResult(
-            run_requests=[wanted[key] for key in fresh], cursor=json.dumps(pending)
+                self._context.log.warning(f"{city} is left out: {error}")
+                self.told.append(f"{city} is left out: {error}")
+        waits = due or self._busy or self._under_way
+        return due if waits else self._of_stage(self._outdated.report)
+
+    def request(self, work: Work) -> dg.RunRequest:
+        """The request of one run, which is remembered."""
+        return dg.RunRequest(
+            run_key=self.requested.ask(work),
+            job_name=work.stage.job,
+            partition_key=work.key,
+            tags={UPKEEP: name_of(work)},
         )
 
-    return new_images
+    def _of_city(self, city: str) -> list[Work]:
+        if city in self._busy:
+            self.told.append(f"{city}: other runs are under way")
+            return []
+        return self._of_stage(next(self._outdated.of_city(city), ()))
+
+    def _of_stage(self, work: tuple[Work, ...]) -> list[Work]:
+        due = self.requested.due(work, self._under_way)
+        left = len(work) - len(due)
+        if left:
+            self.told.append(f"{left} requested runs of {work[0].stage.job} gave no result yet")
+        if due and due[0].stage.on_gpu and self._spent_budget:
+            self.told.append(f"{len(due)} runs of {due[0].stage.job} wait: {self._spent_budget}")
+            return []
+        return due
+
+    @cached_property
+    def _spent_budget(self) -> str | None:
+        """Why there is no more GPU work today, if there is none."""
+        budget = self._study.automation.gpu_hours_per_day
+        filters = dg.RunsFilter(created_after=self._now - 2 * _DAY)
+        hours = gpu_hours(self._context.instance.get_run_records(filters), self._now)
+        if hours < budget:
+            return None
+        return (
+            f"{hours:.1f} h of GPU work in a day, of the {budget:g} h that study.toml "
+            "allows by gpu_hours_per_day under [automation]"
+        )
 
 
-def _requests(store: DataStore, study: Study, city: str) -> Iterator[dg.RunRequest]:
-    """The runs that a city's files ask for: its listing first, then its changed buckets."""
-    if not location_list_file(store, city).is_file():
-        return
-    listing = changed_listing(store, city)
-    if listing:
-        yield _request(store, "list_images", "street_images", city, listing)
-        return
-    keys = bucket_keys(city, study.cities[city].buckets)
-    for key, digest in changed_buckets(store, city, keys).items():
-        yield _request(store, "extract_codes", "image_codes", key, digest)
+def gpu_hours(records: Iterable[dg.RunRecord], now: dt.datetime) -> float:
+    """Hours of the last 24 in which runs that the sensor asked for held the pool `gpu`."""
+    since, seconds = (now - _DAY).timestamp(), 0.0
+    for record in records:
+        run = record.dagster_run
+        if UPKEEP in run.tags and run.job_name in _ON_GPU and record.start_time:
+            end = record.end_time or now.timestamp()
+            seconds += max(0.0, end - max(record.start_time, since))
+    return seconds / 3600
 
 
-def _request(store: DataStore, job: str, asset: str, key: str, digest: str) -> dg.RunRequest:
-    """A run's key is used once for ever, so it names what the run replaces: files may change back.
-
-    Args:
-        asset: what the job publishes for the partition `key`.
-        digest: of the files as they are now.
-    """
-    last = store.manifest(asset, key)
-    since = last.published_at.isoformat() if last else "never"
-    return dg.RunRequest(run_key=f"{key}@{digest}@{since}", partition_key=key, job_name=job)
+def _cities_of(run: dg.DagsterRun) -> set[str]:
+    """The cities of a run's partitions; none for a run without."""
+    names = ("partition", "asset_partition_range_start", "asset_partition_range_end")
+    keys = [run.tags[f"dagster/{name}"] for name in names if f"dagster/{name}" in run.tags]
+    return {city_of(key) for key in keys}

@@ -58,11 +58,11 @@ def build_definitions(
     store = DataStore(study or find_study())
     settings = load_study(store.study_file)
     parts = Partitions(settings)
-    jobs = build_jobs()
+    jobs = build_jobs(parts)
     return dg.Definitions(
         assets=[asset for build in FOLDERS for asset in build(parts)],
         jobs=list(jobs.values()),
-        schedules=build_schedules(jobs, parts),
+        schedules=build_schedules(jobs),
         sensors=build_sensors(jobs, parts),
         executor=executor or default_executor(),
         resources={

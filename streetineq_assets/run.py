@@ -18,6 +18,7 @@ from textwrap import shorten
 import dagster as dg
 from filelock import FileLock, Timeout
 
+from streetineq_assets.automation import WHOLE_CITY
 from streetineq_assets.definitions import build_definitions
 from streetineq_assets.errors import StoreError, StreetineqError, StudyError
 from streetineq_assets.findings import AVAILABLE
@@ -113,6 +114,8 @@ def only_runner(store: DataStore) -> Generator[None]:
 def planned_runs(definitions: dg.Definitions, city: str | None = None) -> Iterator[PlannedRun]:
     """Every job on each of its partitions, or on those of one city, in the order of the data."""
     for job in definitions.jobs or []:
+        if job.name == WHOLE_CITY:  # this plan, as a job
+            continue
         partitions = definitions.resolve_job_def(job.name).partitions_def
         if partitions is None:
             yield PlannedRun(job.name)

@@ -137,6 +137,17 @@ class Encoder(Settings):
     )
 
 
+class Automation(Settings):
+    """How much runs by itself, once it is switched on."""
+
+    gpu_hours_per_day: float = Field(
+        24.0,
+        ge=0,
+        description="hours in which runs that the sensor asked for hold the pool `gpu`, within the "
+        "last 24; beyond them it asks for no more",
+    )
+
+
 class Images(Settings):
     """Which pictures are taken for images of a street; `codes.screening` has the rules."""
 

@@ -19,6 +19,7 @@ from streetineq_assets.profiles import Training
 from streetineq_assets.settings import (
     AggregationRule,
     Areas,
+    Automation,
     City,
     Encoder,
     Evidence,
@@ -91,6 +92,7 @@ class Study(Settings):
     areas: Areas = Areas()
     intervals: Intervals = Intervals()
     evidence: Evidence = Evidence()
+    automation: Automation = Automation()
 
     @model_validator(mode="after")
     def authorities_in_one_city(self) -> "Study":

@@ -2,12 +2,15 @@
 
 import datetime as dt
 import os
+import shutil
 from pathlib import Path
 
 import dagster as dg
 import pandas as pd
 import pytest
 
+from streetineq_assets import automation
+from streetineq_assets.automation import UPKEEP, gpu_hours
 from streetineq_assets.codes.reuse import changed_buckets
 from streetineq_assets.definitions import build_definitions
 from streetineq_assets.findings import Findings
@@ -16,15 +19,44 @@ from streetineq_assets.images.changes import listing_inputs, slice_digest
 from streetineq_assets.manifests import Recipe
 from streetineq_assets.partitions import bucket_keys
 from streetineq_assets.resources import StudyResource
+from streetineq_tests.harness import publish
 from streetineq_tests.test_study import MINIMAL, write
 
 BUCKETS = 30
+LOOKED_AT = {"refresh_labels", "list_images", "extract_codes"}
 
 
 @pytest.fixture
 def study(tmp_path):
+    """With labels, which stand before all else."""
     write(tmp_path, MINIMAL.replace("buckets = 2", f"buckets = {BUCKETS}"))
-    return StudyResource(root=str(tmp_path))
+    resource = StudyResource(root=str(tmp_path))
+    for asset in ("postcode_lsoa", "lsoa_labels"):
+        publish(resource.store, asset, None, nothing=pd.DataFrame({"x": [1]}))
+    return resource
+
+
+@pytest.fixture
+def without_labels(study):
+    shutil.rmtree(study.store.folder("lsoa_labels"))
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+@dg.job
+def another_job():
+    """What somebody runs by hand."""
+
+
+def budget(study, hours):
+    """Let the study allow so many hours of GPU work a day."""
+    file = study.store.study_file
+    text = file.read_text(encoding="utf-8").partition("[automation]")[0]
+    file.write_text(f"{text}[automation]\ngpu_hours_per_day = {hours}\n", encoding="utf-8")
 
 
 @pytest.fixture
@@ -33,9 +65,12 @@ def definitions(study):
 
 
 @pytest.fixture
-def tick(study, definitions):
-    """Evaluate the sensor once; the cursor lives on from tick to tick."""
-    sensor = definitions.resolve_sensor_def("new_images")
+def tick(study, definitions, instance):
+    """Evaluate the sensor once; the cursor lives on from tick to tick.
+
+    What follows labels and images is asked in `test_upkeep`.
+    """
+    sensor = definitions.resolve_sensor_def("keep_up_to_date")
     cursor = [None]
 
     def evaluate():
@@ -47,10 +82,10 @@ def tick(study, definitions):
         )
         data = sensor.evaluate_tick(context)
         cursor[0] = data.cursor
-        return [(r.job_name, r.partition_key, r.run_key) for r in data.run_requests or []]
+        asked = [r for r in data.run_requests or [] if r.job_name in LOOKED_AT]
+        return [(r.job_name, r.partition_key, r.run_key) for r in asked]
 
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield evaluate
+    return evaluate
 
 
 @pytest.fixture
@@ -89,6 +124,7 @@ def list_city(study, sizes):
     files = walk_files(study.store.inputs("images", "alpha"))
     inputs = listing_inputs(study.store, "alpha", files)
     study.store.publish("street_images", "alpha", Recipe(code_version="1", inputs=inputs), make)
+    publish(study.store, "locations", "alpha", locations=frame[["location_id"]])
     return frame
 
 
@@ -105,23 +141,24 @@ def encode(study, frame, keys):
         study.store.publish("image_codes", key, recipe, make)
 
 
-def test_labels_are_read_again_every_week(definitions):
-    weekly = definitions.resolve_schedule_def("weekly_labels")
-    assert weekly.cron_schedule == "0 5 * * 1"
-    data = weekly.evaluate_tick(dg.build_schedule_context())
-    assert len(data.run_requests) == 1
+def test_labels_and_report_are_made_again_every_week(definitions):
+    for name, job, cron in (
+        ("weekly_labels", "refresh_labels", "0 5 * * 1"),
+        ("weekly_report", "publish_report", "0 8 * * 1"),
+    ):
+        weekly = definitions.resolve_schedule_def(name)
+        assert (weekly.job_name, weekly.cron_schedule) == (job, cron)
+        assert len(weekly.evaluate_tick(dg.build_schedule_context()).run_requests) == 1
 
 
-def test_every_pair_is_trained_again_every_month(definitions):
-    monthly = definitions.resolve_schedule_def("monthly_retraining")
-    when = dt.datetime(2027, 3, 1, 2, tzinfo=dt.UTC)
-    repository = definitions.get_repository_def()
-    context = dg.build_schedule_context(scheduled_execution_time=when, repository_def=repository)
-    data = monthly.evaluate_tick(context)
-    keys = {r.partition_key for r in data.run_requests}
-    assert keys == {"alpha/crime", "alpha/mean_income", "beta/crime"}
-    assert len({r.run_key for r in data.run_requests}) == 3
-    assert all(r.run_key.endswith("2027-03") for r in data.run_requests)
+def test_everything_is_shipped_stopped(definitions):
+    for each in [*definitions.schedules, *definitions.sensors]:
+        assert each.default_status.value == "STOPPED"
+
+
+def test_labels_that_were_never_made_come_first(tick, images, without_labels):
+    assert [request[:2] for request in tick()] == [("refresh_labels", None)]
+    assert tick() == []
 
 
 def test_no_files_no_requests(tick):
@@ -150,7 +187,8 @@ def test_a_new_archive_in_a_nested_folder_is_noticed(tick, images):
     assert request[:2] == ("list_images", "alpha")
 
 
-def test_a_listed_city_requests_its_buckets_at_most_twenty_a_tick(tick, study, images):
+def test_a_listed_city_requests_its_buckets_so_many_a_tick(tick, study, images, monkeypatch):
+    monkeypatch.setattr(automation, "MOST_REQUESTS_PER_TICK", 20)
     list_city(study, sizes=[1] * BUCKETS)
     first, second, third = tick(), tick(), tick()
     assert [len(first), len(second), len(third)] == [20, 10, 0]
@@ -211,32 +249,40 @@ def test_a_city_that_cannot_be_looked_at_stops_no_other(tick, study, images, mon
     assert [request[:2] for request in tick()] == [("list_images", "beta")]
 
 
-@pytest.mark.filterwarnings("ignore::dagster.BetaWarning")  # a context with a repository
-def test_a_study_that_trains_jointly_asks_for_cities_first_and_then_for_their_pairs(tmp_path):
-    write(tmp_path, MINIMAL + "\n[training]\njoint = true\n")
-    definitions = build_definitions(tmp_path)
-    monthly = definitions.resolve_schedule_def("monthly_retraining")
-    when = dt.datetime(2026, 3, 1, 2, tzinfo=dt.UTC)
-    context = dg.build_schedule_context(
-        scheduled_execution_time=when, repository_def=definitions.get_repository_def()
+def test_a_city_in_which_other_runs_are_under_way_waits(tick, study, images, instance):
+    run = instance.create_run_for_job(another_job, tags={"dagster/partition": "alpha/crime"})
+    assert tick() == []
+    instance.report_run_canceled(run)
+    assert [request[:2] for request in tick()] == [("list_images", "alpha")]
+
+
+def test_gpu_work_waits_where_the_days_budget_is_spent(tick, study, images, instance):
+    list_city(study, sizes=[1] * BUCKETS)
+    budget(study, 0)
+    assert tick() == []
+    budget(study, 1)
+    assert {job for job, _, _ in tick()} == {"extract_codes"}
+
+
+@pytest.mark.parametrize(
+    ("job", "tags", "began_h", "ended_h", "hours"),
+    [
+        ("extract_codes", {UPKEEP: "x"}, -3, -1, 2.0),
+        ("extract_codes", {UPKEEP: "x"}, -3, None, 3.0),
+        ("extract_codes", {UPKEEP: "x"}, -26, -20, 4.0),
+        ("extract_codes", {UPKEEP: "x"}, -30, -25, 0.0),
+        ("extract_codes", {UPKEEP: "x"}, None, None, 0.0),
+        ("extract_codes", {}, -3, -1, 0.0),
+        ("list_images", {UPKEEP: "x"}, -3, -1, 0.0),
+    ],
+)
+def test_the_budget_counts_gpu_work_that_the_sensor_asked_for_within_a_day(
+    job, tags, began_h, ended_h, hours
+):
+    now = dt.datetime(2026, 11, 30, 9, tzinfo=dt.UTC)
+    began, ended = (
+        None if at is None else (now + dt.timedelta(hours=at)).timestamp()
+        for at in (began_h, ended_h)
     )
-    requested = monthly.evaluate_tick(context).run_requests
-    assert [request.partition_key for request in requested] == ["beta", "alpha"]
-    assert monthly.job_name == "train_jointly"
-    with dg.DagsterInstance.ephemeral() as instance:
-        run = dg.DagsterRun("train_jointly", tags={"dagster/partition": "alpha"})
-        event = dg.DagsterEvent(dg.DagsterEventType.PIPELINE_SUCCESS.value, "train_jointly")
-        context = dg.build_run_status_sensor_context(
-            sensor_name="joint_networks_trained",
-            dagster_event=event,
-            dagster_instance=instance,
-            dagster_run=run,
-            repository_def=definitions.get_repository_def(),
-        )
-        sensor = definitions.resolve_sensor_def("joint_networks_trained")
-        pairs = [request.partition_key for request in sensor(context)]
-    assert pairs == ["alpha/crime", "alpha/mean_income"]
-
-
-def test_a_study_that_trains_apart_has_no_sensor_of_joint_networks(definitions):
-    assert [sensor.name for sensor in definitions.sensors] == ["new_images"]
+    record = dg.RunRecord(1, dg.DagsterRun(job, tags=tags), now, now, began, ended)
+    assert gpu_hours([record], now) == pytest.approx(hours)

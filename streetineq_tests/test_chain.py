@@ -20,7 +20,6 @@ from typer.testing import CliRunner
 from streetineq_assets.cli import app
 from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.definitions import build_definitions
-from streetineq_assets.demo.city import write_study
 from streetineq_assets.demo.summary import summary_lines
 from streetineq_assets.labels.outcomes import DOMAINS, INDEX_OF_DEPRIVATION
 from streetineq_assets.manifests import read_manifest
@@ -31,23 +30,12 @@ from streetineq_assets.reports.tables import WAREHOUSE_VIEWS
 from streetineq_assets.reports.warehouse import PARTITION
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
-from streetineq_tests.chain import run_chain
+from streetineq_tests.chain import run_chain, write_small_study
 from streetineq_tests.harness import publish_again, run
 
 CLI = CliRunner()
 # Names that engines read as columns, patterns, quotes, variables, options, or parts of a URL.
 AWKWARD = "city=northmere/decile=3, lsoa11=x/-it's Zoë's [study] #1 (100 %) $HOME ~*;&"
-SMALL = {"backbone": "mobilenet", "layer": "conv_pw_1_relu"}
-FEWER = {
-    "buckets = 2": "buckets = 1",
-    "buckets = 4": "buckets = 2",
-    "repeats = 2": "repeats = 1",
-    ', "self_reported_health"': "",
-    "seeds = 2  # three in earnest": "seeds = 1",
-    "overrides = { steps_per_root_area = 5.0 }  # ten in earnest": "overrides = { epochs = 2 }",
-    "[folds]": "[folds]\nk = 3",
-    '["area", "spatial_block", "district"]': '["area", "district"]',
-}
 PAIRS = [
     "northmere/living_environment",
     "northmere/mean_income",
@@ -177,19 +165,7 @@ pytestmark = pytest.mark.usefixtures("plain_steps")
 def chain(plain_steps, tmp_path_factory):
     """The store after every job has run, the runs' results, and the truth."""
     root = tmp_path_factory.mktemp("chain") / AWKWARD
-    truth = write_study(
-        root,
-        sizes={"northmere": 20, "saltbridge": 15},
-        locations_per_lsoa=1,
-        image_size=(96, 64),
-        encoder=SMALL,
-    )
-    settings = root / "study.toml"
-    text = settings.read_text(encoding="utf-8")
-    for demo, fewer in FEWER.items():
-        assert demo in text
-        text = text.replace(demo, fewer)
-    settings.write_text(text, encoding="utf-8")
+    truth = write_small_study(root)
     return DataStore(root), run_chain(root), truth
 
 

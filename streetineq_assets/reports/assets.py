@@ -38,7 +38,7 @@ def inequality_report(context: dg.AssetExecutionContext, study: StudyResource) -
         read = results.read_results(store, settings, history)
         return write_report(read, settings, boundaries, folder)
 
-    config = settings.model_dump(mode="json", exclude={"allow_loss"})
+    config = settings.model_dump(mode="json", exclude={"allow_loss", "automation"})
     events = study.materialize(context, make, inputs=inputs, config=config)
     yield from _led_by(events, "report", store, "inequality_report", REPORT_FILE)
 

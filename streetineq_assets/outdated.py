@@ -1,0 +1,157 @@
+"""What of a study is out of date, and which job would make it again.
+
+An artefact is out of date where it is not there, or was made of other slices than stand before it
+now: `predictions.lineage` compares their digests, so what a change does not touch is left alone.
+Images are compared by their files' names, sizes and times. Official files are not looked at: the
+schedule `weekly_labels` reads them. Settings are no news: who edits study.toml runs what it needs.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+from streetineq_assets.codes.reuse import changed_buckets
+from streetineq_assets.images.changes import changed_listing
+from streetineq_assets.images.location_list import location_list_file
+from streetineq_assets.predictions.lineage import Lineage, label_of
+from streetineq_assets.reports import results
+from streetineq_assets.reports.tables import WAREHOUSE_VIEWS
+from streetineq_assets.reports.warehouse import digests as digests_of_views
+from streetineq_assets.stages import (
+    CODES,
+    JOINT_EVALUATION,
+    JOINT_TRAINING,
+    LABELS,
+    LISTING,
+    OF_CITIES,
+    REPORT,
+    Stage,
+)
+from streetineq_assets.store import DataStore
+from streetineq_assets.study import Study
+
+# What reads all that there is of another asset, and names each in its recipe by `<asset>/<key>`.
+_READS_ALL = {"data_audit": "lsoa_predictions", "evidence_matrix": "scheme_scores"}
+
+
+class Work(NamedTuple):
+    """A run that would bring something up to date.
+
+    Attributes:
+        stage: the job.
+        key: its partition; None for a job without partitions.
+        why: the first thing that is out of date, in words.
+        state: digest of what stands before it, the same until that changes.
+    """
+
+    stage: Stage
+    key: str | None
+    why: str
+    state: str
+
+
+class OutOfDate:
+    """A study's work, looked at once."""
+
+    def __init__(self, store: DataStore, study: Study) -> None:
+        self._store, self._study = store, study
+        self._lineage = Lineage(store, study)
+
+    @cached_property
+    def labels(self) -> tuple[Work, ...]:
+        """Labels that were never made, or of other postcodes than stand now."""
+        return tuple(self._by_lineage(LABELS, None))
+
+    @cached_property
+    def report(self) -> tuple[Work, ...]:
+        """The report and the warehouse, where one of them shows something else than there is."""
+        store, study = self._store, self._study
+        read = {
+            "inequality_report": results.digests(store, study),
+            "warehouse": digests_of_views(store, study, WAREHOUSE_VIEWS),
+        }
+        for asset, now in read.items():
+            manifest = store.manifest(asset)
+            recorded = manifest.recipe.inputs if manifest else {}
+            changed = sorted(n for n in now if recorded.get(n) != now[n])
+            changed += sorted(n for n in recorded if n in _gone(recorded, now))
+            if now and changed:
+                state = _sha256([asset, *(f"{name}={now.get(name)}" for name in sorted(now))])
+                return (Work(REPORT, None, f"{asset} lacks {changed[0]} as it stands", state),)
+        return ()
+
+    def of_city(self, city: str) -> Iterator[tuple[Work, ...]]:
+        """What is to be done for a city, stage by stage; stages without work are left out.
+
+        A later stage is looked at only once it is asked for: what it needs may be of the earlier.
+
+        Raises:
+            StreetineqError: the city's files or artefacts cannot be read.
+        """
+        if not location_list_file(self._store, city).is_file():
+            return
+        for stage in OF_CITIES:
+            if work := tuple(self._of_stage(stage, city)):
+                yield work
+
+    def _of_stage(self, stage: Stage, city: str) -> Iterator[Work]:
+        if stage is LISTING and (changed := changed_listing(self._store, city)):
+            yield Work(stage, city, "its files are not those that were listed", changed)
+            return
+        if stage is CODES:
+            yield from self._buckets(city)
+            return
+        for key in stage.keys(self._study, city):
+            yield from self._by_lineage(stage, key)
+
+    def _buckets(self, city: str) -> Iterator[Work]:
+        keys = CODES.keys(self._study, city)
+        for key, digest in changed_buckets(self._store, city, keys).items():
+            yield Work(CODES, key, "its images are not those that were encoded", digest)
+
+    def _by_lineage(self, stage: Stage, key: str | None) -> Iterator[Work]:
+        """One run at most: of the first asset of the stage that is absent or of something else."""
+        for asset in stage.assets:
+            if why := self._why(stage, asset, key):
+                yield Work(stage, key, why, self._state(stage, key))
+                return
+
+    def _why(self, stage: Stage, asset: str, key: str | None) -> str | None:
+        label, manifest = label_of((asset, key)), self._store.manifest(asset, key)
+        if manifest is None:
+            return f"{label} is not there" if self._is_wanted(stage) else None
+        of_own = [d for d in self._lineage.disagreements(asset, key) if d.label == label]
+        if of_own:
+            return str(of_own[0])
+        if other := _READS_ALL.get(asset):
+            for each in self._store.manifests(other, str(key)):
+                name = f"{other}/{str(each.partition).partition('/')[2]}"
+                if not each.unavailable and name not in manifest.recipe.inputs:
+                    return f"{label} was made without {each.label}"
+        return None
+
+    def _is_wanted(self, stage: Stage) -> bool:
+        """Whether what was never made is to be made."""
+        if stage in (JOINT_TRAINING, JOINT_EVALUATION):
+            return self._study.training.joint
+        return not stage.is_optional
+
+    def _state(self, stage: Stage, key: str | None) -> str:
+        """Of the labels, and of a city's artefacts of the stages before."""
+        if key is None:
+            return ""
+        city, before = key.partition("/")[0], OF_CITIES[: OF_CITIES.index(stage)]
+        keys: list[tuple[str, str | None]] = [(asset, None) for asset in LABELS.assets]
+        keys += [(a, k) for s in before for a in s.assets for k in s.keys(self._study, city)]
+        found = {label_of(each): self._store.manifest(*each) for each in keys}
+        return _sha256([f"{label}={m.digest}" for label, m in found.items() if m])
+
+
+def _gone(recorded: dict[str, str], now: dict[str, str]) -> set[str]:
+    """Artefacts that a report names and that are no more; its other inputs are not artefacts."""
+    return {name for name in recorded if "/" in name and name not in now}
+
+
+def _sha256(parts: list[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
