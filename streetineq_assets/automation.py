@@ -8,15 +8,17 @@ report comes last, when no city waits for anything.
 import datetime as dt
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import dagster as dg
 
 from streetineq_assets.errors import StreetineqError
+from streetineq_assets.notices import Notice, digest, failure, publish
 from streetineq_assets.outdated import OutOfDate, Work
 from streetineq_assets.partitions import Partitions, city_of
+from streetineq_assets.predictions.lineage import label_of
 from streetineq_assets.requested import Requested, name_of
 from streetineq_assets.resources import StudyResource
 from streetineq_assets.stages import LABELS, REPORT, STAGES
@@ -98,8 +100,54 @@ def build_schedules(jobs: Mapping[str, Any]) -> list[dg.ScheduleDefinition]:
 
 
 def build_sensors(jobs: Mapping[str, Any], parts: Partitions) -> list[dg.SensorDefinition]:
-    """News of inputs carried to the report."""
-    return [_upkeep_sensor(jobs, parts)]
+    """News of inputs carried to the report; notices of failures, and of what a week brought."""
+    return [_upkeep_sensor(jobs, parts), _failure_sensor(), _digest_sensor(jobs)]
+
+
+def _failure_sensor() -> dg.SensorDefinition:
+    @dg.run_failure_sensor
+    def failure_notices(context: dg.RunFailureSensorContext, study: StudyResource) -> None:
+        """Tell of each failed step in one line: what failed, why, and what to do.
+
+        The line goes to `notices.log` in the study's `dagster_home` and, where they are set up, to
+        a webhook and by e-mail. A run whose process died is not told of while Dagster tries again.
+        """
+        if context.dagster_run.tags.get("dagster/will_retry") != "true":
+            for notice in failures(context):
+                _publish(notice, study, context.log)
+
+    return failure_notices
+
+
+def _digest_sensor(jobs: Mapping[str, Any]) -> dg.SensorDefinition:
+    @dg.run_status_sensor(run_status=dg.DagsterRunStatus.SUCCESS, monitored_jobs=[jobs[REPORT.job]])
+    def weekly_digest(context: dg.RunStatusSensorContext, study: StudyResource) -> None:
+        """After the report of the week, tell what was made anew since the week before."""
+        if context.dagster_run.tags.get("dagster/schedule_name") == "weekly_report":
+            now = dt.datetime.now(dt.UTC)
+            _publish(digest(study.store, now - 7 * _DAY, now), study, context.log)
+
+    return weekly_digest
+
+
+def failures(context: dg.RunFailureSensorContext) -> Iterator[Notice]:
+    """A notice of each step that failed; of the run, where its process died outside of a step."""
+    run, key = context.dagster_run, _key_of(context.dagster_run)
+    events = [event for event in context.get_step_failure_events() if event.step_key]
+    for event in events:
+        data = event.step_failure_data
+        reason = data.user_failure_data.description if data.user_failure_data else None
+        if not reason and data.error:
+            reason = f"{data.error.message.strip()} An error of the platform: see the run in the UI"
+        yield failure(label_of((str(event.step_key), key)), reason or "", run.run_id)
+    if not events:
+        reason = "its process ended before a step failed: started again, it resumes"
+        yield failure(label_of((run.job_name, key)), reason, run.run_id)
+
+
+def _publish(notice: Notice, study: StudyResource, log: Any) -> None:
+    for problem in publish(notice, study.store, study.study.notices):
+        log.warning(problem)
 
 
 def _upkeep_sensor(jobs: Mapping[str, Any], parts: Partitions) -> dg.SensorDefinition:
@@ -137,7 +185,7 @@ class _Tick:
     """
 
     def __init__(self, context: dg.SensorEvaluationContext, study: StudyResource) -> None:
-        self._context, self._study = context, study.study
+        self._context, self._study_resource, self._study = context, study, study.study
         self._outdated = OutOfDate(study.store, study.study)
         self._now = dt.datetime.now(dt.UTC)
         self.requested = Requested.read(context.cursor, self._now)
@@ -160,8 +208,7 @@ class _Tick:
             try:
                 due += self._of_city(city)
             except StreetineqError as error:
-                self._context.log.warning(f"{city} is left out: {error}")
-                self.told.append(f"{city} is left out: {error}")
+                self._leave_out(city, str(error))
         waits = due or self._busy or self._under_way
         return due if waits else self._of_stage(self._outdated.report)
 
@@ -173,6 +220,13 @@ class _Tick:
             partition_key=work.key,
             tags={UPKEEP: name_of(work)},
         )
+
+    def _leave_out(self, city: str, why: str) -> None:
+        """Say why a city cannot be looked at: in the tick each time, and once a day in a notice."""
+        self.told.append(f"{city} is left out: {why}")
+        self._context.log.warning(self.told[-1])
+        if self.requested.is_news(f"look at {city}", why):
+            _publish(Notice(f"{city} is left out", why), self._study_resource, self._context.log)
 
     def _of_city(self, city: str) -> list[Work]:
         if city in self._busy:
@@ -213,6 +267,12 @@ def gpu_hours(records: Iterable[dg.RunRecord], now: dt.datetime) -> float:
             end = record.end_time or now.timestamp()
             seconds += max(0.0, end - max(record.start_time, since))
     return seconds / 3600
+
+
+def _key_of(run: dg.DagsterRun) -> str | None:
+    """A run's partition, or the first and last of its range."""
+    first, last = (run.tags.get(f"dagster/asset_partition_range_{end}") for end in ("start", "end"))
+    return run.tags.get("dagster/partition") or (f"{first} to {last}" if first else None)
 
 
 def _cities_of(run: dg.DagsterRun) -> set[str]:

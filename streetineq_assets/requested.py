@@ -63,6 +63,13 @@ class Requested:
                 found.append(each)
         return found
 
+    def is_news(self, name: str, told: str) -> bool:
+        """Whether something is said for the first time in a day; it is remembered."""
+        before = self.before.get(name)
+        known = before and before.state == told and self.now - before.at < AGAIN_AFTER
+        self.kept[name] = before if before and known else Asked(state=told, at=self.now)
+        return not known
+
     def ask(self, work: Work) -> str:
         """Remember a request; its key, by which Dagster makes a run of it once for ever."""
         self.kept[name_of(work)] = Asked(state=work.state, at=self.now)

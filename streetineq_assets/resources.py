@@ -8,6 +8,7 @@ hash is then known when the result is returned, and tables and gigabytes go the 
 """
 
 import contextlib
+import datetime as dt
 import functools
 import os
 import time
@@ -254,6 +255,11 @@ def duckdb_resource(store: DataStore, *, memory_limit: str = "4GB") -> DuckDBRes
         },
     )
 
+
+# Of what the weekly schedules make: late by a day, and then by two.
+WEEKLY = dg.FreshnessPolicy.time_window(
+    fail_window=dt.timedelta(days=9), warn_window=dt.timedelta(days=8)
+)
 
 # -- defining assets -----------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 How to train has a module of its own, `profiles`; the file as a whole is `study`.
 """
 
+import re
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -146,6 +147,22 @@ class Automation(Settings):
         description="hours in which runs that the sensor asked for hold the pool `gpu`, within the "
         "last 24; beyond them it asks for no more",
     )
+
+
+class Notices(Settings):
+    """Who is told of failures, and of what changed in a week; `streetineq_assets.notices`."""
+
+    email_to: tuple[str, ...] = Field((), description="addresses; the mail server is set outside")
+    email_from: str | None = Field(None, description="by default streetineq@ this machine")
+
+    @field_validator("email_to")
+    @classmethod
+    def addresses(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        """One address each, so that a header cannot be ended by one."""
+        for value in values:
+            if not re.fullmatch(r"[^@\s,<>]+@[^@\s,<>]+", value):
+                raise ValueError(f"{value!r} is no address of the form name@host")
+        return values
 
 
 class Images(Settings):

@@ -27,6 +27,7 @@ from streetineq_assets.settings import (
     Images,
     Intervals,
     Key,
+    Notices,
     Repeats,
     Rights,
     SchemeName,
@@ -93,6 +94,7 @@ class Study(Settings):
     intervals: Intervals = Intervals()
     evidence: Evidence = Evidence()
     automation: Automation = Automation()
+    notices: Notices = Notices()
 
     @model_validator(mode="after")
     def authorities_in_one_city(self) -> "Study":

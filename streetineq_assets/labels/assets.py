@@ -17,7 +17,7 @@ from streetineq_assets.labels.plots import save_plots
 from streetineq_assets.labels.postcode_directory import FOLDER, find_directory
 from streetineq_assets.labels.sources import Sources, count_carried, find_sources, read_sources
 from streetineq_assets.partitions import Partitions
-from streetineq_assets.resources import Events, StudyResource, define_asset
+from streetineq_assets.resources import WEEKLY, Events, StudyResource, define_asset
 from streetineq_assets.study import Study
 
 if TYPE_CHECKING:
@@ -126,6 +126,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
         define_asset(
             postcode_lsoa,
             group_name=GROUP,
+            freshness_policy=WEEKLY,
             kinds={"duckdb", "parquet"},
             deps=["onspd"],
             code_version="2",  # 1: without authorities
@@ -134,6 +135,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
         define_asset(
             lsoa_labels,
             group_name=GROUP,
+            freshness_policy=WEEKLY,
             kinds={"pandas", "parquet"},
             deps=[
                 "census_2011",

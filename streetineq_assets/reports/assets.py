@@ -13,7 +13,7 @@ from streetineq_assets.reports import warehouse as views
 from streetineq_assets.reports.history import read_history
 from streetineq_assets.reports.report import REPORT_FILE, write_report
 from streetineq_assets.reports.tables import WAREHOUSE_VIEWS
-from streetineq_assets.resources import Events, StudyResource, define_asset
+from streetineq_assets.resources import WEEKLY, Events, StudyResource, define_asset
 from streetineq_assets.store import DataStore
 
 GROUP = "reports"
@@ -38,7 +38,7 @@ def inequality_report(context: dg.AssetExecutionContext, study: StudyResource) -
         read = results.read_results(store, settings, history)
         return write_report(read, settings, boundaries, folder)
 
-    config = settings.model_dump(mode="json", exclude={"allow_loss", "automation"})
+    config = settings.model_dump(mode="json", exclude={"allow_loss", "automation", "notices"})
     events = study.materialize(context, make, inputs=inputs, config=config)
     yield from _led_by(events, "report", store, "inequality_report", REPORT_FILE)
 
@@ -75,6 +75,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:  # noqa: ARG00
         define_asset(
             inequality_report,
             group_name=GROUP,
+            freshness_policy=WEEKLY,
             kinds={"html", "parquet"},
             deps=[*results.OF_CITIES, *results.OF_PAIRS, results.TRANSFER, "lsoa_boundaries"],
             # 3: no audits, no claims of transfer, leads by points; 2: settings of study.toml
@@ -84,6 +85,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:  # noqa: ARG00
         define_asset(
             warehouse,
             group_name=GROUP,
+            freshness_policy=WEEKLY,
             kinds={"duckdb"},
             deps=sorted({view.asset for view in WAREHOUSE_VIEWS}),
             # 1: other names of views; 2: copied folders counted too; 3: without audits
