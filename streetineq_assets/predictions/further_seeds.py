@@ -36,7 +36,8 @@ def areas_by_seed(
     """The areas of each further seed, by the rule of the published ones.
 
     A seed that did not score all predicted locations in their folds is of other networks than these
-    (its training was cut off, or folds were made again): it is left out.
+    (its training was cut off, or folds were made again), and one with a score that is no number has
+    not finished well: it is left out.
 
     Args:
         scores: `seed, location_id, fold, h, p_1 .. p_10`, out of fold; without rows where there was
@@ -49,7 +50,8 @@ def areas_by_seed(
     found = []
     for _, group in scores.groupby("seed", sort=True):
         scored = rest.merge(group[[*own, "h", *PROBABILITIES]], on=own, validate="one_to_one")
-        if len(scored) == len(locations):
+        finite = np.isfinite(scored[["h", *PROBABILITIES]].to_numpy(np.float64)).all()
+        if len(scored) == len(locations) and finite:
             areas = rank(scored)
             found.append(SeedAreas(areas, mean_probabilities(scored, areas["lsoa11"])))
     return tuple(found)
@@ -62,8 +64,10 @@ def spread(values: list[dict[str, float]]) -> pd.DataFrame:
         values: metric to value, of at least one seed; the first names the metrics.
 
     Returns:
-        The standard deviation is that of a sample (n - 1), and NaN for one seed.
+        The standard deviation is that of a sample (n - 1), and NaN for one seed. Both are NaN where
+        a seed's metric is: networks that give every area one score are not left out of the mean.
     """
     table = pd.DataFrame(values)
-    rows = {"seed_mean": table.mean(), "seed_sd": table.std(ddof=1), "n_seeds": len(table)}
+    mean, sd = table.mean(skipna=False), table.std(ddof=1, skipna=False)
+    rows = {"seed_mean": mean, "seed_sd": sd, "n_seeds": len(table)}
     return pd.DataFrame(rows).rename_axis("metric").reset_index()
