@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from streetineq_assets.digests import digest_frame
+from streetineq_assets.errors import StoreError
 from streetineq_assets.manifests import Manifest
 from streetineq_assets.models.dataset import city_labels
 from streetineq_assets.models.pair_training import TAUGHT_FILE
@@ -69,6 +70,20 @@ def stale_labels(store: DataStore, trained: Manifest) -> str | None:
     outcomes = trained.recipe.config.get("outcomes", (pair_outcome,))
     learned = learned_labels(trained.recipe.inputs, cities)
     return stale_sentence(trained.label, compare_labels(store, learned, outcomes).others)
+
+
+def refuse_stale(store: DataStore, trained: Manifest) -> None:
+    """Refuse networks that learned from other labels than stand now.
+
+    Args:
+        trained: manifest of a `trained_model`; nothing is asked of one that is unavailable.
+
+    Raises:
+        StoreError: they did; the message names the networks and the labels.
+    """
+    stale = None if trained.unavailable else stale_labels(store, trained)
+    if stale:
+        raise StoreError(f"{stale}: materialise {trained.label} first")
 
 
 def stale_sentence(networks: str, cities: Sequence[str]) -> str | None:
