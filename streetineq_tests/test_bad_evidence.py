@@ -433,8 +433,13 @@ def test_scores_under_a_scheme_that_are_no_number_are_left_out_and_no_model_pass
 
 
 def test_networks_of_other_labels_are_refused_with_the_names_of_both(store):
-    downstream.publish_scores(store, "alpha", city().locations)
     areas, locations = city()
+    downstream.publish_scores(store, "alpha", locations)
+    scores = downstream.network_scores(store, "alpha", locations).assign(outcome="crime")
+    record = JointRecord(profile_name="recommended", outcomes=("crime",))
+    recipe = store.manifest("trained_model", PAIR).recipe
+    findings = Findings(record=record)
+    harness.publish(store, "joint_model", "alpha", findings, recipe, joint_model=scores)
     turned = City(areas.assign(decile=np.roll(areas["decile"], 7)), locations)
     downstream.publish_labels(store, {"alpha": turned})
     for asset in ("location_predictions", "baseline_scores"):
@@ -442,6 +447,9 @@ def test_networks_of_other_labels_are_refused_with_the_names_of_both(store):
         assert "trained_model[alpha/crime]" in said, asset
         assert "labels of alpha" in said, asset
         assert store.manifest(asset, PAIR) is None
+    joint = harness.failure(harness.run(store, "joint_evaluation", "alpha", fails=True))
+    assert "joint_model[alpha]" in joint
+    assert "labels of alpha" in joint
 
 
 @pytest.mark.slow

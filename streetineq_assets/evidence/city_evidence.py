@@ -14,11 +14,7 @@ from streetineq_assets.evidence.scheme_scoring import ASSET as SCHEME_SCORES
 from streetineq_assets.evidence.tables import EVIDENCE_MATRIX, FLATTERY, GAINS, SchemeRecord
 from streetineq_assets.findings import AVAILABLE, Findings, Unavailable, unavailable_findings
 from streetineq_assets.manifests import Manifest
-from streetineq_assets.models.bundles.provenance import (
-    compare_labels,
-    learned_labels,
-    stale_sentence,
-)
+from streetineq_assets.models.bundles.provenance import stale_of_city
 from streetineq_assets.models.dataset import city_labels
 from streetineq_assets.models.folds import FoldTable, scheme_note
 from streetineq_assets.settings import SchemeName
@@ -74,7 +70,7 @@ def read_city_sources(store: DataStore, study: Study, city: str) -> CitySources:
             reasons.append(f"{scheme} is not scored: materialise {SCHEME_SCORES}[{city}/{scheme}]")
         elif manifest.unavailable:
             reasons.append(f"{scheme}: {manifest.unavailable}")
-        elif stale := _stale(store, manifest):
+        elif stale := _stale(store, manifest, scheme):
             reasons.append(f"{scheme}: {stale}: materialise {manifest.label} again")
         else:
             scored[scheme] = store.open(SCHEME_SCORES, f"{city}/{scheme}")
@@ -88,12 +84,9 @@ def read_city_sources(store: DataStore, study: Study, city: str) -> CitySources:
     )
 
 
-def _stale(store: DataStore, scored: Manifest) -> str | None:
+def _stale(store: DataStore, scored: Manifest, scheme: str) -> str | None:
     """What to say of scores by networks that learned from other labels than stand now."""
-    named = [n.partition("/") for n in scored.recipe.inputs if n.endswith("/labels")]
-    learned = learned_labels(scored.recipe.inputs, [city for city, *_ in named])
-    outcomes = scored.read_record(SchemeRecord).outcomes
-    return stale_sentence(scored.label, compare_labels(store, learned, outcomes).others)
+    return stale_of_city(store, scored, scheme, scored.read_record(SchemeRecord).outcomes)
 
 
 def write_evidence(sources: CitySources, folder: Path) -> Findings:
