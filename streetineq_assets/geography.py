@@ -166,7 +166,8 @@ def _column_of_codes(path: Path, areas: "gpd.GeoDataFrame") -> str:
     column = next((names[name] for name in _CODES if name in names), None)
     if column is None:
         raise SourceError(
-            f"{path} has no column of LSOA codes of 2011 (LSOA11CD); it has {', '.join(names)}"
+            f"{path} has no column of LSOA codes of 2011 (LSOA11CD); it has {', '.join(names)}: "
+            "download the boundaries of LSOAs of 2011"
         )
     codes = areas[column].astype("str")
     lsoa = codes.str.fullmatch(LSOA_CODE)

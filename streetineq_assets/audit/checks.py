@@ -135,7 +135,11 @@ def coverage_even(audit: pd.DataFrame) -> Check:
 
 def _difference(row: pd.Series) -> str:
     """An outcome's difference with its interval, in words."""
-    between = "unknown" if pd.isna(row["lower"]) else f"{row['lower']:+.2f} to {row['upper']:+.2f}"
+    between = "unknown"
+    if not pd.isna(row["lower"]):
+        between = f"{row['lower']:+.2f} to {row['upper']:+.2f}"
+        if row["lower"] < row["upper"] and not row["n_msoas"]:
+            between += ", too short, since no area's MSOA is known"
     return (
         f"{row['outcome']}: ranked share in decile 10 minus decile 1 {row['difference']:+.2f} "
         f"(95 % interval {between}; {row['n_ranked']:,} of {row['n_lsoas']:,} areas ranked)"

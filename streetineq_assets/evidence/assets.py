@@ -99,7 +99,7 @@ def equity_audit(context: dg.AssetExecutionContext, study: StudyResource) -> Eve
         write(table, tables.EQUITY, file)
         if len(table):
             plots.plot_equity(table, folder / "errors_by_group.png")
-        return _audited(table, len(areas), groups)
+        return _audited(table, areas, groups)
 
     yield from study.materialize(
         context,
@@ -156,11 +156,19 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     ]
 
 
-def _audited(table: pd.DataFrame, n_areas: int, groups: Groups) -> Findings:
+def _audited(table: pd.DataFrame, areas: pd.DataFrame, groups: Groups) -> Findings:
+    n_areas = len(areas)
     city = table[table["grouping"] == equity.CITY].set_index("measure")["value"]
     notes = {"reading": _READING}
     if groups.notes:
         notes["groups"] = "".join(f"- {note}\n" for note in groups.notes)
+    if n_unnamed := int(areas["msoa11"].isna().sum()):
+        notes["areas_without_msoa"] = (
+            f"{n_unnamed} of {n_areas} areas have no MSOA in the postcode directory, and each "
+            "counts as one of its own: where neighbours err alike, intervals are too short and "
+            "groups differ too easily. Take an edition of the directory in inputs/onspd that names "
+            "MSOAs."
+        )
     return Findings(
         values={"n_lsoas_of_city": n_areas, **city.to_dict()},
         checks=[

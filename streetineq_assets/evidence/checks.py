@@ -1,6 +1,7 @@
 """The checks of this step: of scores under a scheme, of the matrix of them, of errors by group."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -53,7 +54,8 @@ def score_checks(scores: pd.DataFrame, table: FoldTable, outcomes: Sequence[str]
         outcomes: those that were trained.
     """
     twice = int(scores.duplicated(_KEYS).sum())
-    models = {str(key): set(group["model"]) for key, group in scores.groupby("outcome")}
+    known = scores.dropna(subset=["score"])
+    models = {str(key): set(group["model"]) for key, group in known.groupby("outcome")}
     wanted = {JOINT_NETWORK} | (set() if table.scheme == "city" else set(MAPS))
     lacking = [each for each in outcomes if not wanted <= models.get(each, set())]
     text = f"{len(outcomes) - len(lacking)} of {len(outcomes)} outcomes have scores of all models"
@@ -94,21 +96,28 @@ def beats_the_map(gains: pd.DataFrame) -> Check:
     """
     mine = gains[(gains["model"] == JOINT_NETWORK) & (gains["metric"] == _METRIC)]
     schemes = [each for each in _WITHIN_THE_CITY if each in set(mine["scheme"])]
-    rows = mine[mine["scheme"] == schemes[-1]] if schemes else mine.head(0)
-    rows = rows.dropna(subset=["gain", "lower", "upper"])
-    if rows.empty:
+    if not schemes:
         return BEATS_THE_MAP.not_tested(
             "no scheme within the city has scores of the network and of the map: materialise "
             "scheme_scores"
         )
+    rows, unknown = _told(mine[mine["scheme"] == schemes[-1]], "gain")
+    title = TITLES[schemes[-1]].lower()
+    if rows.empty:
+        return BEATS_THE_MAP.not_tested(f"{title}: {unknown}")
     ahead = rows["lower"] > 0
     text = (
-        f"{TITLES[schemes[-1]].lower()}: in {int(ahead.sum())} of {len(rows)} outcomes the "
-        f"network's Spearman correlation is above that of the best map: {_listed(rows, 'gain')}"
+        f"{title}: in {int(ahead.sum())} of {len(rows)} outcomes the network's Spearman "
+        f"correlation is above that of the best map: {_listed(rows, 'gain')}"
     )
     if not ahead.all():
         text += "; where the interval reaches 0, do not say that the pictures add to the map"
-    return BEATS_THE_MAP.result(bool(ahead.all()), text, n_outcomes_ahead=int(ahead.sum()))
+    values: dict[str, Any] = {"n_outcomes_ahead": int(ahead.sum())}
+    if unknown:
+        text += f"; {unknown}"
+        if ahead.all():
+            return BEATS_THE_MAP.not_tested(text, **values)
+    return BEATS_THE_MAP.result(bool(ahead.all()), text, **values)
 
 
 def not_flattered(flattery: pd.DataFrame, own_scheme: str) -> Check:
@@ -118,22 +127,39 @@ def not_flattered(flattery: pd.DataFrame, own_scheme: str) -> Check:
         flattery: `tables.FLATTERY` of one city.
     """
     mine = flattery[(flattery["model"] == JOINT_NETWORK) & (flattery["metric"] == _METRIC)]
-    rows = mine[mine["scheme"] == "spatial_block"].dropna(subset=["flattery", "lower", "upper"])
-    if rows.empty:
+    compared = mine[mine["scheme"] == "spatial_block"]
+    if compared.empty:
         why = f"the network was not scored under {own_scheme} and under spatial blocks"
         if own_scheme == "spatial_block":
             why = "spatial blocks are the study's own scheme"
         return NOT_FLATTERED.not_tested(why)
+    rows, unknown = _told(compared, "flattery")
+    if rows.empty:
+        return NOT_FLATTERED.not_tested(unknown)
     text = (
         f"Spearman's correlation under {own_scheme} less that under spatial blocks: "
         f"{_listed(rows, 'flattery')} (limit {_LITTLE})"
     )
-    if (rows["upper"] <= _LITTLE).all():
+    text += f"; {unknown}" if unknown else ""
+    if (rows["upper"] <= _LITTLE).all() and not unknown:
         return NOT_FLATTERED.result(True, text)
     if (rows["lower"] > 0).any():
         text += "; quote the figures under spatial blocks beside those of the study's scheme"
         return NOT_FLATTERED.result(False, text, largest=float(np.max(rows["flattery"])))
     return NOT_FLATTERED.not_tested(f"too few areas to tell. {text}")
+
+
+def _told(rows: pd.DataFrame, column: str) -> tuple[pd.DataFrame, str]:
+    """The rows with an interval, and in words which have none; empty where all have one."""
+    known = rows[[column, "lower", "upper"]].notna().all(axis=1)
+    lacking = rows[~known]
+    if lacking.empty:
+        return rows, ""
+    named = ", ".join(f"{row.outcome} ({row.n_lsoas} areas)" for row in lacking.itertuples())
+    return rows[known], (
+        f"nothing is known of {named}: areas are too few for an interval, or their scores or "
+        "actual deciles are all one; add images of more areas"
+    )
 
 
 def _listed(rows: pd.DataFrame, column: str) -> str:
@@ -149,7 +175,8 @@ def no_group_is_missed(table: pd.DataFrame) -> Check:
     Args:
         table: `tables.EQUITY` of one pair.
     """
-    tested = table[(table["measure"] == SAME_DECILE) & table["p_adjusted"].notna()]
+    groups = table[table["measure"] == SAME_DECILE]
+    tested = groups[groups["p_adjusted"].notna()]
     if tested.empty:
         return NO_GROUP_IS_MISSED.not_tested(
             f"no grouping has a group that lies, as the rest does, in {MIN_CLUSTERS} MSOAs or more "
@@ -157,7 +184,12 @@ def no_group_is_missed(table: pd.DataFrame) -> Check:
         )
     by_size = tested.sort_values("value", key=abs, ascending=False)
     found = by_size[by_size["differs"].astype(bool)]
-    values = {"n_groups_tested": len(tested), "n_groups_differ": len(found)}
+    untested = groups[groups["p_adjusted"].isna()]
+    values = {
+        "n_groups_tested": len(tested),
+        "n_groups_differ": len(found),
+        "n_groups_not_tested": len(untested),
+    }
     of = f"of {len(tested)} groups, beside others of the same actual decile"
     if found.empty:
         widest = float((tested["upper"] - tested["lower"]).max() / 2)
@@ -165,6 +197,7 @@ def no_group_is_missed(table: pd.DataFrame) -> Check:
             f"none {of}, errs otherwise (adjusted p > {SIGNIFICANT}); the largest difference is "
             f"{_named(by_size.iloc[0])}, and the widest interval is {widest:.1f} to either side"
         )
+        text += _untested(untested)
         return NO_GROUP_IS_MISSED.result(True, text, **values)
     named = "; ".join(_named(row) for _, row in found.head(_MOST_NAMED).iterrows())
     text = (
@@ -172,7 +205,23 @@ def no_group_is_missed(table: pd.DataFrame) -> Check:
         "need is missed. Do not fund or rank across these groups by the predictions, and compare "
         "their images: number, date, provider"
     )
+    text += _untested(untested)
     return NO_GROUP_IS_MISSED.result(False, text, **values)
+
+
+def _untested(groups: pd.DataFrame) -> str:
+    """Which groups nothing is said of; empty where there are none."""
+    if groups.empty:
+        return ""
+    named = ", ".join(
+        f"{row.grouping} {row.group} ({row.n_lsoas} ranked)"
+        for row in groups.head(_MOST_NAMED).itertuples()
+    )
+    more = f" and {len(groups) - _MOST_NAMED} more" if len(groups) > _MOST_NAMED else ""
+    return (
+        f"; not tested, since they or the rest lie in fewer than {MIN_CLUSTERS} MSOAs or have no "
+        f"counterpart of the same decile: {named}{more}"
+    )
 
 
 def _named(row: pd.Series) -> str:

@@ -11,8 +11,10 @@ from streetineq_assets.digests import digest_frame
 from streetineq_assets.evidence import checks, plots
 from streetineq_assets.evidence.matrix import Evidence, build_evidence
 from streetineq_assets.evidence.scheme_scoring import ASSET as SCHEME_SCORES
-from streetineq_assets.evidence.tables import EVIDENCE_MATRIX, FLATTERY, GAINS
+from streetineq_assets.evidence.tables import EVIDENCE_MATRIX, FLATTERY, GAINS, SchemeRecord
 from streetineq_assets.findings import AVAILABLE, Findings, Unavailable, unavailable_findings
+from streetineq_assets.manifests import Manifest
+from streetineq_assets.models.bundles.provenance import stale_of_city
 from streetineq_assets.models.dataset import city_labels
 from streetineq_assets.models.folds import FoldTable, scheme_note
 from streetineq_assets.settings import SchemeName
@@ -55,7 +57,7 @@ class CitySources:
 
 
 def read_city_sources(store: DataStore, study: Study, city: str) -> CitySources:
-    """Open what is published; a scheme that is not scored yet is left out, with the reason.
+    """Open what is published; a scheme without scores of today's labels is left out and named.
 
     Raises:
         StoreError: labels or folds are absent, or an artefact's files are damaged.
@@ -68,6 +70,8 @@ def read_city_sources(store: DataStore, study: Study, city: str) -> CitySources:
             reasons.append(f"{scheme} is not scored: materialise {SCHEME_SCORES}[{city}/{scheme}]")
         elif manifest.unavailable:
             reasons.append(f"{scheme}: {manifest.unavailable}")
+        elif stale := _stale(store, manifest, scheme):
+            reasons.append(f"{scheme}: {stale}: materialise {manifest.label} again")
         else:
             scored[scheme] = store.open(SCHEME_SCORES, f"{city}/{scheme}")
     return CitySources(
@@ -78,6 +82,11 @@ def read_city_sources(store: DataStore, study: Study, city: str) -> CitySources:
         labels=city_labels(store.open("lsoa_labels"), city, study.cities[city].outcomes),
         centroids=store.open("area_folds", city).table("centroids.parquet"),
     )
+
+
+def _stale(store: DataStore, scored: Manifest, scheme: str) -> str | None:
+    """What to say of scores by networks that learned from other labels than stand now."""
+    return stale_of_city(store, scored, scheme, scored.read_record(SchemeRecord).outcomes)
 
 
 def write_evidence(sources: CitySources, folder: Path) -> Findings:
@@ -128,6 +137,18 @@ def _fold_maps(sources: CitySources) -> dict[str, pd.DataFrame]:
     return maps
 
 
+def _left_out(scores: pd.DataFrame, matrix: pd.DataFrame) -> dict[str, str]:
+    """A note of the areas that some model did not score under some scheme, if there are any."""
+    compared = matrix.drop_duplicates("outcome").set_index("outcome")["n_lsoas"]
+    n_areas = scores.groupby("outcome")["lsoa11"].nunique()
+    lacking = n_areas - compared.reindex(n_areas.index, fill_value=0)
+    said = [f"{outcome} {n} of {n_areas[outcome]}" for outcome, n in lacking.items() if n > 0]
+    if not said:
+        return {}
+    about = "Areas without a score of some model under some scheme, or without a label"
+    return {"areas_left_out": f"{about}, are left out: {', '.join(said)}."}
+
+
 def _findings(sources: CitySources, evidence: Evidence, own: str) -> Findings:
     note = scheme_note(sources.scored)
     matrix = evidence.matrix
@@ -145,6 +166,6 @@ def _findings(sources: CitySources, evidence: Evidence, own: str) -> Findings:
             checks.not_flattered(evidence.flattery, own),
         ],
         tables={"spearman": shown.astype(object).to_dict("records")},
-        notes={"leak": note} if note else {},
+        notes=({"leak": note} if note else {}) | _left_out(sources.scores, matrix),
         holdings={f"scheme {each}": int(each in sources.scored) for each in sources.study.schemes},
     )

@@ -173,7 +173,8 @@ def _gain_rows(cells: Mapping[str, _Cell]) -> Iterator[dict]:
     if not maps:
         return
     for metric, sign in METRICS.items():
-        best = np.max([sign * cell.mean[metric] for cell in maps], axis=0)
+        # What is undefined, as the correlation of a constant, is not the best.
+        best = np.fmax.reduce([sign * cell.mean[metric] for cell in maps])
         for model in [name for name in cells if name not in MAPS]:
             gain = sign * cells[model].mean[metric] - best
             interval = _interval("gain", gain, cells[model].n_blocks)

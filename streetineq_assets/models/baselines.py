@@ -19,7 +19,7 @@ from streetineq_assets.models.folds import FoldTable, scheme_note, split_rows
 from streetineq_assets.models.map_baselines import MAPS
 from streetineq_assets.models.pair_training import SCORES_FILE
 from streetineq_assets.models.tables import BASELINES
-from streetineq_assets.models.training_plan import TrainingPlan
+from streetineq_assets.models.training_plan import TrainingPlan, other_inputs
 from streetineq_assets.profiles import Profile
 from streetineq_assets.store import Artefact
 from streetineq_assets.study import Pair
@@ -45,10 +45,10 @@ def score_pair(plan: TrainingPlan, trained: Artefact, folder: Path) -> Findings:
     Raises:
         StoreError: the networks were trained on other inputs than there are now.
     """
-    if trained.manifest.recipe.inputs != plan.inputs:
+    if others := other_inputs(trained.manifest, plan):
         raise StoreError(
-            f"{trained.manifest.label} was trained on other labels, locations, codes or folds than "
-            f"there are now: materialise {trained.manifest.label} first"
+            f"{trained.manifest.label} was trained on other {others} than there are now: "
+            f"materialise {trained.manifest.label} first"
         )
     outcome = Pair.parse(plan.artefact[1]).outcome
     rows, _ = labelled_rows(plan.slices, plan.outcomes).of_outcome(plan.outcomes.index(outcome))
@@ -98,7 +98,14 @@ def map_notes(baselines: pd.DataFrame, scheme: str, centroids: pd.DataFrame) -> 
         centroids: `lsoa11, easting_m, northing_m` and, from version 2 of the folds on, `msoa11`.
     """
     notes = {"no_map_baselines": _NO_MAPS} if scheme == "city" else {}
-    of_msoa = set(baselines.loc[baselines["baseline"] == "map_msoa_mean", "lsoa11"])
+    mapped = baselines[baselines["baseline"] == "map_msoa_mean"]
+    if n_nowhere := mapped.loc[mapped["score"].isna(), "lsoa11"].nunique():
+        notes["areas_without_coordinates"] = (
+            f"No map guesses {n_nowhere} of {mapped['lsoa11'].nunique()} areas: they have no "
+            "postcode with coordinates, or no area that may teach has one. Take an edition of the "
+            "directory in inputs/onspd that has them."
+        )
+    of_msoa = set(mapped.dropna(subset=["score"])["lsoa11"])
     named = centroids.reindex(columns=["lsoa11", "msoa11"]).dropna()["lsoa11"]
     if n_unnamed := len(of_msoa - set(named)):
         notes["areas_without_msoa"] = (

@@ -157,7 +157,7 @@ def valid_probabilities(scores: pd.DataFrame) -> Check:
     """Whether every row has a finite score and a distribution over ten deciles.
 
     Args:
-        scores: `h, p_1 .. p_10`.
+        scores: `location_id, h, p_1 .. p_10`.
     """
     p = scores[list(PROBABILITIES)].to_numpy(np.float64)
     sums = np.abs(p.sum(axis=1) - 1) < _SUM_TOLERANCE
@@ -165,7 +165,8 @@ def valid_probabilities(scores: pd.DataFrame) -> Check:
     n_invalid = int((~valid).sum())
     text = f"{n_invalid} rows have no finite score or no distribution over ten deciles"
     if n_invalid:
-        text += "; materialise trained_model again"
+        first = scores["location_id"].to_numpy()[~valid][0]
+        text += f", such as that of location {first}; materialise the networks again"
     return VALID_PROBABILITIES.result(n_invalid == 0, text, of=len(scores), n_invalid=n_invalid)
 
 

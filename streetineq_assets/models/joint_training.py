@@ -26,6 +26,7 @@ from streetineq_assets.models.training_plan import (
     RunProfile,
     TrainingPlan,
     TrainingRun,
+    other_inputs,
     read_cities,
     resolve_profile,
 )
@@ -146,11 +147,11 @@ def plan_from_joint(store: DataStore, study: Study, pair: Pair) -> TrainingPlan:
     plan = replace(plan, artefact=artefact, settings={**plan.settings, "seeds": seeds})
     if pair.outcome in plan.untrainable:
         raise TrainingError(plan.untrainable[pair.outcome])
-    if joint.manifest.recipe.inputs != plan.inputs or pair.outcome not in record.outcomes:
+    others = other_inputs(joint.manifest, plan)
+    if others or pair.outcome not in record.outcomes:
         raise StoreError(
-            f"{joint.manifest.label} was trained on other labels, locations, codes or folds than "
-            f"there are now: materialise {joint.manifest.label} first, then trained_model"
-            f"[{pair}]"
+            f"{joint.manifest.label} was trained on other {others or 'outcomes'} than there are "
+            f"now: materialise {joint.manifest.label} first, then trained_model[{pair}]"
         )
     return replace(plan, joint=joint)
 

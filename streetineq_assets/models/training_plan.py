@@ -17,6 +17,7 @@ from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.devices import Device
 from streetineq_assets.errors import StoreError, StudyError
 from streetineq_assets.findings import Unavailable
+from streetineq_assets.manifests import Manifest
 from streetineq_assets.models.availability import (
     missing_cities,
     missing_cities_note,
@@ -266,6 +267,19 @@ class TrainingPlan:
     def clean(self) -> None:
         """Remove the work in progress, which the published artefact has made useless."""
         self.store.clear_workspace(*self.artefact)
+
+
+def other_inputs(trained: Manifest, plan: TrainingPlan) -> str:
+    """What networks were trained on that is another by now, as "labels of leeds"; empty if nothing.
+
+    Args:
+        trained: manifest of networks.
+        plan: of the same networks, by what stands now.
+    """
+    was, now = trained.recipe.inputs, plan.inputs
+    changed = sorted(name for name in {*was, *now} if was.get(name) != now.get(name))
+    parts = [name.partition("/") for name in changed]
+    return ", ".join(f"{what} of {city}" if what else city for city, _, what in parts)
 
 
 def read_cities(

@@ -12,6 +12,7 @@ from streetineq_assets.findings import (
     blocking_failures,
     unavailable_findings,
 )
+from streetineq_assets.models.bundles.provenance import refuse_stale
 from streetineq_assets.models.folds import FoldTable
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.predictions import checks, plots, tables
@@ -48,10 +49,12 @@ def location_predictions(context: dg.AssetExecutionContext, study: StudyResource
     """How well-off each photographed location looks, by a network that never saw its area.
 
     The out-of-fold score, the most probable decile and the probabilities of all ten: the trained
-    networks' scores joined to locations and labels. Codes are not read again.
+    networks' scores joined to locations and labels. Codes are not read again. Networks that learned
+    from other labels than stand now are refused: they would be judged by what they did not learn.
     """
     pair = Pair.parse(context.partition_key)
     trained = study.store.open("trained_model", pair.key)
+    refuse_stale(study.store, trained.manifest)
     locations = matched_locations(study.store, pair.city)
     labels = pair_labels(study.store, pair)
     folds = FoldTable.load(study.store.open("area_folds", pair.city))

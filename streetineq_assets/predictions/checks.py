@@ -15,6 +15,7 @@ from streetineq_assets.predictions import tables
 from streetineq_assets.predictions.aligned_baselines import MAP_BEST
 from streetineq_assets.predictions.evaluation import MIN_AREAS, NETWORK, Evaluation
 from streetineq_assets.predictions.location_scores import tested_by
+from streetineq_assets.predictions.metrics import told
 from streetineq_assets.tables import empty
 
 LOCATION_IDENTITY = CheckSpec(
@@ -87,7 +88,7 @@ def area_checks(areas: pd.DataFrame, n_lsoas_of_city: int) -> list[Check]:
 def enough_areas(n_lsoas: int) -> Check:
     """Whether metrics rest on enough areas to mean much."""
     enough = n_lsoas >= MIN_AREAS
-    few = f"only {n_lsoas} areas, fewer than {MIN_AREAS}: metrics mean little; add images"
+    few = f"only {n_lsoas} of the {MIN_AREAS} areas from which metrics mean much; add images"
     return ENOUGH_AREAS.result(enough, f"{n_lsoas} areas" if enough else few, n_lsoas=n_lsoas)
 
 
@@ -152,7 +153,10 @@ def _one_row_per_lsoa(areas: pd.DataFrame) -> Check:
 
 
 def _stands_for_the_city(areas: pd.DataFrame, n_lsoas_of_city: int) -> Check:
-    """Holds where the interval of the mean lies within the limits, fails where it lies outside."""
+    """Holds where the interval of the mean lies within the limits, fails where it lies outside.
+
+    All areas of a city stand for it, whatever their mean, which ties move away from the middle.
+    """
     actual = areas["actual_decile"].dropna().astype("float64")
     share = len(actual) / n_lsoas_of_city if n_lsoas_of_city else 0.0
     text = f"{len(areas)} of {n_lsoas_of_city} areas were ranked"
@@ -162,6 +166,9 @@ def _stands_for_the_city(areas: pd.DataFrame, n_lsoas_of_city: int) -> Check:
     mean, half = float(actual.mean()), _half_width(len(actual), n_lsoas_of_city)
     values: dict[str, Any] = {"mean_actual_decile": mean, "half_width": half, "share_ranked": share}
     away = abs(mean - _MIDDLE)
+    if len(actual) >= n_lsoas_of_city:
+        text += f", all that the city has, of mean actual decile {mean:.2f}"
+        return STANDS_FOR_THE_CITY.result(True, text, **values)
     text += (
         f" ({share:.0%}), of mean actual decile {mean:.2f}, by chance {mean - half:.2f} to "
         f"{mean + half:.2f} (all areas: {_MIDDLE}; limit: {_FARTHEST} from it)"
@@ -195,15 +202,16 @@ def _beats_the_map(evaluation: Evaluation, scheme: str) -> Check:
     if missing := _missing_maps(evaluation, scheme):
         return BEATS_THE_MAP.not_tested(
             f"{', '.join(missing)} scored no area on the networks' folds; materialise "
-            "baseline_scores again"
+            "baseline_scores again, and see there whether areas lack coordinates"
         )
     own = evaluation.value("kappa_quadratic", NETWORK, scheme)
-    best = max(evaluation.value("kappa_quadratic", name, scheme) for name in MAPS)
+    maps = [evaluation.value("kappa_quadratic", name, scheme) for name in MAPS]
+    best = float(np.fmax.reduce(maps))
     lead, lower, upper = _lead_over_the_best_map(evaluation, scheme)
     values: dict[str, Scalar] = {"network": own, "best_map": best, "lead": lead}
-    text = f"quadratic kappa on the same folds: network {own:z.3f}, best map {best:z.3f}"
+    text = f"quadratic kappa on the same folds: network {told(own)}, best map {told(best)}"
     if np.isnan([own, best, lead, lower, upper]).any():
-        said = f"{text}, with no interval of the lead; add images of more areas"
+        said = f"{text}, with no interval of the lead: {_why_no_lead(evaluation)}"
         return BEATS_THE_MAP.not_tested(said)
     text += f"; 95 % interval of the lead {lower:z.3f} to {upper:z.3f}"
     if lower <= 0:
@@ -212,6 +220,19 @@ def _beats_the_map(evaluation: Evaluation, scheme: str) -> Check:
             "report both"
         )
     return BEATS_THE_MAP.result(lower > 0, text, **values, lower=lower, upper=upper)
+
+
+def _why_no_lead(evaluation: Evaluation) -> str:
+    """Why the lead over the best map has no interval, and what would give it one."""
+    n_by_decile = evaluation.confusion.groupby("actual")["n"].sum()
+    there = n_by_decile[n_by_decile > 0]
+    if len(there) == 1 and there.iloc[0] > 1:
+        return (
+            f"the {there.iloc[0]} compared areas are all of actual decile {there.index[0]}, so "
+            "that no agreement can be told; add images of areas of other deciles, or check "
+            "lsoa_labels"
+        )
+    return f"compared areas: {there.sum()}, which are too few; add images of more"
 
 
 def _missing_maps(evaluation: Evaluation, scheme: str) -> list[str]:
@@ -235,14 +256,16 @@ def _same_areas(evaluation: Evaluation, scheme: str) -> Check:
     rows = evaluation.metrics[evaluation.metrics["metric"] == "mae"]
     rows = rows[rows["scheme"] == scheme]
     same = len(set(rows["n_lsoas"])) == 1
-    covered = same and {NETWORK, *MAPS} <= set(rows["model"])
+    maps = () if scheme == "city" else MAPS  # a map of other cities is none of this one
+    covered = same and {NETWORK, *maps} <= set(rows["model"])
     text = "the baselines have scores of all areas that the network predicted"
     if not covered:
         text = (
             "a map baseline is missing, or a baseline lacks areas on the folds of the networks, so "
-            "not all metrics compare; materialise baseline_scores and location_predictions again"
+            "not all metrics compare; materialise baseline_scores and location_predictions again, "
+            "and see there whether areas lack coordinates"
         )
-    return SAME_AREAS.result(covered, text)
+    return SAME_AREAS.result(covered, text, of=len(rows))
 
 
 def _no_leak(scheme: str) -> Check:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from streetineq_assets.labels.deciles import N_DECILES
 from streetineq_assets.models.map_baselines import MAPS
-from streetineq_assets.models.tables import BASELINES
+from streetineq_assets.models.tables import BASELINES, PROBABILITIES
 from streetineq_assets.predictions import intervals, metrics, spatial
 from streetineq_assets.predictions.aggregation import mean_probabilities
 from streetineq_assets.predictions.aligned_baselines import aligned_scores
@@ -127,14 +127,16 @@ def evaluate_scores(scores: pd.DataFrame, reference: Reference) -> EvaluatedScor
     """Evaluate out-of-fold scores as a pair's own networks are: the same join, rule and metrics.
 
     For networks beside the pair's own (joint, tuned), which have no assets of their own on the way.
-    Baselines are left to the evaluation of the pair's own. Scores of locations without an area,
-    which `checks.location_checks` reports, are in `locations` alone.
+    Baselines are left to the evaluation of the pair's own. Scores of locations without an area and
+    those that are no number, which `checks.location_checks` reports, are in `locations` alone.
 
     Args:
         scores: `location_id, fold, h, p_1 .. p_10`, at least one row.
     """
     locations = join(scores, reference.locations, reference.labels, reference.pair)
-    placed = locations[locations["lsoa11"].notna()].reset_index(drop=True)
+    numbers = locations[["h", *PROBABILITIES]].to_numpy(np.float64)
+    usable = locations["lsoa11"].notna() & np.isfinite(numbers).all(axis=1)
+    placed = locations[usable].reset_index(drop=True)
     areas = ranked_table(
         placed,
         rule=reference.rule,

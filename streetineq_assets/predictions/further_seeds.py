@@ -36,7 +36,7 @@ def areas_by_seed(
     """The areas of each further seed, by the rule of the published ones.
 
     A seed that did not score all predicted locations is left out: in a small city, a fold of its
-    own may have tested nothing that has codes.
+    own may have tested nothing that has codes. So is one with a score that is no number.
 
     Args:
         scores: `seed, location_id, fold, h, p_1 .. p_10`, out of fold, of the same trained model as
@@ -49,7 +49,8 @@ def areas_by_seed(
     found = []
     for _, group in scores.groupby("seed", sort=True):
         scored = rest.merge(group[["location_id", *own]], on="location_id", validate="one_to_one")
-        if len(scored) == len(locations):
+        finite = np.isfinite(scored[["h", *PROBABILITIES]].to_numpy(np.float64)).all()
+        if len(scored) == len(locations) and finite:
             areas = rank(scored)
             found.append(SeedAreas(areas, mean_probabilities(scored, areas["lsoa11"])))
     return tuple(found)
@@ -72,8 +73,10 @@ def spread(values: list[dict[str, float]]) -> pd.DataFrame:
         values: metric to value, of at least one seed; the first names the metrics.
 
     Returns:
-        The standard deviation is that of a sample (n - 1), and NaN for one seed.
+        The standard deviation is that of a sample (n - 1), and NaN for one seed. Both are NaN where
+        a seed's metric is: networks that give every area one score are not left out of the mean.
     """
     table = pd.DataFrame(values)
-    rows = {"seed_mean": table.mean(), "seed_sd": table.std(ddof=1), "n_seeds": len(table)}
+    mean, sd = table.mean(skipna=False), table.std(ddof=1, skipna=False)
+    rows = {"seed_mean": mean, "seed_sd": sd, "n_seeds": len(table)}
     return pd.DataFrame(rows).rename_axis("metric").reset_index()

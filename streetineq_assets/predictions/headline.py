@@ -8,6 +8,7 @@ from streetineq_assets.models.block_sizes import SPATIAL_BLOCK
 from streetineq_assets.predictions.aligned_baselines import MAP_BEST
 from streetineq_assets.predictions.blocks import LSOA, MAP_BLOCK, MSOA
 from streetineq_assets.predictions.evaluation import MAP_KNN, NETWORK, Evaluation
+from streetineq_assets.predictions.metrics import told
 
 HEADLINE_METRICS = {
     "spearman_score": "Spearman of the score",
@@ -41,7 +42,7 @@ def headline(evaluation: Evaluation, scheme: str) -> tuple[dict[str, Scalar], st
             for suffix, _, model, own in columns
         }
         values |= row
-        lines.append(f"| {title} | " + " | ".join(f"{value:z.3f}" for value in row.values()) + " |")
+        lines.append(f"| {title} | " + " | ".join(map(told, row.values())) + " |")
     beside = [_over_the_best_map(evaluation), _resampled(evaluation), _over_seeds(evaluation)]
     return values, "\n\n".join(["\n".join(lines), *filter(None, beside)])
 
@@ -88,9 +89,9 @@ def _over_seeds(evaluation: Evaluation) -> str:
         return ""
     if n == 1:
         return "One seed: how much training itself varies is not known."
-    told = [
-        f"{title} {rows.loc[metric, 'seed_mean']:z.3f} (sd {rows.loc[metric, 'seed_sd']:.3f})"
+    parts = [
+        f"{title} {told(rows.loc[metric, 'seed_mean'])} (sd {told(rows.loc[metric, 'seed_sd'])})"
         for metric, title in HEADLINE_METRICS.items()
     ]
     dealt = ", each with folds of its own" if rows.loc["mae", "n_deals"] > 1 else ""
-    return f"Over {n} seeds{dealt}, mean and sd: {', '.join(told)}."
+    return f"Over {n} seeds{dealt}, mean and sd: {', '.join(parts)}."

@@ -14,6 +14,7 @@ from streetineq_assets.findings import (
     Unavailable,
     unavailable_findings,
 )
+from streetineq_assets.models.bundles.provenance import refuse_stale_joint
 from streetineq_assets.models.dataset import city_labels
 from streetineq_assets.models.folds import FoldTable
 from streetineq_assets.predictions import checks
@@ -63,11 +64,14 @@ def read_joint_sources(store: DataStore, study: Study, city: str) -> JointSource
     """Open what the evaluation reads, each slice once.
 
     Raises:
-        StoreError: an artefact is absent or damaged; the message names what to materialise.
+        StoreError: an artefact is absent or damaged, or the networks learned from other labels than
+            stand now; the message names what to materialise.
     """
     outcomes = study.cities[city].outcomes
-    artefact = store.open("area_folds", city)
+    artefact, trained = store.open("area_folds", city), store.open("joint_model", city)
     folds = FoldTable.load(artefact)
+    scheme = folds.scheme if folds else study.folds.scheme
+    refuse_stale_joint(store, trained.manifest, scheme)
     labels = city_labels(store.open("lsoa_labels"), city, outcomes)
     of_city = Reference(
         pair=Pair(city, outcomes[0]),
@@ -76,13 +80,13 @@ def read_joint_sources(store: DataStore, study: Study, city: str) -> JointSource
         tested=tested_by(folds),
         centroids=artefact.table("centroids.parquet"),
         rule=study.aggregation,
-        scheme=folds.scheme if folds else study.folds.scheme,
+        scheme=scheme,
         seed=study.seed,
         areas=study.areas,
         level=study.intervals.level,
     )
     return JointSources(
-        trained=store.open("joint_model", city),
+        trained=trained,
         folds=artefact,
         references={
             outcome: replace(of_city, pair=Pair(city, outcome), labels=_of_outcome(labels, outcome))

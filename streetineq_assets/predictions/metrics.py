@@ -5,7 +5,8 @@ written once, in closed form, for a stack of tables: one table gives the metric,
 resampled tables give its interval in the same call. scikit-learn and SciPy, which take one pair of
 arrays at a time, are the oracles of the tests. Labels are fixed at 1..10: a decile that does not
 occur counts as a decile all the same. What is undefined is NaN, without a warning: a correlation
-with a constant, the recall of a decile without areas, anything of no areas.
+with a constant, the kappa of areas of one actual decile, the recall of a decile without areas,
+anything of no areas.
 """
 
 import numpy as np
@@ -117,6 +118,11 @@ def ranked_probability_scores(actual: np.ndarray, probabilities: ArrayLike) -> n
     return ((np.cumsum(given, axis=1)[:, :-1] - reached) ** 2).mean(axis=1)
 
 
+def told(value: float) -> str:
+    """A metric in words, with three decimals; `none` where it is undefined."""
+    return "none" if np.isnan(value) else f"{value:z.3f}"
+
+
 def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """part / whole, NaN where the whole is 0."""
     return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0)
@@ -169,8 +175,12 @@ def _pairs(n: np.ndarray) -> np.ndarray:
 
 
 def _kappa(counts: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Cohen's kappa: 1 - sum(w O) / sum(w E), with E the product of the margins."""
-    n = counts.sum(axis=(1, 2))
-    expected = counts.sum(axis=2)[:, :, None] * counts.sum(axis=1)[:, None, :]
+    """Cohen's kappa: 1 - sum(w O) / sum(w E), with E the product of the margins.
+
+    NaN where all areas are of one actual decile: it would be 0 whatever is predicted.
+    """
+    n, rows = counts.sum(axis=(1, 2)), counts.sum(axis=2)
+    expected = rows[:, :, None] * counts.sum(axis=1)[:, None, :]
     observed = (counts * weight).sum(axis=(1, 2)) * n
-    return 1 - ratio(observed, (expected * weight).sum(axis=(1, 2)))
+    varied = np.count_nonzero(rows, axis=1) > 1
+    return 1 - ratio(observed, np.where(varied, (expected * weight).sum(axis=(1, 2)), 0.0))

@@ -82,6 +82,13 @@ class PairSources:
         scores, locations = self.trained.table(SEED_SCORES_FILE), self.at_locations.table()
         return areas_by_seed(scores, locations, self._rank)
 
+    @property
+    def n_further_seeds(self) -> int:
+        """Seeds beside the first whose scores the networks' artefact has."""
+        if SEED_SCORES_FILE not in self.trained.manifest.files:
+            return 0
+        return int(self.trained.table(SEED_SCORES_FILE, ["seed"])["seed"].nunique())
+
     def _rank(self, locations: pd.DataFrame) -> pd.DataFrame:
         asked = self._made_with.get("areas", self.study.areas.model_dump())
         return ranked_table(
@@ -135,6 +142,7 @@ def write_pair_evaluation(sources: PairSources, folder: Path) -> Findings:
     if why := sources.predicted.manifest.unavailable:
         _write(Evaluation.of_nothing(), folder, level=sources.level)
         return unavailable_findings(why, checks.LSOA_EVALUATION)
+    further = sources.further_seeds()
     evaluated = evaluate_pair(
         sources.areas,
         mean_probabilities(sources.at_locations.table(), sources.areas["lsoa11"]),
@@ -143,10 +151,17 @@ def write_pair_evaluation(sources: PairSources, folder: Path) -> Findings:
         rule=sources.rule,
         scheme=sources.scheme,
         seed=sources.study.seed,
-        further_seeds=sources.further_seeds(),
+        further_seeds=further,
     )
     _write(evaluated, folder, level=sources.level)
-    return _findings(evaluated, sources)
+    findings = _findings(evaluated, sources)
+    if n_lost := sources.n_further_seeds - len(further):
+        findings.notes["seeds_left_out"] = (
+            f"{n_lost} of {sources.n_further_seeds} further seeds are left out of means and sd: "
+            "they lack finite scores of the predicted locations in their folds. Materialise "
+            f"trained_model[{sources.pair}] again."
+        )
+    return findings
 
 
 def _write(evaluation: Evaluation, folder: Path, *, level: float) -> None:

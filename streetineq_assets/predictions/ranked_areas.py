@@ -60,6 +60,20 @@ def none_ranked(settings: Areas) -> Unavailable:
     )
 
 
+def not_ranked(areas: pd.DataFrame) -> str:
+    """In words that the areas are not told apart; empty where they are.
+
+    Args:
+        areas: `tables.LSOA_PREDICTIONS` of one pair.
+    """
+    if len(areas) < 2 or np.ptp(areas["score"].to_numpy(np.float64)) > 0:
+        return ""
+    return (
+        f"all {len(areas)} areas have the same score: the network tells none from another, and "
+        "their predicted deciles rank nothing"
+    )
+
+
 def ranked_table(
     locations: pd.DataFrame, *, rule: str, settings: Areas, level: float, scheme: str
 ) -> pd.DataFrame:
@@ -88,6 +102,7 @@ def rank_areas(
     ranked = ranked_locations(placed, settings.min_locations)
     _, shrunk = shrunk_scores(ranked, areas["score"])
     notes = {"folds_on_one_scale": why, "shrinkage": shrunk.note, "calibration": _of_links(table)}
+    notes["ranking"] = not_ranked(areas)
     by_label = are_label_conditional(areas["actual_decile"], areas["fold"], level)
     values = {
         "n_lsoas_below_min_locations": n_below,

@@ -88,6 +88,11 @@ def ahead_of_baselines(pairs: Sequence[PairResults]) -> Check:
     }
     if not n_leads:
         text = "no network was compared with a baseline: see pairs_available and chains_agree"
+        if undefined:
+            text = (
+                f"no lead over a baseline has an interval in {', '.join(undefined)}: areas are too "
+                "few, or all of one actual decile; add images of more areas"
+            )
         return AHEAD_OF_BASELINES.not_tested(text, **counts)
     text = _ahead_text(behind, undefined, unmapped, n_leads)
     if undefined and not behind:
@@ -110,7 +115,7 @@ def _ahead_text(
         )
     if undefined:
         said.append(
-            "the lead over the map has no interval in "
+            "the lead over the map (any lead, where cities are held out) has no interval in "
             f"{', '.join(undefined)}, so that nothing is known there; add images of more areas"
         )
     if unmapped:
@@ -121,22 +126,36 @@ def _ahead_text(
     return ". ".join(said)
 
 
-def areas_placed(n_areas: int, n_without_geometry: int, *, has_boundaries: bool) -> Check:
+def areas_placed(
+    n_areas: int,
+    n_without_geometry: int,
+    *,
+    has_boundaries: bool,
+    unbounded: Sequence[str] = (),
+) -> Check:
     """Whether the maps show every predicted area, and by its boundary.
 
     Args:
         n_areas: areas with predictions of any outcome.
         n_without_geometry: of these, those with neither boundary nor centroid.
         has_boundaries: whether the study has a boundary file.
+        unbounded: codes of the areas that it lacks.
     """
-    if has_boundaries:
+    if has_boundaries and unbounded:
+        text = (
+            f"{len(unbounded)} of {n_areas} predicted areas have no boundary in the file in "
+            f"inputs/boundaries, such as {unbounded[0]}, and are mapped as points: it is of "
+            "another region or of another year; download ONS' boundaries of the LSOAs of 2011; "
+            f"{n_without_geometry} are on no map"
+        )
+    elif has_boundaries:
         text = f"{n_without_geometry} of {n_areas} predicted areas are on no map"
     else:
         text = (
             "areas are mapped as points, since inputs/boundaries holds no file: download ONS' "
             f"boundaries of the LSOAs of 2011; {n_without_geometry} of {n_areas} are on no map"
         )
-    passed = has_boundaries and n_without_geometry == 0
+    passed = has_boundaries and not unbounded and n_without_geometry == 0
     return AREAS_PLACED.result(
         passed, text, of=n_areas, n_areas_without_geometry=n_without_geometry
     )

@@ -20,6 +20,7 @@ from streetineq_assets.predictions.comparisons import GAIN
 from streetineq_assets.predictions.evaluation import MAP_KNN, MIN_AREAS, NETWORK
 from streetineq_assets.predictions.joint_evaluation import JOINT_NETWORK
 from streetineq_assets.predictions.metrics import LOWER_IS_BETTER
+from streetineq_assets.predictions.ranked_areas import not_ranked
 from streetineq_assets.reports.results import PairResults
 
 SUMMARY_METRICS = {
@@ -202,6 +203,7 @@ def sentences(results: PairResults) -> list[str]:
     n = len(results.areas)
     few = [f"Only {n} areas, fewer than {MIN_AREAS}: the metrics mean little."]
     said = few if n < MIN_AREAS else []
+    said += [_same_score(results), _same_decile(results)]
     said += [_lead(results, baseline) for baseline in _baselines(results)]
     said += [
         _without_a_map(results),
@@ -229,9 +231,9 @@ def not_ahead(results: PairResults) -> dict[str, Lead]:
 
 
 def lacks_a_map(results: PairResults) -> bool:
-    """Whether no baseline of the map is there to be compared with, though the folds allow one."""
-    mapped = [name for name, lead in leads(results).items() if name in _MAPS and lead.is_known]
-    return results.scheme != HELD_OUT_CITIES and not mapped
+    """Whether no lead over the map has an interval, or no lead at all where folds allow no map."""
+    known = {name for name, lead in leads(results).items() if lead.is_known}
+    return not (known if results.scheme == HELD_OUT_CITIES else known & _MAPS)
 
 
 def _baselines(results: PairResults) -> list[str]:
@@ -267,6 +269,21 @@ def _lead(results: PairResults, baseline: str) -> str:
     if difference < 0:
         return f"“{name}” does better than the network, by {gap}{chance} ({bounds})."
     return f"The network is ahead of “{name}” by {gap}{chance} ({bounds})."
+
+
+def _same_score(results: PairResults) -> str:
+    text = not_ranked(results.areas)
+    return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def _same_decile(results: PairResults) -> str:
+    actual = results.areas["actual_decile"].dropna()
+    if len(actual) < 2 or actual.min() < actual.max():
+        return ""
+    return (
+        f"All {len(actual)} areas are of actual decile {actual.iloc[0]}, so that how well the "
+        "network ranks them cannot be told."
+    )
 
 
 def _without_a_map(results: PairResults) -> str:

@@ -14,7 +14,6 @@ from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.models.block_sizes import uneven_note
 from streetineq_assets.models.deviations import DEVIATIONS
 from streetineq_assets.plotting import png_bytes, svg_text
-from streetineq_assets.predictions.evaluation import NETWORK
 from streetineq_assets.predictions.intervals import LEVEL, are_label_conditional
 from streetineq_assets.reports import (
     audit,
@@ -183,10 +182,6 @@ def _pair(
         "by_label": are_label_conditional(
             results.areas["actual_decile"], results.areas["fold"], level
         ),
-        "coverage_of_all": {
-            metric: results.value(metric, NETWORK)
-            for metric in ("interval_coverage", "interval_width")
-        },
         "n_lsoas": len(results.areas),
         "mean_actual": float(actual.mean()) if len(actual) else float("nan"),
         "maps": _png(maps.plot_maps(results.areas, boundaries, centroids)),

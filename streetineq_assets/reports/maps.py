@@ -3,7 +3,7 @@
 No tiles and no network: the shapes alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -58,22 +58,21 @@ def plot_maps(
     Args:
         areas: `lsoa11, actual_decile, decile, rank_change` of one pair.
         boundaries: `lsoa11, geometry` on the British National Grid, or None.
-        centroids: `lsoa11, lat, lon` in degrees, used where no area of the pair has a boundary.
+        centroids: `lsoa11, lat, lon` in degrees, of the points that stand for areas without a
+            boundary.
     """
-    bounded = boundaries is not None and bool(areas["lsoa11"].isin(boundaries["lsoa11"]).any())
-    if bounded:
-        layer = _polygons(boundaries[boundaries["lsoa11"].isin(areas["lsoa11"])])
-    else:
-        layer = _points(centroids[centroids["lsoa11"].isin(areas["lsoa11"])])
-    height = np.clip(_WIDTH_IN / len(_PANELS) * layer.height_over_width + 0.8, 2.5, 7.0)
+    layers = _layers(areas["lsoa11"], boundaries, centroids)
+    drawn = areas["lsoa11"].isin(set(pd.concat([layer.codes for layer in layers])))
+    height = np.clip(_WIDTH_IN / len(_PANELS) * _height_over_width(layers) + 0.8, 2.5, 7.0)
     figure, axes = new_figure(
         _WIDTH_IN, float(height), columns=len(_PANELS), sharex=True, sharey=True
     )
     for axis, (column, title, palette) in zip(axes, _PANELS, strict=True):
-        value = areas.set_index("lsoa11")[column].reindex(layer.codes).fillna(0).astype(int)
-        layer.plot(axis, np.array(palette)[value].tolist())
-        axis.margins(0.03 if bounded else 0.1)
-        axis.set_title(f"{title}, n = {areas[column].notna().sum():,}", fontsize=9)
+        for layer in layers:
+            value = areas.set_index("lsoa11")[column].reindex(layer.codes).fillna(0).astype(int)
+            layer.plot(axis, np.array(palette)[value].tolist())
+        axis.margins(max(layer.margin for layer in layers))
+        axis.set_title(f"{title}, n = {areas.loc[drawn, column].notna().sum():,}", fontsize=9)
         axis.set_aspect("equal")
         axis.set_axis_off()
     decile_legend(figure, fontsize=8)
@@ -86,19 +85,35 @@ class _Layer:
 
     Attributes:
         codes: the area of each shape; an area of several parts has several.
-        extent: (2, 2) lower left and upper right corner.
+        extent: (n, 2) metres, of points that bound them; none of nothing.
         plot: puts them on axes, in one colour each.
+        margin: around them, as a share of the extent.
     """
 
     codes: pd.Series
     extent: np.ndarray
     plot: Callable[["Axes", list[str]], None]
+    margin: float
 
-    @property
-    def height_over_width(self) -> float:
-        """Of the extent; 1 where it is a single point."""
-        width, height = self.extent[1] - self.extent[0]
-        return float(height / width) if width > 0 else 1.0
+
+def _layers(
+    codes: pd.Series, boundaries: "gpd.GeoDataFrame | None", centroids: pd.DataFrame
+) -> list[_Layer]:
+    """The areas' shapes, and points of those that have none."""
+    layers, bounded = [], set()
+    if boundaries is not None:
+        shapes = boundaries[boundaries["lsoa11"].isin(codes)]
+        bounded = set(shapes["lsoa11"])
+        layers += [_polygons(shapes)] if bounded else []
+    points = centroids[centroids["lsoa11"].isin(set(codes) - bounded)]
+    return layers if layers and points.empty else [*layers, _points(points)]
+
+
+def _height_over_width(layers: Sequence[_Layer]) -> float:
+    """Of the extent of all; 1 where it is a single point, or nothing."""
+    corners = np.concatenate([layer.extent for layer in layers])
+    width, height = np.ptp(corners, axis=0) if len(corners) else (0.0, 0.0)
+    return float(height / width) if width > 0 else 1.0
 
 
 def _polygons(boundaries: "gpd.GeoDataFrame") -> _Layer:
@@ -116,7 +131,7 @@ def _polygons(boundaries: "gpd.GeoDataFrame") -> _Layer:
         )
         axis.autoscale_view()
 
-    return _Layer(codes, boundaries.total_bounds.reshape(2, 2), plot)
+    return _Layer(codes, boundaries.total_bounds.reshape(2, 2), plot, margin=0.03)
 
 
 def _points(centroids: pd.DataFrame) -> _Layer:
@@ -126,4 +141,4 @@ def _points(centroids: pd.DataFrame) -> _Layer:
     def plot(axis: "Axes", colours: list[str]) -> None:
         axis.scatter(*metres.T, c=colours, s=size, edgecolors="#888888", linewidths=0.3)
 
-    return _Layer(centroids["lsoa11"], np.array([metres.min(axis=0), metres.max(axis=0)]), plot)
+    return _Layer(centroids["lsoa11"], metres, plot, margin=0.1)

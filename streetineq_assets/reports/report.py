@@ -27,8 +27,9 @@ def write_report(
         boundaries: `lsoa11, geometry` of all areas on the British National Grid, or None where the
             study has no boundary file.
     """
-    areas = results.areas
+    areas, unbounded = results.areas, []
     if boundaries is not None:
+        unbounded = sorted(set(areas["lsoa11"]) - set(boundaries["lsoa11"]))
         boundaries = boundaries[boundaries["lsoa11"].isin(set(areas["lsoa11"]))]
     text = html.render(results, study, boundaries=boundaries)
     (folder / REPORT_FILE).write_text(text, encoding="utf-8")
@@ -49,7 +50,10 @@ def write_report(
             checks.chains_agree(results.history.left_out),
             checks.ahead_of_baselines(results.current),
             checks.areas_placed(
-                areas["lsoa11"].nunique(), n_without_geometry, has_boundaries=boundaries is not None
+                areas["lsoa11"].nunique(),
+                n_without_geometry,
+                has_boundaries=boundaries is not None,
+                unbounded=unbounded,
             ),
         ],
         tables={"pairs": _pairs(results)},

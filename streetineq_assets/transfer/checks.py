@@ -167,7 +167,7 @@ def _intervals(rows: pd.DataFrame) -> str:
 def _difference(row: Any) -> str:
     pair = f"{row.city}/{row.outcome} by {row.share_of}"
     if np.isnan([row.difference, row.lower, row.upper]).any():
-        return f"{pair}: too few areas for an interval"
+        return f"{pair}: no interval, of too few areas or of scores or deciles that are all one"
     return f"{pair} {row.difference:z.3f}, 95 % interval {row.lower:z.3f} to {row.upper:z.3f}"
 
 

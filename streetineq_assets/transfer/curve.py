@@ -112,7 +112,7 @@ def summarise(curve: pd.DataFrame) -> pd.DataFrame:
     """
     keys = ["source", "city", "outcome", *SHARE, "metric"]
     table = curve.groupby(keys, sort=True).agg(
-        mean=("value", "mean"),
+        mean=("value", _mean_of_all),
         lowest=("value", "min"),
         highest=("value", "max"),
         n_repeats=("value", "size"),
@@ -120,6 +120,11 @@ def summarise(curve: pd.DataFrame) -> pd.DataFrame:
         share_lsoas_labelled=("share_lsoas_labelled", "mean"),
     )
     return conform(table.reset_index(), CURVE_SUMMARY)
+
+
+def _mean_of_all(values: pd.Series) -> float:
+    """NaN where one of the repeats has no value: it is not the mean of the others."""
+    return float(values.mean(skipna=False))
 
 
 def compare_all(targets: Iterable[PairEvaluations], study: Study) -> pd.DataFrame:

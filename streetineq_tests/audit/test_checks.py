@@ -15,6 +15,7 @@ SOUND = {
     "n_dated": 90,
     "years_apart": 3.0,
     "n_lsoas": 50,
+    "n_msoas": 10,
     "n_ranked": 40,
     "difference": 0.02,
     "lower": -0.1,
@@ -128,6 +129,12 @@ def test_uneven_coverage_names_the_outcome_its_difference_and_the_remedy():
     check = checks.coverage_even(audit({}, wrong | {"p_value": 1e-6}))
     for part in ("1 of 2", "education", "+0.31", "+0.20 to +0.42", "40 of 50", "add images"):
         assert part in check.description
+
+
+def test_an_interval_without_msoas_is_said_to_be_too_short():
+    said = checks.coverage_even(audit({"n_msoas": 0})).description
+    assert "too short" in said
+    assert "too short" not in checks.coverage_even(audit({})).description
 
 
 def test_the_limit_is_a_quarter_of_a_decile():

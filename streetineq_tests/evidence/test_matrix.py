@@ -89,6 +89,17 @@ def test_the_gain_is_over_the_best_map_whichever_it_is():
     assert set(found.gains["model"]) == {NETWORK}
 
 
+def test_a_map_that_ranks_nothing_is_not_the_best_and_hides_no_gain():
+    truth = labels()
+    network, known = scored(truth, 2.0, NETWORK, "area"), scored(truth, 4.0, "map_knn", "area")
+    constant = scored(truth, 1.0, "map_msoa_mean", "area").assign(score=5.5)
+    alone = evidence(network, known, truth=truth)
+    beside = evidence(network, known, constant, truth=truth)
+    gains = [row(each.gains, metric="spearman_score")["gain"] for each in (alone, beside)]
+    assert gains[0] > 0
+    assert gains[1] == gains[0]
+
+
 def test_all_cells_are_of_the_areas_that_every_model_scored_under_every_scheme():
     truth = labels()
     network = scored(truth, 3.0, NETWORK, "area")

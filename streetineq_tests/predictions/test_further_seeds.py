@@ -116,3 +116,16 @@ def test_the_spread_of_one_seed_is_unknown():
     found = spread([{"mae": 1.5}])
     assert found.loc[0, ["seed_mean", "n_seeds"]].tolist() == [1.5, 1]
     assert np.isnan(found.loc[0, "seed_sd"])
+
+
+def test_a_seed_that_ranks_nothing_is_not_left_out_of_the_mean():
+    found = spread([{"mae": 1.5, "spearman": 0.5}, {"mae": 2.5, "spearman": np.nan}])
+    told = found.set_index("metric")
+    assert told.loc["mae", "seed_mean"] == 2.0
+    assert told.loc["spearman", ["seed_mean", "seed_sd"]].isna().all()
+
+
+def test_a_seed_with_a_score_that_is_no_number_is_left_out(locations):
+    further = seed_scores(locations, 2)
+    spoilt = further.assign(h=further["h"].mask(further.index == further.index[0]))
+    assert len(areas_by_seed(spoilt, locations, RANK)) == 1

@@ -78,7 +78,7 @@ def test_recall_of_the_extremes_counts_only_their_own_areas():
 @pytest.mark.parametrize(
     ("actual", "predicted", "undefined"),
     [
-        ([5, 5, 5], [1, 2, 3], {"pearson", "spearman", "kendall"}),
+        ([5, 5, 5], [1, 2, 3], {"pearson", "spearman", "kendall", "kappa", "kappa_quadratic"}),
         ([1, 2, 3], [5, 5, 5], {"pearson", "spearman", "kendall"}),
         ([5, 5], [5, 5], {"pearson", "spearman", "kendall", "kappa"}),
         ([2, 3], [2, 3], {"recall_decile_1", "recall_decile_10"}),

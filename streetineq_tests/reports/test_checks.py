@@ -31,6 +31,13 @@ def test_every_area_is_placed_by_its_boundary(n_without_geometry, has_boundaries
     assert check.passed is passed
 
 
+def test_areas_without_a_boundary_are_counted_and_one_is_named():
+    check = areas_placed(10, 0, has_boundaries=True, unbounded=["E01000007", "E01000008"])
+    assert not check.passed
+    assert "2 of 10" in check.description
+    assert "E01000007" in check.description
+
+
 @pytest.mark.parametrize(
     ("leads", "expected"),
     [
@@ -65,3 +72,12 @@ def test_where_whole_cities_are_held_out_no_map_was_asked():
     check = ahead_of_baselines([dataclasses.replace(here, **by_city)])
     assert check.result == "holds", "ahead of the baselines that there are"
     assert "no baseline of the map exists for alpha/crime" in check.description
+    assert (
+        ahead_of_baselines([dataclasses.replace(here, **unknown(by_city))]).result == "not tested"
+    )
+
+
+def unknown(by_city):
+    """The same with leads that are undefined."""
+    undefined = dict.fromkeys(("difference", "lower", "upper"), NAN)
+    return by_city | {"comparisons": by_city["comparisons"].assign(**undefined)}

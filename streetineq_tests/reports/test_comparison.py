@@ -33,7 +33,9 @@ def pair(
         [(name, "area", metric, *lead, areas) for name, lead in (leads or {}).items()],
         columns=["baseline", "scheme", "metric", "difference", "lower", "upper", "n_lsoas"],
     )
-    predicted = pd.DataFrame({"lsoa11": [f"E{i}" for i in range(areas)]})
+    number = np.arange(areas)
+    predicted = pd.DataFrame({"lsoa11": [f"E{i}" for i in number], "score": number})
+    predicted = predicted.assign(actual_decile=number % 10 + 1)
     empty = pd.DataFrame()
     return PairResults(
         pair=Pair("alpha", "crime"),

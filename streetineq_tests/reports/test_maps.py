@@ -54,3 +54,19 @@ def test_boundaries_of_another_city_are_not_used(areas, results, store):
     elsewhere = boundaries.assign(lsoa11=boundaries["lsoa11"].str.replace("E01", "E09"))
     figure = plot_maps(areas, elsewhere, results.centroids)
     assert len(figure.axes[0].collections[0].get_offsets()) == 60
+
+
+def test_areas_that_lack_a_boundary_stay_on_the_map_as_points(areas, results, store):
+    boundaries = read_boundaries(write_boundaries(store))
+    half = boundaries[boundaries["lsoa11"].isin(areas["lsoa11"].iloc[:30])]
+    figure = plot_maps(areas, half, results.centroids)
+    shapes, points = figure.axes[0].collections
+    assert len(shapes.get_paths()) == 30
+    assert len(points.get_offsets()) == 30
+    assert figure.axes[0].get_title() == "Actual decile, n = 59"
+
+
+def test_only_what_is_drawn_is_counted(areas, results):
+    figure = plot_maps(areas, None, results.centroids.iloc[:10])
+    assert figure.axes[1].get_title() == "Predicted decile, n = 10"
+    plot_maps(areas, None, results.centroids.head(0))

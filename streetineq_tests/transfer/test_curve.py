@@ -118,6 +118,15 @@ def test_a_curve_stands_beside_the_targets_own_networks_and_coordinates(
     assert rows.loc[("trained_here", 1.0), "share_lsoas_labelled"] == 1
 
 
+def test_a_repeat_that_ranks_nothing_is_not_left_out_of_the_mean(
+    store: DataStore, study: Study
+) -> None:
+    publish_tuned(store, LEEDS, {0.01: [0.5, np.nan]})
+    summary = curve.summarise(gathered(store, study)).query("metric == 'spearman_score'")
+    assert summary["mean"].isna().all()
+    assert summary["highest"].tolist() == [0.5]
+
+
 def test_networks_of_all_other_cities_are_shown_where_folds_hold_out_cities(
     store: DataStore, study: Study
 ) -> None:

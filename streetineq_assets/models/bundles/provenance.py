@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from streetineq_assets.digests import digest_frame
+from streetineq_assets.errors import StoreError
 from streetineq_assets.manifests import Manifest
 from streetineq_assets.models.dataset import city_labels
 from streetineq_assets.models.pair_training import TAUGHT_FILE
-from streetineq_assets.models.tables import TrainingRecord
+from streetineq_assets.models.tables import JointRecord, TrainingRecord
 from streetineq_assets.store import Artefact, DataStore
 
 _LABELS = "lsoa_labels"
@@ -69,6 +70,54 @@ def stale_labels(store: DataStore, trained: Manifest) -> str | None:
     outcomes = trained.recipe.config.get("outcomes", (pair_outcome,))
     learned = learned_labels(trained.recipe.inputs, cities)
     return stale_sentence(trained.label, compare_labels(store, learned, outcomes).others)
+
+
+def stale_of_city(
+    store: DataStore, trained: Manifest, scheme: str, outcomes: Sequence[str]
+) -> str | None:
+    """The same of networks of several outcomes of a city.
+
+    Args:
+        trained: manifest of an artefact whose partition begins with the city.
+        scheme: of its folds; by city, the city's own labels taught nothing.
+        outcomes: that were learned together.
+    """
+    own, inputs = str(trained.partition).partition("/")[0], trained.recipe.inputs
+    named = [name.removesuffix("/labels") for name in inputs if name.endswith("/labels")]
+    cities = [each for each in named if each != own or scheme != "city"]
+    others = compare_labels(store, learned_labels(inputs, cities), outcomes).others
+    return stale_sentence(trained.label, others)
+
+
+def refuse_stale(store: DataStore, trained: Manifest) -> None:
+    """Refuse networks that learned from other labels than stand now.
+
+    Args:
+        trained: manifest of a `trained_model`; nothing is asked of one that is unavailable.
+
+    Raises:
+        StoreError: they did; the message names the networks and the labels.
+    """
+    stale = None if trained.unavailable else stale_labels(store, trained)
+    if stale:
+        raise StoreError(f"{stale}: materialise {trained.label} first")
+
+
+def refuse_stale_joint(store: DataStore, trained: Manifest, scheme: str) -> None:
+    """The same of a city's joint networks.
+
+    Args:
+        trained: manifest of a `joint_model`.
+        scheme: of its folds.
+
+    Raises:
+        StoreError: as `refuse_stale`.
+    """
+    if trained.unavailable:
+        return
+    outcomes = trained.read_record(JointRecord).outcomes
+    if stale := stale_of_city(store, trained, scheme, outcomes):
+        raise StoreError(f"{stale}: materialise {trained.label} first")
 
 
 def stale_sentence(networks: str, cities: Sequence[str]) -> str | None:
