@@ -84,6 +84,13 @@ def city(n_areas: int = 60, *, per_area: int = 3, first: int = 0) -> City:
     return City(areas, at[["lsoa11", "msoa11", "lat", "lon"]].assign(location_id=ids, h=h))
 
 
+def with_areas(**changed: object) -> City:
+    """A city of 60 areas in which a column is another."""
+    areas, locations = city()
+    both = {name: value for name, value in changed.items() if name in locations}
+    return City(areas.assign(**changed), locations.assign(**both))
+
+
 def write(root: Path, cities: Mapping[str, City], *, scheme: str = "area") -> DataStore:
     """The study with one outcome, everything up to its codes, and its folds."""
     toml = _TOML.format(scheme=scheme)
