@@ -15,6 +15,9 @@ from streetineq_assets.manifests import Manifest
 from streetineq_assets.plotting import INLINE_LIMIT_BYTES
 from streetineq_assets.tables import described
 
+HEADLINE = "headline"
+MOST_ROWS = 20  # of a table: a page of the UI is to be read from top to bottom
+
 
 @dataclass(frozen=True)
 class Publication:
@@ -29,7 +32,10 @@ class Publication:
 def artefact_metadata(
     publication: Publication, folder: Path, columns: pa.Schema | None = None
 ) -> dict[str, Any]:
-    """Everything that the UI shows of an artefact.
+    """Everything that the UI shows of an artefact, in the order in which a reader asks.
+
+    First whether anything was made, then the headline, plots, values, notes and tables; at the end
+    what it was made of, and where it lies.
 
     Args:
         folder: of the artefact's files.
@@ -41,10 +47,14 @@ def artefact_metadata(
         shown |= _why(findings.unavailable)
     if manifest.allowed_losses:
         shown["allowed_losses"] = "; ".join(manifest.allowed_losses)
-    shown |= rounded_values(findings.values)
-    shown |= {name: _table(rows) for name, rows in findings.tables.items() if rows}
-    shown |= {name: dg.MetadataValue.md(text) for name, text in findings.notes.items()}
+    notes = {name: dg.MetadataValue.md(text) for name, text in findings.notes.items()}
+    if HEADLINE in notes:
+        shown[HEADLINE] = notes.pop(HEADLINE)
     shown |= _plots(folder, manifest)
+    shown |= rounded_values(findings.values)
+    shown |= notes
+    for name, rows in findings.tables.items():
+        shown |= _table(name, rows)
     shown |= _rows(folder, manifest, findings)
     if columns:
         shown["dagster/column_schema"] = column_schema(columns)
@@ -97,7 +107,16 @@ def _rounded(value: Scalar) -> Scalar:
     return round(value) if abs(value) >= 1000 else float(f"{value:.3g}")
 
 
-def _table(rows: list[dict[str, Scalar]]) -> dg.TableMetadataValue:
+def _table(name: str, rows: list[dict[str, Scalar]]) -> dict[str, Any]:
+    """The first rows of a table, and how many more there are; nothing where it is empty."""
+    if not rows:
+        return {}
+    left = len(rows) - MOST_ROWS
+    more = {f"{name}_left_out": f"{left} more rows, in the artefact's folder"} if left > 0 else {}
+    return {name: _first_rows(rows[:MOST_ROWS])} | more
+
+
+def _first_rows(rows: list[dict[str, Scalar]]) -> dg.TableMetadataValue:
     kinds = {bool: "bool", int: "int", float: "float"}
     columns = []
     for name in rows[0]:

@@ -13,6 +13,7 @@ from streetineq_assets import resources
 from streetineq_assets.devices import Device, DeviceRequest
 from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import CheckSpec, Findings
+from streetineq_assets.metadata import MOST_ROWS
 from streetineq_assets.resources import (
     Events,
     GpuResource,
@@ -70,8 +71,11 @@ def run(tmp_path, source):
                     IN_RANGE.result(ok, "a share above 1"),
                     DIRECTION.result(False, "looks reversed", rho=-0.123456),
                 ],
-                tables={"sources": [{"file": "a.csv", "rows": 2}]},
-                notes={"about": "**Shares**"},
+                tables={
+                    "sources": [{"file": "a.csv", "rows": 2}],
+                    "long": [{"row": n} for n in range(MOST_ROWS + 5)],
+                },
+                notes={"about": "**Shares**", "headline": "Shares are small"},
             )
 
         yield from study.materialize(
@@ -113,6 +117,18 @@ def test_a_result_shows_rows_columns_figures_tables_and_plots(run):
     assert shown["picture_plot"].value.startswith("![picture](data:image/png;base64,")
     assert shown["picture_file"].value.endswith("picture.png")
     assert shown["skipped"].value is False
+
+
+def test_a_result_is_told_in_the_order_in_which_a_reader_asks(run):
+    order = ["skipped", "headline", "picture_plot", "mean_share", "about", "sources", "folder"]
+    assert [name for name in metadata(run()) if name in order] == order
+
+
+def test_of_a_long_table_a_page_is_shown_and_the_rest_counted(run):
+    shown = metadata(run())
+    assert [r.data["row"] for r in shown["long"].value.records] == list(range(MOST_ROWS))
+    assert shown["long_left_out"].value.startswith("5 more rows")
+    assert "sources_left_out" not in shown
 
 
 def test_the_data_version_is_the_contents_digest(run, tmp_path):
