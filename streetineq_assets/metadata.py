@@ -54,7 +54,7 @@ def artefact_metadata(
     shown |= rounded_values(findings.values)
     shown |= notes
     for name, rows in findings.tables.items():
-        shown |= _table(name, rows)
+        shown |= shown_table(name, rows)
     shown |= _rows(folder, manifest, findings)
     if columns:
         shown["dagster/column_schema"] = column_schema(columns)
@@ -107,7 +107,7 @@ def _rounded(value: Scalar) -> Scalar:
     return round(value) if abs(value) >= 1000 else float(f"{value:.3g}")
 
 
-def _table(name: str, rows: list[dict[str, Scalar]]) -> dict[str, Any]:
+def shown_table(name: str, rows: list[dict[str, Scalar]]) -> dict[str, Any]:
     """The first rows of a table, and how many more there are; nothing where it is empty."""
     if not rows:
         return {}

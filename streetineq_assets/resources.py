@@ -45,7 +45,7 @@ _UNATTENDED = {
     "dagster/from_automation_condition",
 }
 Make = Callable[[Path], Findings]
-Events = Iterator[dg.AssetCheckResult | dg.MaterializeResult]
+Events = Iterator[dg.AssetCheckResult | dg.MaterializeResult | dg.AssetObservation]
 
 
 class ChecksFailedError(Exception):

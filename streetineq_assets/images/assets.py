@@ -85,6 +85,9 @@ def locations(
     city, date = context.partition_key, study.study.date
     location_list = location_list_file(study.store, city)
     postcodes = study.store.open("postcode_lsoa")
+    found = {"status": "found" if location_list.is_file() else "missing"}
+    found["file"] = dg.MetadataValue.path(str(location_list))
+    yield dg.AssetObservation("location_list", partition=city, metadata=found)
 
     def make(folder: Path) -> Findings:
         directory = postcodes.file("postcode_lsoa.parquet")
@@ -120,14 +123,24 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             description=(
                 "The study's street images, four for each location: files "
                 "`<location_id>_<a|b|c|d>.<png|jpg|jpeg|webp>` below `inputs/images/<city>`, in "
-                "archives or not, and the list of their locations, `inputs/locations/<city>.csv`."
+                "archives or not."
+            ),
+        ),
+        dg.AssetSpec(
+            "location_list",
+            group_name=GROUP,
+            kinds={"csv"},
+            partitions_def=parts.city,
+            description=(
+                "Where each image was taken: `inputs/locations/<city>.csv`, with an identifier and "
+                "a postcode or a position."
             ),
         ),
         define_asset(
             street_images,
             group_name=GROUP,
             kinds={"pandas", "parquet"},
-            deps=["street_image_files"],
+            deps=["street_image_files", "location_list"],
             partitions_def=parts.city,
             code_version="1",
             checks=checks.STREET_IMAGES,
@@ -136,7 +149,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             locations,
             group_name=GROUP,
             kinds={"duckdb", "parquet"},
-            deps=["postcode_lsoa"],
+            deps=["location_list", "postcode_lsoa"],
             partitions_def=parts.city,
             code_version="2",  # 1: a location's city was its postcodes', not its LSOA's
             checks=checks.LOCATIONS,

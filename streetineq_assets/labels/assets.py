@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pandas as pd
@@ -12,10 +12,18 @@ from streetineq_assets import geography
 from streetineq_assets.digests import digest_file, digest_frame
 from streetineq_assets.findings import Findings, Scalar
 from streetineq_assets.labels import checks, postcode_checks, postcodes, tables
+from streetineq_assets.labels.formats.base import SourceFile
 from streetineq_assets.labels.labelling import build_tables
 from streetineq_assets.labels.plots import save_plots
 from streetineq_assets.labels.postcode_directory import FOLDER, find_directory
-from streetineq_assets.labels.sources import Sources, count_carried, find_sources, read_sources
+from streetineq_assets.labels.sources import (
+    FOLDERS,
+    Sources,
+    count_carried,
+    find_sources,
+    read_sources,
+)
+from streetineq_assets.metadata import shown_table
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.resources import WEEKLY, Events, StudyResource, define_asset
 from streetineq_assets.study import Study
@@ -48,6 +56,7 @@ def postcode_lsoa(
     folder = study.store.inputs(FOLDER)
     directory = find_directory(folder)
     authorities = study.study.city_of_authority()
+    yield _observed(FOLDER, [{"file": path.name} for path in directory.files])
 
     def make(target: Path) -> Findings:
         table = target / "postcode_lsoa.parquet"
@@ -87,6 +96,11 @@ def lsoa_labels(
     with duckdb.get_connection() as connection:
         areas = postcodes.city_areas(connection, published.file("postcode_lsoa.parquet"))
     boundaries = geography.find_boundaries(study.store.inputs(geography.BOUNDARIES_FOLDER))
+    for key in FOLDERS:
+        below = study.store.inputs(key)
+        files = [file for file in sources.recognised if file.path.is_relative_to(below)]
+        yield _observed(key, [_publication(file) for file in files])
+    yield _observed("lsoa_boundaries", [{"file": boundaries.name}] if boundaries else [])
 
     def make(folder: Path) -> Findings:
         values = read_sources(sources)
@@ -155,6 +169,22 @@ def _official_files() -> Iterator[dg.AssetSpec]:
     """What others publish: people put it into `inputs/`, and the lineage shows it."""
     for key, description in _OFFICIAL_FILES.items():
         yield dg.AssetSpec(key, group_name=GROUP, kinds={"csv"}, description=description)
+
+
+def _observed(key: str, files: list[dict[str, Scalar]]) -> dg.AssetObservation:
+    """What of an external asset was found, for its page in the UI."""
+    shown: dict[str, Any] = {"status": "found" if files else "missing", "n_files": len(files)}
+    return dg.AssetObservation(key, metadata=shown | shown_table("files", files))
+
+
+def _publication(file: SourceFile) -> dict[str, Scalar]:
+    return {
+        "file": file.path.name,
+        "edition": file.edition,
+        "publication": file.table.title if file.table else file.layout,
+        "publisher": file.table.publisher if file.table else None,
+        "holds": ", ".join(file.outcomes),
+    }
 
 
 def _outlined(areas: pd.DataFrame, shapes: "gpd.GeoDataFrame | None") -> dict[str, int]:

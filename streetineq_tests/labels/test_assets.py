@@ -38,6 +38,26 @@ def specs_of(asset):
     return [asset] if isinstance(asset, dg.AssetSpec) else asset.specs
 
 
+def observed(result):
+    """What a run says of the external assets: key to its metadata."""
+    events = result.get_asset_observation_events()
+    found = [event.asset_observation_data.asset_observation for event in events]
+    return {
+        each.asset_key.to_user_string(): {k: v.value for k, v in each.metadata.items()}
+        for each in found
+    }
+
+
+def test_the_official_files_are_observed_with_edition_and_publisher(published, tmp_path):
+    store = make_study(tmp_path)
+    assert observed(run(store, "postcode_lsoa"))["onspd"]["status"] == "found"
+    shown = observed(run(store, "lsoa_labels"))
+    rows = [record.data for record in shown["census_2011"]["files"].records]
+    assert {"ONS" in row["publisher"] or "Nomis" in row["publisher"] for row in rows} == {True}
+    assert {row["edition"] for row in rows} == {"2011"}
+    assert shown["lsoa_boundaries"] == {"status": "missing", "n_files": 0}
+
+
 @pytest.mark.parametrize("asset", ASSETS)
 def test_every_declared_check_is_reported(published, asset):
     reported = published.manifest(asset).summary["checks"]
