@@ -255,6 +255,15 @@ def duckdb_resource(store: DataStore, *, memory_limit: str = "4GB") -> DuckDBRes
     )
 
 
+def bound(resource: object) -> dg.ResourceDefinition:
+    """A resource without settings: whoever launches a run cannot say otherwise of it.
+
+    Fields of Dagster's resources are run config, which the launchpad and GraphQL overwrite; a root
+    from there would let a run write into any folder.
+    """
+    return dg.ResourceDefinition(lambda _: resource, config_schema={})
+
+
 # -- defining assets -----------------------------------------------------------------------------
 
 
