@@ -1,4 +1,4 @@
-"""The command line: `streetineq demo | init | doctor | run | serve | query | model`.
+"""The command line: `streetineq demo | init | doctor | run | serve | webserver | query | model`.
 
 Arguments, exit codes and what is printed. Exit codes: 0 done, 1 failed with one clear message,
 2 wrong usage.
@@ -6,6 +6,7 @@ Arguments, exit codes and what is printed. Exit codes: 0 done, 1 failed with one
 
 import contextlib
 import json
+import os
 import shlex
 from collections.abc import Generator
 from pathlib import Path
@@ -16,7 +17,12 @@ import typer
 from streetineq_assets.errors import StreetineqError, StudyError
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair, load_study
-from streetineq_assets.study_template import ensure_instance, workspace_file, write_study_template
+from streetineq_assets.study_template import (
+    ensure_instance,
+    environment,
+    workspace_file,
+    write_study_template,
+)
 
 app = typer.Typer(
     help="Inequality measured from street images.", no_args_is_help=True, add_completion=False
@@ -97,24 +103,50 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 3000,
 ) -> None:
     """Open the Dagster UI on a study; Ctrl-C ends it."""
+    from streetineq_assets.guard import allowed_hosts
     from streetineq_assets.reports import warehouse
     from streetineq_assets.run import clean_up
-    from streetineq_assets.serving import dagster_dev, require_free, run_group
+    from streetineq_assets.serving import require_free, run_services, services
 
-    with _one_message(), workspace_file() as workspace:
+    with _one_message():
         store = DataStore(root)
         load_study(store.study_file)
+        allowed_hosts()
         require_free(port)
         ensure_instance(store)
         clean_up(store, typer.echo)
         disagreement = warehouse.disagreement(store)
         if disagreement:
             typer.echo(f"warning: {disagreement}", err=True)
-        study = {"STREETINEQ_DATA": str(store.root), "DAGSTER_HOME": str(store.dagster_home)}
         typer.echo(f"Dagster on http://127.0.0.1:{port} for the study in {store.root}")
-        code = run_group(dagster_dev(str(workspace), port), study)
+        with services(store.root, port) as wanted:
+            code = run_services(wanted, environment(store))
         if code:
             raise StreetineqError(f"Dagster ended with exit code {code}: see its messages above")
+
+
+@app.command()
+def webserver(
+    root: Root = Path("data"),
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 3000,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Show everything, launch nothing.")
+    ] = False,
+    workspace: Annotated[
+        Path | None,
+        typer.Option(help="Names the code server; by default it starts one.", dir_okay=False),
+    ] = None,
+) -> None:
+    """Serve the Dagster UI alone, as `serve` does, where a service of its own runs the daemon."""
+    from streetineq_assets.webserver import serve_ui
+
+    with _one_message(), workspace_file() as own:
+        store = DataStore(root)
+        load_study(store.study_file)
+        ensure_instance(store)
+        os.environ.update(environment(store))
+        serve_ui(workspace or own, host, port, read_only=read_only)
 
 
 @app.command()
@@ -237,3 +269,7 @@ def _one_message() -> Generator[None]:
     except StreetineqError as error:
         typer.echo(f"streetineq: {error}", err=True)
         raise typer.Exit(1) from error
+
+
+if __name__ == "__main__":
+    app()

@@ -22,7 +22,7 @@ from streetineq_assets.models.assets import build_assets as build_models
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.predictions.assets import build_assets as build_predictions
 from streetineq_assets.reports.assets import build_assets as build_reports
-from streetineq_assets.resources import GpuResource, StudyResource, duckdb_resource
+from streetineq_assets.resources import GpuResource, StudyResource, bound, duckdb_resource
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
 from streetineq_assets.transfer.assets import build_assets as build_transfer
@@ -66,9 +66,13 @@ def build_definitions(
         sensors=build_sensors(jobs, parts),
         executor=executor or default_executor(),
         resources={
-            "study": StudyResource(root=str(store.root)),
-            "duckdb": duckdb_resource(store),
+            "study": bound(StudyResource(root=str(store.root))),
+            "duckdb": bound(duckdb_resource(store)),
             "gpu": GpuResource(),
+            # Assets return no values; Dagster's own would take a folder from run config.
+            "io_manager": dg.IOManagerDefinition(
+                lambda _: dg.InMemoryIOManager(), config_schema={}
+            ),
             **(resources or {}),
         },
     )

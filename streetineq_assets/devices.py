@@ -244,7 +244,7 @@ def _lock(gpu: _Gpu, folder: Path, held: contextlib.ExitStack) -> bool:
         held.enter_context(FileLock(path, timeout=0, mode=0o666))
     except Timeout:
         return False
-    except PermissionError as error:
+    except OSError as error:  # not ours to write, or a link
         raise DeviceError(
             f"this user may not write {path}, so the GPU cannot be leased: `chmod 777 {folder}` "
             f"and `chmod 666` on the files in it, or remove it while no step runs ({error})"
@@ -253,7 +253,7 @@ def _lock(gpu: _Gpu, folder: Path, held: contextlib.ExitStack) -> bool:
 
 
 def _open_to_all(folder: Path) -> None:
-    """Make the folder for all users.
+    """Make the folder for all users; where it is a link, nothing is written through it.
 
     It is not sticky as `/tmp` is: there Linux and filelock refuse files that another user made.
     This protects no less, since whoever can use a GPU can use it without a lease.
@@ -261,6 +261,11 @@ def _open_to_all(folder: Path) -> None:
     with contextlib.suppress(FileExistsError):
         folder.mkdir(parents=True)
         folder.chmod(0o777)
+    if folder.is_symlink():
+        raise DeviceError(
+            f"{folder} is a link, by which another user could have this one write elsewhere: "
+            "remove it, or set TMPDIR to a folder of this machine's users"
+        )
 
 
 # -- what is given -------------------------------------------------------------------------------

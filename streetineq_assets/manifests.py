@@ -11,10 +11,10 @@ import hashlib
 import json
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-from typing import Any, TypeVar
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from streetineq_assets.errors import StoreError
 from streetineq_assets.findings import Unavailable
@@ -76,11 +76,20 @@ class Recipe(BaseModel):
         return changed
 
 
+def _plain_name(name: str) -> str:
+    if PurePosixPath(name).name != name or name == "..":
+        raise ValueError("must be the name of a file")
+    return name
+
+
 class ArtefactFile(BaseModel):
     """One file of an artefact."""
 
     sha256: str
     bytes: int
+
+
+FileName = Annotated[str, AfterValidator(_plain_name)]  # studies are copied, manifests with them
 
 
 class Manifest(BaseModel):
@@ -100,8 +109,8 @@ class Manifest(BaseModel):
     recipe: Recipe
     key: str
     digest: str
-    generation: str
-    files: dict[str, ArtefactFile]
+    generation: str = Field(pattern="^([0-9a-f]{12})?$")
+    files: dict[FileName, ArtefactFile]
     unavailable: Unavailable | None = None
     holdings: dict[str, int] = Field(default_factory=dict)
     allowed_losses: list[str] = Field(default_factory=list)

@@ -261,6 +261,16 @@ WEEKLY = dg.FreshnessPolicy.time_window(
     fail_window=dt.timedelta(days=9), warn_window=dt.timedelta(days=8)
 )
 
+
+def bound(resource: object) -> dg.ResourceDefinition:
+    """A resource without settings: whoever launches a run cannot say otherwise of it.
+
+    Fields of Dagster's resources are run config, which the launchpad and GraphQL overwrite; a root
+    from there would let a run write into any folder.
+    """
+    return dg.ResourceDefinition(lambda _: resource, config_schema={})
+
+
 # -- defining assets -----------------------------------------------------------------------------
 
 

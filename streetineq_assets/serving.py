@@ -1,7 +1,8 @@
 """Dagster's processes for one study, started and stopped together: `streetineq serve`.
 
-`dagster dev` starts a web server, a daemon, code servers and a worker for each run. They form a
-process group of their own, so that one signal reaches all of them and none is left behind.
+A code server, which loads the study once for all; the web server behind the guard; the daemon; and
+a worker for each run. They form a process group of their own, so that one signal reaches all of
+them and none is left behind.
 """
 
 import contextlib
@@ -10,21 +11,56 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
 
 from streetineq_assets.errors import StreetineqError
 
 GRACE_S = 20.0
 _HOST = "127.0.0.1"
 _LOOK_EVERY_S = 0.1
-_SUPERSEDED = "Function `dev_command` is superseded"  # by `dg dev`, which is a tool for developers
+_RESTART_AFTER_S = 5.0
+_CODE_SERVER = ["dagster", "code-server", "start", "-m", "streetineq_assets.definitions"]
+_DAEMON = ["dagster._daemon", "run"]
+_WEB_SERVER = ["streetineq_assets.cli", "webserver"]
 
 
-def dagster_dev(workspace: str, port: int) -> list[str]:
-    """The command that serves a workspace on 127.0.0.1."""
-    command = [sys.executable, "-W", f"ignore:{_SUPERSEDED}", "-m", "dagster", "dev"]
-    return [*command, "-w", workspace, "-h", _HOST, "-p", str(port)]
+class Services(NamedTuple):
+    """The commands of one study.
+
+    Attributes:
+        code_server: started first, and again whenever it ends after it was up.
+        others: that ask the code server, and end all when one of them ends.
+        is_up: whether the code server was up.
+    """
+
+    code_server: Sequence[str]
+    others: Sequence[Sequence[str]]
+    is_up: Callable[[], bool]
+
+
+@contextlib.contextmanager
+def services(root: Path, port: int) -> Generator[Services]:
+    """Those that serve a study on a port of 127.0.0.1, with a code server of their own."""
+    with tempfile.TemporaryDirectory(prefix="streetineq-") as folder:
+        listens, workspace = Path(folder, "code"), Path(folder, "workspace.yaml")
+        server = {"socket": str(listens), "location_name": "streetineq"}
+        workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}))
+        level = ["--log-level", "warning"]
+        web = ["--root", str(root), "--port", str(port), "--workspace", str(workspace)]
+        yield Services(
+            [sys.executable, "-m", *_CODE_SERVER, "--socket", str(listens), *level],
+            [
+                [sys.executable, "-m", *_DAEMON, "-w", str(workspace)],
+                [sys.executable, "-m", *_WEB_SERVER, *web],
+            ],
+            listens.exists,
+        )
 
 
 def require_free(port: int) -> None:
@@ -44,26 +80,43 @@ def require_free(port: int) -> None:
             ) from error
 
 
-def run_group(
-    command: list[str], environment: Mapping[str, str], *, grace_s: float = GRACE_S
+def run_services(
+    wanted: Services, environment: Mapping[str, str], *, grace_s: float = GRACE_S
 ) -> int:
-    """Run a command until it ends or this process is asked to stop; then end its whole group.
+    """Run the services until one ends or this process is asked to stop; then end all of them.
 
     Args:
         environment: variables beside those of this process.
         grace_s: seconds between asking the processes to end and killing them.
 
     Returns:
-        The command's exit code; 0 when this process was asked to stop.
+        The exit code of the service that ended; 0 when this process was asked to stop.
     """
+
+    def start(command: Sequence[str], group: int = 0) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603
+            command, env=os.environ | environment, stdin=subprocess.DEVNULL, process_group=group
+        )
+
     with _asked_to_stop() as asked:
-        leader = subprocess.Popen(command, env=os.environ | environment, start_new_session=True)  # noqa: S603
+        code_server, started = start(wanted.code_server), time.monotonic()
+        group, others, ended = code_server.pid, [], []
         try:
-            while leader.poll() is None and not asked:
+            while not asked and not ended:
+                if not others and wanted.is_up():
+                    others = [start(command, group) for command in wanted.others]
+                elif others and _is_due(code_server, started):
+                    code_server, started = start(wanted.code_server, group), time.monotonic()
                 time.sleep(_LOOK_EVERY_S)
+                ended = [each for each in others or [code_server] if each.poll() is not None]
         finally:
-            _end(leader, grace_s)
-        return 0 if asked else leader.returncode
+            _end(group, [code_server, *others], grace_s)
+        return 0 if asked else ended[0].returncode
+
+
+def _is_due(code_server: subprocess.Popen[bytes], started: float) -> bool:
+    """Whether it has ended, and was not started a moment ago."""
+    return code_server.poll() is not None and time.monotonic() > started + _RESTART_AFTER_S
 
 
 @contextlib.contextmanager
@@ -81,22 +134,24 @@ def _asked_to_stop() -> Generator[list[int]]:
             signal.signal(number, handler)
 
 
-def _end(leader: subprocess.Popen[bytes], grace_s: float) -> None:
+def _end(group: int, started: Sequence[subprocess.Popen[bytes]], grace_s: float) -> None:
     """Ask the group to end, wait, kill what is left of it."""
     deadline = time.monotonic() + grace_s
-    there = _signal(leader, signal.SIGTERM)
+    there = _signal(group, signal.SIGTERM)
     while there and time.monotonic() < deadline:
         time.sleep(_LOOK_EVERY_S)
-        leader.poll()
-        there = _signal(leader, 0)
-    _signal(leader, signal.SIGKILL)
-    leader.wait()
+        for service in started:
+            service.poll()
+        there = _signal(group, 0)
+    _signal(group, signal.SIGKILL)
+    for service in started:
+        service.wait()
 
 
-def _signal(leader: subprocess.Popen[bytes], number: int) -> bool:
+def _signal(group: int, number: int) -> bool:
     """Whether the group had a process that the signal reached."""
     try:
-        os.killpg(leader.pid, number)
+        os.killpg(group, number)
     except ProcessLookupError:
         return False
     return True

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from streetineq_assets.wrong_settings import written_as
+from streetineq_assets.wrong_settings import path_below, written_as
 
 OutcomeKey = Literal[
     "self_reported_health",
@@ -45,6 +45,7 @@ Key = Annotated[
 AuthorityCode = Annotated[
     str, AfterValidator(written_as("[EWSN][0-9]{8}", "a local authority's code, such as E09000001"))
 ]
+FileBelow = Annotated[str, AfterValidator(path_below)]
 Sha256 = Annotated[str, AfterValidator(written_as("[0-9a-f]{64}", "64 digits of 0-9 and a-f"))]
 
 
@@ -125,7 +126,7 @@ class Encoder(Settings):
 
     backbone: str = Field("vgg16", description="vgg16, or a name in keras.applications")
     layer: str = Field("fc6", description="fc6 (before its ReLU), or a layer of the backbone")
-    weights: str = Field(
+    weights: FileBelow = Field(
         "inputs/weights/vgg16_weights_tf_dim_ordering_tf_kernels.h5",
         description="a file below the study's root, 'imagenet', or 'random'",
     )
@@ -184,8 +185,10 @@ class Images(Settings):
 class Transfer(Settings):
     """Fine-tuning one city's networks on a share of another's."""
 
-    source: str | None = Field(
-        None, description="a city of this study, or a bundle file, `{outcome}` in its name allowed"
+    source: FileBelow | None = Field(
+        None,
+        description="a city of this study, or a bundle file below its root, `{outcome}` in its "
+        "name allowed",
     )
     shares: tuple[float, ...] = Field(
         (0.0, 0.01, 0.1, 1.0),

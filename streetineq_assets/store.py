@@ -34,6 +34,7 @@ from streetineq_assets.manifests import (
     library_versions,
     read_manifest,
 )
+from streetineq_assets.wrong_settings import path_below
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,10 +50,10 @@ INPUT_FOLDERS = (
     "locations",
     "images",
 )
-_KEY = re.compile(r"^[a-z0-9_]+(/[a-z0-9_]+)?$")
+_KEY = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)?")
 _MANIFEST = "manifest.json"
 _STAGING = ".staging-"
-_GENERATION = re.compile(r"^[0-9a-f]{12}$")
+_GENERATION = re.compile(r"[0-9a-f]{12}")
 _STALE_AFTER_S = 7 * 24 * 3600  # longer than any artefact takes to make
 
 
@@ -89,8 +90,15 @@ class DataStore:
         return self.root.joinpath("inputs", *parts)
 
     def input_file(self, name: str) -> Path:
-        """A path that the study names relative to its root, or an absolute one."""
-        return self.root / name
+        """A file below the root that `study.toml` names.
+
+        Links that lie in the study are followed: its owner has set them, as for `inputs` on another
+        disk.
+
+        Raises:
+            ValueError: the name leaves the root; a loaded study has none that does.
+        """
+        return self.root / path_below(name)
 
     # -- artefacts ------------------------------------------------------------------------------
 
@@ -101,7 +109,7 @@ class DataStore:
             StoreError: a name that could leave the folder or that no study can produce.
         """
         for name in (asset, partition):
-            if name is not None and not _KEY.match(name):
+            if name is not None and not _KEY.fullmatch(name):
                 raise StoreError(f"{name!r} is not the name of an asset or partition")
         return self.root / "assets" / asset / (partition or "")
 
@@ -120,7 +128,7 @@ class DataStore:
             for below in ("", "*/", "*/*/")
             for file in (base / city).glob(below + _MANIFEST)
         }
-        keys = [None, *filter(_KEY.match, sorted(folders))]
+        keys = [None, *filter(_KEY.fullmatch, sorted(folders))]
         found = [self.manifest(asset, key) for key in keys if key or not city]
         return [manifest for manifest in found if manifest]
 
@@ -357,7 +365,7 @@ def _fsync_folder(folder: Path) -> None:
 def _sweep_superseded(folder: Path, before: Manifest | None, manifest: Manifest) -> None:
     """Remove what publishing wrote earlier; what somebody else laid beside it stays."""
     ours = set(before.files) if before and not before.generation else set()
-    ours |= {path.name for path in folder.iterdir() if _GENERATION.match(path.name)}
+    ours |= {path.name for path in folder.iterdir() if _GENERATION.fullmatch(path.name)}
     for name in ours - set(manifest.files) - {manifest.generation}:
         _remove(folder / name)
 

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
 from pydantic import AliasChoices, BaseModel, ValidationError
@@ -37,6 +37,21 @@ def written_as(pattern: str, what: str) -> Callable[[str], str]:
         return text
 
     return check
+
+
+def path_below(name: str) -> str:
+    """The name of a file below the study's folder, as it is written.
+
+    Raises:
+        ValueError: it leaves the folder, or is no name.
+    """
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or {"\\", "\0"} & set(name):
+        raise ValueError(
+            "must be a file below the study's folder, such as inputs/weights/own.h5, with slashes "
+            "and without `..`: put the file, or a link to it, there"
+        )
+    return name
 
 
 def read_text(path: Path) -> str:

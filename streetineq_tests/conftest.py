@@ -1,6 +1,7 @@
 """Fixtures that tests of several folders share."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +40,16 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     one_module = len(config.args) == 1 and ".py" in config.args[0]
     slow = "not slow" not in config.option.markexpr
     return 0 if one_module or slow else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many attempts the tests below `security` made, over all processes."""
+    totals: Counter[str] = Counter()
+    for report in terminalreporter.getreports(""):
+        if report.when == "teardown":
+            totals.update(dict(report.user_properties))
+    if made := totals["attempts"]:
+        terminalreporter.write_line(f"security: {made} attempts, {totals['refused']} refused")
 
 
 @pytest.fixture(scope="session")

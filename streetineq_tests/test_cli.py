@@ -54,7 +54,7 @@ def test_serve_without_a_study_is_one_message(tmp_path):
 def test_serve_says_that_the_warehouse_is_of_another_study(warehouse, tmp_path, monkeypatch):
     copy = DataStore(shutil.copytree(warehouse.root, tmp_path.with_name("copied")))
     write(copy.root, MINIMAL)
-    monkeypatch.setattr("streetineq_assets.serving.run_group", lambda *_: 0)
+    monkeypatch.setattr("streetineq_assets.serving.run_services", lambda *_: 0)
     result = runner.invoke(app, ["serve", "--root", str(copy.root)])
     assert result.exit_code == 0, result.output
     assert str(warehouse.root) in result.stderr

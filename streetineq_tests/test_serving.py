@@ -6,11 +6,12 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from streetineq_assets.errors import StreetineqError
-from streetineq_assets.serving import require_free
+from streetineq_assets.serving import require_free, services
 from streetineq_assets.store import DataStore
 from streetineq_tests.test_study import MINIMAL, write
 
@@ -24,13 +25,18 @@ time.sleep(60)
 IGNORE = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
 
 
-def serving(command):
-    """This process's `run_group` in another process, which prints the exit code that it returns."""
+def serving(command, *, others=(), up=None):
+    """`run_services` in another process, which prints the exit code that it returns.
+
+    Args:
+        up: a file that is there once the code server is up.
+    """
     script = (
         # A test run under `nohup` ignores hang-ups, and so would this process.
         "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); "
-        "from streetineq_assets.serving import run_group; "
-        f"print('code', run_group({command!r}, {{'STUDY': 'x'}}, grace_s=1.0))"
+        "import pathlib; from streetineq_assets import serving; serving._RESTART_AFTER_S = 0.1; "
+        f"wanted = serving.Services({command!r}, {others!r}, pathlib.Path({str(up)!r}).exists); "
+        "print('code', serving.run_services(wanted, {'STUDY': 'x'}, grace_s=1.0))"
     )
     return subprocess.Popen(
         [sys.executable, "-c", script],
@@ -127,6 +133,36 @@ def test_the_environment_reaches_the_command_beside_its_own():
     assert server.communicate(timeout=20)[0].splitlines() == ["x True", "code 0"]
 
 
+def test_the_others_wait_for_the_code_server_which_is_started_again_when_it_ends(tmp_path):
+    up, log = tmp_path / "up", tmp_path / "log"
+    append = f"import pathlib, time; file = pathlib.Path({str(log)!r}).open('a'); file.write"
+    code_server = f"{append}('code '); file.close(); pathlib.Path({str(up)!r}).touch()"
+    other = (
+        f"{append}('other '); file.close()\n"
+        f"while pathlib.Path({str(log)!r}).read_text().count('code') < 3: time.sleep(0.05)\n"
+        "raise SystemExit(4)"
+    )
+    code_server += "; time.sleep(0.3)"
+    server = serving(
+        [sys.executable, "-c", code_server], others=[[sys.executable, "-c", other]], up=up
+    )
+    assert server.communicate(timeout=30)[0] == "code 4\n"
+    assert log.read_text().split()[0] == "code"
+    assert log.read_text().count("code") >= 3
+
+
+def test_the_services_are_on_loopback_and_the_web_server_is_the_guarded_one(tmp_path):
+    with services(tmp_path, 3456) as wanted:
+        assert not wanted.is_up()
+        daemon, web = wanted.others
+        assert web[1:4] == ["-m", "streetineq_assets.cli", "webserver"]
+        assert "--host" not in web
+        workspace = Path(web[web.index("--workspace") + 1])
+        assert str(workspace) in daemon
+        assert wanted.code_server[-3] in workspace.read_text(encoding="utf-8")
+    assert not workspace.exists()
+
+
 def test_a_port_in_use_is_refused_before_anything_starts():
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -144,10 +180,10 @@ def test_serve_leaves_no_process_behind(tmp_path):
     server = subprocess.Popen([*command, "--root", str(DataStore(tmp_path).root), "--port", "3917"])
     try:
         deadline = time.monotonic() + 60
-        while len(descendants(server.pid)) < 5 and time.monotonic() < deadline:
+        while len(descendants(server.pid)) < 4 and time.monotonic() < deadline:
             time.sleep(0.5)
         family = descendants(server.pid)
-        assert len(family) >= 5, "the leader, the web server, the daemon and the code server"
+        assert len(family) >= 4, "the code server and what it started, the web server, the daemon"
         server.terminate()
         assert server.wait(timeout=60) == 0
         assert not any(alive(pid) for pid in family)

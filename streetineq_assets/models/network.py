@@ -2,17 +2,21 @@
 
 Layers as in the original: 512-256-128, affine, batch normalisation, ReLU, shared by the four
 views; the mean of the views; 64 in the same way; the head. Everything but `cumulative_link`'s
-thresholds is built from Keras's own layers, so that a saved network opens in any Keras, with
-`safe_mode=True`.
+thresholds is built from Keras's own layers, so that a saved network opens in any Keras, and here
+without making what its file describes.
 """
 
 import contextlib
+import io
 import json
+import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +43,7 @@ _NOT_FOR_THIS_KERAS = (
     RuntimeError,
 )
 _LONGEST_REASON = 200
+_AS_IT_IS = zipfile.ZIP_STORED
 
 
 def build_network(
@@ -96,20 +101,68 @@ def freeze_blocks(network: keras.Model, blocks: int) -> None:
         network.get_layer(f"norm_{number}").trainable = False
 
 
-def load_network(path: Path) -> keras.Model:
-    """A network from a `.keras` file, without running any code that the file carries.
+def load_network(path: Path, profile: Profile, width: int) -> keras.Model:
+    """The profile's network with the weights of a `.keras` file, which may come from a stranger.
+
+    The layers are made here. Those that the file describes are compared with them by their kind,
+    and never made: one that carries code does not run, and one of any size takes no memory.
+
+    Args:
+        width: length of one view's code.
 
     Raises:
-        SourceError: Keras cannot open it; the message names its version and that of the file.
+        SourceError: the file is of another network, or of a Keras that writes files otherwise; the
+            message names that one's version.
     """
     try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except _NOT_FOR_THIS_KERAS as error:
+        described = _described_layers(path)
+        smallest = width * SHARED_UNITS[0] * np.dtype(np.float32).itemsize
+        if not 0 < smallest < path.stat().st_size:
+            raise ValueError(f"it is too small for codes of {width} values")
+        network = build_network(profile, width)
+        made = Counter(layer["class_name"] for layer in network.get_config()["layers"])
+        if odd := (described - made) or (made - described):
+            raise ValueError(f"its layers differ from the profile's by {', '.join(odd)}")
+        _load_all_weights(network, path)
+    except (*_NOT_FOR_THIS_KERAS, zipfile.BadZipFile) as error:
         what = " ".join(str(error).split())[:_LONGEST_REASON]
         raise SourceError(
             f"{path.name} was saved by Keras {_saved_by(path)}, and Keras {keras.__version__} here "
             f"cannot open it ({what}): export it again with this version, or install that one"
         ) from error
+    return network
+
+
+def _load_all_weights(network: keras.Model, path: Path) -> None:
+    """Load them, and refuse a file that lacks some: Keras warns, and keeps those of the start."""
+    with warnings.catch_warnings(record=True) as skipped:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
+        network.load_weights(path)
+    if skipped:
+        raise ValueError(str(skipped[0].message))
+
+
+def _described_layers(path: Path) -> Counter[str]:
+    """How many layers of each kind there are, by the file's own account.
+
+    Raises:
+        ValueError: a member is packed, or weights are in pieces or in other files, as Keras never
+            writes them: a few bytes could stand for terabytes.
+    """
+    with zipfile.ZipFile(path) as file:
+        packed = [each.filename for each in file.infolist() if each.compress_type != _AS_IT_IS]
+        if packed:
+            raise ValueError(f"{packed[0]} is packed")
+        with h5py.File(io.BytesIO(file.read("model.weights.h5"))) as weights:
+            weights.visititems(_require_contiguous)
+        layers = json.loads(file.read("config.json"))["config"]["layers"]
+        return Counter(str(layer["class_name"]) for layer in layers)
+
+
+def _require_contiguous(name: str, item: h5py.Group | h5py.Dataset) -> None:
+    if isinstance(item, h5py.Dataset) and (item.chunks or item.external or item.is_virtual):
+        raise ValueError(f"its weights {name} are not in one piece")
 
 
 def _saved_by(path: Path) -> str:

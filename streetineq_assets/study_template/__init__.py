@@ -44,6 +44,11 @@ def ensure_instance(store: DataStore) -> None:
         _copy("dagster_home/dagster.yaml", store.instance_file)
 
 
+def environment(store: DataStore) -> dict[str, str]:
+    """The variables by which Dagster's processes know the study."""
+    return {"STREETINEQ_DATA": str(store.root), "DAGSTER_HOME": str(store.dagster_home)}
+
+
 def _require_path_in_url(store: DataStore) -> None:
     """Dagster puts the path into SQLite's URL as it is: `a?b` would be the file a, `%41` be A."""
     odd = _URL_SYNTAX.search(str(store.dagster_home))
@@ -77,7 +82,7 @@ def instance_settings(store: DataStore) -> dict[str, Any]:
 
 @contextmanager
 def workspace_file() -> Generator[Path]:
-    """The workspace that names the code location, for `dagster dev -w`."""
+    """The workspace that names the code location and no code server: who reads it starts one."""
     with as_file(files(__name__) / "workspace.yaml") as path:
         yield path
 

@@ -98,14 +98,17 @@ def _from_city(store: DataStore, study: Study, pair: Pair) -> Source | Unavailab
         return Unavailable(why.wanted, f"{pair} has no networks")
     if (stale := stale_labels(store, trained.manifest)) and not study.transfer.allow_stale:
         return Unavailable(f"{trained.manifest.label} materialised again, {_OR_ALLOWED}", stale)
+    encoder = trained.manifest.read_record(TrainingRecord).encoder
+    profile = Profile.model_validate(trained.manifest.recipe.config["profile"])
     return Source(
         name=pair.city,
-        encoder=trained.manifest.read_record(TrainingRecord).encoder,
-        profile=Profile.model_validate(trained.manifest.recipe.config["profile"]),
+        encoder=encoder,
+        profile=profile,
         digest=trained.digest,
         taught=read_taught_areas(trained),
         read_weights=lambda: [
-            network.get_weights() for network in open_networks(network_bytes(trained)).values()
+            network.get_weights()
+            for network in open_networks(network_bytes(trained), profile, encoder.width).values()
         ],
     )
 

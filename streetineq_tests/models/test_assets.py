@@ -176,7 +176,9 @@ def test_a_published_network_gives_the_published_scores(trained: tuple) -> None:
     assert set(ids) <= set(rows["location_id"])
     for fold in range(5):
         mine = scores.loc[ids, "fold"].to_numpy() == fold
-        network = load_network(artefact.file(f"fold_{fold}.keras"))
+        network = load_network(
+            artefact.file(f"fold_{fold}.keras"), PROFILES["recommended"], studies.WIDTH
+        )
         h = np.asarray(network(features[mine]))[:, 0]
         np.testing.assert_allclose(h, scores.loc[ids[mine], "h"], atol=1e-4)
 

@@ -98,17 +98,18 @@ def test_standardisation_is_part_of_the_network_and_never_trains() -> None:
 
 
 @pytest.mark.parametrize("head", ["binomial", "cumulative_link", "corn"])
-def test_it_is_saved_and_loaded_in_safe_mode(head: str, tmp_path: Path) -> None:
-    network = build_network(RECOMMENDED.model_copy(update={"head": head}), 32, seed=3)
+def test_it_is_saved_and_loaded(head: str, tmp_path: Path) -> None:
+    profile = RECOMMENDED.model_copy(update={"head": head})
+    network = build_network(profile, 32, seed=3)
     network.save(tmp_path / "network.keras")
-    again = load_network(tmp_path / "network.keras")
+    again = load_network(tmp_path / "network.keras", profile, 32)
     np.testing.assert_array_equal(np.asarray(network(codes())), np.asarray(again(codes())))
 
 
-def test_the_suel2019_network_is_saved_and_loaded_in_safe_mode(tmp_path: Path) -> None:
+def test_the_suel2019_network_is_saved_and_loaded(tmp_path: Path) -> None:
     network = build_network(SUEL, 32)
     network.save(tmp_path / "network.keras")
-    again = load_network(tmp_path / "network.keras")
+    again = load_network(tmp_path / "network.keras", SUEL, 32)
     np.testing.assert_array_equal(np.asarray(network(codes())), np.asarray(again(codes())))
 
 

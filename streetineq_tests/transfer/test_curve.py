@@ -42,7 +42,7 @@ def study(store: DataStore) -> Study:
 
 def metric_rows(values: dict[str, float], scheme: str = "area", **named: object) -> list[dict]:
     about = {"lower": 0.0, "upper": 1.0, "unit": "lsoa", "n_lsoas": 50, "scheme": scheme}
-    about |= {"seed_mean": np.nan, "seed_sd": np.nan, "n_seeds": pd.NA, **named}
+    about |= {"seed_mean": np.nan, "seed_sd": np.nan, "n_seeds": pd.NA, "n_deals": pd.NA, **named}
     return [about | {"metric": name, "value": value} for name, value in values.items()]
 
 

@@ -24,7 +24,7 @@ from streetineq_assets.study import Pair, Study
 from streetineq_assets.transfer import source as of_source
 from streetineq_assets.transfer.pair_tuning import Target, TuningPlan, plan_tuning, tune_pair
 from streetineq_assets.transfer.tables import REPEAT, SHARE
-from streetineq_tests import harness
+from streetineq_tests import harness, studies
 from streetineq_tests.models.bundles import with_description
 from streetineq_tests.transfer.conftest import PROFILE, K
 
@@ -64,7 +64,7 @@ def test_the_networks_of_each_shares_first_repeat_are_kept(
     names = sorted(name for name in tuned.manifest.files if name.endswith(".keras"))
     kept = ("areas_share_0.5", "either_share_1", "locations_share_0.5")
     assert names == [f"{name}_fold_{f}.keras" for name in kept for f in range(K)]
-    network = load_network(tuned.file("either_share_1_fold_2.keras"))
+    network = load_network(tuned.file("either_share_1_fold_2.keras"), PROFILE, studies.WIDTH)
     scores = tuned.table("tuned_locations.parquet").query("share == 1 and repeat == 0")
     mine = scores.query("fold == 2").set_index("location_id")["h"]
     reader = open_codes([store.open("hdf5_shards", "beta")], 2**30).reader
@@ -112,7 +112,9 @@ def test_a_bundle_is_a_source_too(
     scores = pd.read_parquet(tmp_path / "tuned_locations.parquet")
     before = tuned.table("tuned_locations.parquet").query("share == 0").reset_index(drop=True)
     np.testing.assert_allclose(scores["h"], before["h"], atol=1e-5)
-    of_crime = with_transfer(study, named.model_copy(update={"source": str(file)}))
+    of_crime = with_transfer(
+        study, named.model_copy(update={"source": "inputs/models/alpha_crime.streetineq"})
+    )
     assert "is of crime" in reason(plan_tuning(store, of_crime, Pair("beta", "education")))
 
 
@@ -120,10 +122,9 @@ def test_a_bundle_that_learned_from_the_targets_areas_is_refused_whatever_it_cal
     store: DataStore, study: Study, tmp_path: Path
 ) -> None:
     file = export_bundle(store, Pair("alpha", "crime"), tmp_path / "crime.streetineq")
-    other = with_description(
-        open_bundle(file), tmp_path / "other.streetineq", trained_on={"beta": "Beta"}
-    )
-    named = study.transfer.model_copy(update={"source": str(other)})
+    other = store.root / "other.streetineq"
+    with_description(open_bundle(file), other, trained_on={"beta": "Beta"})
+    named = study.transfer.model_copy(update={"source": other.name})
     refused = plan_tuning(store, with_transfer(study, named), Pair("alpha", "crime"))
     assert "other.streetineq learned from 50 areas of alpha, such as AE01000000" in reason(refused)
     assert isinstance(plan_tuning(store, with_transfer(study, named), BETA).target, Target)
@@ -141,10 +142,9 @@ def test_a_bundle_that_does_not_list_its_areas_is_judged_by_its_cities(
     store: DataStore, study: Study, tmp_path: Path
 ) -> None:
     file = export_bundle(store, Pair("alpha", "crime"), tmp_path / "crime.streetineq")
-    earlier = with_description(
-        open_bundle(file), tmp_path / "e.streetineq", trained_on={"beta": "Beta"}, n_areas=None
-    )
-    named = study.transfer.model_copy(update={"source": str(earlier)})
+    earlier = store.root / "e.streetineq"
+    with_description(open_bundle(file), earlier, trained_on={"beta": "Beta"}, n_areas=None)
+    named = study.transfer.model_copy(update={"source": earlier.name})
     assert "beta itself" in reason(plan_tuning(store, with_transfer(study, named), BETA))
     alpha = plan_tuning(store, with_transfer(study, named), Pair("alpha", "crime"))
     assert isinstance(alpha.target, Target)
@@ -158,8 +158,8 @@ def test_networks_of_other_labels_than_stand_now_are_no_source_unless_allowed(
     copy = DataStore(tmp_path / "study")
     labels = digest_frame(city_labels(copy.open("lsoa_labels"), "alpha", ("crime",)))
     harness.publish_again(copy, "trained_model", "alpha/crime", inputs={"alpha/labels": labels})
-    file = export_bundle(copy, Pair("alpha", "crime"), copy.inputs("models", "x.streetineq"))
-    bundled = with_transfer(study, study.transfer.model_copy(update={"source": str(file)}))
+    export_bundle(copy, Pair("alpha", "crime"), copy.root / "x.streetineq")
+    bundled = with_transfer(study, study.transfer.model_copy(update={"source": "x.streetineq"}))
     for settings in (study, bundled):
         assert isinstance(plan_tuning(copy, settings, BETA).target, Target)
     harness.publish_again(copy, "lsoa_labels", None, changes={"decile": lambda t: 11 - t["decile"]})

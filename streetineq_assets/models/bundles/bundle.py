@@ -42,6 +42,7 @@ from streetineq_assets.models.bundles.schema import (
 from streetineq_assets.models.dataset import Codes
 from streetineq_assets.models.pair_training import ASSET, network_file, network_fold
 from streetineq_assets.models.tables import PROBABILITIES, SCORES, TrainingRecord
+from streetineq_assets.profiles import Profile
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import Pair, Study, load_study
 from streetineq_assets.tables import descriptions
@@ -115,19 +116,24 @@ class Bundle:
         """Fold to network: (n, 4, width) codes -> the head's outputs.
 
         Raises:
-            SourceError: this Keras cannot open one, as when a later Keras saved it.
+            SourceError: one is not of the profile, or this Keras cannot open it.
         """
         with zipfile.ZipFile(self.path) as archive:
             names = map(network_file, self.description.folds)
             members = {name: archive.read(name) for name in names}
         try:
-            return open_networks(members)
+            return open_networks(members, self.description.profile, self.description.encoder.width)
         except SourceError as error:
             raise SourceError(f"{self.path}: {error}") from error
 
 
-def open_networks(members: Mapping[str, bytes]) -> dict[int, "keras.Model"]:
+def open_networks(
+    members: Mapping[str, bytes], profile: Profile, width: int
+) -> dict[int, "keras.Model"]:
     """Fold to network, from the bytes of `fold_<k>.keras` files.
+
+    Args:
+        profile, width: as `load_network`.
 
     Raises:
         SourceError: as `load_network`.
@@ -139,7 +145,7 @@ def open_networks(members: Mapping[str, bytes]) -> dict[int, "keras.Model"]:
         for name in sorted(members):
             path = Path(folder) / name
             path.write_bytes(members[name])
-            found[network_fold(name)] = load_network(path)
+            found[network_fold(name)] = load_network(path, profile, width)
     return found
 
 
