@@ -17,18 +17,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from streetineq_assets.cleaning import published_artefacts
 from streetineq_assets.cli import app
 from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.definitions import build_definitions
 from streetineq_assets.demo.city import write_study
 from streetineq_assets.demo.summary import summary_lines
+from streetineq_assets.doctor import examine
+from streetineq_assets.instance import unrecorded
 from streetineq_assets.labels.outcomes import DOMAINS, INDEX_OF_DEPRIVATION
 from streetineq_assets.manifests import read_manifest
 from streetineq_assets.predictions.slices import read_by
 from streetineq_assets.predictions.standing import Standing
 from streetineq_assets.reports.history import read_history
+from streetineq_assets.reports.query import answer
 from streetineq_assets.reports.tables import WAREHOUSE_VIEWS
 from streetineq_assets.reports.warehouse import PARTITION
+from streetineq_assets.run import run_study
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
 from streetineq_tests.chain import run_chain
@@ -428,6 +433,33 @@ def test_a_copy_below_a_plain_folder_has_the_same_results(chain, tmp_path):
         assert digests[0] == digests[1]
         assert digests[0]
     assert counts_of_views(copy) == counts_of_views(store)
+
+
+@pytest.mark.slow
+def test_a_study_without_its_history_is_copied_run_and_asked_where_the_original_is_gone(
+    chain, tmp_path
+):
+    """Everything is skipped but the warehouse, whose views hold paths, and Dagster knows it all."""
+    store, _, _ = chain
+    copy = DataStore(shutil.copytree(store.root, tmp_path / "moved"))
+    published = published_artefacts(copy)
+    assert not copy.dagster_home.exists()
+    assert len(unrecorded(copy, published)) == len(published)
+    before = {each.label: each.published_at for each in published}
+    run_study(copy, lambda _: None)
+    published = published_artefacts(copy)
+    after = {each.label: each.published_at for each in published}
+    assert after.keys() == before.keys()
+    assert {label for label in after if after[label] != before[label]} == {"warehouse"}
+    assert unrecorded(copy, published) == []
+    assert not any(row["what"] == "history of the instance" for row in examine(copy)["artefacts"])
+    expected = counts_of_views(store)
+    away = store.root.rename(store.root.with_name("away"))
+    try:
+        assert counts_of_views(copy) == expected
+        assert "northmere" in answer(copy, "SELECT DISTINCT city FROM lsoa_predictions")
+    finally:
+        away.rename(store.root)
 
 
 def counts_of_views(store):
