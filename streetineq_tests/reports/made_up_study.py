@@ -247,7 +247,7 @@ def _metrics(city: str) -> pd.DataFrame:
     ]
     names = ["model", "scheme", "metric", "value", "lower", "upper"]
     frame = pd.DataFrame(rows, columns=names)
-    seeds = {"seed_mean": np.nan, "seed_sd": np.nan, "n_seeds": pd.NA}
+    seeds = {"seed_mean": np.nan, "seed_sd": np.nan, "n_seeds": pd.NA, "n_deals": pd.NA}
     return frame.assign(n_lsoas=studies.N_LSOAS[city], unit="spatial_block", **seeds)
 
 
