@@ -95,6 +95,26 @@ def test_units_name_the_study_and_may_write_nowhere_else(written):
         assert found["User"] == ["daemon"]
 
 
+def test_the_code_server_keeps_its_gpus_and_their_leases(written):
+    """ProtectClock implies a list of allowed devices, in which GPUs are not."""
+    folder, _ = written
+    found = settings(folder / "streetineq-code.service")
+    assert not {"PrivateDevices", "PrivateTmp", "ProtectClock", "DeviceAllow"} & found.keys()
+    others = [settings(folder / f"streetineq-{unit}.service") for unit in UNITS if unit != "code"]
+    assert all(unit["PrivateDevices"] == unit["PrivateTmp"] == ["true"] for unit in others)
+
+
+def test_stopping_reaches_the_runs_that_the_code_server_started(written):
+    """SIGTERM to the first process alone leaves them running, and to Dagster they run for ever."""
+    folder, _ = written
+    found = settings(folder / "streetineq-code.service")
+    assert (found["KillMode"], found["TimeoutStopSec"]) == (["control-group"], ["30"])
+    assert found["OOMPolicy"] == ["continue"]
+    compose = yaml.safe_load((folder / "compose.yaml").read_text())["services"]["code"]
+    assert compose["init"]
+    assert compose["environment"]["TINI_KILL_PROCESS_GROUP"] == "1"
+
+
 def test_everything_listens_on_loopback_or_on_a_socket(written):
     folder, store = written
     ports = {}
