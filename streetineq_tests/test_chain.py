@@ -7,6 +7,7 @@ networks that hardly learn. What is asked here is that the parts fit; how well s
 predicted is asked of the demo (`test_newcomer`).
 """
 
+import re
 import shutil
 
 import dagster as dg
@@ -17,7 +18,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from streetineq_assets.cleaning import published_artefacts
+from streetineq_assets.cleaning import (
+    examine_leftovers,
+    orphans,
+    published_artefacts,
+    remove_unneeded,
+)
 from streetineq_assets.cli import app
 from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.definitions import build_definitions
@@ -27,6 +33,7 @@ from streetineq_assets.doctor import examine
 from streetineq_assets.instance import unrecorded
 from streetineq_assets.labels.outcomes import DOMAINS, INDEX_OF_DEPRIVATION
 from streetineq_assets.manifests import read_manifest
+from streetineq_assets.predictions.lineage import Lineage
 from streetineq_assets.predictions.slices import read_by
 from streetineq_assets.predictions.standing import Standing
 from streetineq_assets.reports.history import read_history
@@ -433,6 +440,41 @@ def test_a_copy_below_a_plain_folder_has_the_same_results(chain, tmp_path):
         assert digests[0] == digests[1]
         assert digests[0]
     assert counts_of_views(copy) == counts_of_views(store)
+
+
+def test_a_finished_study_has_nothing_to_clean(chain):
+    store, _, _ = chain
+    assert examine_leftovers(store, load_study(store.study_file)) == ([], [])
+
+
+def test_cleaning_after_a_city_left_takes_nothing_that_the_others_were_made_of(chain, tmp_path):
+    store, _, _ = chain
+    copy = DataStore(shutil.copytree(store.root, tmp_path / "without"))
+    text = copy.study_file.read_text(encoding="utf-8")
+    without, n = re.subn(r"(?m)^\[cities\.saltbridge\]\n(?:[^\[\n].*\n|\n)*", "", text)
+    assert n == 1
+    copy.study_file.write_text(without, encoding="utf-8")
+    study = load_study(copy.study_file)
+    assert list(study.cities) == ["northmere"]
+
+    def state():
+        """Every artefact of the study, whether it is intact, and what does not agree with it."""
+        lineage, published = Lineage(copy, study), published_artefacts(copy)
+        left = {each.label for each in orphans(published, study)}
+        return {
+            each.label: (copy.damage(each), lineage.disagreements(each.asset, each.partition))
+            for each in published
+            if each.label not in left
+        }
+
+    before, (unneeded, kept) = state(), examine_leftovers(copy, study)
+    assert {each.what for each in unneeded} >= {"image_codes[saltbridge/000]"}
+    assert all("saltbridge" in each.what for each in unneeded)
+    assert {each.what for each in kept} >= {"lsoa_evaluation[saltbridge/living_environment]"}
+    remove_unneeded(copy, unneeded)
+    assert state() == before
+    assert not [label for label, (damage, _) in before.items() if damage]
+    assert examine_leftovers(copy, study).unneeded == []
 
 
 @pytest.mark.slow

@@ -242,7 +242,12 @@ def test_systemd_accepts_the_units(written):
 
 def test_compose_accepts_the_file_and_reads_the_study_from_it(written, tmp_path):
     folder, store = written
-    compose = [needs("docker-compose", "docker-compose")]
+    compose = ["docker", "compose"]
+    plugin = shutil.which("docker") and subprocess.run(
+        [*compose, "version"], capture_output=True, check=False
+    )
+    if not plugin or plugin.returncode:
+        compose = [needs("docker-compose", "docker-compose")]
     copy = shutil.copytree(folder, tmp_path / "out")
     version = subprocess.run([*compose, "--version"], capture_output=True, check=True).stdout
     if b"version 1." in version:
