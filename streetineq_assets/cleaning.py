@@ -6,7 +6,7 @@ result stays until that artefact is made anew.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -145,11 +145,11 @@ def _needed(
     store: DataStore,
     study: Study,
     standing: Standing,
-    current: Iterable[Manifest],
-    left: Iterable[Manifest],
+    current: Sequence[Manifest],
+    left: Sequence[Manifest],
 ) -> dict[str, str]:
     """Label of each orphan that something still reads, and what."""
-    readers = _readers(standing, current)
+    readers = _readers(standing, current, left)
     needed = {}
     for each in left:
         key = (each.asset, each.partition)
@@ -162,13 +162,21 @@ def _needed(
     return needed
 
 
-def _readers(standing: Standing, current: Iterable[Manifest]) -> dict[Key, str]:
-    """What artefacts of the study were made of, with the label of one that was."""
+def _readers(
+    standing: Standing, current: Sequence[Manifest], left: Sequence[Manifest]
+) -> dict[Key, str]:
+    """What artefacts of the study were made of, up the chain, with the label of one that was."""
+    orphan = {(each.asset, each.partition): each for each in left}
     found: dict[Key, str] = {}
-    for manifest in current:
+    queue = list(current)
+    while queue:
+        manifest = queue.pop()
         read = read_by(standing, manifest)
-        for name in manifest.recipe.inputs.keys() & read.keys():
-            found |= dict.fromkeys(read[name].of, manifest.label)
+        names = manifest.recipe.inputs.keys() & read.keys()
+        for key in {key for name in names for key in read[name].of} - found.keys():
+            found[key] = manifest.label
+            if key in orphan:
+                queue.append(orphan[key])
     return found
 
 

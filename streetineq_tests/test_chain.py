@@ -468,13 +468,17 @@ def test_cleaning_after_a_city_left_takes_nothing_that_the_others_were_made_of(c
         }
 
     before, (unneeded, kept) = state(), examine_leftovers(copy, study)
-    assert {each.what for each in unneeded} >= {"image_codes[saltbridge/000]"}
+    assert {each.what for each in unneeded} >= {"data_audit[saltbridge]"}
     assert all("saltbridge" in each.what for each in unneeded)
-    assert {each.what for each in kept} >= {"lsoa_evaluation[saltbridge/living_environment]"}
+    chain_of_report = {"lsoa_evaluation[saltbridge/living_environment]", "hdf5_shards[saltbridge]"}
+    assert {each.what for each in kept} >= chain_of_report
     remove_unneeded(copy, unneeded)
     assert state() == before
     assert not [label for label, (damage, _) in before.items() if damage]
-    assert examine_leftovers(copy, study).unneeded == []
+    assert examine_leftovers(copy, study) == ([], kept)
+    shutil.rmtree(copy.folder("transfer_report"))  # which a run would make without that city
+    unneeded, kept_then = examine_leftovers(copy, study)
+    assert ({each.what for each in unneeded}, kept_then) == ({each.what for each in kept}, [])
 
 
 @pytest.mark.slow
