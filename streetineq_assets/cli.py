@@ -1,4 +1,4 @@
-"""The command line: `streetineq demo | init | doctor | run | serve | webserver | query | model`.
+"""The command line: `streetineq demo | init | doctor | run | serve | deploy | clean | query ...`.
 
 Arguments, exit codes and what is printed. Exit codes: 0 done, 1 failed with one clear message,
 2 wrong usage.
@@ -147,6 +147,54 @@ def webserver(
         ensure_instance(store)
         os.environ.update(environment(store))
         serve_ui(workspace or own, host, port, read_only=read_only)
+
+
+@app.command()
+def deploy(
+    folder: Annotated[Path, typer.Argument(help="Where the files go.", file_okay=False)],
+    *,
+    root: Root = Path("data"),
+    name: Annotated[str, typer.Option(help="Of units, image and database.")] = "streetineq",
+    host: Annotated[str, typer.Option(help="DNS name of the proxy.")] = "localhost",
+    port: Annotated[
+        int, typer.Option(min=1, max=65534, help="On 127.0.0.1; the next one is for readers.")
+    ] = 3000,
+    user: Annotated[
+        str | None, typer.Option(help="Account of the services; by default the study's owner.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace files that are there, but the secrets.")
+    ] = False,
+) -> None:
+    """Write systemd units, a compose file and nginx's settings, to serve a study to a team."""
+    from streetineq_assets.deployment import Services, write_services
+
+    with _one_message():
+        services = Services(name=name, host=host, port=port, user=user)
+        for line in write_services(DataStore(root), folder, services, force=force):
+            typer.echo(line)
+
+
+@app.command()
+def clean(
+    root: Root = Path("data"),
+    yes: Annotated[bool, typer.Option("--yes", help="Remove what is listed.")] = False,
+) -> None:
+    """List what the study no longer needs: results of what left it, and litter of killed runs."""
+    from streetineq_assets.cleaning import examine_leftovers, lines, remove_unneeded
+    from streetineq_assets.run import nothing_running
+
+    with _one_message():
+        store = DataStore(root)
+        study = load_study(store.study_file)
+        with nothing_running(store) if yes else contextlib.nullcontext():
+            found, kept = examine_leftovers(store, study)
+            for line in lines(found, kept):
+                typer.echo(line)
+            if yes:
+                remove_unneeded(store, found)
+        if found:
+            typer.echo("removed" if yes else "nothing was removed: `--yes` removes what is listed")
 
 
 @app.command()

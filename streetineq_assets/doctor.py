@@ -1,4 +1,4 @@
-"""What is installed, which inputs are there, and what is missing: `streetineq doctor`.
+"""What is installed, which inputs are there, what is missing or wrong: `streetineq doctor`.
 
 It changes nothing. Every line that says "missing" names the official file and the folder that it
 goes into. `inspection` has the lines on inputs; here are the machine, and the words.
@@ -6,16 +6,23 @@ goes into. `inspection` has the lines on inputs; here are the machine, and the w
 
 import platform
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import h5py
 
+from streetineq_assets.cleaning import (
+    examine_leftovers,
+    published_artefacts,
+    unreadable_manifests,
+)
 from streetineq_assets.devices import cpu_name, list_gpus
 from streetineq_assets.digests import digest_file
 from streetineq_assets.errors import StudyError
-from streetineq_assets.inspection import inspect_inputs
+from streetineq_assets.inspection import Row, inspect_inputs
+from streetineq_assets.instance import unrecorded, waiting_slots
+from streetineq_assets.manifests import Manifest
 from streetineq_assets.reports.warehouse import disagreement
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study, load_study
@@ -61,6 +68,7 @@ def examine(store: DataStore) -> dict[str, Any]:
         "disk_free_gb": round(shutil.disk_usage(store.root).free / 1e9, 1),
         "instance_storage": _instance_storage(store),
         "warehouse": disagreement(store) or "",
+        "artefacts": list(_artefacts(store, study)),
     }
 
 
@@ -82,6 +90,8 @@ def report_lines(state: dict[str, Any]) -> list[str]:
     ]
     lines += [_line(s["status"], s["what"], s["where"]) for s in state["sources"]]
     lines += ["", *_outcome_lines(state["outcomes"]), "", *_city_lines(state["cities"])]
+    if state["artefacts"]:
+        lines += ["", *(_line(s["status"], s["what"], s["where"]) for s in state["artefacts"])]
     return lines
 
 
@@ -125,6 +135,46 @@ def _city_lines(rows: list[dict[str, str]]) -> list[str]:
 def _several(names: Iterable[str], many: str) -> str:
     names = list(names)
     return names[0] if len(names) == 1 else f"{len(names)} {many}"
+
+
+# -- what is published -----------------------------------------------------------------------------
+
+
+def _artefacts(store: DataStore, study: Study) -> Iterator[Row]:
+    """Lines on what is wrong with artefacts and with the instance; files are compared by size."""
+    published = published_artefacts(store)
+    for manifest in published:
+        if damage := store.damage(manifest, by_size=True):
+            again = f"{damage}: materialise {manifest.label} again"
+            yield {"status": "wrong", "what": manifest.label, "where": again}
+    for file in unreadable_manifests(store):
+        label = file.parent.relative_to(store.assets).as_posix()
+        where = f"{file} is damaged: `streetineq run` makes this artefact again"
+        yield {"status": "wrong", "what": label, "where": where}
+    left = examine_leftovers(store, study)
+    if left.unneeded or left.kept:
+        n, size = len(left.unneeded), sum(each.size_bytes for each in left.unneeded)
+        kept = f", {len(left.kept)} later" if left.kept else ""
+        where = f"{size / 1e6:,.1f} MB can be removed{kept}: `streetineq clean` lists what and why"
+        yield {"status": "unneeded", "what": f"{n} results or files", "where": where}
+    try:
+        yield from _instance_rows(store, published)
+    except StudyError:  # the line on the instance says so
+        return
+
+
+def _instance_rows(store: DataStore, published: list[Manifest]) -> Iterator[Row]:
+    if lost := unrecorded(store, published):
+        where = (
+            f"it knows nothing of {len(lost)} of {len(published)} results, such as {lost[0]}: "
+            "`streetineq run` skips what is unchanged, and records it again"
+        )
+        yield {"status": "doubtful", "what": "history of the instance", "where": where}
+    for run, pool in waiting_slots(store).items():
+        where = (
+            f"run {run} ended and still holds a slot: free it in the UI, Deployment, Concurrency"
+        )
+        yield {"status": "wrong", "what": f"pool {pool}", "where": where}
 
 
 # -- the machine -----------------------------------------------------------------------------------

@@ -10,8 +10,14 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from sqlite3 import OperationalError
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_RIGHT = (errno.EROFS, errno.EACCES, errno.EPERM)
+# SQLite's own sentences, in which Dagster's storage passes them on.
+_SQLITE_FULL = ("database or disk is full",)
+_SQLITE_READ_ONLY = ("attempt to write a readonly database", "unable to open database file")
+_DISK_ERRORS = (OSError, RuntimeError, OperationalError)
 
 
 class StreetineqError(Exception):
@@ -48,19 +54,38 @@ class TrainingError(StreetineqError):
 
 @contextmanager
 def clear_disk_errors(path: Path) -> Generator[None]:
-    """Say in one sentence that the disk is full; h5py says it in many, and not always as such."""
+    """Say in one sentence that a disk is full or cannot be written.
+
+    h5py and SQLite say it in words of their own, and not always as an OSError.
+
+    Args:
+        path: what is written, where the error does not name it.
+    """
     try:
         yield
-    except (OSError, RuntimeError) as error:
-        full = getattr(error, "errno", None) in _NO_SPACE or any(
-            os.strerror(number) in str(error) for number in _NO_SPACE
-        )
-        if not full:
-            raise
-        raise StoreError(
-            f"the disk is full while writing {path}: free some space and run it again; what was "
-            "published and the finished parts are kept"
-        ) from error
+    except _DISK_ERRORS as error:
+        where = getattr(error, "filename", None) or path
+        if _says(error, _NO_SPACE, _SQLITE_FULL):
+            raise StoreError(
+                f"the disk is full while writing {path}: free some space and run it again; what "
+                "was published and the finished parts are kept"
+            ) from error
+        if _says(error, _NO_RIGHT, _SQLITE_READ_ONLY):
+            raise StoreError(
+                f"{where} may not be read or written by this user ({_last_line(error)}): give the "
+                "right, or mount its disk for writing, and run it again; what was published is kept"
+            ) from error
+        raise
+
+
+def _says(error: Exception, numbers: tuple[int, ...], sentences: tuple[str, ...]) -> bool:
+    """Whether an error has one of these numbers, or tells of one in words."""
+    words = (*map(os.strerror, numbers), *sentences)
+    return getattr(error, "errno", None) in numbers or any(each in str(error) for each in words)
+
+
+def _last_line(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error).split("\n", 1)[0]
 
 
 class TooManyRepeatsError(StreetineqError):

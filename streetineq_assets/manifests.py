@@ -129,6 +129,10 @@ class Manifest(BaseModel):
         """All files together."""
         return sum(entry.bytes for entry in self.files.values())
 
+    def is_of(self, asset: str, partition: str | None) -> bool:
+        """Whether it is the manifest of this artefact."""
+        return (self.asset, self.partition) == (asset, partition)
+
     def read_record(self, model: type[Record]) -> Record:
         """The record, as the step that makes the artefact declares it.
 

@@ -13,30 +13,29 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from textwrap import shorten
 
 import dagster as dg
 from filelock import FileLock, Timeout
 
 from streetineq_assets.automation import WHOLE_CITY
 from streetineq_assets.definitions import build_definitions
-from streetineq_assets.errors import StoreError, StreetineqError, StudyError
+from streetineq_assets.errors import StoreError, StreetineqError
 from streetineq_assets.findings import AVAILABLE
+from streetineq_assets.instance import (
+    UNFINISHED,
+    clear_instance_errors,
+    is_there,
+    open_instance,
+)
 from streetineq_assets.partitions import city_of
 from streetineq_assets.progress import FinishedRun, PlannedRun, in_words, seconds_left
 from streetineq_assets.resources import ALLOW_LOSS
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
-from streetineq_assets.study_template import MEND_INSTANCE, ensure_instance, instance_settings
+from streetineq_assets.study_template import ensure_instance
 
 LAUNCHER = {"streetineq/launcher": "run"}
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}  # we print, not Dagster
-UNFINISHED = [
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 _INTERRUPTS = (dg.DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__)
 Echo = Callable[[str], None]
 
@@ -62,6 +61,7 @@ def run_study(
     Raises:
         StudyError: there is no study, its file or its `dagster.yaml` is wrong, or it has no such
             city.
+        StoreError: the disk is full, or the study's folder cannot be written.
         RunError: a run failed, or another process holds the study.
     """
     study = load_study(store.study_file)
@@ -70,7 +70,7 @@ def run_study(
     ensure_instance(store)
     definitions = build_definitions(store.root)
     tags = LAUNCHER | ({ALLOW_LOSS: "true"} if allow_loss else {})
-    with only_runner(store), _instance(store) as instance:
+    with only_runner(store), clear_instance_errors(store), open_instance(store) as instance:
         fail_abandoned(instance, echo)
         plan = list(planned_runs(definitions, city))
         return _run_all(definitions, instance, plan, tags, echo)
@@ -82,8 +82,28 @@ def clean_up(store: DataStore, echo: Echo) -> None:
     Raises:
         StudyError: the study's `dagster.yaml` is wrong.
     """
-    with contextlib.suppress(RunError), only_runner(store), _instance(store) as instance:
+    with contextlib.suppress(RunError), only_runner(store), open_instance(store) as instance:
         fail_abandoned(instance, echo)
+
+
+@contextlib.contextmanager
+def nothing_running(store: DataStore) -> Generator[None]:
+    """Hold the study, and refuse where a run of it is in progress, whoever started it.
+
+    Raises:
+        RunError: a run is in progress, or its process was killed and nobody ended it.
+    """
+    with only_runner(store):
+        if is_there(store):
+            with open_instance(store) as instance:
+                fail_abandoned(instance, lambda _: None)
+                runs = instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED))
+            if runs:
+                raise RunError(
+                    f"run {runs[0].run_id} ({runs[0].job_name}) of {store.root} is in progress: "
+                    "wait for it, or end it in the UI where its process was killed"
+                )
+        yield
 
 
 @contextlib.contextmanager
@@ -136,15 +156,6 @@ def fail_abandoned(instance: dg.DagsterInstance, echo: Echo) -> None:
         instance.report_run_failed(run, "its process has ended")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         echo(f"run {run.run_id} belongs to a process that has ended: marked as failed")
-
-
-def _instance(store: DataStore) -> dg.DagsterInstance:
-    instance_settings(store)  # Dagster answers with a traceback where it is no YAML
-    try:
-        return dg.DagsterInstance.from_config(str(store.dagster_home))
-    except dg.DagsterError as error:
-        reason = shorten(str(error), 300)  # it goes on with all that Dagster knows
-        raise StudyError(f"{store.instance_file}: {reason}. {MEND_INSTANCE}") from error
 
 
 def _run_all(

@@ -52,7 +52,9 @@ INPUT_FOLDERS = (
 )
 _KEY = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)?")
 _MANIFEST = "manifest.json"
-_STAGING = ".staging-"
+STAGING = ".staging-"
+WORK = ".work"
+LOGS = ".logs"
 _GENERATION = re.compile(r"[0-9a-f]{12}")
 _STALE_AFTER_S = 7 * 24 * 3600  # longer than any artefact takes to make
 
@@ -81,9 +83,14 @@ class DataStore:
         return self.dagster_home / "dagster.yaml"
 
     @property
+    def assets(self) -> Path:
+        """Folder of all that the platform writes, the instance aside."""
+        return self.root / "assets"
+
+    @property
     def scratch(self) -> Path:
         """Folder for an engine's temporary files."""
-        return self.root / "assets" / ".scratch"
+        return self.assets / ".scratch"
 
     def inputs(self, *parts: str) -> Path:
         """A file or folder below `inputs/`; it need not exist."""
@@ -111,7 +118,11 @@ class DataStore:
         for name in (asset, partition):
             if name is not None and not _KEY.fullmatch(name):
                 raise StoreError(f"{name!r} is not the name of an asset or partition")
-        return self.root / "assets" / asset / (partition or "")
+        return self.assets / asset / (partition or "")
+
+    def manifest_file(self, asset: str, partition: str | None = None) -> Path:
+        """Where an artefact's manifest lies; raises as `folder`."""
+        return self.folder(asset, partition) / _MANIFEST
 
     def path_of(self, manifest: Manifest) -> Path:
         """The folder in which the files lie that a manifest names."""
@@ -122,7 +133,7 @@ class DataStore:
 
         The folders beside them are not: copies, backups, hidden ones and what was renamed.
         """
-        base = self.root / "assets" / asset
+        base = self.assets / asset
         folders = {
             file.parent.relative_to(base).as_posix()
             for below in ("", "*/", "*/*/")
@@ -137,8 +148,8 @@ class DataStore:
 
         It counts only in its own place: a folder that was copied or renamed publishes nothing.
         """
-        found = read_manifest(self.folder(asset, partition) / _MANIFEST)
-        return found if _is_of(found, asset, partition) else None
+        found = read_manifest(self.manifest_file(asset, partition))
+        return found if found and found.is_of(asset, partition) else None
 
     def current(self, asset: str, partition: str | None, recipe: Recipe) -> Manifest | None:
         """The manifest, when it was made by this very recipe and its files still match it."""
@@ -153,21 +164,22 @@ class DataStore:
         if manifest and not self.damage(manifest):
             return manifest
         folder = self.folder(asset, partition)
-        for draft in sorted(folder.glob(f"{_STAGING}*.json")):
+        for draft in sorted(folder.glob(f"{STAGING}*.json")):
             newer = read_manifest(draft)
-            if newer and _is_of(newer, asset, partition) and not self.damage(newer):
+            if newer and newer.is_of(asset, partition) and not self.damage(newer):
                 _name_manifest(draft, folder)
                 return newer
         return None
 
-    def damage(self, manifest: Manifest) -> str | None:
-        """What does not match the manifest, in words; None when all does."""
+    def damage(self, manifest: Manifest, *, by_size: bool = False) -> str | None:
+        """What does not match the manifest, in words, or None; `by_size` reads no file."""
         base = self.path_of(manifest)
         for name, entry in manifest.files.items():
             path = base / name
             if not path.is_file():
                 return f"{path} is gone"
-            if path.stat().st_size != entry.bytes or digest_file(path) != entry.sha256:
+            alike = path.stat().st_size == entry.bytes
+            if not alike or not (by_size or digest_file(path) == entry.sha256):
                 return f"{path} is not the file that was published"
         return None
 
@@ -183,8 +195,10 @@ class DataStore:
         label = f"{asset}[{partition}]" if partition else asset
         published = self.manifest(asset, partition)
         if published is None:
-            folder = self.folder(asset, partition)
-            raise StoreError(f"{label} is not there ({folder}): materialise {label} first")
+            file = self.manifest_file(asset, partition)
+            if file.is_file() and not read_manifest(file):
+                raise StoreError(f"{file} is damaged: materialise {label} again")
+            raise StoreError(f"{label} is not there ({file.parent}): materialise {label} first")
         raise StoreError(f"{self.damage(published)}: materialise {label} again")
 
     def publish(
@@ -206,15 +220,16 @@ class DataStore:
             allow_loss: let it take the place of an artefact that holds far more.
 
         Raises:
-            StoreError: the disk is full; the old artefact stays.
+            StoreError: the disk is full or read-only; the old artefact stays.
             LossError: the old artefact holds far more, and stays.
         """
         folder = self.folder(asset, partition)
         before = self.manifest(asset, partition)
-        folder.mkdir(parents=True, exist_ok=True)
-        _sweep_stale(folder)
-        staging = folder / f"{_STAGING}{uuid.uuid4().hex[:12]}"
-        staging.mkdir()
+        staging = folder / f"{STAGING}{uuid.uuid4().hex[:12]}"
+        with clear_disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            _sweep_stale(folder)
+            staging.mkdir()
         try:
             with clear_disk_errors(folder):
                 findings = write(staging)
@@ -232,17 +247,18 @@ class DataStore:
 
     def workspace(self, asset: str, partition: str | None) -> Path:
         """A folder that outlives a crash, for work in progress on one artefact."""
-        path = self.folder(asset, partition) / ".work"
-        path.mkdir(parents=True, exist_ok=True)
+        path = self.folder(asset, partition) / WORK
+        with clear_disk_errors(path):
+            path.mkdir(parents=True, exist_ok=True)
         return path
 
     def logs(self, asset: str, partition: str | None) -> Path:
         """A folder for logs of making one artefact; publishing leaves it alone."""
-        return self.folder(asset, partition) / ".logs"
+        return self.folder(asset, partition) / LOGS
 
     def clear_workspace(self, asset: str, partition: str | None) -> None:
         """Remove the work in progress, once it is published."""
-        shutil.rmtree(self.folder(asset, partition) / ".work", ignore_errors=True)
+        shutil.rmtree(self.folder(asset, partition) / WORK, ignore_errors=True)
 
 
 class Artefact:
@@ -273,10 +289,6 @@ class Artefact:
         from streetineq_assets import tables
 
         return tables.read(self.file(name or f"{self.manifest.asset}.parquet"), columns)
-
-
-def _is_of(manifest: Manifest | None, asset: str, partition: str | None) -> bool:
-    return manifest is not None and (manifest.asset, manifest.partition) == (asset, partition)
 
 
 # -- the moves of publishing ---------------------------------------------------------------------
@@ -335,11 +347,15 @@ def _sha256(content: dict[str, str]) -> str:
 
 def _move_into_place(staging: Path, folder: Path, manifest: Manifest) -> None:
     # The draft comes first: after it, two renames are left, and `intact` finishes the second.
-    draft = folder / f"{_STAGING}{uuid.uuid4().hex[:12]}.json"
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(manifest.model_dump_json(indent=2))
-        file.flush()
-        os.fsync(file.fileno())
+    draft = folder / f"{STAGING}{uuid.uuid4().hex[:12]}.json"
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(manifest.model_dump_json(indent=2))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        draft.unlink(missing_ok=True)  # nothing was moved yet
+        raise
     if manifest.generation:
         staging.rename(folder / manifest.generation)
     else:
@@ -365,20 +381,26 @@ def _fsync_folder(folder: Path) -> None:
 def _sweep_superseded(folder: Path, before: Manifest | None, manifest: Manifest) -> None:
     """Remove what publishing wrote earlier; what somebody else laid beside it stays."""
     ours = set(before.files) if before and not before.generation else set()
-    ours |= {path.name for path in folder.iterdir() if _GENERATION.fullmatch(path.name)}
+    ours |= {path.name for path in generations(folder)}
     for name in ours - set(manifest.files) - {manifest.generation}:
-        _remove(folder / name)
+        remove(folder / name)
+
+
+def generations(folder: Path) -> list[Path]:
+    """The folders that publications of several files wrote below an artefact's."""
+    return sorted(path for path in folder.iterdir() if _GENERATION.fullmatch(path.name))
 
 
 def _sweep_stale(folder: Path) -> None:
     """Remove staging that a killed process left behind hours ago."""
-    for path in folder.glob(f"{_STAGING}*"):
+    for path in folder.glob(f"{STAGING}*"):
         if time.time() - path.stat().st_mtime > _STALE_AFTER_S:
-            _remove(path)
+            remove(path)
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
+def remove(path: Path) -> None:
+    """Remove a file or a folder, where it is there; a link is removed, not followed."""
+    if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(path, ignore_errors=True)

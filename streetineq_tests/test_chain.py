@@ -7,6 +7,7 @@ networks that hardly learn. What is asked here is that the parts fit; how well s
 predicted is asked of the demo (`test_newcomer`).
 """
 
+import re
 import shutil
 
 import dagster as dg
@@ -17,17 +18,28 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from streetineq_assets.cleaning import (
+    examine_leftovers,
+    orphans,
+    published_artefacts,
+    remove_unneeded,
+)
 from streetineq_assets.cli import app
 from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.definitions import build_definitions
 from streetineq_assets.demo.summary import summary_lines
+from streetineq_assets.doctor import examine
+from streetineq_assets.instance import unrecorded
 from streetineq_assets.labels.outcomes import DOMAINS, INDEX_OF_DEPRIVATION
 from streetineq_assets.manifests import read_manifest
+from streetineq_assets.predictions.lineage import Lineage
 from streetineq_assets.predictions.slices import read_by
 from streetineq_assets.predictions.standing import Standing
 from streetineq_assets.reports.history import read_history
+from streetineq_assets.reports.query import answer
 from streetineq_assets.reports.tables import WAREHOUSE_VIEWS
 from streetineq_assets.reports.warehouse import PARTITION
+from streetineq_assets.run import run_study
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
 from streetineq_tests.chain import run_chain, write_small_study
@@ -404,6 +416,72 @@ def test_a_copy_below_a_plain_folder_has_the_same_results(chain, tmp_path):
         assert digests[0] == digests[1]
         assert digests[0]
     assert counts_of_views(copy) == counts_of_views(store)
+
+
+def test_a_finished_study_has_nothing_to_clean(chain):
+    store, _, _ = chain
+    assert examine_leftovers(store, load_study(store.study_file)) == ([], [])
+
+
+def test_cleaning_after_a_city_left_takes_nothing_that_the_others_were_made_of(chain, tmp_path):
+    store, _, _ = chain
+    copy = DataStore(shutil.copytree(store.root, tmp_path / "without"))
+    text = copy.study_file.read_text(encoding="utf-8")
+    without, n = re.subn(r"(?m)^\[cities\.saltbridge\]\n(?:[^\[\n].*\n|\n)*", "", text)
+    assert n == 1
+    copy.study_file.write_text(without, encoding="utf-8")
+    study = load_study(copy.study_file)
+    assert list(study.cities) == ["northmere"]
+
+    def state():
+        """Every artefact of the study, whether it is intact, and what does not agree with it."""
+        lineage, published = Lineage(copy, study), published_artefacts(copy)
+        left = {each.label for each in orphans(published, study)}
+        return {
+            each.label: (copy.damage(each), lineage.disagreements(each.asset, each.partition))
+            for each in published
+            if each.label not in left
+        }
+
+    before, (unneeded, kept) = state(), examine_leftovers(copy, study)
+    assert {each.what for each in unneeded} >= {"data_audit[saltbridge]"}
+    assert all("saltbridge" in each.what for each in unneeded)
+    chain_of_report = {"lsoa_evaluation[saltbridge/living_environment]", "hdf5_shards[saltbridge]"}
+    assert {each.what for each in kept} >= chain_of_report
+    remove_unneeded(copy, unneeded)
+    assert state() == before
+    assert not [label for label, (damage, _) in before.items() if damage]
+    assert examine_leftovers(copy, study) == ([], kept)
+    shutil.rmtree(copy.folder("transfer_report"))  # which a run would make without that city
+    unneeded, kept_then = examine_leftovers(copy, study)
+    assert ({each.what for each in unneeded}, kept_then) == ({each.what for each in kept}, [])
+
+
+@pytest.mark.slow
+def test_a_study_without_its_history_is_copied_run_and_asked_where_the_original_is_gone(
+    chain, tmp_path
+):
+    """Everything is skipped but the warehouse, whose views hold paths, and Dagster knows it all."""
+    store, _, _ = chain
+    copy = DataStore(shutil.copytree(store.root, tmp_path / "moved"))
+    published = published_artefacts(copy)
+    assert not copy.dagster_home.exists()
+    assert len(unrecorded(copy, published)) == len(published)
+    before = {each.label: each.published_at for each in published}
+    run_study(copy, lambda _: None)
+    published = published_artefacts(copy)
+    after = {each.label: each.published_at for each in published}
+    assert after.keys() == before.keys()
+    assert {label for label in after if after[label] != before[label]} == {"warehouse"}
+    assert unrecorded(copy, published) == []
+    assert not any(row["what"] == "history of the instance" for row in examine(copy)["artefacts"])
+    expected = counts_of_views(store)
+    away = store.root.rename(store.root.with_name("away"))
+    try:
+        assert counts_of_views(copy) == expected
+        assert "northmere" in answer(copy, "SELECT DISTINCT city FROM lsoa_predictions")
+    finally:
+        away.rename(store.root)
 
 
 def counts_of_views(store):

@@ -110,3 +110,47 @@ def test_the_warehouse_of_a_copied_study_is_named(store, tmp_path):
     (line,) = [line for line in report_lines(examine(store)) if line.startswith("warehouse")]
     assert "/elsewhere/study" in line
     assert "materialise warehouse again" in line
+
+
+def artefacts(store):
+    """Status and text of each line on what is published, by what it is of."""
+    return {row["what"]: (row["status"], row["where"]) for row in examine(store)["artefacts"]}
+
+
+def test_a_study_without_results_has_no_lines_on_them(store):
+    assert examine(store)["artefacts"] == []
+
+
+def test_results_that_do_not_match_their_manifests_are_named(store):
+    rows = pd.DataFrame({"n": [1]})
+    for city in ("alpha", "beta"):
+        publish(store, "street_images", city, table=rows)
+    publish(store, "lsoa_labels", None, table=rows)
+    store.open("street_images", "alpha").file("table.parquet").write_bytes(b"<html>")
+    store.manifest_file("lsoa_labels").write_text("{")
+    found = artefacts(store)
+    assert "street_images[beta]" not in found
+    status, text = found["street_images[alpha]"]
+    assert (status, "materialise street_images[alpha] again" in text) == ("wrong", True)
+    status, text = found["lsoa_labels"]
+    assert (status, "manifest.json is damaged" in text) == ("wrong", True)
+
+
+def test_what_can_be_removed_is_summed_up(store):
+    publish(store, "street_images", "gone", table=pd.DataFrame({"n": [1]}))
+    publish(store, "street_images", "alpha", table=pd.DataFrame({"n": [1]}))
+    (store.folder("street_images", "alpha") / ".staging-1").mkdir()
+    status, text = artefacts(store)["2 results or files"]
+    assert status == "unneeded"
+    assert "streetineq clean" in text
+
+
+def test_an_instance_that_lost_its_history_is_named_with_the_remedy(store):
+    publish(store, "street_images", "alpha", table=pd.DataFrame({"n": [1]}))
+    status, text = artefacts(store)["history of the instance"]
+    assert status == "doubtful"
+    assert "1 of 1 results" in text
+    assert "streetineq run" in text
+    assert not store.dagster_home.exists()
+    lines = report_lines(examine(store))
+    assert any("history of the instance" in line for line in lines)

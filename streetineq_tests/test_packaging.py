@@ -50,7 +50,9 @@ def test_a_wheel_loads_its_definitions_outside_the_checkout(tmp_path):
 
     run(uv, "build", "--wheel", "--out-dir", str(tmp_path / "dist"), str(REPOSITORY))
     (wheel,) = (tmp_path / "dist").glob("*.whl")
-    assert "streetineq_assets/py.typed" in zipfile.ZipFile(wheel).namelist()
+    packed = zipfile.ZipFile(wheel).namelist()
+    assert "streetineq_assets/py.typed" in packed
+    assert "streetineq_assets/deployment/templates/unit.j2" in packed
     requirements = tmp_path / "requirements.txt"
     requirements.write_text(
         run(

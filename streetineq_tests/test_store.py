@@ -181,7 +181,7 @@ def test_a_damaged_manifest_counts_as_none(store, content):
     store.publish("table", None, RECIPE, one_file())
     (store.folder("table") / "manifest.json").write_text(content)
     assert store.current("table", None, RECIPE) is None
-    with pytest.raises(StoreError, match="materialise table first"):
+    with pytest.raises(StoreError, match=r"manifest\.json is damaged: materialise table again"):
         store.open("table")
 
 
@@ -206,6 +206,35 @@ def test_a_failed_write_keeps_the_last_good_artefact(store):
         store.publish("table", None, Recipe(code_version="2"), fail)
     assert store.open("table").file("table.txt").read_text() == "good"
     assert {path.name for path in store.folder("table").iterdir()} == {"table.txt", "manifest.json"}
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
+def test_a_place_that_cannot_be_written_is_one_sentence(store, monkeypatch, number):
+    def refuse(path, *_, **__):
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    for write in (lambda: store.publish("table", None, RECIPE, one_file()),
+                  lambda: store.workspace("table", None)):  # fmt: skip
+        with pytest.raises(StoreError) as caught:
+            write()
+        assert str(store.folder("table")) in str(caught.value)
+        assert os.strerror(number) in str(caught.value)
+
+
+def test_a_disk_that_is_full_when_the_manifest_is_written_keeps_the_last_and_no_litter(
+    store, monkeypatch
+):
+    store.publish("table", None, RECIPE, one_file("good"))
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("streetineq_assets.manifests.Manifest.model_dump_json", full)
+    with pytest.raises(StoreError, match="disk is full"):
+        store.publish("table", None, Recipe(code_version="2"), one_file("better"))
+    assert {path.name for path in store.folder("table").iterdir()} == {"table.txt", "manifest.json"}
+    assert store.open("table").file("table.txt").read_text() == "good"
 
 
 @pytest.mark.parametrize("earlier", [True, False])

@@ -112,6 +112,8 @@ class Standing:
 
         @cache
         def digests() -> dict[str, str]:
+            if city not in study.cities:  # it left the study, and with it what its folds even out
+                return {}
             return read_fold_slices(self.store, study, city).digests()
 
         of = {"labels": LABELS, "centroids": POSTCODES, "locations": ("locations", city)}

@@ -31,6 +31,11 @@ ASSET = "warehouse"
 WAREHOUSE_FILE = "streetineq.duckdb"
 PARTITION = "partition_key"
 _ADDED = {PARTITION: "partition of the row's asset: a city, city/outcome or city/scheme, or null"}
+# `read_json` fails for all files where one is damaged. DuckDB writes bytes that are no plain ASCII
+# as \xNN: of them quotes and backslashes are put back, and others, which no key has, are left out.
+_MANIFEST_TEXT = r"""replace(replace(
+    regexp_replace(content::TEXT, '\\x([013-46-9A-F][0-9A-F]|2[013-9A-F]|5[0-9ABD-F])', ' ', 'g'),
+    '\x22', '"'), '\x5C', '\')"""
 # The oldest format, which every DuckDB since 1.0 opens, whichever wrote it.
 _STORAGE = "v1.0.0"
 
@@ -64,10 +69,7 @@ def build_warehouse(
                 connection.execute(_definition(store, study, view))
                 ((count,),) = connection.table(f'"{view.name}"').count("*").fetchall()
             except duckdb.Error as error:
-                raise StoreError(
-                    f"the tables of {view.asset} cannot be read as one ({error}): materialise all "
-                    f"partitions of {view.asset} again, or remove the file if it is none of theirs"
-                ) from error
+                raise StoreError(_why_unreadable(store, view, error)) from error
             _comment(connection, view)
             rows[view.name] = count
     return rows
@@ -144,15 +146,16 @@ def _definition(store: DataStore, study: Study, view: View) -> str:
         CREATE VIEW "{view.name}" AS
         WITH manifests AS (
             SELECT
-                asset,
-                "partition" AS {PARTITION},
+                manifest ->> '$.asset' AS asset,
+                manifest ->> '$.partition' AS {PARTITION},
                 parse_dirpath(filename) AS place,
-                concat_ws('/', place, nullif(generation, '')) AS folder
-            FROM read_json(
-                {_quoted(f"{glob}/**/manifest.json")},
-                filename = true,
-                hive_partitioning = false,
-                columns = {{asset: 'VARCHAR', partition: 'VARCHAR', generation: 'VARCHAR'}}
+                concat_ws('/', place, nullif(manifest ->> '$.generation', '')) AS folder
+            FROM (
+                SELECT filename, CASE WHEN json_valid(text) THEN text END AS manifest
+                FROM (
+                    SELECT filename, {_MANIFEST_TEXT} AS text
+                    FROM read_blob({_quoted(f"{glob}/**/manifest.json")})
+                )
             )
         )
         SELECT tables.* EXCLUDE (filename), manifests.{PARTITION}
@@ -169,6 +172,17 @@ def _definition(store: DataStore, study: Study, view: View) -> str:
             AND {_of_study(study, view)}
             AND {_in_place(store)}
     """  # noqa: S608 - names are constants of this package or of the study's form, paths are quoted
+
+
+def _why_unreadable(store: DataStore, view: View, error: Exception) -> str:
+    """Which artefact is damaged; else what the engine says of the file that does not fit."""
+    for manifest in store.manifests(view.asset):
+        if damage := store.damage(manifest):
+            return f"{damage}: materialise {manifest.label} again"
+    return (
+        f"the tables of {view.asset} cannot be read as one ({error}): materialise the one that is "
+        "named there again, or remove the file if it is none of the study's"
+    )
 
 
 def _of_study(study: Study, view: View) -> str:

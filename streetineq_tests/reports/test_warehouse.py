@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streetineq_assets.errors import StoreError
+from streetineq_assets.findings import Findings
 from streetineq_assets.reports.tables import View
 from streetineq_assets.reports.warehouse import (
     PARTITION,
@@ -233,8 +234,26 @@ def test_empty_tables_fit_with_full_ones(store, tmp_path):
 
 def test_a_table_that_cannot_be_read_is_an_error_with_a_remedy(store, tmp_path):
     store.open("areas", "beta").file("areas.parquet").write_bytes(b"<html>")
-    with pytest.raises(StoreError, match="materialise all partitions of areas"):
+    with pytest.raises(
+        StoreError, match=r"areas\.parquet is not .*: materialise areas\[beta\] again"
+    ):
         build_warehouse(store, STUDY, [AREAS], tmp_path / "w.duckdb")
+
+
+@pytest.mark.parametrize("damaged", [b"", b'{"asset": "ar', b"\xff\xfe\x00{", b"[]", b"\0" * 400])
+def test_one_damaged_manifest_costs_the_rows_of_its_partition_alone(store, warehouse, damaged):
+    store.manifest_file("areas", "alpha").write_bytes(damaged)
+    assert warehouse.execute("SELECT lsoa11 FROM areas ORDER BY ALL").fetchall() == [
+        ("E02",),
+        ("E03",),
+    ]
+
+
+def test_texts_of_a_manifest_do_not_hide_its_rows(store, tmp_path):
+    """Backslashes, quotes and letters of other alphabets, of which a view reads none."""
+    findings = Findings(notes={"said": 'a \\ "b" \\x41 \\\\ \n Zoë 語 \U0001f600'})
+    publish(store, "areas", "alpha", findings, areas=frame("E09"))
+    assert build_warehouse(store, STUDY, [AREAS], tmp_path / "w.duckdb") == {"areas": 3}
 
 
 def test_digests_follow_the_content(store):
