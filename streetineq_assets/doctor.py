@@ -21,7 +21,7 @@ from streetineq_assets.devices import cpu_name, list_gpus
 from streetineq_assets.digests import digest_file
 from streetineq_assets.errors import StudyError
 from streetineq_assets.inspection import Row, inspect_inputs
-from streetineq_assets.instance import unrecorded, waiting_slots
+from streetineq_assets.instance.state import unrecorded, waiting_slots
 from streetineq_assets.manifests import Manifest
 from streetineq_assets.reports.warehouse import disagreement
 from streetineq_assets.store import DataStore

@@ -121,7 +121,8 @@ def test_everything_listens_on_loopback_or_on_a_socket(written):
     for unit in UNITS:
         (command,) = settings(folder / f"streetineq-{unit}.service")["ExecStart"]
         ports[unit] = words(command)[1:]
-    web = ["webserver", "--root", "${STREETINEQ_DATA}", "--host", "127.0.0.1", "--port"]
+    study = ["--root", "${STREETINEQ_DATA}", "--workspace", "${STREETINEQ_WORKSPACE}"]
+    web = ["webserver", *study, "--host", "127.0.0.1", "--port"]
     assert ports["webserver"] == [*web, "3900"]
     assert ports["readers"] == [*web, "3901", "--read-only"]
     assert ports["code"][:4] == ["code-server", "start", "--socket", "/run/streetineq/code.sock"]
