@@ -95,16 +95,22 @@ def run(
 def serve(
     root: Root = Path("data"),
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 3000,
+    postgres: Annotated[
+        bool,
+        typer.Option("--postgres", help="Keep runs in a Postgres of this study, to try it out."),
+    ] = False,
 ) -> None:
     """Open the Dagster UI on a study; Ctrl-C ends it."""
     from streetineq_assets.reports import warehouse
     from streetineq_assets.run import clean_up
-    from streetineq_assets.serving import dagster_dev, require_free, run_group
+    from streetineq_assets.serving import dagster_dev, own_postgres, require_free, run_group
 
-    with _one_message(), workspace_file() as workspace:
+    with _one_message(), workspace_file() as workspace, contextlib.ExitStack() as stack:
         store = DataStore(root)
         load_study(store.study_file)
         require_free(port)
+        if postgres:
+            stack.enter_context(own_postgres(store))
         ensure_instance(store)
         clean_up(store, typer.echo)
         disagreement = warehouse.disagreement(store)

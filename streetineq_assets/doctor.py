@@ -14,12 +14,11 @@ import h5py
 
 from streetineq_assets.devices import cpu_name, list_gpus
 from streetineq_assets.digests import digest_file
-from streetineq_assets.errors import StudyError
 from streetineq_assets.inspection import inspect_inputs
 from streetineq_assets.reports.warehouse import disagreement
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study, load_study
-from streetineq_assets.study_template import instance_settings
+from streetineq_assets.study_template import storage_in_words
 
 _PACKAGES = (
     "dagster",
@@ -59,7 +58,7 @@ def examine(store: DataStore) -> dict[str, Any]:
         **inspect_inputs(store, study),
         "weights": _weights(store, study),
         "disk_free_gb": round(shutil.disk_usage(store.root).free / 1e9, 1),
-        "instance_storage": _instance_storage(store),
+        "instance_storage": storage_in_words(store),
         "warehouse": disagreement(store) or "",
     }
 
@@ -128,16 +127,6 @@ def _several(names: Iterable[str], many: str) -> str:
 
 
 # -- the machine -----------------------------------------------------------------------------------
-
-
-def _instance_storage(store: DataStore) -> str:
-    if not store.instance_file.exists():
-        return f"SQLite in {store.dagster_home} (made on first use)"
-    try:
-        storage = instance_settings(store).get("storage")
-    except StudyError as error:
-        return str(error)
-    return ", ".join(storage) if storage else f"SQLite in {store.dagster_home}"
 
 
 def _version(package: str) -> str:

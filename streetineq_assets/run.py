@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from streetineq_assets.definitions import build_definitions
 from streetineq_assets.errors import StoreError, StreetineqError, StudyError
 from streetineq_assets.findings import AVAILABLE
+from streetineq_assets.instance.postgres_url import postgres_url, require_reachable
 from streetineq_assets.partitions import city_of
 from streetineq_assets.progress import FinishedRun, PlannedRun, in_words, seconds_left
 from streetineq_assets.resources import ALLOW_LOSS
@@ -137,6 +138,8 @@ def fail_abandoned(instance: dg.DagsterInstance, echo: Echo) -> None:
 
 def _instance(store: DataStore) -> dg.DagsterInstance:
     instance_settings(store)  # Dagster answers with a traceback where it is no YAML
+    if (url := postgres_url()) is not None:
+        require_reachable(url)  # at once, where a run would wait for a server that is away
     try:
         return dg.DagsterInstance.from_config(str(store.dagster_home))
     except dg.DagsterError as error:
