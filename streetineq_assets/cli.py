@@ -103,7 +103,13 @@ def serve(
     """Open the Dagster UI on a study; Ctrl-C ends it."""
     from streetineq_assets.reports import warehouse
     from streetineq_assets.run import clean_up
-    from streetineq_assets.serving import dagster_dev, own_postgres, require_free, run_group
+    from streetineq_assets.serving import (
+        LONG_ANSWERS,
+        dagster_dev,
+        own_postgres,
+        require_free,
+        run_group,
+    )
 
     with _one_message(), workspace_file() as workspace, contextlib.ExitStack() as stack:
         store = DataStore(root)
@@ -118,7 +124,7 @@ def serve(
             typer.echo(f"warning: {disagreement}", err=True)
         study = {"STREETINEQ_DATA": str(store.root), "DAGSTER_HOME": str(store.dagster_home)}
         typer.echo(f"Dagster on http://127.0.0.1:{port} for the study in {store.root}")
-        code = run_group(dagster_dev(str(workspace), port), study)
+        code = run_group(dagster_dev(str(workspace), port), LONG_ANSWERS | study)
         if code:
             raise StreetineqError(f"Dagster ended with exit code {code}: see its messages above")
 

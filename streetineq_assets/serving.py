@@ -19,6 +19,8 @@ from streetineq_assets.instance.postgres_url import VARIABLE
 from streetineq_assets.store import DataStore
 
 GRACE_S = 20.0
+# A run that starts while Postgres is away has a process that answers late, and is not to be failed.
+LONG_ANSWERS = {"DAGSTER_GRPC_TIMEOUT_SECONDS": "360"}
 _HOST = "127.0.0.1"
 _LOOK_EVERY_S = 0.1
 _SUPERSEDED = "Function `dev_command` is superseded"  # by `dg dev`, which is a tool for developers

@@ -35,14 +35,18 @@ def local_postgres(folder: Path) -> Generator[str]:
     Raises:
         InstanceError: Postgres is not installed, does not start, or runs on this folder already.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.with_suffix(".lock"), timeout=0)
     try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
         raise InstanceError(
             f"another process runs the Postgres in {folder}: end that one first"
         ) from None
+    except OSError as error:
+        raise InstanceError(
+            f"{folder.parent} cannot be written ({error.strerror}): give this user the right to"
+        ) from error
     with lock, tempfile.TemporaryDirectory(prefix="streetineq-postgres-") as socket:
         cluster = Cluster(folder, Path(socket))
         cluster.start()
@@ -98,7 +102,10 @@ class Cluster:
         if not self._is_ready():
             self.stop()
             said = _last(log.read_text(encoding="utf-8", errors="replace"))
-            raise InstanceError(f"Postgres does not start in {self.folder}: {said}")
+            raise InstanceError(
+                f"Postgres does not start in {self.folder}: {said}. Mend that, or remove the "
+                "folder, and with it the history of its runs"
+            )
 
     def stop(self) -> None:
         """End the server: it breaks connections off, and writes what it holds."""

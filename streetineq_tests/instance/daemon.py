@@ -11,6 +11,8 @@ from pathlib import Path
 
 import yaml
 
+from streetineq_assets.serving import LONG_ANSWERS
+
 DAGSTER = [sys.executable, "-W", "ignore", "-m", "dagster"]
 
 
@@ -37,7 +39,7 @@ def daemon(home: Path, workspace: Path, log: Path) -> Iterator[subprocess.Popen]
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace)],
-            env=os.environ | {"DAGSTER_HOME": str(home)},
+            env=os.environ | LONG_ANSWERS | {"DAGSTER_HOME": str(home)},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

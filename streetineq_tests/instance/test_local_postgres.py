@@ -55,6 +55,13 @@ def test_root_without_the_user_of_postgres_is_told_so(monkeypatch):
         module._unprivileged()
 
 
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" / "postgres"
+    with pytest.raises(InstanceError, match=r"file cannot be written"), local_postgres(folder):
+        pass
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("installed")
 class TestServer:

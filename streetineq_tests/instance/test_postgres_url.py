@@ -2,6 +2,7 @@
 
 import importlib.util
 
+import dagster as dg
 import pytest
 
 from streetineq_assets.errors import InstanceError
@@ -107,4 +108,14 @@ def test_a_server_that_is_not_there_is_named_without_the_password(named):
 def test_a_server_that_refuses_says_why(postgres, named, old, new, why):
     with pytest.raises(InstanceError, match=why) as refused:
         require_reachable(named(postgres.url.replace(old, new)))
+    assert "p@ss" not in str(refused.value)
+
+
+@pytest.mark.slow
+def test_a_user_who_may_not_make_tables_is_told_so(postgres, home, named):
+    postgres.psql("CREATE DATABASE foreign_runs")
+    named(postgres.url.replace("/runs", "/foreign_runs"))
+    with pytest.raises(InstanceError, match=r"permission denied.*must own") as refused:
+        dg.DagsterInstance.from_config(str(home))
+    assert f"port {postgres.port}, database foreign_runs" in str(refused.value)
     assert "p@ss" not in str(refused.value)
