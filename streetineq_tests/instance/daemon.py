@@ -78,6 +78,6 @@ def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
 def command_lines(group: int) -> str:
     """The command lines of all processes of a group, which any user of the machine can read."""
     listed = subprocess.run(
-        ["ps", "-eo", "pgid,args"], capture_output=True, text=True, check=True
+        ["ps", "-ww", "-eo", "pgid,args"], capture_output=True, text=True, check=True
     ).stdout.splitlines()
     return "\n".join(line for line in listed if line.split()[0] == str(group))

@@ -140,7 +140,7 @@ def names(pids):
     if not pids:
         return ""
     listed = subprocess.run(
-        ["ps", "-o", "args=", "-p", ",".join(map(str, pids))],
+        ["ps", "-ww", "-o", "args=", "-p", ",".join(map(str, pids))],
         capture_output=True,
         text=True,
         check=False,
