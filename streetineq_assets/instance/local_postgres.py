@@ -23,7 +23,7 @@ from streetineq_assets.errors import InstanceError
 SUPERUSER = "streetineq"
 DATABASE = "postgres"  # initdb makes it
 _DEBIAN = Path("/usr/lib/postgresql")
-_WRONG = re.compile("FATAL:|DETAIL:|error:")
+_WRONG, _DETAIL = re.compile("FATAL:|error:"), "DETAIL:"
 _START_S = 60.0
 _LOOK_EVERY_S = 0.1
 
@@ -190,5 +190,6 @@ def _last(output: str) -> str:
     """What is wrong: the last error with its detail, without the time; hints follow it."""
     lines = output.strip().splitlines() or ["it does not say why"]
     at = max((n for n, line in enumerate(lines) if _WRONG.search(line)), default=len(lines) - 1)
-    detail = [line for line in lines[at + 1 : at + 2] if "DETAIL:" in line]
-    return ": ".join(_WRONG.split(line)[-1].strip().rstrip(".") for line in [lines[at], *detail])
+    said = [_WRONG.split(lines[at])[-1]]
+    said += [line.partition(_DETAIL)[2] for line in lines[at + 1 : at + 2] if _DETAIL in line]
+    return ": ".join(part.strip().rstrip(".") for part in said)

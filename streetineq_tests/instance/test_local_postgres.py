@@ -13,6 +13,7 @@ from streetineq_assets.errors import InstanceError
 from streetineq_assets.instance import local_postgres as module
 from streetineq_assets.instance.local_postgres import find_binaries, local_postgres
 from streetineq_assets.instance.postgres_url import VARIABLE
+from streetineq_assets.serving import own_postgres
 from streetineq_assets.store import DataStore
 from streetineq_assets.study_template import ensure_instance
 from streetineq_tests.instance.conftest import free_port
@@ -60,6 +61,64 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     folder = tmp_path / "file" / "postgres"
     with pytest.raises(InstanceError, match=r"file cannot be written"), local_postgres(folder):
         pass
+
+
+@pytest.fixture
+def programs(tmp_path, monkeypatch):
+    """Stand-ins for Postgres' programs: each is some lines of shell."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setattr(module, "_unprivileged", lambda: None)
+
+    def write_program(name, line):
+        (folder / name).write_text(f"#!/bin/sh\n{line}\n")
+        (folder / name).chmod(0o755)
+
+    write_program("initdb", 'echo 15 > "$2/PG_VERSION"')
+    up = tmp_path / "up"
+    server = (
+        "import pathlib, signal, sys; signal.signal(signal.SIGINT, lambda *_: sys.exit()); "
+        f"pathlib.Path('{up}').touch(); signal.pause()"
+    )
+    write_program("postgres", f'exec {sys.executable} -c "{server}"')
+    write_program("pg_isready", f"test -e {up}")
+    return write_program
+
+
+def test_a_server_is_stopped_with_its_caller(tmp_path, programs):
+    folder = tmp_path / "home" / "postgres"
+    with local_postgres(folder) as url:
+        assert url.startswith("postgresql://streetineq@/")
+        assert "listen" not in url
+        with pytest.raises(InstanceError, match="another process"), local_postgres(folder):
+            pass
+    assert folder.stat().st_mode & 0o077 == 0, "for this user alone"
+
+
+@pytest.mark.parametrize(
+    ("program", "line", "said"),
+    [
+        ("initdb", "echo 'initdb: error: no room. ' >&2; exit 1", "make a database in .*: no room"),
+        (
+            "postgres",
+            "echo 'x FATAL:  old files.'; echo 'x DETAIL:  Of 9.'; echo 'x HINT: no'; exit 1",
+            r"does not start in .*: old files: Of 9\. Mend",
+        ),
+    ],
+)
+def test_a_server_that_does_not_start_says_why(tmp_path, programs, program, line, said):
+    programs("pg_isready", "exit 2")
+    programs(program, line)
+    with pytest.raises(InstanceError, match=said), local_postgres(tmp_path / "postgres"):
+        pass
+
+
+def test_serving_names_its_own_postgres_to_what_it_starts(tmp_path, programs, monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with own_postgres(DataStore(tmp_path)):
+        assert os.environ[VARIABLE].startswith("postgresql://streetineq@/")
+    assert VARIABLE not in os.environ
 
 
 @pytest.mark.slow
