@@ -148,7 +148,10 @@ class TestServer:
             f"with local_postgres(Path({str(folder)!r})): print('up', flush=True); time.sleep(60)"
         )
         starter = subprocess.Popen(
-            [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", script],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"TMPDIR": str(open_folder)},  # it cannot sweep its socket's folder
         )
         assert starter.stdout.readline() == "up\n"
         orphan = int((folder / "postmaster.pid").read_text().splitlines()[0])
