@@ -101,18 +101,30 @@ def run(
 def serve(
     root: Root = Path("data"),
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 3000,
+    postgres: Annotated[
+        bool,
+        typer.Option("--postgres", help="Keep runs in a Postgres of this study, to try it out."),
+    ] = False,
 ) -> None:
     """Open the Dagster UI on a study; Ctrl-C ends it."""
     from streetineq_assets.guard import allowed_hosts
     from streetineq_assets.reports import warehouse
     from streetineq_assets.run import clean_up
-    from streetineq_assets.serving import require_free, run_services, services
+    from streetineq_assets.serving import (
+        LONG_ANSWERS,
+        own_postgres,
+        require_free,
+        run_services,
+        services,
+    )
 
-    with _one_message():
+    with _one_message(), contextlib.ExitStack() as stack:
         store = DataStore(root)
         load_study(store.study_file)
         allowed_hosts()
         require_free(port)
+        if postgres:
+            stack.enter_context(own_postgres(store))
         ensure_instance(store)
         clean_up(store, typer.echo)
         disagreement = warehouse.disagreement(store)
@@ -120,7 +132,7 @@ def serve(
             typer.echo(f"warning: {disagreement}", err=True)
         typer.echo(f"Dagster on http://127.0.0.1:{port} for the study in {store.root}")
         with services(store.root, port) as wanted:
-            code = run_services(wanted, environment(store))
+            code = run_services(wanted, LONG_ANSWERS | environment(store))
         if code:
             raise StreetineqError(f"Dagster ended with exit code {code}: see its messages above")
 

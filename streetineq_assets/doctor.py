@@ -19,14 +19,14 @@ from streetineq_assets.cleaning import (
 )
 from streetineq_assets.devices import cpu_name, list_gpus
 from streetineq_assets.digests import digest_file
-from streetineq_assets.errors import StudyError
+from streetineq_assets.errors import InstanceError, StudyError
 from streetineq_assets.inspection import Row, inspect_inputs
-from streetineq_assets.instance.state import unrecorded, waiting_slots
+from streetineq_assets.instance_state import unrecorded, waiting_slots
 from streetineq_assets.manifests import Manifest
 from streetineq_assets.reports.warehouse import disagreement
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study, load_study
-from streetineq_assets.study_template import instance_settings
+from streetineq_assets.study_template import storage_in_words
 
 _PACKAGES = (
     "dagster",
@@ -66,7 +66,7 @@ def examine(store: DataStore) -> dict[str, Any]:
         **inspect_inputs(store, study),
         "weights": _weights(store, study),
         "disk_free_gb": round(shutil.disk_usage(store.root).free / 1e9, 1),
-        "instance_storage": _instance_storage(store),
+        "instance_storage": storage_in_words(store),
         "warehouse": disagreement(store) or "",
         "artefacts": list(_artefacts(store, study)),
     }
@@ -159,7 +159,7 @@ def _artefacts(store: DataStore, study: Study) -> Iterator[Row]:
         yield {"status": "unneeded", "what": f"{n} results or files", "where": where}
     try:
         yield from _instance_rows(store, published)
-    except StudyError:  # the line on the instance says so
+    except (StudyError, InstanceError):  # the line on the instance says so
         return
 
 
@@ -178,16 +178,6 @@ def _instance_rows(store: DataStore, published: list[Manifest]) -> Iterator[Row]
 
 
 # -- the machine -----------------------------------------------------------------------------------
-
-
-def _instance_storage(store: DataStore) -> str:
-    if not store.instance_file.exists():
-        return f"SQLite in {store.dagster_home} (made on first use)"
-    try:
-        storage = instance_settings(store).get("storage")
-    except StudyError as error:
-        return str(error)
-    return ", ".join(storage) if storage else f"SQLite in {store.dagster_home}"
 
 
 def _version(package: str) -> str:

@@ -44,6 +44,10 @@ class LossError(StoreError):
     """An artefact would lose most of what it holds: it was not published, and stays as it was."""
 
 
+class InstanceError(StreetineqError):
+    """The database of the Dagster instance is named wrongly, cannot be reached or started."""
+
+
 class DeviceError(StreetineqError):
     """The asked-for accelerator cannot be had."""
 

@@ -21,7 +21,7 @@ from streetineq_assets.automation import WHOLE_CITY
 from streetineq_assets.definitions import build_definitions
 from streetineq_assets.errors import StoreError, StreetineqError
 from streetineq_assets.findings import AVAILABLE
-from streetineq_assets.instance.state import (
+from streetineq_assets.instance_state import (
     UNFINISHED,
     clear_instance_errors,
     is_there,

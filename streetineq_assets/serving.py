@@ -19,9 +19,14 @@ from typing import NamedTuple
 
 import yaml
 
-from streetineq_assets.errors import StreetineqError
+from streetineq_assets.errors import InstanceError, StreetineqError
+from streetineq_assets.instance.local_postgres import local_postgres
+from streetineq_assets.instance.postgres_url import VARIABLE
+from streetineq_assets.store import DataStore
 
 GRACE_S = 20.0
+# A run that starts while Postgres is away has a process that answers late, and is not to be failed.
+LONG_ANSWERS = {"DAGSTER_GRPC_TIMEOUT_SECONDS": "360"}
 _HOST = "127.0.0.1"
 _LOOK_EVERY_S = 0.1
 _RESTART_AFTER_S = 5.0
@@ -78,6 +83,23 @@ def require_free(port: int) -> None:
                 f"port {port} cannot be used ({error.strerror}), most likely since another study "
                 f"is served there: end that one, or name another by `--port {port + 1}`"
             ) from error
+
+
+@contextlib.contextmanager
+def own_postgres(store: DataStore) -> Generator[None]:
+    """Keep the study's runs in a Postgres of its own meanwhile, for all that this process starts.
+
+    Raises:
+        InstanceError: the environment names another, or it cannot be started.
+    """
+    if VARIABLE in os.environ:
+        raise InstanceError(f"{VARIABLE} names a Postgres: unset it, or leave out `--postgres`")
+    with local_postgres(store.dagster_home / "postgres") as url:
+        os.environ[VARIABLE] = url
+        try:
+            yield
+        finally:
+            del os.environ[VARIABLE]
 
 
 def run_services(

@@ -29,7 +29,7 @@ from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.definitions import build_definitions
 from streetineq_assets.demo.summary import summary_lines
 from streetineq_assets.doctor import examine
-from streetineq_assets.instance.state import unrecorded
+from streetineq_assets.instance_state import unrecorded
 from streetineq_assets.labels.outcomes import DOMAINS, INDEX_OF_DEPRIVATION
 from streetineq_assets.manifests import read_manifest
 from streetineq_assets.predictions.lineage import Lineage

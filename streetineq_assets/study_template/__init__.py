@@ -10,12 +10,14 @@ from typing import Any
 
 import yaml
 
-from streetineq_assets.errors import StudyError
+from streetineq_assets.errors import StreetineqError, StudyError
+from streetineq_assets.instance.postgres_url import VARIABLE, place, postgres_url
 from streetineq_assets.store import INPUT_FOLDERS, DataStore
 
 MEND_INSTANCE = "Mend it, or remove it: `streetineq run` and `serve` write a new one"
 
 _URL_SYNTAX = re.compile(r"[?]|%[0-9A-Fa-f]{2}")
+_STORAGES = {"storage", "run_storage", "event_log_storage", "schedule_storage"}
 _FILES = ("study.toml", "README.md", "dagster_home/dagster.yaml")
 
 
@@ -37,11 +39,45 @@ def ensure_instance(store: DataStore) -> None:
     """Give a study the instance settings that it lacks; those that it has stay.
 
     Raises:
-        StudyError: the study's runs would lie elsewhere than in its folder.
+        StudyError: the study's runs would lie elsewhere than in its folder, or than in the Postgres
+            that the environment names.
+        InstanceError: the environment names no Postgres that can be used.
     """
-    _require_path_in_url(store)
+    in_postgres = postgres_url() is not None
+    if not in_postgres:
+        _require_path_in_url(store)
     if not store.instance_file.exists():
         _copy("dagster_home/dagster.yaml", store.instance_file)
+    if in_postgres:
+        _require_study_instance(store)
+
+
+def storage_in_words(store: DataStore) -> str:
+    """Where Dagster keeps the study's runs, or what keeps it from doing so."""
+    try:
+        url = postgres_url()
+        if url is not None and store.instance_file.exists():
+            _require_study_instance(store)
+        if url is not None:
+            return f"Postgres at {place(url)}"
+        storage = instance_settings(store).get("storage")
+    except StreetineqError as error:
+        return str(error)
+    first = "" if store.instance_file.exists() else " (made on first use)"
+    return ", ".join(storage) if storage else f"SQLite in {store.dagster_home}{first}"
+
+
+def _require_study_instance(store: DataStore) -> None:
+    """A `dagster.yaml` of an earlier version, or with a storage of its own, takes no notice."""
+    ours, theirs = yaml.safe_load(_template("dagster_home/dagster.yaml")), instance_settings(store)
+    key = "instance_class"
+    if theirs.get(key) != ours[key] or _STORAGES.intersection(theirs):
+        raise StudyError(
+            f"{VARIABLE} is set, but {store.instance_file} does not read it, since it is of an "
+            "earlier version or names a storage of its own: remove it, and `streetineq run` or "
+            f"`serve` writes a new one; or take `storage` out of it and put in `{key}` as in the "
+            "template of `streetineq init`"
+        )
 
 
 def environment(store: DataStore) -> dict[str, str]:
@@ -52,7 +88,7 @@ def environment(store: DataStore) -> dict[str, str]:
 def _require_path_in_url(store: DataStore) -> None:
     """Dagster puts the path into SQLite's URL as it is: `a?b` would be the file a, `%41` be A."""
     odd = _URL_SYNTAX.search(str(store.dagster_home))
-    if odd and "storage" not in instance_settings(store):
+    if odd and not _STORAGES.intersection(instance_settings(store)):
         raise StudyError(
             f"{store.root}: SQLite, in which Dagster keeps the runs of a study, cannot be reached "
             f"through a folder with {odd.group()!r} in its name: rename that folder"
@@ -85,6 +121,10 @@ def workspace_file() -> Generator[Path]:
     """The workspace that names the code location and no code server: who reads it starts one."""
     with as_file(files(__name__) / "workspace.yaml") as path:
         yield path
+
+
+def _template(name: str) -> str:
+    return files(__name__).joinpath(*name.split("/")).read_text(encoding="utf-8")
 
 
 def _copy(name: str, target: Path) -> None:

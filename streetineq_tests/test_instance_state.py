@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from streetineq_assets.cli import app
 from streetineq_assets.errors import StoreError
-from streetineq_assets.instance.state import (
+from streetineq_assets.instance_state import (
     clear_instance_errors,
     open_instance,
     unrecorded,

@@ -13,6 +13,7 @@ import dagster as dg
 from sqlalchemy.exc import OperationalError
 
 from streetineq_assets.errors import StudyError, clear_disk_errors
+from streetineq_assets.instance.postgres_url import postgres_url, require_reachable
 from streetineq_assets.manifests import Manifest
 from streetineq_assets.store import DataStore
 from streetineq_assets.study_template import MEND_INSTANCE, instance_settings
@@ -30,8 +31,11 @@ def open_instance(store: DataStore) -> dg.DagsterInstance:
 
     Raises:
         StudyError: the study's `dagster.yaml` is wrong.
+        InstanceError: the Postgres that the environment names cannot be reached.
     """
     instance_settings(store)  # Dagster answers with a traceback where it is no YAML
+    if (url := postgres_url()) is not None:
+        require_reachable(url)  # at once, where a run would wait for a server that is away
     try:
         return dg.DagsterInstance.from_config(str(store.dagster_home))
     except dg.DagsterError as error:
@@ -40,8 +44,12 @@ def open_instance(store: DataStore) -> dg.DagsterInstance:
 
 
 def is_there(store: DataStore) -> bool:
-    """Whether the study has an instance: another storage than SQLite, or SQLite's files."""
-    if instance_settings(store).get("storage"):
+    """Whether the study has an instance: another storage than SQLite, or SQLite's files.
+
+    Raises:
+        InstanceError: the variable of Postgres is set, and names none.
+    """
+    if postgres_url() is not None or instance_settings(store).get("storage"):
         return True
     return (store.dagster_home / "history").is_dir()
 
