@@ -133,7 +133,11 @@ def test_everything_listens_on_loopback_or_on_a_socket(written):
     for unit in UNITS:
         assert "ports" not in compose[unit]
         command = [string.Template(word).substitute() for word in compose[unit]["command"]]
-        assert command == [word.replace("${STREETINEQ_DATA}", str(store.root)) for word in (
+        named = {
+            "STREETINEQ_DATA": str(store.root),
+            "STREETINEQ_WORKSPACE": "/opt/streetineq/workspace.yaml",
+        }
+        assert command == [string.Template(word).safe_substitute(named) for word in (
             ["streetineq" if unit in ("webserver", "readers") else "dagster", *ports[unit]]
             if unit != "daemon"
             else ["dagster-daemon", "run", "--workspace", "/opt/streetineq/workspace.yaml"]

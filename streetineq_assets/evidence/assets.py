@@ -161,7 +161,7 @@ def _audited(table: pd.DataFrame, areas: pd.DataFrame, groups: Groups) -> Findin
     city = table[table["grouping"] == equity.CITY].set_index("measure")["value"]
     notes = {"reading": _READING}
     if groups.notes:
-        notes["groups"] = "".join(f"- {note}\n" for note in groups.notes)
+        notes["about_groups"] = "".join(f"- {note}\n" for note in groups.notes)
     if n_unnamed := int(areas["msoa11"].isna().sum()):
         notes["areas_without_msoa"] = (
             f"{n_unnamed} of {n_areas} areas have no MSOA in the postcode directory, and each "

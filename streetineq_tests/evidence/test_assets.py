@@ -86,7 +86,7 @@ def test_a_second_run_skips_until_groups_are_brought(store):
     result = harness.run(store, "equity_audit", PAIR)
     shown = harness.metadata(result, "equity_audit")
     assert not shown["skipped"]
-    assert "50 of 200 areas have no group" in shown["groups"]
+    assert "50 of 200 areas have no group" in shown["about_groups"]
     assert set(store.open("equity_audit", PAIR).table()["grouping"]) >= {"half"}
 
 

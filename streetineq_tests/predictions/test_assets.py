@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from streetineq_assets.findings import Findings
 from streetineq_assets.models.folds import FoldTable, area_folds
-from streetineq_assets.models.tables import JOINT_SCORES, TrainingRecord
+from streetineq_assets.models.tables import JOINT_SCORES, JointRecord, TrainingRecord
 from streetineq_assets.predictions import tables
 from streetineq_assets.predictions.evaluation import EVALUATION_FILES
 from streetineq_assets.predictions.lineage import evaluation_of
@@ -395,7 +395,9 @@ def in_study(store, scheme: str) -> None:
 def publish_joint(store) -> None:
     """Joint networks of alpha with one head, whose scores are those of the separate networks."""
     scores = store.open("trained_model", "alpha/crime").table("scores.parquet")
-    harness.publish(store, "joint_model", "alpha", joint_model=scores.assign(outcome="crime"))
+    findings = Findings(record=JointRecord(profile_name="recommended", outcomes=("crime",)))
+    joint = scores.assign(outcome="crime")
+    harness.publish(store, "joint_model", "alpha", findings, joint_model=joint)
 
 
 def shift_baselines(store) -> None:
