@@ -88,18 +88,18 @@ def area_folds(context: dg.AssetExecutionContext, study: StudyResource) -> Event
         make,
         inputs=slices.digests(),
         config={
-            "folds": _fold_settings(study.study, n_further_deals),
+            "folds": _fold_settings(study.study),
             "seed": study.study.seed,
-        },
+        }
+        | ({"further_deals": n_further_deals} if n_further_deals else {}),
         columns=tables.AREA_FOLDS,
     )
 
 
-def _fold_settings(study: Study, n_further_deals: int) -> dict[str, Any]:
+def _fold_settings(study: Study) -> dict[str, Any]:
     """A setting of later versions that is not used is no part of it: folds of before stay."""
     unused = {"repeated_below"} if study.folds.buffer_m else {"repeated_below", "buffer_m"}
-    settings = study.folds.model_dump(exclude_none=True, exclude=unused)
-    return settings | ({"further_deals": n_further_deals} if n_further_deals else {})
+    return study.folds.model_dump(exclude_none=True, exclude=unused)
 
 
 def trained_model(

@@ -15,6 +15,7 @@ from streetineq_assets.models.checkpoints import FoldState
 from streetineq_assets.models.pair_training import plan_pair, train_pair
 from streetineq_assets.models.tables import SEED_SCORES
 from streetineq_assets.models.training_plan import TrainingPlan, resolve_profile
+from streetineq_assets.predictions.lineage import Lineage
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair, load_study
 from streetineq_tests import studies
@@ -83,6 +84,12 @@ def test_deals_of_a_small_city_keep_what_folds_promise(three: DataStore) -> None
     for one, other in itertools.combinations(deals, 2):
         together = (pd.crosstab(one, other[one.index]) / 10).to_numpy().max(axis=1)
         assert (together < 0.8).all(), "another number for the same areas is no other deal"
+
+
+def test_what_folds_were_made_of_can_be_compared_with_what_stands(three: DataStore) -> None:
+    assert three.manifest("area_folds", "alpha").recipe.config["further_deals"] == 2
+    lineage = Lineage(three, load_study(three.study_file))
+    assert lineage.disagreements("area_folds", "alpha") == ()
 
 
 def test_a_larger_city_trains_all_seeds_on_the_same_folds(tmp_path: Path) -> None:
