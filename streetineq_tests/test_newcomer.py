@@ -24,10 +24,11 @@ from streetineq_assets.store import DataStore
 
 pytestmark = pytest.mark.slow
 
-DEMO_LIMIT_S = 8 * 60
-SECOND_RUN_LIMIT_S = 90
-START_LIMIT_S = 120
-BACKFILL_LIMIT_S = 600
+# A process that hangs, not a slow machine; how long they take is the benchmarks' business.
+DEMO_LIMIT_S = 30 * 60
+SECOND_RUN_LIMIT_S = 300
+START_LIMIT_S = 300
+BACKFILL_LIMIT_S = 1200
 CHROMIUM = [
     "--no-sandbox",
     "--disable-gpu",
