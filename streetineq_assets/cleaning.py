@@ -18,7 +18,8 @@ from streetineq_assets.models.training_plan import fingerprint
 from streetineq_assets.partitions import bucket_keys, city_of
 from streetineq_assets.predictions.slices import read_by
 from streetineq_assets.predictions.standing import Key, Standing
-from streetineq_assets.store import LOGS, STAGING, WORK, DataStore, generations, remove
+from streetineq_assets.publishing import MANIFEST, STAGING, generations, remove
+from streetineq_assets.store import LOGS, WORK, DataStore
 from streetineq_assets.study import Study
 
 _CODES = "image_codes"
@@ -87,7 +88,7 @@ def published_artefacts(store: DataStore) -> list[Manifest]:
 
 def unreadable_manifests(store: DataStore) -> list[Path]:
     """Manifests of artefacts that are none: half written, or damaged since."""
-    files = sorted(store.assets.rglob("manifest.json"))
+    files = sorted(store.assets.rglob(MANIFEST))
     return [file for file in files if read_manifest(file) is None]
 
 

@@ -10,14 +10,8 @@ artefact of one file it leaves the new file and a draft of its manifest, which t
 into its place. Files that match no manifest count as absent and are made again.
 """
 
-import contextlib
-import datetime as dt
-import hashlib
-import json
-import os
 import re
 import shutil
-import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -27,12 +21,16 @@ from streetineq_assets import holdings
 from streetineq_assets.digests import digest_file
 from streetineq_assets.errors import StoreError, clear_disk_errors
 from streetineq_assets.findings import Findings
-from streetineq_assets.manifests import (
-    ArtefactFile,
-    Manifest,
-    Recipe,
-    library_versions,
-    read_manifest,
+from streetineq_assets.manifests import Manifest, Recipe, read_manifest
+from streetineq_assets.publishing import (
+    MANIFEST,
+    STAGING,
+    describe,
+    move_into_place,
+    name_manifest,
+    seal,
+    sweep_stale,
+    sweep_superseded,
 )
 from streetineq_assets.wrong_settings import path_below
 
@@ -51,12 +49,8 @@ INPUT_FOLDERS = (
     "images",
 )
 _KEY = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)?")
-_MANIFEST = "manifest.json"
-STAGING = ".staging-"
 WORK = ".work"
 LOGS = ".logs"
-_GENERATION = re.compile(r"[0-9a-f]{12}")
-_STALE_AFTER_S = 7 * 24 * 3600  # longer than any artefact takes to make
 
 
 class DataStore:
@@ -122,7 +116,7 @@ class DataStore:
 
     def manifest_file(self, asset: str, partition: str | None = None) -> Path:
         """Where an artefact's manifest lies; raises as `folder`."""
-        return self.folder(asset, partition) / _MANIFEST
+        return self.folder(asset, partition) / MANIFEST
 
     def path_of(self, manifest: Manifest) -> Path:
         """The folder in which the files lie that a manifest names."""
@@ -137,7 +131,7 @@ class DataStore:
         folders = {
             file.parent.relative_to(base).as_posix()
             for below in ("", "*/", "*/*/")
-            for file in (base / city).glob(below + _MANIFEST)
+            for file in (base / city).glob(below + MANIFEST)
         }
         keys = [None, *filter(_KEY.fullmatch, sorted(folders))]
         found = [self.manifest(asset, key) for key in keys if key or not city]
@@ -167,7 +161,7 @@ class DataStore:
         for draft in sorted(folder.glob(f"{STAGING}*.json")):
             newer = read_manifest(draft)
             if newer and newer.is_of(asset, partition) and not self.damage(newer):
-                _name_manifest(draft, folder)
+                name_manifest(draft, folder)
                 return newer
         return None
 
@@ -228,7 +222,7 @@ class DataStore:
         staging = folder / f"{STAGING}{uuid.uuid4().hex[:12]}"
         with clear_disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            _sweep_stale(folder)
+            sweep_stale(folder)
             staging.mkdir()
         try:
             with clear_disk_errors(folder):
@@ -237,12 +231,12 @@ class DataStore:
                 lost = holdings.lost_from(
                     before, folder, held, findings.unavailable, allowed=allow_loss
                 )
-                manifest = _describe(asset, partition, recipe, findings, _seal(staging))
+                manifest = describe(asset, partition, recipe, findings, seal(staging))
                 manifest = manifest.model_copy(update={"holdings": held, "allowed_losses": lost})
-                _move_into_place(staging, folder, manifest)
+                move_into_place(staging, folder, manifest)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-        _sweep_superseded(folder, before, manifest)
+        sweep_superseded(folder, before, manifest)
         return manifest
 
     def workspace(self, asset: str, partition: str | None) -> Path:
@@ -289,118 +283,3 @@ class Artefact:
         from streetineq_assets import tables
 
         return tables.read(self.file(name or f"{self.manifest.asset}.parquet"), columns)
-
-
-# -- the moves of publishing ---------------------------------------------------------------------
-
-
-def _describe(
-    asset: str,
-    partition: str | None,
-    recipe: Recipe,
-    findings: Findings,
-    files: dict[str, ArtefactFile],
-) -> Manifest:
-    """The manifest of files that are about to be published."""
-    return Manifest(
-        asset=asset,
-        partition=partition,
-        recipe=recipe,
-        key=recipe.key,
-        digest=_digest_of(findings, files),
-        generation="" if len(files) == 1 else uuid.uuid4().hex[:12],
-        files=files,
-        unavailable=findings.unavailable,
-        record=findings.record.model_dump(mode="json") if findings.record else {},
-        summary=findings.summary(),
-        library_versions=library_versions(),
-        published_at=dt.datetime.now(dt.UTC),
-    )
-
-
-def _seal(staging: Path) -> dict[str, ArtefactFile]:
-    """Flush every file to disk and describe it."""
-    files = {}
-    for path in sorted(staging.iterdir()):
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-        files[path.name] = ArtefactFile(sha256=digest_file(path), bytes=path.stat().st_size)
-    if not files:
-        raise StoreError(f"nothing was written to {staging}")
-    return files
-
-
-def _digest_of(findings: Findings, files: dict[str, ArtefactFile]) -> str:
-    """The content's digest; why there is none is content too, and later steps repeat the reason."""
-    if findings.unavailable:
-        return _sha256({"unavailable": str(findings.unavailable)})
-    if findings.digest:
-        return findings.digest
-    if len(files) == 1:
-        return next(iter(files.values())).sha256
-    return _sha256({name: entry.sha256 for name, entry in files.items()})
-
-
-def _sha256(content: dict[str, str]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _move_into_place(staging: Path, folder: Path, manifest: Manifest) -> None:
-    # The draft comes first: after it, two renames are left, and `intact` finishes the second.
-    draft = folder / f"{STAGING}{uuid.uuid4().hex[:12]}.json"
-    try:
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(manifest.model_dump_json(indent=2))
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        draft.unlink(missing_ok=True)  # nothing was moved yet
-        raise
-    if manifest.generation:
-        staging.rename(folder / manifest.generation)
-    else:
-        name = next(iter(manifest.files))
-        (staging / name).replace(folder / name)
-    _name_manifest(draft, folder)
-    _fsync_folder(folder)
-
-
-def _name_manifest(draft: Path, folder: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):  # the publisher or another reader was faster
-        draft.replace(folder / _MANIFEST)
-
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sweep_superseded(folder: Path, before: Manifest | None, manifest: Manifest) -> None:
-    """Remove what publishing wrote earlier; what somebody else laid beside it stays."""
-    ours = set(before.files) if before and not before.generation else set()
-    ours |= {path.name for path in generations(folder)}
-    for name in ours - set(manifest.files) - {manifest.generation}:
-        remove(folder / name)
-
-
-def generations(folder: Path) -> list[Path]:
-    """The folders that publications of several files wrote below an artefact's."""
-    return sorted(path for path in folder.iterdir() if _GENERATION.fullmatch(path.name))
-
-
-def _sweep_stale(folder: Path) -> None:
-    """Remove staging that a killed process left behind hours ago."""
-    for path in folder.glob(f"{STAGING}*"):
-        if time.time() - path.stat().st_mtime > _STALE_AFTER_S:
-            remove(path)
-
-
-def remove(path: Path) -> None:
-    """Remove a file or a folder, where it is there; a link is removed, not followed."""
-    if path.is_symlink() or not path.is_dir():
-        path.unlink(missing_ok=True)
-    else:
-        shutil.rmtree(path, ignore_errors=True)
