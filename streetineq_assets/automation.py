@@ -8,33 +8,28 @@ report comes last, when no city waits for anything.
 import datetime as dt
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 import dagster as dg
 
 from streetineq_assets.errors import StreetineqError
+from streetineq_assets.instance_state import UNFINISHED
 from streetineq_assets.notices import Notice, digest, failure, publish
 from streetineq_assets.outdated import OutOfDate, Work
-from streetineq_assets.partitions import Partitions, city_of
+from streetineq_assets.partitions import Partitions
 from streetineq_assets.predictions.lineage import label_of
 from streetineq_assets.requested import Requested, name_of
 from streetineq_assets.resources import StudyResource
 from streetineq_assets.stages import LABELS, REPORT, STAGES
+from streetineq_assets.study import city_of
 
 TIMEZONE = "Europe/London"
 WHOLE_CITY = "whole_city"
 UPKEEP = "streetineq/upkeep"  # tag of the runs that the sensor asked for
 SENSOR_INTERVAL_S = 300
 MOST_REQUESTS_PER_TICK = 100
-_UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 _ON_GPU = {stage.job for stage in STAGES if stage.on_gpu}
 _DAY = dt.timedelta(days=1)
 
@@ -190,7 +185,7 @@ class _Tick:
         self._now = dt.datetime.now(dt.UTC)
         self.requested = Requested.read(context.cursor, self._now)
         self.told: list[str] = []
-        unfinished = context.instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
+        unfinished = context.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
         self._under_way = {run.tags[UPKEEP] for run in unfinished if UPKEEP in run.tags}
         others = [run for run in unfinished if UPKEEP not in run.tags]
         self._busy = {city for run in others for city in _cities_of(run)}
@@ -201,16 +196,12 @@ class _Tick:
         if self._is_busy_everywhere:
             self.told.append("runs of labels, report or a selection of assets are under way")
             return []
-        if self._outdated.labels:
-            return self._of_stage(self._outdated.labels)
-        due: list[Work] = []
-        for city in cities:
-            try:
-                due += self._of_city(city)
-            except StreetineqError as error:
-                self._leave_out(city, str(error))
-        waits = due or self._busy or self._under_way
-        return due if waits else self._of_stage(self._outdated.report)
+        if labels := self._looked_at("the labels", self._outdated.labels):
+            return self._of_stage(labels)
+        due = [work for city in cities for work in self._of_city(city)]
+        if due or self._busy or self._under_way:
+            return due
+        return self._of_stage(self._looked_at("the report", self._outdated.report))
 
     def request(self, work: Work) -> dg.RunRequest:
         """The request of one run, which is remembered."""
@@ -221,18 +212,24 @@ class _Tick:
             tags={UPKEEP: name_of(work)},
         )
 
-    def _leave_out(self, city: str, why: str) -> None:
-        """Say why a city cannot be looked at: in the tick each time, and once a day in a notice."""
-        self.told.append(f"{city} is left out: {why}")
-        self._context.log.warning(self.told[-1])
-        if self.requested.is_news(f"look at {city}", why):
-            _publish(Notice(f"{city} is left out", why), self._study_resource, self._context.log)
+    def _looked_at(self, what: str, look: Callable[[], Iterable[Work]]) -> tuple[Work, ...]:
+        """The work that a look finds; where it fails, why is told: once a day also in a notice."""
+        try:
+            return tuple(look())
+        except StreetineqError as error:
+            told = Notice(f"{what} cannot be kept up to date", str(error))
+            self.told.append(told.line)
+            self._context.log.warning(told.line)
+            if self.requested.is_news(told.subject, told.text):
+                _publish(told, self._study_resource, self._context.log)
+            return ()
 
     def _of_city(self, city: str) -> list[Work]:
         if city in self._busy:
             self.told.append(f"{city}: other runs are under way")
             return []
-        return self._of_stage(next(self._outdated.of_city(city), ()))
+        look = partial(self._outdated.next_of_city, city)
+        return self._of_stage(self._looked_at(city, look))
 
     def _of_stage(self, work: tuple[Work, ...]) -> list[Work]:
         due = self.requested.due(work, self._under_way)
@@ -259,7 +256,7 @@ class _Tick:
 
 
 def gpu_hours(records: Iterable[dg.RunRecord], now: dt.datetime) -> float:
-    """Hours of the last 24 in which runs that the sensor asked for held the pool `gpu`."""
+    """Hours of the last 24 that runs of jobs with GPU work took, of those that it asked for."""
     since, seconds = (now - _DAY).timestamp(), 0.0
     for record in records:
         run = record.dagster_run

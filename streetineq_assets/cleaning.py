@@ -15,12 +15,11 @@ from streetineq_assets.codes.tables import BucketRecord
 from streetineq_assets.errors import StoreError, clear_disk_errors
 from streetineq_assets.manifests import Manifest, Recipe, read_manifest
 from streetineq_assets.models.training_plan import fingerprint
-from streetineq_assets.partitions import bucket_keys, city_of
 from streetineq_assets.predictions.slices import read_by
 from streetineq_assets.predictions.standing import Key, Standing
 from streetineq_assets.publishing import MANIFEST, STAGING, generations, remove
 from streetineq_assets.store import LOGS, WORK, DataStore
-from streetineq_assets.study import Study
+from streetineq_assets.study import Study, bucket_keys, city_of
 
 _CODES = "image_codes"
 _FINGERPRINT = "fingerprint.json"  # of `models.checkpoints`

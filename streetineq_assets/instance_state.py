@@ -19,6 +19,7 @@ from streetineq_assets.store import DataStore
 from streetineq_assets.study_template import MEND_INSTANCE, instance_settings
 
 UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,

@@ -8,7 +8,7 @@ schedule `weekly_labels` reads them. Settings are no news: who edits study.toml 
 
 import hashlib
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache
 from typing import NamedTuple
 
 from streetineq_assets.codes.reuse import changed_buckets
@@ -29,7 +29,7 @@ from streetineq_assets.stages import (
     Stage,
 )
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import Study
+from streetineq_assets.study import Study, city_of
 
 # What reads all that there is of another asset, and names each in its recipe by `<asset>/<key>`.
 _READS_ALL = {"data_audit": "lsoa_predictions", "evidence_matrix": "scheme_scores"}
@@ -57,13 +57,16 @@ class OutOfDate:
     def __init__(self, store: DataStore, study: Study) -> None:
         self._store, self._study = store, study
         self._lineage = Lineage(store, study)
+        self._state = cache(self._digest_of_stages_before)
 
-    @cached_property
     def labels(self) -> tuple[Work, ...]:
-        """Labels that were never made, or of other postcodes than stand now."""
+        """Labels that were never made, or of other postcodes than stand now.
+
+        Raises:
+            StoreError: the files of an artefact do not match its manifest.
+        """
         return tuple(self._by_lineage(LABELS, None))
 
-    @cached_property
     def report(self) -> tuple[Work, ...]:
         """The report and the warehouse, where one of them shows something else than there is."""
         store, study = self._store, self._study
@@ -74,26 +77,26 @@ class OutOfDate:
         for asset, now in read.items():
             manifest = store.manifest(asset)
             recorded = manifest.recipe.inputs if manifest else {}
-            changed = sorted(n for n in now if recorded.get(n) != now[n])
-            changed += sorted(n for n in recorded if n in _gone(recorded, now))
+            changed = {name for name in now if recorded.get(name) != now[name]}
+            # Its other inputs, such as boundaries, are no artefacts.
+            changed |= {name for name in recorded if "/" in name and name not in now}
             if now and changed:
-                state = _sha256([asset, *(f"{name}={now.get(name)}" for name in sorted(now))])
-                return (Work(REPORT, None, f"{asset} lacks {changed[0]} as it stands", state),)
+                why = f"{asset} shows another {min(changed)} than stands"
+                state = _sha256([asset, *(f"{name}={now[name]}" for name in sorted(now))])
+                return (Work(REPORT, None, why, state),)
         return ()
 
-    def of_city(self, city: str) -> Iterator[tuple[Work, ...]]:
-        """What is to be done for a city, stage by stage; stages without work are left out.
+    def next_of_city(self, city: str) -> tuple[Work, ...]:
+        """What is to be done for a city next: the work of its first stage that has any.
 
-        A later stage is looked at only once it is asked for: what it needs may be of the earlier.
+        Later stages are not looked at: they need what that one makes.
 
         Raises:
             StreetineqError: the city's files or artefacts cannot be read.
         """
         if not location_list_file(self._store, city).is_file():
-            return
-        for stage in OF_CITIES:
-            if work := tuple(self._of_stage(stage, city)):
-                yield work
+            return ()
+        return next(filter(None, (tuple(self._of_stage(s, city)) for s in OF_CITIES)), ())
 
     def _of_stage(self, stage: Stage, city: str) -> Iterator[Work]:
         if stage is LISTING and (changed := changed_listing(self._store, city)):
@@ -114,7 +117,8 @@ class OutOfDate:
         """One run at most: of the first asset of the stage that is absent or of something else."""
         for asset in stage.assets:
             if why := self._why(stage, asset, key):
-                yield Work(stage, key, why, self._state(stage, key))
+                city = city_of(key) if key else None
+                yield Work(stage, key, why, self._state(stage, city))
                 return
 
     def _why(self, stage: Stage, asset: str, key: str | None) -> str | None:
@@ -137,20 +141,15 @@ class OutOfDate:
             return self._study.training.joint
         return not stage.is_optional
 
-    def _state(self, stage: Stage, key: str | None) -> str:
-        """Of the labels, and of a city's artefacts of the stages before."""
-        if key is None:
+    def _digest_of_stages_before(self, stage: Stage, city: str | None) -> str:
+        """Of the labels and of a city's artefacts; of nothing where the stage is of no city."""
+        if city is None:
             return ""
-        city, before = key.partition("/")[0], OF_CITIES[: OF_CITIES.index(stage)]
+        before = OF_CITIES[: OF_CITIES.index(stage)]
         keys: list[tuple[str, str | None]] = [(asset, None) for asset in LABELS.assets]
         keys += [(a, k) for s in before for a in s.assets for k in s.keys(self._study, city)]
         found = {label_of(each): self._store.manifest(*each) for each in keys}
         return _sha256([f"{label}={m.digest}" for label, m in found.items() if m])
-
-
-def _gone(recorded: dict[str, str], now: dict[str, str]) -> set[str]:
-    """Artefacts that a report names and that are no more; its other inputs are not artefacts."""
-    return {name for name in recorded if "/" in name and name not in now}
 
 
 def _sha256(parts: list[str]) -> str:

@@ -6,7 +6,7 @@ Keys come heaviest city first, since a back-fill ends with its slowest run.
 
 import dagster as dg
 
-from streetineq_assets.study import Study
+from streetineq_assets.study import Study, bucket_keys
 
 
 class Partitions:
@@ -85,16 +85,6 @@ class Partitions:
         if not children:
             return []
         return [dg.AssetDep(asset, partition_mapping=dg.StaticPartitionMapping(children))]
-
-
-def bucket_keys(city: str, buckets: int) -> list[str]:
-    """The partition keys of a city's buckets, `london/000` and on."""
-    return [f"{city}/{number:03d}" for number in range(buckets)]
-
-
-def city_of(partition: str) -> str:
-    """The city of a bucket, pair or scheme."""
-    return partition.split("/", 1)[0]
 
 
 def _inverted(children: dict[str, list[str]]) -> dg.StaticPartitionMapping:

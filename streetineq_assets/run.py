@@ -27,11 +27,10 @@ from streetineq_assets.instance_state import (
     is_there,
     open_instance,
 )
-from streetineq_assets.partitions import city_of
 from streetineq_assets.progress import FinishedRun, PlannedRun, in_words, seconds_left
 from streetineq_assets.resources import ALLOW_LOSS
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import load_study
+from streetineq_assets.study import city_of, load_study
 from streetineq_assets.study_template import ensure_instance
 
 LAUNCHER = {"streetineq/launcher": "run"}

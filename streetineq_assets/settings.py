@@ -145,8 +145,8 @@ class Automation(Settings):
     gpu_hours_per_day: float = Field(
         24.0,
         ge=0,
-        description="hours in which runs that the sensor asked for hold the pool `gpu`, within the "
-        "last 24; beyond them it asks for no more",
+        description="hours of encoding and training runs that the sensor asks for within 24; "
+        "beyond them it asks for no more",
     )
 
 

@@ -6,8 +6,7 @@ pair or scheme, or none.
 
 from typing import Literal, NamedTuple
 
-from streetineq_assets.partitions import bucket_keys
-from streetineq_assets.study import Study
+from streetineq_assets.study import Study, bucket_keys
 
 PartitionedBy = Literal["city", "bucket", "pair", "scheme"]
 

@@ -67,6 +67,16 @@ class Pair(NamedTuple):
         return self.key
 
 
+def bucket_keys(city: str, buckets: int) -> list[str]:
+    """The partition keys of a city's buckets, `london/000` and on."""
+    return [f"{city}/{number:03d}" for number in range(buckets)]
+
+
+def city_of(partition: str) -> str:
+    """The city of a bucket, pair or scheme."""
+    return partition.split("/", 1)[0]
+
+
 class Study(Settings):
     """One study. `root` is where its `study.toml` lies; it is not part of the file."""
 

@@ -17,8 +17,8 @@ from streetineq_assets.findings import Findings
 from streetineq_assets.images.catalogue import walk_files
 from streetineq_assets.images.changes import listing_inputs, slice_digest
 from streetineq_assets.manifests import Recipe
-from streetineq_assets.partitions import bucket_keys
 from streetineq_assets.resources import StudyResource
+from streetineq_assets.study import bucket_keys
 from streetineq_tests.harness import publish
 from streetineq_tests.test_study import MINIMAL, write
 

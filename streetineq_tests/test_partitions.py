@@ -4,9 +4,9 @@ import datetime as dt
 
 import pytest
 
-from streetineq_assets.partitions import Partitions, city_of
+from streetineq_assets.partitions import Partitions
 from streetineq_assets.settings import City
-from streetineq_assets.study import Study
+from streetineq_assets.study import Study, city_of
 
 
 @pytest.fixture

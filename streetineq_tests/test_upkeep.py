@@ -82,9 +82,9 @@ def made_again(store: DataStore, before: dict[str, dt.datetime]) -> set[str]:
 
 def test_after_a_whole_chain_nothing_is_out_of_date(store):
     outdated = OutOfDate(store, load_study(store.study_file))
-    assert (outdated.labels, outdated.report) == ((), ())
+    assert (outdated.labels(), outdated.report()) == ((), ())
     for city in ("northmere", "saltbridge"):
-        assert list(outdated.of_city(city)) == []
+        assert outdated.next_of_city(city) == ()
     assert upkeep(store) == []
 
 

@@ -33,7 +33,7 @@ from streetineq_assets.images.catalogue import bucket_of
 from streetineq_assets.images.changes import slice_digest
 from streetineq_assets.manifests import Manifest, Recipe, library_versions
 from streetineq_assets.metadata import Publication
-from streetineq_assets.partitions import Partitions, bucket_keys, city_of
+from streetineq_assets.partitions import Partitions
 from streetineq_assets.resources import (
     ChecksFailedError,
     Events,
@@ -42,6 +42,7 @@ from streetineq_assets.resources import (
     check_results,
     define_asset,
 )
+from streetineq_assets.study import bucket_keys, city_of
 
 GROUP = "codes"
 BUCKETS_PER_RUN = 8

@@ -26,9 +26,8 @@ from streetineq_assets.predictions.standing import (
     Slice,
     Slices,
     Standing,
-    city_of,
 )
-from streetineq_assets.study import Pair
+from streetineq_assets.study import Pair, city_of
 
 _FOLD = "fold_"  # before the names of what folds are made of, in the recipe of `scheme_scores`
 _PREDICTIONS = ("location_predictions", "lsoa_predictions", "lsoa_evaluation")

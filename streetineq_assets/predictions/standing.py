@@ -124,11 +124,6 @@ class Standing:
         }
 
 
-def city_of(partition: str) -> str:
-    """The city of a partition that is a city, a bucket or a pair."""
-    return partition.partition("/")[0]
-
-
 def _listed_in_buckets(store: DataStore, city: str) -> dict[str, str]:
     """Digest of what is listed now in each bucket that was encoded."""
     encoded = [str(manifest.partition) for manifest in store.manifests("image_codes", city)]

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from streetineq_assets.images.catalogue import VIEWS, Catalogue, list_images, walk_files
 from streetineq_assets.images.changes import fingerprint, slice_digests
-from streetineq_assets.partitions import bucket_keys
+from streetineq_assets.study import bucket_keys
 
 LOOSE = 25_000
 PER_FOLDER = 1_000
