@@ -20,6 +20,14 @@ FEWER = {
     '["area", "spatial_block", "district"]': '["area", "district"]',
 }
 
+# Names that engines read as columns, patterns, quotes, variables, options, or parts of a URL.
+AWKWARD = "city=northmere/decile=3, lsoa11=x/-it's Zoë's [study] #1 (100 %) $HOME ~*;&"
+PAIRS = [
+    "northmere/living_environment",
+    "northmere/mean_income",
+    "saltbridge/living_environment",
+]
+
 
 def write_small_study(root: Path) -> Truth:
     """Two cities of the demo in little; their networks hardly learn."""

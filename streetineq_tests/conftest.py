@@ -1,9 +1,12 @@
 """Fixtures that tests of several folders share."""
 
+import contextlib
 import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -28,6 +31,16 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 hypothesis.settings.register_profile("suite", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("suite")
 
+# As root, and without a look at the network.
+CHROMIUM = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -67,6 +80,40 @@ def plain_steps() -> Iterator[None]:
 
     `models/test_training` has XLA on.
     """
+    with _without_xla():
+        yield
+
+
+@pytest.fixture(scope="session")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any, Any]:
+    """The store of a small study after every job has run, the runs' results, and the truth.
+
+    Tests that change something take a copy.
+    """
+    from streetineq_assets.store import DataStore
+    from streetineq_tests.chain import AWKWARD, run_chain, write_small_study
+
+    root = tmp_path_factory.mktemp("chain") / AWKWARD
+    truth = write_small_study(root)
+    with _without_xla():
+        return DataStore(root), run_chain(root), truth
+
+
+@contextlib.contextmanager
+def _without_xla() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Device, "jit_training", False)
         yield
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    """Chromium without a window; tests that need it are skipped where it is absent."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium")
+    if not chromium:
+        pytest.skip("chromium is not installed")
+    with playwright.sync_playwright() as play:
+        launched = play.chromium.launch(executable_path=chromium, args=CHROMIUM)
+        yield launched
+        launched.close()

@@ -17,27 +17,16 @@ from streetineq_assets.resources import StudyResource
 from streetineq_assets.run import QUIET
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
-from streetineq_tests.chain import run_chain, write_small_study
 from streetineq_tests.harness import publish_again
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("plain_steps")]
 MOST_TICKS = 30
 
 
-@pytest.fixture(scope="module")
-def chain(plain_steps, tmp_path_factory) -> DataStore:
-    """A study after every job has run."""
-    root = tmp_path_factory.mktemp("upkeep") / "study"
-    write_small_study(root)
-    run_chain(root)
-    return DataStore(root)
-
-
 @pytest.fixture
 def store(chain, tmp_path) -> DataStore:
-    """A copy of it, which a test may change."""
-    shutil.copytree(chain.root, tmp_path / "study")
-    return DataStore(tmp_path / "study")
+    """A finished study, which a test may change."""
+    return DataStore(shutil.copytree(chain[0].root, tmp_path / "study"))
 
 
 def upkeep(store: DataStore, before_tick: Callable[[int], None] = lambda _: None) -> list[str]:
@@ -129,3 +118,27 @@ def test_a_broken_image_list_is_asked_for_once_and_stops_no_other_city(store):
     runs = upkeep(store)
     assert runs.count("list_images saltbridge") == 1
     assert not [label for label in made_again(store, before) if "saltbridge" in label]
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_one_click_brings_a_whole_city_up_to_date_or_says_what_is_wrong(store, broken):
+    before = generations(store)
+    if broken:
+        list_file = store.inputs("locations", "saltbridge.csv")
+        list_file.write_text("location_id;postcode\nno list at all\n", encoding="utf-8")
+    else:
+        shutil.rmtree(store.folder("lsoa_predictions", "saltbridge/living_environment"))
+    job = build_definitions(store.root).resolve_job_def("whole_city")
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(
+            instance=instance, partition_key="saltbridge", raise_on_error=False
+        )
+    assert result.success is not broken
+    if broken:
+        (event,) = [event for event in result.all_events if event.is_step_failure]
+        assert "saltbridge.csv" in event.step_failure_data.user_failure_data.description
+        assert made_again(store, before) == set()
+    else:
+        own = "lsoa_predictions[saltbridge/living_environment]"
+        assert made_again(store, before) >= {own}
+        assert not [label for label in made_again(store, before) if "northmere" in label]

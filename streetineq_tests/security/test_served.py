@@ -5,7 +5,6 @@ import functools
 import http.server
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,7 +19,7 @@ import pytest
 
 from streetineq_assets.demo.city import write_study
 from streetineq_assets.store import DataStore
-from streetineq_tests.test_newcomer import CHROMIUM, SHELL, STREETINEQ, ask, wait_for
+from streetineq_tests.test_newcomer import SHELL, STREETINEQ, ask, wait_for
 from streetineq_tests.test_serving import descendants
 
 pytestmark = pytest.mark.slow
@@ -203,18 +202,6 @@ Promise.allSettled(tried).then(all => {{
 }});
 </script>
 """
-
-
-@pytest.fixture
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium")
-    if not chromium:
-        pytest.skip("chromium is not installed")
-    with playwright.sync_playwright() as play:
-        launched = play.chromium.launch(executable_path=chromium, args=CHROMIUM)
-        yield launched
-        launched.close()
 
 
 def test_the_ui_works_in_a_browser_and_its_subscriptions_are_open(ui, browser):
