@@ -8,6 +8,7 @@ report comes last, when no city waits for anything.
 import datetime as dt
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
@@ -27,9 +28,24 @@ from streetineq_assets.study import city_of
 
 TIMEZONE = "Europe/London"
 WHOLE_CITY = "whole_city"
+WEEKLY_REPORT = "weekly_report"
 UPKEEP = "streetineq/upkeep"  # tag of the runs that the sensor asked for
 SENSOR_INTERVAL_S = 300
 MOST_REQUESTS_PER_TICK = 100
+_WEEKLY = (
+    (
+        "weekly_labels",
+        LABELS,
+        "0 5 * * 1",
+        "Read the official files again every Monday; unchanged ones cost seconds.",
+    ),
+    (
+        WEEKLY_REPORT,
+        REPORT,
+        "0 8 * * 1",
+        "Make the report and the warehouse again every Monday, where anything changed.",
+    ),
+)
 _ON_GPU = {stage.job for stage in STAGES if stage.on_gpu}
 _DAY = dt.timedelta(days=1)
 
@@ -80,18 +96,16 @@ def _whole_city_job(parts: Partitions) -> dg.JobDefinition:
 
 def build_schedules(jobs: Mapping[str, Any]) -> list[dg.ScheduleDefinition]:
     """Labels and report once a week, so that both are at most a week old."""
-
-    @dg.schedule(job=jobs[LABELS.job], cron_schedule="0 5 * * 1", execution_timezone=TIMEZONE)
-    def weekly_labels() -> dg.RunRequest:
-        """Read the official files again every Monday; unchanged ones cost seconds."""
-        return dg.RunRequest()
-
-    @dg.schedule(job=jobs[REPORT.job], cron_schedule="0 8 * * 1", execution_timezone=TIMEZONE)
-    def weekly_report() -> dg.RunRequest:
-        """Make the report and the warehouse again every Monday, where anything changed."""
-        return dg.RunRequest()
-
-    return [weekly_labels, weekly_report]
+    return [
+        dg.ScheduleDefinition(
+            name=name,
+            job=jobs[stage.job],
+            cron_schedule=cron,
+            execution_timezone=TIMEZONE,
+            description=description,
+        )
+        for name, stage, cron, description in _WEEKLY
+    ]
 
 
 def build_sensors(jobs: Mapping[str, Any], parts: Partitions) -> list[dg.SensorDefinition]:
@@ -100,7 +114,7 @@ def build_sensors(jobs: Mapping[str, Any], parts: Partitions) -> list[dg.SensorD
 
 
 def _failure_sensor() -> dg.SensorDefinition:
-    @dg.run_failure_sensor
+    @dg.run_failure_sensor(description="Tells of each failed step: what failed, why, what to do.")
     def failure_notices(context: dg.RunFailureSensorContext, study: StudyResource) -> None:
         """Tell of each failed step in one line: what failed, why, and what to do.
 
@@ -115,10 +129,14 @@ def _failure_sensor() -> dg.SensorDefinition:
 
 
 def _digest_sensor(jobs: Mapping[str, Any]) -> dg.SensorDefinition:
-    @dg.run_status_sensor(run_status=dg.DagsterRunStatus.SUCCESS, monitored_jobs=[jobs[REPORT.job]])
+    @dg.run_status_sensor(
+        run_status=dg.DagsterRunStatus.SUCCESS,
+        monitored_jobs=[jobs[REPORT.job]],
+        description="Tells, after the report of the week, what was made anew.",
+    )
     def weekly_digest(context: dg.RunStatusSensorContext, study: StudyResource) -> None:
         """After the report of the week, tell what was made anew since the week before."""
-        if context.dagster_run.tags.get("dagster/schedule_name") == "weekly_report":
+        if context.dagster_run.tags.get("dagster/schedule_name") == WEEKLY_REPORT:
             now = dt.datetime.now(dt.UTC)
             _publish(digest(study.store, now - 7 * _DAY, now), study, context.log)
 
@@ -126,18 +144,24 @@ def _digest_sensor(jobs: Mapping[str, Any]) -> dg.SensorDefinition:
 
 
 def failures(context: dg.RunFailureSensorContext) -> Iterator[Notice]:
-    """A notice of each step that failed; of the run, where its process died outside of a step."""
+    """A notice of each reason for which steps failed; of the run, where no step did."""
     run, key = context.dagster_run, _key_of(context.dagster_run)
-    events = [event for event in context.get_step_failure_events() if event.step_key]
-    for event in events:
-        data = event.step_failure_data
-        reason = data.user_failure_data.description if data.user_failure_data else None
-        if not reason and data.error:
-            reason = f"{data.error.message.strip()} An error of the platform: see the run in the UI"
-        yield failure(label_of((str(event.step_key), key)), reason or "", run.run_id)
-    if not events:
+    labels: dict[str, list[str]] = defaultdict(list)
+    for event in context.get_step_failure_events():
+        labels[_reason_of(event)].append(label_of((str(event.step_key), key)))
+    for reason, failed in labels.items():
+        yield failure(", ".join(failed), reason, run.run_id)
+    if not labels:
         reason = "its process ended before a step failed: started again, it resumes"
         yield failure(label_of((run.job_name, key)), reason, run.run_id)
+
+
+def _reason_of(event: dg.DagsterEvent) -> str:
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return data.user_failure_data.description
+    said = data.error.message.strip() if data.error else "no reason given"
+    return f"{said} An error of the platform: see the run in the UI"
 
 
 def _publish(notice: Notice, study: StudyResource, log: Any) -> None:
@@ -149,6 +173,7 @@ def _upkeep_sensor(jobs: Mapping[str, Any], parts: Partitions) -> dg.SensorDefin
     @dg.sensor(
         jobs=[jobs[stage.job] for stage in STAGES],
         minimum_interval_seconds=SENSOR_INTERVAL_S,
+        description="Asks for the runs that carry a change of images or labels to the report.",
     )
     def keep_up_to_date(
         context: dg.SensorEvaluationContext, study: StudyResource

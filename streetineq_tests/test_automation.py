@@ -17,6 +17,7 @@ from streetineq_assets.findings import Findings
 from streetineq_assets.images.catalogue import walk_files
 from streetineq_assets.images.changes import listing_inputs, slice_digest
 from streetineq_assets.manifests import Recipe
+from streetineq_assets.notices import LOG_FILE
 from streetineq_assets.resources import StudyResource
 from streetineq_assets.study import bucket_keys
 from streetineq_tests.harness import publish
@@ -151,9 +152,27 @@ def test_labels_and_report_are_made_again_every_week(definitions):
         assert len(weekly.evaluate_tick(dg.build_schedule_context()).run_requests) == 1
 
 
-def test_everything_is_shipped_stopped(definitions):
+def test_everything_is_shipped_stopped_and_says_what_it_does(definitions):
     for each in [*definitions.schedules, *definitions.sensors]:
         assert each.default_status.value == "STOPPED"
+        assert each.description, each.name
+
+
+def test_labels_that_are_damaged_are_told_of_once_a_day_and_ask_for_nothing(tick, study, images):
+    list_city(study, sizes=[1] * BUCKETS)
+    recipe = Recipe(code_version="1", inputs={"areas": "of postcodes"})
+
+    def make(folder):
+        (folder / "nothing.parquet").write_bytes(b"labels")
+        return Findings()
+
+    study.store.publish("lsoa_labels", None, recipe, make)
+    for file in study.store.folder("postcode_lsoa").rglob("*.parquet"):
+        file.write_bytes(b"cut")
+    assert "refresh_labels" not in {job for job, _, _ in tick() + tick()}
+    log = (study.store.dagster_home / LOG_FILE).read_text(encoding="utf-8").splitlines()
+    assert len([line for line in log if "the labels cannot be kept up to date" in line]) == 1
+    assert "materialise postcode_lsoa" in log[0]
 
 
 def test_labels_that_were_never_made_come_first(tick, images, without_labels):

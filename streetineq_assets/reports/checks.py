@@ -115,8 +115,8 @@ def _ahead_text(
         )
     if undefined:
         said.append(
-            "the lead over the map (any lead, where cities are held out) has no interval in "
-            f"{', '.join(undefined)}, so that nothing is known there; add images of more areas"
+            f"the lead has no interval in {', '.join(undefined)}, so that nothing is known there; "
+            "add images of more areas"
         )
     if unmapped:
         said.append(
