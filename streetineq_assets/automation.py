@@ -1,6 +1,6 @@
 """Jobs, schedules and sensors, all shipped stopped: whoever runs the study switches them on.
 
-News travels by one sensor. Every five minutes `keep_up_to_date` compares what is published with
+News travels by one sensor. Every two minutes `keep_up_to_date` compares what is published with
 what it was made of, and asks for the runs that are wanting, city by city and stage by stage; the
 report comes last, when no city waits for anything.
 """
@@ -30,7 +30,7 @@ TIMEZONE = "Europe/London"
 WHOLE_CITY = "whole_city"
 WEEKLY_REPORT = "weekly_report"
 UPKEEP = "streetineq/upkeep"  # tag of the runs that the sensor asked for
-SENSOR_INTERVAL_S = 300
+SENSOR_INTERVAL_S = 120
 MOST_REQUESTS_PER_TICK = 100
 _WEEKLY = (
     (
