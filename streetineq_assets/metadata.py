@@ -13,7 +13,7 @@ import pyarrow as pa
 from streetineq_assets.findings import Findings, Scalar, Unavailable
 from streetineq_assets.manifests import Manifest
 from streetineq_assets.plotting import INLINE_LIMIT_BYTES
-from streetineq_assets.tables import described
+from streetineq_assets.tables import Origins, described
 
 HEADLINE = "headline"
 MOST_ROWS = 20  # of a table: a page of the UI is to be read from top to bottom
@@ -30,7 +30,10 @@ class Publication:
 
 
 def artefact_metadata(
-    publication: Publication, folder: Path, columns: pa.Schema | None = None
+    publication: Publication,
+    folder: Path,
+    columns: pa.Schema | None = None,
+    origins: Origins | None = None,
 ) -> dict[str, Any]:
     """Everything that the UI shows of an artefact, in the order in which a reader asks.
 
@@ -40,6 +43,7 @@ def artefact_metadata(
     Args:
         folder: of the artefact's files.
         columns: schema of the main table.
+        origins: what these columns are made of.
     """
     manifest, findings = publication.manifest, publication.findings
     shown: dict[str, Any] = {"skipped": publication.skipped}
@@ -58,6 +62,8 @@ def artefact_metadata(
     shown |= _rows(folder, manifest, findings)
     if columns:
         shown["dagster/column_schema"] = column_schema(columns)
+    if origins:
+        shown["dagster/column_lineage"] = column_lineage(origins)
     return shown | {
         "folder": dg.MetadataValue.path(str(folder)),
         "bytes": manifest.size_bytes,
@@ -88,6 +94,16 @@ def column_schema(columns: pa.Schema) -> dg.TableSchema:
             )
             for field, text in described(columns)
         ]
+    )
+
+
+def column_lineage(origins: Origins) -> dg.TableColumnLineage:
+    """The UI's form of what columns are made of."""
+    return dg.TableColumnLineage(
+        {
+            name: [dg.TableColumnDep(asset, column) for asset, column in made_of]
+            for name, made_of in origins.items()
+        }
     )
 
 

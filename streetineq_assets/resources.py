@@ -31,6 +31,7 @@ from streetineq_assets.manifests import Recipe
 from streetineq_assets.metadata import Publication, artefact_metadata, rounded_values
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study, load_study
+from streetineq_assets.tables import Origins
 
 SYNTHETIC_NOTE = dg.MetadataValue.md(
     "**Synthetic input.** Neither the areas nor the images are real."
@@ -121,6 +122,7 @@ class StudyResource(dg.ConfigurableResource):
         inputs: Mapping[str, str] | None = None,
         config: Mapping[str, Any] | None = None,
         columns: pa.Schema | None = None,
+        origins: Origins | None = None,
         ask_again: Callable[[], list[Check]] = list,
     ) -> Events:
         """Publish the asset of `context` and report it: the body of every asset ends here.
@@ -130,6 +132,7 @@ class StudyResource(dg.ConfigurableResource):
             inputs: name to digest of each slice that `make` reads.
             config: every setting that changes the content.
             columns: schema of the asset's main table.
+            origins: what these columns are made of.
             ask_again: checks that depend on more than the recipe, as they come out today; asked
                 when the artefact is skipped. One that blocks fails the step and leaves the files.
         """
@@ -159,7 +162,7 @@ class StudyResource(dg.ConfigurableResource):
             since = publication.manifest.published_at
             context.log.info(f"unchanged since {since:%Y-%m-%d %H:%M} UTC: nothing was made")
         yield dg.MaterializeResult(
-            metadata=self.metadata(publication, columns),
+            metadata=self.metadata(publication, columns, origins),
             data_version=dg.DataVersion(publication.manifest.digest),
             check_results=list(check_results(asset, publication.findings.checks)),
         )
@@ -175,11 +178,14 @@ class StudyResource(dg.ConfigurableResource):
         return self.study.allow_loss or tags.get(ALLOW_LOSS) == "true"
 
     def metadata(
-        self, publication: Publication, columns: pa.Schema | None = None
+        self,
+        publication: Publication,
+        columns: pa.Schema | None = None,
+        origins: Origins | None = None,
     ) -> dict[str, Any]:
         """Everything that the UI shows of an artefact."""
         folder = self.store.path_of(publication.manifest)
-        shown = artefact_metadata(publication, folder, columns)
+        shown = artefact_metadata(publication, folder, columns, origins)
         return shown | ({"synthetic": SYNTHETIC_NOTE} if self.study.synthetic else {})
 
     def _log_reason(

@@ -34,6 +34,8 @@ from streetineq_assets.study import city_of, load_study
 from streetineq_assets.study_template import ensure_instance
 
 LAUNCHER = {"streetineq/launcher": "run"}
+# The daemon does not repeat a run that this process was killed in: the next `streetineq run` does.
+_NOT_REPEATED = {"dagster/max_retries": "0"}
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}  # we print, not Dagster
 _INTERRUPTS = (dg.DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__)
 Echo = Callable[[str], None]
@@ -68,7 +70,7 @@ def run_study(
         study.require_city(city)
     ensure_instance(store)
     definitions = build_definitions(store.root)
-    tags = LAUNCHER | ({ALLOW_LOSS: "true"} if allow_loss else {})
+    tags = LAUNCHER | _NOT_REPEATED | ({ALLOW_LOSS: "true"} if allow_loss else {})
     with only_runner(store), clear_instance_errors(store), open_instance(store) as instance:
         fail_abandoned(instance, echo)
         plan = list(planned_runs(definitions, city))

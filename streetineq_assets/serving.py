@@ -22,6 +22,7 @@ import yaml
 from streetineq_assets.errors import InstanceError, StreetineqError
 from streetineq_assets.instance.local_postgres import local_postgres
 from streetineq_assets.instance.postgres_url import VARIABLE
+from streetineq_assets.instance.study_instance import CODE_LOCATION
 from streetineq_assets.store import DataStore
 
 GRACE_S = 20.0
@@ -54,7 +55,7 @@ def services(root: Path, port: int) -> Generator[Services]:
     """Those that serve a study on a port of 127.0.0.1, with a code server of their own."""
     with tempfile.TemporaryDirectory(prefix="streetineq-") as folder:
         listens, workspace = Path(folder, "code"), Path(folder, "workspace.yaml")
-        server = {"socket": str(listens), "location_name": "streetineq"}
+        server = {"socket": str(listens), "location_name": CODE_LOCATION}
         workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}))
         level = ["--log-level", "warning"]
         web = ["--root", str(root), "--port", str(port), "--workspace", str(workspace)]

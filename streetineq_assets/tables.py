@@ -12,7 +12,7 @@ what stands in its file, wherever the study lies.
 """
 
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,9 @@ from streetineq_assets.errors import StoreError
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
+
+Origins = Mapping[str, Sequence[tuple[str, str]]]
+"""Column to the columns that it is made of: asset and name. What others publish counts too."""
 
 _DESCRIPTION, _UNIT = b"description", b"unit"
 

@@ -182,6 +182,46 @@ def test_every_slice_that_was_read_can_be_compared_with_what_stands(chain, label
     assert {name: slices[name].digest() for name in read} == read
 
 
+def test_every_column_that_another_is_said_to_be_made_of_is_there_and_upstream(chain):
+    """Official files have the columns of their publishers; all else has a schema."""
+    store, results, _ = chain
+    made = [e for result in results.values() for e in result.get_asset_materialization_events()]
+    shown = {e.asset_key.to_user_string(): e.materialization.metadata for e in made}
+    columns = {
+        asset: {column.name for column in metadata["dagster/column_schema"].value.columns}
+        for asset, metadata in shown.items()
+        if "dagster/column_schema" in metadata
+    }
+    graph = build_definitions(store.root).resolve_asset_graph()
+    followed = set()
+    for asset, metadata in shown.items():
+        if "dagster/column_lineage" not in metadata:
+            continue
+        followed.add(asset)
+        for name, made_of in metadata["dagster/column_lineage"].value.deps_by_column.items():
+            assert name in columns[asset], (asset, name)
+            for dep in made_of:
+                assert dep.asset_key in graph.get(dg.AssetKey(asset)).parent_keys, (asset, dep)
+                source = dep.asset_key.to_user_string()
+                assert source not in columns or dep.column_name in columns[source], (asset, dep)
+    assert {"lsoa_labels", "trained_model", "lsoa_predictions", "lsoa_evaluation"} <= followed
+
+
+def test_a_decile_is_followed_to_the_headings_of_the_official_files(chain):
+    _, results, _ = chain
+    (made,) = (
+        e
+        for result in results.values()
+        for e in result.get_asset_materialization_events()
+        if e.asset_key == dg.AssetKey("lsoa_labels")
+    )
+    lineage = made.materialization.metadata["dagster/column_lineage"].value.deps_by_column
+    read = {(dep.asset_key.to_user_string(), dep.column_name) for dep in lineage["decile"]}
+    assert ("iod_2015", "Living Environment Rank (where 1 is most deprived)") in read
+    assert ("household_income", "Mean 2012/13") in read
+    assert {asset for asset, _ in read} == {"iod_2015", "household_income"}
+
+
 def test_after_a_whole_chain_everything_agrees(chain):
     store, _, _ = chain
     assert read_history(store, load_study(store.study_file)).left_out == {}

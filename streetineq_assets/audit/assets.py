@@ -8,7 +8,7 @@ from streetineq_assets.audit.data_audit import read_audit_sources, write_audit
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.resources import Events, StudyResource, define_asset
 
-GROUP = "audit"
+GROUP = "8_audit"
 
 
 def data_audit(

@@ -44,7 +44,7 @@ from streetineq_assets.resources import (
 )
 from streetineq_assets.study import bucket_keys, city_of
 
-GROUP = "codes"
+GROUP = "3_codes"
 BUCKETS_PER_RUN = 8
 
 

@@ -18,7 +18,7 @@ from streetineq_assets.resources import Events, GpuResource, StudyResource, defi
 from streetineq_assets.study import Pair
 from streetineq_assets.tables import empty, write
 
-GROUP = "evidence"
+GROUP = "7_evidence"
 _READING = (
     "Errors are predicted minus actual decile. Every prediction leans to the middle, so areas of "
     "decile 1 err upwards and areas of decile 10 downwards, and so do groups of such areas. "
@@ -150,6 +150,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             kinds={"parquet"},
             deps=["lsoa_predictions", "lsoa_labels", "postcode_lsoa", "area_groups"],
             partitions_def=parts.pair,
+            tags=parts.outcome_tags,
             code_version="1",
             checks=checks.EQUITY_AUDIT,
         ),

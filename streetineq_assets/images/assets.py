@@ -21,13 +21,13 @@ from streetineq_assets.images.location_list import (
 )
 from streetineq_assets.images.plots import plot_locations_per_lsoa
 from streetineq_assets.images.rights import rights_table
-from streetineq_assets.images.tables import LOCATIONS, STREET_IMAGES
+from streetineq_assets.images.tables import LOCATIONS, LOCATIONS_ORIGINS, STREET_IMAGES
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.plotting import save_png
 from streetineq_assets.resources import Events, StudyResource, define_asset
 from streetineq_assets.store import Artefact, DataStore
 
-GROUP = "images"
+GROUP = "2_images"
 
 
 def street_images(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
@@ -110,6 +110,7 @@ def locations(
         },
         config={"date": str(date)},
         columns=LOCATIONS,
+        origins=LOCATIONS_ORIGINS,
     )
 
 

@@ -1,6 +1,6 @@
 """The tables of this step."""
 
-from streetineq_assets.tables import column, schema
+from streetineq_assets.tables import Origins, column, schema
 
 STREET_IMAGES = schema(
     column("location_id", "string", "the listed location"),
@@ -72,6 +72,16 @@ LOCATIONS = schema(
     column("status", "string", "matched or rejected"),
     column("reason", "string", "why it was rejected; null when matched", nullable=True),
 )
+LOCATIONS_ORIGINS: Origins = {
+    **{name: [("postcode_lsoa", name)] for name in ("oa11", "lsoa11", "msoa11")},
+    "location_id": [("location_list", "location_id")],
+    "postcodes": [("location_list", "postcode")],
+    "n_postcodes": [("location_list", "postcode")],
+    "weight": [("postcode_lsoa", n) for n in ("usertype", "introduced", "terminated")],
+    "lat": [("location_list", "lat"), ("postcode_lsoa", "lat")],
+    "lon": [("location_list", "lon"), ("postcode_lsoa", "lon")],
+    **{name: [("location_list", name)] for name in ("captured_at", "provider", "licence")},
+}
 LOCATION_LIST = schema(
     column("line", "int64", "line of the file"),
     column("location_id", "string", "the location, as in the names of its images"),

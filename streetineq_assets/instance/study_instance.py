@@ -1,5 +1,8 @@
 """The Dagster instance of a study; its `dagster.yaml` names this class.
 
+It adds two things to Dagster's own: where runs are kept, and to which code location a run belongs
+that was not launched but executed by this process, as those of `streetineq run` are.
+
 Which storage it has is settled where the settings are read, and handed to run workers and steps
 with them: a process that lacks `STREETINEQ_POSTGRES_URL` fails instead of taking SQLite.
 """
@@ -8,10 +11,22 @@ from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
 from dagster._core.instance.ref import InstanceRef
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
 from dagster._serdes import ConfigurableClassData
 
 from streetineq_assets.instance.postgres_url import postgres_url
+
+CODE_LOCATION = "streetineq"
+_REPOSITORY = RemoteRepositoryOrigin(
+    RegisteredCodeLocationOrigin(CODE_LOCATION),  # ty: ignore[abstract-class-instantiation] a record
+    SINGLETON_REPOSITORY_NAME,
+)
 
 
 class StudyInstance(dg.DagsterInstance):
@@ -37,3 +52,14 @@ class StudyInstance(dg.DagsterInstance):
             "streetineq_assets.instance.postgres_storage", "PostgresStorage", "{}"
         )
         return {**defaults, "storage": storage}
+
+    def create_run_for_job(
+        self, job_def: dg.JobDefinition, *given: Any, **named: Any
+    ) -> dg.DagsterRun:
+        """As Dagster's, for a run of the study's code location.
+
+        Without an origin the UI leaves a run out of its timeline and of the jobs' pages, and no
+        sensor hears that it failed.
+        """
+        named.setdefault("remote_job_origin", RemoteJobOrigin(_REPOSITORY, job_def.name))
+        return super().create_run_for_job(job_def, *given, **named)

@@ -15,7 +15,7 @@ from streetineq_assets.labels import checks, postcode_checks, postcodes, tables
 from streetineq_assets.labels.formats.base import SourceFile
 from streetineq_assets.labels.labelling import build_tables
 from streetineq_assets.labels.plots import save_plots
-from streetineq_assets.labels.postcode_directory import FOLDER, find_directory
+from streetineq_assets.labels.postcode_directory import FOLDER, Directory, find_directory
 from streetineq_assets.labels.sources import (
     FOLDERS,
     Sources,
@@ -27,11 +27,12 @@ from streetineq_assets.metadata import shown_table
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.resources import WEEKLY, Events, StudyResource, define_asset
 from streetineq_assets.study import Study
+from streetineq_assets.tables import Origins
 
 if TYPE_CHECKING:
     import geopandas as gpd
 
-GROUP = "labels"
+GROUP = "1_labels"
 
 _OFFICIAL_FILES = {
     "census_2011": "2011 Census by LSOA (ONS, by Nomis), tables in `inputs/census_2011`.",
@@ -77,6 +78,7 @@ def postcode_lsoa(
         inputs={str(path.relative_to(folder)): digest_file(path) for path in directory.files},
         config={"authorities": authorities, "date": str(study.study.date)} | _counts(study.study),
         columns=tables.POSTCODE_LSOA,
+        origins=_directory_origins(directory),
     )
 
 
@@ -130,10 +132,11 @@ def lsoa_labels(
         inputs=_digests(sources, boundaries) | {"areas": digest_frame(areas)},
         config=_settings(study.study),
         columns=tables.LSOA_LABELS,
+        origins=_label_origins(sources, study.study),
     )
 
 
-def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:  # noqa: ARG001
+def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """The official files as external assets, and the two assets of this step, unpartitioned."""
     return [
         *_official_files(),
@@ -149,6 +152,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
         define_asset(
             lsoa_labels,
             group_name=GROUP,
+            tags=parts.outcome_tags,
             freshness_policy=WEEKLY,
             kinds={"pandas", "parquet"},
             deps=[
@@ -185,6 +189,19 @@ def _publication(file: SourceFile) -> dict[str, Scalar]:
         "publisher": file.table.publisher if file.table else None,
         "holds": ", ".join(file.outcomes),
     }
+
+
+def _directory_origins(directory: Directory) -> Origins:
+    """Each column under the name that the publisher's edition gives it."""
+    theirs = {name: [(FOLDER, heading)] for name, heading in directory.headings.items()}
+    return theirs | {"city": theirs["authority"]}
+
+
+def _label_origins(sources: Sources, study: Study) -> Origins:
+    """Values and deciles, which come of the columns of the official files; the areas of a city."""
+    held = sources.columns(pair.outcome for pair in study.pairs)
+    areas = {name: [("postcode_lsoa", name)] for name in ("city", "lsoa11")}
+    return areas | {"value": held, "decile": held}
 
 
 def _outlined(areas: pd.DataFrame, shapes: "gpd.GeoDataFrame | None") -> dict[str, int]:

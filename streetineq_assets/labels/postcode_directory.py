@@ -66,6 +66,11 @@ class Directory:
     columns: Mapping[str, int]
 
     @property
+    def headings(self) -> dict[str, str]:
+        """Our name to the publisher's, in this edition."""
+        return {name: self.header[position] for name, position in self.columns.items()}
+
+    @property
     def named(self) -> str:
         """The files in words, for messages."""
         first = str(self.files[0])

@@ -9,7 +9,7 @@ stands in `problems`, so that `streetineq doctor` can list it all. `read_sources
 whole and fails on the first fault.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -54,6 +54,7 @@ class Sources:
     """What lies below `inputs/`.
 
     Attributes:
+        inputs: the study's folder of inputs.
         recognised: files that hold at least one outcome.
         missing: outcome to the official titles of the tables that would do, any one of them.
         ignored: files that hold no outcome, with what they are.
@@ -62,6 +63,7 @@ class Sources:
             mended.
     """
 
+    inputs: Path
     recognised: tuple[SourceFile, ...]
     missing: dict[str, str]
     ignored: tuple[tuple[Path, str], ...]
@@ -76,6 +78,21 @@ class Sources:
     def carried(self) -> list[str]:
         """The outcomes whose file is on the LSOAs of 2021."""
         return [key for file in self.recognised if file.vintage == "2021" for key in file.outcomes]
+
+    def columns(self, outcomes: Iterable[str]) -> list[tuple[str, str]]:
+        """The columns that hold these outcomes: folder below `inputs/`, and heading in the file.
+
+        Raises:
+            SourceError: a file lacks one.
+        """
+        wanted = set(outcomes)
+        return [
+            (file.path.relative_to(self.inputs).parts[0], heading)
+            for file in self.recognised
+            for outcome, headings in file.headings().items()
+            if outcome in wanted
+            for heading in headings
+        ]
 
     def described(self) -> list[dict[str, Scalar]]:
         """One row per file: `file, holds` (its outcomes) and `layout`."""
@@ -130,6 +147,7 @@ def find_sources(inputs: Path) -> Sources:
     ]
     held = {outcome for file in recognised for outcome in file.outcomes}
     return Sources(
+        inputs=inputs,
         recognised=tuple(replace(file, lookup=lookup) for file in recognised),
         missing={key: o.wanted for key, o in OUTCOMES.items() if key not in held},
         ignored=tuple(ignored),

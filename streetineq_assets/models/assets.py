@@ -23,7 +23,7 @@ from streetineq_assets.profiles import PROFILES, Profile
 from streetineq_assets.resources import Events, GpuResource, StudyResource, define_asset
 from streetineq_assets.study import Pair, Study
 
-GROUP = "models"
+GROUP = "4_models"
 
 
 def _choices(name: str, values: Iterable[str]) -> type[StrEnum]:
@@ -128,7 +128,12 @@ def trained_model(
             return pair_training.train_pair(plan, folder, device, context.log.info)
 
     yield from study.materialize(
-        context, make, inputs=plan.inputs, config=plan.config, columns=tables.SCORES
+        context,
+        make,
+        inputs=plan.inputs,
+        config=plan.config,
+        columns=tables.SCORES,
+        origins=tables.SCORES_ORIGINS,
     )
     plan.clean()
 
@@ -158,6 +163,7 @@ def baseline_scores(context: dg.AssetExecutionContext, study: StudyResource) -> 
             "seed": study.study.seed,
         },
         columns=tables.BASELINES,
+        origins=tables.BASELINES_ORIGINS,
     )
 
 
@@ -183,7 +189,12 @@ def joint_model(
             return joint_training.train_jointly(plan, folder, device, context.log.info)
 
     yield from study.materialize(
-        context, make, inputs=plan.inputs, config=plan.config, columns=tables.JOINT_SCORES
+        context,
+        make,
+        inputs=plan.inputs,
+        config=plan.config,
+        columns=tables.JOINT_SCORES,
+        origins=tables.SCORES_ORIGINS,
     )
     plan.clean()
 
@@ -218,6 +229,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             kinds={"tensorflow", "parquet"},
             deps=[*of_pair, *parts.networks_need],
             partitions_def=parts.pair,
+            tags=parts.outcome_tags,
             pool="gpu",
             # 3: no scores of further seeds, no areas that taught; 2: no cities that taught
             code_version="4",
@@ -229,6 +241,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             kinds={"scikitlearn", "parquet"},
             deps=["trained_model", *of_pair],
             partitions_def=parts.pair,
+            tags=parts.outcome_tags,
             code_version="2",  # 1: of the maps only the nearest areas; counts by a line
             checks=checks.BASELINE_SCORES,
         ),

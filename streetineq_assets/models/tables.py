@@ -6,7 +6,7 @@ from pydantic import AliasChoices, BaseModel, Field, model_validator
 
 from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.profiles import ProfileName
-from streetineq_assets.tables import column, schema
+from streetineq_assets.tables import Origins, column, schema
 
 _LSOA = column("lsoa11", "string", "lower layer super output area of 2011")
 _LOCATION = column("location_id", "string", "identifier of the location")
@@ -46,6 +46,12 @@ SCORES = schema(
         for decile, name in enumerate(PROBABILITIES, start=1)
     ),
 )
+_TAUGHT = (("lsoa_labels", "decile"),)
+SCORES_ORIGINS: Origins = {
+    "location_id": [("hdf5_shards", "location_id")],
+    "fold": [("area_folds", "fold")],
+    **dict.fromkeys(("h", *PROBABILITIES), _TAUGHT),
+}
 JOINT_SCORES = schema(*SCORES, _OUTCOME)
 _SEED = column("seed", "int64", "which further training gave the score, from 1; 0 is in `SCORES`")
 SEED_SCORES = schema(*SCORES, _SEED)
@@ -77,6 +83,11 @@ BASELINES = schema(
     column("fold", "int64", "fold that tests the area; -1 where it is in several"),
     column("score", "float64", "out-of-fold score", unit="deciles", nullable=True),
 )
+BASELINES_ORIGINS: Origins = {
+    "lsoa11": [("lsoa_labels", "lsoa11")],
+    "fold": [("area_folds", "fold")],
+    "score": _TAUGHT,
+}
 
 
 class TrainingRecord(BaseModel):

@@ -41,7 +41,7 @@ from streetineq_assets.resources import Events, StudyResource, define_asset
 from streetineq_assets.study import Pair
 from streetineq_assets.tables import empty, write
 
-GROUP = "predictions"
+GROUP = "5_predictions"
 SEED_SCORES_FILE = "seed_scores.parquet"  # of `trained_model`, where it was trained more than once
 
 
@@ -83,6 +83,7 @@ def location_predictions(context: dg.AssetExecutionContext, study: StudyResource
             "area_folds": digest_frame(tested),
         },
         columns=tables.LOCATION_PREDICTIONS,
+        origins=tables.LOCATION_PREDICTIONS_ORIGINS,
     )
 
 
@@ -125,6 +126,7 @@ def lsoa_predictions(context: dg.AssetExecutionContext, study: StudyResource) ->
         inputs={"location_predictions": predicted.digest, "n_lsoas_of_city": str(n_lsoas_of_city)},
         config={"rule": rule, "level": level, "areas": settings.areas.model_dump()},
         columns=tables.LSOA_PREDICTIONS,
+        origins=tables.LSOA_PREDICTIONS_ORIGINS,
     )
 
 
@@ -144,6 +146,7 @@ def lsoa_evaluation(context: dg.AssetExecutionContext, study: StudyResource) -> 
         inputs=sources.digests(),
         config=sources.config,
         columns=tables.METRICS,
+        origins=tables.METRICS_ORIGINS,
     )
 
 
@@ -181,6 +184,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             kinds={"parquet"},
             deps=["trained_model", locations, folds, "lsoa_labels"],
             partitions_def=parts.pair,
+            tags=parts.outcome_tags,
             code_version="1",
             checks=checks.LOCATION_PREDICTIONS,
         ),
@@ -190,6 +194,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             kinds={"parquet"},
             deps=["location_predictions", "lsoa_labels"],
             partitions_def=parts.pair,
+            tags=parts.outcome_tags,
             code_version="2",  # 1: no shrunk scores, calibration or limits by decile
             checks=checks.LSOA_PREDICTIONS,
         ),
@@ -199,6 +204,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             kinds={"parquet"},
             deps=[*evaluated, folds],
             partitions_def=parts.pair,
+            tags=parts.outcome_tags,
             # 1: leads over baselines on other folds, no gain over coordinates
             # 2: areas alone were resampled, Moran's I of predicted minus actual, one map, one seed,
             # coverage by actual decile alone

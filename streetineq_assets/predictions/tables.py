@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from streetineq_assets.models.tables import PROBABILITIES
-from streetineq_assets.tables import column, schema
+from streetineq_assets.tables import Origins, column, schema
 
 _KEYS = (
     column("city", "string", "key of the city in study.toml"),
@@ -42,6 +42,12 @@ LOCATION_PREDICTIONS = schema(
     _ACTUAL_DECILE,
 )
 
+LOCATION_PREDICTIONS_ORIGINS: Origins = {
+    **{name: [("locations", name)] for name in ("location_id", "lsoa11", "weight")},
+    **{name: [("trained_model", name)] for name in ("fold", "h", *PROBABILITIES)},
+    "decile": [("trained_model", name) for name in PROBABILITIES],
+    "actual_decile": [("lsoa_labels", "decile")],
+}
 LSOA_PREDICTIONS = schema(
     *_KEYS,
     column("lsoa11", "string", "LSOA of 2011"),
@@ -106,6 +112,18 @@ LSOA_PREDICTIONS = schema(
         for decile, name in enumerate(PROBABILITIES, start=1)
     ),
 )
+_SCORED = tuple(("location_predictions", name) for name in ("h", "weight", "lsoa11"))
+LSOA_PREDICTIONS_ORIGINS: Origins = {
+    **dict.fromkeys(("score", "score_shrunk", "decile", "decile_mean_score"), _SCORED),
+    **dict.fromkeys(("decile_shrunk_score", "decile_fixed_borders", "rank_change"), _SCORED),
+    "decile_mean_decile": [("location_predictions", "decile")],
+    "n_locations": [("location_predictions", "location_id")],
+    **{name: [("location_predictions", name)] for name in ("lsoa11", "fold", "actual_decile")},
+    **dict.fromkeys(
+        ("lower", "upper", "expected_decile", *PROBABILITIES),
+        (*_SCORED, ("location_predictions", "actual_decile")),
+    ),
+}
 
 CALIBRATION = schema(
     *_KEYS,
@@ -130,6 +148,13 @@ METRICS = schema(
     column("seed_sd", "float64", "standard deviation over the network's seeds", nullable=True),
     column("n_seeds", "int16", "seeds that the network was trained by", nullable=True),
     column("n_deals", "int16", "folds among these seeds: 1 where all share theirs", nullable=True),
+)
+METRICS_ORIGINS: Origins = dict.fromkeys(
+    ("value", "lower", "upper"),
+    (
+        *(("lsoa_predictions", name) for name in ("score", "decile", "actual_decile")),
+        ("baseline_scores", "score"),
+    ),
 )
 
 INTERVALS = schema(

@@ -16,7 +16,7 @@ from streetineq_assets.reports.tables import WAREHOUSE_VIEWS
 from streetineq_assets.resources import WEEKLY, Events, StudyResource, define_asset
 from streetineq_assets.store import DataStore
 
-GROUP = "reports"
+GROUP = "9_reports"
 
 
 def inequality_report(context: dg.AssetExecutionContext, study: StudyResource) -> Events:

@@ -29,7 +29,7 @@ from streetineq_assets.transfer.tables import (
     TUNED_METRICS,
 )
 
-GROUP = "transfer"
+GROUP = "6_transfer"
 _NOTHING_TUNED = Unavailable(
     "`source` under [transfer] in study.toml, then fine_tuned_model of another city",
     "no pair has networks of another city",
@@ -121,6 +121,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
                 parts.city_to_pairs("area_folds"),
             ],
             partitions_def=parts.pair,
+            tags=parts.outcome_tags,
             pool="gpu",
             # 2: one unit of shares, no controls, fewer columns of areas
             # 1: the columns were called fraction and draw

@@ -127,6 +127,24 @@ def test_the_template_sends_nothing_home_and_bounds_what_runs_and_is_kept(store)
     assert set(settings["retention"]) == {"schedule", "sensor", "auto_materialize"}
 
 
+def test_a_run_of_this_process_belongs_to_the_code_location_that_the_ui_shows(store):
+    """Without that the timeline leaves it out; and no daemon repeats what `run` resumes."""
+
+    @dg.op
+    def nothing():
+        pass
+
+    ensure_instance(store)
+    job = dg.GraphDefinition("nothings", node_defs=[nothing]).to_job()
+    with dg.DagsterInstance.from_config(str(store.dagster_home)) as instance:
+        run = job.execute_in_process(instance=instance).dagster_run
+        (kept,) = instance.get_runs()
+    origin = kept.remote_job_origin
+    assert kept.run_id == run.run_id
+    assert (origin.location_name, origin.job_name) == ("streetineq", "nothings")
+    assert origin.repository_origin.repository_name == "__repository__"
+
+
 @pytest.mark.slow
 def test_only_postgres_needs_the_extra(store):
     """A machine without it opens a study in SQLite."""

@@ -31,7 +31,7 @@ def test_the_official_files_stand_in_the_lineage_before_the_assets():
     assert set(specs) == external | {"postcode_lsoa", "lsoa_labels"}
     deps = {dep.asset_key.to_user_string() for dep in specs["lsoa_labels"].deps}
     assert deps == external - {"onspd"} | {"postcode_lsoa"}
-    assert {spec.group_name for spec in specs.values()} == {"labels"}
+    assert {spec.group_name for spec in specs.values()} == {"1_labels"}
 
 
 def specs_of(asset):

@@ -67,6 +67,22 @@ class SourceFile(ABC):
         return self.sheet.path
 
     @abstractmethod
+    def positions(self) -> dict[str, tuple[int, ...]]:
+        """Outcome to the positions of the columns that its values are made of.
+
+        Raises:
+            SourceError: a column is missing.
+        """
+
+    def headings(self) -> dict[str, list[str]]:
+        """Outcome to the headings of these columns, as they stand in the file.
+
+        Raises:
+            SourceError: a column is missing.
+        """
+        return {key: [self.header[1][i] for i in at] for key, at in self.positions().items()}
+
+    @abstractmethod
     def read(self) -> list[OutcomeValues]:
         """The values of all its outcomes, by LSOA of 2011.
 

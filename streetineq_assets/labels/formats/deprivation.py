@@ -39,13 +39,22 @@ _ROUNDED = 0.1  # deciles may be cut a few ranks away from ours
 class DeprivationFile(SourceFile):
     """A file of the Indices with the ranks of the domains."""
 
+    def positions(self) -> dict[str, tuple[int, ...]]:
+        """Each domain's rank; on the LSOAs of 2021 its score, of which ranks are made."""
+        if self.vintage == "2011":
+            return {key: (self.column(_rank(key)),) for key in DOMAINS}
+        return {
+            key: (self.column(f"{name} Score", f"{name} Score (rate)"),)
+            for key, name in DOMAINS.items()
+        }
+
     def read(self) -> list[OutcomeValues]:
         """The seven domains and the overall index, each as national ranks."""
         return self._ranks() if self.vintage == "2011" else self._carried_ranks()
 
     def _ranks(self) -> list[OutcomeValues]:
         code = self.column("LSOA code (2011)")
-        positions = {key: self.column(_rank(key)) for key in DOMAINS}
+        positions = {key: position for key, (position,) in self.positions().items()}
         deciles = {key: i for key in DOMAINS if (i := self._decile(key)) is not None}
         name = self.column_of_names("LSOA name (2011)")
         wanted = [code, name, *positions.values(), *deciles.values()]
@@ -81,10 +90,7 @@ class DeprivationFile(SourceFile):
         """
         code = self.column("LSOA code (2021)")
         persons = self.column(self._population_heading())
-        positions = {
-            key: self.column(f"{name} Score", f"{name} Score (rate)")
-            for key, name in DOMAINS.items()
-        }
+        positions = {key: position for key, (position,) in self.positions().items()}
         columns = read_columns(self.sheet, self.header, [code, persons, *positions.values()])
         areas = columns.lsoas(code)
         links = self._links(areas)

@@ -24,13 +24,17 @@ _SHEET = "LSOA11"
 class IncomeFile(SourceFile):
     """The publication's table of LSOAs, as CSV or as a sheet of its workbook."""
 
+    def positions(self) -> dict[str, tuple[int, ...]]:
+        """Mean and median, each under its heading of the year."""
+        return {
+            outcome: (self.column(f"{name} {INCOME_YEAR}", f"{_BLOCK.format(name)} {INCOME_YEAR}"),)
+            for outcome, name in _STATISTICS.items()
+        }
+
     def read(self) -> list[OutcomeValues]:
         """Mean and median income, pounds per year."""
         code = self.column("Code")
-        incomes = {
-            outcome: self.column(f"{name} {INCOME_YEAR}", f"{_BLOCK.format(name)} {INCOME_YEAR}")
-            for outcome, name in _STATISTICS.items()
-        }
+        incomes = {outcome: position for outcome, (position,) in self.positions().items()}
         name = self.column_of_names("Name")
         columns = read_columns(self.sheet, self.header, [code, name, *incomes.values()])
         lsoas, names = columns.lsoas(code), columns.names(name)

@@ -27,22 +27,27 @@ _ENGLAND_AND_WALES = ("E", "W")
 class InfuseFile(SourceFile):
     """A download from InFuse; it holds an outcome when it has any column of it."""
 
+    def positions(self) -> dict[str, tuple[int, ...]]:
+        """The parts of each outcome that it holds, and their total at the end."""
+        named = {outcome: INFUSE_COLUMNS[outcome] for outcome in self.outcomes}
+        return {
+            outcome: tuple(self.column(name) for name in (*parts, total))
+            for outcome, (parts, total) in named.items()
+        }
+
     def read(self) -> list[OutcomeValues]:
         """The shares of counts that it holds."""
         level, code = self.column("GEO_TYP2"), self.column("GEO_CODE")
         name = self.column_of_names("GEO_LABEL")
-        shares = {}
-        for outcome in self.outcomes:
-            parts, total = INFUSE_COLUMNS[outcome]
-            shares[outcome] = ([self.column(name) for name in parts], self.column(total))
-        wanted = [i for parts, total in shares.values() for i in (*parts, total)]
+        shares = self.positions()
+        wanted = [i for at in shares.values() for i in at]
         columns = read_columns(self.sheet, self.header, [level, code, name, *wanted])
         lsoas = columns.where(_is_lsoa, level, code)
         return [
             share_of_counts(
                 lsoas, outcome=outcome, code=code, name=name, numerator=parts, denominator=total
             )
-            for outcome, (parts, total) in shares.items()
+            for outcome, (*parts, total) in shares.items()
         ]
 
 

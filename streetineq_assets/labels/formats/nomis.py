@@ -52,6 +52,14 @@ class NomisFile(SourceFile):
     code: str
     census: CensusTable | None
 
+    def positions(self) -> dict[str, tuple[int, ...]]:
+        """The categories of its one outcome, and their total at the end."""
+        if self.census is None:
+            return {}
+        parts = [self.column(self._heading(self.census, part)) for part in self.census.numerator]
+        totals = (self._heading(self.census, total) for total in self.census.denominator)
+        return {self.census.outcome: (*parts, self.column(*totals))}
+
     def read(self) -> list[OutcomeValues]:
         """The one outcome that the table holds."""
         if self.census is None:
@@ -70,8 +78,7 @@ class NomisFile(SourceFile):
 
     def _share(self, census: CensusTable) -> OutcomeValues:
         code = self.column(self.code)
-        numerator = [self.column(self._heading(census, part)) for part in census.numerator]
-        denominator = self.column(*(self._heading(census, total) for total in census.denominator))
+        *numerator, denominator = self.positions()[census.outcome]
         name = 0 if self.layout == _QUERY else self.column_of_names("geography")
         names = [normalise(cell) for cell in self.header[1]]
         parts = [names.index(_PARTS)] if _PARTS in names else []
