@@ -16,7 +16,7 @@ from typing import Any
 import dagster as dg
 
 from streetineq_assets.errors import StreetineqError
-from streetineq_assets.instance_state import UNFINISHED
+from streetineq_assets.instance_state import LAUNCHER, UNFINISHED
 from streetineq_assets.notices import Notice, digest, failure, publish
 from streetineq_assets.outdated import OutOfDate, Work
 from streetineq_assets.partitions import Partitions
@@ -119,9 +119,11 @@ def _failure_sensor() -> dg.SensorDefinition:
         """Tell of each failed step in one line: what failed, why, and what to do.
 
         The line goes to `notices.log` in the study's `dagster_home` and, where they are set up, to
-        a webhook and by e-mail. A run whose process died is not told of while Dagster tries again.
+        a webhook and by e-mail. A run whose process died is not told of while Dagster tries again,
+        nor those of `streetineq run`: it says so itself, or `whole_city` does.
         """
-        if context.dagster_run.tags.get("dagster/will_retry") != "true":
+        tags = context.dagster_run.tags
+        if tags.get("dagster/will_retry") != "true" and not LAUNCHER.items() <= tags.items():
             for notice in failures(context):
                 _publish(notice, study, context.log)
 

@@ -18,6 +18,7 @@ from streetineq_assets.manifests import Manifest
 from streetineq_assets.store import DataStore
 from streetineq_assets.study_template import MEND_INSTANCE, instance_settings
 
+LAUNCHER = {"streetineq/launcher": "run"}  # tag of the runs of `streetineq run`
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,

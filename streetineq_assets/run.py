@@ -22,6 +22,7 @@ from streetineq_assets.definitions import build_definitions
 from streetineq_assets.errors import StoreError, StreetineqError
 from streetineq_assets.findings import AVAILABLE
 from streetineq_assets.instance_state import (
+    LAUNCHER,
     UNFINISHED,
     clear_instance_errors,
     is_there,
@@ -33,7 +34,6 @@ from streetineq_assets.store import DataStore
 from streetineq_assets.study import city_of, load_study
 from streetineq_assets.study_template import ensure_instance
 
-LAUNCHER = {"streetineq/launcher": "run"}
 # The daemon does not repeat a run that this process was killed in: the next `streetineq run` does.
 _NOT_REPEATED = {"dagster/max_retries": "0"}
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}  # we print, not Dagster

@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 from streetineq_assets.cli import app
 from streetineq_assets.errors import StoreError
 from streetineq_assets.instance_state import (
+    LAUNCHER,
     clear_instance_errors,
     open_instance,
     unrecorded,
     waiting_slots,
 )
-from streetineq_assets.run import LAUNCHER
 from streetineq_assets.store import DataStore
 from streetineq_assets.study_template import ensure_instance
 from streetineq_tests.harness import publish

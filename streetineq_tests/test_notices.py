@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from streetineq_assets import notices
 from streetineq_assets.definitions import build_definitions
+from streetineq_assets.instance_state import LAUNCHER
 from streetineq_assets.notices import LOG_FILE, SMTP, WEBHOOK, Notice, digest, failure, publish
 from streetineq_assets.resources import StudyResource
 from streetineq_assets.run import QUIET
@@ -229,6 +230,10 @@ def test_a_failed_step_is_told_of_by_asset_partition_and_reason(store):
 
 def test_a_run_that_dagster_tries_again_is_not_told_of(store):
     assert told_of(store, "list_images", "alpha", {"dagster/will_retry": "true"}) == []
+
+
+def test_streetineq_run_says_itself_what_failed(store):
+    assert told_of(store, "list_images", "alpha", LAUNCHER) == []
 
 
 def test_the_digest_follows_the_report_of_the_week_alone(store):

@@ -9,10 +9,10 @@ from streetineq_assets import run as running
 from streetineq_assets.automation import WHOLE_CITY
 from streetineq_assets.definitions import build_definitions
 from streetineq_assets.errors import StoreError, StudyError
+from streetineq_assets.instance_state import LAUNCHER
 from streetineq_assets.progress import ROUGH_SECONDS
 from streetineq_assets.resources import StudyResource
 from streetineq_assets.run import (
-    LAUNCHER,
     RunError,
     clean_up,
     fail_abandoned,

@@ -1,7 +1,6 @@
 """A Postgres for a test, with a port and a password, on which nothing but the test's runs lie."""
 
 import os
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from streetineq_assets.instance.local_postgres import SUPERUSER, Cluster, find_b
 from streetineq_assets.instance.postgres_url import VARIABLE
 from streetineq_assets.store import DataStore
 from streetineq_assets.study_template import ensure_instance
+from streetineq_tests.served import free_port
 
 PASSWORD = "p@ss:word/1"
 QUOTED = "p%40ss%3Aword%2F1"
@@ -60,12 +60,6 @@ class Postgres(Cluster):
             check=True,
         )
         return asked.stdout.strip()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from streetineq_assets.errors import InstanceError
 from streetineq_assets.instance import postgres_url as module
 from streetineq_assets.instance.postgres_url import VARIABLE, place, postgres_url, require_reachable
-from streetineq_tests.instance.conftest import free_port
+from streetineq_tests.served import free_port
 
 
 @pytest.fixture

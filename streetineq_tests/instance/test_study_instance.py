@@ -16,7 +16,7 @@ from streetineq_assets.instance.postgres_url import VARIABLE
 from streetineq_assets.instance.study_instance import StudyInstance
 from streetineq_assets.store import DataStore
 from streetineq_assets.study_template import ensure_instance, storage_in_words
-from streetineq_tests.instance.conftest import free_port
+from streetineq_tests.served import free_port
 from streetineq_tests.test_study import MINIMAL, write
 
 OURS = (

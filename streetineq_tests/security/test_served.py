@@ -6,20 +6,17 @@ import http.server
 import json
 import os
 import signal
-import socket
-import subprocess
 import threading
 import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from streetineq_assets.demo.city import write_study
 from streetineq_assets.store import DataStore
-from streetineq_tests.test_newcomer import SHELL, STREETINEQ, ask, wait_for
+from streetineq_tests.served import ask, served, wait_for
 from streetineq_tests.test_serving import descendants
 
 pytestmark = pytest.mark.slow
@@ -41,13 +38,6 @@ RUNS = "{ runsOrError { ... on Runs { results { runId status } } } }"
 RELOAD = """
     mutation { reloadRepositoryLocation(repositoryLocationName: "streetineq") { __typename } }
 """
-START_LIMIT_S = 120
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
@@ -57,29 +47,10 @@ def store(tmp_path_factory):
     return DataStore(root)
 
 
-class Served(NamedTuple):
-    """A server that a command of this test started."""
-
-    url: str
-    pid: int
-
-
-def served(command, port):
-    """The server of a command, until the module is done."""
-    server = subprocess.Popen(command, start_new_session=True, env=SHELL)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(lambda: ask(url, "{ version }")["version"], START_LIMIT_S)
-        yield Served(url, server.pid)
-    finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(timeout=60)
-
-
 @pytest.fixture(scope="module")
 def serve(store):
-    port = free_port()
-    yield from served([STREETINEQ, "serve", "--root", str(store.root), "--port", str(port)], port)
+    with served("serve", store.root) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +60,8 @@ def ui(serve):
 
 @pytest.fixture(scope="module")
 def read_only(store, ui):
-    port = free_port()
-    options = ["--root", str(store.root), "--port", str(port), "--read-only"]
-    yield from served([STREETINEQ, "webserver", *options], port)
+    with served("webserver", store.root, "--read-only") as server:
+        yield server
 
 
 def status(url, path, *, headers=(), body=None):

@@ -1,18 +1,9 @@
-"""What a newcomer does, with real processes: the demo, the UI in a browser, a kill, a restart.
+"""The demo as it is run: what it prints, what it publishes, what the UI has of it, and a kill."""
 
-The demo is run once for the module, on the study that it writes, and everything is asked of that.
-"""
-
-import contextlib
-import json
-import os
 import re
 import signal
-import socket
 import subprocess
-import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import dagster as dg
@@ -20,12 +11,11 @@ import pytest
 
 from streetineq_assets.demo.city import write_study
 from streetineq_assets.store import DataStore
+from streetineq_tests.served import SHELL, STREETINEQ, ask, streetineq, wait_for
 
 pytestmark = pytest.mark.slow
 
-DEMO_LIMIT_S = 8 * 60
 SECOND_RUN_LIMIT_S = 90
-START_LIMIT_S = 120
 BACKFILL_LIMIT_S = 600
 ASSETS = """
     { assetNodes {
@@ -52,72 +42,9 @@ BACKFILL = """
 """
 
 
-STREETINEQ = str(Path(sys.executable).with_name("streetineq"))
-# A newcomer's shell has none of the settings that these tests run under.
-SHELL = {k: v for k, v in os.environ.items() if not k.startswith(("TF_", "PYTEST"))}
-
-
-def streetineq(*arguments, **options):
-    command = [STREETINEQ, *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, env=SHELL, **options
-    )
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    """The finished demo: its store and what it printed."""
-    root = tmp_path_factory.mktemp("demo") / "study"
-    started = time.monotonic()
-    done = streetineq("demo", "--root", root)
-    seconds = time.monotonic() - started
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert seconds < DEMO_LIMIT_S
-    return DataStore(root), done.stdout
-
-
-@pytest.fixture(scope="module")
-def ui(demo):
-    """The web server and the daemon on the demo's study, as `serve` starts them."""
-    store, _ = demo
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [STREETINEQ, "serve", "--root", str(store.root), "--port", str(port)]
-    server = subprocess.Popen(command, start_new_session=True, env=SHELL)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(lambda: ask(url, "{ version }")["version"], START_LIMIT_S)
-        yield url
-    finally:
-        os.killpg(server.pid, signal.SIGINT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            server.wait(timeout=30)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGKILL)
-
-
-def ask(url, query, **variables):
-    body = json.dumps({"query": query, "variables": variables}).encode()
-    request = urllib.request.Request(f"{url}/graphql", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)["data"]
-
-
 def own_assets(url):
     """The assets that the platform makes; what others publish is only seen in the lineage."""
     return [node for node in ask(url, ASSETS)["assetNodes"] if node["isMaterializable"]]
-
-
-def wait_for(condition, limit_s):
-    end = time.monotonic() + limit_s
-    while time.monotonic() < end:
-        with contextlib.suppress(OSError, KeyError, TypeError):
-            found = condition()
-            if found:
-                return found
-        time.sleep(1)
-    pytest.fail(f"not within {limit_s} s")
 
 
 def test_the_network_recovers_the_truth_with_the_baseline_beside_it(demo):
@@ -213,27 +140,6 @@ def test_one_city_of_the_whole_graph_goes_from_images_to_report(ui, demo):
         if tag["key"] in ("dagster/partition", "dagster/asset_partition_range_start")
     }
     assert cities == {"saltbridge"}
-
-
-def test_the_lineage_and_an_asset_are_drawn_in_a_browser(ui, browser):
-    page = browser.new_page(viewport={"width": 1500, "height": 1000})
-    page.goto(f"{ui}/asset-groups")
-    page.get_by_text("Materialize all").wait_for(timeout=60_000)
-    groups = (
-        "labels",
-        "images",
-        "codes",
-        "models",
-        "predictions",
-        "evidence",
-        "audit",
-        "transfer",
-        "reports",
-    )
-    for group in groups:
-        assert page.get_by_text(group, exact=True).count() > 0
-    page.goto(f"{ui}/assets/lsoa_labels?view=checks")
-    page.get_by_text("deciles_complete").first.wait_for(timeout=60_000)
 
 
 def test_a_demo_killed_inside_the_pool_starts_again(tmp_path):
