@@ -2,7 +2,8 @@
 
 import base64
 import math
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from streetineq_assets.plotting import INLINE_LIMIT_BYTES
 from streetineq_assets.tables import Origins, described
 
 HEADLINE = "headline"
+_MOST_NAMED = 3  # columns that one is made of
 MOST_ROWS = 20  # of a table: a page of the UI is to be read from top to bottom
 
 
@@ -47,6 +49,8 @@ def artefact_metadata(
     """
     manifest, findings = publication.manifest, publication.findings
     shown: dict[str, Any] = {"skipped": publication.skipped}
+    if publication.skipped:
+        shown["unchanged"] = f"since {manifest.published_at:%Y-%m-%d %H:%M} UTC: nothing was made"
     if findings.unavailable:
         shown |= _why(findings.unavailable)
     if manifest.allowed_losses:
@@ -61,7 +65,7 @@ def artefact_metadata(
         shown |= shown_table(name, rows)
     shown |= _rows(folder, manifest, findings)
     if columns:
-        shown["dagster/column_schema"] = column_schema(columns)
+        shown["dagster/column_schema"] = column_schema(columns, origins or {})
     if origins:
         shown["dagster/column_lineage"] = column_lineage(origins)
     return shown | {
@@ -82,19 +86,34 @@ def _why(unavailable: Unavailable) -> dict[str, str]:
     }
 
 
-def column_schema(columns: pa.Schema) -> dg.TableSchema:
-    """The UI's form of a table's columns: type, meaning with unit, and whether values may miss."""
+def column_schema(columns: pa.Schema, origins: Origins) -> dg.TableSchema:
+    """The UI's form of a table's columns: type, meaning with unit, and whether values may miss.
+
+    What a column is made of stands behind its meaning too: the UI draws no lineage of columns.
+    """
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
                 field.name,
                 type=str(field.type),
-                description=text,
+                description=text + _made_of(origins.get(field.name, ())),
                 constraints=dg.TableColumnConstraints(nullable=field.nullable),
             )
             for field, text in described(columns)
         ]
     )
+
+
+def _made_of(columns: Sequence[tuple[str, str]]) -> str:
+    by_asset: dict[str, list[str]] = defaultdict(list)
+    for asset, name in columns:
+        by_asset[asset].append(name)
+    named = []
+    for asset, names in by_asset.items():
+        left = len(names) - _MOST_NAMED
+        more = f" and {left} more" if left > 0 else ""
+        named.append(f"{asset}: {', '.join(names[:_MOST_NAMED])}{more}")
+    return f" [from {'; '.join(named)}]" if named else ""
 
 
 def column_lineage(origins: Origins) -> dg.TableColumnLineage:

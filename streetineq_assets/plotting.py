@@ -38,6 +38,7 @@ _STYLE = {
     "axes.spines.right": False,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
+    "figure.titlesize": 10,
     "legend.frameon": False,
     "svg.hashsalt": "streetineq",
     "text.parse_math": False,  # titles are text: `$x_{$` is no formula
@@ -50,9 +51,14 @@ def new_figure(
     *,
     rows: int = 1,
     columns: int = 1,
+    subject: str | None = None,
     **subplots: Any,
 ) -> tuple["Figure", Any]:
-    """A figure in the house style with its axes, free of pyplot's state."""
+    """A figure in the house style with its axes, free of pyplot's state.
+
+    Args:
+        subject: what all of it is of, such as a city, or a city and an outcome; stands above.
+    """
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -61,6 +67,8 @@ def new_figure(
         figure = Figure(figsize=(width_in, height_in), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots(rows, columns, **subplots)
+        if subject:
+            figure.suptitle(subject, x=0.01, ha="left")
     return figure, axes
 
 

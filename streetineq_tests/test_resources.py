@@ -142,6 +142,7 @@ def test_nothing_changed_nothing_done_and_all_is_reported_again(run, source):
     first, second = run(), run()
     assert source.made == 1
     assert metadata(second)["skipped"].value is True
+    assert "nothing was made" in metadata(second)["unchanged"].value
     assert metadata(second)["mean_share"] == metadata(first)["mean_share"]
     assert len(second.get_asset_check_evaluations()) == 2
 

@@ -98,7 +98,7 @@ def equity_audit(context: dg.AssetExecutionContext, study: StudyResource) -> Eve
         table = equity.audit(areas, groups.table, seed=seed).assign(**pair._asdict())
         write(table, tables.EQUITY, file)
         if len(table):
-            plots.plot_equity(table, folder / "errors_by_group.png")
+            plots.plot_equity(table, folder / "errors_by_group.png", subject=pair.key)
         return _audited(table, areas, groups)
 
     yield from study.materialize(

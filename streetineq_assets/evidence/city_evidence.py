@@ -104,8 +104,8 @@ def write_evidence(sources: CitySources, folder: Path) -> Findings:
     for name, fields in FILES.items():
         write(_named(evidence)[name], fields, folder / f"{name}.parquet")
     if len(evidence.matrix):
-        plots.plot_matrix(evidence.matrix, folder / "evidence_matrix.png")
-    plots.plot_fold_maps(_fold_maps(sources), folder / "folds.png")
+        plots.plot_matrix(evidence.matrix, folder / "evidence_matrix.png", subject=sources.city)
+    plots.plot_fold_maps(_fold_maps(sources), folder / "folds.png", subject=sources.city)
     return _findings(sources, evidence, own)
 
 

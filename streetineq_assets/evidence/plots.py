@@ -30,11 +30,12 @@ _DIFFERS, _ALIKE, _LINE = "#d95f02", "#bbbbbb", "#555555"
 _MOST_ROWS = 60
 
 
-def plot_matrix(matrix: pd.DataFrame, path: Path) -> None:
+def plot_matrix(matrix: pd.DataFrame, path: Path, *, subject: str) -> None:
     """Spearman's correlation by scheme, a panel per outcome, with intervals.
 
     Args:
         matrix: `tables.EVIDENCE_MATRIX` of one city, at least one row.
+        subject: the city.
     """
     shown = _with_best_map(matrix[matrix["metric"] == METRIC])
     outcomes = sorted(shown["outcome"].unique())
@@ -42,7 +43,13 @@ def plot_matrix(matrix: pd.DataFrame, path: Path) -> None:
     columns = min(3, len(outcomes))
     rows = -(-len(outcomes) // columns)
     figure, axes = new_figure(
-        3.4 * columns, 2.9 * rows, rows=rows, columns=columns, squeeze=False, sharey=True
+        3.4 * columns,
+        2.9 * rows + 0.2,
+        rows=rows,
+        columns=columns,
+        subject=subject,
+        squeeze=False,
+        sharey=True,
     )
     for axis in axes.flat[len(outcomes) :]:
         axis.set_visible(False)
@@ -62,17 +69,19 @@ def plot_matrix(matrix: pd.DataFrame, path: Path) -> None:
     save_png(figure, path)
 
 
-def plot_fold_maps(folds: Mapping[str, pd.DataFrame], path: Path) -> None:
+def plot_fold_maps(folds: Mapping[str, pd.DataFrame], path: Path, *, subject: str) -> None:
     """Where the areas of each fold lie, a panel per scheme.
 
     Args:
         folds: scheme to `easting_m, northing_m, fold` of the areas; -1 for those in several folds.
+        subject: the city.
     """
     import matplotlib as mpl
 
     colours = [mpl.colors.to_hex(c) for c in mpl.colormaps[_FOLD_COLOURS].colors]
     palette = np.array([*colours, *colours, MISSING_COLOUR])  # -1 is the last
-    figure, axes = new_figure(3.0 * len(folds), 3.2, columns=len(folds), squeeze=False)
+    size = 3.0 * len(folds), 3.4
+    figure, axes = new_figure(*size, columns=len(folds), subject=subject, squeeze=False)
     for axis, (scheme, areas) in zip(axes.flat, folds.items(), strict=True):
         chosen = np.where(areas["fold"] < 0, -1, areas["fold"] % len(colours))
         size = float(np.clip(12000 / max(len(areas), 1), 2, 60))
@@ -93,17 +102,18 @@ def _with_best_map(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([rows, best.assign(model="map")], ignore_index=True)
 
 
-def plot_equity(table: pd.DataFrame, path: Path) -> None:
+def plot_equity(table: pd.DataFrame, path: Path, *, subject: str) -> None:
     """Mean error by actual decile, and each group's error beyond that of the same deciles.
 
     Args:
         table: `tables.EQUITY` of one pair, at least one row.
+        subject: the pair.
     """
     by_decile = table[(table["grouping"] == ACTUAL) & (table["measure"] == MEAN_ERROR)]
     groups = table[table["measure"] == SAME_DECILE].dropna(subset=["value"])
     left_out, groups = max(0, len(groups) - _MOST_ROWS), groups.head(_MOST_ROWS)
     height = max(3.2, 1.2 + 0.2 * len(groups))
-    figure, (left, right) = new_figure(9.0, height, columns=2)
+    figure, (left, right) = new_figure(9.0, height, columns=2, subject=subject)
     _plot_deciles(left, by_decile.dropna(subset=["value"]))
     colours = [_DIFFERS if each else _ALIKE for each in groups["differs"].fillna(False)]
     labels = (groups["grouping"] + ": " + groups["group"]).str.slice(0, 45)
@@ -112,7 +122,7 @@ def plot_equity(table: pd.DataFrame, path: Path) -> None:
     right.invert_yaxis()
     more = f"; {left_out} more in the table" if left_out else ""
     right.set(
-        title=f"beyond others of the same decile{more}",
+        title=f"Beyond others of the same decile{more}",
         xlabel="predicted minus actual decile; > 0: need is missed",
     )
     save_png(figure, path)

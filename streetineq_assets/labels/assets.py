@@ -1,6 +1,7 @@
 """The assets of this step: the official files, postcodes with their areas, and labels of areas."""
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -188,6 +189,7 @@ def _publication(file: SourceFile) -> dict[str, Scalar]:
         "publication": file.table.title if file.table else file.layout,
         "publisher": file.table.publisher if file.table else None,
         "holds": ", ".join(file.outcomes),
+        "columns": "; ".join(chain.from_iterable(file.headings().values())),
     }
 
 

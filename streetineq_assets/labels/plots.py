@@ -123,8 +123,14 @@ def _panels(labels: pd.DataFrame, title: str) -> tuple["Figure", dict[str, "Axes
     present = set(labels["outcome"])
     outcomes = [key for key in OUTCOMES if key in present]
     rows = -(-len(outcomes) // _COLUMNS)
-    figure, grid = new_figure(10.0, 2.2 * rows + 0.5, rows=rows, columns=_COLUMNS, squeeze=False)
-    figure.suptitle(f"{title}, {labels['lsoa11'].nunique():,} LSOAs", x=0.01, ha="left")
+    figure, grid = new_figure(
+        10.0,
+        2.2 * rows + 0.5,
+        rows=rows,
+        columns=_COLUMNS,
+        subject=f"{title}, {labels['lsoa11'].nunique():,} LSOAs",
+        squeeze=False,
+    )
     axes = list(grid.flat)
     for unused in axes[len(outcomes) :]:
         unused.set_axis_off()

@@ -110,7 +110,8 @@ def write_folds(slices: FoldSlices, study: Study, folder: Path) -> Findings:
     found.values["n_deals"] = 1 + _write_further_deals(slices, study, folder)
     if note := _write_blocks(slices, study, folder):
         found.notes["spatial_blocks"] = note
-    plots.plot_folds(table.areas, slices.areas, folder / "areas_by_fold.png")
+    cities = ", ".join(sorted(slices.areas["city"].unique()))
+    plots.plot_folds(table.areas, slices.areas, folder / "areas_by_fold.png", subject=cities)
     return found
 
 

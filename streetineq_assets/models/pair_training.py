@@ -112,7 +112,8 @@ def _write_pair(plan: TrainingPlan, run: TrainingRun, folder: Path) -> Findings:
     tables.write(history, HISTORY, folder / HISTORY_FILE)
     tables.write(_taught_areas(run), TAUGHT_AREAS, folder / TAUGHT_FILE)
     best = {fold: state.best_epoch for fold, state in trained.states.items()}
-    plots.plot_learning_curves(history, best, outcome, folder / "learning_curves.png")
+    curves, pair = folder / "learning_curves.png", plan.artefact[1]
+    plots.plot_learning_curves(history, best, curves, subject=pair)
     splits = {fold: split.only(labelled) for fold, split in run.splits.items()}
     found = _findings(plan, run, rows, splits, scores)
     found.digest = trained.digest(scores, by_seed)

@@ -11,16 +11,16 @@ _TRAIN, _VALIDATION = "#8c510a", "#01665e"
 
 
 def plot_learning_curves(
-    history: pd.DataFrame, best: dict[int, int], outcome: str, path: Path
+    history: pd.DataFrame, best: dict[int, int], path: Path, *, subject: str
 ) -> None:
     """Training and validation loss, and validation error, by epoch and fold.
 
     Args:
         history: `fold, epoch, loss, val_loss, val_mae`.
         best: fold to the epoch whose weights were kept; marked.
-        outcome: its key, for the title.
+        subject: the pair.
     """
-    figure, (left, right) = new_figure(8, 3.2, columns=2)
+    figure, (left, right) = new_figure(8, 3.4, columns=2, subject=subject)
     for fold, curve in history.groupby("fold"):
         left.plot(curve["epoch"], curve["loss"], color=_TRAIN, alpha=0.6, linewidth=1)
         left.plot(curve["epoch"], curve["val_loss"], color=_VALIDATION, alpha=0.8, linewidth=1)
@@ -31,26 +31,23 @@ def plot_learning_curves(
     left.plot([], [], color=_TRAIN, label="training, weighted by class")
     left.plot([], [], color=_VALIDATION, label="validation; the dot was kept")
     left.legend(fontsize=8)
-    left.set(
-        title=f"{outcome}: loss, one line per fold",
-        xlabel="epoch",
-        ylabel="negative log-likelihood",
-    )
+    left.set(title="Loss, one line per fold", xlabel="epoch", ylabel="negative log-likelihood")
     right.set(title="Validation error", xlabel="epoch", ylabel="MAE of locations, deciles")
     save_png(figure, path)
 
 
-def plot_folds(folds: pd.DataFrame, areas: pd.DataFrame, path: Path) -> None:
+def plot_folds(folds: pd.DataFrame, areas: pd.DataFrame, path: Path, *, subject: str) -> None:
     """How many areas of each decile a fold tests.
 
     Args:
         folds: `lsoa11, fold`.
         areas: `lsoa11, decile`, the mean decile over the outcomes.
+        subject: the city.
     """
     merged = folds.merge(areas, on="lsoa11")
     rounded = merged["decile"].round().clip(1, 10).fillna(0).astype(int)
     counts = pd.crosstab(merged["fold"], rounded).reindex(columns=range(1, 11), fill_value=0)
-    figure, axes = new_figure(6, 3)
+    figure, axes = new_figure(6, 3.2, subject=subject)
     bottom = np.zeros(len(counts))
     for decile, colour in enumerate(DECILE_COLOURS, start=1):
         axes.bar(counts.index.astype(str), counts[decile], bottom=bottom, color=colour)

@@ -70,7 +70,9 @@ def location_predictions(context: dg.AssetExecutionContext, study: StudyResource
         if blocking_failures(found):
             return Findings(checks=found)
         write(frame, tables.LOCATION_PREDICTIONS, file)
-        plots.plot_scores(frame, "h", folder / "score_by_decile.png", unit="locations")
+        plots.plot_scores(
+            frame, "h", folder / "score_by_decile.png", subject=pair.key, unit="locations"
+        )
         return _predicted(frame, len(locations), found, scheme)
 
     yield from study.materialize(
@@ -101,13 +103,13 @@ def lsoa_predictions(context: dg.AssetExecutionContext, study: StudyResource) ->
 
     def make(folder: Path) -> Findings:
         if why := predicted.manifest.unavailable:
-            _write_ranked(RankedAreas.of_nothing(), folder)
+            _write_ranked(RankedAreas.of_nothing(), folder, pair)
             return unavailable_findings(why, checks.LSOA_PREDICTIONS)
         locations, scheme = predicted.table(), scheme_of(study.store, study.study, predicted)
         ranked = rank_areas(
             locations, rule=rule, settings=settings.areas, level=level, scheme=scheme
         )
-        _write_ranked(ranked, folder)
+        _write_ranked(ranked, folder, pair)
         if ranked.areas.empty:
             return unavailable_findings(none_ranked(settings.areas), checks.LSOA_PREDICTIONS)
         return Findings(
@@ -240,11 +242,12 @@ def _predicted(
     )
 
 
-def _write_ranked(ranked: RankedAreas, folder: Path) -> None:
+def _write_ranked(ranked: RankedAreas, folder: Path, pair: Pair) -> None:
     write(ranked.areas, tables.LSOA_PREDICTIONS, folder / "lsoa_predictions.parquet")
     write(ranked.calibration, tables.CALIBRATION, folder / "calibration.parquet")
     if len(ranked.areas):
-        plots.plot_scores(ranked.areas, "score", folder / "score_by_decile.png", unit="areas")
-        plots.plot_rank_changes(rank_changes(ranked.areas), folder / "rank_changes.png")
+        scores, changes = folder / "score_by_decile.png", rank_changes(ranked.areas)
+        plots.plot_scores(ranked.areas, "score", scores, subject=pair.key, unit="areas")
+        plots.plot_rank_changes(changes, folder / "rank_changes.png", subject=pair.key)
     if len(ranked.reliability):
-        plots.plot_reliability(ranked.reliability, folder / "reliability.png")
+        plots.plot_reliability(ranked.reliability, folder / "reliability.png", subject=pair.key)

@@ -140,7 +140,7 @@ def scheme_of(store: DataStore, study: Study, predicted: Artefact) -> str:
 def write_pair_evaluation(sources: PairSources, folder: Path) -> Findings:
     """Evaluate a pair, and write its tables and plots."""
     if why := sources.predicted.manifest.unavailable:
-        _write(Evaluation.of_nothing(), folder, level=sources.level)
+        _write(Evaluation.of_nothing(), folder, sources)
         return unavailable_findings(why, checks.LSOA_EVALUATION)
     further = sources.further_seeds()
     evaluated = evaluate_pair(
@@ -153,7 +153,7 @@ def write_pair_evaluation(sources: PairSources, folder: Path) -> Findings:
         seed=sources.study.seed,
         further_seeds=further,
     )
-    _write(evaluated, folder, level=sources.level)
+    _write(evaluated, folder, sources)
     findings = _findings(evaluated, sources)
     if n_lost := sources.n_further_seeds - len(further):
         findings.notes["seeds_left_out"] = (
@@ -164,13 +164,15 @@ def write_pair_evaluation(sources: PairSources, folder: Path) -> Findings:
     return findings
 
 
-def _write(evaluation: Evaluation, folder: Path, *, level: float) -> None:
+def _write(evaluation: Evaluation, folder: Path, sources: PairSources) -> None:
+    of_pair, level = sources.pair.key, sources.level
     for name, fields in EVALUATION_FILES.items():
         write(getattr(evaluation, name), fields, folder / f"{name}.parquet")
     if len(evaluation.metrics):
-        plots.plot_confusion(evaluation.confusion, folder / "confusion.png")
-        plots.plot_metrics(evaluation.metrics, folder / "metrics.png")
-        plots.plot_coverage(evaluation.coverage, folder / "coverage.png", level=level)
+        plots.plot_confusion(evaluation.confusion, folder / "confusion.png", subject=of_pair)
+        plots.plot_metrics(evaluation.metrics, folder / "metrics.png", subject=of_pair)
+        coverage = folder / "coverage.png"
+        plots.plot_coverage(evaluation.coverage, coverage, subject=of_pair, level=level)
 
 
 def _findings(evaluation: Evaluation, sources: PairSources) -> Findings:

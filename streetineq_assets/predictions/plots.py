@@ -12,20 +12,21 @@ from streetineq_assets.predictions.evaluation import NETWORK
 PLOTTED_METRICS = {
     "spearman_score": "Spearman, score",
     "kappa_quadratic": "quadratic kappa",
-    "within_1": "share within 1 decile",
-    "mae": "mean absolute error (deciles)",
+    "within_1": "share within 1",
+    "mae": "mean error, deciles",
 }
 _LABELS = range(1, N_DECILES + 1)
 
 
-def plot_scores(frame: pd.DataFrame, column: str, path: Path, *, unit: str) -> None:
+def plot_scores(frame: pd.DataFrame, column: str, path: Path, *, subject: str, unit: str) -> None:
     """Boxes of a score within each actual decile.
 
     Args:
         frame: `actual_decile` and the score's column.
+        subject: the pair; so in all plots here.
         unit: what one row is, in the plural.
     """
-    figure, axes = new_figure(6.0, 3.4)
+    figure, axes = new_figure(6.0, 3.4, subject=subject)
     known = frame.dropna(subset=["actual_decile"])
     groups = [known.loc[known["actual_decile"] == d, column].to_numpy(float) for d in _LABELS]
     boxes = axes.boxplot(groups, positions=list(_LABELS), patch_artist=True, sym=".", widths=0.7)
@@ -43,13 +44,13 @@ def plot_scores(frame: pd.DataFrame, column: str, path: Path, *, unit: str) -> N
     save_png(figure, path)
 
 
-def plot_reliability(reliability: pd.DataFrame, path: Path) -> None:
+def plot_reliability(reliability: pd.DataFrame, path: Path, *, subject: str) -> None:
     """Mean actual decile of the areas of each expected decile, and how far they are off.
 
     Args:
         reliability: `calibration.reliability` of several `probabilities`, told apart by that.
     """
-    figure, (left, right) = new_figure(7.6, 3.2, columns=2)
+    figure, (left, right) = new_figure(7.6, 3.4, columns=2, subject=subject)
     colours = ("#999999", "#d95f02")
     names = reliability["probabilities"].unique()
     for name, colour in zip(names, colours, strict=True):
@@ -69,14 +70,14 @@ def plot_reliability(reliability: pd.DataFrame, path: Path) -> None:
     save_png(figure, path)
 
 
-def plot_rank_changes(changes: pd.DataFrame, path: Path) -> None:
+def plot_rank_changes(changes: pd.DataFrame, path: Path, *, subject: str) -> None:
     """How many areas have deciles that differ by so many between two rules.
 
     Args:
         changes: `aggregation.rank_changes`.
     """
     counts = changes["rank_change"].value_counts().reindex(range(N_DECILES), fill_value=0)
-    figure, axes = new_figure(5.0, 2.8)
+    figure, axes = new_figure(5.0, 3.0, subject=subject)
     axes.bar(counts.index, counts, color="#35978f", edgecolor="#333333", linewidth=0.5)
     axes.set(
         xticks=list(counts.index),
@@ -87,13 +88,13 @@ def plot_rank_changes(changes: pd.DataFrame, path: Path) -> None:
     save_png(figure, path)
 
 
-def plot_confusion(confusion: pd.DataFrame, path: Path) -> None:
+def plot_confusion(confusion: pd.DataFrame, path: Path, *, subject: str) -> None:
     """The 10 x 10 table of counts, shaded by share of the actual decile."""
     ordered = confusion.sort_values(["actual", "predicted"])
     counts = ordered["n"].to_numpy(float).reshape(N_DECILES, N_DECILES)
     total = counts.sum(axis=1, keepdims=True)
     share = np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
-    figure, axes = new_figure(5.0, 4.6)
+    figure, axes = new_figure(5.0, 4.8, subject=subject)
     image = axes.imshow(share, cmap="Blues", vmin=0, vmax=max(0.5, share.max()), origin="lower")
     for (row, column), n in np.ndenumerate(counts):
         colour = "white" if share[row, column] > 0.3 else "#222222"
@@ -112,7 +113,7 @@ def plot_confusion(confusion: pd.DataFrame, path: Path) -> None:
     save_png(figure, path)
 
 
-def plot_metrics(metrics: pd.DataFrame, path: Path) -> None:
+def plot_metrics(metrics: pd.DataFrame, path: Path, *, subject: str) -> None:
     """The network beside every baseline, with 95 % intervals.
 
     Args:
@@ -120,8 +121,9 @@ def plot_metrics(metrics: pd.DataFrame, path: Path) -> None:
     """
     models = metrics[["model", "scheme"]].drop_duplicates().itertuples(index=False)
     keys = list(models)[::-1]
-    size = 9.0, 1.2 + 0.3 * len(keys)
-    figure, axes = new_figure(*size, columns=len(PLOTTED_METRICS), sharey=True)
+    size = 9.0, 1.4 + 0.3 * len(keys)
+    n_metrics = len(PLOTTED_METRICS)
+    figure, axes = new_figure(*size, columns=n_metrics, subject=subject, sharey=True)
     for axis, (metric, title) in zip(axes, PLOTTED_METRICS.items(), strict=True):
         rows = metrics[metrics["metric"] == metric].set_index(["model", "scheme"])
         for height, key in enumerate(keys):
@@ -137,7 +139,7 @@ def plot_metrics(metrics: pd.DataFrame, path: Path) -> None:
     save_png(figure, path)
 
 
-def plot_coverage(coverage: pd.DataFrame, path: Path, *, level: float) -> None:
+def plot_coverage(coverage: pd.DataFrame, path: Path, *, subject: str, level: float) -> None:
     """How often the decile intervals hold, by actual decile, and how wide they are.
 
     Args:
@@ -145,12 +147,12 @@ def plot_coverage(coverage: pd.DataFrame, path: Path, *, level: float) -> None:
         level: that the intervals promise.
     """
     coverage = coverage[coverage["grouped_by"] == "actual_decile"]
-    figure, (left, right) = new_figure(7.0, 2.8, columns=2)
+    figure, (left, right) = new_figure(7.0, 3.0, columns=2, subject=subject)
     colours = [DECILE_COLOURS[decile - 1] for decile in coverage["actual"]]
     style = {"color": colours, "edgecolor": "#333333", "linewidth": 0.5}
     left.bar(coverage["actual"], coverage["coverage"], **style)
     left.axhline(level, color="#d95f02", linewidth=1.2)
-    left.set(ylim=(0, 1.02), title=f"Share of intervals that hold (promised: {level:.0%})")
+    left.set(ylim=(0, 1.02), title=f"Share that hold (promised: {level:.0%})")
     right.bar(coverage["actual"], coverage["mean_width"], **style)
     right.set(ylim=(0, N_DECILES), title="Mean width, deciles")
     for axis in (left, right):

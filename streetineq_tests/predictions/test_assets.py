@@ -88,7 +88,9 @@ def test_what_the_ui_shows(evaluated):
     assert {"rank_changes_plot", "reliability_plot"} <= set(shown)
     assert shown["dagster/partition_row_count"] == 60
     columns = {c.name: c.description for c in shown["dagster/column_schema"].columns}
-    assert columns == descriptions(tables.LSOA_PREDICTIONS)
+    meanings = {name: text.split(" [from ")[0] for name, text in columns.items()}
+    assert meanings == descriptions(tables.LSOA_PREDICTIONS)
+    assert columns["score"].endswith("[from location_predictions: h, weight, lsoa11]")
     shown = harness.metadata(runs["location_predictions"], "location_predictions")
     assert (shown["n_predicted"], shown["n_without_prediction"], shown["n_lsoas"]) == (180, 0, 60)
 
