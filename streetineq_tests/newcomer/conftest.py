@@ -1,6 +1,8 @@
 """The demo, run once for all that is asked of it, and the UI of it."""
 
+import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -28,3 +30,12 @@ def ui(demo):
     store, _ = demo
     with served("serve", store.root) as server:
         yield server.url
+
+
+@pytest.fixture(scope="session")
+def screenshots(tmp_path_factory):
+    """Where pictures of pages go, to be looked at."""
+    named = os.environ.get("STREETINEQ_SCREENSHOTS")
+    folder = Path(named) if named else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
