@@ -2,7 +2,7 @@
 
 It runs below folders of awkward names. Two synthetic cities of 20 and 15 LSOAs, one location each,
 small images, a small encoder, and networks that hardly learn. What is asked here is that the parts
-fit; how well such cities can be predicted is asked of the demo (`test_newcomer`), and what becomes
+fit; how well such cities can be predicted is asked of the demo (`newcomer`), and what becomes
 of a finished study in `test_finished_study`.
 """
 
