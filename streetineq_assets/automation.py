@@ -154,8 +154,15 @@ def failures(context: dg.RunFailureSensorContext) -> Iterator[Notice]:
     for reason, failed in labels.items():
         yield failure(", ".join(failed), reason, run.run_id)
     if not labels:
-        reason = "its process ended before a step failed: started again, it resumes"
-        yield failure(label_of((run.job_name, key)), reason, run.run_id)
+        yield failure(label_of((run.job_name, key)), _reason_of_run(context), run.run_id)
+
+
+def _reason_of_run(context: dg.RunFailureSensorContext) -> str:
+    """Why a run failed of which no step did; the executor says so, where it could."""
+    error = context.failure_event.job_failure_data.error
+    if error is None:
+        return "its process ended before a step failed: started again, it resumes"
+    return error.message.split(f"{error.cls_name}: ", 1)[-1]
 
 
 def _reason_of(event: dg.DagsterEvent) -> str:

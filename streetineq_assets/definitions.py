@@ -13,6 +13,8 @@ import dagster as dg
 
 from streetineq_assets.audit.assets import build_assets as build_audit
 from streetineq_assets.automation import build_jobs, build_schedules, build_sensors
+from streetineq_assets.cluster.choice import uses_ray
+from streetineq_assets.cluster.executor import ray_executor
 from streetineq_assets.codes.assets import build_assets as build_codes
 from streetineq_assets.errors import StudyError
 from streetineq_assets.evidence.assets import build_assets as build_evidence
@@ -64,7 +66,7 @@ def build_definitions(
         jobs=list(jobs.values()),
         schedules=build_schedules(jobs),
         sensors=build_sensors(jobs, parts),
-        executor=executor or default_executor(),
+        executor=executor or default_executor(store),
         resources={
             "study": bound(StudyResource(root=str(store.root))),
             "duckdb": bound(duckdb_resource(store)),
@@ -95,15 +97,14 @@ def find_study() -> Path:
     )
 
 
-def default_executor() -> dg.ExecutorDefinition:
-    """A process for each step, or, with `STREETINEQ_EXECUTOR=ray`, a Ray cluster."""
-    chosen = os.environ.get("STREETINEQ_EXECUTOR", "multiprocess")
-    if chosen == "ray":
-        from dagster_ray import ray_executor
+def default_executor(store: DataStore) -> dg.ExecutorDefinition:
+    """A process for each step, or, with `STREETINEQ_EXECUTOR=ray`, a Ray cluster.
 
-        return ray_executor
-    if chosen != "multiprocess":
-        raise StudyError(f"STREETINEQ_EXECUTOR is {chosen!r}: expected `multiprocess` or `ray`")
+    Raises:
+        StudyError: the environment chooses something else, or Ray is not installed.
+    """
+    if uses_ray():
+        return ray_executor(store.root)
     # The code server must answer within 20 s while steps run.
     workers = max(1, (os.cpu_count() or 1) - 1)
     return dg.multiprocess_executor.configured({"max_concurrent": workers})

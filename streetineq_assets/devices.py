@@ -71,7 +71,7 @@ class Device:
         names, uuids: of the GPUs, as nvidia-smi has them; a CPU has no UUID.
         mixed_precision: of training, as in `DeviceRequest`.
         fallback: why it is a CPU although a GPU would have been taken; None on a machine without
-            an NVIDIA driver, where nothing else was expected.
+            an NVIDIA driver, where nothing else was expected, unless a scheduler gave one out.
     """
 
     kind: Literal["cpu", "gpu"]
@@ -282,7 +282,7 @@ def _gpu(request: DeviceRequest, leased: Sequence[_Gpu]) -> Device:
 
 def _cpu(request: DeviceRequest, gpus: Sequence[_Gpu]) -> Device:
     no_driver = shutil.which(_NVIDIA_SMI) is None
-    if request.kind == "cpu" or (request.kind == "auto" and no_driver):
+    if request.kind == "cpu" or (request.kind == "auto" and no_driver and not _is_given_out()):
         return Device(kind="cpu", names=(cpu_name(),), logical_cpus=request.logical_cpus)
     return _fall_back(request, _why_none(request, gpus))
 
@@ -297,9 +297,16 @@ def _fall_back(request: DeviceRequest, why: str) -> Device:
 def _why_none(request: DeviceRequest, gpus: Sequence[_Gpu]) -> str:
     if gpus:
         return f"all GPUs ({len(gpus)}) are leased by other processes, waited {request.wait_s:g} s"
+    if _is_given_out() and shutil.which(_NVIDIA_SMI) is None:
+        return f"{_VISIBLE}={os.environ[_VISIBLE]!r} gives it a GPU, and it has no NVIDIA driver"
     if _listed_gpus():
         return f"{_VISIBLE}={os.environ.get(_VISIBLE)!r} names none of this machine's GPUs"
     return "this machine has no NVIDIA GPU, or its driver does not answer"
+
+
+def _is_given_out() -> bool:
+    """Whether whoever started this process gave it a GPU, as Ray and SLURM do."""
+    return os.environ.get(_VISIBLE, "") not in ("", "-1", "NoDevFiles")
 
 
 # -- TensorFlow ----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -20,10 +21,20 @@ def digest_file(path: Path) -> str:
     A process reads a file once as long as nobody touches it: a city's shards are opened by every
     pair, and are gigabytes. The kernel's own time of change tells; no program can set that back.
     """
-    state = path.stat()
+    state = current_state(path)
     if time.time() - state.st_ctime < _SETTLED_S:
         return _sha256(path)
     return _untouched(path, state.st_dev, state.st_ino, state.st_size, state.st_ctime_ns)
+
+
+def current_state(path: Path) -> os.stat_result:
+    """What a file is at this moment: network file systems look again when it is opened.
+
+    Without opening they may answer from memory for a minute, though another machine has put another
+    file in its place.
+    """
+    with path.open("rb") as file:
+        return os.fstat(file.fileno())
 
 
 @lru_cache(maxsize=4096)

@@ -52,6 +52,10 @@ class DeviceError(StreetineqError):
     """The asked-for accelerator cannot be had."""
 
 
+class ClusterError(StreetineqError):
+    """No Ray cluster answers, or it cannot run what is asked: the message says what to start."""
+
+
 class TrainingError(StreetineqError):
     """A training cannot start or go on: the message names the fold and what to change."""
 

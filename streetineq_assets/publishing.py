@@ -1,5 +1,9 @@
 """The moves by which written files become an artefact, in an order that a crash cannot spoil.
 
+Nor can a second publisher of the same artefact, without any lock: a step whose node was lost to its
+cluster may still be alive when it is started again elsewhere, and network mounts may have no locks.
+What is relied on is that a rename is atomic, and that an open file is looked up anew.
+
 `store` says where an artefact lies, and what of it counts as published.
 """
 
@@ -14,7 +18,7 @@ import time
 import uuid
 from pathlib import Path
 
-from streetineq_assets.digests import digest_file
+from streetineq_assets.digests import current_state, digest_file
 from streetineq_assets.errors import StoreError
 from streetineq_assets.findings import Findings
 from streetineq_assets.manifests import ArtefactFile, Manifest, Recipe, library_versions
@@ -94,11 +98,44 @@ def move_into_place(staging: Path, folder: Path, manifest: Manifest) -> None:
         raise
     if manifest.generation:
         staging.rename(folder / manifest.generation)
+        name_manifest(draft, folder)
     else:
-        name = next(iter(manifest.files))
-        (staging / name).replace(folder / name)
-    name_manifest(draft, folder)
+        _move_file(staging / next(iter(manifest.files)), draft, folder)
     _fsync_folder(folder)
+
+
+def _move_file(written: Path, draft: Path, folder: Path) -> None:
+    """Put a file and its manifest in place; once more, where another publisher came between.
+
+    Two publishers may each have moved its file before either named its manifest; then the last
+    manifest is not that of the last file. Where the file system has no hard links, this is left to
+    readers, who refuse such an artefact.
+    """
+    target, staging = folder / written.name, written.parent
+    while True:
+        try:
+            file_again, draft_again = (_second_name(path, staging) for path in (written, draft))
+        except OSError:
+            written.replace(target)
+            name_manifest(draft, folder)
+            return
+        written.replace(target)
+        name_manifest(draft, folder)
+        if _identity(target) == _identity(file_again):
+            return
+        written, draft = file_again, draft_again
+
+
+def _second_name(path: Path, staging: Path) -> Path:
+    other = staging / f".again-{uuid.uuid4().hex[:12]}"
+    other.hardlink_to(path)
+    return other
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Which file has this name now."""
+    state = current_state(path)
+    return state.st_dev, state.st_ino
 
 
 def name_manifest(draft: Path, folder: Path) -> None:
@@ -116,9 +153,13 @@ def _fsync_folder(folder: Path) -> None:
 
 
 def sweep_superseded(folder: Path, before: Manifest | None, manifest: Manifest) -> None:
-    """Remove what publishing wrote earlier; what somebody else laid beside it stays."""
-    ours = set(before.files) if before and not before.generation else set()
-    ours |= {path.name for path in generations(folder)}
+    """Remove what this publication took the place of; what somebody else laid beside it stays.
+
+    Another publisher's generation stays too: its manifest may be named at this moment.
+    """
+    if before is None:
+        return
+    ours = {before.generation} if before.generation else set(before.files)
     for name in ours - set(manifest.files) - {manifest.generation}:
         remove(folder / name)
 
@@ -128,11 +169,18 @@ def generations(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if _GENERATION.fullmatch(path.name))
 
 
-def sweep_stale(folder: Path) -> None:
-    """Remove staging that a killed process left behind hours ago."""
-    for path in folder.glob(f"{STAGING}*"):
-        if time.time() - path.stat().st_mtime > _STALE_AFTER_S:
-            remove(path)
+def sweep_stale(folder: Path, current: Manifest | None) -> None:
+    """Remove what killed processes left behind days ago: staging, and generations without a name.
+
+    Args:
+        current: what is published there; its generation stays.
+    """
+    named = current.generation if current else ""
+    unnamed = [path for path in generations(folder) if path.name != named]
+    for path in [*folder.glob(f"{STAGING}*"), *unnamed]:
+        with contextlib.suppress(FileNotFoundError):  # another publisher's, in place by now
+            if time.time() - path.stat().st_mtime > _STALE_AFTER_S:
+                remove(path)
 
 
 def remove(path: Path) -> None:

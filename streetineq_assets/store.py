@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streetineq_assets import holdings
-from streetineq_assets.digests import digest_file
+from streetineq_assets.digests import current_state, digest_file
 from streetineq_assets.errors import StoreError, clear_disk_errors
 from streetineq_assets.findings import Findings
 from streetineq_assets.manifests import Manifest, Recipe, read_manifest
@@ -170,9 +170,10 @@ class DataStore:
         base = self.path_of(manifest)
         for name, entry in manifest.files.items():
             path = base / name
-            if not path.is_file():
+            try:
+                alike = current_state(path).st_size == entry.bytes
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 return f"{path} is gone"
-            alike = path.stat().st_size == entry.bytes
             if not alike or not (by_size or digest_file(path) == entry.sha256):
                 return f"{path} is not the file that was published"
         return None
@@ -222,7 +223,7 @@ class DataStore:
         staging = folder / f"{STAGING}{uuid.uuid4().hex[:12]}"
         with clear_disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            sweep_stale(folder)
+            sweep_stale(folder, before)
             staging.mkdir()
         try:
             with clear_disk_errors(folder):

@@ -9,6 +9,7 @@ import pytest
 
 from streetineq_assets.definitions import build_definitions, default_executor, find_study
 from streetineq_assets.errors import StudyError
+from streetineq_assets.store import DataStore
 from streetineq_tests.test_study import MINIMAL, write
 
 HEAVY = ("tensorflow", "keras", "geopandas", "sklearn", "scipy", "matplotlib", "esda", "libpysal")
@@ -125,7 +126,7 @@ def test_the_study_is_the_named_one_else_data_else_an_error(tmp_path, monkeypatc
     assert find_study() == Path("/somewhere")
 
 
-def test_an_unknown_executor_is_refused(monkeypatch):
+def test_an_unknown_executor_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("STREETINEQ_EXECUTOR", "celery")
     with pytest.raises(StudyError, match="ray"):
-        default_executor()
+        default_executor(DataStore(tmp_path))

@@ -187,6 +187,33 @@ def test_the_cpu_of_a_machine_without_a_driver_is_no_fallback(tmp_path, two_gpus
         assert (device.kind, device.fallback) == ("cpu", None)
 
 
+@pytest.mark.parametrize("visible", ["0", GPU_A])
+def test_a_gpu_that_was_given_out_and_has_no_driver_is_a_fallback(
+    tmp_path, two_gpus, monkeypatch, visible
+):
+    """Ray and SLURM count the GPUs that they are told of, and ask no driver."""
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with lease(DeviceRequest(), tmp_path) as device:
+        assert device.kind == "cpu"
+        assert f"CUDA_VISIBLE_DEVICES={visible!r} gives it a GPU" in device.fallback
+    with (
+        pytest.raises(DeviceError, match="no NVIDIA driver"),
+        lease(DeviceRequest(kind="gpu"), tmp_path),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("visible", ["", "-1", "NoDevFiles"])
+def test_without_a_driver_a_step_that_was_given_none_misses_nothing(
+    tmp_path, two_gpus, monkeypatch, visible
+):
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with lease(DeviceRequest(), tmp_path) as device:
+        assert (device.kind, device.fallback) == ("cpu", None)
+
+
 def test_a_driver_that_does_not_answer_is_the_reason_of_a_fallback(tmp_path, two_gpus, nvidia_smi):
     (nvidia_smi / "nvidia-smi").write_text("#!/bin/sh\nexit 9\n", encoding="utf-8")
     with lease(DeviceRequest(), tmp_path) as device:

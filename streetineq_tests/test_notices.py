@@ -5,6 +5,7 @@ import http.server
 import json
 import socketserver
 import threading
+from types import SimpleNamespace
 from typing import ClassVar
 
 import dagster as dg
@@ -13,6 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from streetineq_assets import notices
+from streetineq_assets.automation import failures
 from streetineq_assets.definitions import build_definitions
 from streetineq_assets.instance_state import LAUNCHER
 from streetineq_assets.notices import LOG_FILE, SMTP, WEBHOOK, Notice, digest, failure, publish
@@ -226,6 +228,30 @@ def told_of(store, job, partition=None, tags=None, *, sensor="failure_notices"):
 def test_a_failed_step_is_told_of_by_asset_partition_and_reason(store):
     (line,) = told_of(store, "list_images", "alpha")
     assert "locations[alpha] failed: postcode_lsoa is not there" in line
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (None, "its process ended before a step failed"),
+        (
+            SimpleNamespace(
+                cls_name="ClusterError",
+                message="streetineq_assets.errors.ClusterError: no Ray cluster answers at head\n",
+            ),
+            "no Ray cluster answers at head (run ",
+        ),
+    ],
+)
+def test_a_run_that_failed_before_its_steps_is_told_of_by_what_its_executor_said(error, told):
+    run = SimpleNamespace(job_name="extract_codes", tags={}, run_id="0123")
+    context = SimpleNamespace(
+        dagster_run=run,
+        get_step_failure_events=list,
+        failure_event=SimpleNamespace(job_failure_data=SimpleNamespace(error=error)),
+    )
+    (notice,) = failures(context)
+    assert f"extract_codes failed: {told}" in notice.line
 
 
 def test_a_run_that_dagster_tries_again_is_not_told_of(store):

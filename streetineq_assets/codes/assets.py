@@ -12,6 +12,7 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field
 
+from streetineq_assets.cluster.choice import uses_ray
 from streetineq_assets.codes import checks, repeat_checks
 from streetineq_assets.codes.city_repeats import read_repeat_slices, write_repeats
 from streetineq_assets.codes.encoders import Encoder, idle_encoder, load_encoder, weights_input
@@ -190,7 +191,8 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             kinds={"tensorflow", "hdf5"},
             deps=[parts.city_to_buckets("street_images"), "vgg16_weights"],
             partitions_def=parts.bucket,
-            backfill_policy=dg.BackfillPolicy.multi_run(BUCKETS_PER_RUN),
+            # A step, hence a run, is on one node: on a cluster buckets spread as runs.
+            backfill_policy=dg.BackfillPolicy.multi_run(1 if uses_ray() else BUCKETS_PER_RUN),
             output_required=False,
             pool="gpu",
             code_version="2",  # 1: a renamed weight file, or no GPU, made another encoder
