@@ -12,17 +12,44 @@ import re
 import shutil
 import time
 import uuid
+from collections.abc import Generator
 from pathlib import Path
 
 from streetineq_assets.digests import digest_file
 from streetineq_assets.errors import StoreError
 from streetineq_assets.findings import Findings
+from streetineq_assets.locks import FolderLock
 from streetineq_assets.manifests import ArtefactFile, Manifest, Recipe, library_versions
 
 MANIFEST = "manifest.json"
 STAGING = ".staging-"
 _GENERATION = re.compile(r"[0-9a-f]{12}")
 _STALE_AFTER_S = 7 * 24 * 3600  # longer than any artefact takes to make
+
+
+@contextlib.contextmanager
+def publisher_of(folder: Path) -> Generator[None]:
+    """Count as a publisher of an artefact, and first remove what killed ones left in its folder.
+
+    All publishers of an artefact share the lock of its folder. Whoever is alone there knows that
+    all staging is litter. Where others are, or where there are no locks, staging is litter once it
+    is older than any artefact takes to make.
+    """
+    with FolderLock(folder) as lock:
+        _sweep_staging(folder, older_than_s=0 if lock.is_mine_alone() else _STALE_AFTER_S)
+        lock.share()
+        yield
+
+
+@contextlib.contextmanager
+def one_at_a_time(folder: Path) -> Generator[None]:
+    """Hold a folder's lock for a moment, so that the moves of two publications do not mix.
+
+    Two of one artefact would else leave the files of one and the manifest of the other.
+    """
+    with FolderLock(folder) as lock:
+        lock.wait()
+        yield
 
 
 def describe(
@@ -85,6 +112,8 @@ def move_into_place(staging: Path, folder: Path, manifest: Manifest) -> None:
     # The draft comes first: after it, two renames are left, and `intact` finishes the second.
     draft = folder / f"{STAGING}{uuid.uuid4().hex[:12]}.json"
     try:
+        for name in (MANIFEST, *(() if manifest.generation else manifest.files)):
+            _make_way(folder / name)
         with draft.open("w", encoding="utf-8") as file:
             file.write(manifest.model_dump_json(indent=2))
             file.flush()
@@ -99,6 +128,22 @@ def move_into_place(staging: Path, folder: Path, manifest: Manifest) -> None:
         (staging / name).replace(folder / name)
     name_manifest(draft, folder)
     _fsync_folder(folder)
+
+
+def _make_way(path: Path) -> None:
+    """Remove an empty folder where a file goes.
+
+    Raises:
+        StoreError: it is not empty: what somebody laid there is theirs.
+    """
+    if not path.is_dir() or path.is_symlink():
+        return
+    if any(path.iterdir()):
+        raise StoreError(
+            f"{path} is a folder where a file is published: move it away and run it again; "
+            "nothing was published"
+        )
+    path.rmdir()
 
 
 def name_manifest(draft: Path, folder: Path) -> None:
@@ -128,11 +173,11 @@ def generations(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if _GENERATION.fullmatch(path.name))
 
 
-def sweep_stale(folder: Path) -> None:
-    """Remove staging that a killed process left behind hours ago."""
+def _sweep_staging(folder: Path, *, older_than_s: float) -> None:
     for path in folder.glob(f"{STAGING}*"):
-        if time.time() - path.stat().st_mtime > _STALE_AFTER_S:
-            remove(path)
+        with contextlib.suppress(FileNotFoundError):  # another publisher was done with it
+            if not older_than_s or time.time() - path.stat().st_mtime > older_than_s:
+                remove(path)
 
 
 def remove(path: Path) -> None:

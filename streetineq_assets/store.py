@@ -28,8 +28,9 @@ from streetineq_assets.publishing import (
     describe,
     move_into_place,
     name_manifest,
+    one_at_a_time,
+    publisher_of,
     seal,
-    sweep_stale,
     sweep_superseded,
 )
 from streetineq_assets.wrong_settings import path_below
@@ -148,19 +149,27 @@ class DataStore:
     def current(self, asset: str, partition: str | None, recipe: Recipe) -> Manifest | None:
         """The manifest, when it was made by this very recipe and its files still match it."""
         manifest = self.manifest(asset, partition)
-        if manifest is None or manifest.key != recipe.key or self.damage(manifest):
-            return None
-        return manifest
+        if manifest and manifest.key == recipe.key and not self.damage(manifest):
+            return manifest
+        return self._finish_cut_off(asset, partition, key=recipe.key)
 
     def intact(self, asset: str, partition: str | None = None) -> Manifest | None:
         """The manifest, when its files match it; a publication that was cut off is finished."""
         manifest = self.manifest(asset, partition)
         if manifest and not self.damage(manifest):
             return manifest
+        return self._finish_cut_off(asset, partition)
+
+    def _finish_cut_off(
+        self, asset: str, partition: str | None, *, key: str | None = None
+    ) -> Manifest | None:
+        """Finish a publication, of a recipe's key, whose process was killed between its moves."""
         folder = self.folder(asset, partition)
         for draft in sorted(folder.glob(f"{STAGING}*.json")):
             newer = read_manifest(draft)
-            if newer and newer.is_of(asset, partition) and not self.damage(newer):
+            if newer is None or not newer.is_of(asset, partition) or key not in (None, newer.key):
+                continue
+            if not self.damage(newer):
                 name_manifest(draft, folder)
                 return newer
         return None
@@ -171,7 +180,7 @@ class DataStore:
         for name, entry in manifest.files.items():
             path = base / name
             if not path.is_file():
-                return f"{path} is gone"
+                return f"{path} is {'a folder' if path.is_dir() else 'gone'}"
             alike = path.stat().st_size == entry.bytes
             if not alike or not (by_size or digest_file(path) == entry.sha256):
                 return f"{path} is not the file that was published"
@@ -190,7 +199,7 @@ class DataStore:
         published = self.manifest(asset, partition)
         if published is None:
             file = self.manifest_file(asset, partition)
-            if file.is_file() and not read_manifest(file):
+            if file.exists() and not read_manifest(file):
                 raise StoreError(f"{file} is damaged: materialise {label} again")
             raise StoreError(f"{label} is not there ({file.parent}): materialise {label} first")
         raise StoreError(f"{self.damage(published)}: materialise {label} again")
@@ -218,25 +227,27 @@ class DataStore:
             LossError: the old artefact holds far more, and stays.
         """
         folder = self.folder(asset, partition)
-        before = self.manifest(asset, partition)
         staging = folder / f"{STAGING}{uuid.uuid4().hex[:12]}"
         with clear_disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            sweep_stale(folder)
-            staging.mkdir()
-        try:
-            with clear_disk_errors(folder):
-                findings = write(staging)
-                held = holdings.count(findings, staging, asset)
-                lost = holdings.lost_from(
-                    before, folder, held, findings.unavailable, allowed=allow_loss
-                )
-                manifest = describe(asset, partition, recipe, findings, seal(staging))
-                manifest = manifest.model_copy(update={"holdings": held, "allowed_losses": lost})
-                move_into_place(staging, folder, manifest)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
-        sweep_superseded(folder, before, manifest)
+            with publisher_of(folder):
+                staging.mkdir()
+                try:
+                    findings = write(staging)
+                    held = holdings.count(findings, staging, asset)
+                    sealed = seal(staging)
+                    with one_at_a_time(self.assets):
+                        before = self.manifest(asset, partition)
+                        lost = holdings.lost_from(
+                            before, folder, held, findings.unavailable, allowed=allow_loss
+                        )
+                        manifest = describe(asset, partition, recipe, findings, sealed)
+                        known = {"holdings": held, "allowed_losses": lost}
+                        manifest = manifest.model_copy(update=known)
+                        move_into_place(staging, folder, manifest)
+                        sweep_superseded(folder, before, manifest)
+                finally:
+                    shutil.rmtree(staging, ignore_errors=True)
         return manifest
 
     def workspace(self, asset: str, partition: str | None) -> Path:
