@@ -153,7 +153,7 @@ def _in_processes(work: Work, store: DataStore, instance: dg.DagsterInstance) ->
         run_config=QUIET,
         asset_selection=[dg.AssetKey(work.asset)],
     ) as result:
-        return "" if result.success else _why(result.event_list)
+        return "" if result.success else _why(result.all_events)
 
 
 def _why(events: Any) -> str:

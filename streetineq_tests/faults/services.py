@@ -35,6 +35,7 @@ class Served:
         self._commands = {"code server": wanted.code_server, "daemon": wanted.others[0]}
         self._log = log.open("a")
         self._is_up = wanted.is_up
+        self._socket = Path(wanted.code_server[wanted.code_server.index("--socket") + 1])
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._groups: list[int] = []
 
@@ -50,7 +51,8 @@ class Served:
         self._groups.append(self._running[name].pid)
 
     def start_all(self) -> None:
-        """The daemon after the code server that it asks."""
+        """The daemon after the code server that it asks; the socket of a killed one is no sign."""
+        self._socket.unlink(missing_ok=True)
         self.start("code server")
         deadline = time.monotonic() + 120
         while not self._is_up():
@@ -120,10 +122,11 @@ def enqueue(
     keys = {dg.AssetKey(target.asset)}
     run = instance.create_run_for_job(
         repository.get_job(stage.job).get_subset(asset_selection=keys),
-        status=dg.DagsterRunStatus.QUEUED,
+        status=dg.DagsterRunStatus.NOT_STARTED,
         tags={"dagster/partition": target.partition} if target.partition else {},
         asset_selection=frozenset(keys),
         remote_job_origin=origin,
         job_code_origin=known.get_reconstructable_job(stage.job).get_python_origin(),
     )
+    instance.report_dagster_event(dg.DagsterEvent.job_enqueue(run), run_id=run.run_id)
     return run.run_id
