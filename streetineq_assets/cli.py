@@ -107,6 +107,7 @@ def serve(
     ] = False,
 ) -> None:
     """Open the Dagster UI on a study; Ctrl-C ends it."""
+    from streetineq_assets.daemon import require_no_daemon
     from streetineq_assets.guard import allowed_hosts
     from streetineq_assets.reports import warehouse
     from streetineq_assets.run import clean_up
@@ -126,6 +127,7 @@ def serve(
         if postgres:
             stack.enter_context(own_postgres(store))
         ensure_instance(store)
+        require_no_daemon(store)
         clean_up(store, typer.echo)
         disagreement = warehouse.disagreement(store)
         if disagreement:
@@ -159,6 +161,25 @@ def webserver(
         ensure_instance(store)
         os.environ.update(environment(store))
         serve_ui(workspace or own, host, port, read_only=read_only)
+
+
+@app.command()
+def daemon(
+    root: Root = Path("data"),
+    workspace: Annotated[
+        Path | None,
+        typer.Option(help="Names the code server; by default it starts one.", dir_okay=False),
+    ] = None,
+) -> None:
+    """Run Dagster's daemon alone, as `serve` does: schedules, sensors, back-fills and the queue."""
+    from streetineq_assets.daemon import run_daemon
+
+    with _one_message(), workspace_file() as own:
+        store = DataStore(root)
+        load_study(store.study_file)
+        ensure_instance(store)
+        os.environ.update(environment(store))
+        run_daemon(store, workspace or own)
 
 
 @app.command()

@@ -19,9 +19,9 @@ from streetineq_assets.cleaning import (
 )
 from streetineq_assets.devices import cpu_name, list_gpus
 from streetineq_assets.digests import digest_file
-from streetineq_assets.errors import InstanceError, StudyError
+from streetineq_assets.errors import InstanceError, StoreError, StudyError
 from streetineq_assets.inspection import Row, inspect_inputs
-from streetineq_assets.instance_state import unrecorded, waiting_slots
+from streetineq_assets.instance_state import clear_instance_errors, unrecorded, waiting_slots
 from streetineq_assets.manifests import Manifest
 from streetineq_assets.reports.warehouse import disagreement
 from streetineq_assets.store import DataStore
@@ -158,9 +158,12 @@ def _artefacts(store: DataStore, study: Study) -> Iterator[Row]:
         where = f"{size / 1e6:,.1f} MB can be removed{kept}: `streetineq clean` lists what and why"
         yield {"status": "unneeded", "what": f"{n} results or files", "where": where}
     try:
-        yield from _instance_rows(store, published)
+        with clear_instance_errors(store):
+            yield from _instance_rows(store, published)
     except (StudyError, InstanceError):  # the line on the instance says so
         return
+    except StoreError as error:  # its database cannot even be looked at without writing
+        yield {"status": "doubtful", "what": "history of the instance", "where": str(error)}
 
 
 def _instance_rows(store: DataStore, published: list[Manifest]) -> Iterator[Row]:

@@ -7,6 +7,7 @@ exceptions of Python and of the libraries.
 
 import errno
 import os
+import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ _NO_RIGHT = (errno.EROFS, errno.EACCES, errno.EPERM)
 # SQLite's own sentences, in which Dagster's storage passes them on.
 _SQLITE_FULL = ("database or disk is full",)
 _SQLITE_READ_ONLY = ("attempt to write a readonly database", "unable to open database file")
+_SQLITE_IO = "disk I/O error"
+_SQLITE_NEEDS_BYTES = 2**20
 _DISK_ERRORS = (OSError, RuntimeError, OperationalError)
 
 
@@ -73,7 +76,7 @@ def clear_disk_errors(path: Path) -> Generator[None]:
         yield
     except _DISK_ERRORS as error:
         where = getattr(error, "filename", None) or path
-        if _says(error, _NO_SPACE, _SQLITE_FULL):
+        if _says(error, _NO_SPACE, _SQLITE_FULL) or _hides_a_full_disk(error, path):
             raise StoreError(
                 f"the disk is full while writing {path}: free some space and run it again; what "
                 "was published and the finished parts are kept"
@@ -90,6 +93,13 @@ def _says(error: Exception, numbers: tuple[int, ...], sentences: tuple[str, ...]
     """Whether an error has one of these numbers, or tells of one in words."""
     words = (*map(os.strerror, numbers), *sentences)
     return getattr(error, "errno", None) in numbers or any(each in str(error) for each in words)
+
+
+def _hides_a_full_disk(error: Exception, path: Path) -> bool:
+    """SQLite speaks of input and output where a full disk has no room for its shared memory."""
+    if _SQLITE_IO not in str(error) or not path.exists():
+        return False
+    return shutil.disk_usage(path).free < _SQLITE_NEEDS_BYTES
 
 
 def _last_line(error: Exception) -> str:

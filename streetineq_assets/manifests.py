@@ -156,7 +156,7 @@ def read_manifest(path: Path) -> Manifest | None:
         if isinstance(content, dict) and content.get("schema_version") == 1:
             content = _from_version_1(content)
         return Manifest.model_validate(content)
-    except (FileNotFoundError, NotADirectoryError, ValueError, *_ODD_SHAPE):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, *_ODD_SHAPE):
         return None
 
 

@@ -14,19 +14,49 @@ import json
 import os
 import re
 import shutil
+import socket
 import time
 import uuid
+from collections.abc import Generator
 from pathlib import Path
 
 from streetineq_assets.digests import current_state, digest_file
 from streetineq_assets.errors import StoreError
 from streetineq_assets.findings import Findings
+from streetineq_assets.locks import FolderLock
 from streetineq_assets.manifests import ArtefactFile, Manifest, Recipe, library_versions
 
 MANIFEST = "manifest.json"
 STAGING = ".staging-"
 _GENERATION = re.compile(r"[0-9a-f]{12}")
 _STALE_AFTER_S = 7 * 24 * 3600  # longer than any artefact takes to make
+
+
+def new_staging(folder: Path) -> Path:
+    """Where this process writes an artefact's files; not made yet. The name says which machine."""
+    return folder / f"{_staged_here()}{uuid.uuid4().hex[:12]}"
+
+
+def _staged_here() -> str:
+    machine = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
+    return f"{STAGING}{machine}-"
+
+
+@contextlib.contextmanager
+def publisher_of(folder: Path, current: Manifest | None) -> Generator[None]:
+    """Count as a publisher of an artefact, and first remove what killed ones left in its folder.
+
+    The publishers of an artefact share the lock of its folder: whoever is alone there knows that
+    the staging of this machine is litter. That of another is litter once it is older than any
+    artefact takes to make, since a network mount may lock nothing, or for one machine alone.
+
+    Args:
+        current: what is published there.
+    """
+    with FolderLock(folder) as lock:
+        _sweep(folder, current, alone=lock.is_mine_alone())
+        lock.share()
+        yield
 
 
 def describe(
@@ -87,8 +117,10 @@ def _sha256(content: dict[str, str]) -> str:
 def move_into_place(staging: Path, folder: Path, manifest: Manifest) -> None:
     """Put written files and their manifest where readers look."""
     # The draft comes first: after it, two renames are left, and `intact` finishes the second.
-    draft = folder / f"{STAGING}{uuid.uuid4().hex[:12]}.json"
+    draft = new_staging(folder).with_suffix(".json")
     try:
+        for name in (MANIFEST, *(() if manifest.generation else manifest.files)):
+            _make_way(folder / name)
         with draft.open("w", encoding="utf-8") as file:
             file.write(manifest.model_dump_json(indent=2))
             file.flush()
@@ -138,6 +170,22 @@ def _identity(path: Path) -> tuple[int, int]:
     return state.st_dev, state.st_ino
 
 
+def _make_way(path: Path) -> None:
+    """Remove an empty folder where a file goes.
+
+    Raises:
+        StoreError: it is not empty: what somebody laid there is theirs.
+    """
+    if not path.is_dir() or path.is_symlink():
+        return
+    if any(path.iterdir()):
+        raise StoreError(
+            f"{path} is a folder where a file is published: move it away and run it again; "
+            "nothing was published"
+        )
+    path.rmdir()
+
+
 def name_manifest(draft: Path, folder: Path) -> None:
     """Let a draft be the manifest: from here on the artefact is the new one."""
     with contextlib.suppress(FileNotFoundError):  # the publisher or another reader was faster
@@ -169,17 +217,19 @@ def generations(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if _GENERATION.fullmatch(path.name))
 
 
-def sweep_stale(folder: Path, current: Manifest | None) -> None:
-    """Remove what killed processes left behind days ago: staging, and generations without a name.
+def _sweep(folder: Path, current: Manifest | None, *, alone: bool) -> None:
+    """Remove what killed processes left behind: staging, and generations without a name.
 
     Args:
         current: what is published there; its generation stays.
+        alone: whether no other process of this machine publishes there.
     """
     named = current.generation if current else ""
     unnamed = [path for path in generations(folder) if path.name != named]
     for path in [*folder.glob(f"{STAGING}*"), *unnamed]:
+        litter = alone and path.name.startswith(_staged_here())
         with contextlib.suppress(FileNotFoundError):  # another publisher's, in place by now
-            if time.time() - path.stat().st_mtime > _STALE_AFTER_S:
+            if litter or time.time() - path.stat().st_mtime > _STALE_AFTER_S:
                 remove(path)
 
 

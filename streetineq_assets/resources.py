@@ -25,7 +25,7 @@ from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
 from streetineq_assets.devices import Device, DeviceRequest, lease
-from streetineq_assets.errors import StreetineqError
+from streetineq_assets.errors import StreetineqError, clear_disk_errors
 from streetineq_assets.findings import Check, CheckSpec, Findings, blocking_failures
 from streetineq_assets.manifests import Recipe
 from streetineq_assets.metadata import Publication, artefact_metadata, rounded_values
@@ -347,7 +347,8 @@ def _explained(compute: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[
     @functools.wraps(compute)
     def explained(*args: Any, **kwargs: Any) -> Iterator[Any]:
         try:
-            yield from compute(*args, **kwargs)
+            with clear_disk_errors(Path(kwargs["study"].root)):
+                yield from compute(*args, **kwargs)
         except StreetineqError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from error
 

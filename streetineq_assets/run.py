@@ -82,8 +82,14 @@ def clean_up(store: DataStore, echo: Echo) -> None:
 
     Raises:
         StudyError: the study's `dagster.yaml` is wrong.
+        StoreError: the disk is full, or the study's folder cannot be written.
     """
-    with contextlib.suppress(RunError), only_runner(store), open_instance(store) as instance:
+    with (
+        contextlib.suppress(RunError),
+        only_runner(store),
+        clear_instance_errors(store),
+        open_instance(store) as instance,
+    ):
         fail_abandoned(instance, echo)
 
 
@@ -93,10 +99,11 @@ def nothing_running(store: DataStore) -> Generator[None]:
 
     Raises:
         RunError: a run is in progress, or its process was killed and nobody ended it.
+        StoreError: the disk is full, or the study's folder cannot be written.
     """
     with only_runner(store):
         if is_there(store):
-            with open_instance(store) as instance:
+            with clear_instance_errors(store), open_instance(store) as instance:
                 fail_abandoned(instance, lambda _: None)
                 runs = instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED))
             if runs:

@@ -32,7 +32,7 @@ _HOST = "127.0.0.1"
 _LOOK_EVERY_S = 0.1
 _RESTART_AFTER_S = 5.0
 _CODE_SERVER = ["dagster", "code-server", "start", "-m", "streetineq_assets.definitions"]
-_DAEMON = ["dagster._daemon", "run"]
+_DAEMON = ["streetineq_assets.cli", "daemon"]
 _WEB_SERVER = ["streetineq_assets.cli", "webserver"]
 
 
@@ -58,12 +58,12 @@ def services(root: Path, port: int) -> Generator[Services]:
         server = {"socket": str(listens), "location_name": CODE_LOCATION}
         workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}))
         level = ["--log-level", "warning"]
-        web = ["--root", str(root), "--port", str(port), "--workspace", str(workspace)]
+        study = ["--root", str(root), "--workspace", str(workspace)]
         yield Services(
             [sys.executable, "-m", *_CODE_SERVER, "--socket", str(listens), *level],
             [
-                [sys.executable, "-m", *_DAEMON, "-w", str(workspace)],
-                [sys.executable, "-m", *_WEB_SERVER, *web],
+                [sys.executable, "-m", *_DAEMON, *study],
+                [sys.executable, "-m", *_WEB_SERVER, *study, "--port", str(port)],
             ],
             listens.exists,
         )

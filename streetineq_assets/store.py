@@ -12,7 +12,6 @@ into its place. Files that match no manifest count as absent and are made again.
 
 import re
 import shutil
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,8 +27,9 @@ from streetineq_assets.publishing import (
     describe,
     move_into_place,
     name_manifest,
+    new_staging,
+    publisher_of,
     seal,
-    sweep_stale,
     sweep_superseded,
 )
 from streetineq_assets.wrong_settings import path_below
@@ -148,19 +148,27 @@ class DataStore:
     def current(self, asset: str, partition: str | None, recipe: Recipe) -> Manifest | None:
         """The manifest, when it was made by this very recipe and its files still match it."""
         manifest = self.manifest(asset, partition)
-        if manifest is None or manifest.key != recipe.key or self.damage(manifest):
-            return None
-        return manifest
+        if manifest and manifest.key == recipe.key and not self.damage(manifest):
+            return manifest
+        return self._finish_cut_off(asset, partition, key=recipe.key)
 
     def intact(self, asset: str, partition: str | None = None) -> Manifest | None:
         """The manifest, when its files match it; a publication that was cut off is finished."""
         manifest = self.manifest(asset, partition)
         if manifest and not self.damage(manifest):
             return manifest
+        return self._finish_cut_off(asset, partition)
+
+    def _finish_cut_off(
+        self, asset: str, partition: str | None, *, key: str | None = None
+    ) -> Manifest | None:
+        """Finish a publication, of a recipe's key, whose process was killed between its moves."""
         folder = self.folder(asset, partition)
         for draft in sorted(folder.glob(f"{STAGING}*.json")):
             newer = read_manifest(draft)
-            if newer and newer.is_of(asset, partition) and not self.damage(newer):
+            if newer is None or not newer.is_of(asset, partition) or key not in (None, newer.key):
+                continue
+            if not self.damage(newer):
                 name_manifest(draft, folder)
                 return newer
         return None
@@ -172,8 +180,10 @@ class DataStore:
             path = base / name
             try:
                 alike = current_state(path).st_size == entry.bytes
-            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            except (FileNotFoundError, NotADirectoryError):
                 return f"{path} is gone"
+            except IsADirectoryError:
+                return f"{path} is a folder"
             if not alike or not (by_size or digest_file(path) == entry.sha256):
                 return f"{path} is not the file that was published"
         return None
@@ -191,7 +201,7 @@ class DataStore:
         published = self.manifest(asset, partition)
         if published is None:
             file = self.manifest_file(asset, partition)
-            if file.is_file() and not read_manifest(file):
+            if file.exists() and not read_manifest(file):
                 raise StoreError(f"{file} is damaged: materialise {label} again")
             raise StoreError(f"{label} is not there ({file.parent}): materialise {label} first")
         raise StoreError(f"{self.damage(published)}: materialise {label} again")
@@ -219,24 +229,24 @@ class DataStore:
             LossError: the old artefact holds far more, and stays.
         """
         folder = self.folder(asset, partition)
-        before = self.manifest(asset, partition)
-        staging = folder / f"{STAGING}{uuid.uuid4().hex[:12]}"
+        staging = new_staging(folder)
         with clear_disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            sweep_stale(folder, before)
-            staging.mkdir()
-        try:
-            with clear_disk_errors(folder):
-                findings = write(staging)
-                held = holdings.count(findings, staging, asset)
-                lost = holdings.lost_from(
-                    before, folder, held, findings.unavailable, allowed=allow_loss
-                )
-                manifest = describe(asset, partition, recipe, findings, seal(staging))
-                manifest = manifest.model_copy(update={"holdings": held, "allowed_losses": lost})
-                move_into_place(staging, folder, manifest)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+            with publisher_of(folder, self.manifest(asset, partition)):
+                staging.mkdir()
+                try:
+                    findings = write(staging)
+                    held = holdings.count(findings, staging, asset)
+                    before = self.manifest(asset, partition)
+                    lost = holdings.lost_from(
+                        before, folder, held, findings.unavailable, allowed=allow_loss
+                    )
+                    manifest = describe(asset, partition, recipe, findings, seal(staging))
+                    known = {"holdings": held, "allowed_losses": lost}
+                    manifest = manifest.model_copy(update=known)
+                    move_into_place(staging, folder, manifest)
+                finally:
+                    shutil.rmtree(staging, ignore_errors=True)
         sweep_superseded(folder, before, manifest)
         return manifest
 

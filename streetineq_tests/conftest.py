@@ -48,21 +48,31 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """Number of processes for `-n auto`: 0 is pytest's own alone, None leaves it to xdist.
 
     A module is never split, so one module gains nothing by a second process. Slow tests measure
-    times that a user waits, with the machine to themselves.
+    times that a user waits, with the machine to themselves; tests of faults do not.
     """
     one_module = len(config.args) == 1 and ".py" in config.args[0]
-    slow = "not slow" not in config.option.markexpr
+    slow = "not slow" not in config.option.markexpr and config.option.markexpr != "faults"
     return 0 if one_module or slow else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How many attempts the tests below `security` made, over all processes."""
+    """How much the tests below `security` and `faults` tried, over all processes."""
     totals: Counter[str] = Counter()
+    tried: Counter[str] = Counter()
+    survived: Counter[str] = Counter()
     for report in terminalreporter.getreports(""):
         if report.when == "teardown":
-            totals.update(dict(report.user_properties))
+            properties = dict(report.user_properties)
+            totals.update({name: properties.get(name, 0) for name in ("attempts", "refused")})
+            tried.update(properties.get("faults tried", ()))
+            survived.update(properties.get("faults survived", ()))
     if made := totals["attempts"]:
         terminalreporter.write_line(f"security: {made} attempts, {totals['refused']} refused")
+    if tried:
+        for kind, n in sorted(tried.items()):
+            terminalreporter.write_line(f"  {kind}: {n} tried, {survived[kind]} survived")
+        n = survived.total()
+        terminalreporter.write_line(f"faults: {tried.total()} tried, {n} survived")
 
 
 @pytest.fixture(scope="session")

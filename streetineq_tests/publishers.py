@@ -7,6 +7,7 @@ takes its time. Each file says who wrote it, in all of its lines.
 
 import fcntl
 import random
+import socket
 import sys
 import time
 from pathlib import Path
@@ -37,7 +38,10 @@ def label_of(text: str) -> str:
     return label
 
 
-def be_a_network_mount(moments: random.Random) -> None:
+def be_another_machine(name: str) -> None:
+    """With its own name, on a network mount."""
+    moments = random.Random(name)
+
     def late(method):
         def moved(self, target):
             time.sleep(moments.uniform(0, SLOWEST_RENAME_S))
@@ -49,11 +53,12 @@ def be_a_network_mount(moments: random.Random) -> None:
 
     Path.replace, Path.rename = late(Path.replace), late(Path.rename)
     fcntl.flock = fcntl.lockf = lambda *_: None
+    socket.gethostname = lambda: name
 
 
 if __name__ == "__main__":
     root, name, n_files = sys.argv[1:]
-    be_a_network_mount(random.Random(name))
+    be_another_machine(name)
     for number, _ in enumerate(sys.stdin):
         publish(DataStore(root), f"{name}-{number}", int(n_files))
         sys.stdout.write("done\n")

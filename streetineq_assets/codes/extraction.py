@@ -6,8 +6,7 @@ id, image hashes and encoder. Encoded rows are put aside as parts while the work
 """
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -16,14 +15,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock, Timeout
 
 from streetineq_assets.codes import checks
 from streetineq_assets.codes.accounting import Account, reasons_by_location, rejected_views
 from streetineq_assets.codes.bucket_file import Contents, Rejection, write_bucket
 from streetineq_assets.codes.encoders import Encoder
 from streetineq_assets.codes.finished_rows import SCREENING, FinishedRows
-from streetineq_assets.codes.hdf5 import NO_LOCKS
 from streetineq_assets.codes.image_loading import (
     Finished,
     Hashes,
@@ -38,9 +35,9 @@ from streetineq_assets.codes.preprocess import SIDE
 from streetineq_assets.codes.repeated_images import digest_codes
 from streetineq_assets.codes.screening import label
 from streetineq_assets.codes.tables import BucketRecord
-from streetineq_assets.errors import StoreError
 from streetineq_assets.findings import Findings, Scalar
 from streetineq_assets.images.catalogue import VIEWS
+from streetineq_assets.locks import one_process
 from streetineq_assets.prefetch import prefetch
 from streetineq_assets.settings import Images
 
@@ -102,7 +99,7 @@ def extract_bucket(
     wanted = [location.location_id for location in locations]
     screening = label(limits)
     rows = FinishedRows(work, encoder.identity, screening=screening, wanted=wanted, report=report)
-    with _one_process(work, report), rows as finished:
+    with one_process(work, report), rows as finished:
         for path in previous:
             finished.add_bucket(path)
         finished.add_parts()
@@ -330,24 +327,3 @@ def _batches(items: Iterable[Prepared], size: int) -> Iterator[list[Prepared]]:
     items = iter(items)
     while batch := list(islice(items, size)):
         yield batch
-
-
-@contextmanager
-def _one_process(work: Path, report: Report) -> Generator[None]:
-    """One process at a time in a workspace; the kernel frees the lock of a dead one.
-
-    Where there are no locks, the pool of the step is what keeps runs apart.
-    """
-    lock = FileLock(work / "lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise StoreError(f"another process works in {work}: wait for it to end") from error
-    except OSError as error:
-        if error.errno not in NO_LOCKS:
-            raise
-        report(f"{work} lies on a file system without locks: start no second run on this study")
-    try:
-        yield
-    finally:
-        lock.release()

@@ -5,17 +5,16 @@ HDF5 locks each file that it opens. Where another program holds it, or the file 
 it again would be of no use, and throwing it away a loss.
 """
 
-import errno
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streetineq_assets.errors import StoreError, StreetineqError
+from streetineq_assets.locks import NO_LOCKS
 
 if TYPE_CHECKING:
     import h5py
 
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _LOCK = re.compile(r"unable to lock file, errno = (\d+)")
 
 

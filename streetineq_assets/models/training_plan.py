@@ -17,6 +17,7 @@ from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.devices import Device
 from streetineq_assets.errors import StoreError, StudyError
 from streetineq_assets.findings import Unavailable
+from streetineq_assets.locks import one_process
 from streetineq_assets.manifests import Manifest
 from streetineq_assets.models.availability import (
     missing_cities,
@@ -224,17 +225,19 @@ class TrainingPlan:
 
         Raises:
             TrainingError: rows, labels or codes that cannot be trained on, or a diverging loss.
+            StoreError: another process trains the same.
         """
         from streetineq_assets.models.training import scores_by_seed
 
         labelled = labelled_rows(self.slices, self.outcomes)
         codes = open_codes([each.shards for each in self.slices], self.budget_bytes)
         examples = Examples(codes, labelled.rows, labelled.classes, self.outcomes)
-        trained = self._train_seed(0, examples, device, log)
         further = {}
-        for number in range(1, self.config["seeds"]):
-            log(f"training {number + 1} of {self.config['seeds']}, to see how results vary by seed")
-            further[number] = self._train_seed(number, examples, device, log).all_scores()
+        with one_process(self.store.workspace(*self.artefact), log):
+            trained = self._train_seed(0, examples, device, log)
+            for number in range(1, n_seeds := self.config["seeds"]):
+                log(f"training {number + 1} of {n_seeds}, to see how results vary by seed")
+                further[number] = self._train_seed(number, examples, device, log).all_scores()
         return TrainingRun(
             trained,
             labelled,

@@ -19,6 +19,7 @@ from streetineq_assets.findings import (
     blocking_failures,
     unavailable_findings,
 )
+from streetineq_assets.locks import one_process
 from streetineq_assets.models.availability import inputs_unavailable, missing_assets
 from streetineq_assets.models.checkpoints import Log
 from streetineq_assets.models.dataset import CitySlices, make_examples, read_slices
@@ -203,12 +204,14 @@ def tune_pair(plan: TuningPlan, target: Target, folder: Path, device: Device, lo
     Raises:
         TrainingError: the target's codes were made by another encoder than the source's, are not
             finite, or the loss diverges.
+        StoreError: another process tunes the same.
     """
     from streetineq_assets.transfer.tuning import Tuning
 
     require_encoder(target.source.encoder, target.shards.encoder)
     outcomes = (plan.pair.outcome,)
     examples, counts = make_examples((target.slices,), outcomes, plan.budget_bytes)
+    workspace = plan.store.workspace(ASSET, plan.pair.key)
     tuning = Tuning(
         examples=examples,
         table=target.folds,
@@ -217,11 +220,12 @@ def tune_pair(plan: TuningPlan, target: Target, folder: Path, device: Device, lo
         scratch=Profile.model_validate(plan.config["scratch"]),
         seed=plan.study.seed,
         device=device,
-        workspace=plan.store.workspace(ASSET, plan.pair.key),
+        workspace=workspace,
         fingerprint=fingerprint(plan.inputs, plan.config),
         log=log,
     )
-    scores, runs = tuning.finish(target.source.read_weights(), folder)
+    with one_process(workspace, log):
+        scores, runs = tuning.finish(target.source.read_weights(), folder)
     findings = _write_tables(scores, runs, plan.reference(target), folder)
     left_out = set(target.folds.folds) - set(runs["fold"])
     if note := left_out_note(left_out):

@@ -91,9 +91,7 @@ def test_everything_listens_on_loopback_or_on_a_socket(written):
             "STREETINEQ_WORKSPACE": "/opt/streetineq/workspace.yaml",
         }
         assert command == [string.Template(word).safe_substitute(named) for word in (
-            ["streetineq" if unit in ("webserver", "readers") else "dagster", *ports[unit]]
-            if unit != "daemon"
-            else ["dagster-daemon", "run", "--workspace", "/opt/streetineq/workspace.yaml"]
+            ["dagster" if unit == "code" else "streetineq", *ports[unit]]
         )]  # fmt: skip
 
 

@@ -1,0 +1,36 @@
+"""`streetineq run` is killed at a named moment: the old artefact or the new one, and no litter."""
+
+import signal
+
+import pytest
+
+from streetineq_tests.faults.children import Work, do
+from streetineq_tests.faults.expected import WAREHOUSE, assert_undisturbed, assert_whole
+from streetineq_tests.faults.studies import CHAIN, PAIR, REST, Target, named, want_again
+
+pytestmark = pytest.mark.faults
+
+EVERYWHERE = ["before staging", "in the middle of writing", "between the moves", "before the event"]
+ELSEWHERE = ["before the draft", "before the files' move", "before the sweep"]
+ONE_FILE, SEVERAL_FILES = Target("street_images", "saltbridge"), Target("lsoa_evaluation", PAIR)
+KILLS = [
+    *((target, point) for target in CHAIN for point in EVERYWHERE),
+    *((target, point) for target in (ONE_FILE, SEVERAL_FILES) for point in ELSEWHERE),
+    *((target, "between the moves") for target in REST),
+    (Target("image_codes", "saltbridge/000"), "after a part"),
+    (Target("trained_model", PAIR), "after a checkpoint"),
+    (Target("joint_model", "saltbridge"), "after a checkpoint"),
+    (Target("fine_tuned_model", PAIR), "after a checkpoint"),
+]
+
+
+@pytest.mark.parametrize(("target", "point"), KILLS, ids=named)
+def test_a_run_that_was_killed_is_made_up_for(store, undisturbed, fault, target, point):
+    want_again(store, target)
+    with fault("killed run"):
+        killed = do(Work(store.root, *target, dies=point))
+        assert killed.exit_code == -signal.SIGKILL, killed
+        assert_whole(store)
+        again = do(Work(store.root, *target))
+        assert again.succeeded, again.said
+        assert_undisturbed(store, undisturbed, warehouse=target.asset == WAREHOUSE)
