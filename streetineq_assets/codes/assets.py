@@ -13,8 +13,9 @@ import pandas as pd
 from pydantic import Field
 
 from streetineq_assets.codes import checks, repeat_checks
+from streetineq_assets.codes.bucket_recipe import bucket_recipe
 from streetineq_assets.codes.city_repeats import read_repeat_slices, write_repeats
-from streetineq_assets.codes.encoders import Encoder, idle_encoder, load_encoder, weights_input
+from streetineq_assets.codes.encoders import Encoder, idle_encoder, load_encoder
 from streetineq_assets.codes.extraction import Pace, extract_bucket
 from streetineq_assets.codes.packing import pack_city
 from streetineq_assets.codes.repeated_images import ask_shared_images
@@ -30,7 +31,6 @@ from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import LossError
 from streetineq_assets.findings import Check, Findings, Unavailable, blocking_failures
 from streetineq_assets.images.catalogue import bucket_of
-from streetineq_assets.images.changes import slice_digest
 from streetineq_assets.manifests import Manifest, Recipe, library_versions
 from streetineq_assets.metadata import Publication
 from streetineq_assets.partitions import Partitions
@@ -323,20 +323,9 @@ class _Step:
         return list(files.values())
 
     def _recipe(self, images: pd.DataFrame) -> Recipe:
-        """Images, weights and all settings that change codes; a batch's size does not."""
-        settings = self.study.study.encoder
-        weights = weights_input(settings, self.study.store.root, self.study.study.seed)
         versions = self.context.assets_def.code_versions_by_key
-        # Limits that a study does not set are no part of it: codes of earlier versions stay.
-        limits = self.study.study.images.model_dump(exclude_defaults=True)
-        return Recipe(
-            code_version=versions[self.context.asset_key] or "",
-            inputs={"street_images": slice_digest(images), "vgg16_weights": weights},
-            config=settings.model_dump(
-                include={"backbone", "layer", "preprocessing", "mixed_precision"}
-            )
-            | ({"images": limits} if limits else {}),
-        )
+        version = versions[self.context.asset_key] or ""
+        return bucket_recipe(self.study.store, self.study.study, images, version)
 
     def _is_wanted_again(self, key: str) -> bool:
         manifest = self.study.store.manifest("image_codes", key)
