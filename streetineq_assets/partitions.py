@@ -8,6 +8,9 @@ import dagster as dg
 
 from streetineq_assets.study import Study, bucket_keys
 
+FEWEST_BUCKETS_PER_RUN = 8
+MOST_RUNS = 32
+
 
 class Partitions:
     """`city`, `bucket` (`london/003`), `pair` (`london/crime`) and `scheme` (`london/district`)."""
@@ -51,6 +54,17 @@ class Partitions:
     def schemes_to_city(self, asset: str) -> dg.AssetDep:
         """A city's dependency on all schemes of `asset`."""
         return dg.AssetDep(asset, partition_mapping=_inverted(self._schemes))
+
+    @property
+    def buckets_per_run(self) -> int:
+        """How many buckets of a back-fill go into one run.
+
+        A run takes many seconds to start and an unchanged bucket a tenth of one, so all of a large
+        study are at most 32 runs. More would not be spread over more GPUs or machines than there
+        are, and fewer would lose more when a process is killed.
+        """
+        n_buckets = sum(map(len, self._buckets.values()))
+        return max(FEWEST_BUCKETS_PER_RUN, -(-n_buckets // MOST_RUNS))
 
     def pairs_of(self, city: str) -> list[str]:
         """A city's pairs, by key."""

@@ -53,3 +53,13 @@ def test_a_key_depends_on_its_own_city_alone(parts, method, up, down, key, expec
 
 def test_the_city_of_a_key(parts):
     assert {city_of(key) for key in parts.bucket.get_partition_keys()} == {"large", "small"}
+
+
+@pytest.mark.parametrize(("buckets", "runs"), [(3, 1), (8, 1), (256, 32), (999, 32)])
+def test_a_back_fill_of_all_buckets_is_few_runs_in_small_studies_and_in_large(buckets, runs):
+    cities = {
+        "alpha": City(title="x", authorities=("E09000101",), buckets=buckets, outcomes=("crime",))
+    }
+    parts = Partitions(Study(title="x", date=dt.date(2017, 8, 1), cities=cities))
+    assert -(-buckets // parts.buckets_per_run) == runs
+    assert parts.buckets_per_run >= 8

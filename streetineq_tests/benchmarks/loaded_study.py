@@ -72,7 +72,7 @@ def write_finished_study(root: Path, cities: Mapping[str, Size]) -> DataStore:
     """A study of these cities in which nothing is left to do."""
     store = DataStore(root)
     write_settings(store, cities)
-    areas = {key: _areas(key, number, cities[key]) for number, key in enumerate(cities)}
+    areas = {key: make_areas(key, number, cities[key]) for number, key in enumerate(cities)}
     publish_labels(store, areas, cities)
     study = load_study(store.study_file)
     for city, size in cities.items():
@@ -99,7 +99,7 @@ def write_settings(store: DataStore, cities: Mapping[str, Size]) -> None:
 # -- official files and images ---------------------------------------------------------------------
 
 
-def _areas(city: str, number: int, size: Size) -> pd.DataFrame:
+def make_areas(city: str, number: int, size: Size) -> pd.DataFrame:
     """`city, authority, lsoa11, msoa11, lat, lon` of areas on a grid of about a kilometre."""
     n = np.arange(size.areas)
     return pd.DataFrame(
