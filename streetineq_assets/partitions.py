@@ -9,13 +9,18 @@ import dagster as dg
 from streetineq_assets.study import Study, bucket_keys
 
 FEWEST_BUCKETS_PER_RUN = 8
-MOST_RUNS = 32
+MOST_RUNS = 16
 
 
 class Partitions:
-    """`city`, `bucket` (`london/003`), `pair` (`london/crime`) and `scheme` (`london/district`)."""
+    """`city`, `bucket` (`london/003`), `pair` (`london/crime`) and `scheme` (`london/district`).
 
-    def __init__(self, study: Study) -> None:
+    Args:
+        spread: whether several machines share the runs of a back-fill.
+    """
+
+    def __init__(self, study: Study, *, spread: bool = False) -> None:
+        self._spread = spread
         buckets = {c: bucket_keys(c, study.cities[c].buckets) for c in study.by_weight}
         pairs = {c: [f"{c}/{o}" for o in study.cities[c].outcomes] for c in study.by_weight}
         self.city = dg.StaticPartitionsDefinition(list(study.by_weight))
@@ -59,10 +64,12 @@ class Partitions:
     def buckets_per_run(self) -> int:
         """How many buckets of a back-fill go into one run.
 
-        A run takes many seconds to start and an unchanged bucket a tenth of one, so all of a large
-        study are at most 32 runs. More would not be spread over more GPUs or machines than there
-        are, and fewer would lose more when a process is killed.
+        The runs of one machine wait for the pool `gpu`, so that each costs about 20 s even where
+        nothing changed, and a bucket a tenth of one: all of a large study are at most 16 runs.
+        Fewer would leave more undone when a process is killed. Several machines share more.
         """
+        if self._spread:
+            return FEWEST_BUCKETS_PER_RUN
         n_buckets = sum(map(len, self._buckets.values()))
         return max(FEWEST_BUCKETS_PER_RUN, -(-n_buckets // MOST_RUNS))
 

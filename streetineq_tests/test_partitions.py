@@ -55,11 +55,11 @@ def test_the_city_of_a_key(parts):
     assert {city_of(key) for key in parts.bucket.get_partition_keys()} == {"large", "small"}
 
 
-@pytest.mark.parametrize(("buckets", "runs"), [(3, 1), (8, 1), (256, 32), (999, 32)])
+@pytest.mark.parametrize(("buckets", "runs"), [(3, 1), (8, 1), (128, 16), (999, 16)])
 def test_a_back_fill_of_all_buckets_is_few_runs_in_small_studies_and_in_large(buckets, runs):
-    cities = {
-        "alpha": City(title="x", authorities=("E09000101",), buckets=buckets, outcomes=("crime",))
-    }
-    parts = Partitions(Study(title="x", date=dt.date(2017, 8, 1), cities=cities))
+    alpha = City(title="x", authorities=("E09000101",), buckets=buckets, outcomes=("crime",))
+    study = Study(title="x", date=dt.date(2017, 8, 1), cities={"alpha": alpha})
+    parts = Partitions(study)
     assert -(-buckets // parts.buckets_per_run) == runs
     assert parts.buckets_per_run >= 8
+    assert Partitions(study, spread=True).buckets_per_run == 8, "for several machines to share"

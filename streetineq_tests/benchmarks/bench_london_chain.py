@@ -1,7 +1,7 @@
 """London's chain at its real size, from packing to the report: time and memory of each step.
 
     uv run python -m streetineq_tests.benchmarks.bench_london_chain [../shared/data]
-        [--locations 131000] [--epochs 2] [--schemes area district] [--folder DIR]
+        [--locations 131000] [--outcomes 13] [--epochs 2] [--schemes area district] [--folder DIR]
 
 131,000 locations in 4,835 areas, 13 outcomes that are trained jointly for a few epochs. Codes are
 simulated: 4,096 numbers a view with the mean and deviation of fc6, in which a few directions carry
@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_tests.benchmarks.london_chain import write_london
 
 OF_CITY = (
@@ -54,6 +55,7 @@ def main() -> int:
     options = argparse.ArgumentParser()
     options.add_argument("data", nargs="?", type=Path, help="the folder of real open data")
     options.add_argument("--locations", type=int, default=131_000)
+    options.add_argument("--outcomes", type=int, default=len(OUTCOMES))
     options.add_argument("--epochs", type=int, default=2)
     options.add_argument("--schemes", nargs="*", default=["area", "district"])
     options.add_argument("--folder", type=Path, help="for the study, which stays; else temporary")
@@ -61,7 +63,12 @@ def main() -> int:
     with _folder(given.folder) as folder:
         root, started = folder / "london", time.perf_counter()
         made = write_london(
-            root, given.data, n=given.locations, epochs=given.epochs, schemes=given.schemes
+            root,
+            given.data,
+            n=given.locations,
+            epochs=given.epochs,
+            schemes=given.schemes,
+            outcomes=list(OUTCOMES)[: given.outcomes],
         )
         print(f"{made}; written in {time.perf_counter() - started:.0f} s", flush=True)
         print(_HEAD.format("step", "runs", "seconds", "longest", "peak GB", "of it imports"))

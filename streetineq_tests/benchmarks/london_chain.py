@@ -16,7 +16,6 @@ from streetineq_assets.findings import Findings
 from streetineq_assets.images.catalogue import HEADINGS, VIEWS, Catalogue, bucket_of
 from streetineq_assets.images.checks import listing_findings
 from streetineq_assets.images.tables import ARCHIVE_MEMBERS, FOREIGN_FILES
-from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.labels.tables import AVAILABILITY, DECILE_EDGES, LSOA_LABELS
 from streetineq_assets.manifests import Recipe
 from streetineq_assets.store import DataStore
@@ -27,7 +26,7 @@ from streetineq_tests.integration import london
 from streetineq_tests.models.synthetic import MEAN, SD
 
 CITY, N_AREAS, WIDTH, SEED = "london", 4835, 4096, 2019
-LOCATIONS_PER_BUCKET = 1_000
+LOCATIONS_PER_BUCKET, LOCATIONS_PER_AREA = 1_000, 27
 _SIGNAL, _DIRECTIONS = 0.5, 8
 _STUDY = """title = "London with simulated codes"
 date = 2017-08-01
@@ -47,7 +46,6 @@ schemes = [{schemes}]
 
 [cities.london]
 title = "Greater London"
-lsoas = 4835
 buckets = {buckets}
 authorities = [{authorities}]
 outcomes = [{outcomes}]
@@ -55,12 +53,19 @@ outcomes = [{outcomes}]
 
 
 def write_london(
-    root: Path, data: Path | None, *, n: int, epochs: int, schemes: Sequence[str]
+    root: Path,
+    data: Path | None,
+    *,
+    n: int,
+    epochs: int,
+    schemes: Sequence[str],
+    outcomes: Sequence[str],
 ) -> str:
     """Labels, listing, locations and bucket files of `n` locations.
 
     Args:
-        data: the folder of real open data; without it areas and labels are by chance.
+        data: the folder of real open data; without it areas and labels are by chance, and there are
+            fewer areas for few locations.
 
     Returns:
         What was made, in words.
@@ -76,13 +81,14 @@ def write_london(
     authorities = [f"E090000{number:02d}" for number in range(1, 34)] if data else ["E09000000"]
     text = _STUDY.format(
         seed=SEED, epochs=epochs, buckets=buckets, schemes=_quoted(schemes),
-        authorities=_quoted(authorities), outcomes=_quoted(OUTCOMES),
+        authorities=_quoted(authorities), outcomes=_quoted(outcomes),
     )  # fmt: skip
     store.study_file.write_text(text, encoding="utf-8")
     if data:
-        real = _fill_labels(store)
+        real = _fill_labels(store, outcomes)
     else:
-        size = Size(n, N_AREAS, buckets, len(OUTCOMES))
+        n_areas = min(N_AREAS, max(100, n // LOCATIONS_PER_AREA))
+        size = Size(n, n_areas, buckets, len(outcomes))
         publish_labels(store, {CITY: make_areas(CITY, 0, size)}, {CITY: size})
         real = 0
     ids = _list_locations(store, n)
@@ -98,20 +104,20 @@ def _quoted(names: Sequence[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-def _fill_labels(store: DataStore) -> int:
+def _fill_labels(store: DataStore, outcomes: Sequence[str]) -> int:
     """Give outcomes without an official file labels by chance; how many have real ones."""
     published = store.open("lsoa_labels")
     labels = published.table()
     labels = labels[labels["city"] == CITY]
     areas = labels.drop_duplicates("lsoa11")[["city", "lsoa11"]]
-    known = set(labels.loc[labels["decile"].notna(), "outcome"])
+    known = set(labels.loc[labels["decile"].notna(), "outcome"]).intersection(outcomes)
     parts = [labels[labels["outcome"].isin(known)]]
-    for seed, outcome in enumerate(outcome for outcome in OUTCOMES if outcome not in known):
+    for seed, outcome in enumerate(sorted(set(outcomes) - known)):
         order = np.random.default_rng(seed).permutation(len(areas))
         decile = 1 + order * 10 // len(areas)
         made = areas.assign(outcome=outcome, value=order, national_rank=pd.NA, decile=decile)
         parts.append(made)
-    status = {"city": CITY, "outcome": list(OUTCOMES), "status": "available"}
+    status = {"city": CITY, "outcome": list(outcomes), "status": "available"}
     availability = pd.DataFrame(status).reindex(columns=AVAILABILITY.names)
 
     def write(folder: Path) -> Findings:
