@@ -283,7 +283,7 @@ def test_a_file_is_read_once_until_it_is_touched(tmp_path, monkeypatch):
     digest_file(path)
     digest_file(path)
     assert len(reads) == 2, "what was written a moment ago may be written again unseen"
-    monkeypatch.setattr(digests, "_SETTLED_S", 0.0)
+    monkeypatch.setattr(digests, "SETTLED_S", 0.0)
     before = [digest_file(path), digest_file(path), digest_file(path)]
     assert len(reads) == 3
     times = path.stat()
