@@ -59,7 +59,7 @@ def build_definitions(
     """
     store = DataStore(study or find_study())
     settings = load_study(store.study_file)
-    parts = Partitions(settings)
+    parts = Partitions(settings, spread=uses_ray())
     jobs = build_jobs(parts)
     return dg.Definitions(
         assets=[asset for build in FOLDERS for asset in build(parts)],

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 # A change this soon after the last may bear the same time of change: clocks of file systems tick.
-_SETTLED_S = 2.0
+SETTLED_S = 2.0
 
 
 def digest_file(path: Path) -> str:
@@ -22,7 +23,7 @@ def digest_file(path: Path) -> str:
     pair, and are gigabytes. The kernel's own time of change tells; no program can set that back.
     """
     state = current_state(path)
-    if time.time() - state.st_ctime < _SETTLED_S:
+    if time.time() - state.st_ctime < SETTLED_S:
         return _sha256(path)
     return _untouched(path, state.st_dev, state.st_ino, state.st_size, state.st_ctime_ns)
 
@@ -53,9 +54,21 @@ def digest_frame(frame: "pd.DataFrame") -> str:
     Rows are hashed by value: the same values in another memory layout, such as a slice of a larger
     frame, give the same digest.
     """
-    from pandas.util import hash_pandas_object
+    return RowDigests(frame).of(slice(None))
 
-    types = [(str(name), str(kind)) for name, kind in frame.dtypes.items()]
-    digest = hashlib.sha256(json.dumps(types).encode())
-    digest.update(hash_pandas_object(frame, index=False).to_numpy().tobytes())
-    return digest.hexdigest()
+
+class RowDigests:
+    """`digest_frame` of many parts of one frame, whose rows are hashed once."""
+
+    def __init__(self, frame: "pd.DataFrame") -> None:
+        from pandas.util import hash_pandas_object
+
+        types = [(str(name), str(kind)) for name, kind in frame.dtypes.items()]
+        self._types = json.dumps(types).encode()
+        self._hashes = hash_pandas_object(frame, index=False).to_numpy()
+
+    def of(self, rows: "slice | np.ndarray") -> str:
+        """The digest of these rows, by position and in this order."""
+        digest = hashlib.sha256(self._types)
+        digest.update(self._hashes[rows].tobytes())
+        return digest.hexdigest()

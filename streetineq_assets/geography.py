@@ -12,6 +12,7 @@ import gzip
 import io
 import re
 import zlib
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from streetineq_assets.spreadsheets.sheets import data_files, is_gzip
 
 if TYPE_CHECKING:
     import geopandas as gpd
+    from pyproj import Transformer
 
 BOUNDARIES_FOLDER = "boundaries"
 BRITISH_NATIONAL_GRID = "EPSG:27700"
@@ -43,13 +45,18 @@ def national_grid(lat: ArrayLike, lon: ArrayLike) -> NDArray[np.float64]:
     Returns:
         (n, 2) float64, eastings and northings in metres, both NaN where either is unknown.
     """
-    from pyproj import Transformer
-
-    to_grid = Transformer.from_crs("EPSG:4326", BRITISH_NATIONAL_GRID, always_xy=True)
     lat, lon = np.asarray(lat, dtype=np.float64), np.asarray(lon, dtype=np.float64)
-    grid = np.column_stack(to_grid.transform(lon, lat))
+    grid = np.column_stack(_to_grid().transform(lon, lat))
     grid[~np.isfinite(grid).all(axis=1)] = np.nan
     return grid
+
+
+@cache
+def _to_grid() -> "Transformer":
+    """Making it takes longer than a city's areas."""
+    from pyproj import Transformer
+
+    return Transformer.from_crs("EPSG:4326", BRITISH_NATIONAL_GRID, always_xy=True)
 
 
 def area_centroids(postcodes: pd.DataFrame) -> pd.DataFrame:

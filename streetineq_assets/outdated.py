@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
-from streetineq_assets.codes.reuse import changed_buckets
+from streetineq_assets.glance import Glance
 from streetineq_assets.images.changes import changed_listing
 from streetineq_assets.images.location_list import location_list_file
 from streetineq_assets.predictions.lineage import Lineage, label_of
@@ -55,8 +55,8 @@ class OutOfDate:
     """A study's work, looked at once."""
 
     def __init__(self, store: DataStore, study: Study) -> None:
-        self._store, self._study = store, study
-        self._lineage = Lineage(store, study)
+        self._store, self._study = Glance(store.root), study
+        self._lineage = Lineage(self._store, study)
         self._state = cache(self._digest_of_stages_before)
 
     def labels(self) -> tuple[Work, ...]:
@@ -109,9 +109,11 @@ class OutOfDate:
             yield from self._by_lineage(stage, key)
 
     def _buckets(self, city: str) -> Iterator[Work]:
-        keys = CODES.keys(self._study, city)
-        for key, digest in changed_buckets(self._store, city, keys).items():
-            yield Work(CODES, key, "its images are not those that were encoded", digest)
+        for key in CODES.keys(self._study, city):
+            listed = self._lineage.standing.listed_in(key).digest()
+            encoded = self._store.manifest("image_codes", key)
+            if encoded is None or encoded.recipe.inputs.get("street_images") != listed:
+                yield Work(CODES, key, "its images are not those that were encoded", listed)
 
     def _by_lineage(self, stage: Stage, key: str | None) -> Iterator[Work]:
         """One run at most: of the first asset of the stage that is absent or of something else."""

@@ -8,11 +8,20 @@ import dagster as dg
 
 from streetineq_assets.study import Study, bucket_keys
 
+# Runs of a back-fill of all buckets, and buckets of one of them: on one machine, and on several.
+MOST_RUNS, FEWEST_BUCKETS_PER_RUN = 16, 8
+MOST_RUNS_SPREAD = 128
+
 
 class Partitions:
-    """`city`, `bucket` (`london/003`), `pair` (`london/crime`) and `scheme` (`london/district`)."""
+    """`city`, `bucket` (`london/003`), `pair` (`london/crime`) and `scheme` (`london/district`).
 
-    def __init__(self, study: Study) -> None:
+    Args:
+        spread: whether several machines share the runs of a back-fill.
+    """
+
+    def __init__(self, study: Study, *, spread: bool = False) -> None:
+        self._spread = spread
         buckets = {c: bucket_keys(c, study.cities[c].buckets) for c in study.by_weight}
         pairs = {c: [f"{c}/{o}" for o in study.cities[c].outcomes] for c in study.by_weight}
         self.city = dg.StaticPartitionsDefinition(list(study.by_weight))
@@ -51,6 +60,20 @@ class Partitions:
     def schemes_to_city(self, asset: str) -> dg.AssetDep:
         """A city's dependency on all schemes of `asset`."""
         return dg.AssetDep(asset, partition_mapping=_inverted(self._schemes))
+
+    @property
+    def buckets_per_run(self) -> int:
+        """How many buckets of a back-fill go into one run.
+
+        The runs of one machine wait for the pool `gpu`, so that each costs about 20 s even where
+        nothing changed, and a bucket a tenth of one: all of a large study are at most 16 runs.
+        Fewer would leave more undone when a process is killed. A step, hence a run, is on one
+        machine: several share as many runs as there are buckets, up to 128.
+        """
+        n_buckets = sum(map(len, self._buckets.values()))
+        if self._spread:
+            return -(-n_buckets // MOST_RUNS_SPREAD)
+        return max(FEWEST_BUCKETS_PER_RUN, -(-n_buckets // MOST_RUNS))
 
     def pairs_of(self, city: str) -> list[str]:
         """A city's pairs, by key."""

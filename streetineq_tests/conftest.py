@@ -116,14 +116,29 @@ def _without_xla() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def browser() -> Iterator[Any]:
-    """Chromium without a window; tests that need it are skipped where it is absent."""
-    playwright = pytest.importorskip("playwright.sync_api")
+@contextlib.contextmanager
+def launched_chromium() -> Iterator[Any]:
+    """Chromium without a window.
+
+    Raises:
+        FileNotFoundError: it is not installed.
+    """
+    from playwright.sync_api import sync_playwright
+
     chromium = shutil.which("chromium")
     if not chromium:
-        pytest.skip("chromium is not installed")
-    with playwright.sync_playwright() as play:
+        raise FileNotFoundError("chromium is not installed")
+    with sync_playwright() as play:
         launched = play.chromium.launch(executable_path=chromium, args=CHROMIUM)
         yield launched
         launched.close()
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    """Chromium without a window; tests that need it are skipped where it is absent."""
+    pytest.importorskip("playwright.sync_api")
+    if not shutil.which("chromium"):
+        pytest.skip("chromium is not installed")
+    with launched_chromium() as launched:
+        yield launched

@@ -53,3 +53,18 @@ def test_a_key_depends_on_its_own_city_alone(parts, method, up, down, key, expec
 
 def test_the_city_of_a_key(parts):
     assert {city_of(key) for key in parts.bucket.get_partition_keys()} == {"large", "small"}
+
+
+@pytest.mark.parametrize(
+    ("buckets", "runs", "spread"), [(3, 1, 3), (8, 1, 8), (128, 16, 128), (999, 16, 125)]
+)
+def test_a_back_fill_of_all_buckets_is_few_runs_in_small_studies_and_in_large(
+    buckets, runs, spread
+):
+    alpha = City(title="x", authorities=("E09000101",), buckets=buckets, outcomes=("crime",))
+    study = Study(title="x", date=dt.date(2017, 8, 1), cities={"alpha": alpha})
+    parts = Partitions(study)
+    assert -(-buckets // parts.buckets_per_run) == runs
+    assert parts.buckets_per_run >= 8
+    shared = Partitions(study, spread=True).buckets_per_run
+    assert -(-buckets // shared) == spread, "for several machines"

@@ -12,11 +12,12 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from streetineq_assets import digests
-from streetineq_assets.digests import digest_file, digest_frame
+from streetineq_assets.digests import RowDigests, digest_file, digest_frame
 from streetineq_assets.errors import StoreError
 from streetineq_assets.findings import Findings, Unavailable
 from streetineq_assets.manifests import Recipe
@@ -282,7 +283,7 @@ def test_a_file_is_read_once_until_it_is_touched(tmp_path, monkeypatch):
     digest_file(path)
     digest_file(path)
     assert len(reads) == 2, "what was written a moment ago may be written again unseen"
-    monkeypatch.setattr(digests, "_SETTLED_S", 0.0)
+    monkeypatch.setattr(digests, "SETTLED_S", 0.0)
     before = [digest_file(path), digest_file(path), digest_file(path)]
     assert len(reads) == 3
     times = path.stat()
@@ -319,6 +320,21 @@ def test_the_digest_of_a_slice_is_that_of_its_values():
         fresh = pd.DataFrame(alone.to_dict("list")).astype({"text": "str"})
         assert digest_frame(alone) == digest_frame(grouped[group]) == digest_frame(fresh)
     assert digest_frame(whole.iloc[:0]) == digest_frame(whole[whole["group"] == 9])
+
+
+def test_parts_of_a_frame_that_was_hashed_once_have_the_digests_of_their_values():
+    frame = pd.DataFrame(
+        {
+            "text": pd.array(["b", None, "a", "b"], dtype="str"),
+            "decile": pd.array([1, None, 3, 4], dtype="Int8"),
+            "value": [0.5, float("nan"), -0.0, 1e9],
+            "day": pd.to_datetime(["2017-08-01", None, "2018-01-01", "2017-08-01"]),
+            "known": [True, False, True, True],
+        }
+    )
+    parts = RowDigests(frame)
+    for rows in ([0, 1], [3, 1], [2], [], [0, 1, 2, 3]):
+        assert parts.of(np.array(rows, int)) == digest_frame(frame.iloc[rows]), rows
 
 
 PUBLISH_FOR_EVER = """

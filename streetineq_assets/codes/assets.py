@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,13 +10,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import dagster as dg
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import Field
 
-from streetineq_assets.cluster.choice import uses_ray
 from streetineq_assets.codes import checks, repeat_checks
+from streetineq_assets.codes.bucket_recipe import bucket_recipe
 from streetineq_assets.codes.city_repeats import read_repeat_slices, write_repeats
-from streetineq_assets.codes.encoders import Encoder, idle_encoder, load_encoder, weights_input
+from streetineq_assets.codes.encoders import Encoder, idle_encoder, load_encoder
 from streetineq_assets.codes.extraction import Pace, extract_bucket
 from streetineq_assets.codes.packing import pack_city
 from streetineq_assets.codes.repeated_images import ask_shared_images
@@ -28,10 +31,9 @@ from streetineq_assets.codes.tables import (
 )
 from streetineq_assets.devices import Device
 from streetineq_assets.digests import digest_frame
-from streetineq_assets.errors import LossError
+from streetineq_assets.errors import StoreError
 from streetineq_assets.findings import Check, Findings, Unavailable, blocking_failures
 from streetineq_assets.images.catalogue import bucket_of
-from streetineq_assets.images.changes import slice_digest
 from streetineq_assets.manifests import Manifest, Recipe, library_versions
 from streetineq_assets.metadata import Publication
 from streetineq_assets.partitions import Partitions
@@ -46,7 +48,6 @@ from streetineq_assets.resources import (
 from streetineq_assets.study import bucket_keys, city_of
 
 GROUP = "3_codes"
-BUCKETS_PER_RUN = 8
 
 
 class ImageCodesConfig(dg.Config):
@@ -76,17 +77,17 @@ def image_codes(
     same file as the codes.
     """
     by_key: dict[str, Findings] = {}
-    lost: list[str] = []
+    failed: dict[str, list[str]] = {}
     with ExitStack() as held:
         step = _Step(context, config, study, gpu, held)
         for key in sorted(context.partition_keys):
             try:
                 publication = step.publish(key)
-            except ChecksFailedError as failed:
-                by_key[key] = failed.findings
+            except ChecksFailedError as refused_by:
+                by_key[key] = refused_by.findings
                 continue
-            except LossError as error:
-                lost.append(str(error))
+            except StoreError as error:  # damage of one bucket is no reason to leave out others
+                failed.setdefault(str(error), []).append(key)
                 continue
             by_key[key] = publication.findings
             context.log_event(
@@ -99,10 +100,10 @@ def image_codes(
             )
     results = checks.over_buckets(by_key)
     yield from check_results("image_codes", results)
-    failed = [f"{check.name}: {check.description}" for check in blocking_failures(results)]
-    if failed or lost:
+    refused = [f"{check.name}: {check.description}" for check in blocking_failures(results)]
+    if refused or failed:
         raise dg.Failure(
-            "; ".join([*failed, *lost])
+            "; ".join([*refused, *(f"{', '.join(keys)}: {why}" for why, keys in failed.items())])
             + ". The previous files of these buckets are unchanged; the others were published.",
             allow_retries=False,
         )
@@ -191,8 +192,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             kinds={"tensorflow", "hdf5"},
             deps=[parts.city_to_buckets("street_images"), "vgg16_weights"],
             partitions_def=parts.bucket,
-            # A step, hence a run, is on one node: on a cluster buckets spread as runs.
-            backfill_policy=dg.BackfillPolicy.multi_run(1 if uses_ray() else BUCKETS_PER_RUN),
+            backfill_policy=dg.BackfillPolicy.multi_run(parts.buckets_per_run),
             output_required=False,
             pool="gpu",
             code_version="2",  # 1: a renamed weight file, or no GPU, made another encoder
@@ -243,8 +243,7 @@ class _Step:
             ChecksFailedError: a blocking check failed; the previous file is unchanged.
         """
         store = self.study.store
-        images = self._listing(city_of(key)).images
-        images = images[images["bucket"] == key]
+        images = self._listing(city_of(key)).of_bucket(key)
         publication = self.study.publish(
             "image_codes",
             key,
@@ -295,7 +294,9 @@ class _Step:
     def _listing(self, city: str) -> "_Listing":
         if city not in self._listings:
             listed = self.study.store.open("street_images", city)
-            self._listings = {city: _Listing(listed.table(), listed.manifest.unavailable)}
+            images = listed.table()
+            rows = images.groupby("bucket", sort=False).indices
+            self._listings = {city: _Listing(images, rows, listed.manifest.unavailable)}
         return self._listings[city]
 
     @cached_property
@@ -325,20 +326,9 @@ class _Step:
         return list(files.values())
 
     def _recipe(self, images: pd.DataFrame) -> Recipe:
-        """Images, weights and all settings that change codes; a batch's size does not."""
-        settings = self.study.study.encoder
-        weights = weights_input(settings, self.study.store.root, self.study.study.seed)
         versions = self.context.assets_def.code_versions_by_key
-        # Limits that a study does not set are no part of it: codes of earlier versions stay.
-        limits = self.study.study.images.model_dump(exclude_defaults=True)
-        return Recipe(
-            code_version=versions[self.context.asset_key] or "",
-            inputs={"street_images": slice_digest(images), "vgg16_weights": weights},
-            config=settings.model_dump(
-                include={"backbone", "layer", "preprocessing", "mixed_precision"}
-            )
-            | ({"images": limits} if limits else {}),
-        )
+        version = versions[self.context.asset_key] or ""
+        return bucket_recipe(self.study.store, self.study.study, images, version)
 
     def _is_wanted_again(self, key: str) -> bool:
         manifest = self.study.store.manifest("image_codes", key)
@@ -358,7 +348,12 @@ class _Step:
 
 
 class _Listing(NamedTuple):
-    """A city's `street_images`, and why there are none, if so."""
+    """A city's `street_images`, its rows' numbers by bucket, and why there are none, if so."""
 
     images: pd.DataFrame
+    rows: Mapping[str, NDArray[np.intp]]
     unavailable: Unavailable | None
+
+    def of_bucket(self, key: str) -> pd.DataFrame:
+        """The rows of a bucket, in their order."""
+        return self.images.iloc[self.rows.get(key, [])]

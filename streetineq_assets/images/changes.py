@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from streetineq_assets.digests import digest_file, digest_frame
+from streetineq_assets.digests import RowDigests, digest_file, digest_frame
 from streetineq_assets.images.catalogue import FileEntry, walk_files
 from streetineq_assets.images.location_list import location_list_file
 from streetineq_assets.store import DataStore
@@ -69,5 +69,6 @@ def slice_digest(images: pd.DataFrame) -> str:
 
 def slice_digests(images: pd.DataFrame, keys: Iterable[str]) -> dict[str, str]:
     """`slice_digest` of every bucket in `keys`, empty ones too."""
-    parts = dict(tuple(images.groupby("bucket", sort=False)))
-    return {key: slice_digest(parts.get(key, images.iloc[:0])) for key in keys}
+    rows = images.groupby("bucket", sort=False).indices
+    digests = RowDigests(images[_SLICE])
+    return {key: digests.of(rows.get(key, slice(0))) for key in keys}

@@ -5,6 +5,7 @@ metric, and the areas' centroids, MSOAs and local authorities, so that no later 
 postcode directory again.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from streetineq_assets.findings import Findings, Unavailable, unavailable_findin
 from streetineq_assets.geography import area_centroids, of_most_postcodes
 from streetineq_assets.models import checks, plots
 from streetineq_assets.models.block_sizes import SPATIAL_BLOCK, uneven_blocks, uneven_note
-from streetineq_assets.models.dataset import read_location_areas
+from streetineq_assets.models.dataset import LABEL_COLUMNS, read_location_areas
 from streetineq_assets.models.fold_table import SPATIAL_STEM, FoldTable, deal_stem
 from streetineq_assets.models.folds import (
     TooFewAreasError,
@@ -67,22 +68,59 @@ def read_fold_slices(store: DataStore, study: Study, city: str) -> FoldSlices:
     Raises:
         StoreError: an artefact is absent or damaged; the message names what to materialise.
     """
-    scheme = study.folds.scheme
-    cities = tuple(study.cities) if scheme == "city" else (city,)
-    labels = store.open("lsoa_labels").table(columns=["city", "outcome", "lsoa11", "decile"])
-    areas = pd.concat([_mean_deciles(labels, study, c) for c in cities])
+    labels = store.open("lsoa_labels").table(columns=LABEL_COLUMNS)
+    areas = fold_areas(labels, study, city)
+    known = known_postcodes(store, study, city, areas["lsoa11"])
+    if study.folds.scheme == "district":
+        areas = with_authorities(areas, known)
+    return FoldSlices(areas, area_centroids(known), fold_locations(store, study, city))
+
+
+def cities_of_folds(study: Study, city: str) -> tuple[str, ...]:
+    """The cities whose areas are split with a city's: all under the scheme `city`, else its own."""
+    return tuple(study.cities) if study.folds.scheme == "city" else (city,)
+
+
+def fold_areas(labels: pd.DataFrame, study: Study, city: str) -> pd.DataFrame:
+    """`FoldSlices.areas` without authorities.
+
+    Args:
+        labels: rows of `lsoa_labels` of all cities of the folds, with `LABEL_COLUMNS` or more.
+    """
+    means = [_mean_deciles(labels, study, each) for each in cities_of_folds(study, city)]
+    return pd.concat(means).reset_index(drop=True)
+
+
+def known_postcodes(
+    store: DataStore, study: Study, city: str, lsoas: Iterable[str]
+) -> pd.DataFrame:
+    """`city, lsoa11, msoa11, authority, lat, lon` of the postcodes in these areas.
+
+    Raises:
+        StoreError: `postcode_lsoa` is absent or damaged.
+    """
     directory = read(
         store.open("postcode_lsoa").file("postcode_lsoa.parquet"),
         columns=["city", "lsoa11", "msoa11", "authority", "lat", "lon"],
-        filters=[("city", "in", list(cities))],
+        filters=[("city", "in", list(cities_of_folds(study, city)))],
     )
-    known = directory[directory["lsoa11"].isin(areas["lsoa11"])]
-    if scheme == "district":
-        areas["authority"] = areas["lsoa11"].map(of_most_postcodes(known, "authority"))
-    locations = read_location_areas(store, city) if scheme == "location" else None
+    return directory[directory["lsoa11"].isin(lsoas)]
+
+
+def with_authorities(areas: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """`FoldSlices.areas` with authorities, by `known_postcodes`."""
+    return areas.assign(authority=areas["lsoa11"].map(of_most_postcodes(known, "authority")))
+
+
+def fold_locations(store: DataStore, study: Study, city: str) -> pd.DataFrame | None:
+    """`FoldSlices.locations`.
+
+    Raises:
+        StoreError: the city's `locations` are absent or damaged.
+    """
     if study.folds.buffer_m:
-        locations = read_positions(store, city)
-    return FoldSlices(areas.reset_index(drop=True), area_centroids(known), locations)
+        return read_positions(store, city)
+    return read_location_areas(store, city) if study.folds.scheme == "location" else None
 
 
 def write_folds(slices: FoldSlices, study: Study, folder: Path) -> Findings:

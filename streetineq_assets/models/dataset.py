@@ -26,6 +26,7 @@ from streetineq_assets.models.reader import READ_ROWS, Reader
 from streetineq_assets.prefetch import prefetch
 from streetineq_assets.store import Artefact, DataStore
 
+LABEL_COLUMNS = ["city", "outcome", "lsoa11", "decile"]
 HELD_SHARE = 0.25
 _HALF_EXPONENT = 0x7C00
 
@@ -233,7 +234,11 @@ def read_location_areas(store: DataStore, city: str) -> pd.DataFrame:
 
 def city_labels(labels: Artefact, city: str, outcomes: Sequence[str]) -> pd.DataFrame:
     """`lsoa11, outcome, decile` of one city, sorted, areas without a decile left out."""
-    table = labels.table(columns=["city", "outcome", "lsoa11", "decile"])
+    return labels_among(labels.table(columns=LABEL_COLUMNS), city, outcomes)
+
+
+def labels_among(table: pd.DataFrame, city: str, outcomes: Sequence[str]) -> pd.DataFrame:
+    """`city_labels` of rows of `lsoa_labels`, with the columns `LABEL_COLUMNS` or more."""
     mine = (table["city"] == city) & table["outcome"].isin(outcomes) & table["decile"].notna()
     frame = table.loc[mine, ["lsoa11", "outcome", "decile"]]
     return frame.astype({"decile": "float64"}).sort_values(["outcome", "lsoa11"], ignore_index=True)

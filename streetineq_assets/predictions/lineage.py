@@ -34,11 +34,15 @@ class Disagreement(NamedTuple):
 
 
 class Lineage:
-    """What agrees among a study's artefacts; each is looked at once, by whoever asks first."""
+    """What agrees among a study's artefacts; each is looked at once, by whoever asks first.
+
+    Attributes:
+        standing: the slices with which it compares.
+    """
 
     def __init__(self, store: DataStore, study: Study) -> None:
         self._store = store
-        self._standing = Standing(store, study)
+        self.standing = Standing(store, study)
         self._found: dict[Key, tuple[Disagreement, ...]] = {}
 
     def disagreements(self, asset: str, partition: str | None) -> tuple[Disagreement, ...]:
@@ -56,7 +60,7 @@ class Lineage:
         return self._found[key]
 
     def _of(self, manifest: Manifest) -> tuple[Disagreement, ...]:
-        slices = read_by(self._standing, manifest)
+        slices = read_by(self.standing, manifest)
         before: list[Disagreement] = []
         own: list[Disagreement] = []
         for name, recorded in manifest.recipe.inputs.items():

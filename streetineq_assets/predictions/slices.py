@@ -9,21 +9,14 @@ from collections.abc import Callable
 
 import duckdb
 
-from streetineq_assets.codes.city_repeats import read_positions
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.manifests import Manifest
-from streetineq_assets.models.folds import FoldTable
 from streetineq_assets.predictions.location_scores import (
     labelled_areas,
-    pair_labels,
-    tested_by,
 )
-from streetineq_assets.predictions.places import pair_values, read_places
 from streetineq_assets.predictions.standing import (
     LABELS,
     POSTCODES,
-    Key,
-    Slice,
     Slices,
     Standing,
 )
@@ -41,7 +34,7 @@ def read_by(standing: Standing, manifest: Manifest) -> Slices:
 
 
 def _by_labels(standing: Standing, _: Manifest) -> Slices:
-    return {"areas": Slice((POSTCODES,), standing.areas_of_cities)}
+    return {"areas": standing.areas_of_cities()}
 
 
 def _by_locations(standing: Standing, _: Manifest) -> Slices:
@@ -49,21 +42,14 @@ def _by_locations(standing: Standing, _: Manifest) -> Slices:
 
 
 def _by_codes(standing: Standing, manifest: Manifest) -> Slices:
-    bucket = str(manifest.partition)
-    city = city_of(bucket)
-    listing: Key = ("street_images", city)
-    return {"street_images": Slice((listing,), lambda: standing.listed_in(city)[bucket])}
+    return {"street_images": standing.listed_in(str(manifest.partition))}
 
 
 def _by_shards(standing: Standing, manifest: Manifest) -> Slices:
     city = str(manifest.partition)
-
-    def ids() -> str:
-        return digest_frame(standing.store.open("locations", city).table(columns=["location_id"]))
-
     buckets = [name for name in manifest.recipe.inputs if name.startswith(f"{city}/")]
     slices = {name: standing.whole(("image_codes", name)) for name in buckets}
-    return slices | {"location_ids": Slice((("locations", city),), ids)}
+    return slices | {"location_ids": standing.location_ids(city)}
 
 
 def _by_repeats(standing: Standing, manifest: Manifest) -> Slices:
@@ -71,12 +57,9 @@ def _by_repeats(standing: Standing, manifest: Manifest) -> Slices:
     buckets = [name for name in manifest.recipe.inputs if name.startswith(f"{city}/")]
     slices = {name: standing.whole(("image_codes", name)) for name in buckets}
 
-    def positions() -> str:
-        return digest_frame(read_positions(standing.store, city))
-
     return slices | {
         "hdf5_shards": standing.whole(("hdf5_shards", city)),
-        "positions": Slice((("locations", city),), positions),
+        "positions": standing.positions(city),
     }
 
 
@@ -111,26 +94,13 @@ def _by_networks(standing: Standing, manifest: Manifest) -> Slices:
 
 def _by_predictions(standing: Standing, manifest: Manifest) -> Slices:
     key, pair = str(manifest.partition), Pair.parse(str(manifest.partition))
-    folds: Key = ("area_folds", pair.city)
-
-    def tested() -> str:
-        return digest_frame(tested_by(FoldTable.load(standing.store.open(*folds))))
-
-    def n_labelled() -> str:
-        return str(int(pair_labels(standing.store, pair)["decile"].notna().sum()))
-
-    def centroids() -> str:
-        areas = standing.store.open("lsoa_predictions", key).table(columns=["lsoa11"])["lsoa11"]
-        table = standing.store.open(*folds).table("centroids.parquet")
-        return digest_frame(table[table["lsoa11"].isin(set(areas))].reset_index(drop=True))
-
     read = ("trained_model", "baseline_scores", *_PREDICTIONS)
     return {name: standing.whole((name, key)) for name in read} | {
         "locations": standing.weights(pair.city),
-        "labels": Slice((LABELS,), lambda: digest_frame(pair_labels(standing.store, pair))),
-        "area_folds": Slice((folds,), tested),
-        "n_lsoas_of_city": Slice((LABELS,), n_labelled),
-        "positions": Slice((folds, ("lsoa_predictions", key)), centroids),
+        "labels": standing.labels_of(pair),
+        "area_folds": standing.tested(pair.city),
+        "n_lsoas_of_city": standing.n_labelled(pair),
+        "positions": standing.centroids_of(pair),
     }
 
 
@@ -142,7 +112,7 @@ def _by_joint_evaluation(standing: Standing, manifest: Manifest) -> Slices:
     labels = [name for name in manifest.recipe.inputs if name.startswith("labels/")]
     for name in labels:
         outcome = name.removeprefix("labels/")
-        slices[name] = standing.labels(city, (outcome,), alone=True)
+        slices[name] = standing.labels_alone(Pair(city, outcome))
     return slices
 
 
@@ -159,17 +129,13 @@ def _by_scheme(standing: Standing, manifest: Manifest) -> Slices:
 def _by_evidence(standing: Standing, manifest: Manifest) -> Slices:
     """Scores of all schemes, and what they are compared with."""
     city = str(manifest.partition)
-    folds: Key = ("area_folds", city)
     names = [name for name in manifest.recipe.inputs if name.startswith("scheme_scores/")]
     slices = {
         name: standing.whole(("scheme_scores", f"{city}/{name.partition('/')[2]}"))
         for name in names
     }
     slices["labels"] = standing.labels(city, standing.study.cities[city].outcomes)
-    slices["centroids"] = Slice(
-        (folds,),
-        lambda: digest_frame(standing.store.open(*folds).table("centroids.parquet")),
-    )
+    slices["centroids"] = standing.centroids(city)
     return slices
 
 
@@ -181,16 +147,10 @@ def _by_transfer_report(standing: Standing, manifest: Manifest) -> Slices:
 def _by_equity_audit(standing: Standing, manifest: Manifest) -> Slices:
     pair = Pair.parse(str(manifest.partition))
 
-    def values() -> str:
-        return digest_frame(pair_values(standing.store, pair))
-
-    def places() -> str:
-        return digest_frame(read_places(standing.store, pair.city))
-
     return {
         "lsoa_predictions": standing.whole(("lsoa_predictions", pair.key)),
-        "values": Slice((LABELS,), values),
-        "places": Slice((POSTCODES,), places),
+        "values": standing.values_of(pair),
+        "places": standing.places(pair.city),
     }
 
 
@@ -204,7 +164,7 @@ def _by_data_audit(standing: Standing, manifest: Manifest) -> Slices:
 
     slices = {
         "locations": standing.whole(("locations", city)),
-        "areas": Slice((LABELS, POSTCODES), areas),
+        "areas": standing.part((LABELS, POSTCODES), ("areas", city, outcomes), areas),
     }
     for name in manifest.recipe.inputs:
         asset, _, outcome = name.partition("/")

@@ -1,4 +1,4 @@
-"""Time and memory of listing a city of London's size, and of a tick of the sensor.
+"""Time and memory of listing a city of London's size.
 
     uv run python -m streetineq_tests.benchmarks.bench_catalogue [--locations 131465]
 
@@ -17,9 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from streetineq_assets.images.catalogue import VIEWS, Catalogue, list_images, walk_files
-from streetineq_assets.images.changes import fingerprint, slice_digests
-from streetineq_assets.study import bucket_keys
+from streetineq_assets.images.catalogue import VIEWS, Catalogue, list_images
 
 LOOSE = 25_000
 PER_FOLDER = 1_000
@@ -28,7 +26,7 @@ CONTENT = b"not looked at"
 
 
 def main() -> int:
-    """Write the files, list them twice, tick, print what it took."""
+    """Write the files, list them twice, print what it took."""
     options = argparse.ArgumentParser()
     options.add_argument("--locations", type=int, default=131_465)
     n = options.parse_args().locations
@@ -40,7 +38,6 @@ def main() -> int:
         first, seconds = timed(lambda: listed(root, ids, None))
         peak = peak_gb() - imported
         again, unchanged = timed(lambda: listed(root, ids, first))
-        _, tick = timed(lambda: (fingerprint(walk_files(root)), slices(first)))
     assert first.images["status"].eq("present").all()
     assert len(first.images) == len(VIEWS) * n
     assert again.images.equals(first.images)
@@ -49,7 +46,6 @@ def main() -> int:
         ("seconds to list all for the first time", seconds, 60.0),
         ("gigabytes of memory to list them", peak, 1.0),
         ("seconds to list them again, archives unchanged", unchanged, 60.0),
-        ("seconds of a tick of the sensor, nothing changed", tick, 10.0),
     ]
     for what, value, bound in bounds:
         print(f"{what:<52}{value:>8.2f}  (at most {bound:g})")
@@ -60,11 +56,6 @@ def listed(root: Path, ids: Sequence[str], known: Catalogue | None) -> Catalogue
     """The catalogue, with the archives' members as they are known from before."""
     archives = known.archive_members if known else None
     return list_images(root, ids, city="london", buckets=BUCKETS, known_archives=archives)
-
-
-def slices(catalogue: Catalogue) -> dict[str, str]:
-    """What the sensor compares with the buckets' manifests."""
-    return slice_digests(catalogue.images, bucket_keys("london", BUCKETS))
 
 
 def walked_loose(ids: Sequence[str]) -> range:

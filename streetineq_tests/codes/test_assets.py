@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from filelock import FileLock
 
 from streetineq_assets.codes import assets as codes
 from streetineq_assets.codes.bucket_file import Bucket
@@ -326,6 +327,17 @@ def test_a_bucket_that_fails_a_check_is_named_and_the_others_are_published(platf
     assert poisoned in checks(result)["finite"].description
     assert platform.store.manifest("image_codes", poisoned) is None
     assert set(by_bucket(result)) == set(BUCKETS) - {poisoned}
+
+
+def test_a_bucket_that_cannot_be_written_is_named_and_the_others_are_published(platform, fake):
+    """One that another process works on, as the disk would refuse it."""
+    work = platform.store.workspace("image_codes", BUCKETS[0])
+    with FileLock(work / "lock"):
+        result = platform.run_buckets(fails=True)
+    assert failure(result).startswith(f"{BUCKETS[0]}: ")
+    assert str(work) in failure(result)
+    assert set(by_bucket(result)) == {BUCKETS[1]}
+    assert platform.run_buckets().success
 
 
 def test_naming_the_sha256_of_the_weights_ends_the_warning_and_encodes_nothing(platform, fake):

@@ -1,0 +1,33 @@
+"""What decides the codes of a bucket: the recipe by which `image_codes` knows it unchanged."""
+
+import pandas as pd
+
+from streetineq_assets.codes.encoders import weights_input
+from streetineq_assets.images.changes import slice_digest
+from streetineq_assets.manifests import Recipe
+from streetineq_assets.store import DataStore
+from streetineq_assets.study import Study
+
+
+def bucket_recipe(store: DataStore, study: Study, images: pd.DataFrame, version: str) -> Recipe:
+    """Images, weights and all settings that change codes; a batch's size does not.
+
+    Args:
+        images: the bucket's rows of `street_images`.
+        version: the code version of `image_codes`.
+
+    Raises:
+        SourceMissingError, SourceError: as `encoders.weights_input`.
+    """
+    settings = study.encoder
+    weights = weights_input(settings, store.root, study.seed)
+    # Limits that a study does not set are no part of it: codes of earlier versions stay.
+    limits = study.images.model_dump(exclude_defaults=True)
+    return Recipe(
+        code_version=version,
+        inputs={"street_images": slice_digest(images), "vgg16_weights": weights},
+        config=settings.model_dump(
+            include={"backbone", "layer", "preprocessing", "mixed_precision"}
+        )
+        | ({"images": limits} if limits else {}),
+    )

@@ -1,0 +1,107 @@
+"""London's chain at its real size, from packing to the report: time and memory of each step.
+
+    uv run python -m streetineq_tests.benchmarks.bench_london_chain [../shared/data]
+        [--locations 131000] [--outcomes 13] [--epochs 2] [--schemes area district] [--folder DIR]
+
+131,000 locations in 4,835 areas, 13 outcomes that are trained jointly for a few epochs. Codes are
+simulated: 4,096 numbers a view with the mean and deviation of fc6, in which a few directions carry
+the area's deciles. They lie in bucket files as `image_codes` writes them. With the folder of real
+data postcodes, boundaries and the labels of ten outcomes are London's; the others are by chance.
+
+Every asset runs in a process of its own, pairs one after another; memory is the peak of that
+process, imports included. 14 GB of disk are taken, and 13 of them given back. Exits with 1 when the
+report takes over a minute or a step over 8 GB.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from streetineq_assets.labels.outcomes import OUTCOMES
+from streetineq_tests.benchmarks.london_chain import write_london
+
+OF_CITY = (
+    "hdf5_shards",
+    "image_repeats",
+    "area_folds",
+    "joint_model",
+    "trained_model",
+    "baseline_scores",
+    "location_predictions",
+    "lsoa_predictions",
+    "lsoa_evaluation",
+    "equity_audit",
+    "joint_evaluation",
+    "data_audit",
+    "scheme_scores",
+    "evidence_matrix",
+    "transfer_report",
+    "inequality_report",
+    "warehouse",
+)
+REPORT_S = 60.0
+MEMORY_GB = 8.0
+_HEAD = "{:<28}{:>5}{:>9}{:>9}{:>9}{:>15}"
+
+
+def main() -> int:
+    """Simulate the codes, run every step, print a line for each."""
+    options = argparse.ArgumentParser()
+    options.add_argument("data", nargs="?", type=Path, help="the folder of real open data")
+    options.add_argument("--locations", type=int, default=131_000)
+    options.add_argument("--outcomes", type=int, default=len(OUTCOMES))
+    options.add_argument("--epochs", type=int, default=2)
+    options.add_argument("--schemes", nargs="*", default=["area", "district"])
+    options.add_argument("--folder", type=Path, help="for the study, which stays; else temporary")
+    given = options.parse_args()
+    with _folder(given.folder) as folder:
+        root, started = folder / "london", time.perf_counter()
+        made = write_london(
+            root,
+            given.data,
+            n=given.locations,
+            epochs=given.epochs,
+            schemes=given.schemes,
+            outcomes=list(OUTCOMES)[: given.outcomes],
+        )
+        print(f"{made}; written in {time.perf_counter() - started:.0f} s", flush=True)
+        print(_HEAD.format("step", "runs", "seconds", "longest", "peak GB", "of it imports"))
+        steps = {asset: _run(root, asset) for asset in OF_CITY}
+    total = sum(step["seconds"] for step in steps.values())
+    print(f"{'all steps':<28}{'':>5}{total:>9.0f}")
+    report, peak = steps["inequality_report"]["seconds"], max(s["peak"] for s in steps.values())
+    print(f"report {report:.0f} s of {REPORT_S:.0f}, most memory {peak:.1f} GB of {MEMORY_GB:.0f}")
+    return 0 if report <= REPORT_S and peak <= MEMORY_GB else 1
+
+
+def _run(root: Path, asset: str) -> dict[str, float]:
+    """One step in a process of its own."""
+    command = [sys.executable, "-m", "streetineq_tests.benchmarks.london_step", str(root), asset]
+    # Of this module's own choice.
+    done = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    step = json.loads(done.stdout.splitlines()[-1])
+    line = f"{asset:<28}{step['runs']:>5}{step['seconds']:>9.1f}{step['longest']:>9.1f}"
+    print(f"{line}{step['peak']:>9.2f}{step['imported']:>15.2f}", flush=True)
+    return step
+
+
+@contextmanager
+def _folder(kept: Path | None) -> Iterator[Path]:
+    if kept:
+        kept.mkdir(parents=True, exist_ok=True)
+        yield kept
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        yield Path(temporary)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

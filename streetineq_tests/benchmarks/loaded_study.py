@@ -1,0 +1,345 @@
+"""Large studies as they stand after a finished run, written straight into the store.
+
+Every area, postcode and image is invented. Listing, locations and folds are made by their assets;
+what would take hours, from codes to report, is published with the recipe that its asset would give
+it and with little in its tables. So the sensor, a back-fill and the UI find a whole study.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel
+
+from streetineq_assets import tables
+from streetineq_assets.codes import checks
+from streetineq_assets.codes.bucket_file import Contents, write_bucket
+from streetineq_assets.codes.bucket_recipe import bucket_recipe
+from streetineq_assets.codes.identity import EncoderIdentity
+from streetineq_assets.codes.tables import IMAGE_REPEATS, BucketRecord, ShardsRecord
+from streetineq_assets.definitions import build_definitions
+from streetineq_assets.findings import Findings
+from streetineq_assets.images.catalogue import VIEWS
+from streetineq_assets.labels.outcomes import OUTCOMES
+from streetineq_assets.labels.tables import AVAILABILITY, LSOA_LABELS, POSTCODE_LSOA
+from streetineq_assets.manifests import Recipe
+from streetineq_assets.predictions.slices import read_by
+from streetineq_assets.predictions.standing import Standing
+from streetineq_assets.publishing import describe
+from streetineq_assets.reports import results, warehouse
+from streetineq_assets.reports.tables import WAREHOUSE_VIEWS
+from streetineq_assets.store import DataStore
+from streetineq_assets.study import Study, bucket_keys, load_study
+from streetineq_tests import harness
+from streetineq_tests.benchmarks.bench_catalogue import write_images
+
+WIDTH = 4  # of the codes in buckets: nobody computes with them here
+_POSTCODES_PER_AREA = 5
+_HEAD = """title = "A large study"
+date = 2017-08-01
+synthetic = true
+
+[encoder]
+weights = "random"
+"""
+_CITY = """
+[cities.{key}]
+title = "{key}"
+authorities = ["E09{number:06d}"]
+buckets = {buckets}
+outcomes = [{outcomes}]
+"""
+# What the manifests of real results carry for the UI, about as much of it.
+_SHOWN = Findings(
+    values={f"value_{number}": 0.123456789 * number for number in range(40)},
+    tables={"rows": [{f"column_{c}": 0.123456789 * r for c in range(10)} for r in range(40)]},
+    notes={"headline": "What stands here is read by nobody. " * 20},
+)
+
+
+class Size(NamedTuple):
+    """Of one city."""
+
+    locations: int
+    areas: int
+    buckets: int
+    outcomes: int
+
+
+def write_finished_study(root: Path, cities: Mapping[str, Size]) -> DataStore:
+    """A study of these cities in which nothing is left to do."""
+    store = DataStore(root)
+    write_settings(store, cities)
+    areas = {key: make_areas(key, number, cities[key]) for number, key in enumerate(cities)}
+    publish_labels(store, areas, cities)
+    study = load_study(store.study_file)
+    for city, size in cities.items():
+        list_city(store, city, areas[city], size)
+        publish_codes(store, study, city)
+        _publish_results(store, study, city, areas[city])
+    inputs = results.digests(store, study)
+    _publish(store, "inequality_report", None, Recipe(code_version="4", inputs=inputs))
+    inputs = warehouse.digests(store, study, WAREHOUSE_VIEWS)
+    _publish(store, "warehouse", None, Recipe(code_version="5", inputs=inputs))
+    return store
+
+
+def write_settings(store: DataStore, cities: Mapping[str, Size]) -> None:
+    """The study's file and that of its Dagster instance."""
+    store.root.mkdir(parents=True, exist_ok=True)
+    text = _HEAD
+    for number, (key, size) in enumerate(cities.items()):
+        outcomes = ", ".join(f'"{outcome}"' for outcome in list(OUTCOMES)[: size.outcomes])
+        text += _CITY.format(key=key, number=number, buckets=size.buckets, outcomes=outcomes)
+    store.study_file.write_text(text, encoding="utf-8")
+
+
+# -- official files and images ---------------------------------------------------------------------
+
+
+def make_areas(city: str, number: int, size: Size) -> pd.DataFrame:
+    """`city, authority, lsoa11, msoa11, lat, lon` of areas on a grid of about a kilometre."""
+    n = np.arange(size.areas)
+    return pd.DataFrame(
+        {
+            "city": city,
+            "authority": f"E09{number:06d}",
+            "lsoa11": [f"E01{number:02d}{each:05d}" for each in n],
+            "msoa11": [f"E02{number:02d}{each // 5:05d}" for each in n],
+            "lat": 51.0 + 0.2 * number + 0.009 * (n // 60),
+            "lon": -0.5 + 0.014 * (n % 60),
+        }
+    )
+
+
+def publish_labels(
+    store: DataStore, areas: Mapping[str, pd.DataFrame], cities: Mapping[str, Size]
+) -> None:
+    """`postcode_lsoa` and `lsoa_labels`: deciles by chance, the same for nobody."""
+    everywhere = pd.concat(areas.values(), ignore_index=True)
+    postcodes = everywhere.loc[everywhere.index.repeat(_POSTCODES_PER_AREA)].reset_index(drop=True)
+    postcodes = postcodes.assign(
+        postcode=[postcode(n) for n in range(len(postcodes))], oa11=None, usertype=0,
+        introduced=pd.Timestamp("2000-01-01").date(), terminated=None,
+    )  # fmt: skip
+    _publish_table(store, "postcode_lsoa", None, Recipe(code_version="1"), postcodes, POSTCODE_LSOA)
+    labels, known = [], []
+    for city, size in cities.items():
+        for seed, outcome in enumerate(list(OUTCOMES)[: size.outcomes]):
+            order = np.random.default_rng(seed).permutation(size.areas)
+            frame = areas[city][["city", "lsoa11"]].assign(outcome=outcome, national_rank=pd.NA)
+            labels.append(frame.assign(value=order, decile=1 + order * 10 // size.areas))
+            known.append({"city": city, "outcome": outcome, "status": "available"})
+    availability = pd.DataFrame(known, columns=AVAILABILITY.names)
+    study = load_study(store.study_file)
+
+    def write(folder: Path) -> Findings:
+        tables.write(pd.concat(labels), LSOA_LABELS, folder / "lsoa_labels.parquet")
+        tables.write(availability, AVAILABILITY, folder / "availability.parquet")
+        return Findings()
+
+    recipe = _recipe(store, study, "lsoa_labels", None, ["areas"])
+    store.publish("lsoa_labels", None, recipe, write)
+
+
+def postcode(number: int) -> str:
+    """A postcode of its own for each number, in the form of real ones."""
+    letters = "ABDEFGHJLNPQRSTUWXYZ"
+    number, last = divmod(number, 20)
+    number, first = divmod(number, 20)
+    outward, inward = divmod(number, 10)
+    area = letters[outward // 90 % 20] + letters[outward // 1800 % 20]
+    return f"{area}{outward % 90 + 10} {inward}{letters[first]}{letters[last]}"
+
+
+def list_city(store: DataStore, city: str, areas: pd.DataFrame, size: Size) -> None:
+    """Files of a city's images, with nothing in them, and its list; by the assets their listing."""
+    ids = [str(number) for number in range(size.locations)]
+    images, listing = store.inputs("images", city), store.inputs("locations", f"{city}.csv")
+    images.mkdir(parents=True)
+    write_images(images, ids)
+    listing.parent.mkdir(parents=True, exist_ok=True)
+    own = store.open("postcode_lsoa").table(columns=["postcode", "city"])
+    own = own.loc[own["city"] == city, "postcode"].to_numpy()
+    at = np.arange(size.locations) % len(own)
+    pd.DataFrame({"location_id": ids, "postcode": own[at]}).to_csv(listing, index=False)
+    for asset in ("street_images", "locations", "area_folds"):
+        harness.run(store, asset, city)
+
+
+# -- codes and what follows ------------------------------------------------------------------------
+
+
+def publish_codes(store: DataStore, study: Study, city: str) -> None:
+    """A bucket file for each bucket, with codes of noise, and the recipe of the asset."""
+    images = store.open("street_images", city).table()
+    keys = bucket_keys(city, study.cities[city].buckets)
+    version = _code_version(store, "image_codes")
+    found = dict(tuple(images.groupby("bucket")))
+    for key in keys:
+        listed = found.get(key, images.iloc[:0])
+        recipe = bucket_recipe(store, study, listed, version)
+        ids = sorted(listed["location_id"].unique())
+        store.publish("image_codes", key, recipe, _Bucket(study, ids, len(keys)))
+
+
+class _Bucket(NamedTuple):
+    """The writer of one bucket's file."""
+
+    study: Study
+    ids: list[str]
+    n_buckets: int
+
+    def __call__(self, folder: Path) -> Findings:
+        n = len(self.ids)
+        hashes = np.array([[f"{i}{view}".zfill(64) for view in VIEWS] for i in self.ids])
+        pictures = np.arange(4 * n, dtype=np.uint64).reshape(n, 4) * np.uint64(0x9E3779B97F4A7C15)
+        encoder = identity(self.study, WIDTH)
+        contents = Contents(self.ids, hashes.reshape(n, 4), encoder, image_phash=pictures)
+        codes = np.random.default_rng(n).normal(-5, 8, (n, 4, WIDTH)).astype(np.float32)
+        digest = write_bucket(folder / "image_codes.h5", contents, [codes] if n else [])
+        return Findings(
+            values=dict(_SHOWN.values),
+            checks=[spec.result(True, spec.description) for spec in checks.IMAGE_CODES],
+            record=BucketRecord(
+                n_buckets=self.n_buckets, n_rejected=0, n_without_phash=0, encoder=encoder
+            ),
+            n_rows=n,
+            holdings={f"locations with codes, of {self.n_buckets} buckets": n},
+            digest=digest,
+        )
+
+
+def identity(study: Study, width: int) -> EncoderIdentity:
+    """The study's encoder, as bucket files name it."""
+    settings = study.encoder
+    return EncoderIdentity(
+        backbone=settings.backbone, layer=settings.layer, preprocessing=settings.preprocessing,
+        weights="random", weights_sha256="0" * 64, width=width,
+    )  # fmt: skip
+
+
+def _publish_results(store: DataStore, study: Study, city: str, areas: pd.DataFrame) -> None:
+    """From shards to audits, each made of what stands before it."""
+    n = int(study.cities[city].buckets)
+    buckets, outcomes = bucket_keys(city, n), list(study.cities[city].outcomes)
+    read = [f"{city}/{name}" for name in ("labels", "locations", "hdf5_shards", "area_folds")]
+    read.append(f"{city}/image_repeats")
+    made = _City(store, study, areas)
+    n_listed = len(store.open("locations", city).table(columns=["location_id"]))
+    shards = ShardsRecord(
+        n_listed=n_listed, n_extracted=n_listed, n_rejected=0, n_missing=0,
+        encoder=identity(study, WIDTH), synthetic=True, dtype="float16",
+    )  # fmt: skip
+    made.publish("hdf5_shards", city, [*buckets, "location_ids"], record=shards)
+    made.publish("image_repeats", city, [*buckets, "hdf5_shards", "positions"])
+    made.publish("joint_model", city, read, config={"outcomes": outcomes})
+    for outcome in outcomes:
+        key = f"{city}/{outcome}"
+        made.publish("trained_model", key, read)
+        made.publish("baseline_scores", key, [*read, "trained_model"])
+        names = ["trained_model", "locations", "labels", "area_folds"]
+        made.publish("location_predictions", key, names)
+        made.publish("lsoa_predictions", key, ["location_predictions", "n_lsoas_of_city"])
+        names = ["lsoa_predictions", "location_predictions", "baseline_scores", "trained_model"]
+        made.publish("lsoa_evaluation", key, [*names, "positions"])
+        made.publish("equity_audit", key, ["lsoa_predictions", "values", "places"])
+    labels = [f"labels/{outcome}" for outcome in outcomes]
+    made.publish("joint_evaluation", city, ["joint_model", "area_folds", "locations", *labels])
+    predicted = [f"lsoa_predictions/{outcome}" for outcome in outcomes]
+    config: dict[str, Any] = {"outcomes": outcomes}
+    made.publish("data_audit", city, ["locations", "areas", *predicted], config=config)
+    schemes = [key for key in study.scheme_keys if key.startswith(f"{city}/")]
+    config |= {"folds": study.folds.model_dump(exclude_none=True)}
+    names = [name for name in read if not name.endswith("/area_folds")]
+    for key in schemes:
+        of_folds = ["fold_labels", "fold_centroids", "weights"]
+        made.publish("scheme_scores", key, [*names, *of_folds], config=config)
+    scored = [f"scheme_scores/{key.partition('/')[2]}" for key in schemes]
+    made.publish("evidence_matrix", city, [*scored, "labels", "centroids"])
+
+
+class _City:
+    """Publishes results of one city whose tables hold its areas at most."""
+
+    def __init__(self, store: DataStore, study: Study, areas: pd.DataFrame) -> None:
+        self._store, self._study, self._areas = store, study, areas
+        self._standing = Standing(store, study)
+
+    def publish(
+        self,
+        asset: str,
+        key: str,
+        reads: Iterable[str],
+        *,
+        config: Mapping[str, Any] | None = None,
+        record: BaseModel | None = None,
+    ) -> None:
+        recipe = _recipe(self._store, self._study, asset, key, reads, config, self._standing)
+        schema = {"image_repeats": IMAGE_REPEATS}.get(asset)
+        frame = self._areas[["lsoa11"]] if schema is None else tables.empty(schema)
+        _publish(self._store, asset, key, recipe, frame, record=record)
+
+
+def _recipe(
+    store: DataStore,
+    study: Study,
+    asset: str,
+    key: str | None,
+    reads: Iterable[str],
+    config: Mapping[str, Any] | None = None,
+    standing: Standing | None = None,
+) -> Recipe:
+    """The recipe of an artefact made now: of the slices of these names as they stand."""
+    version = _code_version(store, asset)
+    recipe = Recipe(
+        code_version=version, inputs=dict.fromkeys(reads, ""), config=dict(config or {})
+    )
+    draft = describe(asset, key, recipe, Findings(), {})
+    slices = read_by(standing or Standing(store, study), draft)
+    inputs = {name: slices[name].digest() for name in recipe.inputs}
+    return recipe.model_copy(update={"inputs": inputs})
+
+
+def _publish(
+    store: DataStore,
+    asset: str,
+    key: str | None,
+    recipe: Recipe,
+    frame: pd.DataFrame | None = None,
+    *,
+    record: BaseModel | None = None,
+) -> None:
+    """A table that tells the artefact apart from others, and what the UI would show."""
+
+    def write(folder: Path) -> Findings:
+        table = pd.DataFrame({"x": [0]}) if frame is None else frame
+        table.to_parquet(folder / f"{asset}.parquet", index=False)
+        shown = {name: getattr(_SHOWN, name) for name in ("values", "tables", "notes")}
+        return Findings(**shown, record=record, digest=f"{asset} {key}")
+
+    store.publish(asset, key, recipe, write)
+
+
+def _publish_table(
+    store: DataStore, asset: str, key: str | None, recipe: Recipe, frame: pd.DataFrame, schema: Any
+) -> None:
+    def write(folder: Path) -> Findings:
+        tables.write(frame, schema, folder / f"{asset}.parquet")
+        return Findings()
+
+    store.publish(asset, key, recipe, write)
+
+
+_VERSIONS: dict[str, str] = {}
+
+
+def _code_version(store: DataStore, asset: str) -> str:
+    """As the asset declares it, whichever the study."""
+    if not _VERSIONS:
+        graph = build_definitions(store.root).resolve_asset_graph()
+        for key in graph.materializable_asset_keys:
+            _VERSIONS[key.to_user_string()] = graph.get(key).code_version or ""
+    return _VERSIONS[asset]
