@@ -130,3 +130,14 @@ def test_an_unknown_executor_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("STREETINEQ_EXECUTOR", "celery")
     with pytest.raises(StudyError, match="ray"):
         default_executor(DataStore(tmp_path))
+
+
+@pytest.mark.parametrize(("executor", "buckets"), [("multiprocess", 13), ("ray", 2)])
+def test_a_back_fill_is_cut_into_more_runs_where_machines_share_it(
+    tmp_path, monkeypatch, executor, buckets
+):
+    write(tmp_path, MINIMAL.replace("buckets = 2", "buckets = 200"))
+    monkeypatch.setenv("STREETINEQ_EXECUTOR", executor)
+    definitions = build_definitions(tmp_path, executor=dg.in_process_executor)
+    policy = definitions.resolve_asset_graph().get(dg.AssetKey("image_codes")).backfill_policy
+    assert policy.max_partitions_per_run == buckets
