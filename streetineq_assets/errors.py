@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import OperationalError
 
+from duckdb import IOException
+
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_RIGHT = (errno.EROFS, errno.EACCES, errno.EPERM)
 # SQLite's own sentences, in which Dagster's storage passes them on.
@@ -20,7 +22,7 @@ _SQLITE_FULL = ("database or disk is full",)
 _SQLITE_READ_ONLY = ("attempt to write a readonly database", "unable to open database file")
 _SQLITE_IO = "disk I/O error"
 _SQLITE_NEEDS_BYTES = 2**20
-_DISK_ERRORS = (OSError, RuntimeError, OperationalError)
+_DISK_ERRORS = (OSError, RuntimeError, OperationalError, IOException)
 
 
 class StreetineqError(Exception):
@@ -67,7 +69,7 @@ class TrainingError(StreetineqError):
 def clear_disk_errors(path: Path) -> Generator[None]:
     """Say in one sentence that a disk is full or cannot be written.
 
-    h5py and SQLite say it in words of their own, and not always as an OSError.
+    h5py, SQLite and DuckDB say it in words of their own, and not always as an OSError.
 
     Args:
         path: what is written, where the error does not name it.

@@ -24,6 +24,7 @@ from streetineq_assets.study_template import environment
 from streetineq_tests.faults.studies import Target
 
 GRACE_S = 30.0
+LOCATION, _OURS = "streetineq_tests.faults.plain_location", "streetineq_assets.definitions"
 _PORT = 3953  # of the web server, which is not started
 
 
@@ -32,7 +33,8 @@ class Served:
 
     def __init__(self, store: DataStore, wanted: Services, log: Path) -> None:
         self._environment = os.environ | environment(store)
-        self._commands = {"code server": wanted.code_server, "daemon": wanted.others[0]}
+        code_server = [LOCATION if each == _OURS else each for each in wanted.code_server]
+        self._commands = {"code server": code_server, "daemon": wanted.others[0]}
         self._log = log.open("a")
         self._is_up = wanted.is_up
         self._socket = Path(wanted.code_server[wanted.code_server.index("--socket") + 1])
@@ -116,7 +118,7 @@ def enqueue(
 ) -> str:
     """Ask for a run of one asset, as the UI does; its id."""
     (stage,) = [stage for stage in STAGES if target.asset in stage.assets]
-    known = ReconstructableRepository.for_module("streetineq_assets.definitions", "defs")
+    known = ReconstructableRepository.for_module(LOCATION, "defs")
     location = RegisteredCodeLocationOrigin("streetineq")
     origin = RemoteJobOrigin(RemoteRepositoryOrigin(location, repository.name), stage.job)
     keys = {dg.AssetKey(target.asset)}
