@@ -169,9 +169,21 @@ class DataStore:
             if newer is None or not newer.is_of(asset, partition) or key not in (None, newer.key):
                 continue
             if not self.damage(newer):
+                before = self.manifest(asset, partition)
                 name_manifest(draft, folder)
+                self._sweep_after(before, newer)
                 return newer
         return None
+
+    def _sweep_after(self, before: Manifest | None, finished: Manifest) -> None:
+        """Remove what a publisher that was killed had still to remove."""
+        folder = self.folder(finished.asset, finished.partition)
+        with one_at_a_time(self.assets):
+            # A publisher that was alive may have put another in its place.
+            if self.manifest(finished.asset, finished.partition) == finished:
+                sweep_superseded(folder, before, finished)
+        with publisher_of(folder):  # which sweeps staging
+            return
 
     def damage(self, manifest: Manifest, *, by_size: bool = False) -> str | None:
         """What does not match the manifest, in words, or None; `by_size` reads no file."""

@@ -9,7 +9,7 @@ import duckdb
 
 from streetineq_assets.cleaning import published_artefacts, unreadable_manifests
 from streetineq_assets.instance_state import UNFINISHED, open_instance
-from streetineq_assets.publishing import STAGING
+from streetineq_assets.publishing import STAGING, generations
 from streetineq_assets.store import WORK, DataStore
 
 WAREHOUSE = "warehouse"  # its digest tells where the study lies
@@ -68,6 +68,9 @@ def litter(store: DataStore) -> list[str]:
     """What unfinished work left below the study's results."""
     left = [*store.assets.rglob(f"{STAGING}*"), *store.assets.rglob("*.draft")]
     left += [path for path in store.assets.rglob(f"{WORK}/**/*") if path.name != "lock"]
+    for manifest in published_artefacts(store):
+        made = generations(store.folder(manifest.asset, manifest.partition))
+        left += [folder for folder in made if folder.name != manifest.generation]
     return [str(path.relative_to(store.assets)) for path in left]
 
 

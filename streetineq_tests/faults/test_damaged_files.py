@@ -23,7 +23,7 @@ FILES = {
     "Keras": (Target("trained_model", PAIR), ["*.keras"]),
     "HTML and CSV": (Target("inequality_report", None), ["*.html", "*.csv"]),
     "DuckDB": (Target(WAREHOUSE, None), ["*.duckdb"]),
-    "manifest of one file": (IMAGES, [MANIFEST]),
+    "manifest of one file": (Target("image_repeats", "saltbridge"), [MANIFEST]),
     "manifest of several": (EVALUATION, [MANIFEST]),
 }
 WHOLE = [
@@ -85,8 +85,8 @@ def test_an_asset_that_was_removed_whole_is_made_again(store, undisturbed, fault
 
 
 def test_what_somebody_laid_into_the_place_of_a_file_is_theirs(store, undisturbed, fault):
-    target = IMAGES
-    file = file_of(store, target, "street_images.parquet")
+    target = Target("image_repeats", "saltbridge")
+    file = file_of(store, target, "image_repeats.parquet")
     want_again(store, target)
     with fault("damaged file"):
         DAMAGES["a folder in its place"](file)

@@ -4,15 +4,22 @@ import signal
 
 import pytest
 
+from streetineq_assets.cleaning import examine_leftovers, remove_unneeded
+from streetineq_assets.study import load_study
 from streetineq_tests.faults.children import Work, do
-from streetineq_tests.faults.expected import WAREHOUSE, assert_undisturbed, assert_whole
+from streetineq_tests.faults.expected import (
+    WAREHOUSE,
+    assert_undisturbed,
+    assert_whole,
+    litter,
+)
 from streetineq_tests.faults.studies import CHAIN, PAIR, REST, Target, named, want_again
 
 pytestmark = pytest.mark.faults
 
 EVERYWHERE = ["before staging", "in the middle of writing", "between the moves", "before the event"]
 ELSEWHERE = ["before the draft", "before the files' move", "before the sweep"]
-ONE_FILE, SEVERAL_FILES = Target("street_images", "saltbridge"), Target("lsoa_evaluation", PAIR)
+ONE_FILE, SEVERAL_FILES = Target("image_repeats", "saltbridge"), Target("lsoa_evaluation", PAIR)
 KILLS = [
     *((target, point) for target in CHAIN for point in EVERYWHERE),
     *((target, point) for target in (ONE_FILE, SEVERAL_FILES) for point in ELSEWHERE),
@@ -33,4 +40,15 @@ def test_a_run_that_was_killed_is_made_up_for(store, undisturbed, fault, target,
         assert_whole(store)
         again = do(Work(store.root, *target))
         assert again.succeeded, again.said
+        if point == "before the sweep":
+            clean(store)
         assert_undisturbed(store, undisturbed, warehouse=target.asset == WAREHOUSE)
+
+
+def clean(store):
+    """What a skip leaves is named by `streetineq clean`, which removes them."""
+    left = litter(store)
+    unneeded, _ = examine_leftovers(store, load_study(store.study_file))
+    assert [f"assets/{each}" for each in left] == [each.what for each in unneeded]
+    assert left
+    remove_unneeded(store, unneeded)
