@@ -178,11 +178,10 @@ class DataStore:
     def _sweep_after(self, before: Manifest | None, finished: Manifest) -> None:
         """Remove what a publisher that was killed had still to remove."""
         folder = self.folder(finished.asset, finished.partition)
-        with one_at_a_time(self.assets):
-            # A publisher that was alive may have put another in its place.
-            if self.manifest(finished.asset, finished.partition) == finished:
-                sweep_superseded(folder, before, finished)
-        with publisher_of(folder):  # which sweeps staging
+        current = self.manifest(finished.asset, finished.partition)
+        if current == finished:  # a publisher that was alive may have put another in its place
+            sweep_superseded(folder, before, finished)
+        with publisher_of(folder, current):  # which sweeps staging
             return
 
     def damage(self, manifest: Manifest, *, by_size: bool = False) -> str | None:
