@@ -6,9 +6,9 @@ import pytest
 from streetineq_assets.cluster import choice
 from streetineq_assets.cluster.choice import cpus_of_step, uses_ray
 from streetineq_assets.cluster.executor import ray_executor
-from streetineq_assets.codes.assets import BUCKETS_PER_RUN
 from streetineq_assets.definitions import build_definitions
 from streetineq_assets.errors import StudyError
+from streetineq_assets.partitions import FEWEST_BUCKETS_PER_RUN
 from streetineq_tests.studies import new_study, two_towns
 
 
@@ -28,7 +28,7 @@ def buckets_per_run(root):
 def test_without_a_choice_steps_are_processes_of_this_machine(tmp_path, monkeypatch):
     monkeypatch.delenv("STREETINEQ_EXECUTOR", raising=False)
     assert not uses_ray()
-    assert buckets_per_run(tmp_path) == BUCKETS_PER_RUN
+    assert buckets_per_run(tmp_path) == FEWEST_BUCKETS_PER_RUN
 
 
 def test_on_a_cluster_buckets_spread_as_runs(tmp_path, on_ray):
