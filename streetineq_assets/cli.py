@@ -32,6 +32,10 @@ model = typer.Typer(
 )
 app.add_typer(model, name="model")
 Root = Annotated[Path, typer.Option(help="The study's folder.", file_okay=False)]
+Workspace = Annotated[
+    Path | None,
+    typer.Option(help="Names the code server; by default it starts one.", dir_okay=False),
+]
 AllowStale = Annotated[
     bool, typer.Option("--allow-stale", help="Take networks of other labels than stand now.")
 ]
@@ -147,38 +151,24 @@ def webserver(
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Show everything, launch nothing.")
     ] = False,
-    workspace: Annotated[
-        Path | None,
-        typer.Option(help="Names the code server; by default it starts one.", dir_okay=False),
-    ] = None,
+    workspace: Workspace = None,
 ) -> None:
     """Serve the Dagster UI alone, as `serve` does, where a service of its own runs the daemon."""
     from streetineq_assets.webserver import serve_ui
 
-    with _one_message(), workspace_file() as own:
-        store = DataStore(root)
-        load_study(store.study_file)
-        ensure_instance(store)
-        os.environ.update(environment(store))
+    with _service(root) as (_, own):
         serve_ui(workspace or own, host, port, read_only=read_only)
 
 
 @app.command()
 def daemon(
     root: Root = Path("data"),
-    workspace: Annotated[
-        Path | None,
-        typer.Option(help="Names the code server; by default it starts one.", dir_okay=False),
-    ] = None,
+    workspace: Workspace = None,
 ) -> None:
     """Run Dagster's daemon alone, as `serve` does: schedules, sensors, back-fills and the queue."""
     from streetineq_assets.daemon import run_daemon
 
-    with _one_message(), workspace_file() as own:
-        store = DataStore(root)
-        load_study(store.study_file)
-        ensure_instance(store)
-        os.environ.update(environment(store))
+    with _service(root) as (store, own):
         run_daemon(store, workspace or own)
 
 
@@ -341,6 +331,17 @@ def _known_pair(store: DataStore, pair: str) -> Pair:
     if pair not in pairs:
         raise StudyError(f"{pair} is no pair of the study, which has {', '.join(pairs)}")
     return pairs[pair]
+
+
+@contextlib.contextmanager
+def _service(root: Path) -> Generator[tuple[DataStore, Path]]:
+    """A study that this process serves, its environment set, and a workspace file of its own."""
+    with _one_message(), workspace_file() as own:
+        store = DataStore(root)
+        load_study(store.study_file)
+        ensure_instance(store)
+        os.environ.update(environment(store))
+        yield store, own
 
 
 @contextlib.contextmanager
