@@ -36,7 +36,7 @@ COMMANDS = {
     "daemon": ["daemon"],
     "clean": ["clean", "--yes"],
 }
-FULL = [*((target, 0) for target in CHAIN), (IMAGES, 8_000), (CODES, 100_000), (REPORT, 300_000)]
+FULL = [*((target, 0) for target in CHAIN), (IMAGES, 8_000), (CODES, 8_000), (REPORT, 300_000)]
 READERS = {
     "doctor": ["doctor"],
     "clean without --yes": ["clean"],
