@@ -24,27 +24,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from streetineq_assets.labels.outcomes import OUTCOMES
+from streetineq_assets.stages import CODES, STAGES
 from streetineq_tests.benchmarks.london_chain import write_london
 
-OF_CITY = (
-    "hdf5_shards",
-    "image_repeats",
-    "area_folds",
-    "joint_model",
-    "trained_model",
-    "baseline_scores",
-    "location_predictions",
-    "lsoa_predictions",
-    "lsoa_evaluation",
-    "equity_audit",
-    "joint_evaluation",
-    "data_audit",
-    "scheme_scores",
-    "evidence_matrix",
-    "transfer_report",
-    "inequality_report",
-    "warehouse",
-)
+# Of one city nothing is transferred.
+STEPS = [
+    asset
+    for stage in STAGES[STAGES.index(CODES) + 1 :]
+    for asset in stage.assets
+    if asset != "fine_tuned_model"
+]
 REPORT_S = 60.0
 MEMORY_GB = 8.0
 _HEAD = "{:<28}{:>5}{:>9}{:>9}{:>9}{:>15}"
@@ -72,7 +61,7 @@ def main() -> int:
         )
         print(f"{made}; written in {time.perf_counter() - started:.0f} s", flush=True)
         print(_HEAD.format("step", "runs", "seconds", "longest", "peak GB", "of it imports"))
-        steps = {asset: _run(root, asset) for asset in OF_CITY}
+        steps = {asset: _run(root, asset) for asset in STEPS}
     total = sum(step["seconds"] for step in steps.values())
     print(f"{'all steps':<28}{'':>5}{total:>9.0f}")
     report, peak = steps["inequality_report"]["seconds"], max(s["peak"] for s in steps.values())
