@@ -17,7 +17,7 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 
 from streetineq_assets.digests import current_state, digest_file
@@ -34,29 +34,47 @@ _STALE_AFTER_S = 7 * 24 * 3600  # longer than any artefact takes to make
 
 def new_staging(folder: Path) -> Path:
     """Where this process writes an artefact's files; not made yet. The name says which machine."""
-    return folder / f"{_staged_here()}{uuid.uuid4().hex[:12]}"
+    return folder / f"{STAGING}{_machine()}-{uuid.uuid4().hex[:12]}"
 
 
-def _staged_here() -> str:
-    machine = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
-    return f"{STAGING}{machine}-"
+def _machine() -> str:
+    """This machine's mark in the names of folders: 6 hexadecimal digits."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
 
 
 @contextlib.contextmanager
-def publisher_of(folder: Path, current: Manifest | None) -> Generator[None]:
-    """Count as a publisher of an artefact, and first remove what killed ones left in its folder.
+def publisher_of(folder: Path, published: Callable[[], Manifest | None]) -> Generator[None]:
+    """Count as a publisher of an artefact, and remove what killed ones left in its folder.
 
-    The publishers of an artefact share the lock of its folder: whoever is alone there knows that
-    the staging of this machine is litter. That of another is litter once it is older than any
-    artefact takes to make, since a network mount may lock nothing, or for one machine alone.
+    The publishers of an artefact share the lock of its folder: whoever is alone there knows what of
+    this machine is litter. That of another is litter once it is older than any artefact takes to
+    make, since a network mount may lock nothing, or for one machine alone. Staging goes first,
+    generations without a name once the publication has succeeded.
 
     Args:
-        current: what is published there.
+        published: what is published there now.
     """
     with FolderLock(folder) as lock:
-        _sweep(folder, current, alone=lock.is_mine_alone())
+        _sweep(folder.glob(f"{STAGING}*"), f"{STAGING}{_machine()}-", alone=lock.is_mine_alone())
         lock.share()
         yield
+        alone, current = lock.is_mine_alone(), published()
+        named = current.generation if current else ""
+        unnamed = (path for path in generations(folder) if path.name != named)
+        _sweep(unnamed, _machine(), alone=alone)
+
+
+def _sweep(left: Iterable[Path], ours: str, *, alone: bool) -> None:
+    """Remove what is litter: of this machine where it publishes alone, and whatever is old.
+
+    Args:
+        ours: how names of this machine begin.
+    """
+    for path in left:
+        with contextlib.suppress(FileNotFoundError):  # another publisher's, in place by now
+            is_ours = alone and path.name.startswith(ours)
+            if is_ours or time.time() - path.stat().st_mtime > _STALE_AFTER_S:
+                remove(path)
 
 
 def describe(
@@ -73,7 +91,7 @@ def describe(
         recipe=recipe,
         key=recipe.key,
         digest=_digest_of(findings, files),
-        generation="" if len(files) == 1 else uuid.uuid4().hex[:12],
+        generation="" if len(files) == 1 else f"{_machine()}{uuid.uuid4().hex[:6]}",
         files=files,
         unavailable=findings.unavailable,
         record=findings.record.model_dump(mode="json") if findings.record else {},
@@ -215,22 +233,6 @@ def sweep_superseded(folder: Path, before: Manifest | None, manifest: Manifest) 
 def generations(folder: Path) -> list[Path]:
     """The folders that publications of several files wrote below an artefact's."""
     return sorted(path for path in folder.iterdir() if _GENERATION.fullmatch(path.name))
-
-
-def _sweep(folder: Path, current: Manifest | None, *, alone: bool) -> None:
-    """Remove what killed processes left behind: staging, and generations without a name.
-
-    Args:
-        current: what is published there; its generation stays.
-        alone: whether no other process of this machine publishes there.
-    """
-    named = current.generation if current else ""
-    unnamed = [path for path in generations(folder) if path.name != named]
-    for path in [*folder.glob(f"{STAGING}*"), *unnamed]:
-        litter = alone and path.name.startswith(_staged_here())
-        with contextlib.suppress(FileNotFoundError):  # another publisher's, in place by now
-            if litter or time.time() - path.stat().st_mtime > _STALE_AFTER_S:
-                remove(path)
 
 
 def remove(path: Path) -> None:

@@ -178,11 +178,14 @@ class DataStore:
     def _sweep_after(self, before: Manifest | None, finished: Manifest) -> None:
         """Remove what a publisher that was killed had still to remove."""
         folder = self.folder(finished.asset, finished.partition)
-        current = self.manifest(finished.asset, finished.partition)
-        if current == finished:  # a publisher that was alive may have put another in its place
+
+        def current() -> Manifest | None:
+            return self.manifest(finished.asset, finished.partition)
+
+        if current() == finished:  # a publisher that was alive may have put another in its place
             sweep_superseded(folder, before, finished)
-        with publisher_of(folder, current):  # which sweeps staging
-            return
+        with publisher_of(folder, current):  # which sweeps the rest
+            pass
 
     def damage(self, manifest: Manifest, *, by_size: bool = False) -> str | None:
         """What does not match the manifest, in words, or None; `by_size` reads no file."""
@@ -243,7 +246,7 @@ class DataStore:
         staging = new_staging(folder)
         with clear_disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            with publisher_of(folder, self.manifest(asset, partition)):
+            with publisher_of(folder, lambda: self.manifest(asset, partition)):
                 staging.mkdir()
                 try:
                     findings = write(staging)
@@ -256,9 +259,9 @@ class DataStore:
                     known = {"holdings": held, "allowed_losses": lost}
                     manifest = manifest.model_copy(update=known)
                     move_into_place(staging, folder, manifest)
+                    sweep_superseded(folder, before, manifest)
                 finally:
                     shutil.rmtree(staging, ignore_errors=True)
-        sweep_superseded(folder, before, manifest)
         return manifest
 
     def workspace(self, asset: str, partition: str | None) -> Path:

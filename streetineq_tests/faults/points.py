@@ -71,14 +71,14 @@ def _while_writing(strike: Strike) -> None:
     """As soon as a file is seen in the staging folder, however far it is written."""
     original = store.publisher_of
 
-    def watched(folder: Path, *current: Any) -> Any:
+    def watched(folder: Path, *published: Any) -> Any:
         def watch() -> None:
             while not any(folder.glob(f"{publishing.STAGING}*/*")):
                 time.sleep(_EVERY_S)
             strike()
 
         threading.Thread(target=watch, daemon=True).start()
-        return original(folder, *current)
+        return original(folder, *published)
 
     store.publisher_of = watched
 

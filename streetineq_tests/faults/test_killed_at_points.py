@@ -5,6 +5,7 @@ import signal
 import pytest
 
 from streetineq_assets.cleaning import examine_leftovers, remove_unneeded
+from streetineq_assets.publishing import remove
 from streetineq_assets.study import load_study
 from streetineq_tests.faults.children import Work, do
 from streetineq_tests.faults.expected import (
@@ -40,7 +41,10 @@ KILLS = [
 
 @pytest.mark.parametrize(("target", "point"), KILLS, ids=named)
 def test_a_run_that_was_killed_is_made_up_for(store, undisturbed, fault, target, point):
-    want_again(store, target)
+    if point == "after a part":  # a bucket that is there has all rows, and nothing is encoded
+        remove(store.folder(*target))
+    else:
+        want_again(store, target)
     with fault("killed run"):
         killed = do(Work(store.root, *target, dies=point))
         assert killed.exit_code == -signal.SIGKILL, killed
