@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
+from streetineq_assets.codes.reuse import is_changed
 from streetineq_assets.glance import Glance
 from streetineq_assets.images.changes import changed_listing
 from streetineq_assets.images.location_list import location_list_file
@@ -111,8 +112,7 @@ class OutOfDate:
     def _buckets(self, city: str) -> Iterator[Work]:
         for key in CODES.keys(self._study, city):
             listed = self._lineage.standing.listed_in(key).digest()
-            encoded = self._store.manifest("image_codes", key)
-            if encoded is None or encoded.recipe.inputs.get("street_images") != listed:
+            if is_changed(self._store.manifest("image_codes", key), listed):
                 yield Work(CODES, key, "its images are not those that were encoded", listed)
 
     def _by_lineage(self, stage: Stage, key: str | None) -> Iterator[Work]:

@@ -75,20 +75,11 @@ class Partitions:
             return -(-n_buckets // MOST_RUNS_SPREAD)
         return max(FEWEST_BUCKETS_PER_RUN, -(-n_buckets // MOST_RUNS))
 
-    def pairs_of(self, city: str) -> list[str]:
-        """A city's pairs, by key."""
-        return self._pairs[city]
-
     @property
     def outcome_tags(self) -> dict[str, str]:
         """A tag for each outcome of the study, by which the UI's search finds its assets."""
         outcomes = {key.split("/")[1] for keys in self._pairs.values() for key in keys}
         return {f"outcome/{outcome}": "" for outcome in sorted(outcomes)}
-
-    @property
-    def trains_jointly(self) -> bool:
-        """Whether every pair's networks are cut out of its city's joint ones."""
-        return self._joint
 
     @property
     def folds_need(self) -> tuple[str, ...]:

@@ -89,11 +89,16 @@ def changed_buckets(store: DataStore, city: str, keys: Iterable[str]) -> dict[st
     images = store.open("street_images", city).table()
     digests = slice_digests(images, keys)
     encoded = {manifest.partition: manifest for manifest in store.manifests(_ASSET, city)}
-    return {
-        key: digest
-        for key, digest in digests.items()
-        if key not in encoded or encoded[key].recipe.inputs.get("street_images") != digest
-    }
+    return {k: digest for k, digest in digests.items() if is_changed(encoded.get(k), digest)}
+
+
+def is_changed(encoded: Manifest | None, listed: str) -> bool:
+    """Whether a bucket was never encoded, or from other images than are listed now.
+
+    Args:
+        listed: digest of what is listed of the bucket, `changes.slice_digests`.
+    """
+    return encoded is None or encoded.recipe.inputs.get("street_images") != listed
 
 
 def _of_another_cut(manifest: Manifest, n_buckets: int) -> bool:
