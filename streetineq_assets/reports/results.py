@@ -128,6 +128,11 @@ class PairResults:
         return "unavailable" if self.unavailable else "available"
 
     @property
+    def is_modelled(self) -> bool:
+        """Whether its labels are themselves a model's."""
+        return OUTCOMES[self.pair.outcome].modelled
+
+    @property
     def has_results(self) -> bool:
         """Whether there is anything to show."""
         return self.status == "available" and len(self.metrics) > 0
