@@ -29,6 +29,8 @@ _RAY = {
     "RAY_health_check_timeout_ms": "1000",
     "RAY_health_check_failure_threshold": "3",
     "RAY_gcs_rpc_server_reconnect_timeout_s": "5",
+    # As the manual says: below `uv run`, Ray would start each job through uv again.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
 }
 _ASK = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=10).read().decode())"
 

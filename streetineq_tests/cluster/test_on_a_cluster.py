@@ -30,6 +30,7 @@ def test_a_gpu_that_no_node_has_is_refused_at_once(cluster, study):
 def test_where_a_node_has_a_gpu_extraction_asks_for_it(cluster, study):
     cluster.start("node_b", "--num-cpus=1", "--num-gpus=1")
     result = study.start_on(cluster, FIRST).result()
+    assert result["success"], result["said"]
     assert cluster.attempts(result["run_id"]) == ["node_b"]
     assert {batch["CUDA_VISIBLE_DEVICES"] for batch in study.seen()} == {"0"}
 
@@ -38,7 +39,7 @@ def test_buckets_run_on_both_nodes_with_the_environment_of_the_study(cluster, st
     study.slow_down(0.5)
     runs = [study.start_on(cluster, key, "cpu") for key in BUCKETS]
     results = [run.result() for run in runs]
-    assert [result["success"] for result in results] == [True, True], results
+    assert [result["success"] for result in results] == [True, True], [run["said"] for run in results]
     where = [cluster.attempts(result["run_id"]) for result in results]
     assert sorted(where) == [["node_a"], ["node_b"]]
     assert study.digests() == undisturbed
@@ -60,7 +61,7 @@ def test_a_step_whose_node_is_lost_resumes_on_another(cluster, study, undisturbe
     encoded = len(study.seen())
     result = run.result()
     (other,) = {"node_a", "node_b"} - {lost}
-    assert result["success"], result
+    assert result["success"], result["said"]
     assert cluster.attempts(result["run_id"]) == [lost, other]
     assert result["events"].count("STEP_UP_FOR_RETRY") == 1
     assert result["slots"] == 0
