@@ -67,16 +67,18 @@ def _ridge(fold: FoldAreas) -> NDArray[np.float64]:
     train, validation = fold.train, fold.validation
     mean, sd = train.means.mean(axis=0), np.maximum(train.means.std(axis=0), 1e-6)
 
-    def fitted(areas: Areas, penalty: float, to: Areas) -> NDArray[np.float64]:
-        model = Ridge(alpha=penalty, solver="cholesky")
-        model.fit((areas.means - mean) / sd, areas.decile)
-        return model.predict((to.means - mean) / sd)
+    def guesses(areas: Areas, penalties: tuple[float, ...], to: Areas) -> NDArray[np.float64]:
+        """A column for each penalty, of which one product of the codes serves all."""
+        deciles = np.repeat(areas.decile[:, None], len(penalties), axis=1)
+        model = Ridge(alpha=penalties, solver="cholesky")
+        model.fit((areas.means - mean) / sd, deciles)
+        return model.predict((to.means - mean) / sd).reshape(-1, len(penalties))
 
-    def error(penalty: float) -> float:
-        return np.square(fitted(train, penalty, validation) - validation.decile).mean()
-
-    penalty = min(_PENALTIES, key=error) if len(validation.lsoa11) else DEFAULT_PENALTY
-    return fitted(fold.known, penalty, fold.test)
+    penalty = DEFAULT_PENALTY
+    if len(validation.lsoa11):
+        errors = guesses(train, _PENALTIES, validation) - validation.decile[:, None]
+        penalty = _PENALTIES[np.square(errors).mean(axis=0).argmin()]
+    return guesses(fold.known, (penalty,), fold.test)[:, 0]
 
 
 def _map_and_score(fold: FoldAreas) -> NDArray[np.float64]:
