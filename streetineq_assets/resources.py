@@ -29,6 +29,7 @@ from streetineq_assets.errors import StreetineqError, clear_disk_errors
 from streetineq_assets.findings import Check, CheckSpec, Findings, blocking_failures
 from streetineq_assets.manifests import Recipe
 from streetineq_assets.metadata import Publication, artefact_metadata, rounded_values
+from streetineq_assets.step_process import let_orphans_end
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study, load_study
 from streetineq_assets.tables import Origins
@@ -62,6 +63,10 @@ class StudyResource(dg.ConfigurableResource):
     """One study: its settings and its files."""
 
     root: str
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
+        """Called once in the process of each step."""
+        let_orphans_end()
 
     @cached_property
     def store(self) -> DataStore:
