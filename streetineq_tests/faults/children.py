@@ -29,7 +29,7 @@ from streetineq_tests.faults import points
 STUDY_TEXT = "STREETINEQ_FAULTS_STUDY"  # read by `prepared`
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["streetineq_tests.faults.prepared"])
-LIMIT_S = 900.0
+LIMIT_S = 400.0
 STRIKES = {"step": points.kill_this_process, "run worker": points.kill_the_run_worker}
 
 
