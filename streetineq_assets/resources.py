@@ -64,10 +64,6 @@ class StudyResource(dg.ConfigurableResource):
 
     root: str
 
-    def setup_for_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
-        """Called once in the process of each step."""
-        let_orphans_end()
-
     @cached_property
     def store(self) -> DataStore:
         """Where the study's files lie."""
@@ -320,7 +316,7 @@ def define_asset(
             owners=["team:streetineq"],
             **attributes,
         )
-        return decorate(_explained(compute))
+        return decorate(_as_step(compute))
 
 
 def _refuse_failed(asset: str, findings: Findings) -> Iterator[dg.AssetCheckResult]:
@@ -346,15 +342,19 @@ def check_results(asset: str, checks: Iterable[Check]) -> Iterator[dg.AssetCheck
         )
 
 
-def _explained(compute: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
-    """Turn the errors that users can mend into a failure of one sentence that is not retried."""
+def _as_step(compute: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    """Turn the errors that users can mend into a failure of one sentence that is not retried.
+
+    And let the step's process end, should its run be killed.
+    """
 
     @functools.wraps(compute)
-    def explained(*args: Any, **kwargs: Any) -> Iterator[Any]:
+    def step(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        let_orphans_end()
         try:
             with clear_disk_errors(Path(kwargs["study"].root)):
                 yield from compute(*args, **kwargs)
         except StreetineqError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from error
 
-    return explained
+    return step
