@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from streetineq_assets.codes.hdf5 import open_hdf5
+from streetineq_assets.codes.hdf5 import new_hdf5, open_hdf5
 from streetineq_assets.codes.identity import EncoderIdentity, plain_attribute
 from streetineq_assets.codes.perceptual_hash import UNKNOWN
 from streetineq_assets.errors import clear_disk_errors
@@ -79,13 +79,12 @@ def write_bucket(path: Path, contents: Contents, features: Iterable[np.ndarray])
 
     Raises:
         StoreError: the disk is full.
-        FileLockedError: the file system has no locks.
         ValueError: more or fewer rows of features than locations.
     """
     draft = path.with_name(f"{path.name}.tmp")
     count, start = len(contents.location_ids), 0
     with clear_disk_errors(path):
-        with open_hdf5(draft, "w") as file:
+        with new_hdf5(draft) as file:
             _write_contents(file, contents)
             digest = _digest(contents)
             shape = (count, len(VIEWS), contents.identity.width)

@@ -16,7 +16,7 @@ from streetineq_assets.codes import checks
 from streetineq_assets.codes.accounting import MOST_NAMED
 from streetineq_assets.codes.bucket_file import Bucket
 from streetineq_assets.codes.feature_statistics import FeatureStatistics, Storage, storage_type
-from streetineq_assets.codes.hdf5 import open_hdf5
+from streetineq_assets.codes.hdf5 import new_hdf5
 from streetineq_assets.codes.inventory import Inventory, take_inventory
 from streetineq_assets.codes.plots import plot_code_statistics
 from streetineq_assets.codes.repeated_images import (
@@ -169,7 +169,7 @@ def _create_shard(
     import h5py
 
     # The layout of 2018 takes attributes above 64 kB, as the means of a very wide code are.
-    file = files.enter_context(open_hdf5(path, "w", libver=("v110", "v110")))
+    file = files.enter_context(new_hdf5(path, libver=("v110", "v110")))
     ids = rows["location_id"].tolist()
     text = h5py.string_dtype("utf-8")
     file.create_dataset("location_id", data=ids, dtype=text, shape=(len(ids),))

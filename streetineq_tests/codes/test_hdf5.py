@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ import pytest
 
 from streetineq_assets.codes.bucket_file import Bucket, Contents, write_bucket
 from streetineq_assets.codes.finished_rows import FinishedRows
-from streetineq_assets.codes.hdf5 import FileLockedError, open_hdf5
+from streetineq_assets.codes.hdf5 import FileLockedError, new_hdf5, open_hdf5
 from streetineq_assets.codes.shards import ShardReader
 from streetineq_assets.errors import StoreError
 from streetineq_tests.codes.buckets import IDS, CityOfBuckets
@@ -71,7 +72,7 @@ def test_a_shard_that_another_program_holds_is_named_and_no_materialising_advise
 
 @pytest.mark.parametrize(
     "open_file",
-    [Bucket, open_hdf5, lambda path: open_hdf5(path, "w"), lambda path: ShardReader([path], ROWS)],
+    [Bucket, open_hdf5, lambda path: ShardReader([path], ROWS)],
 )
 def test_a_file_system_without_locks_is_named_with_what_to_do(tmp_path, no_locks, open_file):
     with pytest.raises(FileLockedError, match=r"x\.h5 .* no locks: set HDF5_USE_FILE_LOCKING=FAL"):
@@ -93,3 +94,29 @@ def test_a_part_that_is_locked_is_not_thrown_away(tmp_path, held_elsewhere):
     with rows, pytest.raises(FileLockedError):
         rows.add_parts()
     assert part.is_file()
+
+
+@pytest.fixture
+def largest_file():
+    """Limit the size of this process's files, as a disk that fills up does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def write_new(path, values):
+    with new_hdf5(path) as file:
+        file["codes"], file["ids"] = values, ["1", "2"]
+    return file
+
+
+@pytest.mark.parametrize("size", [0, 100, 8_000, 40_000])
+def test_a_file_that_the_disk_does_not_take_is_closed_and_forgotten(tmp_path, largest_file, size):
+    largest_file(size)
+    with pytest.raises(OSError, match="File too large"):
+        write_new(tmp_path / "x.h5", np.ones(20_000))
+    assert h5py.h5f.get_obj_count(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE) == 0
+    largest_file(resource.getrlimit(resource.RLIMIT_FSIZE)[1])
+    write_new(tmp_path / "x.h5", [1.0])
+    with open_hdf5(tmp_path / "x.h5") as read:
+        assert read["codes"][:].tolist() == [1.0]
