@@ -19,6 +19,20 @@ STREETINEQ = str(Path(sys.executable).with_name("streetineq"))
 # A newcomer's shell has none of the settings that these tests run under.
 SHELL = {k: v for k, v in os.environ.items() if not k.startswith(("TF_", "PYTEST"))}
 START_LIMIT_S = 120
+LAUNCH_BACKFILL = """
+    mutation($keys: [AssetKeyInput!]!, $partitions: [String!]!) {
+        launchPartitionBackfill(backfillParams: {
+            assetSelection: $keys, partitionNames: $partitions }) {
+            ... on LaunchBackfillSuccess { backfillId }
+        }
+    }
+"""
+STATUS_OF_BACKFILL = """
+    query($id: String!) { partitionBackfillOrError(backfillId: $id) {
+        ... on PartitionBackfill { status runs(limit: 100) {
+            status assetSelection { path } tags { key value } } }
+    } }
+"""
 
 
 class Served(NamedTuple):

@@ -16,23 +16,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from streetineq_assets.definitions import build_definitions
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import bucket_keys, load_study
 from streetineq_tests.benchmarks.loaded_study import Size, write_finished_study
 from streetineq_tests.conftest import launched_chromium
-from streetineq_tests.security.test_served import STREETINEQ, free_port, served
-from streetineq_tests.test_newcomer import BACKFILL, LAUNCH, ask, wait_for
+from streetineq_tests.served import LAUNCH_BACKFILL, STATUS_OF_BACKFILL, ask, served, wait_for
 
 WAIT_S = 5.0
 PER_BUCKET_S = 0.5
 BACKFILL_LIMIT_S = 2 * 3600
 LONDON = {"london": Size(locations=131_000, areas=4835, buckets=128, outcomes=13)}
-GROUPS = ("labels", "images", "codes", "models", "predictions", "evidence", "audit", "reports")
 Row = tuple[str, float, float]
 
 
@@ -79,14 +78,14 @@ def ticks(name: str, store: DataStore) -> list[Row]:
 
 def served_rows(store: DataStore, most: int) -> list[Row]:
     """The lineage in a browser, and a back-fill, on the study as `serve` has it."""
-    port = free_port()
-    command = [STREETINEQ, "serve", "--root", str(store.root), "--port", str(port)]
-    with contextmanager(served)(command, port) as server:
-        rows = lineage(server.url)
+    graph = build_definitions(store.root).resolve_asset_graph()
+    groups = {graph.get(key).group_name for key in graph.materializable_asset_keys}
+    with served("serve", store.root) as server:
+        rows = lineage(server.url, groups)
         return rows + idle_backfill(server.url, store, most)
 
 
-def lineage(url: str) -> list[Row]:
+def lineage(url: str, groups: Iterable[str]) -> list[Row]:
     """From asking for the page until all groups of the lineage are seen: first time and second."""
     rows = []
     with launched_chromium() as browser:
@@ -94,7 +93,7 @@ def lineage(url: str) -> list[Row]:
         for time_ in ("first", "second"):
             started = time.perf_counter()
             page.goto(f"{url}/asset-groups")
-            for group in GROUPS:
+            for group in groups:
                 page.get_by_text(group, exact=True).first.wait_for(timeout=120_000)
             seconds = time.perf_counter() - started
             rows.append((f"lineage in a browser, {time_} time", seconds, WAIT_S))
@@ -108,7 +107,7 @@ def idle_backfill(url: str, store: DataStore, most: int) -> list[Row]:
     keys = keys[:most]
     started = time.perf_counter()
     assets = [{"path": ["image_codes"]}]
-    launched = ask(url, LAUNCH, keys=assets, partitions=keys)["launchPartitionBackfill"]
+    launched = ask(url, LAUNCH_BACKFILL, keys=assets, partitions=keys)["launchPartitionBackfill"]
     ended = wait_for(lambda: _ended(url, launched["backfillId"]), BACKFILL_LIMIT_S)
     seconds = time.perf_counter() - started
     assert ended["status"] == "COMPLETED_SUCCESS", ended
@@ -118,7 +117,7 @@ def idle_backfill(url: str, store: DataStore, most: int) -> list[Row]:
 
 
 def _ended(url: str, backfill: str) -> dict[str, Any] | None:
-    found = ask(url, BACKFILL, id=backfill)["partitionBackfillOrError"]
+    found = ask(url, STATUS_OF_BACKFILL, id=backfill)["partitionBackfillOrError"]
     return found if found["status"].startswith(("COMPLETED", "FAILED", "CANCELED")) else None
 
 

@@ -11,7 +11,15 @@ import pytest
 
 from streetineq_assets.demo.city import write_study
 from streetineq_assets.store import DataStore
-from streetineq_tests.served import SHELL, STREETINEQ, ask, streetineq, wait_for
+from streetineq_tests.served import (
+    LAUNCH_BACKFILL,
+    SHELL,
+    STATUS_OF_BACKFILL,
+    STREETINEQ,
+    ask,
+    streetineq,
+    wait_for,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -24,20 +32,6 @@ ASSETS = """
         assetMaterializations(limit: 1) { metadataEntries { label __typename } }
         assetChecksOrError { ... on AssetChecks { checks {
             name blocking executionForLatestMaterialization { status } } } }
-    } }
-"""
-LAUNCH = """
-    mutation($keys: [AssetKeyInput!]!, $partitions: [String!]!) {
-        launchPartitionBackfill(backfillParams: {
-            assetSelection: $keys, partitionNames: $partitions }) {
-            ... on LaunchBackfillSuccess { backfillId }
-        }
-    }
-"""
-BACKFILL = """
-    query($id: String!) { partitionBackfillOrError(backfillId: $id) {
-        ... on PartitionBackfill { status runs(limit: 100) {
-            status assetSelection { path } tags { key value } } }
     } }
 """
 
@@ -122,11 +116,13 @@ def test_plots_checks_and_column_schemas_are_shown(ui, demo):
 def test_one_city_of_the_whole_graph_goes_from_images_to_report(ui, demo):
     """As "Materialize all" with one city does; everything is there, so each step only looks."""
     keys = [{"path": node["assetKey"]["path"]} for node in own_assets(ui)]
-    started = ask(ui, LAUNCH, keys=keys, partitions=["saltbridge"])["launchPartitionBackfill"]
+    started = ask(ui, LAUNCH_BACKFILL, keys=keys, partitions=["saltbridge"])[
+        "launchPartitionBackfill"
+    ]
     backfill = started["backfillId"]
 
     def finished():
-        status = ask(ui, BACKFILL, id=backfill)["partitionBackfillOrError"]
+        status = ask(ui, STATUS_OF_BACKFILL, id=backfill)["partitionBackfillOrError"]
         assert "FAIL" not in status["status"], status
         return status if status["status"] == "COMPLETED_SUCCESS" else None
 
