@@ -8,8 +8,8 @@ simulated: 4,096 numbers a view with the mean and deviation of fc6, in which a f
 the area's deciles. They lie in bucket files as `image_codes` writes them. With the folder of real
 data postcodes, boundaries and the labels of ten outcomes are London's; the others are by chance.
 
-Every asset runs in a process of its own, pairs one after another; memory is the peak of that
-process, imports included. 14 GB of disk are taken, and 13 of them given back. Exits with 1 when the
+Every asset runs in a process of its own, pairs one after another; CPU seconds and peak of memory
+are of that process, imports included. 14 GB of disk are taken, and 13 of them given back. Exits with 1 when the
 report takes over a minute or a step over 8 GB.
 """
 
@@ -36,7 +36,7 @@ STEPS = [
 ]
 REPORT_S = 60.0
 MEMORY_GB = 8.0
-_HEAD = "{:<28}{:>5}{:>9}{:>9}{:>9}{:>15}"
+_HEAD = "{:<28}{:>5}{:>9}{:>9}{:>9}{:>9}{:>15}"
 
 
 def main() -> int:
@@ -60,7 +60,9 @@ def main() -> int:
             outcomes=list(OUTCOMES)[: given.outcomes],
         )
         print(f"{made}; written in {time.perf_counter() - started:.0f} s", flush=True)
-        print(_HEAD.format("step", "runs", "seconds", "longest", "peak GB", "of it imports"))
+        print(
+            _HEAD.format("step", "runs", "seconds", "longest", "CPU s", "peak GB", "of it imports")
+        )
         steps = {asset: _run(root, asset) for asset in STEPS}
     total = sum(step["seconds"] for step in steps.values())
     print(f"{'all steps':<28}{'':>5}{total:>9.0f}")
@@ -78,7 +80,8 @@ def _run(root: Path, asset: str) -> dict[str, float]:
     )
     step = json.loads(done.stdout.splitlines()[-1])
     line = f"{asset:<28}{step['runs']:>5}{step['seconds']:>9.1f}{step['longest']:>9.1f}"
-    print(f"{line}{step['peak']:>9.2f}{step['imported']:>15.2f}", flush=True)
+    line += f"{step['cpu']:>9.1f}{step['peak']:>9.2f}"
+    print(f"{line}{step['imported']:>15.2f}", flush=True)
     return step
 
 
