@@ -9,8 +9,8 @@ the area's deciles. They lie in bucket files as `image_codes` writes them. With 
 data postcodes, boundaries and the labels of ten outcomes are London's; the others are by chance.
 
 Every asset runs in a process of its own, pairs one after another; CPU seconds and peak of memory
-are of that process, imports included. 14 GB of disk are taken, and 13 of them given back. Exits with 1 when the
-report takes over a minute or a step over 8 GB.
+are of that process, imports included. 14 GB of disk are taken, and 13 of them given back. Exits
+with 1 when the report takes over a minute or a step over 8 GB.
 """
 
 import argparse
