@@ -1,4 +1,4 @@
-"""Bundles with another description than the one that they were exported with."""
+"""Networks to export, and bundles that are not as they were exported."""
 
 import hashlib
 import json
@@ -7,6 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from streetineq_assets.models.bundles.bundle import Bundle
+from streetineq_assets.store import DataStore
+from streetineq_assets.study import load_study
+from streetineq_tests.harness import run
+
+
+def train(store: DataStore, key: str) -> None:
+    """Make folds and networks of a pair, joint ones where the study trains jointly."""
+    run(store, "area_folds", "alpha")
+    if load_study(store.study_file).training.joint:
+        run(store, "joint_model", "alpha", config={"overrides": {"epochs": 2}})
+        run(store, "trained_model", key)
+    else:
+        run(store, "trained_model", key, config={"overrides": {"epochs": 2}})
 
 
 def with_description(bundle: Bundle, target: Path, **changed: object) -> Path:
