@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
+from streetineq_assets.codes.bucket_file import Bucket
 from streetineq_assets.codes.encoders import Encoder
 from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.images.catalogue import list_images
@@ -75,3 +76,10 @@ class TinyApplication:
 def listing(root: Path, ids: list[str]) -> pd.DataFrame:
     """All locations in one bucket."""
     return list_images(root, ids, city="leeds", buckets=1).images
+
+
+def contents(path):
+    """What a bucket file holds beside its features, and the features."""
+    with Bucket(path) as bucket:
+        assert bucket.is_intact()
+        return bucket.contents, bucket.read(slice(None))
