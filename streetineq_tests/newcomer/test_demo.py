@@ -116,10 +116,8 @@ def test_plots_checks_and_column_schemas_are_shown(ui, demo):
 def test_one_city_of_the_whole_graph_goes_from_images_to_report(ui, demo):
     """As "Materialize all" with one city does; everything is there, so each step only looks."""
     keys = [{"path": node["assetKey"]["path"]} for node in own_assets(ui)]
-    started = ask(ui, LAUNCH_BACKFILL, keys=keys, partitions=["saltbridge"])[
-        "launchPartitionBackfill"
-    ]
-    backfill = started["backfillId"]
+    launched = ask(ui, LAUNCH_BACKFILL, keys=keys, partitions=["saltbridge"])
+    backfill = launched["launchPartitionBackfill"]["backfillId"]
 
     def finished():
         status = ask(ui, STATUS_OF_BACKFILL, id=backfill)["partitionBackfillOrError"]
