@@ -179,18 +179,20 @@ def _run_all(
     echo(f"{len(plan)} runs, about {in_words(seconds_left(finished, plan))}")
     started = time.perf_counter()
     for run in plan:
-        before = time.perf_counter()
-        result = _execute(definitions, instance, run, tags)
-        seconds = time.perf_counter() - before
-        finished.append(FinishedRun(run.job, seconds, unchanged=_nothing_made(result)))
-        echo(_line(plan, finished))
-        checks = result.get_asset_check_evaluations()
-        warned += [(run.partition, check) for check in checks if not check.passed]
-        fresh = logged_warnings(instance, result.run_id).difference(logged)
-        for text in sorted(fresh):
-            echo(f"warning: {text}")
-        logged |= fresh
-        gc.collect()  # networks lie in cycles: without it a process of 100 runs keeps 100 encoders
+        with _stoppable(run):
+            before = time.perf_counter()
+            result = _execute(definitions, instance, run, tags)
+            seconds = time.perf_counter() - before
+            finished.append(FinishedRun(run.job, seconds, unchanged=_nothing_made(result)))
+            echo(_line(plan, finished))
+            checks = result.get_asset_check_evaluations()
+            warned += [(run.partition, check) for check in checks if not check.passed]
+            fresh = logged_warnings(instance, result.run_id).difference(logged)
+            for text in sorted(fresh):
+                echo(f"warning: {text}")
+            logged |= fresh
+            # Networks lie in cycles: without it a process of 100 runs keeps 100 encoders.
+            gc.collect()
     echo(f"all {len(plan)} runs done in {in_words(time.perf_counter() - started)}")
     return check_lines(warned)
 
@@ -210,34 +212,47 @@ def _execute(
     run: PlannedRun,
     tags: Mapping[str, str],
 ) -> dg.ExecuteInProcessResult:
-    stopped = RunError(f"stopped in {run}: started again, it resumes there")
-    with interrupts_noted() as interrupted:
-        try:
-            result = definitions.resolve_job_def(run.job).execute_in_process(
-                instance=instance,
-                partition_key=run.partition,
-                tags=dict(tags),
-                run_config=QUIET,
-                raise_on_error=False,
-            )
-        except KeyboardInterrupt as interrupt:
-            raise stopped from interrupt
-        if interrupted():
-            raise stopped
+    result = definitions.resolve_job_def(run.job).execute_in_process(
+        instance=instance,
+        partition_key=run.partition,
+        tags=dict(tags),
+        run_config=QUIET,
+        raise_on_error=False,
+    )
     if result.success:
         return result
     kind, reason = _failure(result)
     if kind in _INTERRUPTS:
-        raise stopped
+        raise KeyboardInterrupt
     raise RunError(f"{run} failed: {reason}")
+
+
+@contextlib.contextmanager
+def _stoppable(run: PlannedRun) -> Generator[None]:
+    """End the plan where the user asks to stop in the block, whoever took the signal.
+
+    Raises:
+        RunError: the user did.
+    """
+    stopped = RunError(f"stopped in {run}: started again, it resumes there")
+    with interrupts_noted() as interrupted:
+        try:
+            yield
+        except (KeyboardInterrupt, RunError) as error:
+            if interrupted() or isinstance(error, KeyboardInterrupt):
+                raise stopped from error
+            raise
+        if interrupted():
+            raise stopped
 
 
 @contextlib.contextmanager
 def interrupts_noted() -> Generator[Callable[[], bool]]:
     """A function that says whether the user asked to stop since; in the main thread only.
 
-    Between steps Dagster takes Ctrl-C for itself, and goes on. The wake-up descriptor hears of each
-    signal, whoever handles it.
+    Between steps Dagster takes Ctrl-C for itself, and goes on; while rubbish is collected, Python
+    passes over an interrupt that comes in a finaliser. The wake-up descriptor hears of each signal,
+    whoever handles it.
     """
     reading, writing = os.pipe()
     for end in (reading, writing):

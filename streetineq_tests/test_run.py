@@ -1,5 +1,6 @@
 """Running all jobs in this process, on a stand-in for the platform: three small assets."""
 
+import contextlib
 import signal
 
 import dagster as dg
@@ -228,6 +229,22 @@ def test_an_interrupt_that_dagster_takes_for_itself_stops_the_plan(store, monkey
     with pytest.raises(RunError, match="stopped in read:"):
         run_study(store, lines.append)
     assert not any("[2/2]" in line for line in lines)
+
+
+def test_an_interrupt_that_comes_while_rubbish_is_collected_stops_the_plan(
+    store, small, monkeypatch
+):
+    """Python prints an error that a finaliser raises, and goes on."""
+
+    def collect():
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(running.gc, "collect", collect)
+    lines = []
+    with pytest.raises(RunError, match="stopped in read"):
+        run_study(store, lines.append)
+    assert len([line for line in lines if line.startswith("[")]) == 1
 
 
 def test_a_folder_that_cannot_be_written_is_named(store):
