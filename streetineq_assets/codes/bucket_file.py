@@ -83,11 +83,11 @@ def write_bucket(path: Path, contents: Contents, features: Iterable[np.ndarray])
     """
     draft = path.with_name(f"{path.name}.tmp")
     count, start = len(contents.location_ids), 0
+    shape = (count, len(VIEWS), contents.identity.width)
     with clear_disk_errors(path):
-        with new_hdf5(draft) as file:
+        with new_hdf5(draft, shape, np.dtype(np.float32)) as file:
             _write_contents(file, contents)
             digest = _digest(contents)
-            shape = (count, len(VIEWS), contents.identity.width)
             dataset = file.create_dataset("features", shape, np.float32)
             for block in features:
                 dataset[start : start + len(block)] = block

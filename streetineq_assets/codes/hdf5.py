@@ -5,12 +5,17 @@ HDF5 locks each file that it opens. Where another program holds it, or the file 
 it again would be of no use, and throwing it away a loss.
 """
 
+import math
+import os
 import re
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from streetineq_assets.errors import StoreError, StreetineqError
 from streetineq_assets.locks import NO_LOCKS
@@ -18,6 +23,9 @@ from streetineq_assets.locks import NO_LOCKS
 if TYPE_CHECKING:
     import h5py
 
+# At most, what lies in a file beside its codes: for each row its id and hashes or why it has none,
+# for each feature its mean and deviation, and what there is once.
+_ROW_BYTES, _FEATURE_BYTES, _BYTES = 1024, 64, 2**20
 _LOCK = re.compile(r"unable to lock file, errno = (\d+)")
 
 
@@ -49,50 +57,59 @@ def open_hdf5(path: Path, *, remedy: str = "") -> "h5py.File":
 
 
 @contextmanager
-def new_hdf5(path: Path, **options: Any) -> Generator["h5py.File"]:
-    """A new file, to be written in the block; it is not locked.
+def new_hdf5(
+    path: Path, shape: tuple[int, int, int], dtype: np.dtype, **options: Any
+) -> Generator["h5py.File"]:
+    """A new file of codes, to be written in the block; it is not locked.
+
+    Its place on the disk is taken first, and what it does not need is given back. For where HDF5
+    cannot write what it has in memory, it can neither close the file nor forget it, and brings the
+    process down.
 
     Args:
+        shape, dtype: of the codes that it is to hold, (n, views, width).
         options: of `h5py.File`.
 
     Raises:
-        OSError: the disk did not take all of it.
+        OSError: the disk has no place for it.
     """
     import h5py
 
-    with _Draft(path, "w+") as draft:
-        with h5py.File(draft, "w", **options) as file:
+    n, _, width = shape
+    codes_bytes = math.prod(shape) * dtype.itemsize
+    most = codes_bytes + n * _ROW_BYTES + width * _FEATURE_BYTES + _BYTES
+    with _Reserved(path, "w+") as place:
+        place.reserve(most)
+        with h5py.File(place, "w", **options) as file:
             yield file
-        if draft.error:
-            raise draft.error
 
 
-class _Draft(FileIO):
-    """A file that takes everything, and keeps the error of a disk that does not.
+class _Reserved(FileIO):
+    """A file that is empty, and has a place on the disk already."""
 
-    Where HDF5 cannot write what it has in memory, as on a full disk, it can neither close the file
-    nor forget it, and may bring the process down with it.
-    """
+    _end = 0
 
-    error: OSError | None = None
+    def reserve(self, size_bytes: int) -> None:
+        """Raises: OSError: the disk is full."""
+        if sys.platform != "darwin":  # which has no such function
+            os.posix_fallocate(self.fileno(), 0, size_bytes)
 
     def write(self, data: Any) -> int:
-        """Write all, or nothing after the first error."""
+        """Write all of it."""
         view, done = memoryview(data).cast("B"), 0
-        try:
-            while self.error is None and done < len(view):
-                done += super().write(view[done:]) or 0
-        except OSError as error:
-            self.error = error
-        return len(view)
+        while done < len(view):
+            done += super().write(view[done:]) or 0
+        self._end = max(self._end, self.tell())
+        return done
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """As if the file ended behind what was written."""
+        return super().seek(offset + (self._end if whence == os.SEEK_END else 0))
 
     def truncate(self, size: int | None = None) -> int:
-        """Make it as long or short as wanted, if it can be."""
-        try:
-            return super().truncate(size)
-        except OSError as error:
-            self.error = self.error or error
-            return size or 0
+        """Give back what lies behind; HDF5 does, when it closes the file."""
+        self._end = super().truncate(size)
+        return self._end
 
 
 def _locked(number: int) -> str:

@@ -168,13 +168,13 @@ def _create_shard(
 ) -> Any:
     import h5py
 
-    # The layout of 2018 takes attributes above 64 kB, as the means of a very wide code are.
-    file = files.enter_context(new_hdf5(path, libver=("v110", "v110")))
     ids = rows["location_id"].tolist()
+    shape = (len(ids), len(VIEWS), attributes["width"])
+    # The layout of 2018 takes attributes above 64 kB, as the means of a very wide code are.
+    file = files.enter_context(new_hdf5(path, shape, dtype, libver=("v110", "v110")))
     text = h5py.string_dtype("utf-8")
     file.create_dataset("location_id", data=ids, dtype=text, shape=(len(ids),))
     file.attrs.update(attributes)
-    shape = (len(ids), len(VIEWS), attributes["width"])
     return file.create_dataset("features", shape, dtype)
 
 

@@ -19,6 +19,7 @@ from streetineq_assets.errors import StoreError
 from streetineq_tests.codes.buckets import IDS, CityOfBuckets
 from streetineq_tests.codes.fakes import IDENTITY, WIDTH
 
+SHAPE, FLOAT = (10, 4, 64), np.dtype(np.float32)
 ROWS = pd.DataFrame({"shard": [0], "row": [0], "location_id": ["1"]})
 HOLD = """
 import sys, h5py
@@ -104,19 +105,20 @@ def largest_file():
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def write_new(path, values):
-    with new_hdf5(path) as file:
-        file["codes"], file["ids"] = values, ["1", "2"]
-    return file
-
-
 @pytest.mark.parametrize("size", [0, 100, 8_000, 40_000])
-def test_a_file_that_the_disk_does_not_take_is_closed_and_forgotten(tmp_path, largest_file, size):
+def test_no_file_is_begun_that_the_disk_does_not_take(tmp_path, largest_file, size):
+    """HDF5 would crash, at the latest when this process ends."""
     largest_file(size)
-    with pytest.raises(OSError, match="File too large"):
-        write_new(tmp_path / "x.h5", np.ones(20_000))
-    assert h5py.h5f.get_obj_count(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE) == 0
-    largest_file(resource.getrlimit(resource.RLIMIT_FSIZE)[1])
-    write_new(tmp_path / "x.h5", [1.0])
+    with pytest.raises(OSError, match="File too large"), new_hdf5(tmp_path / "x.h5", SHAPE, FLOAT):
+        pytest.fail("there is no place for it")
+
+
+def test_what_a_new_file_does_not_need_is_given_back(tmp_path):
+    with new_hdf5(tmp_path / "x.h5", SHAPE, FLOAT) as file:
+        file["codes"] = np.ones(SHAPE, FLOAT)
+        file["ids"] = ["1" * 200] * SHAPE[0]
+        reserved = (tmp_path / "x.h5").stat().st_size
+    codes = np.ones(SHAPE, FLOAT).nbytes
+    assert codes < (tmp_path / "x.h5").stat().st_size < codes + 20_000 < reserved
     with open_hdf5(tmp_path / "x.h5") as read:
-        assert read["codes"][:].tolist() == [1.0]
+        assert read["codes"].shape == SHAPE
