@@ -88,8 +88,15 @@ def shared_data() -> Path:
 def plain_steps() -> Iterator[None]:
     """Train without XLA, which takes longer to compile than small cities take to train.
 
-    `models/test_training` has XLA on.
+    `models/test_training` has XLA on, where it is of any account.
     """
+    with _without_xla():
+        yield
+
+
+@pytest.fixture
+def plain_step() -> Iterator[None]:
+    """As `plain_steps`, for one test."""
     with _without_xla():
         yield
 

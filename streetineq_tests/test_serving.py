@@ -77,6 +77,7 @@ def alive(pid):
     return state.stdout.strip() != "" and not state.stdout.startswith("Z")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("ignore", ["pass", IGNORE])
 def test_a_signal_ends_the_whole_group(number, ignore):
@@ -97,6 +98,7 @@ def test_a_command_that_ends_by_itself_gives_its_code_and_leaves_nobody():
     assert printed == "code 3\n"
 
 
+@pytest.mark.slow
 def test_a_signal_while_the_rest_of_the_group_ends_leaves_nobody():
     """The command has ended, what it started ignores SIGTERM, and the user presses Ctrl-C."""
     child = f"import signal, time; {IGNORE}; print('up', flush=True); time.sleep(60)"
@@ -133,6 +135,7 @@ def test_the_environment_reaches_the_command_beside_its_own():
     assert server.communicate(timeout=20)[0].splitlines() == ["x True", "code 0"]
 
 
+@pytest.mark.slow
 def test_the_others_wait_for_the_code_server_which_is_started_again_when_it_ends(tmp_path):
     up, log = tmp_path / "up", tmp_path / "log"
     append = f"import pathlib, time; file = pathlib.Path({str(log)!r}).open('a'); file.write"

@@ -218,6 +218,7 @@ def test_suel2019_runs_to_its_end(tmp_path: Path) -> None:
     assert len(result.scores("crime")) == len(ROWS) // 3
 
 
+@pytest.mark.usefixtures("plain_step")
 def test_several_outcomes_train_on_one_trunk_with_missing_labels_masked(tmp_path: Path) -> None:
     given = examples(CODES, ROWS)
     second = 9 - given.classes
@@ -251,6 +252,7 @@ def test_the_best_epoch_is_restored_and_patience_ends_a_fold(tmp_path: Path) -> 
         assert len(losses) == min(60, state.best_epoch + 3)
 
 
+@pytest.mark.usefixtures("plain_step")
 def test_where_validation_areas_are_few_the_last_epoch_is_kept(tmp_path: Path) -> None:
     """Each fold has five of them."""
     eager = QUICK.model_copy(update={"epochs": 12, "patience": 3, "learning_rate": 5e-3})
@@ -334,6 +336,7 @@ def test_where_large_blocks_leave_too_few_locations_the_size_of_blocks_is_the_re
         fold_training.require_rows(Split(none, none, ~none), 1, QUICK, "spatial_block")
 
 
+@pytest.mark.usefixtures("plain_step")
 def test_a_fold_that_tests_no_row_is_left_out_and_logged(tmp_path: Path) -> None:
     table = make_folds(areas(ROWS), Folds(k=3), seed=5)
     mine = ROWS["lsoa11"].isin(table.areas.loc[table.areas["fold"] != 1, "lsoa11"])
@@ -353,6 +356,7 @@ def test_a_fold_that_tests_no_row_is_left_out_and_logged(tmp_path: Path) -> None
         trained(tmp_path, given, once, folds=[1])
 
 
+@pytest.mark.usefixtures("plain_step")
 @pytest.mark.parametrize("profile", ["recommended", "suel2019"])
 @pytest.mark.parametrize("part", ["train", "validation", "test"])
 def test_codes_that_are_not_finite_name_their_location(
@@ -396,6 +400,7 @@ def test_mixed_precision_trains_and_saves_float32_weights(tmp_path: Path) -> Non
     assert merged["h"].corr(merged["decile"]) > 0.5
 
 
+@pytest.mark.usefixtures("plain_step")
 def test_a_reader_of_another_width_gets_a_network_of_that_width(tmp_path: Path) -> None:
     codes, rows = city(60, 4, 24, signal=1.0, seed=1)
     table = make_folds(areas(rows), Folds(k=3), seed=5)
