@@ -1,8 +1,8 @@
-"""HDF5 files, opened; what keeps one shut is said in a sentence that leads out.
+"""HDF5 files, opened and begun; what keeps one shut is said in a sentence that leads out.
 
-HDF5 locks each file that it opens. Where another program holds it, or the file system has no locks
-(some network and container mounts), it cannot be opened, and there is nothing wrong with it: making
-it again would be of no use, and throwing it away a loss.
+HDF5 locks each file that it opens to read. Where another program holds it, or the file system has
+no locks (some network and container mounts), it cannot be opened, and there is nothing wrong with
+it: making it again would be of no use, and throwing it away a loss.
 """
 
 import math
@@ -23,8 +23,8 @@ from streetineq_assets.locks import NO_LOCKS
 if TYPE_CHECKING:
     import h5py
 
-# At most, what lies in a file beside its codes: for each row its id and hashes or why it has none,
-# for each feature its mean and deviation, and what there is once.
+# At most, what lies in a file beside its codes: for each row its id and hashes, for each feature
+# its mean and deviation, and the rest, with the reasons of some thousand views without codes.
 _ROW_BYTES, _FEATURE_BYTES, _BYTES = 1024, 64, 2**20
 _LOCK = re.compile(r"unable to lock file, errno = (\d+)")
 
@@ -104,7 +104,9 @@ class _Reserved(FileIO):
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """As if the file ended behind what was written."""
-        return super().seek(offset + (self._end if whence == os.SEEK_END else 0))
+        if whence == os.SEEK_END:
+            return super().seek(self._end + offset)
+        return super().seek(offset, whence)
 
     def truncate(self, size: int | None = None) -> int:
         """Give back what lies behind; HDF5 does, when it closes the file."""

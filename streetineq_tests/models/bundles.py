@@ -9,7 +9,15 @@ from pathlib import Path
 from streetineq_assets.models.bundles.bundle import Bundle
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
+from streetineq_tests import studies
 from streetineq_tests.harness import run
+
+
+def trained_study(folder: Path) -> DataStore:
+    """A study with the networks of `alpha/crime`."""
+    store = studies.write_with_codes(folder)
+    train(store, "alpha/crime")
+    return store
 
 
 def train(store: DataStore, key: str) -> None:

@@ -28,7 +28,7 @@ from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair, load_study
 from streetineq_tests import studies
 from streetineq_tests.harness import publish
-from streetineq_tests.models.bundles import train, with_description, with_members
+from streetineq_tests.models.bundles import trained_study, with_description, with_members
 from streetineq_tests.models.synthetic import ArrayReader, city
 
 pytestmark = pytest.mark.usefixtures("plain_steps")
@@ -55,9 +55,7 @@ def new_codes(codes: np.ndarray) -> Codes:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> DataStore:
-    made = studies.write_with_codes(tmp_path_factory.mktemp("study"))
-    train(made, "alpha/crime")
-    return made
+    return trained_study(tmp_path_factory.mktemp("study"))
 
 
 @pytest.fixture(scope="module")

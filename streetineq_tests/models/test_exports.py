@@ -18,7 +18,7 @@ from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair, load_study
 from streetineq_tests import studies
 from streetineq_tests.harness import publish_again, run
-from streetineq_tests.models.bundles import train
+from streetineq_tests.models.bundles import train, trained_study
 from streetineq_tests.models.running import JOINT
 
 pytestmark = pytest.mark.usefixtures("plain_steps")
@@ -26,9 +26,7 @@ pytestmark = pytest.mark.usefixtures("plain_steps")
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> DataStore:
-    made = studies.write_with_codes(tmp_path_factory.mktemp("study"))
-    train(made, "alpha/crime")
-    return made
+    return trained_study(tmp_path_factory.mktemp("study"))
 
 
 @pytest.fixture(scope="module")
