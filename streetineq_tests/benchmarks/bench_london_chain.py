@@ -53,7 +53,7 @@ def main() -> int:
         root, started = folder / "london", time.perf_counter()
         made = write_london(
             root,
-            given.data,
+            given.data and given.data.resolve(),  # links are made to it
             n=given.locations,
             epochs=given.epochs,
             schemes=given.schemes,
