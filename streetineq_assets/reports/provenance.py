@@ -1,0 +1,146 @@
+"""What a study's results were made of, in a form that travels: `provenance.json` of a pack.
+
+The report prints it, a comparison of two studies reads it. It tells no time and no place on a disk.
+"""
+
+from importlib.metadata import version
+
+from pydantic import BaseModel
+
+from streetineq_assets.labels.outcomes import OUTCOMES
+from streetineq_assets.labels.postcode_directory import DIRECTORY
+from streetineq_assets.manifests import Manifest
+from streetineq_assets.reports.results import OF_PAIRS, StudyResults
+from streetineq_assets.store import DataStore
+from streetineq_assets.study import Study
+
+_SHARED = ("postcode_lsoa", "lsoa_labels")
+_OF_CITIES = ("locations", "street_images", "hdf5_shards", "area_folds")
+
+
+class Source(BaseModel, frozen=True):
+    """A file that the study was given.
+
+    Attributes:
+        title: as its publisher calls it, or what it is.
+        provides: outcomes, or what else was taken of it.
+        edition: year of the publication, where the study names one; else empty.
+        sha256: of the file, or of the content of several.
+    """
+
+    title: str
+    provides: str
+    edition: str
+    sha256: str
+
+
+class PairProvenance(BaseModel, frozen=True):
+    """How the results of one pair came about.
+
+    Attributes:
+        settings: name to value, as the report prints them; empty without networks.
+        code_versions, digests: asset to the version of its code and to the digest of its content,
+            of all that the pair's results rest on and that is published.
+    """
+
+    settings: dict[str, str]
+    code_versions: dict[str, str]
+    digests: dict[str, str]
+
+
+class Provenance(BaseModel, frozen=True):
+    """How the results of a study came about.
+
+    Attributes:
+        title: of the study.
+        version: of the platform.
+        synthetic: why it describes no real place; empty where it does.
+        libraries: name to versions, of those that shaped results.
+        sources: official files, boundaries and weights, as they are published.
+        pairs: by key, `city/outcome`, in the study's order.
+    """
+
+    title: str
+    version: str
+    synthetic: tuple[str, ...]
+    libraries: dict[str, str]
+    sources: tuple[Source, ...]
+    pairs: dict[str, PairProvenance]
+
+
+def read_provenance(
+    store: DataStore, study: Study, results: StudyResults, synthetic: list[str]
+) -> Provenance:
+    """What manifests record of the results that are published.
+
+    Args:
+        synthetic: reasons why they describe no real place.
+    """
+    return Provenance(
+        title=study.title,
+        version=version("streetineq"),
+        synthetic=tuple(synthetic),
+        libraries=dict(sorted(results.versions.items())),
+        sources=_sources(store, results),
+        pairs={
+            each.pair.key: _of_pair(store, each.pair.city, each.pair.key, dict(each.made_with))
+            for each in results.pairs
+        },
+    )
+
+
+def _of_pair(store: DataStore, city: str, key: str, settings: dict[str, str]) -> PairProvenance:
+    wanted = [(asset, None) for asset in _SHARED]
+    wanted += [(asset, city) for asset in _OF_CITIES]
+    wanted += [(asset, key) for asset in OF_PAIRS]
+    manifests = {asset: store.manifest(asset, partition) for asset, partition in wanted}
+    known = {asset: manifest for asset, manifest in manifests.items() if manifest}
+    return PairProvenance(
+        settings=settings,
+        code_versions={asset: manifest.recipe.code_version for asset, manifest in known.items()},
+        digests={asset: manifest.digest for asset, manifest in known.items()},
+    )
+
+
+def _sources(store: DataStore, results: StudyResults) -> tuple[Source, ...]:
+    postcodes, labels = (store.manifest(asset) for asset in _SHARED)
+    found = [*_directories(postcodes), *_official_tables(labels)]
+    weights = {
+        (identity.weights, identity.weights_sha256): identity.backbone
+        for identity in (city.encoder for city in results.cities)
+        if identity
+    }
+    found += [
+        Source(title=f"Weights of {backbone}: {name}", provides="codes", edition="", sha256=sha256)
+        for (name, sha256), backbone in weights.items()
+    ]
+    return tuple(found)
+
+
+def _directories(postcodes: Manifest | None) -> list[Source]:
+    inputs = postcodes.recipe.inputs if postcodes else {}
+    return [
+        Source(title=DIRECTORY, provides="areas of postcodes", edition=name, sha256=sha256)
+        for name, sha256 in inputs.items()
+    ]
+
+
+def _official_tables(labels: Manifest | None) -> list[Source]:
+    """The tables by outcome, and the boundaries; not what the platform itself publishes."""
+    if labels is None:
+        return []
+    census, iod = (*labels.recipe.config.get("editions", ()), "", "")[:2]
+    editions = {"census_2011": census, "iod_2015": iod}
+    found = []
+    for name, sha256 in labels.recipe.inputs.items():
+        keys = [key for key in name.split(", ") if key in OUTCOMES]
+        if keys:
+            folder = OUTCOMES[keys[0]].tables[0].folder
+            titles = ", ".join(OUTCOMES[key].title for key in keys)
+            official = " or ".join(map(str, OUTCOMES[keys[0]].tables))
+            edition = editions.get(folder, "")
+            found.append(Source(title=official, provides=titles, edition=edition, sha256=sha256))
+        elif name == "boundaries":
+            title = "Boundaries of the LSOAs of 2011 (Office for National Statistics)"
+            found.append(Source(title=title, provides="maps", edition="2011", sha256=sha256))
+    return found
