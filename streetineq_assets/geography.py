@@ -5,7 +5,7 @@ a neighbour of its LSOA; the postcode directory says in which it lies.
 
 The boundary file is ONS' "Lower layer Super Output Areas (December 2011) Boundaries", in any
 generalisation, as GeoJSON (also gzipped), GeoPackage or shapefile (also zipped), with the code in
-`LSOA11CD`, `lsoa11cd`, `code` or `geo_code`.
+`LSOA11CD`, `lsoa11cd`, `code` or `geo_code`; names of areas are taken from `LSOA11NM` or alike.
 """
 
 import gzip
@@ -32,6 +32,7 @@ BOUNDARIES_FOLDER = "boundaries"
 BRITISH_NATIONAL_GRID = "EPSG:27700"
 _SUFFIXES = (".geojson", ".json", ".gpkg", ".shp", ".zip")
 _CODES = ("lsoa11cd", "lsoa_code", "code", "geo_code")
+_NAMES = ("lsoa11nm", "lsoa_name", "name", "geo_label")
 _ELSEWHERE = re.compile(r"S01[0-9]{6}|N[0-9]{8}|95[A-Z]{2}[0-9]{2}[A-Z][0-9]")  # and its old form
 _SOUTH_WEST, _NORTH_EAST = (50_000, 0), (670_000, 1_230_000)  # of Great Britain on the grid, metres
 
@@ -131,7 +132,8 @@ def read_boundaries(path: Path) -> "gpd.GeoDataFrame":
     the British National Grid.
 
     Returns:
-        `lsoa11, geometry` (polygons, British National Grid, metres), by code, each code once.
+        `lsoa11, name, geometry` (polygons, British National Grid, metres), by code, each code once.
+        The name is missing where the file has none.
 
     Raises:
         SourceError: the file is damaged, names no coordinate system or a wrong one, or has no codes
@@ -139,7 +141,9 @@ def read_boundaries(path: Path) -> "gpd.GeoDataFrame":
     """
     areas = _read(path)
     column = _column_of_codes(path, areas)
+    titles = next((areas[name] for name in areas.columns if name.lower() in _NAMES), None)
     named = areas[[column, "geometry"]].rename(columns={column: "lsoa11"})
+    named.insert(1, "name", None if titles is None else titles.astype("str"))
     named = named[~named["lsoa11"].astype("str").str.fullmatch(_ELSEWHERE)]
     if named["lsoa11"].duplicated().any():
         twice = named.loc[named["lsoa11"].duplicated(), "lsoa11"].iloc[0]

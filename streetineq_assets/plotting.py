@@ -17,18 +17,19 @@ if TYPE_CHECKING:
 
 INLINE_LIMIT_BYTES = 100_000
 
-# A diverging scale safe for the colour-blind (ColorBrewer's BrBG): 1 = worst-off, 10 = best-off.
+# Ten equal steps of lightness along Matplotlib's viridis, so that deciles stay apart in grey print
+# and for the colour-blind: 1 = worst-off, 10 = best-off.
 DECILE_COLOURS = (
-    "#543005",
-    "#8c510a",
-    "#bf812d",
-    "#dfc27d",
-    "#f6e8c3",
-    "#c7eae5",
-    "#80cdc1",
-    "#35978f",
-    "#01665e",
-    "#003c30",
+    "#440154",
+    "#482475",
+    "#414487",
+    "#33628d",
+    "#277e8e",
+    "#1f998a",
+    "#2fb47c",
+    "#67cc5c",
+    "#b0dd2f",
+    "#fde725",
 )
 MISSING_COLOUR = "#d9d9d9"
 

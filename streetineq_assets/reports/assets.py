@@ -11,6 +11,8 @@ from streetineq_assets.partitions import Partitions
 from streetineq_assets.reports import checks, results
 from streetineq_assets.reports import warehouse as views
 from streetineq_assets.reports.history import read_history
+from streetineq_assets.reports.page.render import synthetic_reasons
+from streetineq_assets.reports.provenance import read_provenance
 from streetineq_assets.reports.report import REPORT_FILE, write_report
 from streetineq_assets.reports.tables import WAREHOUSE_VIEWS
 from streetineq_assets.resources import WEEKLY, Events, StudyResource, define_asset
@@ -36,7 +38,8 @@ def inequality_report(context: dg.AssetExecutionContext, study: StudyResource) -
     def make(folder: Path) -> Findings:
         boundaries = geography.read_boundaries(file) if file else None
         read = results.read_results(store, settings, history)
-        return write_report(read, settings, boundaries, folder)
+        provenance = read_provenance(store, settings, read, synthetic_reasons(read, settings))
+        return write_report(read, settings, provenance, boundaries, folder)
 
     config = settings.model_dump(mode="json", exclude={"allow_loss", "automation", "notices"})
     events = study.materialize(context, make, inputs=inputs, config=config)
@@ -77,9 +80,16 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:  # noqa: ARG00
             group_name=GROUP,
             freshness_policy=WEEKLY,
             kinds={"html", "parquet"},
-            deps=[*results.OF_CITIES, *results.OF_PAIRS, results.TRANSFER, "lsoa_boundaries"],
-            # 3: no audits, no claims of transfer, leads by points; 2: settings of study.toml
-            code_version="4",
+            deps=[
+                *results.SHARED,
+                *results.OF_CITIES,
+                *results.OF_PAIRS,
+                results.TRANSFER,
+                "lsoa_boundaries",
+            ],
+            # 4: no way to find an area; 3: no audits, no claims of transfer, leads by points;
+            # 2: settings of study.toml
+            code_version="5",
             checks=checks.INEQUALITY_REPORT,
         ),
         define_asset(

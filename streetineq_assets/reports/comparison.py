@@ -6,7 +6,7 @@ name, whatever study.toml says by now.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,15 +19,9 @@ from streetineq_assets.predictions.aligned_baselines import MAP_BEST
 from streetineq_assets.predictions.comparisons import GAIN
 from streetineq_assets.predictions.evaluation import MAP_KNN, MIN_AREAS, NETWORK
 from streetineq_assets.predictions.joint_evaluation import JOINT_NETWORK
-from streetineq_assets.predictions.metrics import LOWER_IS_BETTER
 from streetineq_assets.predictions.ranked_areas import not_ranked
 from streetineq_assets.reports.results import PairResults
 
-SUMMARY_METRICS = {
-    "kappa_quadratic": "Quadratic kappa",
-    "spearman_score": "Spearman's correlation of the score with the actual decile",
-    "mae": "Mean absolute error, in deciles",
-}
 METRIC_TITLES = {
     "pearson": "Pearson's r of the deciles",
     "spearman": "Spearman's rho of the deciles",
@@ -62,15 +56,13 @@ MODEL_TITLES = {
 HEADLINE = "kappa_quadratic"
 HELD_OUT_CITIES = "city"  # the scheme of folds
 _MAPS = {*MAPS, MAP_BEST, MAP_AND_SCORE}
-# The network alone gives probabilities, and no value of Moran's I is the best.
-_UNRANKED = frozenset({"rps", "moran_i_errors", "moran_p_errors"})
 _SIGNIFICANT = 0.05
 _NUMBERS = ["value", "lower", "upper", "seed_sd"]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One metric of one model with its interval, and whether it is the best on its folds.
+    """One metric of one model with its interval.
 
     Attributes:
         seed_sd: standard deviation over the networks' seeds; NaN where there is one, or none.
@@ -79,7 +71,6 @@ class Cell:
     value: float
     lower: float
     upper: float
-    best: bool = False
     seed_sd: float = float("nan")
 
     @property
@@ -159,7 +150,7 @@ def columns(pairs: Sequence[PairResults]) -> list[Column]:
 
 
 def row(results: PairResults, metric: str, shown: Sequence[Column]) -> list[Cell]:
-    """A metric's cell for each column; the best on the networks' folds are marked."""
+    """A metric's cell for each column."""
     rows = results.metrics[results.metrics["metric"] == metric].set_index(["model", "scheme"])
     cells = []
     for column in shown:
@@ -167,15 +158,7 @@ def row(results: PairResults, metric: str, shown: Sequence[Column]) -> list[Cell
         numbers = rows.loc[key, _NUMBERS] if key in rows.index else [np.nan] * len(_NUMBERS)
         own, lower, upper, seed_sd = (float(number) for number in numbers)
         cells.append(Cell(own, lower, upper, seed_sd=seed_sd))
-    sign = -1 if metric in LOWER_IS_BETTER else 1
-    ranked = [
-        sign * round(cell.value, 2) if column.scheme == results.scheme else np.nan
-        for cell, column in zip(cells, shown, strict=True)
-    ]
-    if metric in _UNRANKED or np.isnan(ranked).all():
-        return cells
-    top = np.nanmax(ranked)
-    return [replace(cell, best=rank == top) for cell, rank in zip(cells, ranked, strict=True)]
+    return cells
 
 
 def confusion_shares(confusion: pd.DataFrame) -> list[dict[str, Any]]:
@@ -204,7 +187,7 @@ def sentences(results: PairResults) -> list[str]:
     few = [f"Only {n} areas, fewer than {MIN_AREAS}: the metrics mean little."]
     said = few if n < MIN_AREAS else []
     said += [_same_score(results), _same_decile(results)]
-    said += [_lead(results, baseline) for baseline in _baselines(results)]
+    said += [_lead(results, baseline) for baseline in _told(results)]
     said += [
         _without_a_map(results),
         _jointly(results),
@@ -236,12 +219,54 @@ def lacks_a_map(results: PairResults) -> bool:
     return not (known if results.scheme == HELD_OUT_CITIES else known & _MAPS)
 
 
+def best_map(results: PairResults) -> str | None:
+    """The baseline that stands for the map on the networks' folds; None where there is none.
+
+    That is the best map of each draw, where it was compared, or else the map with the least lead.
+    """
+    over = {name: lead for name, lead in leads(results).items() if name in _MAPS}
+    if MAP_BEST in over:
+        return MAP_BEST
+    return min(over, key=lambda name: over[name].difference, default=None)
+
+
+def best_map_cell(results: PairResults) -> Cell:
+    """Quadratic kappa of the map that does best on the networks' folds; NaN without any."""
+    cells = row(results, HEADLINE, [Column(name, results.scheme) for name in MAPS])
+    known = [cell for cell in cells if not np.isnan(cell.value)]
+    none = Cell(float("nan"), float("nan"), float("nan"))
+    return max(known, key=lambda cell: cell.value, default=none)
+
+
+def lead_over_maps(results: PairResults) -> Lead | None:
+    """The network's lead over `best_map`; None where there is none."""
+    name = best_map(results)
+    return _lead_over(results, name) if name else None
+
+
+def adds_to_the_map(results: PairResults) -> str:
+    """Whether the network's score adds to what the map says, in a few words; empty if not tried."""
+    rows = results.metrics[results.metrics["metric"] == GAIN].dropna(subset=["lower", "upper"])
+    if rows.empty:
+        return ""
+    lower, upper = float(rows["lower"].iloc[0]), float(rows["upper"].iloc[0])
+    if lower > 0:
+        return "adds to the map"
+    return "takes from the map" if upper < 0 else "not shown to add to the map"
+
+
 def _baselines(results: PairResults) -> list[str]:
     rows = results.comparisons[results.comparisons["scheme"] == results.scheme]
     compared = set(rows["baseline"]) - {MAP_AND_SCORE}  # it contains the network's own score
     if results.scheme == HELD_OUT_CITIES:  # where the nearest areas lie in another city
         compared = {name for name in compared if name not in _MAPS}
     return [model for model in MODEL_TITLES if model in compared]
+
+
+def _told(results: PairResults) -> list[str]:
+    """Of the baselines those that sentences name: the best map stands for all of the map."""
+    names = _baselines(results)
+    return [name for name in names if name not in MAPS] if MAP_BEST in names else names
 
 
 def _lead_over(results: PairResults, baseline: str) -> Lead | None:

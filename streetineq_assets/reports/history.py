@@ -6,7 +6,7 @@ stands beside a pair may have been made again since.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -146,13 +146,16 @@ def made_with(store: DataStore, lineage: Lineage, pair: Pair) -> dict[str, str]:
         "Seed": _stated("seed", own),
         RULE: _stated("rule", own),
         INTERVALS: _stated("level", own),
-        "Ranked areas": _settings(own.get("lsoa_predictions", {}).get("areas", {})),
+        "Ranked areas": ", ".join(
+            f"{name} {value}"
+            for name, value in in_words(own.get("lsoa_predictions", {}).get("areas", {}))
+        ),
         "Date": _of_shared(of_city("locations", pair.city), "date"),
         "Editions": _of_shared(of_city("lsoa_labels", None), "editions"),
         "Encoder": _listed(record.encoder.model_dump(exclude={"width"})),
         "Arithmetic of training": _arithmetic(record.mixed_precision),
-        "Training": json.dumps(trained.recipe.config, sort_keys=True, default=str),
     }
+    found |= {f"Training: {name}": value for name, value in in_words(trained.recipe.config)}
     return {name: value for name, value in found.items() if value}
 
 
@@ -193,8 +196,24 @@ def _arithmetic(mixed: bool | None) -> str:
     return "" if mixed is None else "float16 and float32" if mixed else "float32"
 
 
-def _settings(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} = {json.dumps(value)}" for name, value in values.items())
+def in_words(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each setting, those of sections too, as a phrase and its value in plain text."""
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            yield from in_words(value)
+        else:
+            yield name.replace("_", " "), _plain(value)
+
+
+def _plain(value: Any) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case None:
+            return "none"
+        case list() | tuple():
+            return ", ".join(map(_plain, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ")
 
 
 def _listed(values: Mapping[str, Any]) -> str:

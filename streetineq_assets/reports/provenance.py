@@ -10,11 +10,10 @@ from pydantic import BaseModel
 from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.labels.postcode_directory import DIRECTORY
 from streetineq_assets.manifests import Manifest
-from streetineq_assets.reports.results import OF_PAIRS, StudyResults
+from streetineq_assets.reports.results import OF_PAIRS, SHARED, StudyResults
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study
 
-_SHARED = ("postcode_lsoa", "lsoa_labels")
 _OF_CITIES = ("locations", "street_images", "hdf5_shards", "area_folds")
 
 
@@ -90,7 +89,7 @@ def read_provenance(
 
 
 def _of_pair(store: DataStore, city: str, key: str, settings: dict[str, str]) -> PairProvenance:
-    wanted = [(asset, None) for asset in _SHARED]
+    wanted = [(asset, None) for asset in SHARED]
     wanted += [(asset, city) for asset in _OF_CITIES]
     wanted += [(asset, key) for asset in OF_PAIRS]
     manifests = {asset: store.manifest(asset, partition) for asset, partition in wanted}
@@ -103,7 +102,7 @@ def _of_pair(store: DataStore, city: str, key: str, settings: dict[str, str]) ->
 
 
 def _sources(store: DataStore, results: StudyResults) -> tuple[Source, ...]:
-    postcodes, labels = (store.manifest(asset) for asset in _SHARED)
+    postcodes, labels = (store.manifest(asset) for asset in SHARED)
     found = [*_directories(postcodes), *_official_tables(labels)]
     weights = {
         (identity.weights, identity.weights_sha256): identity.backbone

@@ -6,6 +6,7 @@ import pandas as pd
 import pyarrow as pa
 
 from streetineq_assets import tables
+from streetineq_assets.labels.tables import POSTCODE_LSOA
 from streetineq_assets.manifests import Manifest
 from streetineq_assets.reports.history import History
 from streetineq_assets.store import DataStore
@@ -52,6 +53,18 @@ class Reader:
         except pa.ArrowInvalid:  # it lacks a column
             self.outdated.add(manifest.label)
             return tables.empty(schema)[names]
+
+    def postcodes(self, cities: list[str]) -> pd.DataFrame:
+        """`postcode, city, lsoa11` of these cities; empty where the directory is not published.
+
+        Raises:
+            StoreError: the directory's table does not match its manifest.
+        """
+        file = self.file("postcode_lsoa", None, "postcode_lsoa.parquet")
+        columns = ["postcode", "city", "lsoa11"]
+        if file is None:
+            return tables.empty(POSTCODE_LSOA)[columns]
+        return tables.read(file, columns, [("city", "in", cities)]).dropna()
 
     def file(self, asset: str, partition: str | None, name: str) -> Path | None:
         """A file of an artefact; None where there is none.

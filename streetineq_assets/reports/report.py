@@ -7,8 +7,10 @@ import pandas as pd
 
 from streetineq_assets.findings import Findings, Scalar
 from streetineq_assets.labels.outcomes import OUTCOMES
-from streetineq_assets.reports import checks, comparison, exports, html
+from streetineq_assets.reports import checks, comparison, exports
 from streetineq_assets.reports.history import STATED
+from streetineq_assets.reports.page.render import render
+from streetineq_assets.reports.provenance import Provenance
 from streetineq_assets.reports.results import StudyResults
 from streetineq_assets.study import Study
 
@@ -19,19 +21,23 @@ REPORT_FILE = "report.html"
 
 
 def write_report(
-    results: StudyResults, study: Study, boundaries: "gpd.GeoDataFrame | None", folder: Path
+    results: StudyResults,
+    study: Study,
+    provenance: Provenance,
+    boundaries: "gpd.GeoDataFrame | None",
+    folder: Path,
 ) -> Findings:
     """Write `report.html`, `lsoa_predictions.csv`, `metrics.csv` and `lsoa_map.parquet`.
 
     Args:
-        boundaries: `lsoa11, geometry` of all areas on the British National Grid, or None where the
-            study has no boundary file.
+        provenance: what the results were made of.
+        boundaries: `lsoa11, name, geometry` of all areas on the British National Grid, or None
+            where the study has no boundary file.
     """
     areas, unbounded = results.areas, []
     if boundaries is not None:
         unbounded = sorted(set(areas["lsoa11"]) - set(boundaries["lsoa11"]))
-        boundaries = boundaries[boundaries["lsoa11"].isin(set(areas["lsoa11"]))]
-    text = html.render(results, study, boundaries=boundaries)
+    text = render(results, study, provenance, boundaries)
     (folder / REPORT_FILE).write_text(text, encoding="utf-8")
     exports.write_csv(_with_modelled(areas), folder / exports.CSV_FILE)
     exports.write_csv(_with_modelled(results.metrics), folder / exports.METRICS_FILE)

@@ -39,6 +39,7 @@ from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair, Study
 from streetineq_assets.transfer.tables import CURVE_SUMMARY, TRANSFER_COMPARISONS
 
+SHARED = ("postcode_lsoa", "lsoa_labels")
 OF_CITIES = (
     "street_images",
     "locations",
@@ -160,6 +161,7 @@ class StudyResults:
     Attributes:
         centroids: `lsoa11, lat, lon` (WGS84, degrees): the mean of the area's located images, which
             stands in where there are no boundaries.
+        postcodes: `postcode, city, lsoa11` of the study's cities, of the whole directory.
         versions: library to its versions, of those that shaped the results.
         transfer: `transfer.tables.CURVE_SUMMARY`; without rows where nothing was tuned.
         transfer_comparisons: `transfer.tables.TRANSFER_COMPARISONS`, likewise.
@@ -171,6 +173,7 @@ class StudyResults:
     cities: list[CityResults]
     pairs: list[PairResults]
     centroids: pd.DataFrame
+    postcodes: pd.DataFrame
     versions: dict[str, str]
     transfer: pd.DataFrame
     transfer_comparisons: pd.DataFrame
@@ -210,6 +213,7 @@ def read_results(store: DataStore, study: Study, history: History | None = None)
         cities=cities,
         pairs=pairs,
         centroids=_centroids(reader, study),
+        postcodes=reader.postcodes(list(study.cities)),
         versions={name: " and ".join(sorted(found)) for name, found in reader.versions.items()},
         transfer=_transfer(reader, study, "transfer_summary", CURVE_SUMMARY),
         transfer_comparisons=_transfer(reader, study, "transfer_comparisons", TRANSFER_COMPARISONS),
@@ -223,7 +227,7 @@ def digests(store: DataStore, study: Study) -> dict[str, str]:
     wanted = [(asset, city) for asset in OF_CITIES for city in study.by_weight]
     wanted += [(asset, pair.key) for asset in OF_PAIRS for pair in study.pairs]
     manifests = {f"{asset}/{key}": store.manifest(asset, key) for asset, key in wanted}
-    manifests[TRANSFER] = store.manifest(TRANSFER)
+    manifests |= {asset: store.manifest(asset) for asset in (*SHARED, TRANSFER)}
     return {name: manifest.digest for name, manifest in manifests.items() if manifest}
 
 

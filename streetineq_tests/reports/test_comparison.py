@@ -64,19 +64,19 @@ def test_columns_put_the_network_first_and_other_folds_last():
     assert [(c.model, c.scheme) for c in found] == [NETWORK, MAP_KNN, RIDGE, BLOCKS]
 
 
-@pytest.mark.parametrize(
-    ("metric", "values", "best"),
-    [
-        ("kappa_quadratic", {NETWORK: 0.6, MAP_KNN: 0.7, BLOCKS: 0.9}, [False, True, False]),
-        ("mae", {NETWORK: 1.2, MAP_KNN: 1.4, BLOCKS: 0.9}, [True, False, False]),
-        ("kappa_quadratic", {NETWORK: 0.601, MAP_KNN: 0.599, BLOCKS: 0.9}, [True, True, False]),
-        ("moran_i_errors", {NETWORK: 0.3, MAP_KNN: 0.1, BLOCKS: 0}, [False] * 3),
-    ],
-)
-def test_the_best_on_the_same_folds_is_marked_whoever_it_is(metric, values, best):
-    shown = pair(values, metric=metric)
-    cells = comparison.row(shown, metric, comparison.columns([shown]))
-    assert [cell.best for cell in cells] == best
+def test_the_best_map_is_that_of_the_same_folds():
+    shown = pair({NETWORK: 0.6, MAP_KNN: 0.3, ("map_msoa_mean", "area"): 0.4, BLOCKS: 0.9})
+    assert comparison.best_map_cell(shown).value == 0.4
+    assert np.isnan(comparison.best_map_cell(pair({NETWORK: 0.6, RIDGE: 0.5})).value)
+
+
+def test_the_lead_over_the_map_is_that_over_the_best_of_each_draw():
+    values = {NETWORK: 0.6, MAP_KNN: 0.5}
+    leads = {"map_knn": (0.1, 0.0, 0.2), "map_best": (0.08, -0.02, 0.2), "ridge": (-0.3, -1, 0)}
+    assert comparison.lead_over_maps(pair(values, leads)) == (0.08, -0.02, 0.2)
+    without = {name: lead for name, lead in leads.items() if name != "map_best"}
+    assert comparison.lead_over_maps(pair(values, without)) == (0.1, 0.0, 0.2)
+    assert comparison.lead_over_maps(pair(values, {"ridge": (0.1, 0.0, 0.2)})) is None
 
 
 def test_a_cell_without_a_value_says_so():
@@ -207,8 +207,8 @@ def test_a_pair_is_read_on_the_folds_of_its_own_networks():
     """Its baselines on other folds are no baselines of these networks."""
     shown = pair({("network", "spatial_block"): 0.01, BLOCKS: 0.48, MAP_KNN: 0.1})
     assert shown.scheme == "spatial_block"
-    cells = comparison.row(shown, "kappa_quadratic", comparison.columns([shown]))
-    assert [cell.best for cell in cells] == [False, True, False]
+    assert comparison.columns([shown])[0].scheme == "spatial_block"
+    assert comparison.best_map_cell(shown).value == 0.48
 
 
 def test_uneven_folds_of_spatial_blocks_are_warned_of_and_not_read():

@@ -4,7 +4,7 @@ import pytest
 
 from streetineq_assets.labels.outcomes import DOMAINS, OUTCOMES
 from streetineq_assets.predictions.metrics import scores
-from streetineq_assets.reports.audit import published_rows
+from streetineq_assets.reports.page.audit import published_rows
 from streetineq_assets.reports.published import (
     PLACES,
     figures_of,

@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 
 from streetineq_assets.audit.data_audit import AUDIT_FILES
-from streetineq_assets.reports import html
 from streetineq_assets.reports.results import read_results
 from streetineq_assets.study import Study
 from streetineq_assets.tables import conform, empty
 from streetineq_tests import harness
 from streetineq_tests.reports import made_up_study
+from streetineq_tests.reports.page.rendered import report
 
 AUDIT = {
     "is_modelled": True,
@@ -64,7 +64,7 @@ def audit_tables():
 
 
 def render(store, study):
-    return html.render(read_results(store, study), study, boundaries=None)
+    return report(read_results(store, study), study)
 
 
 def words(text):
@@ -94,7 +94,7 @@ def test_rights_dates_and_coverage_are_shown(audited, study):
 
 
 def test_a_city_without_an_audit_has_no_section(results, study):
-    assert "-audit" not in html.render(results, study, boundaries=None)
+    assert "-audit" not in report(results, study)
 
 
 def test_an_audit_without_rows_has_no_section(store, study):
@@ -108,13 +108,13 @@ def test_an_audit_of_other_locations_is_left_out_and_named(audited, study):
     read = read_results(audited, study)
     assert "data_audit[alpha]" in read.history.left_out
     assert not read.cities[0].audit
-    text = html.render(read, study, boundaries=None)
+    text = report(read, study)
     assert "-audit" not in text
     assert "data_audit[alpha]" in text
 
 
 def test_a_modelled_outcome_says_so_wherever_it_stands(results, study):
-    text = words(html.render(results, study, boundaries=None))
+    text = words(report(results, study))
     assert "Alpha Crime deprivation (modelled)" in text  # in the summary
     assert re.search(r"Crime deprivation \(modelled\) +Modelled: rates of small areas", text)
     assert "A model predicts a model here" in text
@@ -128,7 +128,7 @@ def test_figures_of_a_place_stand_in_a_real_studys_report_alone(results, study):
 
     def shown(synthetic: bool) -> str:
         settings: Study = study.model_copy(update={"cities": cities, "synthetic": synthetic})
-        return words(html.render(results, settings, boundaries=None))
+        return words(report(results, settings))
 
     assert "Suel, Polak, Bennett and Ezzati" not in shown(synthetic=True)
     text = shown(synthetic=False)

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from streetineq_assets.reports import transfer_tables
+from streetineq_assets.reports.page import transfer
 from streetineq_assets.tables import conform
 from streetineq_assets.transfer.tables import CURVE_SUMMARY, TRANSFER_COMPARISONS
 
@@ -24,7 +24,7 @@ def test_tuned_networks_and_controls_stand_beside_the_targets_own_and_coordinate
     table = pd.DataFrame(rows, columns=[*names, "share_lsoas_labelled"])
     table = conform(table.assign(**PAIR, n_lsoas_labelled=NAN), CURVE_SUMMARY)
     other = table.assign(metric="kendall", mean=9.9)
-    shares, found = transfer_tables.transfers(pd.concat([table, other]))
+    shares, found = transfer.transfers(pd.concat([table, other]))
     assert shares == ["0", "0.01", "1"]
     assert {line["network"]: line["by_share"] for line in found} == {
         "tuned, shares of areas": ["0.31 (0.25 to 0.40)", "-", "0.70"],
@@ -39,7 +39,7 @@ def test_tuned_networks_and_controls_stand_beside_the_targets_own_and_coordinate
         assert (line["own"], line["map_knn"]) == ("0.72", "0.50")
         assert (line["source"], line["city"]) == ("london", "leeds")
         assert line["outcome"] == "Crime deprivation"
-    assert transfer_tables.transfers(table[:0]) == ([], [])
+    assert transfer.transfers(table[:0]) == ([], [])
 
 
 def test_networks_of_the_other_cities_have_a_line_of_their_own():
@@ -48,7 +48,7 @@ def test_networks_of_the_other_cities_have_a_line_of_their_own():
         "highest": 0.4, "n_repeats": 1, "share_lsoas_labelled": 0.0, "n_lsoas_labelled": NAN,
     }  # fmt: skip
     table = conform(pd.DataFrame([PAIR | line]), CURVE_SUMMARY)
-    shares, (found,) = transfer_tables.transfers(table)
+    shares, (found,) = transfer.transfers(table)
     assert shares == []
     assert (found["network"], found["own"], found["map_knn"]) == (
         "of the other cities",
@@ -64,7 +64,7 @@ def test_claims_are_told_with_their_intervals():
     ]
     names = ["share_of", "share", "against", "margin", "difference", "lower", "upper", "result"]
     table = pd.DataFrame(rows, columns=names).assign(**PAIR, n_repeats=5, n_lsoas=9, n_blocks=9)
-    found = transfer_tables.transfer_claims(conform(table, TRANSFER_COMPARISONS))
+    found = transfer.transfer_claims(conform(table, TRANSFER_COMPARISONS))
     keys = ("share", "claim", "difference", "result")
     assert [tuple(line[key] for key in keys) for line in found] == [
         (
