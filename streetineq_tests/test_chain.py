@@ -71,6 +71,10 @@ RECIPES = {
         {"trained_model", "locations", "labels", "area_folds"},
         set(),
     ),
+    "explanations[northmere/mean_income]": (
+        {"trained_model", "location_predictions", "hdf5_shards", "licences"},
+        {"rights", "terms"},
+    ),
     "lsoa_predictions[northmere/mean_income]": (
         {"location_predictions", "n_lsoas_of_city"},
         {"rule", "level", "areas"},
