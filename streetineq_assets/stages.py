@@ -88,11 +88,12 @@ STAGES = (
     JOINT_TRAINING,
     Stage(
         "train_and_predict",
-        "Train a pair's networks, predict out of fold, compare with baselines and the truth.",
+        "Train a pair's networks, predict out of fold, explain, compare with baselines and truth.",
         (
             "trained_model",
             "baseline_scores",
             "location_predictions",
+            "explanations",
             "lsoa_predictions",
             "lsoa_evaluation",
             "equity_audit",

@@ -154,6 +154,8 @@ def _pandas_type(field: pa.Field) -> str:
     kind = field.type
     if pa.types.is_string(kind):
         return "str"
+    if pa.types.is_binary(kind):
+        return "object"
     if pa.types.is_temporal(kind):
         return f"datetime64[{getattr(kind, 'unit', 's')}]"
     if pa.types.is_integer(kind) and field.nullable:

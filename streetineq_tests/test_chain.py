@@ -71,6 +71,10 @@ RECIPES = {
         {"trained_model", "locations", "labels", "area_folds"},
         set(),
     ),
+    "explanations[northmere/mean_income]": (
+        {"trained_model", "location_predictions", "hdf5_shards", "licences", "street_images"},
+        {"rights", "terms"},
+    ),
     "lsoa_predictions[northmere/mean_income]": (
         {"location_predictions", "n_lsoas_of_city"},
         {"rule", "level", "areas"},
@@ -301,6 +305,19 @@ def test_every_prediction_is_out_of_fold_and_of_a_known_area(chain, pair):
 
 
 @pytest.mark.parametrize("pair", PAIRS)
+def test_what_pushes_a_score_is_told_of_every_prediction_with_pictures(chain, pair):
+    """From files and archives, of the very images that were encoded: all of them may be shown."""
+    store, _, _ = chain
+    predictions, told = store.open("location_predictions", pair), store.open("explanations", pair)
+    ids = told.table()["location_id"].tolist()
+    assert ids == predictions.table()["location_id"].tolist()
+    shown = told.table("exemplars.parquet")
+    assert set(shown["direction"]) == {"up", "down"}
+    assert shown["why_not_shown"].isna().all()
+    assert shown["thumbnail"].map(lambda data: data.startswith(b"\xff\xd8")).all()
+
+
+@pytest.mark.parametrize("pair", PAIRS)
 def test_labels_reach_the_predictions_unchanged(chain, pair):
     store, _, _ = chain
     city, outcome = pair.split("/")
@@ -392,7 +409,10 @@ def test_the_warehouse_answers(chain):
         areas = connection.execute(
             "SELECT city, outcome, count(*) AS n FROM lsoa_predictions GROUP BY ALL ORDER BY ALL"
         ).df()
+        exemplars = connection.table("exemplars").columns
     assert [f"{row.city}/{row.outcome}" for row in areas.itertuples()] == PAIRS
+    assert {"view", "influence", "partition_key"} < set(exemplars)
+    assert "thumbnail" not in exemplars
 
 
 def test_a_finished_study_has_nothing_to_clean(chain):

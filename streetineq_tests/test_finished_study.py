@@ -159,6 +159,7 @@ AFTER_INPUTS = [
     ("trained_model", "northmere/mean_income"),
     ("baseline_scores", "northmere/mean_income"),
     ("location_predictions", "northmere/mean_income"),
+    ("explanations", "northmere/mean_income"),
     ("lsoa_predictions", "northmere/mean_income"),
     ("lsoa_evaluation", "northmere/mean_income"),
     ("equity_audit", "northmere/mean_income"),

@@ -28,7 +28,10 @@ Hashes = tuple[str, ...]
 
 @dataclass(frozen=True)
 class LocationImages:
-    """A location with four images: for each view a file, and the member where it is an archive."""
+    """Images of a location: for each a file, and the member where that is an archive.
+
+    To be encoded a location has four, in the order of the views.
+    """
 
     location_id: str
     sources: tuple[tuple[str, str | None], ...]
@@ -130,6 +133,23 @@ def read_archives(locations: Iterable[LocationImages], root: Path) -> Iterator[U
                 started = time.perf_counter()
 
 
+def read_images(unpacked: Unpacked, root: Path) -> list[bytes | str]:
+    """The bytes of each image of a location, or the reason why they cannot be read.
+
+    Args:
+        root: the folder to which the images' paths are relative.
+    """
+    found: list[bytes | str] = []
+    for number, (path, member) in enumerate(unpacked.images.sources):
+        if member is None:
+            found.append(_read_file(root / path))
+            continue
+        data = unpacked.archived[number]
+        why = DAMAGED_ARCHIVE if (root / path).is_file() else GONE
+        found.append(why if data is None else data)
+    return found
+
+
 def prepare_location(
     unpacked: Unpacked, *, root: Path, finished: Finished, limits: Images, antialias: bool
 ) -> Prepared:
@@ -145,19 +165,14 @@ def prepare_location(
         limits: `[images]` of study.toml.
         antialias: as in `preprocess`.
     """
-    location, archived, seconds = unpacked
+    location, _, seconds = unpacked
     started = time.perf_counter()
     images, rejections = [], []
-    for view, (path, member) in enumerate(location.sources):
-        if member:
-            data = archived[view]
-            problem = DAMAGED_ARCHIVE if data or (root / path).is_file() else GONE
+    for view, image in zip(VIEWS, read_images(unpacked, root), strict=True):
+        if isinstance(image, str):
+            rejections.append(Rejection(location.location_id, view, image))
         else:
-            data, problem = _read_file(root / path)
-        if data is None:
-            rejections.append(Rejection(location.location_id, VIEWS[view], problem))
-        else:
-            images.append(data)
+            images.append(image)
     if rejections:
         return Prepared(location.location_id, rejections=tuple(rejections))
     hashes = tuple(hashlib.sha256(data).hexdigest() for data in images)
@@ -200,10 +215,10 @@ def _members(
     yield from ((target, None) for target in wanted.values())
 
 
-def _read_file(path: Path) -> tuple[bytes | None, str]:
+def _read_file(path: Path) -> bytes | str:
     try:
-        return path.read_bytes(), ""
+        return path.read_bytes()
     except FileNotFoundError:
-        return None, GONE
+        return GONE
     except OSError:
-        return None, "unreadable"
+        return "unreadable"

@@ -61,13 +61,19 @@ class ImageRejectedError(StreetineqError):
 
 
 @dataclass(frozen=True)
-class _Decoded:
-    """An upright RGB image, and how it relates to the one at full size."""
+class Decoded:
+    """An upright RGB image, and how it relates to the one at full size.
+
+    Attributes:
+        rgb: as decoded, at full size or smaller.
+        height, width: of the image at full size, in pixels.
+        box: left, top, right and bottom of the whole image in `rgb`, in its pixels.
+    """
 
     rgb: "Image.Image"
     height: int
     width: int
-    box: tuple[float, float, float, float]  # left, top, right, bottom of the whole image in `rgb`
+    box: tuple[float, float, float, float]
 
 
 def preprocess(
@@ -91,7 +97,7 @@ def preprocess(
 
     Source: Suel et al. 2019 for the geometry; the means are those of VGG16's training images.
     """
-    decoded = _decode(image, may_shrink=antialias)
+    decoded = decode(image, may_shrink=antialias)
     _refuse_panorama(decoded)
     rows, columns = scaled_size(decoded.height, decoded.width)
     top, left = (rows - SIDE) // 2, (columns - SIDE) // 2
@@ -118,7 +124,18 @@ def scaled_size(height: int, width: int) -> tuple[int, int]:
 # -- decoding ------------------------------------------------------------------------------------
 
 
-def _decode(image: "bytes | str | os.PathLike[str] | Image.Image", *, may_shrink: bool) -> _Decoded:
+def decode(image: "bytes | str | os.PathLike[str] | Image.Image", *, may_shrink: bool) -> Decoded:
+    """Decode one image.
+
+    Args:
+        image: as for `preprocess`.
+        may_shrink: whether a JPEG file may come at a fraction of its size, with 672 pixels or more
+            on its shorter side.
+
+    Raises:
+        ImageRejectedError: as `preprocess`, but for panoramas.
+        OSError: the path cannot be read.
+    """
     from PIL import Image
 
     if isinstance(image, Image.Image):
@@ -165,7 +182,7 @@ def _refuse_hole(data: bytes) -> None:
             raise ImageRejectedError("damaged", f"{len(_WEBP_ZEROS)} bytes or more are zeros")
 
 
-def _upright(opened: "Image.Image") -> _Decoded:
+def _upright(opened: "Image.Image") -> Decoded:
     from PIL import Image
 
     _refuse_bad_size(opened)
@@ -174,7 +191,7 @@ def _upright(opened: "Image.Image") -> _Decoded:
         upper = np.asarray(upright).astype(np.int64) >> 8
         upright = Image.fromarray(upper.clip(0, 255).astype(np.uint8))
     rgb = upright.convert("RGB")
-    return _Decoded(rgb, rgb.height, rgb.width, (0, 0, rgb.width, rgb.height))
+    return Decoded(rgb, rgb.height, rgb.width, (0, 0, rgb.width, rgb.height))
 
 
 def _orientation(opened: "Image.Image") -> int:
@@ -201,7 +218,7 @@ def _turned(image: "Image.Image", orientation: int) -> "Image.Image":
     return image.transpose(turns[orientation]) if orientation in turns else image
 
 
-def _from_jpeg(opened: "Image.Image", data: bytes, *, may_shrink: bool) -> _Decoded | None:
+def _from_jpeg(opened: "Image.Image", data: bytes, *, may_shrink: bool) -> Decoded | None:
     """A JPEG, at a fraction of its size where that is exact enough; None of other formats."""
     from PIL import Image
 
@@ -218,7 +235,7 @@ def _from_jpeg(opened: "Image.Image", data: bytes, *, may_shrink: bool) -> _Deco
     rgb = _turned(Image.fromarray(pixels), orientation)
     if divisor == 1:
         width, height = rgb.size
-    return _Decoded(rgb, height, width, (0, 0, width / divisor, height / divisor))
+    return Decoded(rgb, height, width, (0, 0, width / divisor, height / divisor))
 
 
 def _refuse_bad_size(opened: "Image.Image") -> None:
@@ -233,7 +250,7 @@ def _refuse_bad_size(opened: "Image.Image") -> None:
         raise ImageRejectedError("too_narrow", f"{size}; more than {MAX_ASPECT} to 1")
 
 
-def _refuse_panorama(decoded: _Decoded) -> None:
+def _refuse_panorama(decoded: Decoded) -> None:
     """The middle of a panorama is one view of four, bent: it is not what a view's name says."""
     if abs(decoded.width / decoded.height - _PANORAMA_ASPECT) > _ASPECT_TOLERANCE:
         return
@@ -252,7 +269,7 @@ def _refuse_panorama(decoded: _Decoded) -> None:
 # -- scaling -------------------------------------------------------------------------------------
 
 
-def _resize(decoded: _Decoded, rows: int, columns: int) -> np.ndarray:
+def _resize(decoded: Decoded, rows: int, columns: int) -> np.ndarray:
     from PIL import Image
 
     bilinear = Image.Resampling.BILINEAR

@@ -108,9 +108,10 @@ def rights_table(listed: pd.DataFrame, rights: Rights) -> pd.DataFrame:
     counts = listed.assign(n=1).groupby(["provider", "licence"], dropna=False, sort=True)["n"].sum()
     written = counts.reset_index().astype({"provider": object, "licence": object})
     written = written.where(written.notna(), None)
-    agreed = {plain(_name("provider", name)): name for name in rights.agreements}
     rows = [
-        _row(line.provider, line.licence, line.n, rights, agreed) for line in written.itertuples()
+        rights_of(line.provider, line.licence, rights)
+        | {"as_written": _as_written(line.provider, line.licence), "n_locations": line.n}
+        for line in written.itertuples()
     ]
     frame = pd.DataFrame(rows)
     kept = frame.columns.drop(["as_written", "n_locations"]).tolist()
@@ -129,10 +130,17 @@ def _name(kind: str, written: str | None) -> str:
     return terms.name if terms else written or ""
 
 
-def _row(
-    provider: str | None, licence: str | None, n: int, rights: Rights, agreed: Mapping[str, str]
-) -> dict[str, object]:
-    """What is allowed with the images of one provider under one licence, both as written."""
+def rights_of(provider: str | None, licence: str | None, rights: Rights) -> dict[str, str | None]:
+    """What is allowed with images of one provider under one licence.
+
+    Args:
+        provider, licence: as a list writes them; None where it does not.
+
+    Returns:
+        The columns of `IMAGE_RIGHTS` that follow from these: both names, an answer to each act, the
+        conditions, the source, and the agreement.
+    """
+    agreed = {plain(_name("provider", name)): name for name in rights.agreements}
     found = [find_terms("provider", provider), find_terms("licence", licence)]
     known = [terms for terms in found if terms]
     agreement = rights.agreements.get(agreed.get(plain(_name("provider", provider)), ""))
@@ -146,13 +154,15 @@ def _row(
     return {
         "provider": names[0],
         "licence": names[1],
-        "as_written": f"{_quoted('provider', provider)}, {_quoted('licence', licence)}",
-        "n_locations": n,
         **permits,
         "conditions": "; ".join(terms.conditions for terms in known if terms.conditions) or None,
         "source": "; ".join(text for text in read if text) or None,
         "agreement": agreement.reason if agreement else None,
     }
+
+
+def _as_written(provider: str | None, licence: str | None) -> str:
+    return f"{_quoted('provider', provider)}, {_quoted('licence', licence)}"
 
 
 def _quoted(kind: str, written: str | None) -> str:

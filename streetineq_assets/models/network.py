@@ -174,6 +174,20 @@ def _saved_by(path: Path) -> str:
     return "of an unknown version"
 
 
+def split_at_views(network: keras.Model) -> tuple[keras.Model, keras.Model] | None:
+    """A network before and after it takes the mean of the views; its layers are shared.
+
+    Returns:
+        (n, 4, width) codes -> (n, 4, units), a row for each view; and (n, units), the mean of some
+        of them -> the network's outputs. None for one that does not take their mean.
+    """
+    means = [x for x in network.layers if isinstance(x, keras.layers.GlobalAveragePooling1D)]
+    if len(means) != 1:
+        return None
+    (mean,) = means
+    return keras.Model(network.input, mean.input), keras.Model(mean.output, network.output)
+
+
 def copy_head(joint: keras.Model, profile: Profile, position: int, width: int) -> keras.Model:
     """The network of one outcome out of a joint network of several.
 

@@ -17,6 +17,12 @@ from streetineq_assets.models.folds import FoldTable
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.predictions import checks, plots, tables
 from streetineq_assets.predictions.aggregation import rank_changes
+from streetineq_assets.predictions.explanation_checks import EXPLANATIONS
+from streetineq_assets.predictions.explanations import (
+    read_explanation_sources,
+    write_explanations,
+    write_unavailable,
+)
 from streetineq_assets.predictions.joint_evaluation import (
     read_joint_sources,
     write_joint_evaluation,
@@ -37,7 +43,7 @@ from streetineq_assets.predictions.ranked_areas import (
     none_ranked,
     rank_areas,
 )
-from streetineq_assets.resources import Events, StudyResource, define_asset
+from streetineq_assets.resources import Events, GpuResource, StudyResource, define_asset
 from streetineq_assets.study import Pair
 from streetineq_assets.tables import empty, write
 
@@ -132,6 +138,34 @@ def lsoa_predictions(context: dg.AssetExecutionContext, study: StudyResource) ->
     )
 
 
+def explanations(
+    context: dg.AssetExecutionContext, study: StudyResource, gpu: GpuResource
+) -> Events:
+    """What pushes each score up or down: the locations of an area, and the views of a location.
+
+    Each is left out in turn, and the score computed again, exactly. The views of strongest push
+    stand beside, with a thumbnail where the study shows images and their terms allow it. The hashes
+    by which these are recognised are read from `image_codes`, which is no edge of the lineage.
+    """
+    pair = Pair.parse(context.partition_key)
+    sources = read_explanation_sources(study.store, study.study, pair)
+
+    def make(folder: Path) -> Findings:
+        if why := sources.unavailable:
+            return write_unavailable(why, folder)
+        with gpu.lease(context, most_gpus=1) as device:
+            return write_explanations(sources, folder, device)
+
+    yield from study.materialize(
+        context,
+        make,
+        inputs=sources.digests(),
+        config=sources.config(),
+        columns=tables.EXPLANATIONS,
+        origins=tables.EXPLANATIONS_ORIGINS,
+    )
+
+
 def lsoa_evaluation(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
     """How well the predicted deciles agree with the official ones, and whether a map does as well.
 
@@ -199,6 +233,21 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             tags=parts.outcome_tags,
             code_version="2",  # 1: no shrunk scores, calibration or limits by decile
             checks=checks.LSOA_PREDICTIONS,
+        ),
+        define_asset(
+            explanations,
+            group_name=GROUP,
+            kinds={"tensorflow", "parquet"},
+            deps=[
+                "trained_model",
+                "location_predictions",
+                *map(parts.city_to_pairs, ("hdf5_shards", "locations", "street_images")),
+            ],
+            partitions_def=parts.pair,
+            tags=parts.outcome_tags,
+            pool="gpu",
+            code_version="1",
+            checks=EXPLANATIONS,
         ),
         define_asset(
             lsoa_evaluation,

@@ -104,6 +104,17 @@ def _by_predictions(standing: Standing, manifest: Manifest) -> Slices:
     }
 
 
+def _by_explanations(standing: Standing, manifest: Manifest) -> Slices:
+    key = str(manifest.partition)
+    slices = {
+        name: standing.whole((name, key)) for name in ("trained_model", "location_predictions")
+    }
+    city = city_of(key)
+    for name in ("hdf5_shards", "street_images"):
+        slices[name] = standing.whole((name, city))
+    return slices | {"licences": standing.licences(city)}
+
+
 def _by_joint_evaluation(standing: Standing, manifest: Manifest) -> Slices:
     """Without the evaluations of the separate networks, of which no row of its table is."""
     city = str(manifest.partition)
@@ -180,6 +191,7 @@ _READ_BY: dict[str, Callable[[Standing, Manifest], Slices]] = {
     "hdf5_shards": _by_shards,
     "image_repeats": _by_repeats,
     "area_folds": _by_folds,
+    "explanations": _by_explanations,
     "joint_evaluation": _by_joint_evaluation,
     "scheme_scores": _by_scheme,
     "evidence_matrix": _by_evidence,

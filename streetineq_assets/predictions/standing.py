@@ -17,6 +17,7 @@ from streetineq_assets.manifests import Manifest
 from streetineq_assets.models.availability import pair_unavailable
 from streetineq_assets.models.dataset import LABEL_COLUMNS, read_location_areas
 from streetineq_assets.models.folds import FoldTable
+from streetineq_assets.predictions.exemplars import read_licences
 from streetineq_assets.predictions.location_scores import (
     matched_locations,
     tested_by,
@@ -191,6 +192,11 @@ class Standing:
         """The same with the weights of the locations."""
         take = lambda: digest_frame(matched_locations(self.store, city))  # noqa: E731
         return self._of_locations(city, "weights", take)
+
+    def licences(self, city: str) -> Slice:
+        """Providers and licences of the locations of a city."""
+        take = lambda: digest_frame(read_licences(self.store, city))  # noqa: E731
+        return self._of_locations(city, "licences", take)
 
     def _of_locations(self, city: str, name: str, take: Callable[[], str]) -> Slice:
         return self.part((("locations", city),), (name, "of locations"), take)

@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel
 
+from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.models.tables import PROBABILITIES
 from streetineq_assets.tables import Origins, column, schema
 
@@ -209,6 +210,72 @@ BY_N_LOCATIONS = schema(
     column("spearman_score", "float64", "Spearman's rho of score and decile", nullable=True),
     column("kappa_quadratic", "float64", "quadratic kappa", nullable=True),
     column("mae", "float64", "mean absolute error", unit="deciles", nullable=True),
+)
+
+INFLUENCES = tuple(f"influence_{view}" for view in VIEWS)
+EXPLANATIONS = schema(
+    *_KEYS,
+    column("lsoa11", "string", "LSOA of 2011 in which the location lies"),
+    column("location_id", "string", "identifier of the location"),
+    column("fold", "int16", "fold whose network had not seen this location's area"),
+    column("weight", "int32", "live small-user postcodes that the location serves"),
+    column("h", "float32", "out-of-fold score; higher is better-off", unit="logit"),
+    column("n_locations", "int32", "locations that were predicted in the area"),
+    column(
+        "location_influence",
+        "float64",
+        "the area's weighted mean score minus the same without this location; null where it is the "
+        "area's only one",
+        unit="logit",
+        nullable=True,
+    ),
+    *(
+        column(
+            name,
+            "float32",
+            f"the location's score minus its score by the same network without view {view}",
+            unit="logit",
+        )
+        for view, name in zip(VIEWS, INFLUENCES, strict=True)
+    ),
+)
+_BY_NETWORK = (("trained_model", "h"), ("hdf5_shards", "features"))
+EXPLANATIONS_ORIGINS: Origins = {
+    **{
+        name: [("location_predictions", name)]
+        for name in ("lsoa11", "location_id", "fold", "weight", "h")
+    },
+    "n_locations": [("location_predictions", "lsoa11")],
+    "location_influence": [("location_predictions", name) for name in ("h", "weight", "lsoa11")],
+    **dict.fromkeys(INFLUENCES, _BY_NETWORK),
+}
+
+EXEMPLARS = schema(
+    *_KEYS,
+    column("direction", "string", "up: the view makes its location look better-off; or down"),
+    column("rank", "int16", "from the strongest influence on, at most one view of an area"),
+    column("location_id", "string", "identifier of the location"),
+    column("lsoa11", "string", "LSOA of 2011 in which the location lies"),
+    column("view", "string", "a, b, c or d"),
+    column(
+        "heading_degrees", "int16", "direction of the view, counted from the first", unit="degrees"
+    ),
+    column(
+        "influence",
+        "float32",
+        "the location's score minus its score by the same network without this view",
+        unit="logit",
+    ),
+    column("provider", "string", "who took the image, as listed", nullable=True),
+    column("licence", "string", "under which licence, as listed", nullable=True),
+    column("conditions", "string", "under which it may be shown, in words", nullable=True),
+    column("why_not_shown", "string", "why there is no thumbnail", nullable=True),
+    column(
+        "thumbnail",
+        "binary",
+        "the image as a JPEG file of at most 192 x 120 pixels, where it may be shown",
+        nullable=True,
+    ),
 )
 
 

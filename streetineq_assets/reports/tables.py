@@ -26,6 +26,8 @@ from streetineq_assets.predictions.tables import (
     COMPARISONS,
     CONFUSION,
     COVERAGE,
+    EXEMPLARS,
+    EXPLANATIONS,
     INTERVALS,
     LOCATION_PREDICTIONS,
     LSOA_PREDICTIONS,
@@ -83,6 +85,13 @@ WAREHOUSE_VIEWS = (
         "Out-of-fold score and decile of every location.",
         LOCATION_PREDICTIONS,
     ),
+    View(
+        "explanations",
+        "explanations",
+        "What each location, and each of its views, adds to the scores.",
+        EXPLANATIONS,
+    ),
+    View("exemplars", "explanations", "Views of the strongest push.", EXEMPLARS),
     View(
         "lsoa_predictions",
         "lsoa_predictions",

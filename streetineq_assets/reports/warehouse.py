@@ -17,6 +17,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from streetineq_assets.errors import StoreError
 from streetineq_assets.manifests import Manifest
 from streetineq_assets.reports.tables import View
@@ -138,10 +140,12 @@ def disagreement(store: DataStore) -> str | None:
 def _definition(store: DataStore, study: Study, view: View) -> str:
     """SQL of a view. A view keeps its text, so what would be a parameter is quoted into it.
 
-    `place` is `DataStore.folder` in SQL, and `folder` is `DataStore.path_of`.
+    `place` is `DataStore.folder` in SQL, `folder` is `DataStore.path_of`. Pictures are left out,
+    since neither a table on a terminal nor a CSV file can show them.
     """
     base, glob = store.folder(view.asset), engine_path(store.folder(view.asset))
     partitions = _listed(_partitions(study))
+    hidden = ["filename", *(each.name for each in view.schema if pa.types.is_binary(each.type))]
     return f"""
         CREATE VIEW "{view.name}" AS
         WITH manifests AS (
@@ -158,7 +162,7 @@ def _definition(store: DataStore, study: Study, view: View) -> str:
                 )
             )
         )
-        SELECT tables.* EXCLUDE (filename), manifests.{PARTITION}
+        SELECT tables.* EXCLUDE ({", ".join(hidden)}), manifests.{PARTITION}
         FROM read_parquet(
             {_quoted(f"{glob}/**/{view.file}")},
             union_by_name = true,

@@ -242,6 +242,8 @@ def _publish_results(store: DataStore, study: Study, city: str, areas: pd.DataFr
         made.publish("baseline_scores", key, [*read, "trained_model"])
         names = ["trained_model", "locations", "labels", "area_folds"]
         made.publish("location_predictions", key, names)
+        names = ["trained_model", "location_predictions", "hdf5_shards", "licences"]
+        made.publish("explanations", key, names)
         made.publish("lsoa_predictions", key, ["location_predictions", "n_lsoas_of_city"])
         names = ["lsoa_predictions", "location_predictions", "baseline_scores", "trained_model"]
         made.publish("lsoa_evaluation", key, [*names, "positions"])

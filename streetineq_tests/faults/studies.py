@@ -35,6 +35,7 @@ REST = [
     Target("joint_model", "saltbridge"),
     Target("baseline_scores", PAIR),
     Target("location_predictions", PAIR),
+    Target("explanations", PAIR),
     Target("equity_audit", PAIR),
     Target("joint_evaluation", "saltbridge"),
     Target("data_audit", "saltbridge"),

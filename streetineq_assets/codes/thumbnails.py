@@ -1,0 +1,31 @@
+"""Small pictures of images, for people: whoever shows one has asked before whether that is allowed.
+
+What a file says beside its pixels, such as where and by which camera it was taken, is left behind.
+"""
+
+import io
+
+from streetineq_assets.codes.preprocess import decode
+
+MOST_WIDTH, MOST_HEIGHT = 192, 120  # pixels
+_QUALITY = 70
+
+
+def thumbnail(data: bytes) -> bytes:
+    """A JPEG file of at most 192 x 120 pixels, of an image's shape.
+
+    Args:
+        data: an encoded image (JPEG, PNG or WebP).
+
+    Raises:
+        ImageRejectedError: as `preprocess.decode`.
+    """
+    from PIL import Image
+
+    decoded = decode(data, may_shrink=True)
+    scale = min(1.0, MOST_WIDTH / decoded.width, MOST_HEIGHT / decoded.height)
+    size = (max(1, round(scale * decoded.width)), max(1, round(scale * decoded.height)))
+    small = decoded.rgb.resize(size, resample=Image.Resampling.BICUBIC, box=decoded.box)
+    file = io.BytesIO()
+    small.save(file, "JPEG", quality=_QUALITY)
+    return file.getvalue()

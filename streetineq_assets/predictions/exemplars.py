@@ -1,0 +1,189 @@
+"""The views with the strongest push, and their pictures where these may be shown.
+
+A picture is shown only where the study says that it shows images, the terms of its provider and
+licence allow that, and the file is still the one that was encoded, by its sha256.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from streetineq_assets.codes.bucket_file import Bucket
+from streetineq_assets.codes.image_loading import LocationImages, read_archives, read_images
+from streetineq_assets.codes.preprocess import ImageRejectedError
+from streetineq_assets.codes.thumbnails import thumbnail
+from streetineq_assets.images.catalogue import HEADINGS, VIEWS
+from streetineq_assets.images.rights import NO, YES, rights_of
+from streetineq_assets.predictions.tables import EXEMPLARS, INFLUENCES
+from streetineq_assets.settings import Rights
+from streetineq_assets.store import Artefact, DataStore
+from streetineq_assets.tables import conform
+
+UP, DOWN = "up", "down"
+N_EACH = 6
+Image = tuple[str, str]  # location and view
+_CODES = "image_codes"
+_NOT_SHOWN = "the study shows no images: show_images under [rights] in study.toml is false"
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Where a city's images lie, and what they were when they were encoded.
+
+    Attributes:
+        root: the folder of the city's images.
+        listed: `location_id, view, path, member, status` of the images that are asked for.
+        encoded: their sha256 where the codes that were explained were made of them.
+    """
+
+    root: Path
+    listed: pd.DataFrame
+    encoded: Mapping[Image, str]
+
+
+def read_licences(store: DataStore, city: str) -> pd.DataFrame:
+    """`location_id, provider, licence` of a city's listed locations, ascending by location.
+
+    Raises:
+        StoreError: the city's `locations` are absent or damaged.
+    """
+    table = store.open("locations", city).table(columns=["location_id", "provider", "licence"])
+    return table.sort_values("location_id", ignore_index=True)
+
+
+def choose_exemplars(explanations: pd.DataFrame, n_each: int = N_EACH) -> pd.DataFrame:
+    """The views that raise and lower their location's score most, in each direction one of an area.
+
+    Args:
+        explanations: `tables.EXPLANATIONS` of a pair.
+        n_each: in each direction, at most.
+
+    Returns:
+        `city, outcome, direction, rank, location_id, lsoa11, view, heading_degrees, influence`,
+        those up first; equal influences in the order of location and view.
+    """
+    keys = ["city", "outcome", "location_id", "lsoa11"]
+    names = dict(zip(INFLUENCES, VIEWS, strict=True))
+    long = explanations[[*keys, *INFLUENCES]].rename(columns=names)
+    views = long.melt(keys, var_name="view", value_name="influence")
+    views["heading_degrees"] = views["view"].map(HEADINGS)
+    parts = []
+    for direction, sign in ((UP, 1), (DOWN, -1)):
+        pushed = views.assign(push=sign * views["influence"])
+        order = pushed[pushed["push"] > 0].sort_values(
+            ["push", "location_id", "view"], ascending=[False, True, True]
+        )
+        best = order.drop_duplicates("lsoa11").head(n_each).drop(columns="push")
+        parts.append(best.assign(direction=direction, rank=np.arange(len(best)) + 1))
+    return pd.concat(parts, ignore_index=True)
+
+
+def with_pictures(
+    chosen: pd.DataFrame, licences: pd.DataFrame, rights: Rights, pictures: Pictures | None
+) -> pd.DataFrame:
+    """Exemplars with their terms, and a thumbnail or why there is none (`tables.EXEMPLARS`).
+
+    Args:
+        chosen: by `choose_exemplars`.
+        licences: `location_id, provider, licence` of the city's locations.
+        pictures: of the exemplars; None where the study shows no images.
+    """
+    frame = chosen.merge(licences, on="location_id", how="left", validate="many_to_one")
+    frame = frame.astype({"provider": object, "licence": object})
+    frame = frame.where(frame.notna(), None)
+    terms = [rights_of(row.provider, row.licence, rights) for row in frame.itertuples()]
+    whys: list[str | None] = [_why_forbidden(each) for each in terms]
+    if pictures is None:
+        whys = [_NOT_SHOWN] * len(frame)
+    keys = list(zip(frame["location_id"], frame["view"], strict=True))
+    allowed = [key for key, why in zip(keys, whys, strict=True) if why is None]
+    found = read_thumbnails(allowed, pictures) if pictures else {}
+    shown = [found[key] if why is None else why for key, why in zip(keys, whys, strict=True)]
+    frame = frame.assign(
+        conditions=pd.Series([each["conditions"] for each in terms], dtype=object),
+        why_not_shown=pd.Series([x if isinstance(x, str) else None for x in shown], dtype=object),
+        thumbnail=pd.Series([x if isinstance(x, bytes) else None for x in shown], dtype=object),
+    )
+    return conform(frame, EXEMPLARS)
+
+
+def _why_forbidden(terms: Mapping[str, str | None]) -> str | None:
+    """Why images under these terms are not shown; None where they may be."""
+    answer = terms["show_images"]
+    images = f"images of the provider {terms['provider']} under the licence {terms['licence']}"
+    if answer == YES:
+        return None
+    if answer == NO:
+        by = "the study's agreement does not allow" if terms["agreement"] else "terms do not allow"
+        return f"{by} {images} to be shown"
+    return f"it is not known whether {images} may be shown"
+
+
+def read_thumbnails(wanted: Iterable[Image], pictures: Pictures) -> dict[Image, bytes | str]:
+    """A thumbnail of each image, or in words why there is none."""
+    rows = pictures.listed.astype(object).set_index(["location_id", "view"])
+    found: dict[Image, bytes | str] = {}
+    sources: dict[LocationImages, Image] = {}
+    for image in wanted:
+        row = rows.loc[image] if image in rows.index else None
+        if row is None or row["status"] != "present":
+            found[image] = "the image is no longer there"
+            continue
+        member = row["member"] if isinstance(row["member"], str) else None
+        sources[LocationImages(image[0], ((row["path"], member),))] = image
+    for unpacked in read_archives(sources, pictures.root):
+        (data,) = read_images(unpacked, pictures.root)
+        image = sources[unpacked.images]
+        found[image] = _thumbnail(data, pictures.encoded.get(image))
+    return found
+
+
+def _thumbnail(data: bytes | str, encoded: str | None) -> bytes | str:
+    if isinstance(data, str):
+        return f"the image cannot be read ({data})"
+    if encoded is None:
+        return "the codes were made again since, so it is not known of which image they were"
+    if hashlib.sha256(data).hexdigest() != encoded:
+        return "the image was changed since its codes were made"
+    try:
+        return thumbnail(data)
+    except ImageRejectedError as error:
+        return f"the image cannot be decoded ({error.reason})"
+
+
+def find_pictures(
+    store: DataStore, city: str, chosen: pd.DataFrame, listing: Artefact, shards: Artefact
+) -> Pictures:
+    """Where exemplars' images lie, and the hashes of those from which the city's shards were made.
+
+    Args:
+        chosen: `location_id, view`.
+        listing: `street_images` of the city.
+        shards: `hdf5_shards` of the city.
+    """
+    columns = ["location_id", "view", "path", "member", "status", "bucket"]
+    listed = listing.table(columns=columns).merge(chosen[["location_id", "view"]])
+    encoded: dict[Image, str] = {}
+    for bucket, rows in listed.groupby("bucket"):
+        hashes = _recorded_hashes(store, str(bucket), shards)
+        images = zip(rows["location_id"], rows["view"], strict=True)
+        encoded |= {image: hashes[image] for image in images if image in hashes}
+    return Pictures(store.inputs("images", city), listed, encoded)
+
+
+def _recorded_hashes(store: DataStore, bucket: str, shards: Artefact) -> dict[Image, str]:
+    """sha256 of a bucket's images; empty where the shards were made of another bucket file."""
+    manifest = store.intact(_CODES, bucket)
+    if manifest is None or shards.manifest.recipe.inputs.get(bucket) != manifest.digest:
+        return {}
+    with Bucket(store.path_of(manifest) / "image_codes.h5") as file:
+        contents = file.contents
+    return {
+        (location_id, view): str(digest)
+        for location_id, row in zip(contents.location_ids, contents.image_sha256, strict=True)
+        for view, digest in zip(VIEWS, row, strict=True)
+    }

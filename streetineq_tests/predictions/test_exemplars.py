@@ -1,0 +1,255 @@
+"""Which views stand for the rest, whose pictures may be shown, and of which file they are."""
+
+import hashlib
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from streetineq_assets.codes.preprocess import ImageRejectedError
+from streetineq_assets.codes.thumbnails import thumbnail
+from streetineq_assets.predictions.exemplars import (
+    Pictures,
+    choose_exemplars,
+    read_thumbnails,
+    with_pictures,
+)
+from streetineq_assets.predictions.tables import EXEMPLARS, EXPLANATIONS, INFLUENCES
+from streetineq_assets.settings import Rights
+from streetineq_assets.tables import conform, read, write
+from streetineq_tests.images.pictures import photograph, picture, write_files, write_tar
+
+SHOWN = {"show_images": True}
+
+
+def explained(*rows):
+    """`location_id, lsoa11` and the influences of views a to d."""
+    frame = pd.DataFrame(rows, columns=["location_id", "lsoa11", *INFLUENCES])
+    rest = {"city": "leeds", "outcome": "crime", "fold": 0, "weight": 1, "h": 0.0, "n_locations": 1}
+    return conform(frame.assign(location_influence=0.0, **rest), EXPLANATIONS)
+
+
+def chosen(frame, n_each=6):
+    found = choose_exemplars(frame, n_each)
+    return [
+        (row.direction, row.rank, row.location_id, row.view, row.heading_degrees)
+        for row in found.itertuples()
+    ]
+
+
+# -- which views -----------------------------------------------------------------------------------
+
+
+def test_the_strongest_views_of_different_areas_come_first_up_then_down():
+    frame = explained(
+        ("1", "A", 0.1, 0.9, 0.0, -0.2),
+        ("2", "A", 0.8, 0.0, 0.0, -0.7),
+        ("3", "B", 0.3, 0.0, 0.5, 0.0),
+        ("4", "C", -0.9, 0.2, 0.0, 0.0),
+    )
+    assert chosen(frame) == [
+        ("up", 1, "1", "b", 90),
+        ("up", 2, "3", "c", 180),
+        ("up", 3, "4", "b", 90),
+        ("down", 1, "4", "a", 0),
+        ("down", 2, "2", "d", 270),
+    ]
+    assert chosen(frame, n_each=1) == [("up", 1, "1", "b", 90), ("down", 1, "4", "a", 0)]
+
+
+def test_what_pushes_the_other_way_or_not_at_all_stands_for_nothing():
+    assert chosen(explained(("1", "A", 0.0, 0.0, 0.0, 0.0))) == []
+    assert [row[0] for row in chosen(explained(("1", "A", 0.4, 0.1, 0.2, 0.3)))] == ["up"]
+    assert chosen(explained()) == []
+
+
+def test_equal_influences_come_by_location_and_view_whatever_the_order_of_rows():
+    frame = explained(*((str(n), f"E{n}", 0.5, 0.5, -0.5, -0.5) for n in range(9)))
+    expected = [("up", n + 1, str(n), "a", 0) for n in range(3)]
+    assert chosen(frame, 3)[:3] == expected
+    assert chosen(frame[::-1], 3) == chosen(frame, 3)
+
+
+# -- thumbnails ------------------------------------------------------------------------------------
+
+
+def encoded(image, kind="JPEG", **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def opened(data):
+    return Image.open(io.BytesIO(data))
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((640, 400), (192, 120)),
+        ((400, 640), (75, 120)),
+        ((1600, 1400), (137, 120)),
+        ((64, 40),) * 2,
+    ],
+)
+def test_a_thumbnail_keeps_its_images_shape_and_is_never_enlarged(size, expected):
+    small = opened(thumbnail(encoded(photograph(1, size=size), quality=92)))
+    assert (small.format, small.mode, small.size) == ("JPEG", "RGB", expected)
+
+
+def test_a_thumbnail_shows_the_image_and_is_small():
+    image = photograph(2, size=(640, 400))
+    data = thumbnail(encoded(image, "PNG"))
+    assert len(data) < 12_000
+    expected = np.asarray(image.reduce(10)).astype(float)
+    found = np.asarray(opened(data).resize((64, 40), Image.Resampling.BOX)).astype(float)
+    assert np.sqrt(((expected - found) ** 2).mean()) < 12
+
+
+def test_where_and_by_what_an_image_was_taken_is_left_behind():
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "A camera with a serial number", 6  # turned by a quarter
+    data = thumbnail(encoded(photograph(3, size=(640, 400)), exif=exif))
+    assert not opened(data).getexif()
+    assert b"serial" not in data
+    assert opened(data).size == (75, 120)
+
+
+def test_a_thumbnail_is_the_same_bytes_again_and_of_no_image_none():
+    data = picture(5, size=(300, 200))
+    assert thumbnail(data) == thumbnail(data)
+    with pytest.raises(ImageRejectedError):
+        thumbnail(b"no image")
+
+
+# -- of which file ---------------------------------------------------------------------------------
+
+
+FILES = {f"{i}_{v}.png": picture(10 * i + n) for i in (1, 2) for n, v in enumerate("abcd")}
+
+
+def listed(*rows):
+    columns = ["location_id", "view", "path", "member", "status"]
+    return pd.DataFrame(rows, columns=columns).astype({"member": object})
+
+
+def sha(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Location 1 in a file, location 2 in two members of an archive."""
+    write_files(tmp_path, {"x/1_a.png": FILES["1_a.png"]})
+    write_tar(tmp_path / "2.tgz", {f"in/{n}": FILES[n] for n in ("2_a.png", "2_b.png")})
+    rows = listed(
+        ("1", "a", "x/1_a.png", None, "present"),
+        ("2", "a", "2.tgz", "in/2_a.png", "present"),
+        ("2", "b", "2.tgz", "in/2_b.png", "present"),
+        ("2", "c", None, None, "missing"),
+    )
+    hashes = {(i, v): sha(FILES[f"{i}_{v}.png"]) for i, v in ("1a", "2a", "2b")}
+    return Pictures(tmp_path, rows, hashes)
+
+
+def test_images_are_read_from_files_and_archives(pictures):
+    wanted = [("1", "a"), ("2", "b"), ("2", "a")]
+    found = read_thumbnails(wanted, pictures)
+    assert found == {(i, v): thumbnail(FILES[f"{i}_{v}.png"]) for i, v in wanted}
+
+
+def test_an_image_that_changed_since_it_was_encoded_is_not_shown(pictures):
+    (pictures.root / "x/1_a.png").write_bytes(FILES["2_c.png"])
+    assert "changed since" in read_thumbnails([("1", "a")], pictures)["1", "a"]
+
+
+def test_an_image_that_is_gone_is_not_shown(pictures):
+    (pictures.root / "x/1_a.png").unlink()
+    (pictures.root / "2.tgz").unlink()
+    wanted = [("1", "a"), ("2", "a"), ("2", "c"), ("9", "a")]
+    found = read_thumbnails(wanted, pictures)
+    assert all(isinstance(why, str) for why in found.values())
+    assert list(found) != []
+    assert set(found) == set(wanted)
+    assert "no longer there" in found["2", "c"]
+    assert "no longer there" in found["9", "a"]
+
+
+def test_an_archive_that_was_cut_off_is_not_shown(pictures):
+    path = pictures.root / "2.tgz"
+    path.write_bytes(path.read_bytes()[:200])
+    assert "cannot be read" in read_thumbnails([("2", "b")], pictures)["2", "b"]
+
+
+def test_an_image_of_unknown_codes_is_not_shown(pictures):
+    unknown = Pictures(pictures.root, pictures.listed, {})
+    assert "not known of which image" in read_thumbnails([("1", "a")], unknown)["1", "a"]
+
+
+# -- under which terms -----------------------------------------------------------------------------
+
+
+def terms(pictures, provider, licence, settings):
+    """`why_not_shown` and `thumbnail` of one image under these terms."""
+    frame = choose_exemplars(explained(("1", "A", 0.5, 0.1, 0.1, 0.1)))
+    licences = pd.DataFrame({"location_id": ["1"], "provider": [provider], "licence": [licence]})
+    rights = Rights.model_validate(settings)
+    found = with_pictures(frame, licences, rights, pictures if rights.show_images else None)
+    (row,) = found.to_dict("records")
+    return row["why_not_shown"], row["thumbnail"]
+
+
+def agreement(*acts):
+    return SHOWN | {"agreements": {"google": {"allows": acts, "reason": "letter of 1 March 2026"}}}
+
+
+@pytest.mark.parametrize(
+    ("provider", "licence", "settings"),
+    [
+        ("Mapillary", "CC BY-SA 4.0", SHOWN),
+        (None, "CC0-1.0", SHOWN),
+        ("KartaView", "CC BY-SA 4.0", SHOWN),  # the licence decides
+        ("Google", None, agreement("store_images", "derive_codes", "show_images")),
+    ],
+)
+def test_what_terms_allow_is_shown(pictures, provider, licence, settings):
+    why, data = terms(pictures, provider, licence, settings)
+    assert pd.isna(why)
+    assert data == thumbnail(FILES["1_a.png"])
+
+
+@pytest.mark.parametrize(
+    ("provider", "licence", "settings", "said"),
+    [
+        ("Mapillary", "CC BY-SA 4.0", {}, "show_images under [rights]"),
+        ("Mapillary", "CC BY-SA 4.0", {"show_images": False}, "show_images under [rights]"),
+        ("Google", None, SHOWN, "not known whether images of the provider google_street_view"),
+        (None, None, SHOWN, "not known"),
+        ("a friend", "my own terms", SHOWN, "not known"),
+        ("own", None, agreement("store_images") | {"show_images": False}, "show_images under"),
+        ("Google", None, agreement("store_images"), "agreement does not allow"),
+        ("Google", "CC0-1.0", agreement("store_images"), "agreement does not allow"),
+    ],
+)
+def test_what_is_not_allowed_is_not_read_and_why_is_said(
+    tmp_path, provider, licence, settings, said
+):
+    nothing_there = Pictures(tmp_path / "absent", listed(), {})
+    why, data = terms(nothing_there, provider, licence, settings)
+    assert said in why
+    assert data is None
+
+
+def test_the_table_holds_bytes_and_none(pictures, tmp_path):
+    frame = choose_exemplars(explained(("1", "A", 0.5, -0.1, 0.1, 0.1)))
+    licences = pd.DataFrame({"location_id": ["1"], "provider": [None], "licence": ["CC BY 4.0"]})
+    table = with_pictures(frame, licences, Rights(show_images=True), pictures)
+    write(table, EXEMPLARS, tmp_path / "exemplars.parquet")
+    again = read(tmp_path / "exemplars.parquet")
+    assert opened(again["thumbnail"][0]).size == (40, 30)
+    assert again["thumbnail"][1] is None
+    assert "no longer there" in again["why_not_shown"][1]
+    assert again["conditions"].tolist() == ["attribution"] * 2
+    assert again["provider"].isna().all()
