@@ -21,7 +21,13 @@ from streetineq_tests.harness import failed, run
 from streetineq_tests.reports import made_up_study
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "data/README.md", "streetineq_assets/README.md", "streetineq_tests/README.md")
+PAGES = (
+    "README.md",
+    "data/README.md",
+    "streetineq_assets/README.md",
+    "streetineq_assets/docs/using_a_pack.md",
+    "streetineq_tests/README.md",
+)
 TERMS = known_terms().values()
 MANUAL = (REPOSITORY / "data/README.md").read_text(encoding="utf-8")
 
