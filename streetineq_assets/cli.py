@@ -133,9 +133,8 @@ def serve(
         ensure_instance(store)
         require_no_daemon(store)
         clean_up(store, typer.echo)
-        disagreement = warehouse.disagreement(store)
-        if disagreement:
-            typer.echo(f"warning: {disagreement}", err=True)
+        if caution := warehouse.caution(store):
+            typer.echo(f"warning: {caution}", err=True)
         typer.echo(f"Dagster on http://127.0.0.1:{port} for the study in {store.root}")
         with services(store.root, port) as wanted:
             code = run_services(wanted, LONG_ANSWERS | environment(store))

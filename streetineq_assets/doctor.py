@@ -23,7 +23,7 @@ from streetineq_assets.errors import InstanceError, StoreError, StudyError
 from streetineq_assets.inspection import Row, inspect_inputs
 from streetineq_assets.instance_state import clear_instance_errors, unrecorded, waiting_slots
 from streetineq_assets.manifests import Manifest
-from streetineq_assets.reports.warehouse import disagreement
+from streetineq_assets.reports.warehouse import caution
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study, load_study
 from streetineq_assets.study_template import storage_in_words
@@ -67,7 +67,7 @@ def examine(store: DataStore) -> dict[str, Any]:
         "weights": _weights(store, study),
         "disk_free_gb": round(shutil.disk_usage(store.root).free / 1e9, 1),
         "instance_storage": storage_in_words(store),
-        "warehouse": disagreement(store) or "",
+        "warehouse": caution(store) or "",
         "artefacts": list(_artefacts(store, study)),
     }
 

@@ -12,7 +12,8 @@ from streetineq_assets.cli import app
 from streetineq_assets.findings import Findings
 from streetineq_assets.manifests import Recipe
 from streetineq_assets.reports.tables import View
-from streetineq_assets.reports.warehouse import WAREHOUSE_FILE, build_warehouse, settings
+from streetineq_assets.reports.view_sql import WAREHOUSE_FILE
+from streetineq_assets.reports.warehouse import build_warehouse, settings
 from streetineq_assets.store import INPUT_FOLDERS, DataStore
 from streetineq_assets.study import load_study
 from streetineq_assets.tables import column, schema
@@ -185,6 +186,9 @@ def published_view(tmp_path):
         "EXPORT DATABASE '{file}.d'",
         "ATTACH '{file}.db' AS more",
         "SET enable_external_access = true",
+        "SET VARIABLE study = '/'",
+        "RESET VARIABLE study",
+        "FROM areas; SET VARIABLE study = '/'",
         "INSTALL httpfs",
         "FROM read_csv('{file}')",
     ],
@@ -225,8 +229,33 @@ def test_query_without_a_warehouse_says_what_to_materialise(tmp_path):
     assert "materialise warehouse" in result.stderr
 
 
-def test_the_warehouse_of_a_copied_study_is_refused(warehouse, tmp_path):
+def test_query_answers_in_a_copied_study_of_the_copy(published_view, tmp_path):
+    store, _ = published_view
+    copy = DataStore(shutil.copytree(store.root, tmp_path / "it's a [copy]"))
+    publish(copy, "areas", None, areas=pd.DataFrame({"lsoa11": ["E09"]}))
+    assert "E09" in query(copy, "FROM areas").stdout
+    assert "E01" not in query(copy, "FROM areas").stdout
+    assert "E01" in query(store, "FROM areas").stdout
+
+
+def test_query_answers_in_a_study_that_was_moved(published_view, tmp_path):
+    store, _ = published_view
+    moved = DataStore(store.root.rename(tmp_path.with_name("moved with views")))
+    result = query(moved, "SELECT count(*) AS n FROM areas")
+    assert result.exit_code == 0, result.output
+    assert "2" in result.stdout
+
+
+def test_a_copied_warehouse_of_an_earlier_version_is_refused(warehouse, tmp_path):
+    """Its views read one place alone."""
     copy = warehouse.root.rename(tmp_path.with_name("moved"))
     result = query(DataStore(copy), "FROM areas")
     assert result.exit_code == 1
     assert "materialise warehouse again" in result.stderr
+
+
+def test_a_ready_question_that_was_left_out_says_what_it_needs(published_view):
+    store, _ = published_view
+    result = query(store, "FROM worst_areas")
+    assert result.exit_code == 1
+    assert "worst_areas needs lsoa_predictions" in result.stderr

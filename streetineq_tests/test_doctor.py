@@ -105,10 +105,12 @@ def test_wrong_settings_of_the_instance_are_one_line_among_the_others(store):
 
 def test_the_warehouse_of_a_copied_study_is_named(store, tmp_path):
     assert not any(line.startswith("warehouse") for line in report_lines(examine(store)))
-    recipe = Recipe(code_version="test", config={"root": "/elsewhere/study"})
+    config = {"root": "/elsewhere/study", "variable": "study"}
+    recipe = Recipe(code_version="test", config=config)
     publish(store, "warehouse", None, recipe=recipe, any=pd.DataFrame({"n": [1]}))
     (line,) = [line for line in report_lines(examine(store)) if line.startswith("warehouse")]
     assert "/elsewhere/study" in line
+    assert f"SET VARIABLE study = '{store.root}'" in line
     assert "materialise warehouse again" in line
 
 

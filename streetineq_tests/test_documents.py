@@ -1,17 +1,33 @@
 """What the READMEs say of names, settings, tables and files is so."""
 
 import re
+import shlex
+import shutil
 import tomllib
 from pathlib import Path
 
+import duckdb
 import pytest
+from typer.testing import CliRunner
 
+from streetineq_assets.cli import app
 from streetineq_assets.images.rights import known_terms
+from streetineq_assets.reports.questions import QUESTIONS
 from streetineq_assets.reports.tables import WAREHOUSE_VIEWS
+from streetineq_assets.reports.view_sql import WAREHOUSE_FILE
+from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study
+from streetineq_tests.harness import failed, run
+from streetineq_tests.reports import made_up_study
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PAGES = ("README.md", "data/README.md", "streetineq_assets/README.md", "streetineq_tests/README.md")
+PAGES = (
+    "README.md",
+    "data/README.md",
+    "streetineq_assets/README.md",
+    "streetineq_assets/docs/using_a_pack.md",
+    "streetineq_tests/README.md",
+)
 TERMS = known_terms().values()
 MANUAL = (REPOSITORY / "data/README.md").read_text(encoding="utf-8")
 
@@ -32,6 +48,26 @@ def settings_of(model):
             yield from settings_of(kind)
         else:
             yield name
+
+
+def blocks(language):
+    """Page and text of each block of code in a language."""
+    return [
+        (page, block)
+        for page in PAGES
+        for own, block in re.findall(
+            r"^```(\w*)\n(.*?)^```$",
+            (REPOSITORY / page).read_text(encoding="utf-8"),
+            re.DOTALL | re.MULTILINE,
+        )
+        if own == language
+    ]
+
+
+def commands(name):
+    """Page and line of each command of `streetineq` that stands in a block of code."""
+    lines = [(page, line) for page, block in blocks("") for line in block.splitlines()]
+    return [(page, line) for page, line in lines if f"streetineq {name} " in line]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -69,6 +105,49 @@ def test_the_manual_names_every_table_with_its_columns():
             columns[at : at + 1] = deciles
         assert (asset, columns) == (view.asset, view.schema.names)
     assert described == {}
+
+
+def test_the_manual_names_every_ready_question_with_what_it_needs_and_its_columns():
+    rows = re.findall(r"^\| `(\w+)` \| [^`].+ \| `([^`]+)` \| `([^`]+)` \|$", MANUAL, re.MULTILINE)
+    described = {name: (needs.split(", "), columns.split(", ")) for name, needs, columns in rows}
+    assert described == {
+        question.name: ([*question.needs], question.schema.names) for question in QUESTIONS
+    }
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory):
+    """A study in which every table is published, with its warehouse."""
+    store = made_up_study.write(tmp_path_factory.mktemp("asked") / "study")
+    made_up_study.publish_the_rest(store)
+    assert not failed(run(store, "warehouse"))
+    return store
+
+
+@pytest.mark.parametrize(("page", "command"), commands("query"))
+def test_every_query_that_is_shown_is_answered(asked, page, command, tmp_path):
+    shown = shlex.split(command)
+    if "--csv" in shown:
+        shown[shown.index("--csv") + 1] = str(tmp_path / "answer.csv")
+    shown[shown.index("--root") + 1] = str(asked.root)
+    result = CliRunner().invoke(app, shown[shown.index("query") :])
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.name)
+def test_every_ready_question_has_an_example(question):
+    assert any(question.name in command for page, command in commands("query") if "data" in page)
+
+
+@pytest.mark.parametrize(("page", "statements"), blocks("sql"))
+def test_sql_that_is_shown_for_other_programs_runs_in_a_copied_study(
+    asked, page, statements, tmp_path
+):
+    copy = DataStore(shutil.copytree(asked.root, tmp_path / "copy"))
+    there = statements.replace("/new/place/my_study", str(copy.root))
+    assert there != statements
+    with duckdb.connect(copy.open("warehouse").file(WAREHOUSE_FILE), read_only=True) as connection:
+        assert connection.execute(there).fetchall()
 
 
 def test_the_manual_names_all_terms_with_what_they_allow():

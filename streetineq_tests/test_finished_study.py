@@ -20,7 +20,7 @@ from streetineq_assets.manifests import read_manifest
 from streetineq_assets.predictions.lineage import Lineage
 from streetineq_assets.reports.query import answer
 from streetineq_assets.reports.tables import WAREHOUSE_VIEWS
-from streetineq_assets.reports.warehouse import PARTITION
+from streetineq_assets.reports.view_sql import PARTITION
 from streetineq_assets.run import run_study
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study

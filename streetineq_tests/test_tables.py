@@ -138,7 +138,7 @@ def test_tables_are_read_in_one_place():
         for path in package.rglob("*.py")
         if re.search(readers, path.read_text(encoding="utf-8"))
     }
-    assert found == {"tables.py", "reports/warehouse.py"}
+    assert found == {"tables.py", "reports/view_sql.py"}
 
 
 def test_whatever_the_engine_reads_by_path_takes_no_column_from_it():

@@ -7,7 +7,7 @@ from streetineq_assets.predictions.evaluation import MAP_KNN, MIN_AREAS, NETWORK
 from streetineq_assets.reports.comparison import Cell, Column, row
 from streetineq_assets.reports.report import REPORT_FILE
 from streetineq_assets.reports.results import CityResults, PairResults, read_results
-from streetineq_assets.reports.warehouse import WAREHOUSE_FILE
+from streetineq_assets.reports.view_sql import WAREHOUSE_FILE
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
 

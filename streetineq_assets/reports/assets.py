@@ -13,8 +13,10 @@ from streetineq_assets.reports import warehouse as views
 from streetineq_assets.reports.history import read_history
 from streetineq_assets.reports.page.render import synthetic_reasons
 from streetineq_assets.reports.provenance import read_provenance
+from streetineq_assets.reports.questions import QUESTIONS
 from streetineq_assets.reports.report import REPORT_FILE, write_report
 from streetineq_assets.reports.tables import WAREHOUSE_VIEWS
+from streetineq_assets.reports.view_sql import WAREHOUSE_FILE
 from streetineq_assets.resources import WEEKLY, Events, StudyResource, define_asset
 from streetineq_assets.store import DataStore
 
@@ -50,26 +52,27 @@ def warehouse(context: dg.AssetExecutionContext, study: StudyResource) -> Events
     """A database with all published tables: `streetineq.duckdb`, to be opened with DuckDB.
 
     It holds a view for each table, which reads the files as they are when asked; nothing is copied.
+    Ready questions, such as `worst_areas`, are views too.
     """
     store, settings = study.store, study.study
 
     def make(folder: Path) -> Findings:
-        rows = views.build_warehouse(
-            store, settings, WAREHOUSE_VIEWS, folder / views.WAREHOUSE_FILE
+        rows, left_out = views.build_warehouse(
+            store, settings, WAREHOUSE_VIEWS, folder / WAREHOUSE_FILE, QUESTIONS
         )
         unpublished = [view.name for view in WAREHOUSE_VIEWS if view.name not in rows]
         return Findings(
             values={"n_views": len(rows)},
-            checks=[checks.tables_published(unpublished)],
+            checks=[checks.tables_published(unpublished, left_out)],
             tables={"views": [{"view": name, "n_rows": count} for name, count in rows.items()]},
             holdings={"views": len(rows)},
-            digest=views.content_digest(store, settings, WAREHOUSE_VIEWS),
+            digest=views.content_digest(store, settings, WAREHOUSE_VIEWS, QUESTIONS),
         )
 
     inputs = views.digests(store, settings, WAREHOUSE_VIEWS)
     config = views.settings(store, settings)
     events = study.materialize(context, make, inputs=inputs, config=config)
-    yield from _led_by(events, "database", store, "warehouse", views.WAREHOUSE_FILE)
+    yield from _led_by(events, "database", store, "warehouse", WAREHOUSE_FILE)
 
 
 def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:  # noqa: ARG001
@@ -99,8 +102,9 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:  # noqa: ARG00
             kinds={"duckdb"},
             deps=sorted({view.asset for view in WAREHOUSE_VIEWS}),
             # 1: other names of views; 2: copied folders counted too; 3: without audits; 4: one
-            # damaged manifest kept all tables of its asset from being read
-            code_version="5",
+            # damaged manifest kept all tables of its asset from being read; 5: read in one place
+            # alone, without ready questions
+            code_version="6",
             checks=checks.WAREHOUSE,
         ),
     ]

@@ -161,11 +161,12 @@ def areas_placed(
     )
 
 
-def tables_published(absent: Sequence[str]) -> Check:
+def tables_published(absent: Sequence[str], left_out: Mapping[str, str]) -> Check:
     """Whether every view has a table to show.
 
     Args:
         absent: names of the views that have none.
+        left_out: ready questions that cannot be asked, by name, with the reason.
     """
     text = "every table is published"
     if absent:
@@ -173,4 +174,12 @@ def tables_published(absent: Sequence[str]) -> Check:
             f"nothing is published for {', '.join(absent)}, which the warehouse lacks: materialise "
             "their assets, then the warehouse again"
         )
-    return TABLES_PUBLISHED.result(not absent, text, n_views_left_out=len(absent))
+    elif left_out:
+        text = "not every ready question can be asked"
+    text += "".join(f"; {name} is left out: {why}" for name, why in left_out.items())
+    return TABLES_PUBLISHED.result(
+        not absent and not left_out,
+        text,
+        n_views_left_out=len(absent),
+        n_questions_left_out=len(left_out),
+    )

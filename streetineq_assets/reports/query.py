@@ -7,6 +7,7 @@ into memory before that.
 
 import contextlib
 import io
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, TypeVar
 from streetineq_assets.errors import StoreError, StreetineqError
 from streetineq_assets.reports import warehouse
 from streetineq_assets.reports.exports import write_csv
+from streetineq_assets.reports.questions import QUESTIONS
+from streetineq_assets.reports.view_sql import ASSET, WAREHOUSE_FILE
 from streetineq_assets.store import DataStore
 
 if TYPE_CHECKING:
@@ -63,15 +66,15 @@ def _answered(
     try:
         _require_one_select(sql)
         try:
-            return _locked_out(file, sql, use, read_first=False)
+            return _locked_out(store, file, sql, use, read_first=False)
         except duckdb.PermissionException:  # it asks for more than the names of tables
-            return _locked_out(file, sql, use, read_first=True)
+            return _locked_out(store, file, sql, use, read_first=True)
     except duckdb.Error as error:
         raise QueryError(_one_sentence(error)) from error
 
 
 def _warehouse_file(store: DataStore) -> Path:
-    if store.manifest(warehouse.ASSET) is None:
+    if store.manifest(ASSET) is None:
         raise StoreError(
             f"{store.root} has no warehouse yet: `streetineq run` makes it after all that it "
             "shows; in the UI, materialise warehouse"
@@ -79,7 +82,7 @@ def _warehouse_file(store: DataStore) -> Path:
     disagreement = warehouse.disagreement(store)
     if disagreement:
         raise StoreError(disagreement)
-    return store.open(warehouse.ASSET).file(warehouse.WAREHOUSE_FILE)
+    return store.open(ASSET).file(WAREHOUSE_FILE)
 
 
 def _require_one_select(sql: str) -> None:
@@ -96,6 +99,7 @@ def _require_one_select(sql: str) -> None:
 
 
 def _locked_out(
+    store: DataStore,
     file: Path,
     sql: str,
     use: Callable[["duckdb.DuckDBPyRelation"], Result],
@@ -111,9 +115,11 @@ def _locked_out(
     import duckdb
 
     with duckdb.connect(str(file), read_only=True) as connection:
+        warehouse.look_into(connection, store)
         views = connection.execute("SHOW TABLES").fetchall() if read_first else []
+        words = set(re.findall(r"\w+", sql.casefold()))
         for (name,) in views:
-            if name in sql.casefold():
+            if name in words:
                 connection.execute(f'CREATE TEMP TABLE "{name}" AS FROM "{name}"')
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
@@ -130,8 +136,10 @@ def _drawn(table: "duckdb.DuckDBPyRelation") -> str:
 def _one_sentence(error: Exception) -> str:
     """DuckDB's message without the statement that it repeats with a mark below."""
     sentence = " ".join(str(error).split("\n\nLINE ", 1)[0].split())
+    unanswered = (each for each in QUESTIONS if f" {each.name} " in sentence)
     advice = {
-        "Catalog Error": "; 'SHOW TABLES' lists the tables",
+        "Catalog Error": "; 'SHOW TABLES' lists the tables"
+        + "".join(f"; {each.name} needs {' and '.join(each.needs)}" for each in unanswered),
         "Permission Error": "; a query reads tables of the warehouse, by their plain names, alone",
     }
     return sentence + advice.get(sentence.split(":", 1)[0], "")

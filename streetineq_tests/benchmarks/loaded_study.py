@@ -82,7 +82,7 @@ def write_finished_study(root: Path, cities: Mapping[str, Size]) -> DataStore:
     inputs = results.digests(store, study)
     _publish(store, "inequality_report", None, Recipe(code_version="4", inputs=inputs))
     inputs = warehouse.digests(store, study, WAREHOUSE_VIEWS)
-    _publish(store, "warehouse", None, Recipe(code_version="5", inputs=inputs))
+    _publish(store, "warehouse", None, Recipe(code_version="6", inputs=inputs))
     return store
 
 

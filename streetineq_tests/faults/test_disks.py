@@ -57,12 +57,6 @@ def is_a_sentence(said: str, *words: str) -> None:
     assert "\n" not in said.strip(), said
 
 
-def prepare(store: DataStore, name: str) -> None:
-    """The warehouse of a copied study is refused until it is made there."""
-    if name == "query":
-        assert do(Work(store.root, WAREHOUSE)).succeeded
-
-
 def command(root: Path, *arguments: str) -> tuple[int, str]:
     """Exit code and what a command prints."""
     result = CliRunner().invoke(app, [*arguments, "--root", str(root)])
@@ -133,7 +127,6 @@ def read_only(root: Path, *, arguments: list[str], fails: bool) -> str:
 def test_a_read_only_study_can_be_read_and_else_is_one_sentence(
     mounts, store, undisturbed, fault, name
 ):
-    prepare(store, name)
     with fault("read-only folder"):
         arguments = COMMANDS.get(name) or READERS[name]
         body = partial(read_only, arguments=arguments, fails=name in COMMANDS)
@@ -178,7 +171,6 @@ def as_another_user(root: Path, *, arguments: list[str], code: int) -> str:
 @pytest.mark.parametrize("private", [False, True])
 @pytest.mark.parametrize("name", [*COMMANDS, *READERS])
 def test_a_study_of_another_user_is_one_sentence(store, undisturbed, fault, name, private):
-    prepare(store, name)
     with fault("another user's folder"):
         for path in (store.root, *store.root.rglob("*")):
             os.chown(path, NOBODY, NOBODY)

@@ -23,6 +23,7 @@ from streetineq_assets.models.tables import AREA_FOLDS, BASELINES, HISTORY
 from streetineq_assets.predictions import tables as predictions
 from streetineq_assets.predictions.aggregation import RULES
 from streetineq_assets.reports.comparison import METRIC_TITLES
+from streetineq_assets.reports.tables import WAREHOUSE_VIEWS
 from streetineq_assets.store import DataStore
 from streetineq_tests import studies
 from streetineq_tests.harness import publish_again
@@ -98,6 +99,22 @@ def publish(
         config=config or CONFIG.get(asset, {}),
     )
     store.publish(asset, partition, recipe, write, allow_loss=True)
+
+
+def publish_the_rest(store: DataStore) -> None:
+    """Every table of the warehouse that is not there yet, without rows."""
+    for asset in sorted({view.asset for view in WAREHOUSE_VIEWS}):
+        before = next(iter(store.manifests(asset)), None)
+        partition = before.partition if before else None
+        content: Tables = {}
+        for view in WAREHOUSE_VIEWS:
+            if view.asset != asset:
+                continue
+            there = before and view.file in before.files
+            frame = store.open(asset, partition).table(view.file) if there else None
+            table = tables.empty(view.schema) if frame is None else frame
+            content[view.file.removesuffix(".parquet")] = (table, view.schema)
+        publish(store, asset, partition, content)
 
 
 def make_again(store: DataStore, asset: str, partition: str, **recorded: Any) -> None:

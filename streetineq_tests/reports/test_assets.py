@@ -118,6 +118,17 @@ def test_the_warehouse_answers(made):
     assert "street_images" in check.description
 
 
+def test_ready_questions_are_asked_where_their_tables_are_published(made):
+    store, runs = made
+    areas = store.open("lsoa_predictions", "alpha/crime").table()
+    worst_off = int((areas["decile"] <= 2).sum())
+    assert ask(store, "SELECT count(*) FROM worst_areas WHERE city = 'alpha'") == [(worst_off,)]
+    check = harness.checks(runs[WAREHOUSE])["tables_published"]
+    why = "agreement_by_district is left out: nothing is published for postcode_lsoa"
+    assert why in check.description
+    assert check.metadata["n_questions_left_out"].value == 1
+
+
 def test_the_warehouse_sees_an_upstream_that_was_made_again(made):
     store, _ = made
     labels = store.open("lsoa_labels").table()

@@ -1,21 +1,16 @@
 """The warehouse: views that show what is published now, and nothing else."""
 
 import shutil
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import duckdb
 import pandas as pd
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 from streetineq_assets.errors import StoreError
 from streetineq_assets.findings import Findings
 from streetineq_assets.reports.tables import View
+from streetineq_assets.reports.view_sql import PARTITION
 from streetineq_assets.reports.warehouse import (
-    PARTITION,
-    WAREHOUSE_FILE,
     build_warehouse,
     content_digest,
     digests,
@@ -23,7 +18,6 @@ from streetineq_assets.reports.warehouse import (
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study
 from streetineq_assets.tables import column, schema
-from streetineq_tests.folder_names import FOLDER_NAMES
 from streetineq_tests.harness import publish
 
 SCHEMA = schema(column("lsoa11", "string", "the area's code"), column("n", "int64", "not there"))
@@ -106,14 +100,14 @@ def test_a_copied_folder_counts_once(store, warehouse, tmp_path, copy):
     folder = store.folder("areas", "alpha")
     shutil.copytree(folder, folder.parent / copy)
     assert warehouse.execute("SELECT count(*) FROM areas").fetchall() == [(3,)]
-    assert build_warehouse(store, STUDY, [AREAS], tmp_path / "again.duckdb") == {"areas": 3}
+    assert build_warehouse(store, STUDY, [AREAS], tmp_path / "again.duckdb").rows == {"areas": 3}
 
 
 def test_a_city_that_left_the_study_is_not_shown(store, tmp_path):
     only_beta = study_of(beta=["crime"])
-    assert build_warehouse(store, only_beta, [AREAS], tmp_path / "b.duckdb") == {"areas": 2}
+    assert build_warehouse(store, only_beta, [AREAS], tmp_path / "b.duckdb").rows == {"areas": 2}
     renamed = study_of(beta=["crime"], aleph=["crime"])
-    assert build_warehouse(store, renamed, [AREAS], tmp_path / "r.duckdb") == {"areas": 2}
+    assert build_warehouse(store, renamed, [AREAS], tmp_path / "r.duckdb").rows == {"areas": 2}
     assert digests(store, renamed, [AREAS]) == digests(store, only_beta, [AREAS])
 
 
@@ -130,72 +124,16 @@ def test_an_outcome_that_left_the_study_is_not_shown(store, tmp_path):
         publish(store, "scores", f"{city}/{outcome}", scores=mine)
     publish(store, "joint", None, joint=table)
     publish(store, "lsoa_labels", None, made=table)
-    rows = build_warehouse(store, STUDY, [scores, joint, labels], tmp_path / "w.duckdb")
+    rows, _ = build_warehouse(store, STUDY, [scores, joint, labels], tmp_path / "w.duckdb")
     assert rows == {"scores": 2, "joint": 2, "made": 3}
 
 
-@pytest.fixture
-def in_place(store):
-    """The store with its warehouse where the asset puts it."""
-    path = store.folder("warehouse") / WAREHOUSE_FILE
-    path.parent.mkdir()
-    build_warehouse(store, STUDY, [AREAS], path)
-    return store
-
-
-def test_the_warehouse_of_a_copied_study_refuses_to_show_the_originals_rows(in_place, tmp_path):
-    copy = DataStore(tmp_path / "copy")
-    shutil.copytree(in_place.root, copy.root)
-    publish(copy, "areas", "gamma", areas=frame("E09"), edges=frame("w"))
-    with duckdb.connect(copy.folder("warehouse") / WAREHOUSE_FILE, read_only=True) as connection:
-        for statement in ("FROM areas", "SELECT count(*) FROM areas"):
-            with pytest.raises(duckdb.InvalidInputException, match=r"of which this one is a copy"):
-                connection.execute(statement).fetchall()
-    build_warehouse(copy, STUDY, [AREAS], copy.folder("warehouse") / "new.duckdb")
-    (copy.folder("warehouse") / "new.duckdb").replace(copy.folder("warehouse") / WAREHOUSE_FILE)
-    with duckdb.connect(copy.folder("warehouse") / WAREHOUSE_FILE, read_only=True) as connection:
-        assert connection.execute("SELECT count(*) FROM areas").fetchall() == [(4,)]
-
-
-def test_the_warehouse_is_read_in_its_place_by_any_name_and_beside_others(in_place, tmp_path):
-    path = in_place.folder("warehouse") / WAREHOUSE_FILE
-    (tmp_path / "link").symlink_to(in_place.root, target_is_directory=True)
-    shutil.copy(path, tmp_path / "taken along.duckdb")
-    linked = tmp_path / "link" / path.relative_to(in_place.root)
-    for name in (path, linked, tmp_path / "taken along.duckdb"):
-        with duckdb.connect(name, read_only=True) as connection:
-            assert connection.execute("SELECT count(*) FROM areas").fetchall() == [(3,)]
-    other = DataStore(tmp_path / "other")
-    publish(other, "areas", "beta", areas=frame("E07"), edges=frame())
-    other.folder("warehouse").mkdir(parents=True)
-    build_warehouse(other, STUDY, [AREAS], other.folder("warehouse") / WAREHOUSE_FILE)
-    with duckdb.connect(path, read_only=True) as connection:
-        own = other.folder("warehouse") / WAREHOUSE_FILE
-        connection.execute(f"ATTACH '{own}' AS other (READ_ONLY)")
-        both = "SELECT (SELECT count(*) FROM areas), (SELECT count(*) FROM other.areas)"
-        assert connection.execute(both).fetchall() == [(3, 1)]
-
-
-def test_earlier_versions_of_duckdb_open_it(in_place):
+def test_earlier_versions_of_duckdb_open_it(store, tmp_path):
     """Files say their format at byte 12: 64 is that of DuckDB 1.0 (`storage/storage_info.cpp`)."""
-    content = (in_place.folder("warehouse") / WAREHOUSE_FILE).read_bytes()
+    build_warehouse(store, STUDY, [AREAS], tmp_path / "w.duckdb")
+    content = (tmp_path / "w.duckdb").read_bytes()
     assert content[8:12] == b"DUCK"
     assert int.from_bytes(content[12:20], "little") == 64
-
-
-@settings(max_examples=8, deadline=None)
-@given(names=st.lists(FOLDER_NAMES.filter(lambda name: "?" not in name), min_size=1, max_size=2))
-@example(names=["lsoa11=E99", "partition_key=x", "city=leeds"])
-def test_a_view_shows_the_files_alone_wherever_the_study_lies(names):
-    with TemporaryDirectory() as root:
-        store = DataStore(Path(root, *names))
-        publish(store, "areas", "alpha", areas=frame("E01"), edges=frame("x"))
-        path = store.folder("warehouse") / WAREHOUSE_FILE
-        path.parent.mkdir()
-        build_warehouse(store, STUDY, [AREAS], path)
-        with duckdb.connect(path, read_only=True) as connection:
-            view = connection.table("areas")
-            assert (view.columns, view.fetchall()) == (["lsoa11", PARTITION], [("E01", "alpha")])
 
 
 def test_a_question_mark_in_the_path_of_a_database_is_named(store, tmp_path):
@@ -223,13 +161,13 @@ def test_views_and_columns_carry_comments(warehouse):
 def test_tables_that_are_not_published_have_no_view(store, tmp_path):
     absent = View("models", "models", "-", SCHEMA)
     beside = View("models_of_areas", "areas", "-", SCHEMA)
-    rows = build_warehouse(store, STUDY, [AREAS, absent, beside], tmp_path / "w.duckdb")
+    rows, _ = build_warehouse(store, STUDY, [AREAS, absent, beside], tmp_path / "w.duckdb")
     assert rows == {"areas": 3}
 
 
 def test_empty_tables_fit_with_full_ones(store, tmp_path):
     publish(store, "areas", "gamma", areas=frame(), edges=frame("w"))
-    assert build_warehouse(store, STUDY, [AREAS], tmp_path / "w.duckdb") == {"areas": 3}
+    assert build_warehouse(store, STUDY, [AREAS], tmp_path / "w.duckdb").rows == {"areas": 3}
 
 
 def test_a_table_that_cannot_be_read_is_an_error_with_a_remedy(store, tmp_path):
@@ -253,7 +191,7 @@ def test_texts_of_a_manifest_do_not_hide_its_rows(store, tmp_path):
     """Backslashes, quotes and letters of other alphabets, of which a view reads none."""
     findings = Findings(notes={"said": 'a \\ "b" \\x41 \\\\ \n Zoë 語 \U0001f600'})
     publish(store, "areas", "alpha", findings, areas=frame("E09"))
-    assert build_warehouse(store, STUDY, [AREAS], tmp_path / "w.duckdb") == {"areas": 3}
+    assert build_warehouse(store, STUDY, [AREAS], tmp_path / "w.duckdb").rows == {"areas": 3}
 
 
 def test_digests_follow_the_content(store):
