@@ -55,6 +55,11 @@ class View:
     stem: str = ""
 
     @property
+    def pictures(self) -> list[str]:
+        """Columns of bytes, which neither a table on a terminal nor a CSV file can show."""
+        return [field.name for field in self.schema if pa.types.is_binary(field.type)]
+
+    @property
     def file(self) -> str:
         """Name of the Parquet file in the artefact's folder."""
         return f"{self.stem or self.name}.parquet"

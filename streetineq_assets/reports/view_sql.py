@@ -15,8 +15,6 @@ DuckDB 1.3 a view over views takes them from the database that was opened, not f
 
 from collections.abc import Iterable, Sequence
 
-import pyarrow as pa
-
 from streetineq_assets.reports.questions import Question
 from streetineq_assets.reports.tables import View
 from streetineq_assets.store import DataStore
@@ -71,10 +69,9 @@ def quoted(text: str) -> str:
 def _selection(store: DataStore, study: Study, view: View) -> str:
     """What a view shows. It keeps its text, so what would be a parameter is quoted into it.
 
-    `place` is `DataStore.folder` in SQL, and `folder` is `DataStore.path_of`. Pictures are left
-    out, since neither a table on a terminal nor a CSV file can show them.
+    `place` is `DataStore.folder` in SQL, and `folder` is `DataStore.path_of`.
     """
-    hidden = ["filename", *(each.name for each in view.schema if pa.types.is_binary(each.type))]
+    hidden = ["filename", *view.pictures]
     below = f"/{store.folder(view.asset).relative_to(store.root).as_posix()}"
     place, glob = f"{_root(store)} || '{below}'", f"{_pattern(store)} || '{below}"
     return f"""
