@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from streetineq_assets import tables
 from streetineq_assets.findings import Findings
 from streetineq_assets.images.tables import LOCATIONS
 from streetineq_assets.labels.tables import LSOA_LABELS
@@ -25,7 +24,7 @@ from streetineq_assets.predictions.aggregation import RULES
 from streetineq_assets.reports.comparison import METRIC_TITLES
 from streetineq_assets.store import DataStore
 from streetineq_tests import studies
-from streetineq_tests.harness import publish_again
+from streetineq_tests.harness import Tables, publish_again, writer
 
 CONFIG = {
     "lsoa_labels": {"editions": ["2011", "2015"]},
@@ -49,8 +48,6 @@ KAPPAS = {
     "beta": {"network": 0.4, "ridge": 0.3, "map_knn": 0.4, "constant": float("nan")},
 }
 IN_BLOCKS = 0.3  # of coordinates alone
-
-Tables = dict[str, tuple[pd.DataFrame, pa.Schema]]
 
 
 def write(root: Path) -> DataStore:
@@ -86,18 +83,12 @@ def publish(
 
     Its recipe names what it read of the steps of its pair that stand.
     """
-
-    def write(folder: Path) -> Findings:
-        for stem, (frame, schema) in content.items():
-            tables.write(frame, schema, folder / f"{stem}.parquet")
-        return findings or Findings()
-
     recipe = Recipe(
         code_version="test",
         inputs=_inputs(store, asset, partition, READS.get(asset, ()) if reads is None else reads),
         config=config or CONFIG.get(asset, {}),
     )
-    store.publish(asset, partition, recipe, write, allow_loss=True)
+    store.publish(asset, partition, recipe, writer(content, findings), allow_loss=True)
 
 
 def make_again(store: DataStore, asset: str, partition: str, **recorded: Any) -> None:
