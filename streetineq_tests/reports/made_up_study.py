@@ -162,7 +162,7 @@ def _pair(city: str, areas: pd.DataFrame) -> dict[str, tuple[Tables, Findings]]:
         "metrics": (_metrics(city).assign(**keys), predictions.METRICS),
         "comparisons": (_comparisons(city).assign(**keys), predictions.COMPARISONS),
         "intervals": (_intervals(city).assign(**keys), predictions.INTERVALS),
-        "confusion": (_confusion(areas).assign(**keys), predictions.CONFUSION),
+        "confusion": (confusion_of(areas).assign(**keys), predictions.CONFUSION),
         "coverage": (_coverage(areas).assign(**keys), predictions.COVERAGE),
         "by_n_locations": (
             _by_n_locations(areas).assign(**keys),
@@ -269,7 +269,7 @@ def _by_n_locations(areas: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame([{"group": "3-4", "n_lsoas": len(areas)} | metrics])
 
 
-def _confusion(areas: pd.DataFrame) -> pd.DataFrame:
+def confusion_of(areas: pd.DataFrame) -> pd.DataFrame:
     cells = pd.MultiIndex.from_product([range(1, 11)] * 2, names=["actual", "predicted"])
     counts = areas.value_counts(["actual_decile", "decile"])
     return pd.DataFrame({"n": counts.reindex(cells, fill_value=0)}).reset_index()
