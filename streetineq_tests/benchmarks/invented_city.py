@@ -128,8 +128,8 @@ class InventedCity:
                 "lat": lat.round(6),
                 "lon": lon.round(6),
                 "usertype": (rng.random(n) < _LARGE_USERS).astype(np.int8),
-                "introduced": pd.to_datetime(introduced, format="%Y"),
-                "terminated": pd.to_datetime(pd.Series(gone).where(gone > 0), format="%Y"),
+                "introduced": _new_year(introduced),
+                "terminated": _new_year(gone).where(gone > 0),
             }
         )
 
@@ -236,6 +236,10 @@ def _msoas(authority: NDArray[np.int64]) -> tuple[NDArray, NDArray, NDArray]:
     of_authority, letter = np.divmod(within, _AREAS_PER_MSOA)
     is_first = (letter == 0).astype(np.int64)
     return np.cumsum(is_first) - 1, of_authority, letter
+
+
+def _new_year(year: NDArray[np.int64]) -> pd.Series:
+    return pd.Series((year - 1970).astype("datetime64[Y]").astype("datetime64[s]"))
 
 
 def _postcodes(n: int, districts: Sequence[str]) -> list[str]:

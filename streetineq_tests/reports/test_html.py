@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-from html.parser import HTMLParser
 
 import pytest
 
@@ -10,31 +9,12 @@ from streetineq_assets import tables
 from streetineq_assets.predictions.tables import METRICS
 from streetineq_assets.reports import html
 from streetineq_tests import studies
+from streetineq_tests.reports.pages import Tags
 
 
 @pytest.fixture(scope="module")
 def report(results, study) -> str:
     return html.render(results, study, boundaries=None)
-
-
-class Tags(HTMLParser):
-    """Every opening tag with its attributes; fails where tags do not close in order."""
-
-    VOID = frozenset({"meta", "img", "br"})
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str]]] = []
-        self.open: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag, tag
 
 
 def test_it_is_well_formed(report):
