@@ -4,7 +4,7 @@ import atexit
 import functools
 import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ from streetineq_assets.partitions import Partitions
 from streetineq_assets.resources import ALLOW_LOSS, GpuResource, StudyResource
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study
-from streetineq_assets.tables import descriptions, read
+from streetineq_assets.tables import descriptions, read, write
 
+Tables = Mapping[str, tuple[pd.DataFrame, pa.Schema]]  # by the Parquet file's stem
 RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 
@@ -153,6 +154,17 @@ def publish(
     return store.publish(
         asset, partition, recipe or Recipe(code_version="test"), write, allow_loss=True
     )
+
+
+def writer(content: Tables, findings: Findings | None = None) -> Callable[[Path], Findings]:
+    """What `DataStore.publish` calls: writes tables of a schema."""
+
+    def fill(folder: Path) -> Findings:
+        for stem, (frame, fields) in content.items():
+            write(frame, fields, folder / f"{stem}.parquet")
+        return findings or Findings()
+
+    return fill
 
 
 def publish_again(

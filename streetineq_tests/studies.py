@@ -133,19 +133,34 @@ def publish_folds(
     publish(store, "area_folds", city, **parts)
 
 
-def write_boundaries(store: DataStore, rings: Mapping[str, Iterable[tuple[float, float]]]) -> Path:
-    """The areas' outer rings, longitude and latitude, as GeoJSON of the ONS among the inputs."""
+def write_boundaries(
+    store: DataStore,
+    rings: Mapping[str, Iterable[tuple[float, float]]],
+    names: Mapping[str, str] | None = None,
+    *,
+    epsg: int = 4326,
+) -> Path:
+    """The areas' outer rings as GeoJSON of the ONS among the inputs.
+
+    Args:
+        rings: code to ring, longitude and latitude, or coordinates of another system.
+        names: of areas, which the file then has too.
+        epsg: the system that the file names, unless it is the one that GeoJSON has by default.
+    """
     features = [
         {
             "type": "Feature",
-            "properties": {"LSOA11CD": code},
+            "properties": {"LSOA11CD": code} | ({"LSOA11NM": names[code]} if names else {}),
             "geometry": {"type": "Polygon", "coordinates": [list(ring)]},
         }
         for code, ring in rings.items()
     ]
+    crs = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{epsg}"}}
     path = store.inputs("boundaries", "LSOA_2011.geojson")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    collection = {"type": "FeatureCollection", "features": features}
+    named = {"crs": crs} if epsg != 4326 else {}
+    path.write_text(json.dumps(collection | named))
     return path
 
 

@@ -20,6 +20,7 @@ from streetineq_assets.study import Pair, Study
 
 JOINT, TRANSFER, TUNED = "joint_evaluation", "transfer_report", "fine_tuned_model"
 AUDIT, EVIDENCE, EQUITY = "data_audit", "evidence_matrix", "equity_audit"
+EXPLANATIONS = "explanations"
 RULE = "Aggregation rule"
 INTERVALS = "Level of intervals"
 # What tells pairs apart in a table; the training as a whole is too long for one.
@@ -36,8 +37,8 @@ class History:
     Attributes:
         made_with: pair to its settings, name to value as the report prints them; none where
             networks are absent or unavailable.
-        evaluations, tuned, equity: pair to what does not agree in its evaluation, its tuned
-            networks, or its equity audit.
+        evaluations, tuned, equity, explanations: pair to what does not agree in its evaluation, its
+            tuned networks, its equity audit, or what pushes its scores.
         joint, shards, audits, evidence: city to what does not agree in its joint evaluation, its
             codes, its audit, or its evidence matrix.
         transfer: what does not agree in `transfer_report` itself.
@@ -48,6 +49,7 @@ class History:
     evaluations: Mapping[Pair, Disagreements]
     tuned: Mapping[Pair, Disagreements]
     equity: Mapping[Pair, Disagreements]
+    explanations: Mapping[Pair, Disagreements]
     joint: Mapping[str, Disagreements]
     shards: Mapping[str, Disagreements]
     audits: Mapping[str, Disagreements]
@@ -58,12 +60,23 @@ class History:
     @cached_property
     def left_out(self) -> dict[str, Disagreements]:
         """Label of each result that does not agree with what stands before it, and why."""
-        found = {label_of((EVALUATION, pair.key)): why for pair, why in self.evaluations.items()}
-        found |= {label_of((JOINT, city)): why for city, why in self.joint.items()}
-        found |= {label_of((AUDIT, city)): why for city, why in self.audits.items()}
-        found |= {label_of((EVIDENCE, city)): why for city, why in self.evidence.items()}
-        found |= {label_of((EQUITY, pair.key)): why for pair, why in self.equity.items()}
-        found |= {label_of((TUNED, pair.key)): why for pair, why in self.tuned.items()}
+        of_pairs = {
+            EVALUATION: self.evaluations,
+            EQUITY: self.equity,
+            EXPLANATIONS: self.explanations,
+            TUNED: self.tuned,
+        }
+        of_cities = {JOINT: self.joint, AUDIT: self.audits, EVIDENCE: self.evidence}
+        found = {
+            label_of((asset, pair.key)): why
+            for asset, whys in of_pairs.items()
+            for pair, why in whys.items()
+        }
+        found |= {
+            label_of((asset, city)): why
+            for asset, whys in of_cities.items()
+            for city, why in whys.items()
+        }
         found[TRANSFER] = self.transfer
         return {label: why for label, why in found.items() if why}
 
@@ -92,6 +105,7 @@ def read_history(store: DataStore, study: Study) -> History:
         evaluations=evaluations,
         tuned={pair: lineage.disagreements(TUNED, pair.key) for pair in study.pairs},
         equity={pair: lineage.disagreements(EQUITY, pair.key) for pair in study.pairs},
+        explanations={p: lineage.disagreements(EXPLANATIONS, p.key) for p in study.pairs},
         joint={city: lineage.disagreements(JOINT, city) for city in study.cities},
         shards={city: lineage.disagreements("hdf5_shards", city) for city in study.cities},
         audits={city: lineage.disagreements(AUDIT, city) for city in study.cities},

@@ -29,6 +29,8 @@ from streetineq_assets.predictions.tables import (
     COMPARISONS,
     CONFUSION,
     COVERAGE,
+    EXEMPLARS,
+    EXPLANATIONS,
     LSOA_PREDICTIONS,
     METRICS,
     LocationPredictionsRecord,
@@ -52,6 +54,7 @@ OF_PAIRS = (
     "trained_model",
     "location_predictions",
     "lsoa_predictions",
+    "explanations",
     "lsoa_evaluation",
     "equity_audit",
 )
@@ -97,6 +100,7 @@ class PairResults:
         areas, metrics, comparisons, confusion, coverage: the published tables, empty where there
             are none. The metrics of separate networks are followed by those of the joint one.
         equity: the audit of errors by group, where it is of what stands now.
+        explanations, exemplars: what pushes scores, likewise.
         history: `fold, epoch, loss, val_loss` of the training.
         training: what its networks are; None where there are none.
         made_with: settings, name to value, as `history` tells them.
@@ -115,6 +119,8 @@ class PairResults:
     confusion: pd.DataFrame
     coverage: pd.DataFrame
     equity: pd.DataFrame
+    explanations: pd.DataFrame
+    exemplars: pd.DataFrame
     history: pd.DataFrame
     training: TrainingRecord | None
     made_with: Mapping[str, str]
@@ -255,12 +261,24 @@ def _read_pair(reader: Reader, study: Study, pair: Pair) -> PairResults:
         equity=tables.empty(EQUITY)
         if reader.history.equity[pair]
         else reader.table("equity_audit", pair.key, "equity_audit", EQUITY),
+        **_explanations(reader, pair),
         history=reader.table("trained_model", pair.key, "history", HISTORY, _LOSSES),
         training=training,
         made_with=reader.history.made_with[pair],
         disagreements=reader.history.evaluations[pair],
         uneven_blocks=_uneven_blocks(reader, pair.city),
     )
+
+
+def _explanations(reader: Reader, pair: Pair) -> dict[str, pd.DataFrame]:
+    """The tables of what pushes scores; empty where they are not of what stands now."""
+    schemas = {"explanations": EXPLANATIONS, "exemplars": EXEMPLARS}
+    if reader.history.explanations[pair]:
+        return {name: tables.empty(schema) for name, schema in schemas.items()}
+    return {
+        name: reader.table("explanations", pair.key, name, schema)
+        for name, schema in schemas.items()
+    }
 
 
 def _training(trained: Manifest | None) -> TrainingRecord | None:

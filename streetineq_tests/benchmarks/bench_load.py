@@ -14,16 +14,15 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from streetineq_assets.definitions import build_definitions
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import bucket_keys, load_study
+from streetineq_tests.benchmarks.apart import folder
 from streetineq_tests.benchmarks.loaded_study import Size, write_finished_study
 from streetineq_tests.conftest import launched_chromium
 from streetineq_tests.served import LAUNCH_BACKFILL, STATUS_OF_BACKFILL, ask, served, wait_for
@@ -44,12 +43,12 @@ def main() -> int:
     options.add_argument("--keep", type=Path, help="a folder for the studies, to use them again")
     given = options.parse_args()
     rows: list[Row] = []
-    with _folder(given.keep) as folder:
-        store = _study(folder / "cities", many_cities(given.cities))
+    with folder(given.keep) as place:
+        store = _study(place / "cities", many_cities(given.cities))
         rows += served_rows(store, given.backfill)
         rows += ticks("many cities", store)
         if not given.without_london:
-            rows += ticks("London", _study(folder / "london", LONDON))
+            rows += ticks("London", _study(place / "london", LONDON))
     print(f"\n{'what':<52}{'seconds':>9}{'at most':>9}   load {os.getloadavg()[0]:.1f}")
     for what, seconds, bound in rows:
         print(f"{what:<52}{seconds:>9.2f}{bound:>9g}  {'ok' if seconds <= bound else 'MISSED'}")
@@ -119,15 +118,6 @@ def idle_backfill(url: str, store: DataStore, most: int) -> list[Row]:
 def _ended(url: str, backfill: str) -> dict[str, Any] | None:
     found = ask(url, STATUS_OF_BACKFILL, id=backfill)["partitionBackfillOrError"]
     return found if found["status"].startswith(("COMPLETED", "FAILED", "CANCELED")) else None
-
-
-@contextmanager
-def _folder(kept: Path | None) -> Iterator[Path]:
-    if kept:
-        yield kept
-        return
-    with tempfile.TemporaryDirectory() as temporary:
-        yield Path(temporary)
 
 
 def _study(root: Path, cities: dict[str, Size]) -> DataStore:

@@ -14,17 +14,13 @@ with 1 when the report takes over a minute or a step over 8 GB.
 """
 
 import argparse
-import json
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.stages import CODES, STAGES
+from streetineq_tests.benchmarks.apart import folder, run_step
 from streetineq_tests.benchmarks.london_chain import write_london
 
 # Of one city nothing is transferred.
@@ -49,8 +45,8 @@ def main() -> int:
     options.add_argument("--schemes", nargs="*", default=["area", "district"])
     options.add_argument("--folder", type=Path, help="for the study, which stays; else temporary")
     given = options.parse_args()
-    with _folder(given.folder) as folder:
-        root, started = folder / "london", time.perf_counter()
+    with folder(given.folder) as place:
+        root, started = place / "london", time.perf_counter()
         made = write_london(
             root,
             given.data and given.data.resolve(),  # links are made to it
@@ -73,26 +69,11 @@ def main() -> int:
 
 def _run(root: Path, asset: str) -> dict[str, float]:
     """One step in a process of its own."""
-    command = [sys.executable, "-m", "streetineq_tests.benchmarks.london_step", str(root), asset]
-    # Of this module's own choice.
-    done = subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    step = json.loads(done.stdout.splitlines()[-1])
+    step = run_step(root, asset)
     line = f"{asset:<28}{step['runs']:>5}{step['seconds']:>9.1f}{step['longest']:>9.1f}"
     line += f"{step['cpu']:>9.1f}{step['peak']:>9.2f}"
     print(f"{line}{step['imported']:>15.2f}", flush=True)
     return step
-
-
-@contextmanager
-def _folder(kept: Path | None) -> Iterator[Path]:
-    if kept:
-        kept.mkdir(parents=True, exist_ok=True)
-        yield kept
-        return
-    with tempfile.TemporaryDirectory() as temporary:
-        yield Path(temporary)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ what would take hours, from codes to report, is published with the recipe that i
 it and with little in its tables. So the sensor, a back-fill and the UI find a whole study.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,21 +19,19 @@ from streetineq_assets.codes.bucket_file import Contents, write_bucket
 from streetineq_assets.codes.bucket_recipe import bucket_recipe
 from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.codes.tables import IMAGE_REPEATS, BucketRecord, ShardsRecord
-from streetineq_assets.definitions import build_definitions
 from streetineq_assets.findings import Findings
 from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.labels.tables import AVAILABILITY, LSOA_LABELS, POSTCODE_LSOA
 from streetineq_assets.manifests import Recipe
-from streetineq_assets.predictions.slices import read_by
 from streetineq_assets.predictions.standing import Standing
-from streetineq_assets.publishing import describe
 from streetineq_assets.reports import results, warehouse
 from streetineq_assets.reports.tables import WAREHOUSE_VIEWS
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study, bucket_keys, load_study
 from streetineq_tests import harness
 from streetineq_tests.benchmarks.bench_catalogue import write_images
+from streetineq_tests.benchmarks.recipes import code_version, recipe_of, steps_of
 
 WIDTH = 4  # of the codes in buckets: nobody computes with them here
 _POSTCODES_PER_AREA = 5
@@ -82,7 +80,7 @@ def write_finished_study(root: Path, cities: Mapping[str, Size]) -> DataStore:
     inputs = results.digests(store, study)
     _publish(store, "inequality_report", None, Recipe(code_version="4", inputs=inputs))
     inputs = warehouse.digests(store, study, WAREHOUSE_VIEWS)
-    _publish(store, "warehouse", None, Recipe(code_version="6", inputs=inputs))
+    _publish(store, "warehouse", None, Recipe(code_version="5", inputs=inputs))
     return store
 
 
@@ -124,7 +122,8 @@ def publish_labels(
         postcode=[postcode(n) for n in range(len(postcodes))], oa11=None, usertype=0,
         introduced=pd.Timestamp("2000-01-01").date(), terminated=None,
     )  # fmt: skip
-    _publish_table(store, "postcode_lsoa", None, Recipe(code_version="1"), postcodes, POSTCODE_LSOA)
+    content = {"postcode_lsoa": (postcodes, POSTCODE_LSOA)}
+    store.publish("postcode_lsoa", None, Recipe(code_version="1"), harness.writer(content))
     labels, known = [], []
     for city, size in cities.items():
         for seed, outcome in enumerate(list(OUTCOMES)[: size.outcomes]):
@@ -134,14 +133,12 @@ def publish_labels(
             known.append({"city": city, "outcome": outcome, "status": "available"})
     availability = pd.DataFrame(known, columns=AVAILABILITY.names)
     study = load_study(store.study_file)
-
-    def write(folder: Path) -> Findings:
-        tables.write(pd.concat(labels), LSOA_LABELS, folder / "lsoa_labels.parquet")
-        tables.write(availability, AVAILABILITY, folder / "availability.parquet")
-        return Findings()
-
-    recipe = _recipe(store, study, "lsoa_labels", None, ["areas"])
-    store.publish("lsoa_labels", None, recipe, write)
+    content = {
+        "lsoa_labels": (pd.concat(labels), LSOA_LABELS),
+        "availability": (availability, AVAILABILITY),
+    }
+    recipe = recipe_of(Standing(store, study), "lsoa_labels", None, ["areas"])
+    store.publish("lsoa_labels", None, recipe, harness.writer(content))
 
 
 def postcode(number: int) -> str:
@@ -176,7 +173,7 @@ def publish_codes(store: DataStore, study: Study, city: str) -> None:
     """A bucket file for each bucket, with codes of noise, and the recipe of the asset."""
     images = store.open("street_images", city).table()
     keys = bucket_keys(city, study.cities[city].buckets)
-    version = _code_version(store, "image_codes")
+    version = code_version(store, "image_codes")
     found = dict(tuple(images.groupby("bucket")))
     for key in keys:
         listed = found.get(key, images.iloc[:0])
@@ -223,86 +220,18 @@ def identity(study: Study, width: int) -> EncoderIdentity:
 
 def _publish_results(store: DataStore, study: Study, city: str, areas: pd.DataFrame) -> None:
     """From shards to audits, each made of what stands before it."""
-    n = int(study.cities[city].buckets)
-    buckets, outcomes = bucket_keys(city, n), list(study.cities[city].outcomes)
-    read = [f"{city}/{name}" for name in ("labels", "locations", "hdf5_shards", "area_folds")]
-    read.append(f"{city}/image_repeats")
-    made = _City(store, study, areas)
+    standing = Standing(store, study)
     n_listed = len(store.open("locations", city).table(columns=["location_id"]))
     shards = ShardsRecord(
         n_listed=n_listed, n_extracted=n_listed, n_rejected=0, n_missing=0,
         encoder=identity(study, WIDTH), synthetic=True, dtype="float16",
     )  # fmt: skip
-    made.publish("hdf5_shards", city, [*buckets, "location_ids"], record=shards)
-    made.publish("image_repeats", city, [*buckets, "hdf5_shards", "positions"])
-    made.publish("joint_model", city, read, config={"outcomes": outcomes})
-    for outcome in outcomes:
-        key = f"{city}/{outcome}"
-        made.publish("trained_model", key, read)
-        made.publish("baseline_scores", key, [*read, "trained_model"])
-        names = ["trained_model", "locations", "labels", "area_folds"]
-        made.publish("location_predictions", key, names)
-        names = ["trained_model", "location_predictions", "hdf5_shards", "licences"]
-        made.publish("explanations", key, names)
-        made.publish("lsoa_predictions", key, ["location_predictions", "n_lsoas_of_city"])
-        names = ["lsoa_predictions", "location_predictions", "baseline_scores", "trained_model"]
-        made.publish("lsoa_evaluation", key, [*names, "positions"])
-        made.publish("equity_audit", key, ["lsoa_predictions", "values", "places"])
-    labels = [f"labels/{outcome}" for outcome in outcomes]
-    made.publish("joint_evaluation", city, ["joint_model", "area_folds", "locations", *labels])
-    predicted = [f"lsoa_predictions/{outcome}" for outcome in outcomes]
-    config: dict[str, Any] = {"outcomes": outcomes}
-    made.publish("data_audit", city, ["locations", "areas", *predicted], config=config)
-    schemes = [key for key in study.scheme_keys if key.startswith(f"{city}/")]
-    config |= {"folds": study.folds.model_dump(exclude_none=True)}
-    names = [name for name in read if not name.endswith("/area_folds")]
-    for key in schemes:
-        of_folds = ["fold_labels", "fold_centroids", "weights"]
-        made.publish("scheme_scores", key, [*names, *of_folds], config=config)
-    scored = [f"scheme_scores/{key.partition('/')[2]}" for key in schemes]
-    made.publish("evidence_matrix", city, [*scored, "labels", "centroids"])
-
-
-class _City:
-    """Publishes results of one city whose tables hold its areas at most."""
-
-    def __init__(self, store: DataStore, study: Study, areas: pd.DataFrame) -> None:
-        self._store, self._study, self._areas = store, study, areas
-        self._standing = Standing(store, study)
-
-    def publish(
-        self,
-        asset: str,
-        key: str,
-        reads: Iterable[str],
-        *,
-        config: Mapping[str, Any] | None = None,
-        record: BaseModel | None = None,
-    ) -> None:
-        recipe = _recipe(self._store, self._study, asset, key, reads, config, self._standing)
-        schema = {"image_repeats": IMAGE_REPEATS}.get(asset)
-        frame = self._areas[["lsoa11"]] if schema is None else tables.empty(schema)
-        _publish(self._store, asset, key, recipe, frame, record=record)
-
-
-def _recipe(
-    store: DataStore,
-    study: Study,
-    asset: str,
-    key: str | None,
-    reads: Iterable[str],
-    config: Mapping[str, Any] | None = None,
-    standing: Standing | None = None,
-) -> Recipe:
-    """The recipe of an artefact made now: of the slices of these names as they stand."""
-    version = _code_version(store, asset)
-    recipe = Recipe(
-        code_version=version, inputs=dict.fromkeys(reads, ""), config=dict(config or {})
-    )
-    draft = describe(asset, key, recipe, Findings(), {})
-    slices = read_by(standing or Standing(store, study), draft)
-    inputs = {name: slices[name].digest() for name in recipe.inputs}
-    return recipe.model_copy(update={"inputs": inputs})
+    repeats = tables.empty(IMAGE_REPEATS)
+    for step in steps_of(study, city, bucket_keys(city, study.cities[city].buckets)):
+        recipe = recipe_of(standing, *step)
+        frame = repeats if step.asset == "image_repeats" else areas[["lsoa11"]]
+        record = shards if step.asset == "hdf5_shards" else None
+        _publish(store, step.asset, step.key, recipe, frame, record=record)
 
 
 def _publish(
@@ -323,25 +252,3 @@ def _publish(
         return Findings(**shown, record=record, digest=f"{asset} {key}")
 
     store.publish(asset, key, recipe, write)
-
-
-def _publish_table(
-    store: DataStore, asset: str, key: str | None, recipe: Recipe, frame: pd.DataFrame, schema: Any
-) -> None:
-    def write(folder: Path) -> Findings:
-        tables.write(frame, schema, folder / f"{asset}.parquet")
-        return Findings()
-
-    store.publish(asset, key, recipe, write)
-
-
-_VERSIONS: dict[str, str] = {}
-
-
-def _code_version(store: DataStore, asset: str) -> str:
-    """As the asset declares it, whichever the study."""
-    if not _VERSIONS:
-        graph = build_definitions(store.root).resolve_asset_graph()
-        for key in graph.materializable_asset_keys:
-            _VERSIONS[key.to_user_string()] = graph.get(key).code_version or ""
-    return _VERSIONS[asset]

@@ -119,13 +119,12 @@ def _fill_labels(store: DataStore, outcomes: Sequence[str]) -> int:
         parts.append(made)
     status = {"city": CITY, "outcome": list(outcomes), "status": "available"}
     availability = pd.DataFrame(status).reindex(columns=AVAILABILITY.names)
-
-    def write(folder: Path) -> Findings:
-        tables.write(pd.concat(parts), LSOA_LABELS, folder / "lsoa_labels.parquet")
-        tables.write(availability, AVAILABILITY, folder / "availability.parquet")
-        tables.write(tables.empty(DECILE_EDGES), DECILE_EDGES, folder / "decile_edges.parquet")
-        return Findings()
-
+    content = {
+        "lsoa_labels": (pd.concat(parts), LSOA_LABELS),
+        "availability": (availability, AVAILABILITY),
+        "decile_edges": (tables.empty(DECILE_EDGES), DECILE_EDGES),
+    }
+    write = harness.writer(content)
     store.publish("lsoa_labels", None, published.manifest.recipe, write, allow_loss=True)
     return len(known)
 

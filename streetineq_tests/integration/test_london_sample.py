@@ -1,103 +1,19 @@
-"""A sample of London: real areas, postcodes and deciles; painted scenes, random weights.
+"""The chain on a sample of London: what real official files and painted scenes lead to."""
 
-24 real LSOAs spread over the deciles of living environment, two real postcodes each. The scene of a
-location is painted from its area's real decile plus noise: no openly licensed images are here. So
-the chain runs on real official files from end to end, and the metrics say nothing about London.
-"""
-
-import shutil
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from streetineq_assets.definitions import build_definitions
-from streetineq_assets.demo.scene import Texture, paint_location
-from streetineq_assets.run import QUIET
-from streetineq_assets.store import DataStore
+from streetineq_tests.integration.london_sample import N_LSOAS, PAIR, write_sample
 
 pytestmark = pytest.mark.slow
-PAIR = "london/living_environment"
-N_LSOAS = 24
-FOLDERS = {
-    "iod_2015/File_7_ID_2015_All_ranks_deciles_and_scores.csv.gz": "iod_2015",
-    "postcodes/onspd_2017_columns_london.csv.gz": "onspd",
-    "boundaries/LSOA_2011_BSC_London.geojson.gz": "boundaries",
-}
-STUDY = """
-title = "A sample of London with painted scenes"
-date = 2017-08-01
-synthetic = true
-
-[encoder]
-weights = "random"
-
-[cities.london]
-title = "Greater London"
-lsoas = 4835
-buckets = 1
-authorities = [{authorities}]
-outcomes = ["living_environment"]
-"""
 
 
 @pytest.fixture(scope="module")
 def london(tmp_path_factory, shared_data):
     """The store after the whole chain, and the sample's real deciles by LSOA."""
-    root = tmp_path_factory.mktemp("london")
-    store = DataStore(root)
-    authorities = ", ".join(f'"E090000{number:02d}"' for number in range(1, 34))
-    store.study_file.write_text(STUDY.format(authorities=authorities))
-    for source, folder in FOLDERS.items():
-        store.inputs(folder).mkdir(parents=True)
-        shutil.copy(shared_data / source, store.inputs(folder))
-    definitions = build_definitions(root)
-
-    def run(job, partition=None):
-        definitions.resolve_job_def(job).execute_in_process(
-            partition_key=partition, run_config=QUIET
-        )
-
-    run("refresh_labels")
-    sample = choose_sample(store)
-    paint_sample(store, sample)
-    run("list_images", "london")
-    run("extract_codes", "london/000")
-    run("pack_codes", "london")
-    run("train_and_predict", PAIR)
-    run("publish_report")
-    return store, sample.drop_duplicates("lsoa11").set_index("lsoa11")["decile"]
-
-
-def choose_sample(store: DataStore) -> pd.DataFrame:
-    """`location_id, postcode, lsoa11, decile`: two or three areas of each decile, two postcodes."""
-    labels = store.open("lsoa_labels").table()
-    labels = labels[labels["outcome"] == "living_environment"].sort_values(["decile", "lsoa11"])
-    chosen = labels.iloc[np.linspace(0, len(labels) - 1, N_LSOAS).round().astype(int)]
-    postcodes = store.open("postcode_lsoa").table(
-        columns=["postcode", "lsoa11", "usertype", "terminated"]
-    )
-    live = postcodes[(postcodes["usertype"] == 0) & postcodes["terminated"].isna()]
-    two = live.groupby("lsoa11").head(2)
-    sample = chosen[["lsoa11", "decile"]].merge(two, on="lsoa11")
-    return sample.assign(location_id=[str(1000 + n) for n in range(len(sample))])
-
-
-def paint_sample(store: DataStore, sample: pd.DataFrame) -> None:
-    listing = store.inputs("locations", "london.csv")
-    listing.parent.mkdir(parents=True)
-    sample[["location_id", "postcode"]].to_csv(listing, index=False)
-    images = store.inputs("images", "london")
-    images.mkdir(parents=True)
-    generator = np.random.default_rng(2019)
-    texture = Texture.invent(generator)  # the same everywhere: nothing but the decile is shown
-    for location in sample.itertuples():
-        latent = (location.decile - 5.5) / 2.9 + generator.normal(0, 0.25)
-        painted = paint_location(latent, texture, generator, (640, 400))
-        for view, image in zip("abcd", painted, strict=True):
-            image.save(images / f"{location.location_id}_{view}.jpg", quality=90)
+    return write_sample(tmp_path_factory.mktemp("london"), shared_data)
 
 
 def test_real_areas_and_postcodes_reach_the_locations(london):

@@ -50,12 +50,16 @@ def without_pairs(results) -> StudyResults:
 
 
 def write_boundaries(store: DataStore) -> Path:
-    """Squares of 0.008 degrees around the centroids of alpha's areas, as ONS GeoJSON."""
-    locations = store.open("locations", "alpha").table().query("status == 'matched'")
+    """Those of alpha's areas, as ONS GeoJSON."""
+    return studies.write_boundaries(store, squares(store, "alpha"))
+
+
+def squares(store: DataStore, city: str) -> dict[str, list[tuple[float, float]]]:
+    """Code to the ring of a square of 0.008 degrees around the centroid of each of its areas."""
+    locations = store.open("locations", city).table().query("status == 'matched'")
     centroids = locations.groupby("lsoa11")[["lon", "lat"]].mean()
     corners = [(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)]
-    rings = {
+    return {
         code: [(lon + 0.004 * x, lat + 0.004 * y) for x, y in corners]
         for code, (lon, lat) in zip(centroids.index, centroids.to_numpy(), strict=True)
     }
-    return studies.write_boundaries(store, rings)

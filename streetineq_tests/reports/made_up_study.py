@@ -26,7 +26,7 @@ from streetineq_assets.reports.comparison import METRIC_TITLES
 from streetineq_assets.reports.tables import WAREHOUSE_VIEWS
 from streetineq_assets.store import DataStore
 from streetineq_tests import studies
-from streetineq_tests.harness import publish_again
+from streetineq_tests.harness import Tables, publish_again, writer
 
 CONFIG = {
     "lsoa_labels": {"editions": ["2011", "2015"]},
@@ -51,13 +51,15 @@ KAPPAS = {
 }
 IN_BLOCKS = 0.3  # of coordinates alone
 
-Tables = dict[str, tuple[pd.DataFrame, pa.Schema]]
 
+def write(root: Path, n_lsoas: Mapping[str, int] = studies.N_LSOAS) -> DataStore:
+    """The study file, and what the report and the warehouse read; no images and no codes.
 
-def write(root: Path) -> DataStore:
-    """The study file, and what the report and the warehouse read; no images and no codes."""
+    Args:
+        n_lsoas: areas of Alpha and of Beta.
+    """
     store = studies.new_study(root, studies.SIMULATED)
-    areas = {city: _areas(city) for city in studies.N_LSOAS}
+    areas = {city: _areas(city, n) for city, n in n_lsoas.items()}
     labels = studies.crime_labels(pd.concat([each.assign(city=c) for c, each in areas.items()]))
     publish(store, "lsoa_labels", None, {"lsoa_labels": (labels, LSOA_LABELS)})
     nothing = Findings(unavailable=studies.WITHOUT_INCOME)
@@ -87,18 +89,12 @@ def publish(
 
     Its recipe names what it read of the steps of its pair that stand.
     """
-
-    def write(folder: Path) -> Findings:
-        for stem, (frame, schema) in content.items():
-            tables.write(frame, schema, folder / f"{stem}.parquet")
-        return findings or Findings()
-
     recipe = Recipe(
         code_version="test",
         inputs=_inputs(store, asset, partition, READS.get(asset, ()) if reads is None else reads),
         config=config or CONFIG.get(asset, {}),
     )
-    store.publish(asset, partition, recipe, write, allow_loss=True)
+    store.publish(asset, partition, recipe, writer(content, findings), allow_loss=True)
 
 
 def publish_the_rest(store: DataStore) -> None:
@@ -138,15 +134,14 @@ def _inputs(store: DataStore, asset: str, partition: str, reads: tuple[str, ...]
 # -- areas and locations ---------------------------------------------------------------------------
 
 
-def _areas(city: str) -> pd.DataFrame:
+def _areas(city: str, n: int) -> pd.DataFrame:
     """`lsoa11`, `lat, lon` on a grid, `actual_decile`, the predicted `decile` near it, `fold`."""
-    n = studies.N_LSOAS[city]
-    number = np.arange(n)
+    number, first = np.arange(n), 0 if city == "alpha" else 500_000
     actual = number * 10 // n + 1
     error = np.random.default_rng(n).choice([-1, 0, 0, 1, 2], n)
     return pd.DataFrame(
         {
-            "lsoa11": [f"E0{1 if city == 'alpha' else 2}{i:06d}" for i in number],
+            "lsoa11": [f"E01{first + i:06d}" for i in number],
             **studies.on_a_grid(number),
             "actual_decile": actual,
             "decile": np.clip(actual + error, 1, 10),
@@ -185,10 +180,10 @@ def _pair(city: str, areas: pd.DataFrame) -> dict[str, tuple[Tables, Findings]]:
     )
     predicted = predictions.LocationPredictionsRecord(n_predicted=len(locations), scheme="area")
     evaluation = {
-        "metrics": (_metrics(city).assign(**keys), predictions.METRICS),
-        "comparisons": (_comparisons(city).assign(**keys), predictions.COMPARISONS),
-        "intervals": (_intervals(city).assign(**keys), predictions.INTERVALS),
-        "confusion": (_confusion(areas).assign(**keys), predictions.CONFUSION),
+        "metrics": (_metrics(city, len(areas)).assign(**keys), predictions.METRICS),
+        "comparisons": (_comparisons(city, len(areas)).assign(**keys), predictions.COMPARISONS),
+        "intervals": (_intervals(city, len(areas)).assign(**keys), predictions.INTERVALS),
+        "confusion": (confusion_of(areas).assign(**keys), predictions.CONFUSION),
         "coverage": (_coverage(areas).assign(**keys), predictions.COVERAGE),
         "by_n_locations": (
             _by_n_locations(areas).assign(**keys),
@@ -250,7 +245,7 @@ def _predictions(areas: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _metrics(city: str) -> pd.DataFrame:
+def _metrics(city: str, n_lsoas: int) -> pd.DataFrame:
     models = {(model, "area"): kappa for model, kappa in KAPPAS[city].items()}
     models[("map_knn", "spatial_block")] = IN_BLOCKS
     rows = [
@@ -265,10 +260,10 @@ def _metrics(city: str) -> pd.DataFrame:
     names = ["model", "scheme", "metric", "value", "lower", "upper"]
     frame = pd.DataFrame(rows, columns=names)
     seeds = {"seed_mean": np.nan, "seed_sd": np.nan, "n_seeds": pd.NA, "n_deals": pd.NA}
-    return frame.assign(n_lsoas=studies.N_LSOAS[city], unit="spatial_block", **seeds)
+    return frame.assign(n_lsoas=n_lsoas, unit="spatial_block", **seeds)
 
 
-def _comparisons(city: str) -> pd.DataFrame:
+def _comparisons(city: str, n_lsoas: int) -> pd.DataFrame:
     kappas = KAPPAS[city]
     leads = {(name, "area"): kappas["network"] - kappas[name] for name in list(kappas)[1:]}
     leads[("map_knn", "spatial_block")] = kappas["network"] - IN_BLOCKS
@@ -278,11 +273,11 @@ def _comparisons(city: str) -> pd.DataFrame:
     ]
     names = ["baseline", "scheme", "metric", "difference", "lower", "upper"]
     frame = pd.DataFrame(rows, columns=names)
-    return frame.assign(n_lsoas=studies.N_LSOAS[city], unit="spatial_block")
+    return frame.assign(n_lsoas=n_lsoas, unit="spatial_block")
 
 
-def _intervals(city: str) -> pd.DataFrame:
-    of_network = _metrics(city).query("model == 'network' and lower.notna()")
+def _intervals(city: str, n_lsoas: int) -> pd.DataFrame:
+    of_network = _metrics(city, n_lsoas).query("model == 'network' and lower.notna()")
     parts = [
         of_network.assign(unit=unit, n_units=n_units, block_m=block_m)
         for unit, n_units, block_m in (("spatial_block", 8, 2000.0), ("lsoa", 12, np.nan))
@@ -295,7 +290,7 @@ def _by_n_locations(areas: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame([{"group": "3-4", "n_lsoas": len(areas)} | metrics])
 
 
-def _confusion(areas: pd.DataFrame) -> pd.DataFrame:
+def confusion_of(areas: pd.DataFrame) -> pd.DataFrame:
     cells = pd.MultiIndex.from_product([range(1, 11)] * 2, names=["actual", "predicted"])
     counts = areas.value_counts(["actual_decile", "decile"])
     return pd.DataFrame({"n": counts.reindex(cells, fill_value=0)}).reset_index()

@@ -8,7 +8,7 @@ import pytest
 
 from streetineq_assets import tables
 from streetineq_assets.findings import Unavailable
-from streetineq_assets.predictions.tables import METRICS
+from streetineq_assets.predictions.tables import EXEMPLARS, EXPLANATIONS, METRICS
 from streetineq_assets.reports import comparison
 from streetineq_assets.reports.results import PairResults
 from streetineq_assets.study import Pair
@@ -49,6 +49,8 @@ def pair(
         confusion=empty,
         coverage=empty,
         equity=empty,
+        explanations=tables.empty(EXPLANATIONS),
+        exemplars=tables.empty(EXEMPLARS),
         history=empty,
         training=None,
         made_with={},

@@ -11,8 +11,10 @@ from typing import Any
 
 import pandas as pd
 
+from streetineq_assets.images.catalogue import HEADINGS
 from streetineq_assets.reports.page.layers import LAYERS
 from streetineq_assets.reports.page.outcome import CityMaps, level_of
+from streetineq_assets.reports.page.pushes import pushes_by_area
 from streetineq_assets.reports.results import PairResults
 
 _INWARD = 3  # characters of a postcode behind its space
@@ -54,6 +56,8 @@ def city_data(
     """
     shapes = maps.shapes
     position = {code: number for number, code in enumerate(shapes.codes)}
+    places: dict[str, int] = {}  # of locations that push, each named once
+    outcomes = [_outcome(each, position, places) for each in pairs]
     return {
         "title": title,
         "codes": list(shapes.codes),
@@ -62,7 +66,8 @@ def city_data(
         "paths": shapes.paths(),
         "dots": shapes.dots(),
         "postcodes": postcodes_by_sector(postcodes, position),
-        "outcomes": [_outcome(each, position) for each in pairs],
+        "outcomes": outcomes,
+        "places": list(places),
     }
 
 
@@ -87,8 +92,16 @@ def postcodes_by_sector(postcodes: pd.DataFrame, position: Mapping[str, int]) ->
     return {str(sector): " ".join(sorted(own)) for sector, own in parts}
 
 
-def _outcome(results: PairResults, position: Mapping[str, int]) -> dict[str, Any]:
+def _outcome(
+    results: PairResults, position: Mapping[str, int], numbers: dict[str, int]
+) -> dict[str, Any]:
+    """One outcome's columns, and what pushes its scores.
+
+    Args:
+        numbers: of the locations that are named; those that are not yet are added.
+    """
     areas = results.areas
+    pushes = pushes_by_area(results.explanations)
     places = areas["lsoa11"].map(position)
     values = {name: _whole(areas[column]) for name, column in _COLUMNS.items()}
     return {
@@ -98,6 +111,15 @@ def _outcome(results: PairResults, position: Mapping[str, int]) -> dict[str, Any
         "level": f"{level_of(results):.0%}",
         "areas": places.astype(int).tolist(),
         **values,
+        "pushes": [
+            [
+                (numbers.setdefault(location, len(numbers)), influence, HEADINGS[view])
+                for location, influence, view in pushes.get(code, ())
+            ]
+            for code in areas["lsoa11"]
+        ]
+        if pushes
+        else None,
     }
 
 

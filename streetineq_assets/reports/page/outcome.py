@@ -1,15 +1,13 @@
 """The section of one city and outcome: what it says, where, how surely, and what it rests on."""
 
-import base64
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from streetineq_assets.labels.outcomes import OUTCOMES
-from streetineq_assets.plotting import svg_text
 from streetineq_assets.predictions.evaluation import MIN_AREAS
 from streetineq_assets.predictions.intervals import LEVEL, are_label_conditional
 from streetineq_assets.reports import comparison, plots
@@ -17,11 +15,10 @@ from streetineq_assets.reports.history import INTERVALS, RULE
 from streetineq_assets.reports.page import evidence
 from streetineq_assets.reports.page.layers import LAYERS
 from streetineq_assets.reports.page.pictures import CityRaster, draw_map
+from streetineq_assets.reports.page.pushes import exemplar_groups
 from streetineq_assets.reports.page.shapes import CityShapes
+from streetineq_assets.reports.page.uris import data_uri, svg_uri
 from streetineq_assets.reports.results import PairResults
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 FEW = 20  # a share of fewer areas moves by over five points with each of them: it is not printed
 _WORST = 10
@@ -81,7 +78,7 @@ def outcome_context(results: PairResults, city: CityMaps) -> dict[str, Any]:
         "maps": list(_maps(results, city)),
         "n_ranked": int(_rankable(results.areas).sum()),
         "worst": list(_worst(results.areas, city.names)),
-        "exemplars": [],
+        "exemplars": list(exemplar_groups(results.exemplars, city.names)),
         "confusion": comparison.confusion_shares(results.confusion),
         "metrics": list(_metric_tables(results)) if len(results.areas) >= MIN_AREAS else [],
         "level": f"{level:.0%}",
@@ -100,16 +97,6 @@ def outcome_context(results: PairResults, city: CityMaps) -> dict[str, Any]:
 def level_of(results: PairResults) -> float:
     """At which its intervals hold."""
     return float(results.made_with.get(INTERVALS, LEVEL))
-
-
-def data_uri(kind: str, content: bytes) -> str:
-    """A file as the address of itself."""
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def svg_uri(figure: "Figure") -> str:
-    """A chart as the address of itself."""
-    return data_uri("image/svg+xml", svg_text(figure).encode())
 
 
 def _rankable(areas: pd.DataFrame) -> pd.Series:

@@ -17,9 +17,10 @@ from streetineq_assets.reports import published
 from streetineq_assets.reports.page import answer, audit, evidence, transfer
 from streetineq_assets.reports.page.explorer import city_data, encoded, explorer_data
 from streetineq_assets.reports.page.glossary import terms_in
-from streetineq_assets.reports.page.outcome import CityMaps, data_uri, outcome_context
+from streetineq_assets.reports.page.outcome import CityMaps, outcome_context
 from streetineq_assets.reports.page.pictures import rasterise
 from streetineq_assets.reports.page.shapes import city_shapes
+from streetineq_assets.reports.page.uris import data_uri
 from streetineq_assets.reports.provenance import Provenance
 from streetineq_assets.reports.results import CityResults, PairResults, StudyResults
 from streetineq_assets.study import Study

@@ -1,6 +1,4 @@
-"""The report of results without a store, and its tags."""
-
-from html.parser import HTMLParser
+"""The report of results without a store."""
 
 from streetineq_assets.reports.page.render import render, synthetic_reasons
 from streetineq_assets.reports.provenance import Provenance, Source
@@ -23,26 +21,3 @@ def report(results: StudyResults, study: Study, boundaries=None) -> str:
         pairs={},
     )
     return render(results, study, provenance, boundaries)
-
-
-class Tags(HTMLParser):
-    """Every opening tag with its attributes; fails where tags do not close in order."""
-
-    VOID = frozenset({"meta", "img", "br", "input"})
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str]]] = []
-        self.open: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.found.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag, tag

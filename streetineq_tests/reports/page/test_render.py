@@ -14,7 +14,8 @@ from streetineq_assets import tables
 from streetineq_assets.predictions.tables import METRICS
 from streetineq_assets.reports.page.render import shade, synthetic_reasons
 from streetineq_tests import studies
-from streetineq_tests.reports.page.rendered import CENSUS, Tags, report
+from streetineq_tests.reports.page.rendered import CENSUS, report
+from streetineq_tests.reports.pages import Tags
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,73 @@
+"""What pushes scores, as the page tells it: the strongest views, and the locations of an area.
+
+Leaving one out says what the network made of it, and nothing of the place.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from streetineq_assets.images.catalogue import VIEWS
+from streetineq_assets.predictions.tables import INFLUENCES
+from streetineq_assets.reports.page.uris import data_uri
+
+MOST_OF_AN_AREA = 2  # locations that push up, and as many that push down
+_TITLES = {"up": "Up: towards better-off", "down": "Down: towards worse-off"}
+
+Push = tuple[str, float, str]  # location, its influence on the area, its strongest view
+
+
+def exemplar_groups(exemplars: pd.DataFrame, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """The strongest views up and down, with a picture where one may be shown.
+
+    Args:
+        exemplars: `predictions.tables.EXEMPLARS` of a pair.
+        names: of areas, by code.
+    """
+    for direction, title in _TITLES.items():
+        lines = exemplars[exemplars["direction"] == direction].sort_values("rank")
+        if len(lines):
+            yield {
+                "title": title,
+                "lines": [_exemplar(row, names) for row in lines.to_dict("records")],
+            }
+
+
+def _exemplar(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    known = {name: None if pd.isna(row[name]) else row[name] for name in row}
+    shown = known["thumbnail"]
+    credit = [known["provider"], known["licence"], known["conditions"]]
+    return {
+        "uri": data_uri("image/jpeg", shown) if shown else "",
+        "location_id": row["location_id"],
+        "area": names.get(row["lsoa11"], row["lsoa11"]),
+        "heading": row["heading_degrees"],
+        "influence": f"{row['influence']:+.2f} logits",
+        "credit": ", ".join(filter(None, credit)) if shown else "",
+        "why_not_shown": known["why_not_shown"] or "",
+    }
+
+
+def pushes_by_area(explanations: pd.DataFrame) -> dict[str, list[Push]]:
+    """Area to the locations that push its score most, up first; none of areas with one location.
+
+    Args:
+        explanations: `predictions.tables.EXPLANATIONS` of a pair.
+    """
+    known = explanations[explanations["location_influence"].fillna(0.0) != 0]
+    by_view = known[list(INFLUENCES)].to_numpy(float)
+    toward = np.sign(known["location_influence"].to_numpy(float))[:, None]
+    strongest = (by_view * toward).argmax(axis=1) if len(known) else np.empty(0, int)
+    frame = known[["lsoa11", "location_id", "location_influence"]].assign(
+        view=np.array(VIEWS, object)[strongest], is_up=known["location_influence"] > 0
+    )
+    frame["size"] = frame["location_influence"].abs()
+    frame = frame.sort_values(["is_up", "size", "location_id"], ascending=[False, False, True])
+    kept = frame.groupby(["lsoa11", "is_up"], sort=False).head(MOST_OF_AN_AREA)
+    pushes: dict[str, list[Push]] = {}
+    for row in kept.itertuples():
+        push = (row.location_id, round(float(row.location_influence), 2), row.view)
+        pushes.setdefault(row.lsoa11, []).append(push)
+    return pushes

@@ -1,0 +1,19 @@
+"""Pictures as addresses of themselves, so that a page needs no other file."""
+
+import base64
+from typing import TYPE_CHECKING
+
+from streetineq_assets.plotting import svg_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def data_uri(kind: str, content: bytes) -> str:
+    """A file of a media type, such as `image/png`."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def svg_uri(figure: "Figure") -> str:
+    """A chart."""
+    return data_uri("image/svg+xml", svg_text(figure).encode())
