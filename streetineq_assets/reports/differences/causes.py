@@ -151,15 +151,15 @@ def _by_pair(values: Mapping[str, list[Mapping[str, str]]]) -> tuple[Change, ...
 
 
 def _sources(a: Iterable[Source], b: Iterable[Source]) -> list[Change]:
-    """By title and what they provide: files that one side has and the other has not."""
-    sides = [{f"{each.title}: {each.provides}": set[str]() for each in (*a, *b)} for _ in "ab"]
+    """By title: files that one side has and the other has not, whatever was taken of them."""
+    sides: list[dict[str, set[str]]] = [{each.title: set() for each in (*a, *b)} for _ in "ab"]
     for found, sources in zip(sides, (a, b), strict=True):
         for each in sources:
-            found[f"{each.title}: {each.provides}"].add(_told(each))
+            found[each.title].add(_told(each))
     changes = []
-    for name in sorted(sides[0]):
-        old, new = (sorted(sides[i][name] - sides[1 - i][name]) for i in (0, 1))
-        changes += [Change(name, *each) for each in zip_longest(old, new, fillvalue="")]
+    for title in sorted(sides[0]):
+        old, new = (sorted(sides[i][title] - sides[1 - i][title]) for i in (0, 1))
+        changes += [Change(title, *each) for each in zip_longest(old, new, fillvalue="")]
     return changes
 
 

@@ -8,13 +8,14 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from streetineq_assets import tables
+from streetineq_assets.digests import digest_file
 from streetineq_assets.errors import StreetineqError
 from streetineq_assets.labels.deciles import N_DECILES
 from streetineq_assets.reports.differences.tables import AREA_KEYS, AREAS, METRIC_KEYS, METRICS
 from streetineq_assets.reports.exports import as_written
 from streetineq_assets.reports.provenance import Provenance
 
-PROVENANCE_FILE = "provenance.json"
+PROVENANCE_FILE, SUMS_FILE = "provenance.json", "SHA256SUMS"
 AREAS_STEM, METRICS_STEM = "lsoa_predictions", "metrics"
 _REMEDY = "get the pack again from whoever made it, or make it again with this version"
 _DECILES = ("decile", "lower", "upper", "actual_decile")
@@ -33,6 +34,7 @@ def read_pack(folder: Path) -> tuple[Provenance, pd.DataFrame, pd.DataFrame]:
     """What a pack holds: its provenance, `tables.AREAS` and `tables.METRICS`.
 
     Tables are read as Parquet, and as CSV (`exports.write_csv`) where there is no Parquet file.
+    Files of which `SHA256SUMS` has a digest are compared with it.
 
     Raises:
         PackError: a file is absent or damaged, lacks a column, or has values that no pack has.
@@ -46,6 +48,7 @@ def read_pack(folder: Path) -> tuple[Provenance, pd.DataFrame, pd.DataFrame]:
 
 
 def _provenance(file: Path) -> Provenance:
+    _require_published(file)
     try:
         return Provenance.model_validate_json(file.read_bytes())
     except ValidationError as error:
@@ -69,20 +72,30 @@ def _table(
             f"{folder}: a pack has {stem}.parquet or {stem}.csv beside {PROVENANCE_FILE}, and this "
             f"folder has neither: {_REMEDY}"
         )
+    _require_published(file)
     try:
         frame = tables.conform(readers[file.suffix](file, fields), fields)
     except (pa.ArrowException, ValueError, TypeError, OSError) as error:
         why = str(error).splitlines()[0]
         raise PackError(f"{file}: cannot be read as a table ({why}): {_REMEDY}") from error
-    required = [field.name for field in fields if not field.nullable]
-    for name in required:
+    for name in (field.name for field in fields if not field.nullable):
         if frame[name].isna().any():
             raise PackError(f"{file}: a value of column {name} is missing: {_REMEDY}")
-    if frame.duplicated(list(keys)).any():
-        first = frame[frame.duplicated(list(keys))].iloc[0]
-        named = ", ".join(str(first[key]) for key in keys)
+    if (twice := frame.duplicated(list(keys))).any():
+        named = ", ".join(frame.loc[twice, list(keys)].iloc[0])
         raise PackError(f"{file}: two rows are of {named}: {_REMEDY}")
     return frame, file
+
+
+def _require_published(file: Path) -> None:
+    """That a file is the one of which its pack has the digest, if it has one."""
+    sums = file.with_name(SUMS_FILE)
+    lines = (
+        sums.read_text(encoding="utf-8", errors="replace").splitlines() if sums.is_file() else []
+    )
+    digests = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    if file.name in digests and digests[file.name] != digest_file(file):
+        raise PackError(f"{file}: is not the file of which {SUMS_FILE} has the digest: {_REMEDY}")
 
 
 def _read_parquet(file: Path, fields: pa.Schema) -> pd.DataFrame:

@@ -36,7 +36,7 @@ def _of_either(side: str, note: str) -> list[pa.Field]:
             ("decile", "predicted decile; 1 is worst-off"),
             ("lower", "lower end of the actual decile's interval"),
             ("upper", "upper end of it"),
-            ("score", "score, by which areas are ranked"),
+            ("score", "weighted mean score of its locations"),
             ("actual_decile", "decile in the official statistics"),
             ("is_published", "whether it has the locations that the study asks for"),
             ("too_uncertain_to_rank", "whether it is too uncertain to be ranked"),

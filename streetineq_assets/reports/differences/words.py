@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from streetineq_assets.reports.comparison import MODEL_TITLES, SUMMARY_METRICS, value_range
+from streetineq_assets.reports.comparison import METRIC_TITLES, MODEL_TITLES, value_range
 from streetineq_assets.reports.differences.causes import Chain, Change
 from streetineq_assets.reports.differences.compare import (
     BEYOND,
@@ -130,7 +130,7 @@ def metric_row(row: Any) -> dict[str, str]:
     """A metric on both sides, as texts."""
     return {
         "pair": f"{row.city}/{row.outcome}",
-        "metric": SUMMARY_METRICS[row.metric],
+        "metric": METRIC_TITLES[row.metric],
         "model": MODEL_TITLES[row.model],
         "scheme": row.scheme.replace("_", " "),
         "a": _value(row.value_a, row.lower_a, row.upper_a),

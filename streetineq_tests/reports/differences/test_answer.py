@@ -116,7 +116,7 @@ def test_a_setting_a_source_and_code_that_differ_are_named(evaluated_study, tmp_
     (folders[1] / "provenance.json").write_text(json.dumps(told))
     out = diff(*folders).stdout
     assert f"Training, profile.learning_rate: 0.001 in A, 0.002 in B ({PAIR})" in out
-    assert "File 7: Crime: 2015, sha256 aaaaaaaaaaaa in A, 2015, sha256 bbbbbbbbbbbb in B" in out
+    assert "File 7: 2015, sha256 aaaaaaaaaaaa in A, 2015, sha256 bbbbbbbbbbbb in B" in out
     assert f"{PAIR}: the same up to area_folds; the first to differ is trained_model: code" in out
     assert "code version test in A, 4 in B" in out
     assert "->" not in out

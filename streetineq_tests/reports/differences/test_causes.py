@@ -61,9 +61,14 @@ def test_a_source_of_another_content_or_edition_is_named():
     newer = CRIME.model_copy(update={"edition": "2019", "sha256": "b" * 64})
     sources = compare_provenances(provenance(), provenance(sources=(newer, income))).sources
     assert sources == (
-        Change("File 7: Crime", "2015, sha256 aaaaaaaaaaaa", "2019, sha256 bbbbbbbbbbbb"),
-        Change("GLA: Mean income", "", "sha256 cccccccccccc"),
+        Change("File 7", "2015, sha256 aaaaaaaaaaaa", "2019, sha256 bbbbbbbbbbbb"),
+        Change("GLA", "", "sha256 cccccccccccc"),
     )
+
+
+def test_a_file_of_which_other_outcomes_were_taken_is_the_same_file():
+    more = CRIME.model_copy(update={"provides": "Crime, Income"})
+    assert compare_provenances(provenance(), provenance(sources=(more,))).sources == ()
 
 
 def test_libraries_version_and_title_are_compared():

@@ -1,5 +1,6 @@
 """What can be compared: a study, a pack of Parquet or of CSV; and what is refused, by name."""
 
+import hashlib
 import json
 import shutil
 
@@ -94,6 +95,17 @@ def test_a_damaged_table_is_told_by_its_file(pack, content):
 def test_a_provenance_that_is_none_is_told(pack, content, named):
     (pack / "provenance.json").write_text(content)
     with pytest.raises(PackError, match=named):
+        open_side(pack)
+
+
+def test_a_file_is_compared_with_the_digest_that_the_pack_has_of_it(pack):
+    files = sorted(pack.iterdir())
+    sums = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files]
+    (pack / "SHA256SUMS").write_text("".join(sums))
+    assert open_side(pack).pairs
+    told = json.loads((pack / "provenance.json").read_text())
+    (pack / "provenance.json").write_text(json.dumps(told | {"title": "Another"}))
+    with pytest.raises(PackError, match=r"provenance\.json: is not the file of which SHA256SUMS"):
         open_side(pack)
 
 
