@@ -8,12 +8,12 @@ the move is `PARTLY` beyond. Where either side has no interval it is `UNTESTED`.
 and B alike.
 
 It is a list to look at, and no test. In simulation (`test_compare`), on areas of which nothing had
-changed, hardly any move was `BEYOND` where the two networks' errors were nearly the same, as those of two
-seeds are; where the errors were independent, as with other images, up to one area in six was, since
-two predictions lie farther from each other than either lies from the truth. Of areas whose own
-truth had moved by two standard deviations, nine in ten were where scores and truth correlate at .9,
-and under half at .7. To ask that the two intervals have no decile in common would be stricter, and
-find half of these at .9 and hardly any at .7.
+changed, hardly any move was `BEYOND` where the errors of the two networks were nearly the same, as
+those of two seeds are; where they were independent, as with other images, up to one area in six
+was, since two predictions lie farther from each other than either lies from the truth. Of areas
+whose own truth had moved by two standard deviations, nine in ten were where scores and truth
+correlate at .9, and under half at .7. To ask that the two intervals have no decile in common would
+be stricter, and find half of these at .9 and hardly any at .7.
 
 Deciles are ranks among the areas of one side: where an area rises another falls, and where areas
 came or went others move.
