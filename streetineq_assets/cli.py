@@ -1,4 +1,4 @@
-"""The command line: `streetineq demo | init | doctor | run | serve | deploy | clean | query ...`.
+"""The command line: `streetineq demo | init | doctor | run | serve | clean | query | diff ...`.
 
 Arguments, exit codes and what is printed. Exit codes: 0 done, 1 failed with one clear message,
 2 wrong usage.
@@ -235,6 +235,28 @@ def query(
             typer.echo(answer(DataStore(root), sql))
         else:
             typer.echo(f"{save_answer(DataStore(root), sql, csv)} rows in {csv}")
+
+
+@app.command()
+def diff(
+    a: Annotated[Path, typer.Argument(help="A study's folder, or that of an evidence pack.")],
+    b: Annotated[Path, typer.Argument(help="Another, or an earlier generation.")],
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page with tables too.", dir_okay=False)
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write all areas that differ too.", dir_okay=False)
+    ] = None,
+) -> None:
+    """Say which areas moved from A to B, and what differs in inputs, settings and code.
+
+    Nothing is changed, and differences are no failure.
+    """
+    from streetineq_assets.reports.differences.answer import answer
+
+    with _one_message():
+        for line in answer(a, b, html, csv):
+            typer.echo(line)
 
 
 @model.command("export")

@@ -10,11 +10,22 @@ from pydantic import BaseModel
 from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.labels.postcode_directory import DIRECTORY
 from streetineq_assets.manifests import Manifest
-from streetineq_assets.reports.results import OF_PAIRS, SHARED, StudyResults
+from streetineq_assets.reports.results import SHARED, StudyResults
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study
 
-_OF_CITIES = ("locations", "street_images", "hdf5_shards", "area_folds")
+_OF_CITIES = ("street_images", "locations", "hdf5_shards", "image_repeats", "area_folds")
+_OF_PAIRS = (
+    "trained_model",
+    "baseline_scores",
+    "location_predictions",
+    "explanations",
+    "lsoa_predictions",
+    "lsoa_evaluation",
+    "equity_audit",
+)
+CHAIN = (*SHARED, *_OF_CITIES, *_OF_PAIRS)
+"""What a pair's results rest on, in the order in which it is made."""
 
 
 class Source(BaseModel, frozen=True):
@@ -91,7 +102,7 @@ def read_provenance(
 def _of_pair(store: DataStore, city: str, key: str, settings: dict[str, str]) -> PairProvenance:
     wanted = [(asset, None) for asset in SHARED]
     wanted += [(asset, city) for asset in _OF_CITIES]
-    wanted += [(asset, key) for asset in OF_PAIRS]
+    wanted += [(asset, key) for asset in _OF_PAIRS]
     manifests = {asset: store.manifest(asset, partition) for asset, partition in wanted}
     known = {asset: manifest for asset, manifest in manifests.items() if manifest}
     return PairProvenance(

@@ -12,7 +12,8 @@ import pytest
 
 from streetineq_assets import tables
 from streetineq_assets.predictions.tables import METRICS
-from streetineq_assets.reports.page.render import shade, synthetic_reasons
+from streetineq_assets.reports.page.environment import shade
+from streetineq_assets.reports.page.render import synthetic_reasons
 from streetineq_tests import studies
 from streetineq_tests.reports.page.rendered import CENSUS, report
 from streetineq_tests.reports.pages import Tags
