@@ -184,9 +184,10 @@ def value_range(lower: float, upper: float) -> str:
 def sentences(results: PairResults) -> list[str]:
     """How the network compares with each baseline, by quadratic kappa, and what to beware of."""
     n = len(results.areas)
-    few = [f"Only {n} areas, fewer than {MIN_AREAS}: the metrics mean little."]
+    areas = "1 area" if n == 1 else f"{n} areas"
+    few = [f"Only {areas}, fewer than {MIN_AREAS}: the metrics mean little."]
     said = few if n < MIN_AREAS else []
-    said += [_same_score(results), _same_decile(results)]
+    said += [_without_a_network(results), _same_score(results), _same_decile(results)]
     said += [_lead(results, baseline) for baseline in _told(results)]
     said += [
         _without_a_map(results),
@@ -294,6 +295,12 @@ def _lead(results: PairResults, baseline: str) -> str:
     if difference < 0:
         return f"“{name}” does better than the network, by {gap}{chance} ({bounds})."
     return f"The network is ahead of “{name}” by {gap}{chance} ({bounds})."
+
+
+def _without_a_network(results: PairResults) -> str:
+    if (results.metrics["model"] == NETWORK).any():
+        return ""
+    return "There are no metrics of the network, only of baselines: nothing is claimed of images."
 
 
 def _same_score(results: PairResults) -> str:

@@ -60,6 +60,7 @@ OF_PAIRS = (
 )
 TRANSFER = "transfer_report"
 NOT_MADE = "not made yet"
+NOT_MEASURED = "evaluated without any metric: no area has an official decile"
 _CENTROID = ["lsoa11", "lat", "lon"]
 _FILES = {"data_audit": AUDIT_FILES, "evidence_matrix": EVIDENCE_FILES}
 _LOSSES = ["fold", "epoch", "loss", "val_loss"]
@@ -138,6 +139,13 @@ class PairResults:
     def is_modelled(self) -> bool:
         """Whether its labels are themselves a model's."""
         return OUTCOMES[self.pair.outcome].modelled
+
+    @property
+    def why_absent(self) -> str:
+        """Why there is nothing to show."""
+        if self.unavailable:
+            return f"{self.status}: {self.unavailable}"
+        return NOT_MEASURED if self.is_evaluated else self.status
 
     @property
     def has_results(self) -> bool:

@@ -1,6 +1,6 @@
 """Titles are text: no formula of Matplotlib's, no markup of the report's.
 
-That the rest of the report escapes them is asked in `reports/test_html`.
+That the rest of the report escapes them is asked in `reports/page/test_render`.
 """
 
 import pytest

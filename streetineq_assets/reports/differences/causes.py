@@ -3,11 +3,10 @@
 Results are content, and so are digests: what was made again with the same content does not differ.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from streetineq_assets.reports.provenance import CHAIN, PairProvenance, Provenance, Source
 
@@ -61,7 +60,7 @@ class Causes:
     Attributes:
         of_study: title, version of the platform, libraries, what is synthetic.
         sources: official files, boundaries and weights, by edition and sha256.
-        settings: by name; of those that are JSON the parts that differ.
+        settings: by name.
         code_versions: by asset.
         chains: where the content differs, to the pairs of which that holds, of all pairs that both
             sides record.
@@ -94,9 +93,7 @@ def compare_provenances(a: Provenance, b: Provenance) -> Causes:
     return Causes(
         of_study=tuple(_changes(_of_study(a), _of_study(b))),
         sources=tuple(_sources(a.sources, b.sources)),
-        settings=_by_pair(
-            {key: [_settings(each) for each in sides] for key, sides in both.items()}
-        ),
+        settings=_by_pair({key: [each.settings for each in sides] for key, sides in both.items()}),
         code_versions=_by_pair(
             {key: [each.code_versions for each in sides] for key, sides in both.items()}
         ),
@@ -166,29 +163,3 @@ def _sources(a: Iterable[Source], b: Iterable[Source]) -> list[Change]:
 def _told(source: Source) -> str:
     edition = f"{source.edition}, " if source.edition else ""
     return f"{edition}sha256 {source.sha256[:_DIGITS]}"
-
-
-def _settings(pair: PairProvenance) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name, value in pair.settings.items():
-        found |= _parts(name, value)
-    return found
-
-
-def _parts(name: str, value: str) -> dict[str, str]:
-    """A setting, or its parts where it is an object in JSON."""
-    try:
-        content = json.loads(value)
-    except ValueError:
-        return {name: value}
-    if not isinstance(content, dict) or not content:
-        return {name: value}
-    return {f"{name}, {path}": told for path, told in _leaves(content)}
-
-
-def _leaves(content: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, str]]:
-    for name, value in content.items():
-        if isinstance(value, dict) and value:
-            yield from _leaves(value, f"{path}{name}.")
-        else:
-            yield f"{path}{name}", json.dumps(value, ensure_ascii=False)

@@ -72,7 +72,8 @@ def outcome_context(results: PairResults, city: CityMaps) -> dict[str, Any]:
         "sentences": comparison.sentences(results),
         "rule": results.made_with.get(RULE, ""),
         "folds": results.made_with.get("Folds", results.scheme),
-        "n_lsoas": len(results.areas),
+        "n_areas": _n_areas(len(results.areas)),
+        "n_unknown": int(results.areas["actual_decile"].isna().sum()),
         "mean_actual": f"{actual.mean():.2f}" if len(actual) else "",
         "sure": _how_sure(results),
         "maps": list(_maps(results, city)),
@@ -92,6 +93,10 @@ def outcome_context(results: PairResults, city: CityMaps) -> dict[str, Any]:
         "equity": evidence.equity_rows(results.equity),
         "losses": svg_uri(plots.plot_losses(results.history)) if len(results.history) else None,
     }
+
+
+def _n_areas(n: int) -> str:
+    return "1 area was" if n == 1 else f"{n:,} areas were"
 
 
 def level_of(results: PairResults) -> float:

@@ -68,6 +68,7 @@ def render(
         "lines": lines,
         "axis": axis,
         "zero": answer.zero_of(axis),
+        "has_postcodes": len(results.postcodes) > 0,
         "uneven": {
             each.city_title: uneven_note(each.uneven_blocks)
             for each in results.current

@@ -24,7 +24,7 @@ from streetineq_tests.reports.differences.made_up_sides import (
     side,
     write_pack,
 )
-from streetineq_tests.reports.test_html import Tags
+from streetineq_tests.reports.pages import Tags
 
 PAIR = "alpha/crime"
 
@@ -110,12 +110,12 @@ def test_a_setting_a_source_and_code_that_differ_are_named(evaluated_study, tmp_
         told["sources"] = [source.model_dump()]
         (folder / "provenance.json").write_text(json.dumps(told))
     pair = told["pairs"][PAIR]
-    pair["settings"]["Training"] = pair["settings"]["Training"].replace("0.001", "0.002")
+    pair["settings"]["Training: learning rate"] = "0.002"
     pair["code_versions"]["trained_model"] = "4"
     pair["digests"]["trained_model"] = "other"
     (folders[1] / "provenance.json").write_text(json.dumps(told))
     out = diff(*folders).stdout
-    assert f"Training, profile.learning_rate: 0.001 in A, 0.002 in B ({PAIR})" in out
+    assert f"Training: learning rate: 0.001 in A, 0.002 in B ({PAIR})" in out
     assert "File 7: 2015, sha256 aaaaaaaaaaaa in A, 2015, sha256 bbbbbbbbbbbb in B" in out
     assert f"{PAIR}: the same up to area_folds; the first to differ is trained_model: code" in out
     assert "code version test in A, 4 in B" in out

@@ -37,15 +37,6 @@ def test_what_one_side_alone_records_is_no_first_difference():
     assert (chain.first, chain.alone) == ("", ("image_repeats (A)",))
 
 
-def test_of_settings_in_json_the_part_that_differs_is_named():
-    b = of_pair(settings={"Training": '{"profile": {"rate": 0.2}}', "Seed": "7"})
-    settings = compare_provenances(provenance(), provenance(pairs={"alpha/crime": b})).settings
-    assert settings == (
-        Change("Seed", "", "7", ("alpha/crime",)),
-        Change("Training, profile.rate", "0.1", "0.2", ("alpha/crime",)),
-    )
-
-
 def test_a_change_of_several_pairs_is_told_once():
     pairs = ("alpha/crime", "beta/crime")
     a, b = (
