@@ -58,7 +58,7 @@ _CITY = """
 title = "{title}"
 authorities = [{authorities}]
 lsoas = {lsoas}
-buckets = 1
+buckets = {buckets}
 outcomes = [{outcomes}]
 """
 _UNKNOWN, _NOT_SEEN = 0.003, 0.005  # of locations without a known postcode; of areas without images
@@ -95,6 +95,7 @@ def write_settings(store: DataStore, cities: Mapping[str, City]) -> None:
             key=key,
             title=city.title,
             lsoas=city.place.n_areas,
+            buckets=max(1, city.n_locations // 1000),
             authorities=_quoted(city.place.authorities),
             outcomes=_quoted(list(OUTCOMES)[: city.n_outcomes]),
         )
@@ -124,7 +125,7 @@ def _publish_labels(store: DataStore, study: Study, values: Mapping[str, CityVal
     recipe = Recipe(code_version=version, inputs=directory, config={"date": str(study.date)})
     content = {"postcode_lsoa": (postcodes, POSTCODE_LSOA)}
     store.publish("postcode_lsoa", None, recipe, writer(content))
-    pairs = [(each, pair.outcome) for pair in study.pairs for each in (values[pair.city],)]
+    pairs = [(values[pair.city], pair.outcome) for pair in study.pairs]
     known = [{"city": pair.city, "outcome": pair.outcome} for pair in study.pairs]
     availability = pd.DataFrame(known).assign(status="available")
     content = {
@@ -158,35 +159,52 @@ def _invented(name: str) -> str:
 
 
 def _list_city(store: DataStore, study: Study, values: CityValues, n_locations: int) -> None:
-    """Its list of locations; where they lie and the folds by the platform's own functions."""
-    key, version = values.key, code_version
-    postcodes = store.open("postcode_lsoa")
-    file = store.inputs("locations", f"{key}.csv")
+    """Its list of locations; where they lie and the folds are by the platform's own functions."""
+    postcodes = store.open("postcode_lsoa").table(columns=["postcode", "city", "lsoa11"])
+    own = postcodes[postcodes["city"] == values.key]
+    file = store.inputs("locations", f"{values.key}.csv")
     file.parent.mkdir(parents=True, exist_ok=True)
-    directory = postcodes.table(columns=["postcode", "city", "lsoa11"])
-    own = directory[directory["city"] == key]
     _listed(own, n_locations, values.rng(values.outcomes[0], 4)).to_csv(file, index=False)
+    _publish_images(store, study, values.key)
+    _publish_locations(store, study, values.key, file)
+    _publish_folds(store, study, values.key)
+
+
+def _publish_images(store: DataStore, study: Study, city: str) -> None:
     foreign = pd.DataFrame([{"path": "notes.txt", "member": None, "reason": "not_an_image"}])
     content = {
         "street_images": (empty(STREET_IMAGES), STREET_IMAGES),
         "foreign_files": (foreign, FOREIGN_FILES),
     }
-    recipe = Recipe(code_version=version(store, "street_images"), config={"buckets": 1})
-    store.publish("street_images", key, recipe, writer(content))
+    config = {"buckets": study.cities[city].buckets}
+    recipe = Recipe(code_version=code_version(store, "street_images"), config=config)
+    store.publish("street_images", city, recipe, writer(content))
+
+
+def _publish_locations(store: DataStore, study: Study, city: str, listed: Path) -> None:
+    postcodes = store.open("postcode_lsoa")
+    directory = postcodes.file("postcode_lsoa.parquet")
     with duckdb.connect() as connection:
-        placed, _ = join_locations(
-            connection, file, postcodes.file("postcode_lsoa.parquet"), city=key, date=study.date
-        )
-    inputs = {"locations": location_list_digest(store, key), "postcode_lsoa": postcodes.digest}
-    config = {"date": str(study.date)}
-    recipe = Recipe(code_version=version(store, "locations"), inputs=inputs, config=config)
-    store.publish("locations", key, recipe, writer({"locations": (placed, LOCATIONS)}))
-    slices = read_fold_slices(store, study, key)
-    config = {"folds": study.folds.model_dump(mode="json"), "seed": study.seed}
+        placed, _ = join_locations(connection, listed, directory, city=city, date=study.date)
     recipe = Recipe(
-        code_version=version(store, "area_folds"), inputs=slices.digests(), config=config
+        code_version=code_version(store, "locations"),
+        inputs={
+            "locations": location_list_digest(store, city),
+            "postcode_lsoa": postcodes.digest,
+        },
+        config={"date": str(study.date)},
     )
-    store.publish("area_folds", key, recipe, lambda folder: write_folds(slices, study, folder))
+    store.publish("locations", city, recipe, writer({"locations": (placed, LOCATIONS)}))
+
+
+def _publish_folds(store: DataStore, study: Study, city: str) -> None:
+    slices = read_fold_slices(store, study, city)
+    recipe = Recipe(
+        code_version=code_version(store, "area_folds"),
+        inputs=slices.digests(),
+        config={"folds": study.folds.model_dump(mode="json"), "seed": study.seed},
+    )
+    store.publish("area_folds", city, recipe, lambda folder: write_folds(slices, study, folder))
 
 
 def _listed(postcodes: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:

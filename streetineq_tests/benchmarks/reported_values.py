@@ -2,7 +2,8 @@
 
 How well-off an area is follows a few smooth waves, which differ by outcome and have some in common,
 and what is its own. A map knows the waves; a network sees a part of all, more of one outcome than
-of another. So the correlations are known, and areas err as neighbours do.
+of another, and takes one authority for better-off than it is. So correlations are known, neighbours
+err alike, and an audit has something to find.
 """
 
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ _WAVES = 12
 _WAVELENGTHS_M = (6_000, 25_000)
 _IN_COMMON, _OF_OUTCOME, _OF_AREA = 0.6, 0.5, 0.6
 _SPREAD_OF_AREAS, _SPREAD_OF_LOCATIONS = 1.5, 1.2  # of scores, logit
+_FAVOUR = 0.5  # by which networks take the areas of the first authority for better-off
 _MAP_ERRORS = dict(zip(MAPS, (0.5, 0.4, 0.6), strict=True))
 _IN_BLOCKS = 1.6  # errors of a map without its neighbours
 
@@ -98,6 +100,8 @@ class CityValues:
         rng, sees = self.rng(outcome, 1), NETWORK_SEES[outcome]
         standing = self.standing[outcome]
         seen = sees * standing + np.sqrt(1 - sees**2) * rng.normal(size=len(standing))
+        authority = self.city.areas["authority"].to_numpy()
+        seen += _FAVOUR * (authority == authority[0])
         of_area = pd.Series(seen, self.city.areas["lsoa11"]).loc[locations["lsoa11"]].to_numpy()
         noise = rng.normal(0, _SPREAD_OF_LOCATIONS, len(locations))
         h = (_SPREAD_OF_AREAS * of_area + noise).astype(np.float32)
