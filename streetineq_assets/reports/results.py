@@ -185,12 +185,17 @@ class StudyResults:
     @property
     def areas(self) -> pd.DataFrame:
         """The predictions of `current` in one table (`predictions.tables.LSOA_PREDICTIONS`)."""
-        return _stacked([each.areas for each in self.current], LSOA_PREDICTIONS)
+        return self.stacked("areas", LSOA_PREDICTIONS)
 
     @property
     def metrics(self) -> pd.DataFrame:
         """The metrics of `current` in one table (`predictions.tables.METRICS`)."""
-        return _stacked([each.metrics for each in self.current], METRICS)
+        return self.stacked("metrics", METRICS)
+
+    def stacked(self, name: str, schema: pa.Schema) -> pd.DataFrame:
+        """The tables of `current` of one name, an attribute of `PairResults`, in one."""
+        full = [table for each in self.current if len(table := getattr(each, name))]
+        return pd.concat(full, ignore_index=True) if full else tables.empty(schema)
 
 
 def read_results(store: DataStore, study: Study, history: History | None = None) -> StudyResults:
@@ -383,8 +388,3 @@ def _transfer(reader: Reader, study: Study, name: str, schema: pa.Schema) -> pd.
     pairs = map(Pair, table["city"], table["outcome"])
     kept = pd.Series([pair in shown for pair in pairs], table.index, dtype="bool")
     return table[kept].reset_index(drop=True)
-
-
-def _stacked(frames: list[pd.DataFrame], schema: pa.Schema) -> pd.DataFrame:
-    full = [frame for frame in frames if len(frame)]
-    return pd.concat(full, ignore_index=True) if full else tables.empty(schema)
