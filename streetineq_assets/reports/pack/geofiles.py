@@ -99,7 +99,8 @@ def by_area(areas: pd.DataFrame) -> pd.DataFrame:
         keyed.loc[keyed["outcome"] == outcome, values].add_prefix(f"{outcome}_")
         for outcome in areas["outcome"].unique()
     ]
-    return pd.concat([keyed[[]].loc[~keyed.index.duplicated()], *parts], axis=1).reset_index()
+    wide = pd.concat([keyed[[]].loc[~keyed.index.duplicated()], *parts], axis=1)
+    return wide.copy().reset_index()  # one block of each type, to which pandas adds without ado
 
 
 def geographic(

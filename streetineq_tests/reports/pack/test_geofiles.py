@@ -11,10 +11,12 @@ import pytest
 
 from streetineq_assets import tables
 from streetineq_assets.geography import read_boundaries
+from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.predictions.tables import LSOA_PREDICTIONS
 from streetineq_assets.reports.pack import geofiles
 from streetineq_assets.reports.pack.qgis_styles import decile_style
 from streetineq_tests.reports.conftest import write_boundaries
+from streetineq_tests.reports.pack.conftest import without_results
 
 
 def test_boundaries_go_with_their_areas_and_centroids_stand_in(results, store):
@@ -61,6 +63,14 @@ def test_an_area_is_one_row_however_many_outcomes_it_has():
     assert len(wide.columns) == 2 + 3 * 3
 
 
+def test_all_outcomes_side_by_side(results):
+    """Without a warning of pandas', which is an error here."""
+    areas = pd.concat([results.areas.assign(outcome=outcome) for outcome in OUTCOMES])
+    wide = geofiles.by_area(areas)
+    assert wide.shape == (72, 2 + len(OUTCOMES) * (len(LSOA_PREDICTIONS) - 3))
+    assert wide.columns.tolist() == geofiles.wide_schema(list(OUTCOMES)).names
+
+
 def test_areas_without_any_geometry_keep_their_rows(results):
     found = geofiles.geographic(results.areas, None, results.centroids.iloc[5:])
     assert found.geometry.isna().sum() == 5
@@ -89,10 +99,7 @@ def test_points_are_drawn_as_markers():
     assert 'type="marker"' not in decile_style("crime_decile", of_points=False)
 
 
-@pytest.mark.parametrize("has_boundaries", [True, False])
-def test_no_area_gives_empty_files(material, tmp_path, has_boundaries):
-    from streetineq_tests.reports.pack.conftest import without_results
-
+def test_no_area_gives_empty_files(material, tmp_path):
     given = without_results(material)
     files = geofiles.write_maps(given, tmp_path)
     assert gpd.read_parquet(tmp_path / "lsoa_map.parquet").empty
