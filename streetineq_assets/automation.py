@@ -43,7 +43,7 @@ _WEEKLY = (
         WEEKLY_REPORT,
         REPORT,
         "0 8 * * 1",
-        "Make the report and the warehouse again every Monday, where anything changed.",
+        "Make report, evidence pack and warehouse again every Monday, where anything changed.",
     ),
 )
 _ON_GPU = {stage.job for stage in STAGES if stage.on_gpu}

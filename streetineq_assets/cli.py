@@ -99,6 +99,7 @@ def run(
         for line in run_study(store, typer.echo, city, allow_loss=allow_loss):
             typer.echo(f"warning: {line}")
         typer.echo(f"report     {store.open('inequality_report').file('report.html')}")
+        typer.echo(f"pack       {store.open('evidence_pack').folder}")
 
 
 @app.command()

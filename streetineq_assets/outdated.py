@@ -17,6 +17,7 @@ from streetineq_assets.images.changes import changed_listing
 from streetineq_assets.images.location_list import location_list_file
 from streetineq_assets.predictions.lineage import Lineage, label_of
 from streetineq_assets.reports import results
+from streetineq_assets.reports.pack import material
 from streetineq_assets.reports.tables import WAREHOUSE_VIEWS
 from streetineq_assets.reports.warehouse import digests as digests_of_views
 from streetineq_assets.stages import (
@@ -69,10 +70,11 @@ class OutOfDate:
         return tuple(self._by_lineage(LABELS, None))
 
     def report(self) -> tuple[Work, ...]:
-        """The report and the warehouse, where one of them shows something else than there is."""
+        """The report, the pack and the warehouse, where one shows something else than there is."""
         store, study = self._store, self._study
         read = {
             "inequality_report": results.digests(store, study),
+            "evidence_pack": material.digests(store, study),
             "warehouse": digests_of_views(store, study, WAREHOUSE_VIEWS),
         }
         for asset, now in read.items():

@@ -3,6 +3,7 @@
 How to train has a module of its own, `profiles`; the file as a whole is `study`.
 """
 
+import datetime as dt
 import re
 from typing import Annotated, Any, Literal, get_args
 
@@ -44,6 +45,29 @@ Key = Annotated[
 ]
 AuthorityCode = Annotated[
     str, AfterValidator(written_as("[EWSN][0-9]{8}", "a local authority's code, such as E09000001"))
+]
+_EMAIL, _WEB = r"[^@\s,<>]+@[^@\s,<>]+", r"https://[^\s<>\"]+"
+Orcid = Annotated[
+    str, AfterValidator(written_as("([0-9]{4}-){3}[0-9]{3}[0-9X]", "as 0000-0002-1825-0097"))
+]
+Licence = Annotated[
+    str,
+    AfterValidator(
+        written_as(
+            rf"{_WEB}|[A-Za-z0-9][A-Za-z0-9.+-]*",
+            "an SPDX identifier, such as CC-BY-4.0, or an address that begins with https://",
+        )
+    ),
+]
+Doi = Annotated[
+    str, AfterValidator(written_as(r"10\.[0-9]{4,9}/[^\s<>\"]+", "as 10.5281/zenodo.1"))
+]
+Address = Annotated[str, AfterValidator(written_as(_WEB, "an address that begins with https://"))]
+Contact = Annotated[
+    str,
+    AfterValidator(
+        written_as(rf"{_WEB}|{_EMAIL}", "an e-mail address, or one that begins with https://")
+    ),
 ]
 FileBelow = Annotated[str, AfterValidator(path_below)]
 Sha256 = Annotated[str, AfterValidator(written_as("[0-9a-f]{64}", "64 digits of 0-9 and a-f"))]
@@ -161,9 +185,30 @@ class Notices(Settings):
     def addresses(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         """One address each, so that a header cannot be ended by one."""
         for value in values:
-            if not re.fullmatch(r"[^@\s,<>]+@[^@\s,<>]+", value):
+            if not re.fullmatch(_EMAIL, value):
                 raise ValueError(f"{value!r} is no address of the form name@host")
         return values
+
+
+class Author(Settings):
+    """A person who answers for the study."""
+
+    name: str = Field(min_length=1, description="as it is cited")
+    orcid: Orcid | None = None
+    affiliation: str | None = Field(None, min_length=1)
+
+
+class Publication(Settings):
+    """Who publishes the study, and under which licence; `evidence_pack` states it."""
+
+    authors: tuple[Author, ...] = Field((), description="in the order in which they are cited")
+    licence: Licence | None = Field(None, description="of what is published")
+    doi: Doi | None = Field(None, description="of the deposit that holds the pack")
+    code: Address | None = Field(None, description="where the code lies, in the version that ran")
+    contact: Contact | None = Field(None, description="for questions")
+    date: dt.date | None = Field(
+        None, description="day of publication; by default the study's own date stands in"
+    )
 
 
 class Images(Settings):

@@ -72,8 +72,8 @@ JOINT_EVALUATION = Stage(
 )
 REPORT = Stage(
     "publish_report",
-    "Write the report and the warehouse over everything that is there.",
-    ("transfer_report", "inequality_report", "warehouse"),
+    "Write the report, the evidence pack and the warehouse over everything that is there.",
+    ("transfer_report", "inequality_report", "evidence_pack", "warehouse"),
 )
 STAGES = (
     LABELS,

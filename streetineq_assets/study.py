@@ -28,6 +28,7 @@ from streetineq_assets.settings import (
     Intervals,
     Key,
     Notices,
+    Publication,
     Repeats,
     Rights,
     SchemeName,
@@ -105,6 +106,7 @@ class Study(Settings):
     evidence: Evidence = Evidence()
     automation: Automation = Automation()
     notices: Notices = Notices()
+    publication: Publication = Publication()
 
     @model_validator(mode="after")
     def authorities_in_one_city(self) -> "Study":

@@ -63,10 +63,14 @@ def schema(*columns: pa.Field) -> pa.Schema:
 def described(fields: pa.Schema) -> Iterator[tuple[pa.Field, str]]:
     """Each column with its description and unit in one phrase."""
     for field in fields:
-        about = field.metadata or {}
-        text = about.get(_DESCRIPTION, b"").decode()
-        unit = about.get(_UNIT, b"").decode()
+        text, unit = description_and_unit(field)
         yield field, f"{text} ({unit})" if unit else text
+
+
+def description_and_unit(field: pa.Field) -> tuple[str, str]:
+    """What a column means, and the unit of its values; empty where nothing says so."""
+    about = field.metadata or {}
+    return about.get(_DESCRIPTION, b"").decode(), about.get(_UNIT, b"").decode()
 
 
 def descriptions(fields: pa.Schema) -> dict[str, str]:
@@ -102,6 +106,18 @@ def write(frame: "pd.DataFrame", fields: pa.Schema, path: Path) -> None:
 
     table = pa.Table.from_pandas(conform(frame, fields), schema=fields, preserve_index=False)
     pq.write_table(table, path)
+
+
+def describe_columns(path: Path, fields: pa.Schema) -> None:
+    """Put a schema into a Parquet file that another library wrote; other metadata stays.
+
+    Raises:
+        ValueError: the file has other columns than the schema: a mistake of the program.
+    """
+    import pyarrow.parquet as pq
+
+    table = pq.ParquetFile(path).read()
+    pq.write_table(table.cast(fields.with_metadata(table.schema.metadata)), path)
 
 
 def read(

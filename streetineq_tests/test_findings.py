@@ -89,6 +89,7 @@ ON_NOTHING = {
         empty(TRANSFER_COMPARISONS), empty(CURVE_SUMMARY)
     ),
     "pairs": lambda: [of_reports.pairs_available([]), of_reports.ahead_of_baselines([])],
+    "pack": lambda: [of_reports.report_is_current(["everything"])],
     "maps": lambda: [of_reports.areas_placed(0, 0, has_boundaries=True)],
 }
 OF_SETTINGS = {"no_leak"}  # it asks of the scheme, and not of what there is

@@ -168,6 +168,7 @@ AFTER_INPUTS = [
     ("fine_tuned_model", "saltbridge/living_environment"),
     ("transfer_report", None),
     ("inequality_report", None),
+    ("evidence_pack", None),
     ("warehouse", None),
 ]
 

@@ -53,6 +53,8 @@ def test_a_wheel_loads_its_definitions_outside_the_checkout(tmp_path):
     packed = zipfile.ZipFile(wheel).namelist()
     assert "streetineq_assets/py.typed" in packed
     assert "streetineq_assets/deployment/templates/unit.j2" in packed
+    assert "streetineq_assets/reports/pack/items_reforms.csv" in packed
+    assert "streetineq_assets/reports/pack/readme.md.j2" in packed
     requirements = tmp_path / "requirements.txt"
     requirements.write_text(
         run(

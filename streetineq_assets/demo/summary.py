@@ -37,6 +37,7 @@ def summary_lines(store: DataStore) -> Iterator[str]:
         yield f"{each.pair.key:<36}{len(each.areas):>6}{metrics}{_notice(each)}"
     yield ""
     yield f"report     {store.open('inequality_report').file(REPORT_FILE)}"
+    yield f"pack       {store.open('evidence_pack').folder}"
     yield f"warehouse  {store.open('warehouse').file(WAREHOUSE_FILE)}"
 
 

@@ -1,20 +1,27 @@
-"""The assets of this step: the report, and the warehouse."""
+"""The assets of this step: the report, the evidence pack, and the warehouse."""
 
 from pathlib import Path
 
 import dagster as dg
 
-from streetineq_assets import geography
-from streetineq_assets.digests import digest_file
 from streetineq_assets.findings import Findings
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.reports import checks, results
 from streetineq_assets.reports import warehouse as views
 from streetineq_assets.reports.history import read_history
+from streetineq_assets.reports.pack.material import REPORT, Material, digests
+from streetineq_assets.reports.pack.pages import README
+from streetineq_assets.reports.pack.writing import write_pack
 from streetineq_assets.reports.page.render import synthetic_reasons
 from streetineq_assets.reports.provenance import read_provenance
 from streetineq_assets.reports.questions import QUESTIONS
-from streetineq_assets.reports.report import REPORT_FILE, write_report
+from streetineq_assets.reports.report import (
+    REPORT_FILE,
+    changed_since,
+    made_of,
+    read_boundaries,
+    write_report,
+)
 from streetineq_assets.reports.tables import WAREHOUSE_VIEWS
 from streetineq_assets.reports.view_sql import WAREHOUSE_FILE
 from streetineq_assets.resources import WEEKLY, Events, StudyResource, define_asset
@@ -27,25 +34,49 @@ def inequality_report(context: dg.AssetExecutionContext, study: StudyResource) -
     """The report of the whole study: one HTML file with maps that opens without a network.
 
     The network's metrics stand beside those of the baselines, and what is not available is listed.
-    Beside `report.html` lie the predictions as CSV and GeoParquet, and the metrics as CSV. The same
-    inputs give the same bytes.
+    The same inputs give the same bytes. `evidence_pack` has the tables and the map as files.
     """
     store, settings = study.store, study.study
     history = read_history(store, settings)
-    inputs = results.digests(store, settings) | {"history": history.digest}
-    file = geography.find_boundaries(store.inputs(geography.BOUNDARIES_FOLDER))
-    if file:
-        inputs["boundaries"] = digest_file(file)
+    inputs, config = made_of(store, settings, history)
 
     def make(folder: Path) -> Findings:
-        boundaries = geography.read_boundaries(file) if file else None
         read = results.read_results(store, settings, history)
-        provenance = read_provenance(store, settings, read, synthetic_reasons(read, settings))
-        return write_report(read, settings, provenance, boundaries, folder)
+        told = read_provenance(store, settings, read, synthetic_reasons(read, settings))
+        return write_report(read, settings, told, read_boundaries(store), folder)
 
-    config = settings.model_dump(mode="json", exclude={"allow_loss", "automation", "notices"})
     events = study.materialize(context, make, inputs=inputs, config=config)
     yield from _led_by(events, "report", store, "inequality_report", REPORT_FILE)
+
+
+def evidence_pack(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
+    """What the study found, in one folder that others can use without asking: see its README.md.
+
+    The report, predictions and metrics as CSV and Parquet, a map as GeoParquet and as GeoPackage
+    for QGIS, a data dictionary, provenance, the checklists REFORMS and TRIPOD+AI filled from what
+    was recorded, a model card, an RO-Crate, and digests. The same inputs give the same bytes.
+    """
+    store, settings = study.store, study.study
+    history = read_history(store, settings)
+    report = store.open(REPORT)
+    inputs, config = made_of(store, settings, history)
+    changes = changed_since(report.manifest, inputs, config)
+
+    def make(folder: Path) -> Findings:
+        read = results.read_results(store, settings, history)
+        reasons = synthetic_reasons(read, settings)
+        material = Material(
+            study=settings,
+            results=read,
+            provenance=read_provenance(store, settings, read, reasons),
+            boundaries=read_boundaries(store),
+            report=report.file(REPORT_FILE),
+        )
+        return write_pack(material, changes, folder)
+
+    inputs |= digests(store, settings)
+    events = study.materialize(context, make, inputs=inputs, config=config)
+    yield from _led_by(events, "pack", store, "evidence_pack", README.name)
 
 
 def warehouse(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
@@ -76,24 +107,34 @@ def warehouse(context: dg.AssetExecutionContext, study: StudyResource) -> Events
 
 
 def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:  # noqa: ARG001
-    """The report and the warehouse, over all partitions of the steps before."""
+    """The report, the pack and the warehouse, over all partitions of the steps before."""
+    made_before = [
+        *results.SHARED,
+        *results.OF_CITIES,
+        *results.OF_PAIRS,
+        results.TRANSFER,
+        "lsoa_boundaries",
+    ]
     return [
         define_asset(
             inequality_report,
             group_name=GROUP,
             freshness_policy=WEEKLY,
-            kinds={"html", "parquet"},
-            deps=[
-                *results.SHARED,
-                *results.OF_CITIES,
-                *results.OF_PAIRS,
-                results.TRANSFER,
-                "lsoa_boundaries",
-            ],
-            # 4: no way to find an area; 3: no audits, no claims of transfer, leads by points;
-            # 2: settings of study.toml
+            kinds={"html"},
+            deps=made_before,
+            # 4: no way to find an area, tables and map beside it; 3: no audits, no claims of
+            # transfer, leads by points; 2: settings of study.toml
             code_version="5",
             checks=checks.INEQUALITY_REPORT,
+        ),
+        define_asset(
+            evidence_pack,
+            group_name=GROUP,
+            freshness_policy=WEEKLY,
+            kinds={"csv", "parquet"},
+            deps=["inequality_report", *made_before],
+            code_version="1",
+            checks=checks.EVIDENCE_PACK,
         ),
         define_asset(
             warehouse,

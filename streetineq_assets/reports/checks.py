@@ -15,11 +15,13 @@ AHEAD_OF_BASELINES = CheckSpec(
 )
 CHAINS_AGREE = CheckSpec("chains_agree", "Every result was made of what stands before it now.")
 AREAS_PLACED = CheckSpec("areas_placed", "Every predicted area is mapped by its boundary.")
+REPORT_IS_CURRENT = CheckSpec("report_is_current", "The report was made of what stands now.")
 TABLES_PUBLISHED = CheckSpec("tables_published", "Every table of the platform is published.")
 
 _NAMED = 5  # reasons in one sentence
 
 INEQUALITY_REPORT = (PAIRS_AVAILABLE, CHAINS_AGREE, AHEAD_OF_BASELINES, AREAS_PLACED)
+EVIDENCE_PACK = (REPORT_IS_CURRENT,)
 WAREHOUSE = (TABLES_PUBLISHED,)
 
 
@@ -159,6 +161,23 @@ def areas_placed(
     return AREAS_PLACED.result(
         passed, text, of=n_areas, n_areas_without_geometry=n_without_geometry
     )
+
+
+def report_is_current(changes: Sequence[str]) -> Check:
+    """Whether the report that a pack holds shows what its tables hold.
+
+    Args:
+        changes: names of what the report was made of, or of settings, that are others by now.
+    """
+    text = "the report was made of what stands now"
+    if changes:
+        more = f" and {len(changes) - _NAMED} more" if len(changes) > _NAMED else ""
+        text = (
+            f"the report was made of another {', '.join(changes[:_NAMED])}{more} than stands now, "
+            "so that it may differ from the tables beside it: materialise inequality_report, then "
+            "the pack"
+        )
+    return REPORT_IS_CURRENT.result(not changes, text, n_changes=len(changes))
 
 
 def tables_published(absent: Sequence[str], left_out: Mapping[str, str]) -> Check:

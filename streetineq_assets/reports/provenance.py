@@ -3,14 +3,16 @@
 The report prints it, a comparison of two studies reads it. It tells no time and no place on a disk.
 """
 
+import json
 from importlib.metadata import version
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from streetineq_assets.findings import Scalar
 from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.labels.postcode_directory import DIRECTORY
 from streetineq_assets.manifests import Manifest
-from streetineq_assets.reports.results import SHARED, StudyResults
+from streetineq_assets.reports.results import SHARED, CityResults, PairResults, StudyResults
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study
 
@@ -51,11 +53,28 @@ class PairProvenance(BaseModel, frozen=True):
         settings: name to value, as the report prints them; empty without networks.
         code_versions, digests: asset to the version of its code and to the digest of its content,
             of all that the pair's results rest on and that is published.
+        drops_repeats: whether training left out what repeats a fold's test; None without networks.
     """
 
     settings: dict[str, str]
     code_versions: dict[str, str]
     digests: dict[str, str]
+    drops_repeats: bool | None = None
+
+
+class CityProvenance(BaseModel, frozen=True):
+    """Of which place a city's results are, and where its locations went.
+
+    Attributes:
+        authorities: codes of its local authorities.
+        account: rows `step, what, count`, from listed locations to predicted ones.
+        encoder: what made the codes; empty where there are none.
+    """
+
+    title: str
+    authorities: tuple[str, ...]
+    account: tuple[dict[str, Scalar], ...]
+    encoder: dict[str, Scalar]
 
 
 class Provenance(BaseModel, frozen=True):
@@ -67,7 +86,9 @@ class Provenance(BaseModel, frozen=True):
         synthetic: why it describes no real place; empty where it does.
         libraries: name to versions, of those that shaped results.
         sources: official files, boundaries and weights, as they are published.
-        pairs: by key, `city/outcome`, in the study's order.
+        pairs: by key, `city/outcome`.
+        cities: by key.
+        absent: key of each pair without results that stand, and why.
     """
 
     title: str
@@ -76,6 +97,13 @@ class Provenance(BaseModel, frozen=True):
     libraries: dict[str, str]
     sources: tuple[Source, ...]
     pairs: dict[str, PairProvenance]
+    cities: dict[str, CityProvenance] = Field(default_factory=dict)
+    absent: dict[str, str] = Field(default_factory=dict)
+
+    def dumps(self) -> str:
+        """As JSON, the same text whatever order it was read in."""
+        content = self.model_dump(mode="json")
+        return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def read_provenance(
@@ -96,7 +124,33 @@ def read_provenance(
             each.pair.key: _of_pair(store, each.pair.city, each.pair.key, dict(each.made_with))
             for each in results.pairs
         },
+        cities={city.key: _of_city(city, study) for city in results.cities},
+        absent={e.pair.key: _why_absent(e) for e in results.pairs if not e.is_current},
     )
+
+
+def recipes(store: DataStore, study: Study) -> dict[str, str]:
+    """Artefact to the key of its recipe, of all beside `results.digests` that provenance tells."""
+    wanted: list[tuple[str, str | None]] = [(asset, None) for asset in SHARED]
+    wanted += [(asset, city) for asset in _OF_CITIES for city in study.by_weight]
+    wanted += [(asset, pair.key) for asset in _OF_PAIRS for pair in study.pairs]
+    manifests = [store.manifest(*each) for each in wanted]
+    return {f"recipe of {each.label}": each.key for each in manifests if each}
+
+
+def _of_city(city: CityResults, study: Study) -> CityProvenance:
+    return CityProvenance(
+        title=city.title,
+        authorities=study.cities[city.key].authorities,
+        account=tuple(city.account),
+        encoder=city.encoder.model_dump() if city.encoder else {},
+    )
+
+
+def _why_absent(pair: PairResults) -> str:
+    if pair.disagreements:
+        return f"made of something else than stands now: {'; '.join(map(str, pair.disagreements))}"
+    return pair.why_absent
 
 
 def _of_pair(store: DataStore, city: str, key: str, settings: dict[str, str]) -> PairProvenance:
@@ -109,7 +163,14 @@ def _of_pair(store: DataStore, city: str, key: str, settings: dict[str, str]) ->
         settings=settings,
         code_versions={asset: manifest.recipe.code_version for asset, manifest in known.items()},
         digests={asset: manifest.digest for asset, manifest in known.items()},
+        drops_repeats=_drops_repeats(known.get("trained_model")),
     )
+
+
+def _drops_repeats(trained: Manifest | None) -> bool | None:
+    if trained is None or trained.unavailable:
+        return None
+    return any(name.endswith("/image_repeats") for name in trained.recipe.inputs)
 
 
 def _sources(store: DataStore, results: StudyResults) -> tuple[Source, ...]:

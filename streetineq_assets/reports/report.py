@@ -1,17 +1,19 @@
-"""The report's files, and what the UI shows of the study as a whole."""
+"""The report's file, and what the UI shows of the study as a whole."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
+from streetineq_assets import geography
+from streetineq_assets.digests import digest_file
 from streetineq_assets.findings import Findings, Scalar
-from streetineq_assets.labels.outcomes import OUTCOMES
-from streetineq_assets.reports import checks, comparison, exports
-from streetineq_assets.reports.history import STATED
+from streetineq_assets.manifests import Manifest, Recipe
+from streetineq_assets.reports import checks, comparison, provenance
+from streetineq_assets.reports.history import STATED, History
 from streetineq_assets.reports.page.render import render
 from streetineq_assets.reports.provenance import Provenance
-from streetineq_assets.reports.results import StudyResults
+from streetineq_assets.reports.results import StudyResults, digests
+from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study
 
 if TYPE_CHECKING:
@@ -20,30 +22,58 @@ if TYPE_CHECKING:
 REPORT_FILE = "report.html"
 
 
+def made_of(
+    store: DataStore, study: Study, history: History
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """What the report is made of as things stand: inputs, name to digest, and settings."""
+    inputs = digests(store, study) | provenance.recipes(store, study)
+    inputs["history"] = history.digest
+    if file := geography.find_boundaries(store.inputs(geography.BOUNDARIES_FOLDER)):
+        inputs["boundaries"] = digest_file(file)
+    return inputs, study.model_dump(mode="json", exclude={"allow_loss", "automation", "notices"})
+
+
+def read_boundaries(store: DataStore) -> "gpd.GeoDataFrame | None":
+    """The study's boundaries, `lsoa11, geometry` on the British National Grid, if it has any.
+
+    Raises:
+        SourceError: as `geography.find_boundaries` and `geography.read_boundaries`.
+    """
+    file = geography.find_boundaries(store.inputs(geography.BOUNDARIES_FOLDER))
+    return geography.read_boundaries(file) if file else None
+
+
+def changed_since(
+    report: Manifest, inputs: Mapping[str, str], config: Mapping[str, Any]
+) -> list[str]:
+    """Names of inputs and settings that are others than those that a report was made of."""
+    now = Recipe(code_version=report.recipe.code_version, inputs=dict(inputs), config=dict(config))
+    return [name.partition(".")[2] for name in report.recipe.difference(now)]
+
+
 def write_report(
     results: StudyResults,
     study: Study,
-    provenance: Provenance,
+    told: Provenance,
     boundaries: "gpd.GeoDataFrame | None",
     folder: Path,
 ) -> Findings:
-    """Write `report.html`, `lsoa_predictions.csv`, `metrics.csv` and `lsoa_map.parquet`.
+    """Write `report.html`.
 
     Args:
-        provenance: what the results were made of.
+        told: what the results were made of.
         boundaries: `lsoa11, name, geometry` of all areas on the British National Grid, or None
             where the study has no boundary file.
     """
     areas, unbounded = results.areas, []
+    codes = set(areas["lsoa11"])
+    placed = set(results.centroids["lsoa11"])
     if boundaries is not None:
-        unbounded = sorted(set(areas["lsoa11"]) - set(boundaries["lsoa11"]))
-    text = render(results, study, provenance, boundaries)
+        unbounded = sorted(codes - set(boundaries["lsoa11"]))
+        placed |= set(boundaries["lsoa11"])
+    text = render(results, study, told, boundaries)
     (folder / REPORT_FILE).write_text(text, encoding="utf-8")
-    exports.write_csv(_with_modelled(areas), folder / exports.CSV_FILE)
-    exports.write_csv(_with_modelled(results.metrics), folder / exports.METRICS_FILE)
-    n_without_geometry = exports.write_geoparquet(
-        areas, boundaries, results.centroids, folder / exports.GEO_FILE
-    )
+    n_without_geometry = len(codes - placed)
     return Findings(
         values={
             "n_pairs": len(results.pairs),
@@ -56,27 +86,21 @@ def write_report(
             checks.chains_agree(results.history.left_out),
             checks.ahead_of_baselines(results.current),
             checks.areas_placed(
-                areas["lsoa11"].nunique(),
+                len(codes),
                 n_without_geometry,
                 has_boundaries=boundaries is not None,
                 unbounded=unbounded,
             ),
         ],
         tables={"pairs": _pairs(results)},
-        holdings=_predicted_areas(results)
+        holdings=predicted_areas(results)
         | {"areas on maps": 0 if boundaries is None else len(areas) - n_without_geometry},
         notes={"outdated": _outdated(results.outdated)} if results.outdated else {},
     )
 
 
-def _with_modelled(table: pd.DataFrame) -> pd.DataFrame:
-    """With `is_modelled`: whether the labels of a row's outcome are themselves a model's."""
-    modelled = [OUTCOMES[outcome].modelled for outcome in table["outcome"]]
-    return table.assign(is_modelled=pd.Series(modelled, table.index, dtype="bool"))
-
-
-def _predicted_areas(results: StudyResults) -> dict[str, int]:
-    """Of every pair of the study."""
+def predicted_areas(results: StudyResults) -> dict[str, int]:
+    """How many areas of every pair of the study are predicted, by a name for each."""
     pairs = results.areas["city"].str.cat(results.areas["outcome"], sep="/")
     counts = pairs.value_counts()
     return {f"areas of {each.pair}": int(counts.get(each.pair.key, 0)) for each in results.pairs}

@@ -18,7 +18,7 @@ from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.evidence.city_evidence import FILES as EVIDENCE_FILES
 from streetineq_assets.evidence.tables import EQUITY
 from streetineq_assets.findings import Scalar, Unavailable
-from streetineq_assets.images.tables import FOREIGN_FILES, LOCATIONS
+from streetineq_assets.images.tables import LOCATIONS
 from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.manifests import Manifest
 from streetineq_assets.models.block_sizes import uneven_blocks
@@ -33,8 +33,8 @@ from streetineq_assets.predictions.tables import (
     EXPLANATIONS,
     LSOA_PREDICTIONS,
     METRICS,
-    LocationPredictionsRecord,
 )
+from streetineq_assets.reports.account import account_of
 from streetineq_assets.reports.history import Disagreements, History, read_history
 from streetineq_assets.reports.reader import Reader
 from streetineq_assets.store import DataStore
@@ -202,12 +202,17 @@ class StudyResults:
     @property
     def areas(self) -> pd.DataFrame:
         """The predictions of `current` in one table (`predictions.tables.LSOA_PREDICTIONS`)."""
-        return _stacked([each.areas for each in self.current], LSOA_PREDICTIONS)
+        return self.stacked("areas", LSOA_PREDICTIONS)
 
     @property
     def metrics(self) -> pd.DataFrame:
         """The metrics of `current` in one table (`predictions.tables.METRICS`)."""
-        return _stacked([each.metrics for each in self.current], METRICS)
+        return self.stacked("metrics", METRICS)
+
+    def stacked(self, name: str, schema: pa.Schema) -> pd.DataFrame:
+        """The tables of `current` of one name, an attribute of `PairResults`, in one."""
+        full = [table for each in self.current if len(table := getattr(each, name))]
+        return pd.concat(full, ignore_index=True) if full else tables.empty(schema)
 
 
 def read_results(store: DataStore, study: Study, history: History | None = None) -> StudyResults:
@@ -323,17 +328,12 @@ def _read_city(reader: Reader, study: Study, city: str) -> CityResults:
     manifest, shards = reader.manifest("hdf5_shards", city), None
     if manifest and not manifest.unavailable:
         shards = manifest.read_record(ShardsRecord)
-    account = [*_images(shards), *_areas(reader, city), *_predicted(reader, study, city)]
-    rows: list[dict[str, Scalar]] = [
-        {"step": step, "what": what.replace("_", " "), "count": count}
-        for step, what, count in account
-    ]
     title, encoder = study.cities[city].title, shards.encoder if shards else None
     has_evidence = not reader.history.evidence[city]
     return CityResults(
         key=city,
         title=title,
-        account=rows,
+        account=account_of(reader, study, city, shards),
         encoder=encoder,
         audit={} if reader.history.audits[city] else _tables(reader, "data_audit", city),
         evidence=_tables(reader, "evidence_matrix", city) if has_evidence else {},
@@ -345,48 +345,6 @@ def _read_city(reader: Reader, study: Study, city: str) -> CityResults:
 def _tables(reader: Reader, asset: str, city: str) -> dict[str, pd.DataFrame]:
     """The tables of one of a city's artefacts, by their files' names."""
     return {name: reader.table(asset, city, name, f) for name, f in _FILES[asset].items()}
-
-
-_Count = tuple[str, str, int]  # the step, what was counted, and how many
-
-
-def _images(shards: ShardsRecord | None) -> list[_Count]:
-    """Listed locations: extracted, and without codes by reason."""
-    if shards is None:
-        return []
-    counts = {"listed": shards.n_listed, "extracted": shards.n_extracted} | shards.without_codes
-    return [("images", what, count) for what, count in counts.items()]
-
-
-def _areas(reader: Reader, city: str) -> list[_Count]:
-    """Listed locations with an area, without one by reason, and files that belong to none."""
-    columns = ["status", "reason"]
-    locations = reader.table("locations", city, "locations", LOCATIONS, columns)
-    foreign = reader.table("street_images", city, "foreign_files", FOREIGN_FILES, ["reason"])
-    rows: list[_Count] = []
-    if len(locations):
-        n_matched = int((locations["status"] == "matched").sum())
-        rows.append(("areas", "matched to an LSOA", n_matched))
-        rows += [("areas", reason, count) for reason, count in _counted(locations["reason"])]
-    return rows + [("foreign files", reason, n) for reason, n in _counted(foreign["reason"])]
-
-
-def _counted(reasons: pd.Series) -> list[tuple[str, int]]:
-    counts = reasons.dropna().value_counts().sort_index()
-    return [(str(reason), int(n)) for reason, n in counts.items()]
-
-
-def _predicted(reader: Reader, study: Study, city: str) -> list[_Count]:
-    """Most locations that any outcome of the city predicted, of those that are current."""
-    whys = reader.history.evaluations
-    pairs = [pair for pair in study.pairs if pair.city == city and not whys[pair]]
-    manifests = [reader.manifest("location_predictions", pair.key) for pair in pairs]
-    counts = [
-        0 if manifest.unavailable else manifest.read_record(LocationPredictionsRecord).n_predicted
-        for manifest in manifests
-        if manifest
-    ]
-    return [("predictions", "predicted out of fold", max(counts))] if counts else []
 
 
 def _centroids(reader: Reader, study: Study) -> pd.DataFrame:
@@ -413,8 +371,3 @@ def _transfer(reader: Reader, study: Study, name: str, schema: pa.Schema) -> pd.
     pairs = map(Pair, table["city"], table["outcome"])
     kept = pd.Series([pair in shown for pair in pairs], table.index, dtype="bool")
     return table[kept].reset_index(drop=True)
-
-
-def _stacked(frames: list[pd.DataFrame], schema: pa.Schema) -> pd.DataFrame:
-    full = [frame for frame in frames if len(frame)]
-    return pd.concat(full, ignore_index=True) if full else tables.empty(schema)

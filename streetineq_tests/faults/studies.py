@@ -26,6 +26,7 @@ CHAIN = [
     Target("evidence_matrix", "saltbridge"),
     Target("fine_tuned_model", PAIR),
     Target("inequality_report", None),
+    Target("evidence_pack", None),
     Target("warehouse", None),
 ]
 REST = [

@@ -67,7 +67,7 @@ PAGES = {
     ),
     "schedule": (
         "/locations/streetineq/schedules/weekly_report",
-        ["Make the report and the warehouse again every Monday"],
+        ["Make report, evidence pack and warehouse again every Monday"],
     ),
     "lineage": ("/asset-groups", [f"{n}_{name}" for n, name in enumerate(GROUPS, start=1)]),
 }

@@ -1,8 +1,9 @@
-"""The report and the warehouse, made by Dagster."""
+"""The report, the evidence pack and the warehouse, made by Dagster."""
 
 import shutil
 
 import duckdb
+import pandas as pd
 import pytest
 
 from streetineq_assets.labels.tables import LSOA_LABELS
@@ -11,21 +12,21 @@ from streetineq_tests import harness
 from streetineq_tests.reports import made_up_study
 from streetineq_tests.reports.conftest import write_boundaries
 
-REPORT, WAREHOUSE = "inequality_report", "warehouse"
+REPORT, PACK, WAREHOUSE = "inequality_report", "evidence_pack", "warehouse"
 
 
 @pytest.fixture(scope="module")
 def made(evaluated_study, tmp_path_factory):
-    """The study with its report and warehouse, and the runs that made them, by asset."""
+    """The study with all three, and the runs that made them, by asset."""
     root = tmp_path_factory.mktemp("reported") / "study"
     shutil.copytree(evaluated_study, root)
     store = DataStore(root)
-    return store, {asset: harness.run(store, asset) for asset in (REPORT, WAREHOUSE)}
+    return store, {asset: harness.run(store, asset) for asset in (REPORT, PACK, WAREHOUSE)}
 
 
 @pytest.fixture
 def again(made, tmp_path) -> DataStore:
-    """A copy of the study with its report and warehouse."""
+    """A copy of the study with all three."""
     store, _ = made
     shutil.copytree(store.root, tmp_path / "study")
     return DataStore(tmp_path / "study")
@@ -37,17 +38,62 @@ def ask(store: DataStore, query: str) -> list[tuple]:
         return connection.execute(query).fetchall()
 
 
-def test_the_report_has_four_files(made):
+def test_the_report_is_one_file(made):
     store, _ = made
     artefact = store.open(REPORT)
-    names = {"report.html", "lsoa_predictions.csv", "metrics.csv", "lsoa_map.parquet"}
-    assert set(artefact.manifest.files) == names
+    assert set(artefact.manifest.files) == {"report.html"}
     assert artefact.file("report.html").stat().st_size < 2_000_000
+
+
+def test_the_pack_has_the_report_as_published_and_tables_of_it(made):
+    store, runs = made
+    report, pack = store.open(REPORT), store.open(PACK)
+    assert pack.file("report.html").read_bytes() == report.file("report.html").read_bytes()
+    assert len(pd.read_csv(pack.file("lsoa_predictions.csv"))) == 72
+    assert harness.checks(runs[PACK])["report_is_current"].passed
+    shown = harness.metadata(runs[PACK], PACK)
+    assert (shown["n_pairs"], shown["n_pairs_absent"], shown["n_lsoas"]) == (2, 1, 72)
+
+
+def test_a_pack_without_a_report_says_what_to_make_first(again):
+    shutil.rmtree(again.folder(REPORT))
+    result = harness.run(again, PACK, fails=True)
+    assert "materialise inequality_report first" in harness.failure(result)
+
+
+def test_a_pack_whose_report_is_older_says_so_until_it_is_made_again(again):
+    made_up_study.make_again(again, "lsoa_evaluation", "beta/crime")
+    stale = harness.checks(harness.run(again, PACK))["report_is_current"]
+    assert not stale.passed
+    assert "lsoa_evaluation/beta/crime" in stale.description
+    harness.run(again, REPORT)
+    assert harness.checks(harness.run(again, PACK))["report_is_current"].passed
+
+
+def test_a_second_run_of_the_pack_skips_and_settings_of_publication_make_it_again(again):
+    assert harness.metadata(harness.run(again, PACK), PACK)["skipped"]
+    text = again.study_file.read_text()
+    again.study_file.write_text(f'{text}\n[publication]\nlicence = "CC-BY-4.0"\n')
+    assert not harness.metadata(harness.run(again, PACK), PACK)["skipped"]
+    assert "CC-BY-4.0" in again.open(PACK).file("README.md").read_text()
+
+
+@pytest.mark.parametrize("asset", [REPORT, PACK])
+def test_the_same_inputs_give_the_same_bytes(again, asset):
+    before = again.manifest(asset).files
+    (again.folder(asset) / "manifest.json").unlink()
+    result = harness.run(again, asset)
+    assert not harness.metadata(result, asset)["skipped"]
+    assert again.manifest(asset).files == before
 
 
 @pytest.mark.parametrize(
     ("asset", "label", "file"),
-    [(REPORT, "report", "report.html"), (WAREHOUSE, "database", "streetineq.duckdb")],
+    [
+        (REPORT, "report", "report.html"),
+        (PACK, "pack", "README.md"),
+        (WAREHOUSE, "database", "streetineq.duckdb"),
+    ],
 )
 def test_the_ui_shows_first_where_the_file_lies(made, asset, label, file):
     store, runs = made
@@ -70,14 +116,6 @@ def test_a_baseline_that_matches_the_network_is_a_warning(made):
     assert not check.passed
     assert "beta/crime by map_knn" in check.description
     assert "alpha/crime" not in check.description
-
-
-def test_the_same_inputs_give_the_same_bytes(again):
-    before = again.manifest(REPORT).files
-    (again.folder(REPORT) / "manifest.json").unlink()
-    result = harness.run(again, REPORT)
-    assert not harness.metadata(result, REPORT)["skipped"]
-    assert again.manifest(REPORT).files == before
 
 
 def test_a_second_run_skips_and_new_boundaries_make_the_report_again(made, again):

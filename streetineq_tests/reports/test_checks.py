@@ -4,7 +4,11 @@ import dataclasses
 
 import pytest
 
-from streetineq_assets.reports.checks import ahead_of_baselines, areas_placed
+from streetineq_assets.reports.checks import (
+    ahead_of_baselines,
+    areas_placed,
+    report_is_current,
+)
 from streetineq_assets.reports.results import PairResults
 from streetineq_tests.reports.test_comparison import pair
 
@@ -81,3 +85,11 @@ def unknown(by_city):
     """The same with leads that are undefined."""
     undefined = dict.fromkeys(("difference", "lower", "upper"), NAN)
     return by_city | {"comparisons": by_city["comparisons"].assign(**undefined)}
+
+
+def test_a_report_of_other_inputs_is_named_by_what_changed():
+    check = report_is_current([f"input {n}" for n in range(8)])
+    assert not check.passed
+    assert "input 0" in check.description
+    assert "input 4 and 3 more" in check.description
+    assert report_is_current([]).passed

@@ -1,10 +1,23 @@
 """The model card of a bundle: what the networks are for, how good, and where not to use them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from streetineq_assets.models.folds import scheme_note
 
+INTENDED_USE = """\
+Research on inequality between small areas, for cities whose street images are like those of
+{cities}. Scores rank areas; a decile of another city is relative to that city, so calibrate
+there, or fine-tune, before reading deciles as such."""
+NOT_INTENDED = """\
+Decisions about people, households or single addresses; areas with few images; images taken in
+another way (height, camera, season) without a check; any claim about causes."""
+BESIDE_THE_MAP = """\
+Read no metric of the networks without those of the map beside it (`map_knn`: the nearest areas'
+deciles, no image): much of a city's inequality can be guessed from where a place is."""
+LIMITS = """\
+Labels are statistics of areas (an ecological measure), images show what a camera saw on one day,
+and deciles are cut among the city's own areas. Coverage by images differs between areas."""
 _METRICS = ("spearman", "kappa_quadratic", "mae")
 _CARD = """\
 # {outcome} in {cities}
@@ -14,14 +27,11 @@ Ordinal networks that give street locations a decile of `{outcome}` from 1 (wors
 {synthetic}
 ## Intended use
 
-Research on inequality between small areas, for cities whose street images are like those of
-{cities}. Scores rank areas; a decile of another city is relative to that city, so calibrate
-there, or fine-tune, before reading deciles as such.
+{intended}
 
 ## Not intended
 
-Decisions about people, households or single addresses; areas with few images; images taken in
-another way (height, camera, season) without a check; any claim about causes.
+{not_intended}
 
 Predicting {cities}: the networks have seen the deciles of {cities} and repeat them, so such
 predictions are in sample and say nothing of how good the networks are. `streetineq model predict`
@@ -38,13 +48,11 @@ marks them in the column `in_sample`. {areas}
 
 {leak}{metrics}
 
-Read no metric of the networks without those of the map beside it (`map_knn`: the nearest areas'
-deciles, no image): much of a city's inequality can be guessed from where a place is.
+{beside_the_map}
 
 ## Limits
 
-Labels are statistics of areas (an ecological measure), images show what a camera saw on one day,
-and deciles are cut among the city's own areas. Coverage by images differs between areas.
+{limits}
 """
 # What a pair's history says beside what its own record says; the names are those of the report.
 _STATED = (
@@ -69,10 +77,15 @@ def model_card(about: Mapping[str, Any]) -> str:
     """The card as Markdown, from what `bundle.json` says."""
     record, encoder = about["record"], about["encoder"]
     leak = scheme_note([record["scheme"]])
+    cities = ", ".join(about["trained_on"].values())
     synthetic = "\n**Trained on synthetic input: of no use on real images.**\n"
     return _CARD.format(
         outcome=about["outcome"],
-        cities=", ".join(about["trained_on"].values()),
+        cities=cities,
+        intended=INTENDED_USE.format(cities=cities),
+        not_intended=NOT_INTENDED,
+        beside_the_map=BESIDE_THE_MAP,
+        limits=LIMITS,
         synthetic=synthetic if about["synthetic"] else "",
         **{key: encoder[key] for key in ("backbone", "layer", "preprocessing", "weights")},
         weights_sha256=encoder["weights_sha256"],
@@ -91,7 +104,7 @@ def model_card(about: Mapping[str, Any]) -> str:
             if name in about["made_with"]
         ),
         leak=f"**{leak}**\n\n" if leak else "",
-        metrics=_metrics_table(about["metrics"]),
+        metrics=metrics_table(about["metrics"]),
     )
 
 
@@ -101,8 +114,12 @@ def _areas(n_areas: int | None) -> str:
     return f"`areas.txt` lists the {n_areas} areas that taught them."
 
 
-def _metrics_table(metrics: list[Mapping[str, Any]]) -> str:
-    """Out-of-fold metrics of areas, network and baselines."""
+def metrics_table(metrics: Iterable[Mapping[str, Any]]) -> str:
+    """The metrics that cards show as a table of Markdown, out of fold, network and baselines.
+
+    Args:
+        metrics: rows of `predictions.tables.METRICS`; a value that is undefined is None.
+    """
     shown = [row for row in metrics if row["metric"] in _METRICS]
     if not shown:
         return "Not evaluated yet."
