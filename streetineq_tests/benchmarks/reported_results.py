@@ -20,9 +20,12 @@ from streetineq_assets.evidence.plots import plot_fold_maps
 from streetineq_assets.evidence.tables import EQUITY, SCHEME_SCORES
 from streetineq_assets.evidence.tables import SchemeRecord as TrainedSchemeRecord
 from streetineq_assets.findings import Findings
+from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.models.tables import BASELINES, CENTROIDS, HISTORY, JOINT_SCORES
 from streetineq_assets.models.training_plan import resolve_profile
 from streetineq_assets.predictions import tables
+from streetineq_assets.predictions.exemplars import choose_exemplars, read_licences, with_pictures
+from streetineq_assets.predictions.explanations import explain
 from streetineq_assets.predictions.places import pair_values, read_places
 from streetineq_assets.predictions.ranked_areas import RankedAreas, rank_areas
 from streetineq_assets.predictions.standing import Standing
@@ -177,6 +180,21 @@ class CityOfResults:
         record = tables.LocationPredictionsRecord(n_predicted=len(predicted), scheme=_SCHEME)
         content = {"location_predictions": (predicted, tables.LOCATION_PREDICTIONS)}
         return writer(content, Findings(record=record))
+
+    def _explanations(self, outcome: str) -> Write:
+        """Of views at random, since no code is there; of locations as the platform does."""
+        predicted = self._pair(outcome).predicted
+        random = self._values.rng(outcome, 5).normal(0, 0.3, (len(predicted), len(VIEWS)))
+        scores = predicted["h"].to_numpy(np.float32)[:, None] - random.astype(np.float32)
+        explained = explain(predicted, np.column_stack([predicted["h"], scores]))
+        chosen = choose_exemplars(explained)
+        licences = read_licences(self._store, self._city)
+        shown = with_pictures(chosen, licences, self._study.rights, None)
+        content = {
+            "explanations": (explained, tables.EXPLANATIONS),
+            "exemplars": (shown, tables.EXEMPLARS),
+        }
+        return writer(content)
 
     def _lsoa_predictions(self, outcome: str) -> Write:
         ranked = self._pair(outcome).ranked

@@ -22,6 +22,8 @@ FILES = {
     "comparisons.csv",
     "data_dictionary.csv",
     "equity_audit.csv",
+    "exemplars.csv",
+    "explanations.parquet",
     "lsoa_map.gpkg",
     "lsoa_map.parquet",
     "lsoa_predictions.csv",
