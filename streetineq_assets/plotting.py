@@ -41,7 +41,6 @@ _STYLE = {
     "axes.titlelocation": "left",
     "figure.titlesize": 10,
     "legend.frameon": False,
-    "svg.hashsalt": "streetineq",
     "text.parse_math": False,  # titles are text: `$x_{$` is no formula
 }
 
@@ -145,15 +144,3 @@ def _with_palette(png: io.BytesIO) -> bytes:
     picture = Image.open(png).convert("RGB")
     picture.quantize(256, dither=Image.Dither.NONE).save(buffer, format="png", optimize=True)
     return buffer.getvalue()
-
-
-def svg_text(figure: "Figure") -> str:
-    """The figure as an SVG element for inlining in HTML, the same text on every run."""
-    import matplotlib as mpl
-
-    _as_plain_text(figure)
-    buffer = io.StringIO()
-    with mpl.rc_context(_STYLE):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]

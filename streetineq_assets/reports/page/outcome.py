@@ -17,7 +17,7 @@ from streetineq_assets.reports.page.layers import LAYERS
 from streetineq_assets.reports.page.pictures import CityRaster, draw_map
 from streetineq_assets.reports.page.pushes import exemplar_groups
 from streetineq_assets.reports.page.shapes import CityShapes
-from streetineq_assets.reports.page.uris import data_uri, svg_uri
+from streetineq_assets.reports.page.uris import chart_uri, data_uri
 from streetineq_assets.reports.results import PairResults
 
 FEW = 20  # a share of fewer areas moves by over five points with each of them: it is not printed
@@ -91,7 +91,7 @@ def outcome_context(results: PairResults, city: CityMaps) -> dict[str, Any]:
             results.areas["actual_decile"], results.areas["fold"], level
         ),
         "equity": evidence.equity_rows(results.equity),
-        "losses": svg_uri(plots.plot_losses(results.history)) if len(results.history) else None,
+        "losses": chart_uri(plots.plot_losses(results.history)) if len(results.history) else None,
     }
 
 

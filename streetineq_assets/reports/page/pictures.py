@@ -15,7 +15,7 @@ from streetineq_assets.reports.page.shapes import CityShapes
 if TYPE_CHECKING:
     import pandas as pd
 
-_LONG_SIDE = 560  # pixels, of a picture that is shown at half of it
+_LONG_SIDE = 480  # pixels, of a picture that is shown at half of it
 _FEW = 500  # so many areas leave room for lines between them
 _OUTSIDE = -1
 _MISSING = ((255, 255, 255), (150, 150, 150))  # ground and hatching of areas without a value

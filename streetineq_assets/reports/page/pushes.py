@@ -13,7 +13,7 @@ from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.predictions.tables import INFLUENCES
 from streetineq_assets.reports.page.uris import data_uri
 
-MOST_OF_AN_AREA = 2  # locations that push up, and as many that push down
+MOST_OF_AN_AREA = 1  # location that pushes up, and as many that push down
 _TITLES = {"up": "Up: towards better-off", "down": "Down: towards worse-off"}
 
 Push = tuple[str, float, str]  # location, its influence on the area, its strongest view
