@@ -14,6 +14,7 @@ from streetineq_assets.reports.results import PairResults
 _WIDTH, _HEIGHT = 240.0, 32.0  # of a row's drawing, as in summary.html.j2
 YES, NO, OPEN, NOT_TESTED = "yes", "no: the map says more", "not shown", "not tested"
 _SAYS_MORE = "the images say more about how well-off areas are than the map alone"
+_MOST_NAMED = 8
 _MARKS = {YES: "yes", NO: "no", OPEN: "", NOT_TESTED: ""}
 
 
@@ -105,10 +106,15 @@ def answer_sentences(lines: Sequence[Line]) -> list[str]:
 
 
 def _listed(pairs: Sequence[PairResults]) -> str:
-    """How many, and which."""
+    """How many, and which, by city; those of a long list stand in the table."""
     if not pairs:
         return "none"
-    named = "; ".join(f"{each.city_title}, {each.outcome_title.lower()}" for each in pairs)
+    if len(pairs) > _MOST_NAMED:
+        return str(len(pairs))
+    by_city: dict[str, list[str]] = {}
+    for each in pairs:
+        by_city.setdefault(each.city_title, []).append(each.outcome_title.lower())
+    named = "; ".join(f"{city}: {', '.join(outcomes)}" for city, outcomes in by_city.items())
     return f"{len(pairs)} ({named})"
 
 

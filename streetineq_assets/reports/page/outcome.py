@@ -15,7 +15,7 @@ from streetineq_assets.reports.history import INTERVALS, RULE
 from streetineq_assets.reports.page import evidence
 from streetineq_assets.reports.page.layers import LAYERS
 from streetineq_assets.reports.page.pictures import CityRaster, draw_map
-from streetineq_assets.reports.page.pushes import exemplar_groups
+from streetineq_assets.reports.page.pushes import exemplar_context
 from streetineq_assets.reports.page.shapes import CityShapes
 from streetineq_assets.reports.page.uris import chart_uri, data_uri
 from streetineq_assets.reports.results import PairResults
@@ -79,7 +79,7 @@ def outcome_context(results: PairResults, city: CityMaps) -> dict[str, Any]:
         "maps": list(_maps(results, city)),
         "n_ranked": int(_rankable(results.areas).sum()),
         "worst": list(_worst(results.areas, city.names)),
-        "exemplars": list(exemplar_groups(results.exemplars, city.names)),
+        "exemplars": exemplar_context(results.exemplars, city.names),
         "confusion": comparison.confusion_shares(results.confusion),
         "metrics": list(_metric_tables(results)) if len(results.areas) >= MIN_AREAS else [],
         "level": f"{level:.0%}",

@@ -19,13 +19,22 @@ _TITLES = {"up": "Up: towards better-off", "down": "Down: towards worse-off"}
 Push = tuple[str, float, str]  # location, its influence on the area, its strongest view
 
 
-def exemplar_groups(exemplars: pd.DataFrame, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """The strongest views up and down, with a picture where one may be shown.
+def exemplar_context(exemplars: pd.DataFrame, names: Mapping[str, str]) -> dict[str, Any]:
+    """The strongest views up and down, with a picture where one may be shown; empty without any.
 
     Args:
         exemplars: `predictions.tables.EXEMPLARS` of a pair.
         names: of areas, by code.
+
+    Returns:
+        `groups` by direction, and `hidden`: why no picture at all is shown, if all have one reason.
     """
+    groups = list(_groups(exemplars, names))
+    whys = set(exemplars["why_not_shown"].fillna(""))
+    return {"groups": groups, "hidden": whys.pop() if len(whys) == 1 else ""} if groups else {}
+
+
+def _groups(exemplars: pd.DataFrame, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     for direction, title in _TITLES.items():
         lines = exemplars[exemplars["direction"] == direction].sort_values("rank")
         if len(lines):

@@ -39,8 +39,8 @@ def test_the_answer_counts_and_names_pairs(results):
     lines, _ = answer.answer_lines(results.current)
     first, off, sure = answer.answer_sentences(lines)
     assert "Of 2 pairs" in first
-    assert "than the map alone in 1 (Alpha, crime deprivation)" in first
-    assert "not tested in 1 (Beta, crime deprivation)" in first
+    assert "than the map alone in 1 (Alpha: crime deprivation)" in first
+    assert "not tested in 1 (Beta: crime deprivation)" in first
     errors = [each.value("mae", "network") for each in results.current]
     assert f"{min(errors):.1f} to {max(errors):.1f}" in off
     assert "72 predicted deciles, 72 are sure" in sure

@@ -27,11 +27,11 @@ class AreaMap {
     this.whole = [0, 0, width, height];
     this.root = svg("svg", { "aria-hidden": "true", focusable: "false" });
     this.root.append(this.#hatching());
-    const group = svg("g", { class: "areas" });
+    this.areas = svg("g", { class: "areas" });
     this.shapes = city.codes.map((_, area) => this.#shape(city, area, Math.max(width, height)));
-    group.append(...this.shapes.filter(Boolean));
+    this.areas.append(...this.shapes.filter(Boolean));
     this.outline = svg("g", { class: "chosen" });
-    this.root.append(group, this.outline);
+    this.root.append(this.areas, this.outline);
     this.place.replaceChildren(this.root);
     this.middles = this.shapes.map((shape) => {
       if (!shape) return null;
@@ -85,6 +85,8 @@ class AreaMap {
     const left = Math.min(Math.max(x - w / 2, 0), width - w);
     const top = Math.min(Math.max(y - h / 2, 0), height - h);
     this.root.setAttribute("viewBox", `${left} ${top} ${w} ${h}`);
+    // Lines between areas of a few pixels would hide their colours.
+    this.areas.classList.toggle("dense", this.shapes.length / this.factor ** 2 > 500);
   }
 
   #keepInView() {
