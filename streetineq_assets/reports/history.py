@@ -14,7 +14,7 @@ from typing import Any
 
 from streetineq_assets.models.tables import TrainingRecord
 from streetineq_assets.predictions.lineage import EVALUATION, Disagreement, Lineage, label_of
-from streetineq_assets.settings import Folds
+from streetineq_assets.settings import Areas, Folds
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair, Study
 
@@ -23,6 +23,7 @@ AUDIT, EVIDENCE, EQUITY = "data_audit", "evidence_matrix", "equity_audit"
 EXPLANATIONS = "explanations"
 RULE = "Aggregation rule"
 INTERVALS = "Level of intervals"
+TRAINING = "Training: "  # before each setting of it
 # What tells pairs apart in a table; the training as a whole is too long for one.
 STATED = ("Profile", "Folds", "Spatial blocks", "Seed", RULE, "Date", "Editions")
 _UNKNOWN = "not known: {label} was made again since"
@@ -160,16 +161,13 @@ def made_with(store: DataStore, lineage: Lineage, pair: Pair) -> dict[str, str]:
         "Seed": _stated("seed", own),
         RULE: _stated("rule", own),
         INTERVALS: _stated("level", own),
-        "Ranked areas": ", ".join(
-            f"{name} {value}"
-            for name, value in in_words(own.get("lsoa_predictions", {}).get("areas", {}))
-        ),
+        "Ranked areas": _ranked(own.get("lsoa_predictions", {}).get("areas", {})),
         "Date": _of_shared(of_city("locations", pair.city), "date"),
         "Editions": _of_shared(of_city("lsoa_labels", None), "editions"),
         "Encoder": _listed(record.encoder.model_dump(exclude={"width"})),
         "Arithmetic of training": _arithmetic(record.mixed_precision),
     }
-    found |= {f"Training: {name}": value for name, value in in_words(trained.recipe.config)}
+    found |= {f"{TRAINING}{name}": value for name, value in in_words(trained.recipe.config)}
     return {name: value for name, value in found.items() if value}
 
 
@@ -179,7 +177,7 @@ def _folds(config: Mapping[str, Any] | str, record: TrainingRecord) -> dict[str,
         why = f" ({config})" if isinstance(config, str) else ""
         return {"Folds": f"{record.scheme}, {record.n_folds} networks{why}"}
     folds = Folds.model_validate(config["folds"])
-    blocks = f"block_km = {folds.block_km:g}, buffer_km = {folds.buffer_km:g}"
+    blocks = f"squares of {folds.block_km:g} km, with a margin of {folds.buffer_km:g} km"
     match folds.scheme:
         case "spatial_block":
             return {"Folds": f"spatial_block, k = {folds.k}, {blocks}"}
@@ -208,6 +206,17 @@ def _of_shared(config: Mapping[str, Any] | str, name: str) -> str:
 
 def _arithmetic(mixed: bool | None) -> str:
     return "" if mixed is None else "float16 and float32" if mixed else "float32"
+
+
+def _ranked(areas: Mapping[str, Any]) -> str:
+    if not areas:
+        return ""
+    settings = Areas.model_validate(areas)
+    aligned = "scores of all folds on one scale" if settings.align_folds else "scores as they are"
+    return (
+        f"with {settings.min_locations} or more locations; published with "
+        f"{settings.min_published} or more; {aligned}"
+    )
 
 
 def in_words(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

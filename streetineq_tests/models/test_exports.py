@@ -45,7 +45,7 @@ def test_an_export_without_an_evaluation_says_so(store: DataStore, tmp_path: Pat
     with zipfile.ZipFile(target) as archive:
         card = archive.read("MODEL_CARD.md").decode()
     assert "- folds: area, k = 5" in card
-    assert "- spatial blocks: block_km = 2, buffer_km = 0.5" in card
+    assert "- spatial blocks: squares of 2 km, with a margin of 0.5 km" in card
     assert "- arithmetic of training: float32" in card
 
 

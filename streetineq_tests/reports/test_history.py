@@ -72,7 +72,7 @@ def test_the_settings_are_those_that_were_recorded(results):
     made = dict(settings_rows(results.pairs))
     assert made["Profile"] == "recommended"
     assert made["Folds"] == "area, k = 5"
-    assert made["Spatial blocks"] == "block_km = 5, buffer_km = 1"
+    assert made["Spatial blocks"] == "squares of 5 km, with a margin of 1 km"
     assert (made["Seed"], made["Aggregation rule"]) == ("7", "mean_score")
     assert (made["Date"], made["Editions"]) == ("2017-08-01", "2011, 2015")
     assert "weights random" in made["Encoder"]

@@ -12,7 +12,9 @@ import pandas as pd
 
 from streetineq_assets.models.block_sizes import uneven_note
 from streetineq_assets.models.deviations import DEVIATIONS
+from streetineq_assets.profiles import Profile
 from streetineq_assets.reports import published
+from streetineq_assets.reports.history import TRAINING
 from streetineq_assets.reports.page import answer, audit, evidence, transfer
 from streetineq_assets.reports.page.environment import environment
 from streetineq_assets.reports.page.explorer import city_data, encoded, explorer_data
@@ -86,7 +88,9 @@ def render(
         "unavailable": [each for each in results.pairs if not each.has_results],
         "left_out": results.history.left_out,
         "outdated": results.outdated,
-        "settings": settings_rows(results.pairs),
+        "settings": [
+            (name, value, meaning_of(name)) for name, value in settings_rows(results.pairs)
+        ],
         "versions": sorted(results.versions.items()),
         "deviations": DEVIATIONS,
         "profiles": sorted({each.training.profile_name for each in results.pairs if each.training}),
@@ -133,6 +137,13 @@ def settings_rows(pairs: Sequence[PairResults]) -> list[tuple[str, str]]:
             some = len(having) < len(made)
             rows.append((f"{name} of {', '.join(having)}" if some else name, value))
     return rows
+
+
+def meaning_of(setting: str) -> str:
+    """What a setting of the training profile means; empty for others, whose name says it."""
+    name = setting.partition(" of ")[0].removeprefix(TRAINING).replace(" ", "_")
+    fields = Profile.model_fields if setting.startswith(TRAINING) else {}
+    return str(fields[name].description) if name in fields else ""
 
 
 # -- parts of the context --------------------------------------------------------------------------

@@ -170,9 +170,10 @@ def test_the_ten_worst_off_are_those_of_the_lowest_scores(page, crime_in_alpha):
 
 def test_settings_are_told_in_words(page):
     made = page[page.index('id="made"') :]
-    assert "<dt>Seed</dt><dd>7</dd>" in made
-    assert "<dt>Training: learning rate</dt><dd>0.001</dd>" in made
-    assert "{" not in made[: made.index("</dl>")]
+    assert '<th scope="row">Seed</th><td>7</td>' in made
+    rate = '<th scope="row">Training: learning rate</th><td>0.001</td><td>step size of'
+    assert rate in made
+    assert "{" not in made[: made.index("</table>")]
     assert "log-probabilities in closed form" in made
     assert "ecological fallacy" in page
 
