@@ -14,6 +14,8 @@ from streetineq_tests.benchmarks.paper_cities import LONDON, PAPER_CITIES, SMALL
 from streetineq_tests.benchmarks.reported_study import write_reported_study
 from streetineq_tests.benchmarks.reported_values import NETWORK_SEES
 
+pytestmark = pytest.mark.slow
+
 POSTCODE = re.compile(r"[A-Z]{1,2}[0-9]{1,2} [0-9][A-Z]{2}")
 
 

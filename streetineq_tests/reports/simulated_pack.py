@@ -13,12 +13,35 @@ from scipy.stats import rankdata
 from shapely import box
 
 from streetineq_assets import tables
-from streetineq_assets.predictions.tables import LSOA_PREDICTIONS, METRICS
-from streetineq_assets.reports.exports import write_csv
+from streetineq_assets.evidence.tables import EQUITY
+from streetineq_assets.models.tables import HISTORY
+from streetineq_assets.predictions.tables import (
+    COMPARISONS,
+    CONFUSION,
+    COVERAGE,
+    EXEMPLARS,
+    EXPLANATIONS,
+    LSOA_PREDICTIONS,
+    METRICS,
+)
+from streetineq_assets.reports.pack.geofiles import write_maps
+from streetineq_assets.reports.pack.material import Material
+from streetineq_assets.reports.pack.tables import write_tables
+from streetineq_assets.reports.results import PairResults, StudyResults
+from streetineq_assets.study import Pair, load_study
+from streetineq_tests import studies
 
 N, LABELLED, SLOPE = 2000, 300, -0.4
 _SIDE = 50  # areas side by side, of 500 m
-_AREA = ["city", "lsoa11"]
+_WITHOUT_ROWS = {
+    "comparisons": COMPARISONS,
+    "confusion": CONFUSION,
+    "coverage": COVERAGE,
+    "equity": EQUITY,
+    "explanations": EXPLANATIONS,
+    "exemplars": EXEMPLARS,
+    "history": HISTORY,
+}
 
 
 def write(folder: Path) -> None:
@@ -34,14 +57,9 @@ def write(folder: Path) -> None:
             _predicted(actual, _score(truth, rng), "mean_income", rng),
         ]
     )
-    for stem, frame, schema in (
-        ("lsoa_predictions", areas, LSOA_PREDICTIONS),
-        ("metrics", _metrics(), METRICS),
-    ):
-        rows = tables.conform(frame, schema)
-        tables.write(rows, schema, pack / f"{stem}.parquet")
-        write_csv(rows, pack / f"{stem}.csv")
-    _map(tables.conform(areas, LSOA_PREDICTIONS)).to_parquet(pack / "lsoa_map.parquet", index=False)
+    results = _results(tables.conform(areas, LSOA_PREDICTIONS), tables.conform(_metrics(), METRICS))
+    write_tables(results, pack)
+    write_maps(_material(results, folder), pack)
     _asthma(actual, rng).to_csv(folder / "asthma.csv", index=False)
 
 
@@ -102,18 +120,39 @@ def _metrics() -> pd.DataFrame:
     return frame.assign(**keys, **ends, unit="spatial_block", n_lsoas=LABELLED, **seeds)
 
 
-def _map(areas: pd.DataFrame) -> gpd.GeoDataFrame:
-    """One row for each area: squares on the British National Grid, in WGS84."""
-    parts = [
-        rows.set_index(_AREA).drop(columns="outcome").add_prefix(f"{outcome}_")
+def _results(areas: pd.DataFrame, metrics: pd.DataFrame) -> StudyResults:
+    """As the report reads them: both outcomes of the city, and nothing else."""
+    nothing = {name: tables.empty(schema) for name, schema in _WITHOUT_ROWS.items()}
+    pairs = [
+        PairResults(
+            pair=Pair("london", outcome),
+            city_title="London",
+            outcome_title=outcome,
+            is_evaluated=True,
+            unavailable=None,
+            areas=rows.reset_index(drop=True),
+            metrics=metrics.assign(outcome=outcome),
+            **nothing,
+            training=None,
+            made_with={},
+        )
         for outcome, rows in areas.groupby("outcome")
     ]
+    return StudyResults(
+        cities=[], pairs=pairs, centroids=pd.DataFrame({"lsoa11": [], "lat": [], "lon": []}),
+        postcodes=pd.DataFrame(), versions={}, transfer=pd.DataFrame(),
+        transfer_comparisons=pd.DataFrame(), history=None, outdated=[],
+    )  # fmt: skip
+
+
+def _material(results: StudyResults, folder: Path) -> Material:
+    """With squares on the British National Grid as boundaries."""
     number = np.arange(N)
     east, north = 510_000 + 500 * (number % _SIDE), 170_000 + 500 * (number // _SIDE)
     squares = box(east, north, east + 500, north + 500)
-    wide = pd.concat(parts, axis=1).reset_index()
-    assert wide["lsoa11"].tolist() == _codes()
-    return gpd.GeoDataFrame(wide, geometry=squares, crs="EPSG:27700").to_crs("EPSG:4326")
+    boundaries = gpd.GeoDataFrame({"lsoa11": _codes()}, geometry=squares, crs="EPSG:27700")
+    study = load_study(studies.new_study(folder / "study", studies.SIMULATED).study_file)
+    return Material(study, results, None, boundaries, folder / "report.html")
 
 
 def _asthma(actual: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:

@@ -17,6 +17,8 @@ from streetineq_tests.reports import bad_studies
 from streetineq_tests.reports.bad_studies import BAD_STUDIES, ODD_TITLE
 from streetineq_tests.reports.pages import Tags, assert_sound
 
+pytestmark = pytest.mark.slow
+
 REPORT = "inequality_report"
 # What a reader must find on the page.
 TOLD = {

@@ -65,7 +65,7 @@ def _table(
 ) -> tuple[pd.DataFrame, Path]:
     """A table and its file."""
     readers: dict[str, Callable[[Path, pa.Schema], pd.DataFrame]]
-    readers = {".parquet": _read_parquet, ".csv": _read_csv}
+    readers = {".parquet": _from_parquet, ".csv": _from_csv}
     file = next((f for s in readers if (f := folder / f"{stem}{s}").is_file()), None)
     if file is None:
         raise PackError(
@@ -98,14 +98,14 @@ def _require_published(file: Path) -> None:
         raise PackError(f"{file}: is not the file of which {SUMS_FILE} has the digest: {_REMEDY}")
 
 
-def _read_parquet(file: Path, fields: pa.Schema) -> pd.DataFrame:
+def _from_parquet(file: Path, fields: pa.Schema) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
     _require_columns(file, pq.read_schema(file).names, fields)
     return tables.read(file, fields.names)
 
 
-def _read_csv(file: Path, fields: pa.Schema) -> pd.DataFrame:
+def _from_csv(file: Path, fields: pa.Schema) -> pd.DataFrame:
     """Texts as they are: a city may be called `null`, and only an empty cell is a missing value."""
     head = pd.read_csv(file, nrows=0, encoding="utf-8-sig")
     written = {as_written(str(name)): name for name in head.columns}

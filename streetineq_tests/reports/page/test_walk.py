@@ -100,6 +100,7 @@ def test_an_area_is_found_by_its_postcode_with_the_keyboard_alone(browser, study
         assert f"The interval at 90% is {area['lower']} to {area['upper']}." in card
         assert f"The official statistics say {area['actual_decile']}" in card
         assert "Never a ground for decisions" in card
+        assert page.locator("#search-status").inner_text() == ""
 
 
 def test_suggestions_are_chosen_by_arrows_and_left_by_escape(browser, study):

@@ -87,6 +87,7 @@ class Finder {
     if (!chosen) return;
     this.input.value = chosen.because || chosen.city.codes[chosen.area];
     this.#close();
+    this.status.textContent = "";
     this.onChoose(chosen.city, chosen.area);
   }
 
