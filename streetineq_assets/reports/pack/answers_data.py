@@ -59,8 +59,9 @@ def data_sources(material: Material) -> Answer:
     ]
     invented = "Synthetic files in the official formats: " if material.synthetic else ""
     text = (
-        f"{invented}{'; '.join(files)}. Street images are not shipped: their terms are in the "
-        "report, their listing is known by its digest. Addresses or DOIs: author to add."
+        f"{invented}{'; '.join(files)}. Street images are not shipped, but for small ones that "
+        "report.html may show: their terms are in the report, their listing is known by its "
+        "digest. Addresses or DOIs: author to add."
     )
     return Answer(text, (SOURCES, PAIRS))
 
@@ -283,7 +284,8 @@ def data_availability(material: Material) -> Answer:
     where = f"It is deposited under doi {doi}." if doi else "A deposit: author to add."
     text = (
         "Predictions, metrics, map and provenance are in this pack; official inputs are named "
-        f"with editions and digests; images are not shipped. {where}"
+        "with editions and digests; images are not shipped, but for small ones that report.html "
+        f"may show. {where}"
     )
     return Answer(text, (README, SOURCES))
 

@@ -66,7 +66,7 @@ def script(material: Material) -> Answer:  # noqa: ARG001
     """One command makes all of a study."""
     text = (
         "The command streetineq run makes every file of this pack from study.toml and the inputs, "
-        "and skips what is unchanged. The images are not shipped and must be had from their owners."
+        "and skips what is unchanged. The images must be had from their owners."
     )
     return Answer(text, (README, REPORT_MADE))
 

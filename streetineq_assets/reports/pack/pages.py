@@ -8,6 +8,7 @@ import pandas as pd
 
 from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.models.bundles import model_card
+from streetineq_assets.predictions.tables import EXEMPLARS
 from streetineq_assets.reports.pack.answers_method import encoders
 from streetineq_assets.reports.pack.answers_results import equity_results
 from streetineq_assets.reports.pack.attribution import attributions
@@ -126,10 +127,13 @@ def _metrics(results: PairResults) -> str:
 
 
 def _images(material: Material) -> Iterable[str]:
-    """Whose images the cities' were, by their data audits."""
+    """Whose images the cities' were, by their data audits, and how many of them are shown."""
+    shown = material.results.stacked("exemplars", EXEMPLARS).dropna(subset="thumbnail")
     for city in material.results.cities:
+        n = len(shown[shown["city"] == city.key].drop_duplicates(["location_id", "view"]))
+        said = f"{n} are shown small in report.html, the others not" if n else "none is shipped"
         for row in city.audit.get("image_rights", pd.DataFrame()).to_dict("records"):
             yield (
                 f"Images of {city.title}: provider {row['provider']}, licence {row['licence']}, "
-                f"{row['n_locations']:,} locations (none is shipped)."
+                f"{row['n_locations']:,} locations; of the city's images {said}."
             )
