@@ -16,8 +16,8 @@ from streetineq_assets.glance import Glance
 from streetineq_assets.images.changes import changed_listing
 from streetineq_assets.images.location_list import location_list_file
 from streetineq_assets.predictions.lineage import Lineage, label_of
-from streetineq_assets.reports import results
 from streetineq_assets.reports.pack import material
+from streetineq_assets.reports.provenance import artefacts
 from streetineq_assets.reports.tables import WAREHOUSE_VIEWS
 from streetineq_assets.reports.warehouse import digests as digests_of_views
 from streetineq_assets.stages import (
@@ -73,7 +73,7 @@ class OutOfDate:
         """The report, the pack and the warehouse, where one shows something else than there is."""
         store, study = self._store, self._study
         read = {
-            "inequality_report": results.digests(store, study),
+            "inequality_report": artefacts(store, study),
             "evidence_pack": material.digests(store, study),
             "warehouse": digests_of_views(store, study, WAREHOUSE_VIEWS),
         }

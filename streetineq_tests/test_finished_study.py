@@ -92,7 +92,9 @@ def counts_of_views(store):
         views = [name for (name,) in ask.execute("SHOW TABLES").fetchall()]
         counts = {name: ask.table(f'"{name}"').count("*").fetchall() for name in views}
         columns = {name: ask.table(f'"{name}"').columns for name in views}
-    assert all(columns[view.name] == [*view.schema.names, PARTITION] for view in WAREHOUSE_VIEWS)
+    for view in WAREHOUSE_VIEWS:
+        shown = [name for name in view.schema.names if name not in view.pictures]
+        assert columns[view.name] == [*shown, PARTITION]
     return counts
 
 

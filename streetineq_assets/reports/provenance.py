@@ -12,7 +12,13 @@ from streetineq_assets.findings import Scalar
 from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.labels.postcode_directory import DIRECTORY
 from streetineq_assets.manifests import Manifest
-from streetineq_assets.reports.results import SHARED, CityResults, PairResults, StudyResults
+from streetineq_assets.reports.results import (
+    SHARED,
+    CityResults,
+    PairResults,
+    StudyResults,
+    digests,
+)
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study
 
@@ -129,8 +135,13 @@ def read_provenance(
     )
 
 
-def recipes(store: DataStore, study: Study) -> dict[str, str]:
-    """Artefact to the key of its recipe, of all beside `results.digests` that provenance tells."""
+def artefacts(store: DataStore, study: Study) -> dict[str, str]:
+    """Artefact to digest of all that results and their provenance are read from, and recipes."""
+    return digests(store, study) | _recipes(store, study)
+
+
+def _recipes(store: DataStore, study: Study) -> dict[str, str]:
+    """Artefact to the key of its recipe, of all that provenance tells."""
     wanted: list[tuple[str, str | None]] = [(asset, None) for asset in SHARED]
     wanted += [(asset, city) for asset in _OF_CITIES for city in study.by_weight]
     wanted += [(asset, pair.key) for asset in _OF_PAIRS for pair in study.pairs]

@@ -8,11 +8,11 @@ from streetineq_assets import geography
 from streetineq_assets.digests import digest_file
 from streetineq_assets.findings import Findings, Scalar
 from streetineq_assets.manifests import Manifest, Recipe
-from streetineq_assets.reports import checks, comparison, provenance
+from streetineq_assets.reports import checks, comparison
 from streetineq_assets.reports.history import STATED, History
 from streetineq_assets.reports.page.render import render
-from streetineq_assets.reports.provenance import Provenance
-from streetineq_assets.reports.results import StudyResults, digests
+from streetineq_assets.reports.provenance import Provenance, artefacts
+from streetineq_assets.reports.results import StudyResults
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study
 
@@ -26,8 +26,7 @@ def made_of(
     store: DataStore, study: Study, history: History
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """What the report is made of as things stand: inputs, name to digest, and settings."""
-    inputs = digests(store, study) | provenance.recipes(store, study)
-    inputs["history"] = history.digest
+    inputs = artefacts(store, study) | {"history": history.digest}
     if file := geography.find_boundaries(store.inputs(geography.BOUNDARIES_FOLDER)):
         inputs["boundaries"] = digest_file(file)
     return inputs, study.model_dump(mode="json", exclude={"allow_loss", "automation", "notices"})

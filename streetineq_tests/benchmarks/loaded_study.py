@@ -25,8 +25,9 @@ from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.labels.tables import AVAILABILITY, LSOA_LABELS, POSTCODE_LSOA
 from streetineq_assets.manifests import Recipe
 from streetineq_assets.predictions.standing import Standing
-from streetineq_assets.reports import results, warehouse
+from streetineq_assets.reports import warehouse
 from streetineq_assets.reports.pack import material
+from streetineq_assets.reports.provenance import artefacts
 from streetineq_assets.reports.tables import WAREHOUSE_VIEWS
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study, bucket_keys, load_study
@@ -78,12 +79,12 @@ def write_finished_study(root: Path, cities: Mapping[str, Size]) -> DataStore:
         list_city(store, city, areas[city], size)
         publish_codes(store, study, city)
         _publish_results(store, study, city, areas[city])
-    inputs = results.digests(store, study)
+    inputs = artefacts(store, study)
     _publish(store, "inequality_report", None, Recipe(code_version="5", inputs=inputs))
     inputs = material.digests(store, study)
     _publish(store, "evidence_pack", None, Recipe(code_version="1", inputs=inputs))
     inputs = warehouse.digests(store, study, WAREHOUSE_VIEWS)
-    _publish(store, "warehouse", None, Recipe(code_version="5", inputs=inputs))
+    _publish(store, "warehouse", None, Recipe(code_version="6", inputs=inputs))
     return store
 
 

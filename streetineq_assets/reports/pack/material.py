@@ -8,8 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streetineq_assets.reports import provenance, results
-from streetineq_assets.reports.provenance import Provenance
+from streetineq_assets.reports.provenance import Provenance, artefacts
 from streetineq_assets.reports.results import PairResults, StudyResults
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study
@@ -66,7 +65,7 @@ class Material:
 
 def digests(store: DataStore, study: Study) -> dict[str, str]:
     """Artefact to digest of all that a pack is made of, with the recipes that it tells."""
-    found = results.digests(store, study) | provenance.recipes(store, study)
+    found = artefacts(store, study)
     if report := store.manifest(REPORT):
         found |= {REPORT: report.digest, f"recipe of {REPORT}": report.key}
     return found

@@ -4,7 +4,7 @@ import json
 
 from streetineq_assets.findings import Findings
 from streetineq_assets.manifests import Recipe
-from streetineq_assets.reports.provenance import Provenance, read_provenance, recipes
+from streetineq_assets.reports.provenance import Provenance, artefacts, read_provenance
 from streetineq_assets.reports.results import read_results
 from streetineq_tests.reports import made_up_study
 
@@ -58,7 +58,7 @@ def test_whether_repeats_were_left_out_is_what_training_read(store, study):
 
 
 def test_a_file_of_another_edition_changes_a_recipe(store, study):
-    before = recipes(store, study)
+    before = artefacts(store, study)
     labels = store.manifest("lsoa_labels").recipe
     changed = Recipe(
         code_version=labels.code_version, inputs={"crime": "1" * 64}, config=labels.config
@@ -71,5 +71,5 @@ def test_a_file_of_another_edition_changes_a_recipe(store, study):
         return Findings()
 
     store.publish("lsoa_labels", None, changed, write)
-    after = recipes(store, study)
+    after = artefacts(store, study)
     assert {name for name in after if after[name] != before[name]} == {"recipe of lsoa_labels"}
