@@ -12,6 +12,8 @@ import warnings
 import streetineq_assets
 
 _HEAVY = (
+    "sqlite3",  # this and the next before TensorFlow, whose SQLite they would get
+    "pyogrio",
     "tensorflow",
     "keras",
     "h5py",
@@ -21,7 +23,6 @@ _HEAVY = (
     "libpysal",
     "matplotlib.pyplot",
     "openpyxl",
-    "pyogrio",
     "scipy.stats",
     "sklearn.gaussian_process",
     "sklearn.linear_model",

@@ -133,14 +133,23 @@ def geographic(
 def _write_geopackage(
     frame: "gpd.GeoDataFrame", outcomes: Sequence[str], day: dt.date, path: Path
 ) -> None:
-    """One layer, and the styles of it; the same bytes on every run."""
+    """One layer, and the styles of it; the same bytes on every run.
+
+    Where TensorFlow was imported before, GDAL gets its SQLite, which cannot make a spatial index.
+    So there is none, which some thousand areas do without: the content is the same everywhere.
+    """
     import pyogrio
 
     stamp = f"{day.isoformat()}T00:00:00.000Z"
     with _gdal_lives_at(stamp):
-        # Of that version no GDAL in use warns.
-        options = {"VERSION": "1.2"}
-        pyogrio.write_dataframe(frame, path, layer=LAYER, driver="GPKG", dataset_options=options)
+        pyogrio.write_dataframe(
+            frame,
+            path,
+            layer=LAYER,
+            driver="GPKG",
+            dataset_options={"VERSION": "1.2"},  # of which no GDAL in use warns
+            layer_options={"SPATIAL_INDEX": "NO"},
+        )
     kinds = set(frame.geometry.geom_type.dropna())
     write_styles(path, LAYER, outcomes, of_points=kinds == {"Point"}, stamp=stamp)
 

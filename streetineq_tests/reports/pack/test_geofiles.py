@@ -1,6 +1,8 @@
 """One row for each area, with its boundary, its centroid, or nothing."""
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 
 import geopandas as gpd
@@ -109,3 +111,25 @@ def test_no_area_gives_empty_files(material, tmp_path):
     with closing(sqlite3.connect(tmp_path / "lsoa_map.gpkg")) as database:
         assert [r[1] for r in database.execute("PRAGMA table_info(lsoa_map)")] == package
         assert database.execute("SELECT count(*) FROM layer_styles").fetchall() == [(0,)]
+
+
+@pytest.mark.slow
+def test_a_geopackage_says_the_same_whichever_sqlite_gdal_gets(tmp_path):
+    """TensorFlow brings one of its own, which GDAL gets when it is imported later."""
+    program = """
+import datetime, pathlib, sys
+for name in sys.argv[2:]:
+    __import__(name)
+import geopandas, shapely
+from streetineq_assets.reports.pack import geofiles
+codes = [f"E01{n:06d}" for n in range(50)]
+shapes = [shapely.box(n, 50, n + 1, 51) for n in range(50)]
+frame = geopandas.GeoDataFrame({"city": "a", "lsoa11": codes}, geometry=shapes, crs="EPSG:4326")
+geofiles._write_geopackage(frame, [], datetime.date(2018, 1, 1), pathlib.Path(sys.argv[1]))
+"""
+    files = [tmp_path / "first.gpkg", tmp_path / "second.gpkg"]
+    for file, before in zip(files, ((), ("tensorflow",)), strict=True):
+        subprocess.run([sys.executable, "-c", program, str(file), *before], check=True)
+    first, second = ("\n".join(sqlite3.connect(file).iterdump()) for file in files)
+    assert first == second
+    assert "E01000049" in first
