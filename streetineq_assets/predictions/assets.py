@@ -210,9 +210,25 @@ def joint_evaluation(context: dg.AssetExecutionContext, study: StudyResource) ->
 
 def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
     """Predictions and evaluation by pair, joint networks by city."""
+    of_joint = ["joint_model", "locations", "area_folds", "lsoa_labels"]
+    return [
+        *_of_pairs(parts),
+        define_asset(
+            joint_evaluation,
+            group_name=GROUP,
+            kinds={"parquet"},
+            deps=[*of_joint, parts.pairs_to_city("lsoa_evaluation")],
+            partitions_def=parts.city,
+            # 1: areas alone were resampled, Moran's I of predicted minus actual, other intervals
+            code_version="3",
+            checks=checks.JOINT_EVALUATION,
+        ),
+    ]
+
+
+def _of_pairs(parts: Partitions) -> list[dg.AssetsDefinition]:
     locations, folds = map(parts.city_to_pairs, ("locations", "area_folds"))
     evaluated = ["trained_model", "lsoa_predictions", "location_predictions", "baseline_scores"]
-    of_joint = ["joint_model", "locations", "area_folds", "lsoa_labels"]
     return [
         define_asset(
             location_predictions,
@@ -261,16 +277,6 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             # coverage by actual decile alone
             code_version="4",  # 3: did not say whether seeds share their folds
             checks=checks.LSOA_EVALUATION,
-        ),
-        define_asset(
-            joint_evaluation,
-            group_name=GROUP,
-            kinds={"parquet"},
-            deps=[*of_joint, parts.pairs_to_city("lsoa_evaluation")],
-            partitions_def=parts.city,
-            # 1: areas alone were resampled, Moran's I of predicted minus actual, other intervals
-            code_version="3",
-            checks=checks.JOINT_EVALUATION,
         ),
     ]
 

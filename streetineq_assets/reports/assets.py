@@ -42,8 +42,8 @@ def inequality_report(context: dg.AssetExecutionContext, study: StudyResource) -
 
     def make(folder: Path) -> Findings:
         read = results.read_results(store, settings, history)
-        told = read_provenance(store, settings, read, synthetic_reasons(read, settings))
-        return write_report(read, settings, told, read_boundaries(store), folder)
+        provenance = read_provenance(store, settings, read, synthetic_reasons(read, settings))
+        return write_report(read, settings, provenance, read_boundaries(store), folder)
 
     events = study.materialize(context, make, inputs=inputs, config=config)
     yield from _led_by(events, "report", store, "inequality_report", REPORT_FILE)

@@ -220,6 +220,14 @@ def lacks_a_map(results: PairResults) -> bool:
     return not (known if results.scheme == HELD_OUT_CITIES else known & _MAPS)
 
 
+def can_be_ranked(areas: pd.DataFrame) -> pd.Series:
+    """(n,) bool: areas that are sure enough to be set beside single others.
+
+    Those without an interval are not, and those with too few locations.
+    """
+    return ~areas["too_uncertain_to_rank"].fillna(True).astype(bool)
+
+
 def best_map(results: PairResults) -> str | None:
     """The baseline that stands for the map on the networks' folds; None where there is none.
 

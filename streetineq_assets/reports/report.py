@@ -53,14 +53,14 @@ def changed_since(
 def write_report(
     results: StudyResults,
     study: Study,
-    told: Provenance,
+    provenance: Provenance,
     boundaries: "gpd.GeoDataFrame | None",
     folder: Path,
 ) -> Findings:
     """Write `report.html`.
 
     Args:
-        told: what the results were made of.
+        provenance: what the results were made of.
         boundaries: `lsoa11, name, geometry` of all areas on the British National Grid, or None
             where the study has no boundary file.
     """
@@ -70,7 +70,7 @@ def write_report(
     if boundaries is not None:
         unbounded = sorted(codes - set(boundaries["lsoa11"]))
         placed |= set(boundaries["lsoa11"])
-    text = render(results, study, told, boundaries)
+    text = render(results, study, provenance, boundaries)
     (folder / REPORT_FILE).write_text(text, encoding="utf-8")
     n_without_geometry = len(codes - placed)
     return Findings(

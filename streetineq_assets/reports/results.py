@@ -130,10 +130,12 @@ class PairResults:
 
     @property
     def status(self) -> str:
-        """`available`, `unavailable` (an official file is absent) or `not made yet`."""
+        """`available`, `unavailable` (a file is absent), `not made yet`, or without any metric."""
         if not self.is_evaluated:
             return NOT_MADE
-        return "unavailable" if self.unavailable else "available"
+        if self.unavailable:
+            return "unavailable"
+        return "available" if len(self.metrics) else NOT_MEASURED
 
     @property
     def is_modelled(self) -> bool:
@@ -143,14 +145,12 @@ class PairResults:
     @property
     def why_absent(self) -> str:
         """Why there is nothing to show."""
-        if self.unavailable:
-            return f"{self.status}: {self.unavailable}"
-        return NOT_MEASURED if self.is_evaluated else self.status
+        return f"{self.status}: {self.unavailable}" if self.unavailable else self.status
 
     @property
     def has_results(self) -> bool:
         """Whether there is anything to show."""
-        return self.status == "available" and len(self.metrics) > 0
+        return self.status == "available"
 
     @property
     def is_current(self) -> bool:

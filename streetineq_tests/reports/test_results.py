@@ -1,5 +1,6 @@
 """What the report shows: everything that is published, and why the rest is absent."""
 
+import dataclasses
 import json
 import shutil
 
@@ -8,7 +9,9 @@ import pytest
 
 from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.findings import Findings
+from streetineq_assets.labels.tables import POSTCODE_LSOA
 from streetineq_assets.predictions.tables import METRICS
+from streetineq_assets.reports import checks
 from streetineq_assets.reports.results import digests, read_results
 from streetineq_assets.transfer.tables import CURVE_SUMMARY
 from streetineq_tests import studies
@@ -196,3 +199,25 @@ def test_a_table_in_an_earlier_versions_columns_is_left_out_and_named(store, stu
     assert found.transfer.empty
     assert found.outdated == ["transfer_report"]
     assert len(found.pairs[0].metrics) > 0
+
+
+def test_postcodes_are_those_of_the_studys_cities_with_an_area(store, study):
+    assert read_results(store, study).postcodes.empty, "the directory is not published"
+    rows = [("BR1 1AA", "alpha", "E01000001"), ("BR1 1AB", "alpha", None), ("ZZ1 1AA", None, "E09")]
+    table = pd.DataFrame(rows, columns=["postcode", "city", "lsoa11"])
+    rest = [name for name in POSTCODE_LSOA.names if name not in table]
+    content = {"postcode_lsoa": (table.assign(**dict.fromkeys(rest)), POSTCODE_LSOA)}
+    before = digests(store, study)
+    made_up_study.publish(store, "postcode_lsoa", None, content)
+    (found,) = read_results(store, study).postcodes.itertuples(index=False, name=None)
+    assert found == rows[0]
+    assert digests(store, study).keys() - before.keys() == {"postcode_lsoa"}
+
+
+def test_a_pair_that_was_evaluated_without_a_metric_is_not_available(results):
+    (crime,) = (each for each in results.pairs if each.pair.key == "alpha/crime")
+    assert (crime.status, crime.has_results) == ("available", True)
+    bare = dataclasses.replace(crime, metrics=crime.metrics.head(0))
+    assert not bare.has_results
+    assert "no area has an official decile" in bare.why_absent
+    assert bare.why_absent in checks.pairs_available([bare]).description

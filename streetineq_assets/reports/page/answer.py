@@ -131,8 +131,8 @@ def _how_far_off(lines: Sequence[Line]) -> str:
 
 
 def _how_sure(lines: Sequence[Line]) -> str:
-    flags = [line.results.areas["too_uncertain_to_rank"] for line in lines]
-    n, n_ranked = sum(map(len, flags)), sum(int((~each.fillna(True)).sum()) for each in flags)
+    rankable = [comparison.can_be_ranked(line.results.areas) for line in lines]
+    n, n_ranked = sum(map(len, rankable)), sum(int(each.sum()) for each in rankable)
     if not n:
         return ""
     return (

@@ -77,7 +77,7 @@ def outcome_context(results: PairResults, city: CityMaps) -> dict[str, Any]:
         "mean_actual": f"{actual.mean():.2f}" if len(actual) else "",
         "sure": _how_sure(results),
         "maps": list(_maps(results, city)),
-        "n_ranked": int(_rankable(results.areas).sum()),
+        "n_ranked": int(comparison.can_be_ranked(results.areas).sum()),
         "worst": list(_worst(results.areas, city.names)),
         "exemplars": exemplar_context(results.exemplars, city.names),
         "confusion": comparison.confusion_shares(results.confusion),
@@ -104,13 +104,8 @@ def level_of(results: PairResults) -> float:
     return float(results.made_with.get(INTERVALS, LEVEL))
 
 
-def _rankable(areas: pd.DataFrame) -> pd.Series:
-    """(n,) bool: areas that are sure enough to be set beside single others."""
-    return areas["is_published"] & ~areas["too_uncertain_to_rank"].fillna(True).astype(bool)
-
-
 def _how_sure(results: PairResults) -> str:
-    n, n_ranked = len(results.areas), int(_rankable(results.areas).sum())
+    n, n_ranked = len(results.areas), int(comparison.can_be_ranked(results.areas).sum())
     if n_ranked == n:
         return "All of them can be ranked."
     why = "the others are too uncertain, or rest on too few locations"
@@ -145,7 +140,7 @@ def _maps(results: PairResults, city: CityMaps) -> Iterator[dict[str, Any]]:
 
 def _worst(areas: pd.DataFrame, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """The areas of the lowest scores among those that can be ranked."""
-    ranked = areas[_rankable(areas)].sort_values(["score", "lsoa11"])
+    ranked = areas[comparison.can_be_ranked(areas)].sort_values(["score", "lsoa11"])
     for row in ranked.head(_WORST).to_dict("records"):
         unknown = pd.isna(row["lower"])
         yield {
