@@ -31,10 +31,11 @@ GROUP = "9_reports"
 
 
 def inequality_report(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
-    """The report of the whole study: one HTML file with maps that opens without a network.
+    """The report of the whole study: one HTML file that opens without a network.
 
-    The network's metrics stand beside those of the baselines, and what is not available is listed.
-    The same inputs give the same bytes. `evidence_pack` has the tables and the map as files.
+    It opens with the answer; an area is found by postcode, code or name. The network's metrics
+    stand beside those of the baselines, and what is not available is listed. The same inputs give
+    the same bytes. `evidence_pack` has the tables and the map as files.
     """
     store, settings = study.store, study.study
     history = read_history(store, settings)
