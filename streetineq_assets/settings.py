@@ -227,6 +227,85 @@ class Images(Settings):
     )
 
 
+class Views(Settings):
+    """How a location's four views are made of captures; `images.headings` has the rules."""
+
+    fov_deg: float = Field(
+        90.0, ge=30, le=120, description="width of a view that is cut of a panorama"
+    )
+    width_px: int = Field(640, ge=224, le=2048, description="of such a view")
+    height_px: int = Field(400, ge=224, le=2048, description="of such a view")
+    tolerance_deg: float = Field(
+        45.0, gt=0, le=45, description="by which a photograph may look past a heading"
+    )
+    within_m: float = Field(
+        25.0, gt=0, le=200, description="from a location to a capture that shows it"
+    )
+    within_days: float = Field(
+        366.0, ge=0, description="between the captures of one location's views"
+    )
+
+
+class Places(Settings):
+    """How a location without a postcode gets its area; `images.places` has the ways."""
+
+    by: Literal["postcode", "boundaries"] = Field(
+        "postcode", description="the nearest live postcode, or the boundary around the location"
+    )
+    within_m: float = Field(
+        100.0, gt=0, le=1000, description="from a location to the postcode that places it"
+    )
+
+
+Provider = Literal["mapillary", "panoramax", "kartaview", "google_street_view"]
+
+
+class Imagery(Settings):
+    """Where a city's images are acquired from, how many, and how much may be fetched."""
+
+    provider: Provider
+    cities: tuple[Key, ...] | None = Field(
+        None, min_length=1, description="that have no images of their own; by default all"
+    )
+    design: Literal["postcodes", "areas", "grid"] = Field(
+        "postcodes", description="what locations are drawn from; `imagery.design` has the designs"
+    )
+    per_area: int = Field(8, ge=1, description="locations wanted in each area")
+    least_per_area: int = Field(
+        3, ge=1, description="wanted in each area by a design that has fewer there"
+    )
+    spacing_m: float = Field(250.0, ge=20, description="between the points of a grid")
+    since: dt.date | None = Field(None, description="captures of before are not taken")
+    until: dt.date | None = Field(None, description="nor those from this day on")
+    panoramas_only: bool = Field(False, description="photographs are not taken")
+    most_gigabytes: float = Field(
+        0.0,
+        ge=0,
+        description="of a city that may be fetched, by its plan's estimate; 0: plan, fetch nothing",
+    )
+    requests_per_minute: int | None = Field(
+        None, ge=1, description="at most; by default half of what the provider allows"
+    )
+    endpoint: str | None = Field(
+        None, description="of another instance, https://...; by default the provider's own"
+    )
+    replay: FileBelow | None = Field(
+        None, description="folder of an earlier acquisition to repeat, without any network"
+    )
+    accepted_terms: str | None = Field(
+        None, description="for a provider whose terms forbid what a study does: see its error"
+    )
+
+    @model_validator(mode="after")
+    def in_order(self) -> "Imagery":
+        """An area has no fewer locations than the least, nor does time run backwards."""
+        if self.least_per_area > self.per_area:
+            raise ValueError("least_per_area is above per_area: lower it")
+        if self.since and self.until and self.since >= self.until:
+            raise ValueError("since is not before until: exchange them")
+        return self
+
+
 class Transfer(Settings):
     """Fine-tuning one city's networks on a share of another's."""
 

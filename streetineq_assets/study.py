@@ -24,10 +24,12 @@ from streetineq_assets.settings import (
     Encoder,
     Evidence,
     Folds,
+    Imagery,
     Images,
     Intervals,
     Key,
     Notices,
+    Places,
     Publication,
     Repeats,
     Rights,
@@ -35,6 +37,7 @@ from streetineq_assets.settings import (
     Settings,
     Shards,
     Transfer,
+    Views,
 )
 from streetineq_assets.wrong_settings import in_words, nearest, read_text
 
@@ -95,6 +98,9 @@ class Study(Settings):
     cities: dict[Key, City] = Field(min_length=1)
     folds: Folds = Folds()
     images: Images = Images()
+    views: Views = Views()
+    places: Places = Places()
+    imagery: Imagery | None = None
     rights: Rights = Rights()
     repeats: Repeats = Repeats()
     encoder: Encoder = Encoder()
@@ -120,6 +126,18 @@ class Study(Settings):
         return self
 
     @model_validator(mode="after")
+    def imagery_of_cities(self) -> "Study":
+        """Images are acquired for cities of the study."""
+        named = self.imagery.cities if self.imagery else None
+        for city in named or ():
+            if city not in self.cities:
+                raise ValueError(
+                    f'imagery.cities names "{city}", which is no city of the study'
+                    f"{nearest(city, [*self.cities])}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def source_known(self) -> "Study":
         """Networks are transferred from a city of the study, or from a file."""
         source = self.transfer.source
@@ -130,6 +148,11 @@ class Study(Settings):
             f"{', '.join(self.cities)}, nor a bundle's file{nearest(source, [*self.cities])}: name "
             "one of them, or delete [transfer]"
         )
+
+    def acquires(self, city: str) -> bool:
+        """Whether the images of a city are acquired from a provider."""
+        wanted = self.imagery
+        return wanted is not None and (wanted.cities is None or city in wanted.cities)
 
     def seed_of(self, number: int) -> int:
         """The seed of the training of this number, from 0; its folds' lie between two of them."""

@@ -143,7 +143,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             kinds={"pandas", "parquet"},
             deps=["street_image_files", "location_list"],
             partitions_def=parts.city,
-            code_version="1",
+            code_version="2",  # 1: had no captures
             checks=checks.STREET_IMAGES,
         ),
         define_asset(

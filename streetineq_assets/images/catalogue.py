@@ -352,4 +352,5 @@ def _join_listed(views: pd.DataFrame, listed: list[str], city: str, buckets: int
     images["status"] = np.select(
         [images["path"].isna(), images["problem"].notna()], ["missing", "unreadable"], "present"
     )
-    return tables.conform(images, STREET_IMAGES)
+    of_captures = [name for name in STREET_IMAGES.names if name not in images]
+    return tables.conform(images.assign(**dict.fromkeys(of_captures)), STREET_IMAGES)

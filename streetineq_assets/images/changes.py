@@ -9,15 +9,19 @@ import hashlib
 import json
 from collections.abc import Iterable
 
+import numpy as np
 import pandas as pd
 
-from streetineq_assets.digests import RowDigests, digest_file, digest_frame
+from streetineq_assets.digests import RowDigests, digest_file
 from streetineq_assets.images.catalogue import FileEntry, walk_files
 from streetineq_assets.images.location_list import location_list_file
 from streetineq_assets.store import DataStore
 
 # All that decides which bytes are read. The digest is of values and types.
 _SLICE = ["location_id", "view", "path", "member", "size_bytes", "modified_ns", "status", "reason"]
+# And how a view is cut of it; left out where every view is an image of its own, as in versions
+# that knew no captures, so that their codes stay.
+_CUT = ["projection", "compass_deg", "pitch_deg", "roll_deg"]
 
 
 def location_list_digest(store: DataStore, city: str) -> str:
@@ -64,11 +68,25 @@ def fingerprint(files: Iterable[FileEntry]) -> str:
 
 def slice_digest(images: pd.DataFrame) -> str:
     """Digest of one bucket's rows of `street_images`."""
-    return digest_frame(images[_SLICE])
+    return _Slices(images).of(np.arange(len(images)))
 
 
 def slice_digests(images: pd.DataFrame, keys: Iterable[str]) -> dict[str, str]:
     """`slice_digest` of every bucket in `keys`, empty ones too."""
     rows = images.groupby("bucket", sort=False).indices
-    digests = RowDigests(images[_SLICE])
-    return {key: digests.of(rows.get(key, slice(0))) for key in keys}
+    slices = _Slices(images)
+    return {key: slices.of(rows.get(key, np.arange(0))) for key in keys}
+
+
+class _Slices:
+    """Digests of parts of a listing, whose rows are hashed once."""
+
+    def __init__(self, images: pd.DataFrame) -> None:
+        self._files, self._cuts = RowDigests(images[_SLICE]), RowDigests(images[_CUT])
+        self._is_cut = images["projection"].notna().to_numpy()
+
+    def of(self, rows: np.ndarray) -> str:
+        files = self._files.of(rows)
+        if not self._is_cut[rows].any():
+            return files
+        return hashlib.sha256(f"{files} {self._cuts.of(rows)}".encode()).hexdigest()

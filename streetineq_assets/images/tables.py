@@ -2,6 +2,35 @@
 
 from streetineq_assets.tables import Origins, column, schema
 
+EQUIRECTANGULAR, PERSPECTIVE = "equirectangular", "perspective"
+_PROJECTION = "equirectangular (a panorama, of which the view is cut) or perspective (a photograph)"
+_COMPASS = "direction in which the middle of the capture looks, clockwise from true north"
+_PITCH = "how far the camera's front is raised above the horizon"
+_ROLL = "how far the camera's right side is lowered"
+# A picture with its direction, before it is the view of a location: by a list of the study's, or
+# acquired from a provider.
+CAPTURES = schema(
+    column("capture_id", "string", "the capture, as in the name of its file"),
+    column("location_id", "string", "the location that it shows; null: by distance", nullable=True),
+    column("lat", "float64", "latitude, WGS84", unit="degrees", nullable=True),
+    column("lon", "float64", "longitude, WGS84", unit="degrees", nullable=True),
+    column("projection", "string", _PROJECTION),
+    column("compass_deg", "float64", _COMPASS, unit="degrees", nullable=True),
+    column("pitch_deg", "float64", _PITCH, unit="degrees", nullable=True),
+    column("roll_deg", "float64", _ROLL, unit="degrees", nullable=True),
+    column(
+        "second_compass_deg",
+        "float64",
+        "the same direction by another measurement, such as the way that the camera went",
+        unit="degrees",
+        nullable=True,
+    ),
+    column("captured_at", "timestamp[ms]", "when it was taken, UTC", nullable=True),
+    column("provider", "string", "who gave it", nullable=True),
+    column("licence", "string", "under which licence, an SPDX identifier if known", nullable=True),
+    column("creator", "string", "who took it, as attribution names them", nullable=True),
+)
+
 STREET_IMAGES = schema(
     column("location_id", "string", "the listed location"),
     column("view", "string", "a, b, c or d"),
@@ -13,6 +42,16 @@ STREET_IMAGES = schema(
     column("status", "string", "present, missing or unreadable"),
     column("reason", "string", "why it is not present", nullable=True),
     column("bucket", "string", "partition of image_codes that encodes it"),
+    column(
+        "capture_id",
+        "string",
+        "the capture that shows it; null for an image by name",
+        nullable=True,
+    ),
+    column("projection", "string", _PROJECTION, nullable=True),
+    column("compass_deg", "float64", _COMPASS, unit="degrees", nullable=True),
+    column("pitch_deg", "float64", _PITCH, unit="degrees", nullable=True),
+    column("roll_deg", "float64", _ROLL, unit="degrees", nullable=True),
 )
 FOREIGN_FILES = schema(
     column("path", "string", "file or archive below the city's image folder"),
