@@ -292,9 +292,6 @@ class Imagery(Settings):
     replay: FileBelow | None = Field(
         None, description="folder of an earlier acquisition to repeat, without any network"
     )
-    accepted_terms: str | None = Field(
-        None, description="for a provider whose terms forbid what a study does: see its error"
-    )
 
     @model_validator(mode="after")
     def in_order(self) -> "Imagery":
