@@ -16,11 +16,10 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from streetineq_assets import geography
+from streetineq_assets import geography, tables
 from streetineq_assets.errors import SourceError, SourceMissingError
 from streetineq_assets.evidence.groups import read_group_files
 from streetineq_assets.findings import Check
-from streetineq_assets.images.archives import is_archive
 from streetineq_assets.images.catalogue import FileEntry, list_images, walk_files
 from streetineq_assets.images.checks import (
     ACCOUNTING,
@@ -35,6 +34,7 @@ from streetineq_assets.images.location_list import (
     stated_terms,
 )
 from streetineq_assets.images.rights import rights_table
+from streetineq_assets.images.tables import LOCATION_LIST
 from streetineq_assets.labels import postcodes
 from streetineq_assets.labels.formats.base import OutcomeValues
 from streetineq_assets.labels.outcomes import OUTCOMES
@@ -261,11 +261,10 @@ def _city(store: DataStore, study: Study, city: str, made: Postcodes | None) -> 
     try:
         path = location_list_file(store, city)
         rows = read_location_list(path)
-        ids = rows["location_id"]
         locations = _locations(path, rows, study, city, made)
     except SourceError as error:
-        locations, ids = _row("wrong", "locations", str(error)), pd.Series(dtype="str")
-    images = _images(store.inputs("images", city), ids, study, city)
+        locations, rows = _row("wrong", "locations", str(error)), tables.empty(LOCATION_LIST)
+    images = _images(store.inputs("images", city), rows, study, city)
     return {"city": city} | {
         key: text
         for row in (locations, images)
@@ -289,15 +288,21 @@ def _locations(
     return _judged(what, good, [*findings.checks, rights], nothing=not n or not rights.passed)
 
 
-def _images(root: Path, ids: pd.Series, study: Study, city: str) -> Row:
-    what = "images"
+def _images(root: Path, rows: pd.DataFrame, study: Study, city: str) -> Row:
+    what, ids = "images", rows["location_id"]
     try:
         files = walk_files(root)
         if not files:
             return _row("missing", what, str(root))
         read, skipped = _affordable(files)
         catalogue = list_images(
-            root, ids, city=city, buckets=study.cities[city].buckets, files=read
+            root,
+            ids,
+            city=city,
+            buckets=study.cities[city].buckets,
+            names=study.images.names,
+            positions=rows,
+            files=read,
         )
     except SourceError as error:
         return _row("wrong", what, str(error))
@@ -316,7 +321,7 @@ def _affordable(files: Iterable[FileEntry]) -> tuple[list[FileEntry], list[FileE
     """The files that are listed in seconds, and the archives that are not."""
     read, skipped = [], []
     for file in files:
-        large = is_archive(file.path) and file.size_bytes > _LARGE_BYTES
+        large = file.is_archive and file.size_bytes > _LARGE_BYTES
         (skipped if large else read).append(file)
     return read, skipped
 

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from streetineq_assets.name_patterns import DEFAULT_NAMES, checked_pattern, refuse_same
 from streetineq_assets.wrong_settings import path_below, written_as
 
 OutcomeKey = Literal[
@@ -212,8 +213,14 @@ class Publication(Settings):
 
 
 class Images(Settings):
-    """Which pictures are taken for images of a street; `codes.screening` has the rules."""
+    """How images are named, and which pictures are taken for images of a street.
 
+    `name_patterns` has what a pattern is, `codes.screening` the rules by which pictures are judged.
+    """
+
+    names: tuple[Annotated[str, AfterValidator(checked_pattern)], ...] = Field(
+        DEFAULT_NAMES, min_length=1, description="patterns of files' names, the first that fits"
+    )
     least_contrast: float = Field(
         1.0,
         ge=0,
@@ -225,6 +232,19 @@ class Images(Settings):
         le=1,
         description="share of pixels of one colour above which it is a provider's placeholder",
     )
+
+    @field_validator("names", mode="before")
+    @classmethod
+    def names_listed(cls, names: Any) -> Any:
+        """One pattern is a list of one."""
+        return (names,) if isinstance(names, str) else names
+
+    @field_validator("names")
+    @classmethod
+    def names_differ(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Each pattern occurs once."""
+        refuse_same(names)
+        return names
 
 
 class Views(Settings):

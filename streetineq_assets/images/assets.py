@@ -22,6 +22,7 @@ from streetineq_assets.images.location_list import (
 from streetineq_assets.images.plots import plot_locations_per_lsoa
 from streetineq_assets.images.rights import rights_table
 from streetineq_assets.images.tables import LOCATIONS, LOCATIONS_ORIGINS, STREET_IMAGES
+from streetineq_assets.name_patterns import DEFAULT_NAMES
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.plotting import save_png
 from streetineq_assets.resources import Events, StudyResource, define_asset
@@ -40,7 +41,7 @@ def street_images(context: dg.AssetExecutionContext, study: StudyResource) -> Ev
     city, store = context.partition_key, study.store
     buckets = study.study.cities[city].buckets
     root, location_list = store.inputs("images", city), location_list_file(store, city)
-    files, rights = walk_files(root), study.study.rights
+    files, rights, names = walk_files(root), study.study.rights, study.study.images.names
 
     def ask_rights(listed: pd.DataFrame) -> Check:
         """Not of the recipe: other terms and agreements list nothing anew."""
@@ -53,6 +54,8 @@ def street_images(context: dg.AssetExecutionContext, study: StudyResource) -> Ev
             listed["location_id"],
             city=city,
             buckets=buckets,
+            names=names,
+            positions=listed,
             files=files,
             known_archives=before.table("archive_members.parquet") if before else None,
         )
@@ -67,7 +70,8 @@ def street_images(context: dg.AssetExecutionContext, study: StudyResource) -> Ev
         context,
         make,
         inputs=listing_inputs(store, city, files),
-        config={"buckets": buckets},
+        # Names that a study does not set are no part of it: listings of earlier versions stay.
+        config={"buckets": buckets} | ({"names": [*names]} if names != DEFAULT_NAMES else {}),
         columns=STREET_IMAGES,
         ask_again=lambda: [ask_rights(read_location_list(location_list))],
     )
@@ -122,9 +126,9 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             group_name=GROUP,
             kinds={"file"},
             description=(
-                "The study's street images, four for each location: files "
-                "`<location_id>_<a|b|c|d>.<png|jpg|jpeg|webp>` below `inputs/images/<city>`, in "
-                "archives or not."
+                "The study's street images, four for each location, below "
+                "`inputs/images/<city>`, in archives or not: files named as `names` under "
+                "`[images]` says, by default `<location_id>_<a|b|c|d>.<png|jpg|jpeg|webp>`."
             ),
         ),
         dg.AssetSpec(
@@ -143,7 +147,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             kinds={"pandas", "parquet"},
             deps=["street_image_files", "location_list"],
             partitions_def=parts.city,
-            code_version="2",  # 1: had no captures
+            code_version="2",  # 1: had no captures, and one reason for all litter
             checks=checks.STREET_IMAGES,
         ),
         define_asset(
