@@ -52,6 +52,23 @@ def national_grid(lat: ArrayLike, lon: ArrayLike) -> NDArray[np.float64]:
     return grid
 
 
+def from_national_grid(easting_m: ArrayLike, northing_m: ArrayLike) -> NDArray[np.float64]:
+    """Where points of the British National Grid lie.
+
+    Args:
+        easting_m, northing_m: (n,) metres.
+
+    Returns:
+        (n, 2) float64, latitude and longitude in WGS84 degrees.
+    """
+    lon, lat = _to_grid().transform(
+        np.asarray(easting_m, dtype=np.float64),
+        np.asarray(northing_m, dtype=np.float64),
+        direction="INVERSE",
+    )
+    return np.column_stack([lat, lon])
+
+
 @cache
 def _to_grid() -> "Transformer":
     """Making it takes longer than a city's areas."""

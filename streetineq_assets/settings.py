@@ -289,9 +289,6 @@ class Imagery(Settings):
     endpoint: str | None = Field(
         None, description="of another instance, https://...; by default the provider's own"
     )
-    replay: FileBelow | None = Field(
-        None, description="folder of an earlier acquisition to repeat, without any network"
-    )
 
     @model_validator(mode="after")
     def in_order(self) -> "Imagery":
