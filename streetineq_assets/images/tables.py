@@ -68,6 +68,22 @@ ARCHIVE_MEMBERS = schema(
     column("modified_ns", "int64", "the member's time of change since 1970", unit="nanoseconds"),
     column("refused", "string", "why the member is never read", nullable=True),
 )
+# Held in memory only: which capture shows a view, or why none does.
+ASSIGNED_VIEWS = schema(
+    column("location_id", "string", "the location"),
+    column("view", "string", "a, b, c or d"),
+    column("heading", "int16", "direction of the view, clockwise from north", unit="degrees"),
+    column("capture_id", "string", "the capture that shows it", nullable=True),
+    column(
+        "offset_deg",
+        "float64",
+        "how far the capture looks to the right of the heading; 0 for a panorama",
+        unit="degrees",
+        nullable=True,
+    ),
+    column("metres", "float64", "from the location to it", unit="metres", nullable=True),
+    column("reason", "string", "why no capture shows it", nullable=True),
+)
 # Held in memory only: a row for each file outside archives and each member of one.
 NAMED_FILES = schema(
     column("path", "string", "file or archive below the city's image folder"),
