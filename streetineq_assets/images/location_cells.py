@@ -49,6 +49,11 @@ def degrees(text: str, low: float, high: float) -> float | None:
         return None
     plain = text.translate(_MINUS_SIGNS).removesuffix("°")
     plain = _DECIMAL_COMMA.sub(r"\1.\2", plain) if _DECIMAL_COMMA.fullmatch(plain) else plain
+    if _NUMBER.fullmatch(plain) and float(plain) == 0 < low:
+        raise ValueError(
+            "is no latitude of the United Kingdom: devices that do not know where they are write "
+            "0, 0: leave lat and lon of such a location empty"
+        )
     if not _NUMBER.fullmatch(plain) or not low <= float(plain) <= high:
         raise ValueError(
             f"is not a number of degrees in the United Kingdom, {low:g} to {high:g}: are lat and "

@@ -146,6 +146,7 @@ LOCATION_LIST = schema(
     column("captured_at", "timestamp[ms]", "day of the images", nullable=True),
     column("provider", "string", "who took the images", nullable=True),
     column("licence", "string", "under which licence", nullable=True),
+    column("creator", "string", "who took them, as attribution names them", nullable=True),
     column("stated_lsoa", "string", "LSOA that the list states", nullable=True),
     column("stated_city", "string", "city that the list states", nullable=True),
 )
