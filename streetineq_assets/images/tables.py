@@ -30,6 +30,11 @@ CAPTURES = schema(
     column("licence", "string", "under which licence, an SPDX identifier if known", nullable=True),
     column("creator", "string", "who took it, as attribution names them", nullable=True),
 )
+# Held in memory only: a list of captures as it was read.
+CAPTURE_LIST = schema(
+    *CAPTURES,
+    column("compass_problem", "string", "why compass_deg is null", nullable=True),
+)
 
 STREET_IMAGES = schema(
     column("location_id", "string", "the listed location"),
