@@ -97,6 +97,9 @@ NAMED_FILES = schema(
     column("modified_ns", "int64", "time of change since 1970", unit="nanoseconds", nullable=True),
     column("problem", "string", "why its bytes cannot be used", nullable=True),
 )
+NAMED_CAPTURES = schema(
+    column("capture_id", "string", "the capture, as in the name of its file"), *NAMED_FILES
+)
 
 # Why a postcode does not place a location. A location without an area has the first of these that
 # holds for any of its postcodes.
