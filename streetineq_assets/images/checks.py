@@ -28,12 +28,12 @@ ACCOUNTING = CheckSpec(
     "accounting", "Every listed location has one row for each of its four views.", blocking=True
 )
 FILES_ACCOUNTED = CheckSpec(
-    "files_accounted", "Every file is a view or is counted as foreign.", blocking=True
+    "files_accounted", "Every file is a view, a capture or is counted as foreign.", blocking=True
 )
 CITY_LISTED = CheckSpec("city_listed", "The city has a list of locations.")
 LOCATIONS_COMPLETE = CheckSpec("locations_complete", "Every listed location has all its images.")
 ARCHIVES_INTACT = CheckSpec("archives_intact", "Every archive can be read to its end.")
-FILES_KNOWN = CheckSpec("files_known", "Every file is a view of a listed location.")
+FILES_KNOWN = CheckSpec("files_known", "Every file is a view of a listed location, or a capture.")
 RIGHTS = CheckSpec(
     "rights", "No terms of a provider or licence forbid what the study does.", blocking=True
 )
@@ -79,6 +79,7 @@ _NONE_LISTED = "no location is listed, as city_listed of street_images says"
 def listing_findings(catalogue: Catalogue) -> Findings:
     """Values, tables and checks of one city's listing."""
     images, foreign = catalogue.images, catalogue.foreign_files
+    by_name = images[images["capture_id"].isna()]  # views of one capture share its file
     states = _states(images)
     archives = catalogue.archive_members[catalogue.archive_members["member"].isna()]
     damaged = archives[archives["damage"].notna()]
@@ -87,9 +88,10 @@ def listing_findings(catalogue: Catalogue) -> Findings:
         **{f"n_locations_{state}": int((states == state).sum()) for state in _STATES},
         **{f"n_views_{status}": int((images["status"] == status).sum()) for status in _STATUSES},
         "n_files": catalogue.n_files,
+        "n_captures": len(catalogue.captures),
         "n_archives": len(archives),
         "n_foreign_files": int((foreign["reason"] != DAMAGED_ARCHIVE).sum()),
-        "image_bytes": int(images["size_bytes"].sum()),
+        "image_bytes": int(by_name["size_bytes"].sum() + catalogue.captures["size_bytes"].sum()),
     }
     without_image = images.loc[images["status"] != "present", "reason"]
     tables = {
@@ -99,7 +101,7 @@ def listing_findings(catalogue: Catalogue) -> Findings:
     }
     checks = [
         _accounting(counts, images),
-        _files_accounted(counts, images),
+        _files_accounted(counts, by_name),
         _city_listed(counts),
         _locations_complete(counts, images),
         _archives_intact(damaged),
@@ -132,10 +134,12 @@ def _accounting(counts: Mapping[str, int], images: pd.DataFrame) -> Check:
     return ACCOUNTING.result(passed and unique, text)
 
 
-def _files_accounted(counts: Mapping[str, int], images: pd.DataFrame) -> Check:
-    views, foreign = int(images["path"].notna().sum()), counts["n_foreign_files"]
-    text = f"{counts['n_files']} files = {views} views of listed locations + {foreign} others"
-    return FILES_ACCOUNTED.result(counts["n_files"] == views + foreign, text)
+def _files_accounted(counts: Mapping[str, int], by_name: pd.DataFrame) -> Check:
+    views = int(by_name["path"].notna().sum())
+    captures, foreign = counts["n_captures"], counts["n_foreign_files"]
+    text = f"{counts['n_files']} files = {views} views of listed locations + "
+    text += f"{captures} captures + {foreign} others" if captures else f"{foreign} others"
+    return FILES_ACCOUNTED.result(counts["n_files"] == views + captures + foreign, text)
 
 
 def _city_listed(counts: Mapping[str, int]) -> Check:
@@ -174,6 +178,7 @@ def _archives_intact(damaged: pd.DataFrame) -> Check:
 def _files_known(counts: Mapping[str, int], catalogue: Catalogue) -> Check:
     foreign = counts["n_foreign_files"]
     text = f"{foreign} of {counts['n_files']} files are no view of a listed location"
+    text += " and no capture" if counts["n_captures"] else ""
     if foreign:
         text += " and are not used: foreign_files.parquet names them, with reasons"
         text += "".join(f"; {each}" for each in _examples(catalogue))

@@ -126,7 +126,8 @@ def join_locations(
     """
     rows = read_location_list(location_list)
     locations = one_row_each(rows, location_list)
-    connection.register("listed", rows[["location_id", "postcode", "stated_lsoa", "stated_city"]])
+    served = rows[["location_id", "postcode", "stated_lsoa", "stated_city"]]
+    connection.register("listed", served.fillna({"postcode": ""}))
     connection.register("locations", locations)
     try:
         connection.register("areas", city_areas(connection, postcodes))

@@ -30,6 +30,11 @@ CAPTURES = schema(
     column("licence", "string", "under which licence, an SPDX identifier if known", nullable=True),
     column("creator", "string", "who took it, as attribution names them", nullable=True),
 )
+# Held in memory only: a list of captures as it was read.
+CAPTURE_LIST = schema(
+    *CAPTURES,
+    column("compass_problem", "string", "why compass_deg is null", nullable=True),
+)
 
 STREET_IMAGES = schema(
     column("location_id", "string", "the listed location"),
@@ -68,6 +73,22 @@ ARCHIVE_MEMBERS = schema(
     column("modified_ns", "int64", "the member's time of change since 1970", unit="nanoseconds"),
     column("refused", "string", "why the member is never read", nullable=True),
 )
+# Held in memory only: which capture shows a view, or why none does.
+ASSIGNED_VIEWS = schema(
+    column("location_id", "string", "the location"),
+    column("view", "string", "a, b, c or d"),
+    column("heading", "int16", "direction of the view, clockwise from north", unit="degrees"),
+    column("capture_id", "string", "the capture that shows it", nullable=True),
+    column(
+        "offset_deg",
+        "float64",
+        "how far the capture looks to the right of the heading; 0 for a panorama",
+        unit="degrees",
+        nullable=True,
+    ),
+    column("metres", "float64", "from the location to it", unit="metres", nullable=True),
+    column("reason", "string", "why no capture shows it", nullable=True),
+)
 # Held in memory only: a row for each file outside archives and each member of one.
 NAMED_FILES = schema(
     column("path", "string", "file or archive below the city's image folder"),
@@ -75,6 +96,9 @@ NAMED_FILES = schema(
     column("size_bytes", "int64", "size of the file", unit="bytes", nullable=True),
     column("modified_ns", "int64", "time of change since 1970", unit="nanoseconds", nullable=True),
     column("problem", "string", "why its bytes cannot be used", nullable=True),
+)
+NAMED_CAPTURES = schema(
+    column("capture_id", "string", "the capture, as in the name of its file"), *NAMED_FILES
 )
 
 # Why a postcode does not place a location. A location without an area has the first of these that
@@ -130,6 +154,7 @@ LOCATION_LIST = schema(
     column("captured_at", "timestamp[ms]", "day of the images", nullable=True),
     column("provider", "string", "who took the images", nullable=True),
     column("licence", "string", "under which licence", nullable=True),
+    column("creator", "string", "who took them, as attribution names them", nullable=True),
     column("stated_lsoa", "string", "LSOA that the list states", nullable=True),
     column("stated_city", "string", "city that the list states", nullable=True),
 )
