@@ -36,6 +36,7 @@ class Partitions:
         self._scheme = study.folds.scheme
         self._buffer_m = study.folds.buffer_m
         self._joint = study.training.joint
+        self._provider = study.imagery.provider if study.imagery else None
 
     def city_to_buckets(self, asset: str) -> dg.AssetDep:
         """A bucket's dependency on its city's partition of `asset`."""
@@ -80,6 +81,16 @@ class Partitions:
         """A tag for each outcome of the study, by which the UI's search finds its assets."""
         outcomes = {key.split("/")[1] for keys in self._pairs.values() for key in keys}
         return {f"outcome/{outcome}": "" for outcome in sorted(outcomes)}
+
+    @property
+    def imagery_pool(self) -> str | None:
+        """The pool in which the study's provider is asked; None where images are its own."""
+        return f"imagery_{self._provider}" if self._provider else None
+
+    @property
+    def listing_needs(self) -> tuple[dg.AssetDep | str, ...]:
+        """Where a city's images come from beside its files: what was acquired, if anything is."""
+        return ("imagery_plan", self.buckets_to_city("imagery")) if self._provider else ()
 
     @property
     def folds_need(self) -> tuple[str, ...]:

@@ -6,25 +6,14 @@ depend on how often it was killed, nor on faults that passed: table, archive and
 the order of ids and carry no time of day.
 """
 
-import hashlib
-import io
-import os
-import tarfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from itertools import batched
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-import pandas as pd
-
-from streetineq_assets.geography import national_grid
-from streetineq_assets.imagery.providers import PictureRejectedError, Provider
-from streetineq_assets.imagery.providers.pictures import exif_position, suffix_of
+from streetineq_assets.imagery.providers import Provider
 from streetineq_assets.imagery.recording import Recording
-from streetineq_assets.imagery.tables import IMAGERY
 from streetineq_assets.prefetch import prefetch
-from streetineq_assets.tables import conform
 
 CAPTURES_TAR = "captures.tar"
 FETCHED, REJECTED, MISSING = "fetched", "rejected", "missing"

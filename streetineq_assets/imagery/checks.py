@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from streetineq_assets.findings import AVAILABLE, Check, CheckSpec, Findings, Scalar
-from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.imagery.planning import GAP, PLANNED, Cost
+from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.settings import Imagery
 
 _COVERED_SHARE, _LOST_SHARE = 0.9, 0.05
@@ -110,7 +110,9 @@ def _within_limit(cost: Cost, settings: Imagery) -> Check:
 
 def in_hours(hours: float) -> str:
     """A duration in words, `about 40 minutes`."""
-    return f"about {hours:.1f} hours" if hours >= 1 else f"about {max(1, round(hours * 60))} minutes"
+    return (
+        f"about {hours:.1f} hours" if hours >= 1 else f"about {max(1, round(hours * 60))} minutes"
+    )
 
 
 def plan_findings(

@@ -1,4 +1,4 @@
-"""Which captures of a provider are to be fetched, where there is none, and what fetching would cost.
+"""Which captures of a provider are to be fetched, where there are none, and what it would cost.
 
 Of each wanted location the captures around it are known by their metadata alone. Which of them show
 it is said by `images.headings`, as for captures of one's own. A location is planned where all four
@@ -14,18 +14,18 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from streetineq_assets.imagery.providers import Provider
+from streetineq_assets.imagery.tables import IMAGERY_PLAN, PLAN_CAPTURES
 from streetineq_assets.images.catalogue import VIEWS, bucket_of
 from streetineq_assets.images.headings import assign_headings
 from streetineq_assets.images.rights import find_terms
-from streetineq_assets.imagery.providers import Provider
-from streetineq_assets.imagery.tables import IMAGERY_PLAN, PLAN_CAPTURES
 from streetineq_assets.settings import Imagery, Views
 from streetineq_assets.tables import conform
 
 PLANNED, GAP = "planned", "gap"
 TAKEN_BY_ANOTHER = "shows_a_nearer_location"
 OTHER_VIEW_LACKING = "another_view_is_lacking"
-EXCLUSIONS = ("before_since", "after_until", "no_panorama", "licence_unknown")
+EXCLUSIONS = ("undated", "before_since", "after_until", "no_panorama", "licence_unknown")
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,16 @@ def exclusions(captures: pd.DataFrame, settings: Imagery) -> pd.Series:
         captures: with the columns of `images.tables.CAPTURES`.
         settings: `[imagery]` of study.toml.
     """
-    day = captures["captured_at"].dt.date
-    known = {licence: find_terms("licence", licence) for licence in captures["licence"].unique()}
+    at = captures["captured_at"]
+    licences = captures["licence"].astype(object).where(captures["licence"].notna(), None)
+    known = {licence: find_terms("licence", licence) for licence in licences.unique()}
+    dated = settings.since is not None or settings.until is not None
     faults = {
-        "before_since": day < settings.since if settings.since else False,
-        "after_until": day >= settings.until if settings.until else False,
+        "undated": at.isna() & dated,
+        "before_since": at < pd.Timestamp(settings.since) if settings.since else False,
+        "after_until": at >= pd.Timestamp(settings.until) if settings.until else False,
         "no_panorama": (captures["projection"] != "equirectangular") & settings.panoramas_only,
-        "licence_unknown": [known[licence] is None for licence in captures["licence"]],
+        "licence_unknown": [known[licence] is None for licence in licences],
     }
     reasons = pd.Series(None, index=captures.index, dtype=object)
     for reason in EXCLUSIONS:
@@ -102,9 +105,7 @@ def plan_captures(
     return conform(rows.sort_values(["location_id", "view"]), IMAGERY_PLAN)
 
 
-def _explain(
-    rows: pd.DataFrame, others: pd.DataFrame, excluded: Mapping[str, str]
-) -> pd.DataFrame:
+def _explain(rows: pd.DataFrame, others: pd.DataFrame, excluded: Mapping[str, str]) -> pd.DataFrame:
     """Of a view that an excluded capture would show, why that is excluded.
 
     Args:

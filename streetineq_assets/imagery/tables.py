@@ -1,7 +1,7 @@
 """The tables of this step."""
 
-from streetineq_assets.images.tables import CAPTURES
 from streetineq_assets.imagery.found import FOUND
+from streetineq_assets.images.tables import CAPTURES
 from streetineq_assets.tables import column, schema
 
 _LOCATION = column("location_id", "string", "the location, as in the names of its images")
