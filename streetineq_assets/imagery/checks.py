@@ -6,6 +6,7 @@ import pandas as pd
 
 from streetineq_assets.findings import AVAILABLE, Check, CheckSpec, Findings, Scalar
 from streetineq_assets.imagery.planning import GAP, PLANNED, Cost
+from streetineq_assets.imagery.tables import FETCHED, MISSING, REJECTED, PlanRecord
 from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.settings import Imagery
 
@@ -140,28 +141,29 @@ def plan_findings(
     }
     tables = {"gaps_by_reason": [{"reason": str(k), "n_views": int(n)} for k, n in gaps.items()]}
     holdings = {"wanted locations": int(rows["location_id"].nunique())}
-    return Findings(values, checks, tables, holdings=holdings)
+    record = PlanRecord(gigabytes=cost.gigabytes)
+    return Findings(values, checks, tables, holdings=holdings, record=record)
 
 
 def _rounded(metres: float) -> float | None:
     return None if pd.isna(metres) else round(float(metres), 1)
 
 
-def fetch_findings(rows: pd.DataFrame, counts: Mapping[str, int], *, n_torn: int) -> Findings:
+def fetch_findings(rows: pd.DataFrame, counts: Mapping[str, int], *, n_packed: int) -> Findings:
     """Values and checks of one bucket's images.
 
     Args:
         rows: a frame of the schema `tables.IMAGERY`.
         counts: what happened on the way: requests, bytes, faults by kind.
-        n_torn: pictures whose bytes have another sha256 than was recorded.
+        n_packed: pictures in the archive, each of the sha256 that was recorded.
     """
     by_status = rows["status"].value_counts()
-    lost = rows[rows["status"] != "fetched"]["reason"].value_counts()
-    n_fetched = int(by_status.get("fetched", 0))
+    lost = rows[rows["status"] != FETCHED]["reason"].value_counts()
+    n_fetched = int(by_status.get(FETCHED, 0))
     pictures = rows.dropna(subset=["sha256"]).drop_duplicates("capture_id")
     values: dict[str, Scalar] = {
         "n_views_planned": len(rows),
-        **{f"n_views_{s}": int(by_status.get(s, 0)) for s in ("fetched", "rejected", "missing")},
+        **{f"n_views_{s}": int(by_status.get(s, 0)) for s in (FETCHED, REJECTED, MISSING)},
         "n_pictures": len(pictures),
         "picture_bytes": int(pictures["size_bytes"].sum()),
         **counts,
@@ -169,7 +171,7 @@ def fetch_findings(rows: pd.DataFrame, counts: Mapping[str, int], *, n_torn: int
     checks = [
         AVAILABLE.result(True, "the plan may be fetched"),
         _fetch_accounted(rows, by_status),
-        PICTURES_INTACT.result(n_torn == 0, f"{n_torn} pictures are other than recorded", of=1),
+        _pictures_intact(n_packed, len(pictures)),
         _fetch_complete(rows, n_fetched, lost),
     ]
     tables = {"not_fetched": [{"reason": str(k), "n_views": int(n)} for k, n in lost.items()]}
@@ -177,12 +179,17 @@ def fetch_findings(rows: pd.DataFrame, counts: Mapping[str, int], *, n_torn: int
 
 
 def _fetch_accounted(rows: pd.DataFrame, by_status: pd.Series) -> Check:
-    parts = [int(by_status.get(status, 0)) for status in ("fetched", "rejected", "missing")]
-    explained = rows["reason"].notna() == (rows["status"] != "fetched")
+    parts = [int(by_status.get(status, 0)) for status in (FETCHED, REJECTED, MISSING)]
+    explained = rows["reason"].notna() == (rows["status"] != FETCHED)
     text = "{:,} planned = {:,} fetched + {:,} rejected + {:,} missing".format(len(rows), *parts)
     return FETCH_ACCOUNTED.result(
         len(rows) == sum(parts) and bool(explained.all()), text, of=len(rows)
     )
+
+
+def _pictures_intact(n_packed: int, n_pictures: int) -> Check:
+    text = f"{n_packed:,} of {n_pictures:,} fetched pictures are in the archive as recorded"
+    return PICTURES_INTACT.result(n_packed == n_pictures, text, of=n_pictures)
 
 
 def _fetch_complete(rows: pd.DataFrame, n_fetched: int, lost: pd.Series) -> Check:

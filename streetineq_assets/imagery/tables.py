@@ -1,5 +1,7 @@
 """The tables of this step."""
 
+from pydantic import BaseModel
+
 from streetineq_assets.imagery.found import FOUND
 from streetineq_assets.images.tables import CAPTURES
 from streetineq_assets.tables import column, schema
@@ -7,6 +9,10 @@ from streetineq_assets.tables import column, schema
 _LOCATION = column("location_id", "string", "the location, as in the names of its images")
 _CAPTURE = [CAPTURES.field(name) for name in CAPTURES.names if name != "location_id"]
 _TAKEN = [field for field in _CAPTURE if field.name not in ("capture_id", "projection")]
+
+FETCHED, REJECTED, MISSING = "fetched", "rejected", "missing"  # of IMAGERY
+CAPTURES_TAR, RECORDING_FILE = "captures.tar", "recording.jsonl.gz"
+LOCATION_LIST_FILE = "locations.csv"  # of a plan, in the form of those that people bring
 
 WANTED = schema(
     _LOCATION,
@@ -55,3 +61,24 @@ IMAGERY = schema(
     column("size_bytes", "int64", "size of the image as fetched", unit="bytes", nullable=True),
     column("sha256", "string", "of the image as fetched", nullable=True),
 )
+
+
+class PlanRecord(BaseModel):
+    """What the fetching of a plan needs to know of it.
+
+    Attributes:
+        gigabytes: its estimate for the whole city.
+    """
+
+    gigabytes: float
+
+
+class ImageryRecord(BaseModel):
+    """What later steps need to know of a bucket's images.
+
+    Attributes:
+        keeps_pictures: whether their terms, or an agreement, let them be kept; else they are
+            deleted once codes were made of them.
+    """
+
+    keeps_pictures: bool
