@@ -257,6 +257,18 @@ class Places(Settings):
     )
 
 
+# Plain http is for a server on this machine, as tests have one.
+Endpoint = Annotated[
+    str,
+    AfterValidator(
+        written_as(
+            r"https://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._/-]*[A-Za-z0-9])?"
+            r"|http://(localhost|127\.0\.0\.1)(:[0-9]+)?",
+            "an address that begins with https://, without a slash at its end, such as "
+            "https://panoramax.ign.fr",
+        )
+    ),
+]
 Provider = Literal["mapillary", "panoramax", "kartaview", "google_street_view"]
 
 
@@ -286,7 +298,7 @@ class Imagery(Settings):
     requests_per_minute: int | None = Field(
         None, ge=1, description="at most; by default half of what the provider allows"
     )
-    endpoint: str | None = Field(
+    endpoint: Endpoint | None = Field(
         None, description="of another instance, https://...; by default the provider's own"
     )
 

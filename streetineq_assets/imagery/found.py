@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from streetineq_assets.images.rights import find_terms
@@ -44,8 +43,11 @@ def found_frame(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         return empty(FOUND)
     frame = frame.reindex(columns=FOUND.names)
     nowhere = frame["lat"].isna() | frame["lon"].isna()
-    unusable = np.where(frame["projection"] == "", UNUSABLE_PROJECTION, None)
-    return conform(frame.assign(reason=np.where(nowhere, NO_POSITION, unusable)), FOUND)
+    reasons = [
+        NO_POSITION if missing else UNUSABLE_PROJECTION if not projection else None
+        for missing, projection in zip(nowhere, frame["projection"], strict=True)
+    ]
+    return conform(frame.assign(reason=reasons), FOUND)
 
 
 def number(value: object) -> float | None:

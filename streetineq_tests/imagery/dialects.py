@@ -30,6 +30,7 @@ class Mapillary:
     """`graph.mapillary.com`: boxes without pages, results edge first, batches of 50 ids."""
 
     needs_header = True
+    timeout_is = faults.QUERY_TIMEOUT
 
     def purpose(self, path: str, query: Query) -> str | None:
         if path != "/images":
@@ -83,6 +84,7 @@ class Panoramax:
     """`api.panoramax.xyz`: STAC items, nearest to the box's middle first, with or without pages."""
 
     needs_header = False
+    timeout_is = faults.SERVER_ERROR
 
     def purpose(self, path: str, query: Query) -> str | None:
         if path != "/api/search":
@@ -151,6 +153,7 @@ class KartaView:
     """`api.openstreetcam.org`: circles, pages of 150 at most, a time-out for too much."""
 
     needs_header = False
+    timeout_is = faults.QUERY_TIMEOUT
 
     def purpose(self, path: str, query: Query) -> str | None:
         if not path.startswith("/2.0/photo/"):
@@ -203,6 +206,7 @@ class GoogleStreetView:
     """`maps.googleapis.com`: one panorama near a point, pictures by heading, a key in the query."""
 
     needs_header = False
+    timeout_is = faults.SERVER_ERROR
     key_in_query = True
 
     def purpose(self, path: str, query: Query) -> str | None:

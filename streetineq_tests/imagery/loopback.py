@@ -139,6 +139,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else head and body of an answer come 40 ms apart
     server: _Server
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - of the base class
@@ -191,7 +192,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.dumps(reply.body).encode()
         fault = loopback.faults.of(number, purpose)
         if fault == kinds.QUERY_TIMEOUT:
-            loopback.faults.count(fault)
+            loopback.faults.count(loopback.dialect.timeout_is)
             self._json(loopback.dialect.query_timeout())
         elif fault == kinds.NOT_JSON:
             loopback.faults.count(fault)

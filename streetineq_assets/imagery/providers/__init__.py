@@ -4,12 +4,30 @@ To add a provider, write a module with a class that has these attributes and thr
 the class in `PROVIDERS`, its key in `settings.Provider`, and its terms in `images/terms.csv`.
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar, Protocol
 
 import pandas as pd
 
+from streetineq_assets.errors import StudyError
 from streetineq_assets.imagery.boxes import Box
+from streetineq_assets.imagery.client import Client, Live
+from streetineq_assets.imagery.exchange import TIMEOUTS_S, Exchange, is_loopback
+from streetineq_assets.imagery.patience import Asked, Patience
+from streetineq_assets.imagery.providers.base import BaseProvider
+from streetineq_assets.imagery.providers.google_street_view import GoogleStreetView
+from streetineq_assets.imagery.providers.kartaview import KartaView
+from streetineq_assets.imagery.providers.mapillary import Mapillary
+from streetineq_assets.imagery.providers.panoramax import Panoramax
+from streetineq_assets.imagery.recording import Recording
+from streetineq_assets.imagery.tokens import token_of
+from streetineq_assets.images.rights import NO, find_terms, rights_of
+from streetineq_assets.settings import Imagery, Rights
+
+PROVIDERS: Mapping[str, type[BaseProvider]] = {
+    provider.key: provider for provider in (Mapillary, Panoramax, KartaView, GoogleStreetView)
+}
 
 
 class Provider(Protocol):
@@ -30,17 +48,17 @@ class Provider(Protocol):
         keeps_pictures: whether the terms let pictures be kept; else they are encoded and dropped.
     """
 
-    key: str
-    title: str
-    licence: str | None
-    api_host: str
-    token_variable: str | None
-    box_side_deg: float
-    least_deg: float
-    by_point: bool
-    requests_per_minute: int
-    ids_per_request: int
-    keeps_pictures: bool
+    key: ClassVar[str]
+    title: ClassVar[str]
+    licence: ClassVar[str | None]
+    api_host: ClassVar[str]
+    token_variable: ClassVar[str | None]
+    box_side_deg: ClassVar[float]
+    least_deg: ClassVar[float]
+    by_point: ClassVar[bool]
+    requests_per_minute: ClassVar[int]
+    ids_per_request: ClassVar[int]
+    keeps_pictures: ClassVar[bool]
 
     def typical_bytes(self, width_px: int | None, height_px: int | None) -> int:
         """An estimate of the size of the picture that is fetched of an original of that size."""
@@ -74,3 +92,90 @@ class Provider(Protocol):
             ImageryError: as `search`.
         """
         ...
+
+
+def provider_of(imagery: Imagery, rights: Rights, client: Client) -> Provider:
+    """The provider of `[imagery]`.
+
+    Args:
+        rights: `[rights]`, where an agreement with a provider stands.
+        client: of `connect`, or a `replay.Replay`.
+
+    Raises:
+        StudyError: its terms forbid codes of its images, and no agreement allows them.
+    """
+    provider = PROVIDERS[imagery.provider]
+    if rights_of(provider.key, None, rights)["derive_codes"] == NO:
+        terms = find_terms("provider", provider.key)
+        said = f"{terms.conditions} ({terms.source}, read {terms.read_on})" if terms else "no terms"
+        raise StudyError(
+            f"{provider.title} allows no codes of its images: {said}. Choose another provider in "
+            "[imagery], or, if you have an agreement with it, state in study.toml "
+            f'[rights.agreements.{provider.key}] with allows = ["derive_codes"] and a reason, of '
+            "whom and when"
+        )
+    return provider(imagery, client, _url(imagery))
+
+
+def connect(
+    imagery: Imagery,
+    recording: Recording,
+    environment: Mapping[str, str],
+    *,
+    patience_s: float = 3600.0,
+    most_plain: float = 0.9,
+    timeouts_s: tuple[float, float] = TIMEOUTS_S,
+    pause: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> Live:
+    """A client of the provider's network; it sends nothing yet.
+
+    Args:
+        recording: what it holds is not asked again; what is answered is added.
+        environment: where the token is read from, such as `os.environ`.
+        patience_s: for which one thing is asked again and again.
+        most_plain: `[images]`: share of pixels of one colour above which a picture is a card.
+        timeouts_s: to connect, and between two pieces of an answer.
+        pause, clock: wait for some seconds; seconds since anything that does not change.
+
+    Raises:
+        StudyError: the token would go elsewhere than to the provider, or more requests are asked
+            for than it allows.
+        ImageryError: no token is set, or it is none.
+    """
+    provider, url = PROVIDERS[imagery.provider], _url(imagery)
+    per_minute = imagery.requests_per_minute or provider.requests_per_minute
+    if provider.most_per_minute and per_minute > provider.most_per_minute:
+        raise StudyError(
+            f"requests_per_minute = {per_minute} in [imagery] is more than {provider.title} allows "
+            f"({provider.most_per_minute}): lower it"
+        )
+    token = authorise = None
+    if provider.token_variable:
+        if url != f"https://{provider.api_host}" and not is_loopback(url):
+            raise StudyError(
+                f"endpoint = {url} in [imagery] is not {provider.title}'s: its token goes to "
+                f"{provider.api_host} alone: delete endpoint"
+            )
+        token = token_of(
+            provider.token_variable, environment, title=provider.title, page=provider.token_page
+        )
+        authorise = provider.authorise(token)
+    asked = Asked(
+        provider.title,
+        url.split("://", 1)[1],
+        provider.token_variable,
+        provider.token_page,
+    )
+    return Live(
+        Exchange(url, authorise, timeouts_s),
+        Patience(asked, seconds=patience_s, per_minute=per_minute, pause=pause, clock=clock),
+        recording,
+        explain=provider.explain,
+        token=token,
+        most_plain=most_plain,
+    )
+
+
+def _url(imagery: Imagery) -> str:
+    return imagery.endpoint or f"https://{PROVIDERS[imagery.provider].api_host}"
