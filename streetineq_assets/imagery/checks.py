@@ -139,10 +139,14 @@ def plan_findings(
         "metres_to_capture_median": _rounded(planned["metres"].median()),
         **counts,
     }
-    tables = {"gaps_by_reason": [{"reason": str(k), "n_views": int(n)} for k, n in gaps.items()]}
+    tables = {"gaps_by_reason": _by_reason(gaps)}
     holdings = {"wanted locations": int(rows["location_id"].nunique())}
     record = PlanRecord(gigabytes=cost.gigabytes)
     return Findings(values, checks, tables, holdings=holdings, record=record)
+
+
+def _by_reason(counts: pd.Series) -> list[dict[str, Scalar]]:
+    return [{"reason": str(reason), "n_views": int(n)} for reason, n in counts.items()]
 
 
 def _rounded(metres: float) -> float | None:
@@ -174,7 +178,7 @@ def fetch_findings(rows: pd.DataFrame, counts: Mapping[str, int], *, n_packed: i
         _pictures_intact(n_packed, len(pictures)),
         _fetch_complete(rows, n_fetched, lost),
     ]
-    tables = {"not_fetched": [{"reason": str(k), "n_views": int(n)} for k, n in lost.items()]}
+    tables = {"not_fetched": _by_reason(lost)}
     return Findings(values, checks, tables, holdings={"fetched views": n_fetched})
 
 

@@ -1,6 +1,5 @@
 """A city's plan: what it reads, the search for captures, and the files in which it is published."""
 
-import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,12 +14,18 @@ from streetineq_assets.digests import digest_file, digest_frame
 from streetineq_assets.errors import StudyError
 from streetineq_assets.findings import Findings, Unavailable, unavailable_findings
 from streetineq_assets.imagery import checks
+from streetineq_assets.imagery.asking import Asking, end_of
 from streetineq_assets.imagery.boxes import Found, around, search_boxes, tiles, together
 from streetineq_assets.imagery.design import draw_locations
 from streetineq_assets.imagery.planning import cost_of, list_captures, location_list, plan_captures
 from streetineq_assets.imagery.plots import plot_plan
 from streetineq_assets.imagery.providers import Provider
-from streetineq_assets.imagery.tables import IMAGERY_PLAN, LOCATION_LIST_FILE, PLAN_CAPTURES
+from streetineq_assets.imagery.tables import (
+    IMAGERY_PLAN,
+    LOCATION_LIST_FILE,
+    PLAN_CAPTURES,
+    RECORDING_FILE,
+)
 from streetineq_assets.labels.postcodes import city_areas
 from streetineq_assets.plotting import save_png
 from streetineq_assets.settings import Imagery
@@ -79,7 +84,7 @@ class PlanSources:
         return found
 
     def config(self) -> dict[str, Any]:
-        """The settings that shape it, for the recipe: how much may be fetched, and how fast, not."""
+        """The settings that shape it, for the recipe: not how much may be fetched, nor how fast."""
         left_out = {"cities", "most_gigabytes", "requests_per_minute"}
         return {
             "imagery": self.settings.model_dump(mode="json", exclude=left_out),
@@ -154,17 +159,9 @@ def search(
 
 
 def write_plan(
-    sources: PlanSources,
-    provider: Provider,
-    folder: Path,
-    *,
-    now: dt.datetime,
-    report: Callable[[str], None],
+    sources: PlanSources, asked: Asking, folder: Path, *, report: Callable[[str], None]
 ) -> Findings:
-    """Ask the provider, plan, and write the tables, the list of locations and the map.
-
-    Args:
-        now: when the provider was first asked.
+    """Ask the provider, plan, and write tables, list of locations, map and recording.
 
     Raises:
         ImageryError: as `search`.
@@ -177,6 +174,7 @@ def write_plan(
     if wanted.empty:
         reason = f"the postcode directory has no live postcode of {city}"
         return write_no_plan(folder, Unavailable("inputs/onspd", reason))
+    provider = asked.provider
     found = search(wanted, provider, study.views.within_m, report)
     rows = plan_captures(
         wanted,
@@ -185,7 +183,7 @@ def write_plan(
         settings=settings,
         city=city,
         buckets=study.cities[city].buckets,
-        now=now,
+        now=end_of(asked.began_on),
     )
     captures = list_captures(rows, found.captures, settings)
     write(rows, IMAGERY_PLAN, folder / "imagery_plan.parquet")
@@ -193,6 +191,7 @@ def write_plan(
     location_list(rows, captures).to_csv(folder / LOCATION_LIST_FILE, index=False)
     title = study.cities[city].title
     save_png(plot_plan(rows, sources.boundaries, title, provider.title), folder / "plan.png")
+    asked.recording.write(folder / RECORDING_FILE)
     pace = settings.requests_per_minute or provider.requests_per_minute
     cost = cost_of(captures, provider, pace)
     n_open = len(found.not_exhausted)

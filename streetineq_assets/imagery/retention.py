@@ -8,10 +8,21 @@ import shutil
 from pathlib import Path
 
 from streetineq_assets.findings import Findings
+from streetineq_assets.imagery.providers import Provider
 from streetineq_assets.imagery.tables import CAPTURES_TAR, ImageryRecord
+from streetineq_assets.images.rights import YES, rights_of
+from streetineq_assets.settings import Rights
 from streetineq_assets.store import DataStore
 
-PURGED = "pictures_deleted"
+DELETED = "pictures_deleted"
+
+
+def keeps_pictures(provider: Provider, rights: Rights) -> bool:
+    """Whether a provider's pictures may be kept, by its terms or an agreement with it."""
+    allowed = rights_of(provider.key, provider.licence, rights)
+    if allowed["agreement"]:
+        return allowed["store_images"] == YES
+    return provider.keeps_pictures
 
 
 def delete_pictures(store: DataStore, key: str) -> bool:
@@ -38,7 +49,7 @@ def delete_pictures(store: DataStore, key: str) -> bool:
         for name in manifest.files.keys() - {CAPTURES_TAR}:
             shutil.copyfile(source / name, folder / name)
         findings = Findings.from_summary(manifest.summary, manifest.unavailable)
-        findings.values[PURGED] = True
+        findings.values[DELETED] = True
         findings.holdings, findings.digest = manifest.holdings, manifest.digest
         findings.record = record
         return findings
