@@ -4,6 +4,7 @@ How to train has a module of its own, `profiles`; the file as a whole is `study`
 """
 
 import datetime as dt
+import math
 import re
 from typing import Annotated, Any, Literal, get_args
 
@@ -71,6 +72,16 @@ Contact = Annotated[
 ]
 FileBelow = Annotated[str, AfterValidator(path_below)]
 Sha256 = Annotated[str, AfterValidator(written_as("[0-9a-f]{64}", "64 digits of 0-9 and a-f"))]
+
+
+# Below it a panorama shows what carries the camera: in real ones a rider from 55 degrees below the
+# horizon, the roof of a car from 60, and at 45 the road.
+LOWEST_DEG = 50.0
+
+
+def lowest_deg(fov_deg: float, width_px: int, height_px: int) -> float:
+    """How far below the horizon the lowest point of a level view lies, in degrees."""
+    return math.degrees(math.atan(math.tan(math.radians(fov_deg) / 2) * height_px / width_px))
 
 
 class Settings(BaseModel):
@@ -244,6 +255,18 @@ class Views(Settings):
     within_days: float = Field(
         366.0, ge=0, description="between the captures of one location's views"
     )
+
+    @model_validator(mode="after")
+    def above_the_car(self) -> "Views":
+        """No view shows what carries the camera."""
+        lowest = lowest_deg(self.fov_deg, self.width_px, self.height_px)
+        if lowest > LOWEST_DEG:
+            raise ValueError(
+                f"fov_deg, width_px and height_px make views that reach {lowest:.0f} degrees below "
+                f"the horizon, where a panorama shows what carries its camera: lower fov_deg or "
+                f"height_px, or raise width_px, until it is {LOWEST_DEG:.0f} at most"
+            )
+        return self
 
 
 class Places(Settings):

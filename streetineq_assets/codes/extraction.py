@@ -24,6 +24,7 @@ from streetineq_assets.codes.finished_rows import SCREENING, FinishedRows
 from streetineq_assets.codes.image_loading import (
     Finished,
     Hashes,
+    Locate,
     LocationImages,
     Prepared,
     complete_locations,
@@ -39,11 +40,11 @@ from streetineq_assets.findings import Findings, Scalar
 from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.locks import one_process
 from streetineq_assets.prefetch import prefetch
-from streetineq_assets.settings import Images
+from streetineq_assets.settings import Images, Views
 
 _REPORT_EVERY_S = 60.0
 _PHASES = ("reading", "decoding", "device", "writing")
-_DEFAULT_LIMITS = Images()
+_DEFAULT_LIMITS, _DEFAULT_VIEWS = Images(), Views()
 Report = Callable[[str], None]
 
 
@@ -64,12 +65,13 @@ class Pace:
 def extract_bucket(
     images: pd.DataFrame,
     *,
-    root: Path,
+    locate: Locate,
     encoder: Encoder,
     target: Path,
     work: Path,
     n_buckets: int,
     limits: Images = _DEFAULT_LIMITS,
+    views: Views = _DEFAULT_VIEWS,
     previous: Sequence[Path] = (),
     attributes: Mapping[str, Any] | None = None,
     pace: Pace = Pace(),
@@ -79,11 +81,12 @@ def extract_bucket(
 
     Args:
         images: the bucket's rows of `street_images`, four for each location.
-        root: the folder to which their paths are relative.
+        locate: the file of a path of theirs, `images.files.locate`.
         target: the file to write; it appears when everything is done.
         work: a folder that outlives a crash; parts of an earlier run there are used, and stay.
         n_buckets: of the city; recorded.
         limits: which pictures are refused, `[images]` of study.toml.
+        views: how views are cut of panoramas, `[views]` of study.toml.
         previous: bucket files whose rows may be reused, already checked against their manifests.
         attributes: what else the file's attributes say.
         report: called with a line of progress about once a minute.
@@ -95,7 +98,7 @@ def extract_bucket(
     Raises:
         StoreError: the disk is full, or another process works on this bucket.
     """
-    locations, rejections = complete_locations(images)
+    locations, rejections = complete_locations(images, views)
     wanted = [location.location_id for location in locations]
     screening = label(limits)
     rows = FinishedRows(work, encoder.identity, screening=screening, wanted=wanted, report=report)
@@ -104,7 +107,7 @@ def extract_bucket(
             finished.add_bucket(path)
         finished.add_parts()
         extraction = _Extraction(encoder, finished, pace=pace, report=report)
-        extraction.encode(locations, root, limits)
+        extraction.encode(locations, locate, limits)
         attributes = {**(attributes or {}), SCREENING: screening}
         written = extraction.merge(target, rejections, attributes)
     n_listed = images["location_id"].nunique()
@@ -185,11 +188,11 @@ class _Extraction:
         self._seconds = dict.fromkeys(_PHASES, 0.0)
         self._started = time.perf_counter()
 
-    def encode(self, locations: Sequence[LocationImages], root: Path, limits: Images) -> None:
+    def encode(self, locations: Sequence[LocationImages], locate: Locate, limits: Images) -> None:
         """Read every image, encode what has no row yet, put encoded rows aside as parts."""
         prepare = partial(
             prepare_location,
-            root=root,
+            locate=locate,
             finished=Finished(self._finished.hashes, self._finished.screened),
             limits=limits,
             antialias=self._encoder.identity.preprocessing == "antialias",
@@ -197,7 +200,7 @@ class _Extraction:
         per_batch = self._encoder.batch_size // len(VIEWS)
         ahead = 2 * per_batch + self._pace.workers
         prepared = prefetch(
-            prepare, read_archives(locations, root), workers=self._pace.workers, ahead=ahead
+            prepare, read_archives(locations, locate), workers=self._pace.workers, ahead=ahead
         )
         rows: list[_Row] = []
         since = reported = time.perf_counter()

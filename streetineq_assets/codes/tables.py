@@ -11,7 +11,9 @@ from streetineq_assets.tables import column, schema
 _FEATURES = pa.list_(pa.list_(pa.float32()), 4)
 IMAGE_CODES = schema(
     column("location_id", "string", "the location; rows ascend by it"),
-    column("image_sha256", pa.list_(pa.string(), 4), "sha256 of each view's bytes"),
+    column(
+        "image_sha256", pa.list_(pa.string(), 4), "sha256 of each view, with its cut of a panorama"
+    ),
     column("features", _FEATURES, "codes of views a, b, c, d; fc6 before its ReLU"),
 )
 HDF5_SHARDS = schema(

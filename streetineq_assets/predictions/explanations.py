@@ -235,7 +235,14 @@ def find_exemplars(sources: ExplanationSources, explained: pd.DataFrame) -> pd.D
     chosen = choose_exemplars(explained)
     store, city = sources.store, sources.pair.city
     pictures = (
-        find_pictures(store, city, chosen, sources.listing, sources.shards)
+        find_pictures(
+            store,
+            city,
+            chosen,
+            listing=sources.listing,
+            shards=sources.shards,
+            views=sources.study.views,
+        )
         if sources.listing
         else None
     )
