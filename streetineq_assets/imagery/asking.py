@@ -5,13 +5,15 @@ import datetime as dt
 import os
 import shutil
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
+from streetineq_assets.errors import StudyError
 from streetineq_assets.imagery.client import Live
 from streetineq_assets.imagery.providers import Provider, connect, provider_of
-from streetineq_assets.imagery.recording import Recording
+from streetineq_assets.imagery.recording import Recording, read_recording
+from streetineq_assets.imagery.replay import Replay
 from streetineq_assets.settings import Imagery
 from streetineq_assets.study import Study
 
@@ -30,7 +32,7 @@ class Asking:
     provider: Provider
     recording: Recording
     began_on: dt.date
-    client: Live
+    client: Live | Replay
 
     def counts(self) -> dict[str, int]:
         """What happened on the way: requests, bytes, faults by kind."""
@@ -64,6 +66,31 @@ def asking(imagery: Imagery, study: Study, work: Path) -> Generator[Asking]:
             recording.put(BEGAN, on=today.isoformat())
         began_on = dt.date.fromisoformat(entry["on"]) if entry else today
         yield Asking(provider, recording, began_on, client)
+
+
+@contextlib.contextmanager
+def replayed(
+    study: Study, recording: Path, picture_of: Callable[[str], bytes | None], work: Path
+) -> Generator[Asking]:
+    """The provider of a study as a recording knows it: nobody is asked.
+
+    Args:
+        recording: the published file.
+        picture_of: sha256 to the bytes of a picture, None where they are not kept.
+        work: a folder for what is made on the way.
+
+    Raises:
+        SourceError: the recording is damaged.
+        StudyError: as `asking`.
+    """
+    if study.imagery is None:
+        raise StudyError("study.toml has no [imagery]")
+    entries = read_recording(recording)
+    client = Replay(entries, picture_of, name=str(recording))
+    provider = provider_of(study.imagery, study.rights, client)
+    with Recording(work / "repeated.jsonl") as repeated:
+        began_on = dt.date.fromisoformat(entries[BEGAN]["on"])
+        yield Asking(provider, repeated, began_on, client)
 
 
 def end_of(day: dt.date) -> dt.datetime:
