@@ -1,7 +1,9 @@
 """Where areas lie: the British National Grid (EPSG:27700), centroids, boundaries.
 
-No postcode is assigned to an area by geometry, since the generalised boundaries put one in six into
-a neighbour of its LSOA; the postcode directory says in which it lies.
+No postcode is assigned to an area by geometry, since the super-generalised boundaries put one in
+six into a neighbour of its LSOA; the postcode directory says in which it lies. Boundaries are for
+maps and for neighbours, and place locations without a postcode where the study asks for it, by
+`images.places`, with a check of how many postcodes they put right.
 
 The boundary file is ONS' "Lower layer Super Output Areas (December 2011) Boundaries", in any
 generalisation, as GeoJSON (also gzipped), GeoPackage or shapefile (also zipped), with the code in

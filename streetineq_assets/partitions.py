@@ -18,6 +18,9 @@ class Partitions:
 
     Args:
         spread: whether several machines share the runs of a back-fill.
+
+    Attributes:
+        boundaries: the asset of boundaries, if they place locations.
     """
 
     def __init__(self, study: Study, *, spread: bool = False) -> None:
@@ -37,6 +40,7 @@ class Partitions:
         self._buffer_m = study.folds.buffer_m
         self._joint = study.training.joint
         self._provider = study.imagery.provider if study.imagery else None
+        self.boundaries = ["lsoa_boundaries"] if study.places.by == "boundaries" else []
 
     def city_to_buckets(self, asset: str) -> dg.AssetDep:
         """A bucket's dependency on its city's partition of `asset`."""
