@@ -1,6 +1,6 @@
 """What changed among a city's images since they were listed, without opening one.
 
-A listing depends on the files' names, sizes and times and on the list of locations; a bucket of
+A listing depends on the files' names, sizes and times and on the lists; a bucket of
 codes on its own rows of the listing. The digests here go into recipes, and the sensor compares them
 with what was published.
 """
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.digests import RowDigests, digest_file
+from streetineq_assets.images.captures import captures_file
 from streetineq_assets.images.catalogue import FileEntry, walk_files
 from streetineq_assets.images.location_list import location_list_file
 from streetineq_assets.store import DataStore
@@ -36,9 +37,12 @@ def listing_inputs(store: DataStore, city: str, files: Iterable[FileEntry]) -> d
     Args:
         files: of the city's image folder, as `walk_files` gives them.
     """
+    captures = captures_file(store, city)
+    of_captures = {"captures": digest_file(captures)} if captures.is_file() else {}
     return {
         "street_image_files": fingerprint(files),
         "locations": location_list_digest(store, city),
+        **of_captures,  # so that a city without any is not listed again
     }
 
 

@@ -86,6 +86,22 @@ def assign_headings(
     return _table(places, pictures, usable, chosen, reasons)
 
 
+def nearest_heading(compass_deg: pd.Series) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """To which heading directions are nearest; midway, to the one to the left.
+
+    Args:
+        compass_deg: (n,) degrees clockwise from north, modulo 360, NaN where unknown.
+
+    Returns:
+        (n,) 0 to 3, the number of the view, 0 where unknown; (n,) degrees by which they lie to the
+        right of it, above -45 and at most 45, NaN where unknown.
+    """
+    compass = np.mod(compass_deg.to_numpy(np.float64), 360.0)
+    compass[~np.isfinite(compass)] = np.nan
+    quarter = np.ceil((np.nan_to_num(compass) - _QUARTER_DEG / 2) / _QUARTER_DEG)
+    return quarter.astype(np.int64) % _N, compass - quarter * _QUARTER_DEG
+
+
 def metres_to_nearest(locations: pd.DataFrame, captures: pd.DataFrame) -> NDArray[np.float64]:
     """How far each capture lies from the nearest location.
 
@@ -152,9 +168,8 @@ class _Pictures:
     @classmethod
     def of(cls, captures: pd.DataFrame, now: dt.datetime | None) -> "_Pictures":
         rows = captures.sort_values("capture_id", ignore_index=True)
-        compass = np.mod(rows["compass_deg"].to_numpy(np.float64), 360.0)
-        has_compass = np.isfinite(compass)
-        quarter = np.ceil((np.where(has_compass, compass, 0.0) - 45.0) / _QUARTER_DEG)
+        has_compass = np.isfinite(rows["compass_deg"].to_numpy(np.float64))
+        heading, offset = nearest_heading(rows["compass_deg"])
         stamps = rows["captured_at"].astype("datetime64[ms]")
         time = np.where(stamps.isna(), -np.inf, stamps.astype("int64").astype(np.float64))
         in_time = time <= (np.inf if now is None else now.timestamp() * 1000)
@@ -164,8 +179,8 @@ class _Pictures:
             rows["location_id"],
             (rows["projection"] == EQUIRECTANGULAR).to_numpy(),
             has_compass,
-            quarter.astype(np.int64) % _N,
-            compass - quarter * _QUARTER_DEG,
+            heading,
+            offset,
             time,
             has_compass & in_time,
         )

@@ -30,6 +30,34 @@ CAPTURES = schema(
     column("licence", "string", "under which licence, an SPDX identifier if known", nullable=True),
     column("creator", "string", "who took it, as attribution names them", nullable=True),
 )
+USED, NOT_NEEDED, REJECTED, MISSING = "used", "not_needed", "rejected", "missing"
+_SHOWN = column(
+    "location_id",
+    "string",
+    "the location that it names, else the nearest of those that it shows",
+    nullable=True,
+)
+CAPTURE_USE = schema(
+    *CAPTURES.set(CAPTURES.names.index("location_id"), _SHOWN),
+    column("status", "string", "used; not_needed; rejected; or missing, if no file bears its name"),
+    column("reason", "string", "why it is rejected or missing", nullable=True),
+    column("n_locations", "int64", "locations of which it shows a view"),
+    column("n_views", "int64", "views that it shows, of all of these"),
+    column(
+        "metres",
+        "float64",
+        "from that location to the capture; of one not used, from the nearest listed location",
+        unit="metres",
+        nullable=True,
+    ),
+    column(
+        "offset_deg",
+        "float64",
+        "how far it looks to the right of the heading of its view; 0 for a panorama",
+        unit="degrees",
+        nullable=True,
+    ),
+)
 # Held in memory only: a list of captures as it was read.
 CAPTURE_LIST = schema(
     *CAPTURES,

@@ -17,7 +17,13 @@ from streetineq_assets.evidence.tables import (
     GAINS,
     SCHEME_SCORES,
 )
-from streetineq_assets.images.tables import FOREIGN_FILES, IMAGE_RIGHTS, LOCATIONS, STREET_IMAGES
+from streetineq_assets.images.tables import (
+    CAPTURE_USE,
+    FOREIGN_FILES,
+    IMAGE_RIGHTS,
+    LOCATIONS,
+    STREET_IMAGES,
+)
 from streetineq_assets.labels.tables import AVAILABILITY, DECILE_EDGES, LSOA_LABELS, POSTCODE_LSOA
 from streetineq_assets.models.tables import AREA_FOLDS, BASELINES, HISTORY
 from streetineq_assets.predictions.tables import (
@@ -72,6 +78,7 @@ WAREHOUSE_VIEWS = (
     View("availability", "lsoa_labels", "Which outcomes have labels, or why not.", AVAILABILITY),
     View("locations", "locations", "Listed locations with areas and weights.", LOCATIONS),
     View("street_images", "street_images", "Where each image lies.", STREET_IMAGES),
+    View("captures", "street_images", "What became of each listed capture.", CAPTURE_USE),
     View("foreign_files", "street_images", "Files of no listed location.", FOREIGN_FILES),
     View("shard_rows", "hdf5_shards", "Where each location's codes lie.", SHARD_ROWS, "rows"),
     View("image_repeats", "image_repeats", "Which locations show the same.", IMAGE_REPEATS),

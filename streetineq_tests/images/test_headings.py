@@ -12,58 +12,31 @@ from hypothesis import strategies as st
 
 from streetineq_assets.geography import national_grid
 from streetineq_assets.images.headings import assign_headings, metres_to_nearest
-from streetineq_assets.images.tables import ASSIGNED_VIEWS, CAPTURES
+from streetineq_assets.images.tables import ASSIGNED_VIEWS
 from streetineq_assets.settings import Views
-from streetineq_assets.tables import conform
-
-LAT, LON = 51.5, -0.1
-METRES = 111_000.0  # in a degree of latitude, about
-NOON = dt.datetime(2024, 6, 1, 12, tzinfo=dt.UTC)
-ROUND = (0, 90, 180, 270)
-
-
-def place(location_id, north_m=0.0, *, known=True):
-    lat = LAT + north_m / METRES
-    return {"location_id": location_id, "lat": lat, "lon": LON} if known else {
-        "location_id": location_id, "lat": None, "lon": None
-    }  # fmt: skip
-
-
-def capture(capture_id, compass, *, of=None, north_m=0.0, day=0, panorama=False):
-    """One capture; `north_m` None: without a position, `day` None: without a time."""
-    time = None if day is None else NOON.replace(tzinfo=None) + dt.timedelta(days=day)
-    return {
-        "capture_id": capture_id,
-        "location_id": of,
-        "lat": None if north_m is None else LAT + north_m / METRES,
-        "lon": None if north_m is None else LON,
-        "projection": "equirectangular" if panorama else "perspective",
-        "compass_deg": compass,
-        "captured_at": time,
-    }
-
-
-def frame_of(captures):
-    frame = pd.DataFrame(captures, columns=CAPTURES.names).astype(object)
-    return conform(frame.where(frame.notna(), None), CAPTURES)
+from streetineq_tests.images.captured import (
+    NOON,
+    ROUND,
+    capture,
+    captures_of,
+    four,
+    place,
+    texts,
+)
 
 
 def assigned(captures, *, places=None, now=None, **views):
     places = pd.DataFrame(places or [place("L")])
-    return assign_headings(places, frame_of(captures), Views(**views), now=now)
+    return assign_headings(places, captures_of(captures), Views(**views), now=now)
 
 
 def ids(frame):
-    """The captures of the four views of the only location, None where there is none."""
-    return [None if pd.isna(each) else each for each in frame["capture_id"]]
+    """The captures of the views, None where there is none."""
+    return texts(frame["capture_id"])
 
 
 def reasons(frame):
-    return [None if pd.isna(each) else each for each in frame["reason"]]
-
-
-def four(prefix, *, turned=0.0, **given):
-    return [capture(f"{prefix}{h}", (h + turned) % 360, **given) for h in ROUND]
+    return texts(frame["reason"])
 
 
 class TestPanoramas:
@@ -158,7 +131,7 @@ class TestPlaces:
         assert frame["metres"].tolist() == pytest.approx([900] * 4, rel=0.01)
 
     def test_they_need_no_position_nor_does_the_location(self):
-        frame = assigned(four("n", of="L", north_m=None), places=[place("L", known=False)])
+        frame = assigned(four("n", of="L", north_m=None), places=[place("L", None)])
         assert ids(frame) == ["n0", "n90", "n180", "n270"]
         assert frame["metres"].isna().all()
 
@@ -187,12 +160,12 @@ class TestPlaces:
         assert ids(frame) == ["p"] * 4
 
     def test_a_location_without_a_position_that_nobody_names(self):
-        frame = assigned([capture("p", 0, panorama=True)], places=[place("L", known=False)])
+        frame = assigned([capture("p", 0, panorama=True)], places=[place("L", None)])
         assert reasons(frame) == ["no_position"] * 4
 
     def test_distances_are_those_to_the_nearest_location(self):
-        places = pd.DataFrame([place("L"), place("M", 100), place("N", known=False)])
-        captures = frame_of([capture("a", 0, north_m=90), capture("b", 0, north_m=None)])
+        places = pd.DataFrame([place("L"), place("M", 100), place("N", None)])
+        captures = captures_of([capture("a", 0, north_m=90), capture("b", 0, north_m=None)])
         metres = metres_to_nearest(places, captures)
         assert metres[0] == pytest.approx(10, rel=0.02)
         assert metres[1] == math.inf
@@ -245,7 +218,7 @@ def test_a_location_of_which_no_capture_has_a_direction():
 
 def test_nothing_at_all():
     assert reasons(assigned([])) == ["no_capture"] * 4
-    frame = assign_headings(pd.DataFrame([place("L")]).iloc[:0], frame_of([]), Views())
+    frame = assign_headings(pd.DataFrame([place("L")]).iloc[:0], captures_of([]), Views())
     assert frame.empty
     assert list(frame.columns) == ASSIGNED_VIEWS.names
 
@@ -365,7 +338,7 @@ WORLDS = st.lists(
     ),
     max_size=9,
 )
-PLACES = [place("L0"), place("L1", 15), place("L2", 40), place("L3", known=False)]
+PLACES = [place("L0"), place("L1", 15), place("L2", 40), place("L3", None)]
 
 
 @settings(max_examples=150, deadline=None)
@@ -382,7 +355,7 @@ def test_as_a_slow_reading_of_the_rules_in_any_order_of_rows(world, tolerance, d
     expected = slowly(PLACES, numbered, views, now.replace(tzinfo=None))
     places = random.sample(PLACES, len(PLACES))
     shuffled = random.sample(numbered, len(numbered))
-    frame = assign_headings(pd.DataFrame(places), frame_of(shuffled), views, now=now)
+    frame = assign_headings(pd.DataFrame(places), captures_of(shuffled), views, now=now)
     found = {
         (row.location_id, row.view): (
             None if pd.isna(row.capture_id) else row.capture_id,
