@@ -22,10 +22,10 @@ from streetineq_assets.imagery.plots import plot_plan
 from streetineq_assets.imagery.providers import Provider
 from streetineq_assets.imagery.tables import (
     IMAGERY_PLAN,
-    LOCATION_LIST_FILE,
     PLAN_CAPTURES,
     RECORDING_FILE,
 )
+from streetineq_assets.images.files import PLANNED_LOCATIONS
 from streetineq_assets.labels.postcodes import city_areas
 from streetineq_assets.plotting import save_png
 from streetineq_assets.settings import Imagery
@@ -188,7 +188,7 @@ def write_plan(
     captures = list_captures(rows, found.captures, settings)
     write(rows, IMAGERY_PLAN, folder / "imagery_plan.parquet")
     write(captures, PLAN_CAPTURES, folder / "captures.parquet")
-    location_list(rows, captures).to_csv(folder / LOCATION_LIST_FILE, index=False)
+    location_list(rows, captures).to_csv(folder / PLANNED_LOCATIONS, index=False)
     title = study.cities[city].title
     save_png(plot_plan(rows, sources.boundaries, title, provider.title), folder / "plan.png")
     asked.recording.write(folder / RECORDING_FILE)

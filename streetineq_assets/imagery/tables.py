@@ -12,7 +12,6 @@ _TAKEN = [field for field in _CAPTURE if field.name not in ("capture_id", "proje
 
 FETCHED, REJECTED, MISSING = "fetched", "rejected", "missing"  # of IMAGERY
 CAPTURES_TAR, RECORDING_FILE = "captures.tar", "recording.jsonl.gz"
-LOCATION_LIST_FILE = "locations.csv"  # of a plan, in the form of those that people bring
 
 WANTED = schema(
     _LOCATION,

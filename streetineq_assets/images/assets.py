@@ -136,7 +136,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             street_images,
             group_name=GROUP,
             kinds={"pandas", "parquet"},
-            deps=["street_image_files", "location_list", "capture_list"],
+            deps=["street_image_files", "location_list", "capture_list", *parts.listing_needs],
             partitions_def=parts.city,
             code_version="2",  # 1: had no captures
             checks=(*checks.STREET_IMAGES, *capture_checks.CAPTURES),
@@ -145,7 +145,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             locations,
             group_name=GROUP,
             kinds={"duckdb", "parquet"},
-            deps=["location_list", "postcode_lsoa", *parts.boundaries],
+            deps=["location_list", "postcode_lsoa", *parts.boundaries, *parts.listing_needs[:1]],
             partitions_def=parts.city,
             # 1: a location's city was its postcodes', not its LSOA's; 2: without `placed_by` and
             # `creator`; coordinates placed nothing
