@@ -191,3 +191,40 @@ def test_a_wrong_token_is_told_and_not_shown(provider, tmp_path, monkeypatch):
     assert VARIABLE in text
     assert "f00dface" not in text + "".join(map(str, result.all_events))
     assert b"f00dface" not in acquiring_study.everything_below(store.root)
+
+
+# -- from there on --------------------------------------------------------------------------------
+
+
+def test_what_was_fetched_is_listed_like_any_other_image(store, plan, fetched):
+    result = run(store, "street_images", "alpha")
+    assert not failed(result)
+    listed = store.open("street_images", "alpha")
+    images = listed.table()
+    assert set(images["status"]) == {"present"}
+    assert len(images) == 4 * N_LOCATIONS
+    assert set(images["projection"]) == {"equirectangular"}
+    used = listed.table("captures.parquet")
+    assert set(used["status"]) == {"used"}
+    assert len(used) == N_LOCATIONS
+
+
+def test_acquired_locations_have_the_areas_of_their_postcodes(store, plan):
+    run(store, "locations", "alpha")
+    table = store.open("locations", "alpha").table()
+    assert set(table["status"]) == {"matched"}
+    planned = store.open("imagery_plan", "alpha").table().drop_duplicates("location_id")
+    wanted = planned.set_index("location_id")["lsoa11"]
+    assert table.set_index("location_id")["lsoa11"].to_dict() == wanted.to_dict()
+    assert table["creator"].str.startswith("walker").all()
+
+
+def test_a_bucket_that_was_not_fetched_is_missing_and_says_so(provider, tmp_path):
+    store = acquiring_study.write(tmp_path / "study", provider.url)
+    run(store, "imagery_plan", "alpha")
+    run(store, "imagery", BUCKETS[0])
+    run(store, "street_images", "alpha")
+    images = store.open("street_images", "alpha").table()
+    by_bucket = images.groupby("bucket")["status"].unique().map(list).to_dict()
+    assert by_bucket == {BUCKETS[0]: ["present"], BUCKETS[1]: ["missing"]}
+    assert set(images.loc[images["status"] == "missing", "reason"]) == {"not_acquired"}
