@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from streetineq_assets.imagery import exchange, pictures
 from streetineq_assets.imagery.exchange import Exchange, FaultError, Reply, by_status
+from streetineq_assets.imagery.found import text
 from streetineq_assets.imagery.patience import Patience
 from streetineq_assets.imagery.pictures import PictureRejectedError
 from streetineq_assets.imagery.recording import Recording, link_key, picture_key, request_key
@@ -24,14 +25,13 @@ LINK_EXPIRED, NO_IMAGERY_PICTURE = "link_expired", "no_imagery_picture"
 _MOST_JSON, _MOST_PICTURE = 2**27, 2**26  # bytes
 # A busy host sends a page, or half a file, where at the next request it sends the picture.
 _MAYBE_NEXT_TIME, _TRIES = (pictures.NOT_AN_IMAGE, pictures.TRUNCATED), 3
-_LONGEST = 200  # characters of a provider's own words
 _TIMED_OUT = object()
 
 Explain = Callable[[int, Any], str | None]
 """What status and JSON of an answer mean: None where the answer is one, else a kind of fault.
 
 Providers tell of faults in ways of their own; None of a status that is no success leaves it to
-`exchange.by_status`. `gone` stands for: there is no such thing.
+`exchange.by_status`. `gone` stands for: there is no such capture.
 """
 Ask = Callable[[Sequence[str]], dict[str, str]]
 
@@ -124,9 +124,6 @@ class Live:
         Args:
             most_timeouts: after which the provider's own time-outs are its answer; None: never.
 
-        Returns:
-            None where the provider says that there is no such thing.
-
         Raises:
             QueryTimeoutError: so many time-outs.
             ImageryError: no answer within the patience, or one that does not change by asking.
@@ -142,7 +139,11 @@ class Live:
         return entry["json"]
 
     def fresh_json(self, url: str, params: Mapping[str, str]) -> Any:
-        """As `json`, but neither recorded nor taken from there, and signatures stay in links."""
+        """As `json`, but neither recorded nor taken from there, and signatures stay in links.
+
+        Returns:
+            None where the provider says that there is no such thing.
+        """
         return self._answer(url, params, None, signed=True)
 
     def links(self, capture_ids: Sequence[str], ask: Ask) -> dict[str, str]:
@@ -212,13 +213,14 @@ class Live:
         reply = self._sent(url, params, with_token=True, most_bytes=_MOST_JSON)
         body = _parsed(reply.body)
         kind = self._explain(reply.status, body)
-        if kind == exchange.GONE:
+        if kind == exchange.GONE and signed:
             return None
         kind = kind or by_status(reply.status)
         if kind is None and body is None:
             kind = exchange.NOT_JSON
         if kind is not None:
-            raise self._counted(FaultError(kind, self._said(reply, body), reply.retry_after_s))
+            said = scrubbed(_said(reply.status, body), self._token)
+            raise self._counted(FaultError(kind, said, reply.retry_after_s))
         return body if signed else scrubbed(body, self._token)
 
     def _picture(self, link: str, with_token: bool) -> bytes:
@@ -254,16 +256,6 @@ class Live:
             self._count(fault.kind)
             raise
 
-    def _said(self, reply: Reply, body: Any) -> str:
-        """Status and the provider's own words, if it has some."""
-        error = body.get("error", body) if isinstance(body, Mapping) else None
-        stated = error if isinstance(error, Mapping) else {}
-        words = stated.get("message") or stated.get("error_message")
-        if not isinstance(words, str):
-            return f"HTTP {reply.status}"
-        words = " ".join(words.split())[:_LONGEST]
-        return f"HTTP {reply.status}: {scrubbed(words, self._token)}"
-
     def _counted(self, fault: FaultError) -> FaultError:
         self._count(fault.kind)
         return fault
@@ -271,6 +263,16 @@ class Live:
     def _count(self, kind: str) -> None:
         with self._lock:
             self.faults[kind] += 1
+
+
+def _said(status: int, body: Any) -> str:
+    """Status and the provider's own words, if it has some."""
+    if body is None:
+        return f"HTTP {status}, no JSON"
+    error = body.get("error", body) if isinstance(body, Mapping) else None
+    stated = error if isinstance(error, Mapping) else {}
+    words = stated.get("message") or stated.get("error_message")
+    return f"HTTP {status}: {text(words)}" if isinstance(words, str) else f"HTTP {status}"
 
 
 def _parsed(body: bytes) -> Any:

@@ -6,6 +6,7 @@ projection that no view can be made of, is kept with the reason, so that it is c
 """
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from streetineq_assets.images.rights import find_terms
 from streetineq_assets.images.tables import CAPTURES
 from streetineq_assets.tables import column, conform, empty, schema
 
+_LONGEST = 200
+_IDENTIFIER = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 NO_POSITION, UNUSABLE_PROJECTION = "no_position", "unusable_projection"
 _RAW = "by the camera's own receiver, where the position is corrected"
 FOUND = schema(
@@ -124,7 +127,18 @@ def licence(written: object) -> str | None:
 
 
 def text(value: object) -> str | None:
-    """A name on one line; None for what is none."""
+    """A name on one line, of 200 characters at most; None for what is none."""
     if not isinstance(value, str | int) or isinstance(value, bool):
         return None
-    return " ".join(str(value).split()) or None
+    return " ".join(str(value).split())[:_LONGEST] or None
+
+
+def address(value: object) -> str | None:
+    """A web address; None for what is none."""
+    return value if isinstance(value, str) and value.startswith(("https://", "http://")) else None
+
+
+def identifier(value: object) -> str | None:
+    """An id that can be part of a file's name; None for what is none."""
+    name = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    return name if _IDENTIFIER.fullmatch(name) else None

@@ -87,11 +87,12 @@ def _decoded_small(data: bytes) -> Image.Image:
             warnings.simplefilter("ignore")
             picture = Image.open(io.BytesIO(data), formats=_FORMATS)
         if picture.width * picture.height > _MOST_PIXELS:
-            size = f"{picture.width} x {picture.height} pixels"
-            raise PictureRejectedError(TOO_MANY_PIXELS, size)
+            raise Image.DecompressionBombError
         picture.draft("RGB", _SMALL)
         picture.load()
         return picture.convert("RGB").resize(_SMALL, Image.Resampling.NEAREST)
+    except Image.DecompressionBombError as error:  # Pillow's own limit is somewhat higher
+        raise PictureRejectedError(TOO_MANY_PIXELS, f"more than {_MOST_PIXELS:,}") from error
     except UnidentifiedImageError as error:
         raise PictureRejectedError(NOT_AN_IMAGE, "no decoder knows it") from error
     except (OSError, ValueError, SyntaxError, EOFError, struct.error) as error:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Geod
 
@@ -96,6 +96,7 @@ def test_tiles_do_not_depend_on_the_points():
     assert str(one[0]) == "-0.126,51.498,-0.117,51.507"
 
 
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.floats(51.498, 51.507), st.floats(-0.126, -0.117)), max_size=60),
     st.integers(3, 20),

@@ -21,7 +21,7 @@ from streetineq_assets.imagery.providers.kartaview import KartaView
 from streetineq_assets.imagery.providers.mapillary import Mapillary
 from streetineq_assets.imagery.providers.panoramax import Panoramax
 from streetineq_assets.imagery.recording import Recording
-from streetineq_assets.imagery.tokens import token_of
+from streetineq_assets.imagery.tokens import Token, token_of
 from streetineq_assets.images.rights import NO, find_terms, rights_of
 from streetineq_assets.settings import Imagery, Rights
 
@@ -150,17 +150,7 @@ def connect(
             f"requests_per_minute = {per_minute} in [imagery] is more than {provider.title} allows "
             f"({provider.most_per_minute}): lower it"
         )
-    token = authorise = None
-    if provider.token_variable:
-        if url != f"https://{provider.api_host}" and not is_loopback(url):
-            raise StudyError(
-                f"endpoint = {url} in [imagery] is not {provider.title}'s: its token goes to "
-                f"{provider.api_host} alone: delete endpoint"
-            )
-        token = token_of(
-            provider.token_variable, environment, title=provider.title, page=provider.token_page
-        )
-        authorise = provider.authorise(token)
+    token = _token(provider, url, environment)
     asked = Asked(
         provider.title,
         url.split("://", 1)[1],
@@ -168,12 +158,25 @@ def connect(
         provider.token_page,
     )
     return Live(
-        Exchange(url, authorise, timeouts_s),
+        Exchange(url, provider.authorise(token) if token else None, timeouts_s),
         Patience(asked, seconds=patience_s, per_minute=per_minute, pause=pause, clock=clock),
         recording,
         explain=provider.explain,
         token=token,
         most_plain=most_plain,
+    )
+
+
+def _token(provider: type[BaseProvider], url: str, environment: Mapping[str, str]) -> Token | None:
+    if not provider.token_variable:
+        return None
+    if url != f"https://{provider.api_host}" and not is_loopback(url):
+        raise StudyError(
+            f"endpoint = {url} in [imagery] is not {provider.title}'s: its token goes to "
+            f"{provider.api_host} alone: delete endpoint"
+        )
+    return token_of(
+        provider.token_variable, environment, title=provider.title, page=provider.token_page
     )
 
 

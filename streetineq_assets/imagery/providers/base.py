@@ -1,7 +1,7 @@
 """What providers have in common: links in batches, pictures behind links that expire, sizes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -9,10 +9,12 @@ import pandas as pd
 from streetineq_assets.imagery.boxes import Box
 from streetineq_assets.imagery.client import LINK_EXPIRED, Client, LinkExpiredError
 from streetineq_assets.imagery.exchange import GONE, Authorise
+from streetineq_assets.imagery.found import identifier
 from streetineq_assets.imagery.pictures import PictureRejectedError
 from streetineq_assets.imagery.tokens import Token
 from streetineq_assets.settings import Imagery
 
+NO_USABLE_ID = "no_usable_id"
 _LINKS = 3  # that are asked for, one after another, for one picture
 # Bytes of a pixel in JPEG files 2,048 pixels wide: medians of 6 panoramas and 12 photographs of
 # Mapillary's in Global Streetscapes, which lay between 0.11 and 0.29.
@@ -105,6 +107,15 @@ class BaseProvider(ABC):
             raise
         del self._capture_of[link]
         return data
+
+    def _with_ids(self, listed: Any) -> list[Mapping[str, Any]]:
+        """The entities of a list that have an id fit for a file's name; the others are counted."""
+        entities = listed if isinstance(listed, list) else []
+        known = [each for each in entities if isinstance(each, Mapping)]
+        named = [each for each in known if identifier(each.get("id"))]
+        if len(named) < len(entities):
+            self._client.faults[NO_USABLE_ID] += len(entities) - len(named)
+        return named
 
     def _fetched(self, link: str, capture_id: str) -> bytes:
         for _ in range(_LINKS):

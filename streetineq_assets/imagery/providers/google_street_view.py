@@ -21,7 +21,7 @@ import pandas as pd
 from streetineq_assets.imagery import exchange
 from streetineq_assets.imagery.boxes import Box
 from streetineq_assets.imagery.exchange import Authorise, in_query
-from streetineq_assets.imagery.found import found_frame, moment, position, text
+from streetineq_assets.imagery.found import found_frame, identifier, moment, position, text
 from streetineq_assets.imagery.providers.base import BaseProvider
 from streetineq_assets.imagery.tokens import Token
 from streetineq_assets.images.tables import PERSPECTIVE
@@ -87,7 +87,7 @@ class GoogleStreetView(BaseProvider):
         }
         answer = self._client.json(f"{self._url}/maps/api/streetview/metadata", wanted)
         place = answer.get("location") if isinstance(answer, Mapping) else None
-        panorama = text(answer.get("pano_id")) if isinstance(answer, Mapping) else None
+        panorama = identifier(answer.get("pano_id")) if isinstance(answer, Mapping) else None
         if panorama is None or not isinstance(place, Mapping):
             return found_frame([])
         found_lat, found_lon = position(place.get("lat"), place.get("lng"))

@@ -18,12 +18,13 @@ from streetineq_assets.imagery import exchange
 from streetineq_assets.imagery.boxes import Box, TooManyCapturesError
 from streetineq_assets.imagery.client import QueryTimeoutError
 from streetineq_assets.imagery.found import (
+    address,
     compass,
     found_frame,
+    identifier,
     moment,
     number,
     position,
-    text,
     whole,
 )
 from streetineq_assets.imagery.providers.base import BaseProvider
@@ -84,7 +85,7 @@ class KartaView(BaseProvider):
             except QueryTimeoutError:
                 raise TooManyCapturesError(found_frame(rows)) from None
             result = _result(answer)
-            photos = [each for each in _list(result.get("data")) if text(each.get("id"))]
+            photos = self._with_ids(result.get("data"))
             rows += [self._row(photo) for photo in photos]
             if not photos or not result.get("hasMoreData"):
                 return found_frame(rows)
@@ -95,7 +96,7 @@ class KartaView(BaseProvider):
         round_about = number(photo.get("fieldOfView")) == 360
         sphere = str(photo.get("projection") or "").upper() == "SPHERE"
         return {
-            "capture_id": text(photo.get("id")),
+            "capture_id": identifier(photo.get("id")),
             "lat": lat,
             "lon": lon,
             "projection": EQUIRECTANGULAR if round_about or sphere else PERSPECTIVE,
@@ -112,7 +113,7 @@ class KartaView(BaseProvider):
         for capture_id in capture_ids:
             answer = self._client.fresh_json(f"{self._url}/2.0/photo/{capture_id}", {})
             data = _result(answer).get("data")
-            link = text(data.get("fileurlProc")) if isinstance(data, Mapping) else None
+            link = address(data.get("fileurlProc")) if isinstance(data, Mapping) else None
             if link:
                 links[capture_id] = link
         return links
@@ -121,7 +122,3 @@ class KartaView(BaseProvider):
 def _result(answer: Any) -> Mapping[str, Any]:
     result = answer.get("result") if isinstance(answer, Mapping) else None
     return result if isinstance(result, Mapping) else {}
-
-
-def _list(value: Any) -> list[Mapping[str, Any]]:
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []

@@ -21,7 +21,16 @@ from streetineq_assets.imagery import exchange
 from streetineq_assets.imagery.boxes import Box, TooManyCapturesError
 from streetineq_assets.imagery.client import QueryTimeoutError
 from streetineq_assets.imagery.exchange import Authorise, in_header
-from streetineq_assets.imagery.found import compass, found_frame, moment, point, text, whole
+from streetineq_assets.imagery.found import (
+    address,
+    compass,
+    found_frame,
+    identifier,
+    moment,
+    point,
+    text,
+    whole,
+)
 from streetineq_assets.imagery.providers.base import BaseProvider
 from streetineq_assets.imagery.providers.orientation import pitch_and_roll
 from streetineq_assets.imagery.tokens import Token
@@ -32,11 +41,15 @@ _FIELDS = (
     "computed_rotation,camera_type,is_pano,creator,width,height"
 )
 _LINK = "thumb_2048_url"
-# Codes of Facebook's Graph interface, by which Mapillary answers: 4, 17, 32 and 613 are limits of
-# requests, 102, 190 and 368 are refused tokens, 1, 2 and -2 are its own failures.
-_TOO_OFTEN, _NO_TOKEN = (4, 17, 32, 613), (102, 190, 368)
-_TIMEOUT_CODES, _TIMEOUT_SUBCODE = (-2,), 3404014
-_FAILURES = (1, 2)
+# Codes of Facebook's Graph interface, by which Mapillary answers: its own time-outs and failures,
+# limits of requests, refused tokens.
+_CODES = {
+    -2: exchange.QUERY_TIMEOUT,
+    **dict.fromkeys((1, 2), exchange.SERVER_ERROR),
+    **dict.fromkeys((4, 17, 32, 613), exchange.RATE_LIMITED),
+    **dict.fromkeys((102, 190, 368), exchange.REFUSED),
+}
+_SUBCODES = {3404014: exchange.QUERY_TIMEOUT, 33: exchange.GONE}  # 33: no such object
 _PANORAMAS = ("spherical", "equirectangular")
 _PHOTOGRAPHS = ("perspective", "brown")
 _MOST_TIMEOUTS = 6  # of one box, before it counts as too crowded
@@ -64,16 +77,10 @@ class Mapillary(BaseProvider):
         error = body.get("error") if isinstance(body, Mapping) else None
         if not isinstance(error, Mapping):
             return None
-        code = error.get("code")
-        if code in _TIMEOUT_CODES or error.get("error_subcode") == _TIMEOUT_SUBCODE:
-            return exchange.QUERY_TIMEOUT
-        if code in _TOO_OFTEN:
-            return exchange.RATE_LIMITED
-        if code in _NO_TOKEN:
-            return exchange.REFUSED
-        if code in _FAILURES:
-            return exchange.SERVER_ERROR
-        return exchange.by_status(status) or exchange.NOT_UNDERSTOOD
+        kind = _SUBCODES.get(_integer(error, "error_subcode")) or _CODES.get(
+            _integer(error, "code")
+        )
+        return kind or exchange.by_status(status) or exchange.NOT_UNDERSTOOD
 
     def search(self, box: Box) -> pd.DataFrame:
         """The captures in a box, a frame of the schema `FOUND`.
@@ -94,7 +101,7 @@ class Mapillary(BaseProvider):
             answer = self._client.json(url, wanted, most_timeouts=_MOST_TIMEOUTS)
         except QueryTimeoutError:
             raise TooManyCapturesError from None
-        items = _items(answer)
+        items = self._with_ids(_listed(answer))
         captures = self._captures(items)
         if len(items) >= self.most_hits:
             raise TooManyCapturesError(captures)
@@ -116,7 +123,7 @@ class Mapillary(BaseProvider):
         measured, better = (compass(item.get(f"{k}compass_angle")) for k in ("", "computed_"))
         creator = item.get("creator")
         return {
-            "capture_id": text(item.get("id")),
+            "capture_id": identifier(item.get("id")),
             "lat": lat,
             "lon": lon,
             "raw_lat": None if computed[0] is None else raw[0],
@@ -135,15 +142,22 @@ class Mapillary(BaseProvider):
     def _asked_links(self, capture_ids: Sequence[str]) -> dict[str, str]:
         wanted = {"image_ids": ",".join(capture_ids), "fields": f"id,{_LINK}"}
         answer = self._client.fresh_json(f"{self._url}/images", wanted)
-        links = {str(item.get("id")): text(item.get(_LINK)) for item in _items(answer)}
+        if answer is None and len(capture_ids) > 1:
+            # One that does not exist spoils the answer for all.
+            half = len(capture_ids) // 2
+            return self._asked_links(capture_ids[:half]) | self._asked_links(capture_ids[half:])
+        items = self._with_ids(_listed(answer))
+        links = {str(item["id"]): address(item.get(_LINK)) for item in items}
         return {i: link for i in capture_ids if (link := links.get(i)) is not None}
 
 
-def _items(answer: Any) -> list[Mapping[str, Any]]:
-    """The entities of an answer that have an id."""
-    listed = answer.get("data") if isinstance(answer, Mapping) else None
-    entities = listed if isinstance(listed, list) else []
-    return [each for each in entities if isinstance(each, Mapping) and text(each.get("id"))]
+def _integer(error: Mapping[str, Any], name: str) -> int:
+    value = error.get(name)
+    return value if isinstance(value, int) else 0
+
+
+def _listed(answer: Any) -> Any:
+    return answer.get("data") if isinstance(answer, Mapping) else None
 
 
 def _projection(item: Mapping[str, Any]) -> str:

@@ -18,8 +18,10 @@ import pandas as pd
 from streetineq_assets.imagery import exchange
 from streetineq_assets.imagery.boxes import Box, TooManyCapturesError
 from streetineq_assets.imagery.found import (
+    address,
     compass,
     found_frame,
+    identifier,
     licence,
     moment,
     number,
@@ -70,7 +72,7 @@ class Panoramax(BaseProvider):
         items: list[Mapping[str, Any]] = []
         for n_before in range(_MOST_PAGES):
             answer = self._client.json(url, wanted)
-            page = _features(answer)
+            page = self._with_ids(_mapping(answer).get("features"))
             items += page
             following = _next(answer)
             if following is None:
@@ -86,7 +88,7 @@ class Panoramax(BaseProvider):
         sizes = camera.get("sensor_array_dimensions")
         width, height = sizes if isinstance(sizes, list) and len(sizes) == 2 else (None, None)
         return {
-            "capture_id": text(item.get("id")),
+            "capture_id": identifier(item.get("id")),
             "lat": lat,
             "lon": lon,
             "projection": _projection(stated, camera),
@@ -104,7 +106,8 @@ class Panoramax(BaseProvider):
     def _asked_links(self, capture_ids: Sequence[str]) -> dict[str, str]:
         wanted = {"ids": json.dumps(list(capture_ids)), "limit": str(len(capture_ids))}
         answer = self._client.fresh_json(f"{self._url}/api/search", wanted)
-        links = {str(item.get("id")): _picture_of(item) for item in _features(answer)}
+        items = self._with_ids(_mapping(answer).get("features"))
+        links = {str(item["id"]): _picture_of(item) for item in items}
         return {i: link for i in capture_ids if (link := links.get(i)) is not None}
 
 
@@ -112,19 +115,12 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _features(answer: Any) -> list[Mapping[str, Any]]:
-    """The items of an answer that have an id."""
-    listed = _mapping(answer).get("features")
-    items = listed if isinstance(listed, list) else []
-    return [each for each in items if isinstance(each, Mapping) and text(each.get("id"))]
-
-
 def _next(answer: Any) -> str | None:
     """The address of the next page, where it is to be had by GET."""
     links = _mapping(answer).get("links")
     for link in links if isinstance(links, list) else []:
         if _mapping(link).get("rel") == "next" and link.get("method", "GET") == "GET":
-            return text(link.get("href"))
+            return address(link.get("href"))
     return None
 
 
@@ -147,7 +143,7 @@ def _producer(item: Mapping[str, Any]) -> str | None:
 
 def _picture_of(item: Mapping[str, Any]) -> str | None:
     """The address of its picture of 2,048 pixels."""
-    return text(_mapping(_mapping(item.get("assets")).get("sd")).get("href"))
+    return address(_mapping(_mapping(item.get("assets")).get("sd")).get("href"))
 
 
 def _day(day: dt.date | None) -> str:
