@@ -8,6 +8,7 @@ Each line has a status: `found`; `doubtful`, where a check would warn; `wrong`, 
 refuse it or nothing of it matches; `missing`; `ignored`.
 """
 
+import datetime as dt
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,13 +22,11 @@ from streetineq_assets.errors import SourceError, SourceMissingError
 from streetineq_assets.evidence.groups import read_group_files
 from streetineq_assets.findings import Check
 from streetineq_assets.images.archives import is_archive
-from streetineq_assets.images.catalogue import FileEntry, list_images, walk_files
-from streetineq_assets.images.checks import (
-    ACCOUNTING,
-    FILES_ACCOUNTED,
-    listing_findings,
-    rights_held,
-)
+from streetineq_assets.images.capture_checks import CAPTURES_ACCOUNTED, city_findings
+from streetineq_assets.images.capture_listing import list_city
+from streetineq_assets.images.captures import captures_file, read_captures
+from streetineq_assets.images.catalogue import FileEntry, walk_files
+from streetineq_assets.images.checks import ACCOUNTING, FILES_ACCOUNTED, rights_held
 from streetineq_assets.images.location_areas import join_locations, placing_boundaries
 from streetineq_assets.images.location_list import (
     location_list_file,
@@ -35,6 +34,7 @@ from streetineq_assets.images.location_list import (
     stated_terms,
 )
 from streetineq_assets.images.rights import rights_table
+from streetineq_assets.images.tables import LOCATION_LIST
 from streetineq_assets.labels import postcodes
 from streetineq_assets.labels.formats.base import OutcomeValues
 from streetineq_assets.labels.outcomes import OUTCOMES
@@ -43,6 +43,7 @@ from streetineq_assets.labels.postcode_directory import FOLDER, find_directory, 
 from streetineq_assets.labels.sources import Sources, find_sources, read_sources
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair, Study
+from streetineq_assets.tables import empty
 from streetineq_assets.wrong_settings import nearest
 
 Row = dict[str, str]
@@ -50,6 +51,7 @@ Row = dict[str, str]
 _LARGE_BYTES = 2**29  # of archives and boundaries, which take minutes to read
 # Real directories put a few postcodes of most cities' edges into the authority next door.
 _EXPECTED_TO_FAIL = {AREAS_IN_ONE_CITY.name}
+_SUMS = {ACCOUNTING.name, FILES_ACCOUNTED.name, CAPTURES_ACCOUNTED.name}  # of the platform's own
 
 
 @dataclass(frozen=True)
@@ -259,14 +261,14 @@ def _groups(store: DataStore, made: Postcodes | None) -> Iterator[Row]:
 
 
 def _city(store: DataStore, study: Study, city: str, made: Postcodes | None) -> Row:
-    """A city's list and images."""
+    """A city's lists and images."""
+    rows = empty(LOCATION_LIST)
     try:
         rows = read_location_list(location_list_file(store, city))
-        ids = rows["location_id"]
         locations = _locations(store, rows, study, city, made)
     except SourceError as error:
-        locations, ids = _row("wrong", "locations", str(error)), pd.Series(dtype="str")
-    images = _images(store.inputs("images", city), ids, study, city)
+        locations = _row("wrong", "locations", str(error))
+    images = _images(store, rows, study, city)
     return {"city": city} | {
         key: text
         for row in (locations, images)
@@ -303,26 +305,36 @@ def _locations(
     return _judged(what, good, [*findings.checks, rights], nothing=not n or not rights.passed)
 
 
-def _images(root: Path, ids: pd.Series, study: Study, city: str) -> Row:
-    what = "images"
+def _images(store: DataStore, listed: pd.DataFrame, study: Study, city: str) -> Row:
+    what, root = "images", store.inputs("images", city)
     try:
-        files = walk_files(root)
+        captures, files = read_captures(captures_file(store, city)), walk_files(root)
         if not files:
             return _row("missing", what, str(root))
         read, skipped = _affordable(files)
-        catalogue = list_images(
-            root, ids, city=city, buckets=study.cities[city].buckets, files=read
+        listing = list_city(
+            root,
+            listed,
+            captures,
+            study.views,
+            now=dt.datetime.now(dt.UTC),
+            city=city,
+            buckets=study.cities[city].buckets,
+            files=read,
         )
     except SourceError as error:
         return _row("wrong", what, str(error))
-    findings, n_listed = listing_findings(catalogue), ids.nunique()
+    findings, n_listed = city_findings(listing), listed["location_id"].nunique()
     n = findings.values["n_locations_complete"]
     good = f"{root}: {n:,} of {n_listed:,} listed locations have all four images"
     if skipped:
         size = sum(file.size_bytes for file in skipped) / 1e9
         text = f"{good}; {len(skipped)} archives of {size:.1f} GB are not looked into here"
         return _row("found", what, text)
-    checks = [c for c in findings.checks if c.name not in (ACCOUNTING.name, FILES_ACCOUNTED.name)]
+    checks = [check for check in findings.checks if check.name not in _SUMS]
+    if len(captures):  # else the line on locations asks it
+        rights = rights_held(rights_table(listing.terms, study.rights), study.rights)
+        checks, n = [*checks, rights], n if rights.passed else 0
     return _judged(what, good, checks if n_listed else [], nothing=not n)
 
 
@@ -337,7 +349,7 @@ def _affordable(files: Iterable[FileEntry]) -> tuple[list[FileEntry], list[FileE
 
 def _strangers(store: DataStore, study: Study) -> Iterator[Row]:
     """Lists and folders of images that belong to no city of the study."""
-    for folder in (store.inputs("locations"), store.inputs("images")):
+    for folder in map(store.inputs, ("locations", "captures", "images")):
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             name = path.name.partition(".")[0]
             if name and name.strip().casefold() not in study.cities:

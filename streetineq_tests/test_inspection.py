@@ -191,9 +191,11 @@ def test_what_a_run_refuses_or_warns_of_is_not_called_found(store, case):
 def test_lists_and_folders_of_no_city_are_named_with_the_city_that_may_be_meant(tmp_path):
     store = new_study(tmp_path, STUDY)
     official.write(store.inputs("locations", "alpa.csv"), LISTED)
+    official.write(store.inputs("captures", "bets.csv"), CAPTURES)
     store.inputs("images", "gamma").mkdir(parents=True)
     lines = inspect(store)
     assert lines["no city of the study is called alpa; did you mean alpha?"][0] == "ignored"
+    assert lines["no city of the study is called bets; did you mean beta?"][0] == "ignored"
     assert lines["no city of the study is called gamma"][0] == "ignored"
 
 
@@ -281,3 +283,25 @@ def test_rights_that_a_run_would_refuse_are_wrong_and_unknown_ones_are_left_to_t
     assert "google_street_view" in text
     official.write(file, "location_id,postcode,provider\n7,AB1 1AA,own\n8,AB2 1AA,\n")
     assert inspect(store)["alpha locations"][0] == "found"
+
+
+CAPTURES = "capture_id,compass_deg,projection,location_id,provider\np,12,pano,7,{}\nq,,pano,8,\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "files", "status", "told"),
+    [
+        (CAPTURES.format("own"), ["p"], "doubtful", "1 of 2 listed locations have all four"),
+        (CAPTURES.format("own"), ["p", "q"], "doubtful", "1 no_compass"),
+        (CAPTURES.format("Google"), ["p"], "wrong", "google_street_view"),
+        (CAPTURES.format("own"), ["other"], "wrong", "none of the"),
+        ("capture_id,compass_deg\np,0\n", ["p"], "wrong", '"projection"'),
+    ],
+)
+def test_captures_are_looked_at_with_the_images(store, text, files, status, told):
+    official.write(store.inputs("captures", "alpha.csv"), text)
+    shutil.rmtree(store.inputs("images", "alpha"))
+    write_files(store.inputs("images", "alpha"), {f"{name}.jpg": b"x" for name in files})
+    found = inspect(store)["alpha images"]
+    assert found[0] == status
+    assert told in found[1]

@@ -103,3 +103,16 @@ def test_a_city_without_a_list_of_locations_differs_from_one_with_an_empty_one(t
     store.inputs("locations").mkdir(parents=True)
     store.inputs("locations", "leeds.csv").write_text("location_id,postcode\n")
     assert changed_listing(store, "leeds") not in (None, first)
+
+
+def test_a_list_of_captures_is_news_and_its_absence_is_none(tmp_path):
+    store = DataStore(tmp_path)
+    write_files(store.inputs("locations"), {"leeds.csv": b"location_id,postcode\n17,LS1 1AA\n"})
+    assert set(listing_inputs(store, "leeds", [])) == {"street_image_files", "locations"}
+    states = [changed_listing(store, "leeds")]
+    for text in (b"capture_id\n", b"capture_id,compass_deg\n"):
+        write_files(store.inputs("captures"), {"leeds.csv": text})
+        states.append(changed_listing(store, "leeds"))
+    assert len(set(states)) == 3
+    store.inputs("captures", "leeds.csv").unlink()
+    assert changed_listing(store, "leeds") == states[0]
