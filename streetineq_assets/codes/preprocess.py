@@ -52,7 +52,8 @@ class ImageRejectedError(StreetineqError):
     """An image that cannot be used; `reason` is one of a few words that are counted.
 
     Reasons: `empty_file`, `not_an_image`, `truncated`, `damaged`, `too_large`, `too_small`,
-    `too_narrow`, `panorama`; of `screening` also `blank` and `placeholder`.
+    `too_narrow`, `panorama`; of `screening` also `blank` and `placeholder`; of `quality` also
+    `blurred`, `dark` and `without_sky`.
     """
 
     def __init__(self, reason: str, detail: str) -> None:

@@ -22,7 +22,7 @@ _DARK = 8  # grey levels: of a real night more than nine tenths may be black
 
 def label(limits: Images) -> str:
     """By which rules pictures were judged; codes of others are judged again, not encoded again."""
-    return f"{VERSION} {limits.model_dump_json()}"
+    return f"{VERSION} {limits.model_dump_json(exclude_none=True)}"
 
 
 def refuse_empty(view: np.ndarray, limits: Images) -> None:
