@@ -223,7 +223,10 @@ class Publication(Settings):
 
 
 class Images(Settings):
-    """Which pictures are taken for images of a street; `codes.screening` has the rules."""
+    """Which pictures are taken for images of a street; `codes.screening` has the rules.
+
+    Those of `codes.quality` are off unless a limit is set.
+    """
 
     least_contrast: float = Field(
         1.0,
@@ -235,6 +238,15 @@ class Images(Settings):
         gt=0,
         le=1,
         description="share of pixels of one colour above which it is a provider's placeholder",
+    )
+    least_sharpness: float | None = Field(
+        None, ge=0, le=1, description="below which a picture is refused; `codes.quality` has it"
+    )
+    least_brightness: float | None = Field(
+        None, ge=0, le=255, description="mean grey level below which a picture is refused"
+    )
+    least_sky: float | None = Field(
+        None, ge=0, le=1, description="share of its upper third below which a picture is refused"
     )
 
 

@@ -59,8 +59,8 @@ class ImageCodesConfig(dg.Config):
     )
     hash_pictures: bool = Field(
         False,
-        description="Also redo unchanged buckets whose pictures have no perceptual hash: they are "
-        "read once more, and nothing is encoded again.",
+        description="Also redo unchanged buckets whose pictures have no perceptual hash or no "
+        "figures of quality: they are read once more, and nothing is encoded again.",
     )
 
 
@@ -337,7 +337,7 @@ class _Step:
         if not manifest:
             return False
         record = manifest.read_record(BucketRecord)
-        unhashed = record.n_without_phash != 0
+        unhashed = record.n_without_phash != 0 or record.n_without_quality != 0
         return bool(
             (self.config.retry_failed and record.n_rejected)
             or (self.config.hash_pictures and unhashed)

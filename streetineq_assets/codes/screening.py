@@ -16,8 +16,8 @@ _FILLING, _FILLED_ROWS = 128, 11  # grey level; rows of 224, a twentieth of the 
 
 def label(limits: Images) -> str:
     """By which rules pictures were judged; codes of others are judged again, not encoded again."""
-    # What image files are called judges none.
-    return f"{VERSION} {limits.model_dump_json(exclude={'names'})}"
+    # What image files are called judges none, nor does a limit that is not set.
+    return f"{VERSION} {limits.model_dump_json(exclude={'names'}, exclude_none=True)}"
 
 
 def refuse_empty(view: np.ndarray, limits: Images) -> None:
