@@ -69,7 +69,9 @@ class Recording:
         line = _line(entry)
         with self._lock:
             self._writer.seek(self._end)
-            self._writer.write(line)
+            rest = memoryview(line)
+            while rest:  # a disk that is nearly full takes a part, and then none
+                rest = rest[self._writer.write(rest) :]
             self._places[key] = (self._end, len(line))
             self._end += len(line)
 

@@ -24,7 +24,7 @@ from streetineq_tests.imagery.scripted import says, scripted
 from streetineq_tests.imagery.world import World, invented
 
 WORLD = invented(12, seed=3, spread_deg=0.007)
-SLOW = 0.6  # seconds that a slow answer takes, of 0.3 that the client waits
+SLOW, WAITS = 1.4, 0.9  # seconds that a slow answer takes, and that the client waits
 
 
 def everything(at):
@@ -56,13 +56,14 @@ WHERE = {
     **dict.fromkeys(kinds.TRANSIENT, ANSWERS + PICTURES[1:]),
     **dict.fromkeys([kinds.QUERY_TIMEOUT, kinds.NOT_JSON], ANSWERS),
     **dict.fromkeys([kinds.LINK_EXPIRED, kinds.NOT_AN_IMAGE], PICTURES),
+    kinds.TIMED_OUT: [1, 5],
 }
 
 
 @pytest.mark.parametrize("kind", kinds.TRANSIENT)
 def test_each_fault_is_counted_and_changes_nothing(kind, undisturbed, tmp_path):
     faults = Faults(at=dict.fromkeys(WHERE[kind], kind), slow_s=SLOW)
-    waits = (5.0, 0.3) if kind == kinds.TIMED_OUT else (5.0, 5.0)
+    waits = (5.0, WAITS) if kind == kinds.TIMED_OUT else (5.0, 5.0)
     with connected(WORLD, tmp_path, faults=faults, timeouts_s=waits) as at:
         assert_same(at, undisturbed)
         assert at.client.faults == faults.injected == Counter({kind: len(WHERE[kind])})
