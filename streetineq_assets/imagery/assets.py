@@ -17,7 +17,8 @@ from streetineq_assets.imagery.bucket_images import (
 )
 from streetineq_assets.imagery.city_plan import read_plan_sources, write_no_plan, write_plan
 from streetineq_assets.imagery.retention import keeps_pictures
-from streetineq_assets.imagery.tables import IMAGERY, IMAGERY_PLAN, ImageryRecord
+from streetineq_assets.imagery.tables import IMAGERY, IMAGERY_PLAN
+from streetineq_assets.images.acquired import ImageryRecord
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.resources import Events, StudyResource, define_asset
 from streetineq_assets.study import city_of

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from streetineq_assets.findings import Findings
 from streetineq_assets.imagery.providers import Provider
-from streetineq_assets.imagery.tables import CAPTURES_TAR, ImageryRecord
+from streetineq_assets.imagery.tables import CAPTURES_TAR
+from streetineq_assets.images.acquired import ImageryRecord
 from streetineq_assets.images.rights import YES, rights_of
 from streetineq_assets.settings import Rights
 from streetineq_assets.store import DataStore
@@ -37,11 +38,12 @@ def delete_pictures(store: DataStore, key: str) -> bool:
     Raises:
         StoreError: the disk is full or read-only; the pictures stay.
     """
-    manifest = store.intact("imagery", key)
-    if manifest is None or CAPTURES_TAR not in manifest.files:
+    published = store.manifest("imagery", key)
+    if published is None or CAPTURES_TAR not in published.files:
         return False
-    record = manifest.read_record(ImageryRecord)
-    if record.keeps_pictures:
+    record = published.read_record(ImageryRecord)
+    manifest = None if record.keeps_pictures else store.intact("imagery", key)
+    if manifest is None:
         return False
     source = store.path_of(manifest)
 

@@ -70,14 +70,3 @@ class PlanRecord(BaseModel):
     """
 
     gigabytes: float
-
-
-class ImageryRecord(BaseModel):
-    """What later steps need to know of a bucket's images.
-
-    Attributes:
-        keeps_pictures: whether their terms, or an agreement, let them be kept; else they are
-            deleted once codes were made of them.
-    """
-
-    keeps_pictures: bool

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+from pydantic import BaseModel
 
 from streetineq_assets import tables
 from streetineq_assets.images.capture_listing import Listing, terms_of_images
@@ -41,6 +42,24 @@ def imagery_digests(store: DataStore, city: str) -> dict[str, str]:
         for manifest in store.manifests(IMAGERY, city)
         if not manifest.unavailable
     }
+
+
+class ImageryRecord(BaseModel):
+    """What later steps need to know of a bucket's acquired images.
+
+    Attributes:
+        keeps_pictures: whether their terms, or an agreement, let them be kept; else they are
+            deleted once codes were made of them.
+    """
+
+    keeps_pictures: bool
+
+
+def keeps_pictures(store: DataStore, city: str) -> bool:
+    """Whether a city's images are kept: all but those whose terms forbid it."""
+    keys = [name.removeprefix(f"{IMAGERY}/") for name in imagery_digests(store, city)]
+    parts = [store.open(IMAGERY, key).manifest for key in keys]
+    return all(part.read_record(ImageryRecord).keeps_pictures for part in parts)
 
 
 def read_imagery(store: DataStore, city: str) -> pd.DataFrame:

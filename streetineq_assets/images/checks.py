@@ -175,15 +175,16 @@ def _examples(catalogue: Catalogue) -> Iterator[str]:
 # -- rights --------------------------------------------------------------------------------------
 
 
-def rights_held(table: pd.DataFrame, rights: Rights) -> Check:
+def rights_held(table: pd.DataFrame, rights: Rights, *, keeps: bool = True) -> Check:
     """Whether anything that the study does with its images is forbidden.
 
     What is not known is neither allowed nor forbidden: it blocks nothing.
 
     Args:
         table: `tables.IMAGE_RIGHTS` of a city.
+        keeps: as in `rights.acts_of`.
     """
-    acts = acts_of(rights)
+    acts = acts_of(rights, keeps=keeps)
     done, n = " and ".join(_in_words(acts)), int(table["n_locations"].sum())
     forbidden, unknown = (with_answer(table, acts, answer) for answer in (NO, UNKNOWN))
     n_forbidden = int(forbidden["n_locations"].sum())

@@ -9,7 +9,12 @@ import pandas as pd
 
 from streetineq_assets.errors import SourceError, StoreError
 from streetineq_assets.findings import Check, Findings
-from streetineq_assets.images.acquired import imagery_digests, list_acquired, read_imagery
+from streetineq_assets.images.acquired import (
+    imagery_digests,
+    keeps_pictures,
+    list_acquired,
+    read_imagery,
+)
 from streetineq_assets.images.capture_checks import city_findings
 from streetineq_assets.images.capture_listing import list_city, terms_of_images
 from streetineq_assets.images.captures import captures_file, read_captures
@@ -69,7 +74,7 @@ def write_listing(
     if figure := plot_directions(listing.captures, study.cities[city].title):
         save_png(figure, folder / "directions.png")
     findings = city_findings(listing)
-    findings.checks.append(_rights(listing.terms, study))
+    findings.checks.append(_rights(store, study, city, listing.terms))
     if listing.catalogue.images.empty:
         findings.unavailable = none_listed(location_list)
     return findings
@@ -87,7 +92,7 @@ def rights_of_published(store: DataStore, study: Study, city: str) -> Check:
         listing.table(columns=["location_id", "capture_id", "path"]),
         listing.table("captures.parquet", ["capture_id", "provider", "licence"]),
     )
-    return _rights(terms, study)
+    return _rights(store, study, city, terms)
 
 
 class _Known(TypedDict):
@@ -107,8 +112,9 @@ def _refuse_both(captures: Path) -> None:
         )
 
 
-def _rights(terms: pd.DataFrame, study: Study) -> Check:
-    return rights_held(rights_table(terms, study.rights), study.rights)
+def _rights(store: DataStore, study: Study, city: str, terms: pd.DataFrame) -> Check:
+    table, keeps = rights_table(terms, study.rights), keeps_pictures(store, city)
+    return rights_held(table, study.rights, keeps=keeps)
 
 
 def _published(store: DataStore, city: str) -> Artefact | None:
