@@ -27,7 +27,7 @@ from streetineq_assets.images.capture_listing import list_city
 from streetineq_assets.images.captures import captures_file, read_captures
 from streetineq_assets.images.catalogue import FileEntry, walk_files
 from streetineq_assets.images.checks import ACCOUNTING, FILES_ACCOUNTED, rights_held
-from streetineq_assets.images.location_areas import join_locations
+from streetineq_assets.images.location_areas import join_locations, placing_boundaries
 from streetineq_assets.images.location_list import (
     location_list_file,
     read_location_list,
@@ -102,7 +102,7 @@ def inspect_inputs(store: DataStore, study: Study) -> dict[str, list[Row]]:
             "sources": [
                 *_files(official),
                 *directory,
-                *_boundaries(store, made),
+                *_boundaries(store, study, made),
                 *_groups(store, made),
                 *_strangers(store, study),
                 *_transfer(store, study),
@@ -217,13 +217,15 @@ def _read_directory(
     return rows, Postcodes(connection, table, areas)
 
 
-def _boundaries(store: DataStore, made: Postcodes | None) -> Iterator[Row]:
+def _boundaries(store: DataStore, study: Study, made: Postcodes | None) -> Iterator[Row]:
     """The boundaries, and for how many of the study's areas there is one."""
     what, folder = "boundaries", store.inputs(geography.BOUNDARIES_FOLDER)
     try:
         path = geography.find_boundaries(folder)
         if path is None:
-            yield _row("missing", what, f"optional, for maps: LSOAs of 2011 (ONS) into {folder}")
+            needed = study.places.by == "boundaries"
+            use = "to place locations and for maps" if needed else "optional, for maps"
+            yield _row("missing", what, f"{use}: LSOAs of 2011 (ONS) into {folder}")
         elif path.stat().st_size > _LARGE_BYTES:
             yield _row("found", what, f"{path} (large: not read here)")
         else:
@@ -262,9 +264,8 @@ def _city(store: DataStore, study: Study, city: str, made: Postcodes | None) -> 
     """A city's lists and images."""
     rows = empty(LOCATION_LIST)
     try:
-        path = location_list_file(store, city)
-        rows = read_location_list(path)
-        locations = _locations(path, rows, study, city, made)
+        rows = read_location_list(location_list_file(store, city))
+        locations = _locations(store, rows, study, city, made)
     except SourceError as error:
         locations = _row("wrong", "locations", str(error))
     images = _images(store, rows, study, city)
@@ -276,16 +277,29 @@ def _city(store: DataStore, study: Study, city: str, made: Postcodes | None) -> 
 
 
 def _locations(
-    path: Path, rows: pd.DataFrame, study: Study, city: str, made: Postcodes | None
+    store: DataStore, rows: pd.DataFrame, study: Study, city: str, made: Postcodes | None
 ) -> Row:
+    path = location_list_file(store, city)
     what, n_listed = "locations", rows["location_id"].nunique()
     if not path.is_file():
         return _row("missing", what, str(path))
     rights = rights_held(rights_table(stated_terms(rows), study.rights), study.rights)
+    boundaries = placing_boundaries(store, study.places)
     if made is None:
         there = f"{path}: {n_listed:,} locations, to be matched by the postcode directory"
         return _judged(what, there, [rights], nothing=not n_listed or not rights.passed)
-    _, findings = join_locations(made.connection, path, made.table, city=city, date=study.date)
+    if boundaries and boundaries.stat().st_size > _LARGE_BYTES and rows["postcode"].isna().any():
+        there = f"{path}: {n_listed:,} locations, to be placed by boundaries (large: not read here)"
+        return _judged(what, there, [rights], nothing=not rights.passed)
+    _, findings = join_locations(
+        made.connection,
+        path,
+        made.table,
+        city=city,
+        date=study.date,
+        places=study.places,
+        boundaries=boundaries,
+    )
     n = findings.values["n_matched"]
     good = f"{path}: {n:,} of {n_listed:,} locations have an area"
     return _judged(what, good, [*findings.checks, rights], nothing=not n or not rights.passed)

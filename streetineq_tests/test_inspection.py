@@ -199,6 +199,38 @@ def test_lists_and_folders_of_no_city_are_named_with_the_city_that_may_be_meant(
     assert lines["no city of the study is called gamma"][0] == "ignored"
 
 
+POSITIONS = "location_id,lat,lon\n7,51.0003,-0.1\n8,51.0103,-0.1\n"  # 33 m from AB1 1AA and AB2 1AA
+BY_BOUNDARIES = settings("[cities.alpha]", '[places]\nby = "boundaries"\n\n[cities.alpha]')
+
+
+def test_locations_without_postcodes_are_placed_as_a_run_would_place_them(store):
+    lists("alpha", POSITIONS)(store)
+    status, text = inspect(store)["alpha locations"]
+    assert (status, "2 of 2 locations have an area" in text) == ("found", True)
+    lists("alpha", POSITIONS.replace("51.01", "51.02"))(store)
+    settings("[cities.alpha]", "[places]\nwithin_m = 30\n\n[cities.alpha]")(store)
+    status, text = inspect(store)["alpha locations"]
+    assert (status, "0 of 2 locations have an area" in text) == ("wrong", True)
+    assert "2 no_postcode_near" in text
+
+
+def test_boundaries_that_place_locations_are_wanted_and_judged(store):
+    """The rectangles are not where the postcodes lie."""
+    BY_BOUNDARIES(store)
+    lists("alpha", "location_id,lat,lon\n7,51.5,-0.495\n8,51.5,-0.485\n")(store)
+    status, text = inspect(store)["alpha locations"]
+    assert (status, "2 of 2 locations have an area" in text) == ("doubtful", True)
+    assert "live postcodes" in text
+    shutil.rmtree(store.inputs("boundaries"))
+    lines = inspect(store)
+    assert lines["alpha locations"][0] == "wrong"
+    assert "inputs/boundaries" in lines["alpha locations"][1]
+    assert lines["boundaries"][0] == "missing"
+    assert "to place locations" in lines["boundaries"][1]
+    lists("alpha", LISTED)(store)
+    assert inspect(store)["alpha locations"][0] == "found"
+
+
 def test_a_workbook_in_the_place_of_a_list_is_wrong(tmp_path):
     store = new_study(tmp_path, STUDY)
     official.write(store.inputs("locations", "alpha.xlsx"), "PK")

@@ -6,8 +6,9 @@ import dagster as dg
 from dagster_duckdb import DuckDBResource
 
 from streetineq_assets import tables
+from streetineq_assets.digests import digest_file
 from streetineq_assets.findings import Findings
-from streetineq_assets.images import capture_checks, checks
+from streetineq_assets.images import capture_checks, checks, location_checks
 from streetineq_assets.images.catalogue import walk_files
 from streetineq_assets.images.changes import listing_inputs, location_list_digest
 from streetineq_assets.images.city_listing import (
@@ -15,7 +16,7 @@ from streetineq_assets.images.city_listing import (
     rights_of_published,
     write_listing,
 )
-from streetineq_assets.images.location_areas import join_locations
+from streetineq_assets.images.location_areas import join_locations, placing_boundaries
 from streetineq_assets.images.location_list import location_list_file
 from streetineq_assets.images.plots import plot_locations_per_lsoa
 from streetineq_assets.images.tables import LOCATIONS, LOCATIONS_ORIGINS, STREET_IMAGES
@@ -53,12 +54,14 @@ def locations(
 ) -> Events:
     """The small area in which each listed location lies, and its weight there.
 
-    Locations are joined to the postcode directory by DuckDB; one that cannot be placed is rejected
+    Locations are joined to the postcode directory by DuckDB; one without a postcode is placed by
+    its coordinates, by the nearest postcode or by boundaries. One that cannot be placed is rejected
     with a reason. The weight is the number of live small-user postcodes that the location serves in
-    its LSOA.
+    its LSOA, and 1 where boundaries place it.
     """
-    city, date = context.partition_key, study.study.date
+    city, date, places = context.partition_key, study.study.date, study.study.places
     location_list = location_list_file(study.store, city)
+    boundaries = placing_boundaries(study.store, places)
     postcodes = study.store.open("postcode_lsoa")
     found = {"status": "found" if location_list.is_file() else "missing"}
     found["file"] = dg.MetadataValue.path(str(location_list))
@@ -68,7 +71,13 @@ def locations(
         directory = postcodes.file("postcode_lsoa.parquet")
         with duckdb.get_connection() as connection:
             table, findings = join_locations(
-                connection, location_list, directory, city=city, date=date
+                connection,
+                location_list,
+                directory,
+                city=city,
+                date=date,
+                places=places,
+                boundaries=boundaries,
             )
         tables.write(table, LOCATIONS, folder / "locations.parquet")
         if findings.values["n_matched"]:
@@ -82,8 +91,9 @@ def locations(
         inputs={
             "locations": location_list_digest(study.store, city),
             "postcode_lsoa": postcodes.digest,
+            **({"boundaries": digest_file(boundaries)} if boundaries else {}),
         },
-        config={"date": str(date)},
+        config={"date": str(date), "places": places.model_dump()},
         columns=LOCATIONS,
         origins=LOCATIONS_ORIGINS,
     )
@@ -126,7 +136,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             street_images,
             group_name=GROUP,
             kinds={"pandas", "parquet"},
-            deps=["street_image_files", "location_list", "capture_list"],
+            deps=["street_image_files", "location_list", "capture_list", *parts.listing_needs],
             partitions_def=parts.city,
             code_version="2",  # 1: had no captures
             checks=(*checks.STREET_IMAGES, *capture_checks.CAPTURES),
@@ -135,9 +145,11 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             locations,
             group_name=GROUP,
             kinds={"duckdb", "parquet"},
-            deps=["location_list", "postcode_lsoa"],
+            deps=["location_list", "postcode_lsoa", *parts.boundaries, *parts.listing_needs[:1]],
             partitions_def=parts.city,
-            code_version="2",  # 1: a location's city was its postcodes', not its LSOA's
-            checks=checks.LOCATIONS,
+            # 1: a location's city was its postcodes', not its LSOA's; 2: without `placed_by` and
+            # `creator`; coordinates placed nothing
+            code_version="3",
+            checks=location_checks.LOCATIONS,
         ),
     ]

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.digests import RowDigests, digest_file
+from streetineq_assets.images.acquired import imagery_digests
 from streetineq_assets.images.captures import captures_file
 from streetineq_assets.images.catalogue import FileEntry, walk_files
 from streetineq_assets.images.location_list import location_list_file
@@ -42,7 +43,9 @@ def listing_inputs(store: DataStore, city: str, files: Iterable[FileEntry]) -> d
     return {
         "street_image_files": fingerprint(files),
         "locations": location_list_digest(store, city),
-        **of_captures,  # so that a city without any is not listed again
+        # Where there are some, so that a city without any is not listed again.
+        **of_captures,
+        **imagery_digests(store, city),
     }
 
 

@@ -3,12 +3,13 @@
 import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pandas as pd
 
-from streetineq_assets.errors import StoreError
+from streetineq_assets.errors import SourceError, StoreError
 from streetineq_assets.findings import Check, Findings
+from streetineq_assets.images.acquired import imagery_digests, list_acquired, read_imagery
 from streetineq_assets.images.capture_checks import city_findings
 from streetineq_assets.images.capture_listing import list_city, terms_of_images
 from streetineq_assets.images.captures import captures_file, read_captures
@@ -50,17 +51,20 @@ def write_listing(
         SourceError: a list or the folder of images is not as it should be.
     """
     location_list, before = location_list_file(store, city), _published(store, city)
-    listing = list_city(
-        store.inputs("images", city),
-        read_location_list(location_list),
-        read_captures(captures_file(store, city)),
-        study.views,
-        now=dt.datetime.now(dt.UTC),
-        city=city,
-        buckets=study.cities[city].buckets,
-        files=files,
-        known_archives=before.table("archive_members.parquet") if before else None,
-    )
+    listed, captures = read_location_list(location_list), captures_file(store, city)
+    known: _Known = {
+        "city": city,
+        "buckets": study.cities[city].buckets,
+        "files": files,
+        "known_archives": before.table("archive_members.parquet") if before else None,
+    }
+    root = store.inputs("images", city)
+    if imagery_digests(store, city):
+        _refuse_both(captures)
+        listing = list_acquired(root, listed, read_imagery(store, city), **known)
+    else:
+        now = dt.datetime.now(dt.UTC)
+        listing = list_city(root, listed, read_captures(captures), study.views, now=now, **known)
     listing.write(folder)
     if figure := plot_directions(listing.captures, study.cities[city].title):
         save_png(figure, folder / "directions.png")
@@ -84,6 +88,23 @@ def rights_of_published(store: DataStore, study: Study, city: str) -> Check:
         listing.table("captures.parquet", ["capture_id", "provider", "licence"]),
     )
     return _rights(terms, study)
+
+
+class _Known(TypedDict):
+    """What both ways of listing a city take."""
+
+    city: str
+    buckets: int
+    files: Sequence[FileEntry]
+    known_archives: pd.DataFrame | None
+
+
+def _refuse_both(captures: Path) -> None:
+    if captures.is_file():
+        raise SourceError(
+            f"{captures} lists captures of a city whose images were acquired, at other locations: "
+            "move it away, or list locations of your own too"
+        )
 
 
 def _rights(terms: pd.DataFrame, study: Study) -> Check:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import Unavailable
+from streetineq_assets.images.files import planned_locations
 from streetineq_assets.images.location_cells import day_reader, degrees, postcodes, text_or_none
 from streetineq_assets.images.location_ids import (
     checked_id,
@@ -49,19 +50,21 @@ _FURTHER_POSTCODE = re.compile(r"postcode[ _-]?[0-9]+")
 def location_list_file(store: DataStore, city: str) -> Path:
     """The file that lists a city's locations; a city without one is unavailable.
 
+    It is the study's own, else that of the plan by which images are acquired.
+
     Raises:
         SourceError: there is none, but a file that seems to be meant for it.
     """
     path = store.inputs("locations", f"{city}.csv")
-    if path.is_file() or not path.parent.is_dir():
+    if path.is_file():
         return path
-    for other in sorted(path.parent.iterdir()):
+    for other in sorted(path.parent.iterdir()) if path.parent.is_dir() else ():
         if other.is_file() and other.name.partition(".")[0].strip().casefold() == city:
             raise SourceError(
                 f"{other} lies in the place of {path.name}: save it as CSV (UTF-8, with commas) "
                 "under that name"
             )
-    return path
+    return planned_locations(store, city) or path
 
 
 def none_listed(file: Path) -> Unavailable:

@@ -131,18 +131,33 @@ NAMED_CAPTURES = schema(
 
 # Why a postcode does not place a location. A location without an area has the first of these that
 # holds for any of its postcodes.
-REASONS = ("terminated_before_capture", "no_lsoa", "outside_city", "unknown_postcode")
+POSTCODE_REASONS = ("terminated_before_capture", "no_lsoa", "outside_city", "unknown_postcode")
+# Why coordinates do not place a location without a postcode; it may lie outside the city too.
+POSITION_REASONS = ("no_postcode_near", "outside_all_areas", "in_several_areas", "no_position")
+REASONS = POSTCODE_REASONS + POSITION_REASONS
+# What placed a location.
+BY_POSTCODE, BY_NEAREST_POSTCODE, BY_BOUNDARIES = "postcode", "nearest_postcode", "boundaries"
+WAYS = (BY_POSTCODE, BY_NEAREST_POSTCODE, BY_BOUNDARIES)
 LOCATIONS = schema(
     column("location_id", "string", "the location, as in the names of its images"),
-    column("postcodes", "string", "all postcodes that it serves, joined by semicolons"),
+    column(
+        "postcodes",
+        "string",
+        "all postcodes that it serves, listed or the nearest, joined by semicolons",
+    ),
     column("n_postcodes", "int64", "how many these are"),
-    column("oa11", "string", "output area of 2011; null when rejected", nullable=True),
+    column(
+        "oa11",
+        "string",
+        "output area of 2011; null when rejected or placed by boundaries",
+        nullable=True,
+    ),
     column("lsoa11", "string", "lower layer super output area of 2011", nullable=True),
     column("msoa11", "string", "middle layer super output area of 2011", nullable=True),
     column(
         "weight",
         "int64",
-        "live small-user postcodes that it serves in its LSOA, at the study's date",
+        "live small-user postcodes that it serves in its LSOA at the study's date; 1 by boundaries",
     ),
     column(
         "lat",
@@ -160,18 +175,27 @@ LOCATIONS = schema(
     ),
     column("provider", "string", "who took the images, as listed", nullable=True),
     column("licence", "string", "under which licence, as listed", nullable=True),
+    column("creator", "string", "who is to be named as their author, as listed", nullable=True),
     column("status", "string", "matched or rejected"),
     column("reason", "string", "why it was rejected; null when matched", nullable=True),
+    column(
+        "placed_by",
+        "string",
+        "postcode, nearest_postcode or boundaries; null when rejected",
+        nullable=True,
+    ),
 )
+_AS_LISTED = ("captured_at", "provider", "licence", "creator")
 LOCATIONS_ORIGINS: Origins = {
     **{name: [("postcode_lsoa", name)] for name in ("oa11", "lsoa11", "msoa11")},
     "location_id": [("location_list", "location_id")],
     "postcodes": [("location_list", "postcode")],
     "n_postcodes": [("location_list", "postcode")],
+    "placed_by": [("location_list", "postcode")],
     "weight": [("postcode_lsoa", n) for n in ("usertype", "introduced", "terminated")],
     "lat": [("location_list", "lat"), ("postcode_lsoa", "lat")],
     "lon": [("location_list", "lon"), ("postcode_lsoa", "lon")],
-    **{name: [("location_list", name)] for name in ("captured_at", "provider", "licence")},
+    **{name: [("location_list", name)] for name in _AS_LISTED},
 }
 LOCATION_LIST = schema(
     column("line", "int64", "line of the file"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from streetineq_assets.audit.tables import CAPTURE_YEARS, COVERAGE_BY_DECILE, DATA_AUDIT
-from streetineq_assets.codes.tables import IMAGE_REPEATS, SHARD_ROWS
+from streetineq_assets.codes.tables import IMAGE_QUALITY, IMAGE_REPEATS, SHARD_ROWS
 from streetineq_assets.evidence.tables import (
     EQUITY,
     EVIDENCE_MATRIX,
@@ -81,6 +81,7 @@ WAREHOUSE_VIEWS = (
     View("captures", "street_images", "What became of each listed capture.", CAPTURE_USE),
     View("foreign_files", "street_images", "Files of no listed location.", FOREIGN_FILES),
     View("shard_rows", "hdf5_shards", "Where each location's codes lie.", SHARD_ROWS, "rows"),
+    View("image_quality", "hdf5_shards", "Sharp, light, with sky: by view.", IMAGE_QUALITY),
     View("image_repeats", "image_repeats", "Which locations show the same.", IMAGE_REPEATS),
     View("area_folds", "area_folds", "Which fold tests each area.", AREA_FOLDS),
     View("training_history", "trained_model", "Loss by fold and epoch.", HISTORY, "history"),
