@@ -260,6 +260,24 @@ def diff(
             typer.echo(line)
 
 
+@app.command()
+def captures(
+    city: Annotated[str, typer.Argument(help="Whose pictures: a city of study.toml.")],
+    root: Root = Path("data"),
+) -> None:
+    """List a city's panoramas and photographs by what their cameras wrote into them.
+
+    Position, direction and time go to inputs/captures/<city>.csv, of which the next run makes the
+    views of locations. A list that is there is never overwritten.
+    """
+    from streetineq_assets.images.capture_search import write_capture_list
+
+    with _one_message():
+        store = DataStore(root)
+        for line in write_capture_list(store, load_study(store.study_file), city):
+            typer.echo(line)
+
+
 @model.command("export")
 def export_model(
     pair: Annotated[str, typer.Argument(help="City and outcome, such as london/crime.")],

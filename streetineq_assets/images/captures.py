@@ -25,7 +25,14 @@ from streetineq_assets.images.city_lists import (
     refuse_spoilt_ids,
 )
 from streetineq_assets.images.headings import NO_COMPASS
-from streetineq_assets.images.location_cells import day_reader, degrees, number, text_or_none
+from streetineq_assets.images.location_cells import (
+    LATITUDES,
+    LONGITUDES,
+    day_reader,
+    degrees,
+    number,
+    text_or_none,
+)
 from streetineq_assets.images.location_ids import checked_id
 from streetineq_assets.images.tables import CAPTURE_LIST, EQUIRECTANGULAR, PERSPECTIVE
 from streetineq_assets.spreadsheets.columns import read_columns
@@ -205,17 +212,27 @@ def _moment_reader(texts: Iterable[str]) -> Callable[[str], dt.datetime | dt.dat
     read_day = day_reader(texts)
 
     def read(text: str) -> dt.datetime | dt.date | None:
-        with contextlib.suppress(ValueError, OverflowError):
-            if match := _MOMENT.fullmatch(text):
-                year, month, day, time, offset = match.groups()
-                zone = "+00:00" if offset in (None, "Z", "UTC", "GMT") else offset
-                stamp = dt.datetime.fromisoformat(f"{year}-{month}-{day}T{time}{zone}")
-                return stamp.astimezone(dt.UTC).replace(tzinfo=None)
-            if _MILLISECONDS.fullmatch(text):
-                return dt.datetime.fromtimestamp(int(text) / 1000, dt.UTC).replace(tzinfo=None)
-        return read_day(text)
+        return moment(text) or read_day(text)
 
     return read
+
+
+def moment(text: str) -> dt.datetime | None:
+    """A date with a time of day, or milliseconds since 1970, in UTC; None for any other text.
+
+    Args:
+        text: `2016-07-21T10:11:12+01:00` or as EXIF writes it, `2016:07:21 10:11:12`; without an
+            offset it is UTC.
+    """
+    with contextlib.suppress(ValueError, OverflowError):
+        if match := _MOMENT.fullmatch(text):
+            year, month, day, time, offset = match.groups()
+            zone = "+00:00" if offset in (None, "Z", "UTC", "GMT") else offset
+            stamp = dt.datetime.fromisoformat(f"{year}-{month}-{day}T{time}{zone}")
+            return stamp.astimezone(dt.UTC).replace(tzinfo=None)
+        if _MILLISECONDS.fullmatch(text):
+            return dt.datetime.fromtimestamp(int(text) / 1000, dt.UTC).replace(tzinfo=None)
+    return None
 
 
 _PARSERS: Mapping[str, Callable[[str], object]] = {
@@ -223,8 +240,8 @@ _PARSERS: Mapping[str, Callable[[str], object]] = {
     "compass_deg": _compass,
     "projection": _projection,
     "location_id": _id_or_none,
-    "lat": partial(degrees, low=49, high=61.5),
-    "lon": partial(degrees, low=-9, high=2.5),
+    "lat": partial(degrees, low=LATITUDES[0], high=LATITUDES[1]),
+    "lon": partial(degrees, low=LONGITUDES[0], high=LONGITUDES[1]),
     "pitch_deg": partial(_tilt, most=90),
     "roll_deg": partial(_tilt, most=180),
     "second_compass_deg": _compass,

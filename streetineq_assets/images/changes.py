@@ -89,8 +89,9 @@ class _Slices:
     """Digests of parts of a listing, whose rows are hashed once."""
 
     def __init__(self, images: pd.DataFrame) -> None:
-        self._files, self._cuts = RowDigests(images[_SLICE]), RowDigests(images[_CUT])
-        self._is_cut = images["projection"].notna().to_numpy()
+        cuts = images.reindex(columns=_CUT)  # which listings of earlier versions do not have
+        self._files, self._cuts = RowDigests(images[_SLICE]), RowDigests(cuts)
+        self._is_cut = cuts["projection"].notna().to_numpy()
 
     def of(self, rows: np.ndarray) -> str:
         files = self._files.of(rows)

@@ -9,6 +9,8 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterable
 
+LATITUDES, LONGITUDES = (49.0, 61.5), (-9.0, 2.5)  # of the United Kingdom, WGS84 degrees
+
 _MISSING = {"", "-", "nan", "nat", "na", "n/a", "#n/a", "<na>", "none", "null"}
 _MINUS_SIGNS = dict.fromkeys(map(ord, "\u2212\u2010\u2011\u2012\u2013\ufe63\uff0d"), "-")
 _NUMBER = re.compile(r"[+-]?([0-9]{1,6}(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
