@@ -13,7 +13,7 @@ from typing import NamedTuple
 import duckdb
 
 from streetineq_assets.digests import digest_file
-from streetineq_assets.errors import StudyError
+from streetineq_assets.errors import ImageryError, StudyError
 from streetineq_assets.imagery.asking import Asking, replayed
 from streetineq_assets.imagery.bucket_images import (
     BucketSources,
@@ -61,6 +61,24 @@ def repeat_city(
         sources = read_bucket_sources(store, study, study.imagery, key)
         artefact = store.open("imagery", key)
         yield _repeat(artefact, study, _pictures(artefact), partial(_make_bucket, sources))
+
+
+def answer(store: DataStore, study: Study, city: str) -> Iterator[str]:
+    """A line for each artefact of a city that was made again, and whether it is the same.
+
+    Raises:
+        ImageryError: one is not the same; and as `repeat_city`.
+    """
+    others = []
+    with duckdb.connect() as connection:
+        for label, differing in repeat_city(connection, store, study, city):
+            yield f"{label}: {'the same to the bit' if not differing else 'differs'}"
+            others += [f"{label} ({', '.join(differing)})"] if differing else []
+    if others:
+        raise ImageryError(
+            f"made again from its recording, {'; '.join(others)} is not what is published: it was "
+            "made by other settings, code or libraries, or changed since; materialise it again"
+        )
 
 
 def _make_plan(sources: PlanSources, asked: Asking, folder: Path) -> None:

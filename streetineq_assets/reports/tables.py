@@ -17,6 +17,7 @@ from streetineq_assets.evidence.tables import (
     GAINS,
     SCHEME_SCORES,
 )
+from streetineq_assets.imagery.tables import IMAGERY, IMAGERY_PLAN
 from streetineq_assets.images.tables import (
     CAPTURE_USE,
     FOREIGN_FILES,
@@ -183,3 +184,17 @@ WAREHOUSE_VIEWS = (
         TRANSFER_COMPARISONS,
     ),
 )
+# Of studies that acquire images.
+IMAGERY_VIEWS = (
+    View("imagery_plan", "imagery_plan", "Which capture shows each wanted view.", IMAGERY_PLAN),
+    View("imagery", "imagery", "Acquired images with their terms.", IMAGERY),
+)
+
+
+def warehouse_views(*, acquires: bool) -> tuple[View, ...]:
+    """The views of a study's warehouse.
+
+    Args:
+        acquires: whether it has [imagery].
+    """
+    return (*WAREHOUSE_VIEWS, *IMAGERY_VIEWS) if acquires else WAREHOUSE_VIEWS
