@@ -5,6 +5,7 @@ import shlex
 import shutil
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import duckdb
 import pytest
@@ -42,8 +43,8 @@ def settings_of(model):
     """Every key of `study.toml`, without the fields of profiles."""
     for name, field in model.model_fields.items():
         kind = field.annotation
-        if name == "cities":
-            kind = kind.__args__[1]
+        if name in ("cities", "imagery") and model is Study:  # a table of tables; one or none
+            (kind,) = [part for part in get_args(kind) if hasattr(part, "model_fields")]
         if hasattr(kind, "model_fields"):
             yield from settings_of(kind)
         else:
