@@ -15,7 +15,12 @@ from streetineq_assets.imagery.bucket_images import (
     write_images,
     write_no_images,
 )
-from streetineq_assets.imagery.city_plan import read_plan_sources, write_no_plan, write_plan
+from streetineq_assets.imagery.city_plan import (
+    limit_of_today,
+    read_plan_sources,
+    write_no_plan,
+    write_plan,
+)
 from streetineq_assets.imagery.retention import keeps_pictures
 from streetineq_assets.imagery.tables import IMAGERY, IMAGERY_PLAN
 from streetineq_assets.images.acquired import ImageryRecord
@@ -67,6 +72,7 @@ def imagery_plan(
         config=sources.config(),
         columns=IMAGERY_PLAN,
         again=config.refresh,
+        ask_again=lambda: [limit_of_today(store, sources)],
     )
     store.clear_workspace("imagery_plan", city)
 

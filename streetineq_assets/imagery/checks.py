@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import pandas as pd
 
 from streetineq_assets.findings import AVAILABLE, Check, CheckSpec, Findings, Scalar
-from streetineq_assets.imagery.planning import GAP, PLANNED, Cost
+from streetineq_assets.imagery.planning import GAP, PLANNED
 from streetineq_assets.imagery.tables import FETCHED, MISSING, REJECTED, PlanRecord
 from streetineq_assets.images.catalogue import VIEWS
+from streetineq_assets.progress import in_words
 from streetineq_assets.settings import Imagery
 
 _COVERED_SHARE, _LOST_SHARE = 0.9, 0.05
@@ -40,7 +41,7 @@ IMAGERY = (AVAILABLE, FETCH_ACCOUNTED, PICTURES_INTACT, FETCH_COMPLETE)
 def plan_checks(
     rows: pd.DataFrame,
     areas: pd.Series,
-    cost: Cost,
+    cost: PlanRecord,
     settings: Imagery,
     *,
     n_not_exhausted: int,
@@ -57,7 +58,7 @@ def plan_checks(
         _plan_accounted(rows),
         _areas_covered(rows, areas, settings),
         _search_complete(n_not_exhausted),
-        _within_limit(cost, settings),
+        within_limit(cost, settings),
     ]
 
 
@@ -96,9 +97,13 @@ def _search_complete(n_not_exhausted: int) -> Check:
     return SEARCH_COMPLETE.result(n_not_exhausted == 0, text)
 
 
-def _within_limit(cost: Cost, settings: Imagery) -> Check:
+def within_limit(cost: PlanRecord, settings: Imagery) -> Check:
+    """Whether as much may be fetched as the plan is estimated at; by the settings of today."""
     limit = settings.most_gigabytes
-    text = f"about {cost.gigabytes:.2g} GB in {cost.n_images:,} images, {in_hours(cost.hours)}"
+    text = (
+        f"about {cost.gigabytes:.2g} GB in {cost.n_images:,} images, "
+        f"about {in_words(3600 * cost.hours)}"
+    )
     if not cost.n_images:
         return WITHIN_LIMIT.not_tested("nothing is planned", passed=True)
     if cost.gigabytes > limit:
@@ -109,15 +114,8 @@ def _within_limit(cost: Cost, settings: Imagery) -> Check:
     return WITHIN_LIMIT.result(cost.gigabytes <= limit, text, of=cost.n_images)
 
 
-def in_hours(hours: float) -> str:
-    """A duration in words, `about 40 minutes`."""
-    return (
-        f"about {hours:.1f} hours" if hours >= 1 else f"about {max(1, round(hours * 60))} minutes"
-    )
-
-
 def plan_findings(
-    rows: pd.DataFrame, cost: Cost, counts: Mapping[str, int], checks: list[Check]
+    rows: pd.DataFrame, cost: PlanRecord, counts: Mapping[str, int], checks: list[Check]
 ) -> Findings:
     """What the UI shows of a plan.
 
@@ -141,8 +139,7 @@ def plan_findings(
     }
     tables = {"gaps_by_reason": _by_reason(gaps)}
     holdings = {"wanted locations": int(rows["location_id"].nunique())}
-    record = PlanRecord(gigabytes=cost.gigabytes)
-    return Findings(values, checks, tables, holdings=holdings, record=record)
+    return Findings(values, checks, tables, holdings=holdings, record=cost)
 
 
 def _by_reason(counts: pd.Series) -> list[dict[str, Scalar]]:

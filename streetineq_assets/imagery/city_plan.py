@@ -12,7 +12,7 @@ import pandas as pd
 from streetineq_assets import geography
 from streetineq_assets.digests import digest_file, digest_frame
 from streetineq_assets.errors import StudyError
-from streetineq_assets.findings import Findings, Unavailable, unavailable_findings
+from streetineq_assets.findings import Check, Findings, Unavailable, unavailable_findings
 from streetineq_assets.imagery import checks
 from streetineq_assets.imagery.asking import Asking, end_of
 from streetineq_assets.imagery.boxes import Found, around, search_boxes, tiles, together
@@ -24,6 +24,7 @@ from streetineq_assets.imagery.tables import (
     IMAGERY_PLAN,
     PLAN_CAPTURES,
     RECORDING_FILE,
+    PlanRecord,
 )
 from streetineq_assets.images.files import PLANNED_LOCATIONS
 from streetineq_assets.labels.postcodes import city_areas
@@ -197,6 +198,14 @@ def write_plan(
     n_open = len(found.not_exhausted)
     results = checks.plan_checks(rows, sources.areas, cost, settings, n_not_exhausted=n_open)
     return checks.plan_findings(rows, cost, _counts(found), results)
+
+
+def limit_of_today(store: DataStore, sources: PlanSources) -> Check:
+    """Whether the published plan may be fetched, which is no part of its recipe."""
+    manifest = store.open("imagery_plan", sources.city).manifest
+    if manifest.unavailable:
+        return checks.WITHIN_LIMIT.not_tested("nothing is planned", passed=True)
+    return checks.within_limit(manifest.read_record(PlanRecord), sources.settings)
 
 
 def write_no_plan(folder: Path, why: Unavailable) -> Findings:

@@ -9,39 +9,24 @@ serves one location, the nearest: two with the same picture would teach the same
 import datetime as dt
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from streetineq_assets.imagery.providers import Provider
-from streetineq_assets.imagery.tables import IMAGERY_PLAN, PLAN_CAPTURES
+from streetineq_assets.imagery.tables import IMAGERY_PLAN, PLAN_CAPTURES, PlanRecord
 from streetineq_assets.images.catalogue import VIEWS, bucket_of
 from streetineq_assets.images.headings import assign_headings
 from streetineq_assets.images.rights import find_terms
 from streetineq_assets.settings import Imagery, Views
 from streetineq_assets.tables import conform
 
+_BYTES_PER_SECOND = 2.5e6  # of a line of 20 Mbit/s
+
 PLANNED, GAP = "planned", "gap"
 TAKEN_BY_ANOTHER = "shows_a_nearer_location"
 OTHER_VIEW_LACKING = "another_view_is_lacking"
 EXCLUSIONS = ("undated", "before_since", "after_until", "no_panorama", "licence_unknown")
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What fetching would take, by the provider's metadata.
-
-    Attributes:
-        gigabytes: estimated by the captures' size in pixels.
-        n_requests: for links and pictures.
-        hours: at the pace that the provider allows, or the study.
-    """
-
-    n_images: int
-    gigabytes: float
-    n_requests: int
-    hours: float
 
 
 def exclusions(captures: pd.DataFrame, settings: Imagery) -> pd.Series:
@@ -138,8 +123,11 @@ def list_captures(rows: pd.DataFrame, captures: pd.DataFrame, settings: Imagery)
     return conform(marked.sort_values("capture_id"), PLAN_CAPTURES)
 
 
-def cost_of(found: pd.DataFrame, provider: Provider, requests_per_minute: int) -> Cost:
-    """What it takes to fetch the planned captures.
+def cost_of(found: pd.DataFrame, provider: Provider, requests_per_minute: int) -> PlanRecord:
+    """What it would take to fetch the planned captures.
+
+    The hours are those of the requests at the study's pace, or of the bytes over a line of 20
+    Mbit/s, whichever are more.
 
     Args:
         found: a frame of the schema `PLAN_CAPTURES`.
@@ -150,11 +138,11 @@ def cost_of(found: pd.DataFrame, provider: Provider, requests_per_minute: int) -
         for width, height in zip(planned["width_px"], planned["height_px"], strict=True)
     ]
     n_requests = len(planned) + math.ceil(len(planned) / provider.ids_per_request)
-    return Cost(
+    return PlanRecord(
         n_images=len(planned),
         gigabytes=sum(sizes) / 1e9,
         n_requests=n_requests,
-        hours=n_requests / requests_per_minute / 60,
+        hours=max(n_requests / requests_per_minute / 60, sum(sizes) / _BYTES_PER_SECOND / 3600),
     )
 
 

@@ -63,10 +63,15 @@ IMAGERY = schema(
 
 
 class PlanRecord(BaseModel):
-    """What the fetching of a plan needs to know of it.
+    """What fetching a city's plan would take, by the provider's metadata.
 
     Attributes:
-        gigabytes: its estimate for the whole city.
+        gigabytes: estimated by the size of the captures in pixels.
+        n_requests: for links and pictures.
+        hours: at the pace of the study's requests and of a usual line.
     """
 
+    n_images: int
     gigabytes: float
+    n_requests: int
+    hours: float

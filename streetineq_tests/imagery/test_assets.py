@@ -156,6 +156,18 @@ def test_without_a_limit_nothing_is_fetched_and_the_reason_names_the_setting(pro
     assert store.open("imagery", BUCKETS[0]).table().empty
 
 
+def test_a_limit_that_is_raised_after_the_plan_was_looked_at_lets_it_be_fetched(provider, tmp_path):
+    store = acquiring_study.write(tmp_path / "study", provider.url, most_gigabytes=0.0)
+    assert "within_limit" in failed(run(store, "imagery_plan", "alpha"))
+    run(store, "imagery", BUCKETS[0])
+    acquiring_study.write(tmp_path / "study", provider.url, most_gigabytes=0.5)
+    again = run(store, "imagery_plan", "alpha")
+    assert metadata(again, "imagery_plan")["skipped"]
+    assert "within_limit" not in failed(again)
+    run(store, "imagery", BUCKETS[0])
+    assert set(store.open("imagery", BUCKETS[0]).table()["status"]) == {"fetched"}
+
+
 def test_a_limit_that_is_lowered_afterwards_loses_nothing(provider, tmp_path):
     store = acquiring_study.write(tmp_path / "study", provider.url)
     run(store, "imagery_plan", "alpha")
