@@ -9,6 +9,7 @@ refuse it or nothing of it matches; `missing`; `ignored`.
 """
 
 import datetime as dt
+import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,15 +19,18 @@ import duckdb
 import pandas as pd
 
 from streetineq_assets import geography
-from streetineq_assets.errors import SourceError, SourceMissingError
+from streetineq_assets.errors import SourceError, SourceMissingError, StreetineqError
 from streetineq_assets.evidence.groups import read_group_files
 from streetineq_assets.findings import Check
+from streetineq_assets.imagery.providers import check_access
+from streetineq_assets.images.acquired import imagery_digests, keeps_pictures, read_imagery
 from streetineq_assets.images.archives import is_archive
 from streetineq_assets.images.capture_checks import CAPTURES_ACCOUNTED, city_findings
 from streetineq_assets.images.capture_listing import list_city
 from streetineq_assets.images.captures import captures_file, read_captures
-from streetineq_assets.images.catalogue import FileEntry, walk_files
+from streetineq_assets.images.catalogue import VIEWS, FileEntry, walk_files
 from streetineq_assets.images.checks import ACCOUNTING, FILES_ACCOUNTED, rights_held
+from streetineq_assets.images.files import planned_locations
 from streetineq_assets.images.location_areas import join_locations, placing_boundaries
 from streetineq_assets.images.location_list import (
     location_list_file,
@@ -268,7 +272,8 @@ def _city(store: DataStore, study: Study, city: str, made: Postcodes | None) -> 
         locations = _locations(store, rows, study, city, made)
     except SourceError as error:
         locations = _row("wrong", "locations", str(error))
-    images = _images(store, rows, study, city)
+    look = _acquired if study.acquires(city) else _images
+    images = look(store, rows, study, city)
     return {"city": city} | {
         key: text
         for row in (locations, images)
@@ -283,7 +288,8 @@ def _locations(
     what, n_listed = "locations", rows["location_id"].nunique()
     if not path.is_file():
         return _row("missing", what, str(path))
-    rights = rights_held(rights_table(stated_terms(rows), study.rights), study.rights)
+    table, keeps = rights_table(stated_terms(rows), study.rights), keeps_pictures(store, city)
+    rights = rights_held(table, study.rights, keeps=keeps)
     boundaries = placing_boundaries(store, study.places)
     if made is None:
         there = f"{path}: {n_listed:,} locations, to be matched by the postcode directory"
@@ -336,6 +342,23 @@ def _images(store: DataStore, listed: pd.DataFrame, study: Study, city: str) -> 
         rights = rights_held(rights_table(listing.terms, study.rights), study.rights)
         checks, n = [*checks, rights], n if rights.passed else 0
     return _judged(what, good, checks if n_listed else [], nothing=not n)
+
+
+def _acquired(store: DataStore, listed: pd.DataFrame, study: Study, city: str) -> Row:
+    """What was acquired of a city, or what is wanting for it."""
+    what = "images"
+    try:
+        if imagery_digests(store, city):
+            rows, n_listed = read_imagery(store, city), listed["location_id"].nunique()
+            n = int((rows["status"] == "fetched").sum())
+            text = f"{n:,} views of {n_listed:,} planned locations were acquired"
+            return _row("found" if n == len(VIEWS) * n_listed else "doubtful", what, text)
+        if study.imagery:
+            check_access(study.imagery, study.rights, os.environ)
+    except StreetineqError as error:
+        return _row("wrong", what, str(error))
+    step = "imagery" if planned_locations(store, city) else "imagery_plan"
+    return _row("missing", what, f"to be acquired: materialise {step} of {city}")
 
 
 def _affordable(files: Iterable[FileEntry]) -> tuple[list[FileEntry], list[FileEntry]]:

@@ -8,6 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from streetineq_assets.imagery.tables import IMAGERY, IMAGERY_PLAN, PLAN_CAPTURES
+from streetineq_assets.inspection import inspect_inputs
+from streetineq_assets.study import load_study
 from streetineq_tests.harness import checks, failed, failure, metadata, run
 from streetineq_tests.imagery import acquiring_study
 from streetineq_tests.imagery.acquiring_study import BUCKETS, N_AREAS, PER_AREA, SECRET, VARIABLE
@@ -240,3 +242,27 @@ def test_a_bucket_that_was_not_fetched_is_missing_and_says_so(provider, tmp_path
     by_bucket = images.groupby("bucket")["status"].unique().map(list).to_dict()
     assert by_bucket == {BUCKETS[0]: ["present"], BUCKETS[1]: ["missing"]}
     assert set(images.loc[images["status"] == "missing", "reason"]) == {"not_acquired"}
+
+
+def test_doctor_says_what_is_wanting_and_what_was_acquired(provider, tmp_path, monkeypatch):
+    store = acquiring_study.write(tmp_path / "study", provider.url)
+
+    def images():
+        (row,) = [row for row in inspect_inputs(store, load_study(store.study_file))["cities"]
+                  if row["city"] == "alpha"]  # fmt: skip
+        return row["images_status"], row["images"]
+
+    assert images() == ("missing", "to be acquired: materialise imagery_plan of alpha")
+    with monkeypatch.context() as without:
+        without.delenv(VARIABLE)
+        status, text = images()
+    assert status == "wrong"
+    assert VARIABLE in text
+    run(store, "imagery_plan", "alpha")
+    assert images() == ("missing", "to be acquired: materialise imagery of alpha")
+    run(store, "imagery", BUCKETS[0])
+    assert images()[0] == "doubtful"
+    run(store, "imagery", BUCKETS[1])
+    status, text = images()
+    assert status == "found"
+    assert f"{4 * N_LOCATIONS} views of {N_LOCATIONS} planned locations" in text

@@ -105,15 +105,7 @@ def provider_of(imagery: Imagery, rights: Rights, client: Client) -> Provider:
         StudyError: its terms forbid codes of its images, and no agreement allows them.
     """
     provider = PROVIDERS[imagery.provider]
-    if rights_of(provider.key, None, rights)["derive_codes"] == NO:
-        terms = find_terms("provider", provider.key)
-        said = f"{terms.conditions} ({terms.source}, read {terms.read_on})" if terms else "no terms"
-        raise StudyError(
-            f"{provider.title} allows no codes of its images: {said}. Choose another provider in "
-            "[imagery], or, if you have an agreement with it, state in study.toml "
-            f'[rights.agreements.{provider.key}] with allows = ["derive_codes"] and a reason, of '
-            "whom and when"
-        )
+    _refuse_forbidden(provider, rights)
     return provider(imagery, client, _url(imagery))
 
 
@@ -165,6 +157,29 @@ def connect(
         token=token,
         most_plain=most_plain,
     )
+
+
+def check_access(imagery: Imagery, rights: Rights, environment: Mapping[str, str]) -> None:
+    """Refuse what `connect` and `provider_of` would refuse; nothing is sent.
+
+    Raises:
+        StudyError, ImageryError: as they.
+    """
+    provider = PROVIDERS[imagery.provider]
+    _refuse_forbidden(provider, rights)
+    _token(provider, _url(imagery), environment)
+
+
+def _refuse_forbidden(provider: type[BaseProvider], rights: Rights) -> None:
+    if rights_of(provider.key, None, rights)["derive_codes"] == NO:
+        terms = find_terms("provider", provider.key)
+        said = f"{terms.conditions} ({terms.source}, read {terms.read_on})" if terms else "no terms"
+        raise StudyError(
+            f"{provider.title} allows no codes of its images: {said}. Choose another provider in "
+            "[imagery], or, if you have an agreement with it, state in study.toml "
+            f'[rights.agreements.{provider.key}] with allows = ["derive_codes"] and a reason, of '
+            "whom and when"
+        )
 
 
 def _token(provider: type[BaseProvider], url: str, environment: Mapping[str, str]) -> Token | None:
