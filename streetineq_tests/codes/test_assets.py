@@ -236,6 +236,21 @@ def test_naming_the_sha256_of_the_weights_ends_the_warning_and_encodes_nothing(p
     assert all(shown["skipped"] for shown in by_bucket(result).values())
 
 
+def test_buckets_of_before_pictures_had_figures_are_skipped_and_read_again_on_demand(done, fake):
+    """Codes and hashes are as they were; what is read once more is not encoded."""
+    for key in BUCKETS:
+        path = done.store.folder("image_codes", key) / "manifest.json"
+        manifest = json.loads(path.read_text())
+        del manifest["record"]["n_without_quality"]
+        path.write_text(json.dumps(manifest))
+    assert all(shown["skipped"] for shown in by_bucket(done.run_buckets()).values())
+    shown = by_bucket(done.run_buckets(config={"hash_pictures": True})).values()
+    assert [(each["skipped"], each["n_without_quality"]) for each in shown] == [(False, 0)] * 2
+    assert fake.encode.calls == []
+    shown = by_bucket(done.run_buckets(config={"hash_pictures": True})).values()
+    assert all(each["skipped"] for each in shown)
+
+
 def test_retry_failed_redoes_only_buckets_with_rejections(done):
     (done.images / "L03_b.png").write_bytes(HTML)
     done.run("street_images")
