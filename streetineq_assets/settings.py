@@ -223,7 +223,10 @@ class Publication(Settings):
 
 
 class Images(Settings):
-    """Which pictures are taken for images of a street; `codes.screening` has the rules."""
+    """Which pictures are taken for images of a street; `codes.screening` has the rules.
+
+    Those of `codes.quality` are off unless a limit is set.
+    """
 
     least_contrast: float = Field(
         1.0,
@@ -235,6 +238,15 @@ class Images(Settings):
         gt=0,
         le=1,
         description="share of pixels of one colour above which it is a provider's placeholder",
+    )
+    least_sharpness: float | None = Field(
+        None, ge=0, le=1, description="below which a picture is refused; `codes.quality` has it"
+    )
+    least_brightness: float | None = Field(
+        None, ge=0, le=255, description="mean grey level below which a picture is refused"
+    )
+    least_sky: float | None = Field(
+        None, ge=0, le=1, description="share of its upper third below which a picture is refused"
     )
 
 
@@ -280,6 +292,18 @@ class Places(Settings):
     )
 
 
+# Plain http is for a server on this machine, as tests have one.
+Endpoint = Annotated[
+    str,
+    AfterValidator(
+        written_as(
+            r"https://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._/-]*[A-Za-z0-9])?"
+            r"|http://(localhost|127\.0\.0\.1)(:[0-9]+)?",
+            "an address that begins with https://, without a slash at its end, such as "
+            "https://panoramax.ign.fr",
+        )
+    ),
+]
 Provider = Literal["mapillary", "panoramax", "kartaview", "google_street_view"]
 
 
@@ -309,11 +333,8 @@ class Imagery(Settings):
     requests_per_minute: int | None = Field(
         None, ge=1, description="at most; by default half of what the provider allows"
     )
-    endpoint: str | None = Field(
+    endpoint: Endpoint | None = Field(
         None, description="of another instance, https://...; by default the provider's own"
-    )
-    replay: FileBelow | None = Field(
-        None, description="folder of an earlier acquisition to repeat, without any network"
     )
 
     @model_validator(mode="after")

@@ -26,8 +26,9 @@ def bucket_recipe(store: DataStore, study: Study, images: pd.DataFrame, version:
     """
     settings = study.encoder
     weights = weights_input(settings, store.root, study.seed)
-    # Limits that a study does not set are no part of it: codes of earlier versions stay.
-    limits = study.images.model_dump(exclude_defaults=True)
+    # Limits that a study does not set are no part of it: codes of earlier versions stay. Nor are
+    # the files' names, by which the listing alone is made.
+    limits = study.images.model_dump(exclude_defaults=True, exclude={"names"})
     return Recipe(
         code_version=version,
         inputs={"street_images": slice_digest(images), "vgg16_weights": weights},

@@ -32,7 +32,9 @@ from streetineq_assets.codes.image_loading import (
     read_archives,
 )
 from streetineq_assets.codes.perceptual_hash import UNKNOWN
+from streetineq_assets.codes.pictures import Pictures
 from streetineq_assets.codes.preprocess import SIDE
+from streetineq_assets.codes.quality import FIGURES, n_without_quality, quality_counts
 from streetineq_assets.codes.repeated_images import digest_codes
 from streetineq_assets.codes.screening import label
 from streetineq_assets.codes.tables import BucketRecord
@@ -142,6 +144,7 @@ def _account(
         values={
             **account.values(),
             "n_identical_views": len(written.twice),
+            **quality_counts(contents.quality_of_pictures),
             "n_buckets": n_buckets,
         },
         checks=[
@@ -160,6 +163,7 @@ def _account(
             n_buckets=n_buckets,
             n_rejected=account.n_rejected,
             n_without_phash=int((contents.hashes_of_pictures == UNKNOWN).any(axis=1).sum()),
+            n_without_quality=n_without_quality(contents.quality_of_pictures),
             encoder=contents.identity,
         ),
         n_rows=account.n_extracted,
@@ -182,7 +186,7 @@ class _Extraction:
     ) -> None:
         self.done: set[str] = set()
         self.rejections: list[Rejection] = []
-        self._phashes: dict[str, np.ndarray] = {}
+        self._pictures: dict[str, Pictures] = {}
         self._encoder, self._finished, self._pace, self._report = encoder, finished, pace, report
         self._n_encoded = 0
         self._seconds = dict.fromkeys(_PHASES, 0.0)
@@ -228,14 +232,18 @@ class _Extraction:
         """
         started = time.perf_counter()
         ids, hashes = sorted(self.done), self._finished.hashes
-        phashes = self._finished.phashes | self._phashes
+        known = self._finished.pictures | self._pictures
+        pictures = [known[location_id] for location_id in ids]
         contents = Contents(
             location_ids=ids,
             image_sha256=np.array([hashes[each] for each in ids]).reshape(len(ids), len(VIEWS)),
             identity=self._encoder.identity,
             rejections=sorted([*rejections, *self.rejections]),
             attributes=attributes,
-            image_phash=np.array([phashes[i] for i in ids], np.uint64).reshape(-1, len(VIEWS)),
+            image_phash=np.array([p.phash for p in pictures], np.uint64).reshape(-1, len(VIEWS)),
+            image_quality=np.array([p.quality for p in pictures], np.float32).reshape(
+                -1, len(VIEWS), len(FIGURES)
+            ),
         )
         n_not_finite = 0
         digests: list[Iterable[Any]] = []
@@ -275,8 +283,8 @@ class _Extraction:
         for each in prepared:
             self._seconds["reading"] += each.seconds_reading
             self._seconds["decoding"] += each.seconds_decoding
-            if each.phashes is not None:
-                self._phashes[each.location_id] = each.phashes
+            if each.pictures is not None:
+                self._pictures[each.location_id] = each.pictures
             if each.pixels is not None:
                 yield each
             elif each.rejections:
@@ -312,8 +320,8 @@ class _Extraction:
     def _write_part(self, rows: list["_Row"]) -> None:
         started = time.perf_counter()
         ids, hashes, codes = zip(*rows, strict=True)
-        phashes = np.stack([self._phashes[location_id] for location_id in ids])
-        self._finished.write_part(ids, hashes, phashes, np.stack(codes))
+        pictures = [self._pictures[location_id] for location_id in ids]
+        self._finished.write_part(ids, hashes, pictures, np.stack(codes))
         self.done.update(ids)
         self._seconds["writing"] += time.perf_counter() - started
 

@@ -20,8 +20,9 @@ import pandas as pd
 from streetineq_assets.codes.accounting import GONE, MISSING
 from streetineq_assets.codes.bucket_file import Rejection
 from streetineq_assets.codes.cutting import Cut, cut_view, decode_panorama, image_sha256
-from streetineq_assets.codes.perceptual_hash import perceptual_hash
+from streetineq_assets.codes.pictures import Pictures, look_at
 from streetineq_assets.codes.preprocess import ImageRejectedError, preprocess
+from streetineq_assets.codes.quality import refuse_useless
 from streetineq_assets.codes.screening import refuse_empty
 from streetineq_assets.images.archives import read_members
 from streetineq_assets.images.catalogue import DAMAGED_ARCHIVE, VIEWS
@@ -63,7 +64,7 @@ class Finished(NamedTuple):
 
     Attributes:
         hashes: of the images from which each location's codes were made.
-        screened: the locations whose images were hashed, and judged by the present rules.
+        screened: the locations whose pictures are known, and were judged by the present rules.
     """
 
     hashes: Mapping[str, Hashes]
@@ -84,14 +85,14 @@ class Prepared:
 
     Attributes:
         hashes: `cutting.image_sha256` of each view.
-        phashes: (4,) uint64, `perceptual_hash` of each view; None when it was not decoded.
+        pictures: what was noted of each view; None when they were not decoded.
         pixels: float32 (4, 224, 224, 3) as `preprocess` makes them.
         rejections: why the location cannot be encoded.
     """
 
     location_id: str
     hashes: Hashes = ()
-    phashes: np.ndarray | None = None
+    pictures: Pictures | None = None
     pixels: np.ndarray | None = None
     rejections: tuple[Rejection, ...] = ()
     seconds_reading: float = 0.0
@@ -208,7 +209,7 @@ def prepare_location(
 
     Codes of unchanged images are used again, but only of images that the present rules accept: a
     location of an earlier version, or of other limits, is decoded once more, for its verdict and
-    the hashes of its pictures, and not encoded.
+    what is noted of its pictures, and not encoded.
 
     Args:
         locate: the file of a path of `street_images`.
@@ -237,7 +238,7 @@ def prepare_location(
     return Prepared(
         location.location_id,
         hashes,
-        None if rejections else np.array([perceptual_hash(view) for view in pixels]),
+        None if rejections else look_at(pixels),
         None if rejections or encoded else np.stack(pixels),
         tuple(rejections),
         seconds,
@@ -256,6 +257,7 @@ def _decode(
             picture = cut_view(panorama(data, cut.fov, cut.size), cut) if cut else data
             pixels.append(preprocess(picture, antialias=antialias))
             refuse_empty(pixels[-1], limits)
+            refuse_useless(pixels[-1], limits)
         except ImageRejectedError as error:
             rejections.append(Rejection(location.location_id, view, error.reason))
     return pixels, rejections

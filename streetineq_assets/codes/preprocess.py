@@ -53,7 +53,7 @@ class ImageRejectedError(StreetineqError):
 
     Reasons: `empty_file`, `not_an_image`, `truncated`, `damaged`, `too_large`, `too_small`,
     `too_narrow`, `panorama`; of `cutting` also `not_a_panorama` and `no_compass`; of `screening`
-    also `blank` and `placeholder`.
+    also `blank` and `placeholder`; of `quality` also `blurred`, `dark` and `without_sky`.
     """
 
     def __init__(self, reason: str, detail: str) -> None:

@@ -12,18 +12,23 @@ import os
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from streetineq_assets import tables
 from streetineq_assets.errors import SourceError
-from streetineq_assets.images import naming
 from streetineq_assets.images.archives import MAX_MEMBER_BYTES, is_archive, list_members, printable
+from streetineq_assets.images.identification import (
+    identify,
+    refuse_another_place,
+    refuse_duplicates,
+    refuse_other_names,
+)
 from streetineq_assets.images.tables import (
     ARCHIVE_MEMBERS,
     FOREIGN_FILES,
+    NAMED_CAPTURES,
     NAMED_FILES,
     STREET_IMAGES,
 )
@@ -33,7 +38,6 @@ DAMAGED_ARCHIVE = "damaged_archive"
 HEADINGS = {"a": 0, "b": 90, "c": 180, "d": 270}
 MAX_FILE_BYTES = MAX_MEMBER_BYTES
 
-_NEVER_READ = ("unsafe_path", "link", "special_file")
 _EFFECTIVE = os.access in os.supports_effective_ids
 
 
@@ -42,7 +46,8 @@ class Catalogue:
     """A city's images.
 
     Attributes:
-        images: a frame of `STREET_IMAGES`, sorted by location and view.
+        images: a frame of `STREET_IMAGES`, sorted by location and view: the images by name.
+        captures: a frame of `NAMED_CAPTURES`, sorted by capture: the files of captures.
         foreign_files: a frame of `FOREIGN_FILES`: everything else in the folder.
         archive_members: a frame of `ARCHIVE_MEMBERS`: a row for each archive and one for each of
             its members, so that an unchanged archive is not read again.
@@ -50,6 +55,7 @@ class Catalogue:
     """
 
     images: pd.DataFrame
+    captures: pd.DataFrame
     foreign_files: pd.DataFrame
     archive_members: pd.DataFrame
     n_files: int
@@ -91,6 +97,7 @@ def list_images(
     *,
     city: str,
     buckets: int,
+    capture_ids: Collection[str] = (),
     files: Sequence[FileEntry] | None = None,
     known_archives: pd.DataFrame | None = None,
 ) -> Catalogue:
@@ -100,29 +107,32 @@ def list_images(
         root: the city's image folder; one that is absent is an empty one.
         location_ids: the listed ids.
         buckets: number of partitions of image_codes over which the city is spread.
+        capture_ids: of captures, whose files are called `<capture_id>.jpg` and the like.
         files: what `walk_files` gives for the folder; it is walked here where they are not given.
         known_archives: `archive_members` of an earlier listing of this folder.
 
     Raises:
-        SourceError: two files are the same view of the same location, no image has the name of a
-            listed location, the folder is called otherwise, or a folder cannot be read.
+        SourceError: two files are the same view of the same location or the same capture, no image
+            has the name of a listed location or capture, the folder is called otherwise, or a
+            folder cannot be read.
     """
     listed = sorted(set(location_ids))
     files = walk_files(root) if files is None else files
     members = _archive_members(root, files, known_archives)
     named = pd.concat([_loose_files(files), _archived_files(members)], ignore_index=True)
-    named = _explain_foreign(named, listed)
-    is_foreign = named["foreign"].notna()
-    views = named[~is_foreign]
-    _refuse_duplicates(root, views)
-    if views.empty and listed:
-        _refuse_another_place(root)
-        _refuse_other_names(root, named, listed)
-    foreign = named.loc[is_foreign, ["path", "member", "foreign"]]
+    named = identify(named, listed, capture_ids)
+    views, captures = (named[named[of].notna()] for of in ("location_id", "capture_id"))
+    refuse_duplicates(root, views, ["location_id", "view"], "view of one location")
+    refuse_duplicates(root, captures, ["capture_id"], "capture")
+    if views.empty and captures.empty and (listed or capture_ids):
+        refuse_another_place(root)
+        refuse_other_names(root, named, listed)
+    foreign = named.loc[named["foreign"].notna(), ["path", "member", "foreign"]]
     foreign = pd.concat([foreign, _damaged_archives(members)], ignore_index=True)
     foreign = foreign.rename(columns={"foreign": "reason"}).sort_values(["path", "member"])
     return Catalogue(
         images=_join_listed(views, listed, city, buckets),
+        captures=tables.conform(captures.sort_values("capture_id"), NAMED_CAPTURES),
         foreign_files=tables.conform(foreign, FOREIGN_FILES),
         archive_members=members,
         n_files=len(named),
@@ -254,85 +264,7 @@ def _damaged_archives(members: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"path": damaged["path"], "member": None, "foreign": DAMAGED_ARCHIVE})
 
 
-# -- names ---------------------------------------------------------------------------------------
-
-
-def _explain_foreign(named: pd.DataFrame, listed: list[str]) -> pd.DataFrame:
-    """Add `location_id` and `view` by the file's name, and why it is `foreign`, if it is."""
-    written = {naming.composed(each): each for each in listed}
-    names = named["member"].fillna(named["path"]).tolist()
-    views = [naming.parse(name) for name in names]
-    named["location_id"] = pd.Series([v and written.get(v.location_id) for v in views], dtype="str")
-    named["view"] = pd.Series([v and v.view for v in views], dtype="str")
-    foreign = named["problem"].where(named["problem"].isin(_NEVER_READ))
-    paths = (named["path"] + "/" + named["member"].fillna("")).tolist()
-    litter = np.array([naming.is_litter(path) for path in paths], dtype=bool)
-    foreign = foreign.mask(foreign.isna() & litter, "hidden")
-    strange = np.flatnonzero(foreign.isna() & named["location_id"].isna())
-    is_member = named["member"].notna().tolist()
-    reasons = [_why_strange(names[row], written, is_member=is_member[row]) for row in strange]
-    foreign.iloc[strange] = reasons
-    named["foreign"] = foreign
-    return named
-
-
-def _why_strange(name: str, listed: Collection[str], *, is_member: bool) -> str:
-    """Why a file is no view of a listed location, by its name."""
-    if naming.is_copy(name, listed):
-        return "copy"
-    if naming.parse(name):
-        return "unlisted_location"
-    if is_member and is_archive(name):
-        return "nested_archive"
-    return "other_archive" if naming.is_other_archive(name) else "other_name"
-
-
-def _refuse_another_place(root: Path) -> None:
-    """The city's folder is not there, but one in other letters is, or an archive of its name."""
-    if root.exists() or not root.parent.is_dir():
-        return
-    city = root.name.casefold()
-    for other in sorted(root.parent.iterdir()):
-        name = other.name.casefold()
-        if name == city or (is_archive(name) and name.partition(".")[0] == city):
-            raise SourceError(
-                f"{root} is not there, but {other} is: rename the folder, or put the archive into "
-                f"a folder {root.name}"
-            )
-
-
-def _refuse_other_names(root: Path, named: pd.DataFrame, listed: list[str]) -> None:
-    """A folder of images of which none is a listed location's is a folder of wrong names."""
-    by_name = named[named["foreign"].isin(["unlisted_location", "other_name", "copy"])]
-    names = by_name["member"].fillna(by_name["path"])
-    images = by_name[[naming.is_image(name) for name in names]]
-    if images.empty:
-        return
-    first = next(images.itertuples())
-    name = first.member if isinstance(first.member, str) else first.path
-    raise SourceError(
-        f"none of the {len(images)} images below {root} is a view of a listed location: expected "
-        f"are names <location_id>_<{'|'.join(VIEWS)}>.<png|jpg|jpeg|webp>, and "
-        f"{_file_name(root, first)} is not one of them; {naming.hint(name, listed)}. Rename the "
-        "files or mend the list"
-    )
-
-
-def _refuse_duplicates(root: Path, views: pd.DataFrame) -> None:
-    twice = views[views.duplicated(["location_id", "view"], keep=False)]
-    if twice.empty:
-        return
-    twice = twice.sort_values(["location_id", "view", "path", "member"])
-    first, second = (_file_name(root, row) for row in twice.head(2).itertuples())
-    more = twice.groupby(["location_id", "view"]).ngroups - 1
-    raise SourceError(
-        f"{first} and {second} are the same view of one location: remove one of them"
-        + (f" ({more} more views have two files: is a folder there twice?)" if more else "")
-    )
-
-
-def _file_name(root: Path, row: Any) -> str:
-    return f"{root / row.path}" + (f" (member {row.member})" if isinstance(row.member, str) else "")
+# -- the listing -------------------------------------------------------------------------------
 
 
 def _join_listed(views: pd.DataFrame, listed: list[str], city: str, buckets: int) -> pd.DataFrame:

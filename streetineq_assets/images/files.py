@@ -9,8 +9,17 @@ from pathlib import Path
 
 from streetineq_assets.store import DataStore
 
-IMAGERY = "imagery"
+IMAGERY, IMAGERY_PLAN = "imagery", "imagery_plan"
+PLANNED_LOCATIONS = "locations.csv"  # of a plan, in the form of the lists that people bring
 _SCHEME = f"{IMAGERY}://"
+
+
+def planned_locations(store: DataStore, city: str) -> Path | None:
+    """The list of the locations whose images were planned to be acquired; None without a plan."""
+    manifest = store.manifest(IMAGERY_PLAN, city)
+    if manifest is None or PLANNED_LOCATIONS not in manifest.files:
+        return None
+    return store.path_of(manifest) / PLANNED_LOCATIONS
 
 
 def imagery_path(part: str, name: str) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import Unavailable
+from streetineq_assets.images.files import planned_locations
 from streetineq_assets.images.location_cells import day_reader, degrees, postcodes, text_or_none
 from streetineq_assets.images.location_ids import (
     checked_id,
@@ -29,13 +30,17 @@ from streetineq_assets.store import DataStore
 from streetineq_assets.tables import conform, empty
 
 # Our names, and the headings that mean them.
-_REQUIRED = {"location_id": ("location_id", "location id"), "postcode": ("postcode",)}
-_OPTIONAL = {
+_ID = {"location_id": ("location_id", "location id")}
+_POSTCODE = {"postcode": ("postcode",)}
+_POSITION = {
     "lat": ("lat", "latitude"),
     "lon": ("lon", "long", "lng", "longitude"),
+}
+_DESCRIBED = _POSITION | {
     "captured_at": ("captured_at", "captured at"),
     "provider": ("provider",),
     "licence": ("licence", "license"),
+    "creator": ("creator", "photographer"),
 }
 # Nobody needs these; where they stand beside a postcode, the two are compared.
 _STATED = {"stated_lsoa": ("lsoa11", "lsoa11cd"), "stated_city": ("city",)}
@@ -45,19 +50,21 @@ _FURTHER_POSTCODE = re.compile(r"postcode[ _-]?[0-9]+")
 def location_list_file(store: DataStore, city: str) -> Path:
     """The file that lists a city's locations; a city without one is unavailable.
 
+    It is the study's own, else that of the plan by which images are acquired.
+
     Raises:
         SourceError: there is none, but a file that seems to be meant for it.
     """
     path = store.inputs("locations", f"{city}.csv")
-    if path.is_file() or not path.parent.is_dir():
+    if path.is_file():
         return path
-    for other in sorted(path.parent.iterdir()):
+    for other in sorted(path.parent.iterdir()) if path.parent.is_dir() else ():
         if other.is_file() and other.name.partition(".")[0].strip().casefold() == city:
             raise SourceError(
                 f"{other} lies in the place of {path.name}: save it as CSV (UTF-8, with commas) "
                 "under that name"
             )
-    return path
+    return planned_locations(store, city) or path
 
 
 def none_listed(file: Path) -> Unavailable:
@@ -68,9 +75,10 @@ def none_listed(file: Path) -> Unavailable:
 def read_location_list(path: Path) -> pd.DataFrame:
     """The rows of a list of locations, one for each location and postcode.
 
-    A CSV with the columns `location_id, postcode` and optionally `lat, lon` (WGS84 degrees),
-    `captured_at` (`2016-07-21`, `2016-07` or a time stamp), `provider`, `licence`, `lsoa11` and
-    `city`. A location that serves several postcodes has a row for each, or all in one cell.
+    A CSV with the columns `location_id`, and `postcode` or `lat, lon` (WGS84 degrees) or all of
+    these, and optionally `captured_at` (`2016-07-21`, `2016-07` or a time stamp), `provider`,
+    `licence`, `creator`, `lsoa11` and `city`. A location that serves several postcodes has a row
+    for each, or all in one cell. An empty cell, or a program's word for nothing, is null.
 
     Returns:
         A frame of the schema `LOCATION_LIST`, without rows where there is no file.
@@ -128,14 +136,14 @@ def one_row_each(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
     Raises:
         SourceError: two rows of one location contradict each other.
     """
-    described = rows[["location_id", *_OPTIONAL]].drop_duplicates()
+    described = rows[["location_id", *_DESCRIBED]].drop_duplicates()
     twice = described.index[described["location_id"].duplicated()]
     if len(twice):
         other = rows.loc[twice[0]]
         first = rows[rows["location_id"] == other["location_id"]].iloc[0]
         differing = [
             name
-            for name in _OPTIONAL
+            for name in _DESCRIBED
             if first[name] != other[name] and not (pd.isna(first[name]) and pd.isna(other[name]))
         ]
         raise SourceError(
@@ -149,7 +157,7 @@ def one_row_each(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 
 def _headings() -> dict[str, tuple[str, ...]]:
-    return _REQUIRED | _OPTIONAL | _STATED
+    return _ID | _POSTCODE | _DESCRIBED | _STATED
 
 
 def _positions(sheet: Sheet, header: Row) -> Mapping[str, int]:
@@ -158,15 +166,20 @@ def _positions(sheet: Sheet, header: Row) -> Mapping[str, int]:
     Raises:
         SourceError: a required one is missing, or there are two of one.
     """
-    present = {normalise(cell) for cell in header[1]}
+    cells = {normalise(cell) for cell in header[1]}
+    present = [name for name, headings in _headings().items() if cells & set(headings)]
+    table, required = "a list of locations", [*_ID]
+    if not {*_POSTCODE, *_POSITION} & {*present}:
+        table += " without lat and lon (WGS84 degrees, not eastings and northings)"
+        required += _POSTCODE
+    elif "postcode" not in present:
+        table += " without postcodes"
+        required += _POSITION
     return {
-        name: find_column(
-            sheet, header, headings if present & set(headings) else headings[:1],
-            table="a list of locations",
-        )
+        name: find_column(sheet, header, headings if name in present else headings[:1], table=table)
         for name, headings in _headings().items()
-        if name in _REQUIRED or present & set(headings)
-    }  # fmt: skip
+        if name in required or name in present
+    }
 
 
 def _refuse_more_postcodes(sheet: Sheet, header: Row) -> None:
@@ -183,7 +196,7 @@ def _refuse_separator(sheet: Sheet) -> None:
     """Say that the columns are not separated by commas, where the header shows it."""
     if sheet.name is not None:
         return
-    separator = header_separator(sheet.path, _REQUIRED["location_id"])
+    separator = header_separator(sheet.path, _ID["location_id"])
     if separator:
         raise SourceError(
             f"{sheet.at(1)}: the columns are separated by {separator}: save the list as CSV with "
@@ -236,13 +249,19 @@ def _parsed(
     return values
 
 
+def _postcodes_or_none(text: str) -> list[str] | list[None]:
+    """The postcodes in a cell; one None where it is empty, so that its row stays."""
+    return [None] if text_or_none(text) is None else postcodes(text)
+
+
 _PARSERS: dict[str, Callable[[str], object]] = {
     "location_id": checked_id,
-    "postcode": postcodes,  # an empty one is an unknown one
+    "postcode": _postcodes_or_none,
     "lat": partial(degrees, low=49, high=61.5),
     "lon": partial(degrees, low=-9, high=2.5),
     "provider": text_or_none,
     "licence": text_or_none,
+    "creator": text_or_none,
     "stated_lsoa": text_or_none,
     "stated_city": text_or_none,
 }

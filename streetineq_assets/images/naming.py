@@ -15,6 +15,7 @@ from streetineq_assets.images.location_ids import plain_form
 
 _SUFFIXES = "png|jpe?g|jpe|jfif|webp"
 _IMAGE = re.compile(rf"(?P<id>.+)_(?P<view>[abcd])\.(?:{_SUFFIXES})", re.IGNORECASE)
+_STEM = re.compile(rf"(?P<stem>.+)\.(?:{_SUFFIXES})", re.IGNORECASE)
 _ANY_IMAGE = re.compile(rf"(?P<stem>.+)\.(?:{_SUFFIXES}|gif|bmp|tiff?|avif|heic)", re.IGNORECASE)
 # What systems leave in folders: hidden files and folders, trash, thumbnails, resource forks.
 _LITTER = re.compile(
@@ -48,6 +49,12 @@ def parse(name: str) -> View | None:
     """Location and view of a file, or None where its name is not that of an image."""
     match = _IMAGE.fullmatch(base_name(name))
     return View(composed(match["id"]), match["view"].lower()) if match else None
+
+
+def stem(name: str) -> str | None:
+    """The whole name of an image but for folders and ending, in composed letters, or None."""
+    match = _STEM.fullmatch(base_name(name))
+    return composed(match["stem"]) if match else None
 
 
 def composed(text: str) -> str:

@@ -35,6 +35,7 @@ UP, DOWN = "up", "down"
 N_EACH = 6
 Image = tuple[str, str]  # location and view
 _CODES = "image_codes"
+_CREDIT = ("provider", "licence", "creator")
 _NOT_SHOWN = "the study shows no images: show_images under [rights] in study.toml is false"
 
 
@@ -56,12 +57,15 @@ class Pictures:
 
 
 def read_licences(store: DataStore, city: str) -> pd.DataFrame:
-    """`location_id, provider, licence` of a city's listed locations, ascending by location.
+    """`location_id, provider, licence, creator` of a city's locations, ascending by location.
+
+    Of locations of an earlier version, which had no creators, these are missing.
 
     Raises:
         StoreError: the city's `locations` are absent or damaged.
     """
-    table = store.open("locations", city).table(columns=["location_id", "provider", "licence"])
+    listed = store.open("locations", city).table()
+    table = listed.reindex(columns=["location_id", *_CREDIT]).astype(dict.fromkeys(_CREDIT, "str"))
     return table.sort_values("location_id", ignore_index=True)
 
 
@@ -99,11 +103,11 @@ def with_pictures(
 
     Args:
         chosen: by `choose_exemplars`.
-        licences: `location_id, provider, licence` of the city's locations.
+        licences: `location_id, provider, licence, creator` of the city's locations.
         pictures: of the exemplars; None where the study shows no images.
     """
     frame = chosen.merge(licences, on="location_id", how="left", validate="many_to_one")
-    frame = frame.astype({"provider": object, "licence": object})
+    frame = frame.astype(dict.fromkeys(_CREDIT, object))
     frame = frame.where(frame.notna(), None)
     terms = [rights_of(row.provider, row.licence, rights) for row in frame.itertuples()]
     whys: list[str | None] = [_why_forbidden(each) for each in terms]

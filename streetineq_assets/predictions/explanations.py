@@ -61,7 +61,7 @@ class ExplanationSources:
     Attributes:
         trained, predicted: networks and locations.
         shards: the city's codes; None, as the next two, where the pair has no predictions.
-        licences: `location_id, provider, licence` of the city's locations.
+        licences: `location_id, provider, licence, creator` of the city's locations.
         listing: `street_images`, where the study shows images.
     """
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from streetineq_assets.codes.preprocess import ImageRejectedError, preprocess
-from streetineq_assets.codes.screening import label, refuse_empty
+from streetineq_assets.codes.screening import VERSION, label, refuse_empty
 from streetineq_assets.settings import Images
 from streetineq_tests.images.pictures import photograph
 
@@ -99,3 +99,7 @@ def test_the_limits_are_the_studys():
     assert reason(light(0.05, 200), Images(least_contrast=20)) == "blank"
     assert reason(card(SORRY), Images(most_plain=1)) is None
     assert label(Images()) != label(Images(most_plain=0.5))
+
+
+def test_the_label_is_that_of_the_codes_that_studies_have():
+    assert label(Images()) == f'{VERSION} {{"least_contrast":1.0,"most_plain":0.9}}'

@@ -240,10 +240,15 @@ def test_a_picture_that_is_no_panorama_is_not_shown(cut, tmp_path):
 # -- under which terms -----------------------------------------------------------------------------
 
 
+def licensed(provider, licence, creator=None):
+    row = {"location_id": "1", "provider": provider, "licence": licence, "creator": creator}
+    return pd.DataFrame([row])
+
+
 def terms(pictures, provider, licence, settings):
     """`why_not_shown` and `thumbnail` of one image under these terms."""
     frame = choose_exemplars(explained(("1", "A", 0.5, 0.1, 0.1, 0.1)))
-    licences = pd.DataFrame({"location_id": ["1"], "provider": [provider], "licence": [licence]})
+    licences = licensed(provider, licence)
     rights = Rights.model_validate(settings)
     found = with_pictures(frame, licences, rights, pictures if rights.show_images else None)
     (row,) = found.to_dict("records")
@@ -293,7 +298,7 @@ def test_what_is_not_allowed_is_not_read_and_why_is_said(
 
 def test_the_table_holds_bytes_and_none(pictures, tmp_path):
     frame = choose_exemplars(explained(("1", "A", 0.5, -0.1, 0.1, 0.1)))
-    licences = pd.DataFrame({"location_id": ["1"], "provider": [None], "licence": ["CC BY 4.0"]})
+    licences = licensed(None, "CC BY 4.0", creator="Ann")
     table = with_pictures(frame, licences, Rights(show_images=True), pictures)
     write(table, EXEMPLARS, tmp_path / "exemplars.parquet")
     again = read(tmp_path / "exemplars.parquet")
@@ -302,3 +307,4 @@ def test_the_table_holds_bytes_and_none(pictures, tmp_path):
     assert "no longer there" in again["why_not_shown"][1]
     assert again["conditions"].tolist() == ["attribution"] * 2
     assert again["provider"].isna().all()
+    assert again["creator"].tolist() == ["Ann"] * 2
