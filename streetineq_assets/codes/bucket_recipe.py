@@ -42,6 +42,7 @@ def bucket_recipe(store: DataStore, study: Study, images: pd.DataFrame, version:
 
 def _cut(views: Views, images: pd.DataFrame) -> dict[str, Any]:
     """How views are cut, where some are: nothing else of `[views]` reaches pixels."""
-    if not (images["projection"] == EQUIRECTANGULAR).any():
+    projection = images.reindex(columns=["projection"])  # absent in earlier versions
+    if not (projection == EQUIRECTANGULAR).to_numpy().any():
         return {}
     return {"views": views.model_dump(include={"fov_deg", "width_px", "height_px"}), "cut": VERSION}

@@ -137,9 +137,11 @@ def complete_locations(
         views: `[views]` of study.toml.
     """
     images = images.sort_values(["location_id", "view"])
-    rows = images[["location_id", "status", "reason", *SOURCE]].itertuples(index=False)
+    # Listings of earlier versions knew no captures.
+    rows = images.reindex(columns=["location_id", "status", "reason", *SOURCE])
     complete, rejections = [], []
-    for location_id, of_location in groupby(rows, key=attrgetter("location_id")):
+    by_location = groupby(rows.itertuples(index=False), key=attrgetter("location_id"))
+    for location_id, of_location in by_location:
         by_view = dict(zip(VIEWS, of_location, strict=True))
         statuses = {row.status for row in by_view.values()}
         if statuses == {"present"}:

@@ -186,7 +186,8 @@ def find_pictures(
         views: `[views]` of study.toml.
     """
     columns = ["location_id", "view", "status", "bucket", *SOURCE]
-    listed = listing.table(columns=columns).merge(chosen[["location_id", "view"]])
+    # Listings of earlier versions knew no captures.
+    listed = listing.table().reindex(columns=columns).merge(chosen[["location_id", "view"]])
     encoded: dict[Image, str] = {}
     for bucket, rows in listed.groupby("bucket"):
         hashes = _recorded_hashes(store, str(bucket), shards)
