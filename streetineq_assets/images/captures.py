@@ -121,9 +121,9 @@ def read_captures(path: Path) -> pd.DataFrame:
             texts = columns.texts[at[name]].to_pylist()
             parse = _moment_reader(texts) if name == "captured_at" else _PARSERS[name]
             frame[name] = parsed(columns, at[name], parse)
+    compass = zip(columns.texts[at["compass_deg"]].to_pylist(), frame["compass_deg"], strict=True)
+    frame["compass_problem"] = [_problem(*each) for each in compass]
     rows = pd.DataFrame(frame)
-    compass = columns.texts[at["compass_deg"]].to_pylist()
-    rows["compass_problem"] = pd.Series(map(_problem, compass), dtype="str", index=rows.index)
     _refuse(sheet, rows)
     return conform(rows, CAPTURE_LIST)
 
@@ -161,11 +161,11 @@ def _compass(text: str) -> float | None:
     return None if value is None or abs(value) > 360 else value % 360.0
 
 
-def _problem(text: str) -> str | None:
-    """Why a cell that can be read is no direction."""
-    if text_or_none(text) is None:
-        return NO_COMPASS
-    return OUT_OF_RANGE if _compass(text) is None else None
+def _problem(text: str, degrees: float | None) -> str | None:
+    """Why a cell that was read is no direction."""
+    if degrees is not None:
+        return None
+    return NO_COMPASS if text_or_none(text) is None else OUT_OF_RANGE
 
 
 def _degrees_of_any(text: str) -> float:

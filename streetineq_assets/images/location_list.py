@@ -9,22 +9,27 @@ import pandas as pd
 
 from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import Unavailable
+from streetineq_assets.images.city_lists import (
+    file_of_city,
+    find_columns,
+    header_of,
+    parsed,
+    refuse_halves,
+    refuse_separator,
+    refuse_spoilt_ids,
+)
 from streetineq_assets.images.files import planned_locations
-from streetineq_assets.images.location_cells import day_reader, degrees, postcodes, text_or_none
-from streetineq_assets.images.location_ids import (
-    checked_id,
-    plain_form,
-    rounded_id,
-    same_but_for_form,
+from streetineq_assets.images.location_cells import (
+    LATITUDES,
+    LONGITUDES,
+    day_reader,
+    degrees,
+    postcodes,
+    text_or_none,
 )
+from streetineq_assets.images.location_ids import checked_id
 from streetineq_assets.images.tables import LOCATION_LIST
-from streetineq_assets.spreadsheets.columns import (
-    Columns,
-    find_column,
-    header_separator,
-    normalise,
-    read_columns,
-)
+from streetineq_assets.spreadsheets.columns import normalise, read_columns
 from streetineq_assets.spreadsheets.sheets import Row, Sheet, read_sheets
 from streetineq_assets.store import DataStore
 from streetineq_assets.tables import conform, empty
@@ -55,16 +60,8 @@ def location_list_file(store: DataStore, city: str) -> Path:
     Raises:
         SourceError: there is none, but a file that seems to be meant for it.
     """
-    path = store.inputs("locations", f"{city}.csv")
-    if path.is_file():
-        return path
-    for other in sorted(path.parent.iterdir()) if path.parent.is_dir() else ():
-        if other.is_file() and other.name.partition(".")[0].strip().casefold() == city:
-            raise SourceError(
-                f"{other} lies in the place of {path.name}: save it as CSV (UTF-8, with commas) "
-                "under that name"
-            )
-    return planned_locations(store, city) or path
+    path = file_of_city(store.inputs("locations"), city)
+    return path if path.is_file() else planned_locations(store, city) or path
 
 
 def none_listed(file: Path) -> Unavailable:
@@ -91,8 +88,8 @@ def read_location_list(path: Path) -> pd.DataFrame:
     if not path.is_file():
         return empty(LOCATION_LIST)
     sheet = read_sheets(path)[0]
-    header = sheet.head[0] if sheet.head else (1, [])
-    _refuse_separator(sheet)
+    header = header_of(sheet)
+    refuse_separator(sheet, _ID["location_id"])
     _refuse_more_postcodes(sheet, header)
     positions = _positions(sheet, header)
     columns = read_columns(sheet, header, positions.values())
@@ -102,10 +99,10 @@ def read_location_list(path: Path) -> pd.DataFrame:
         if name in positions:
             texts = columns.texts[positions[name]].to_pylist()
             parse = day_reader(texts) if name == "captured_at" else _PARSERS[name]
-            frame[name] = _parsed(columns, positions[name], texts, parse)
+            frame[name] = parsed(columns, positions[name], parse)
     rows = conform(pd.DataFrame(frame).explode("postcode", ignore_index=True), LOCATION_LIST)
-    _refuse_halves(sheet, rows)
-    _refuse_spoilt_ids(sheet, rows)
+    refuse_halves(sheet, rows)
+    refuse_spoilt_ids(sheet, rows["location_id"], rows["line"], what="locations")
     return rows
 
 
@@ -175,11 +172,7 @@ def _positions(sheet: Sheet, header: Row) -> Mapping[str, int]:
     elif "postcode" not in present:
         table += " without postcodes"
         required += _POSITION
-    return {
-        name: find_column(sheet, header, headings if name in present else headings[:1], table=table)
-        for name, headings in _headings().items()
-        if name in required or name in present
-    }
+    return find_columns(sheet, _headings(), required, table=table)
 
 
 def _refuse_more_postcodes(sheet: Sheet, header: Row) -> None:
@@ -192,61 +185,7 @@ def _refuse_more_postcodes(sheet: Sheet, header: Row) -> None:
             )
 
 
-def _refuse_separator(sheet: Sheet) -> None:
-    """Say that the columns are not separated by commas, where the header shows it."""
-    if sheet.name is not None:
-        return
-    separator = header_separator(sheet.path, _ID["location_id"])
-    if separator:
-        raise SourceError(
-            f"{sheet.at(1)}: the columns are separated by {separator}: save the list as CSV with "
-            "commas"
-        )
-
-
 # -- rows ------------------------------------------------------------------------------------------
-
-
-def _refuse_halves(sheet: Sheet, rows: pd.DataFrame) -> None:
-    halves = rows["lat"].isna() != rows["lon"].isna()
-    if halves.any():
-        raise SourceError(
-            f"{sheet.at(int(rows.loc[halves, 'line'].iloc[0]))}: lat without lon, or lon without "
-            "lat: give both or neither"
-        )
-
-
-def _refuse_spoilt_ids(sheet: Sheet, rows: pd.DataFrame) -> None:
-    """Refuse ids of which a program changed the form, where comparing them shows it."""
-    ids = rows["location_id"].drop_duplicates()
-    first_line = rows.groupby("location_id")["line"].first()
-    if pair := same_but_for_form(ids):
-        one, other = pair
-        raise SourceError(
-            f"{sheet.at()}, lines {first_line[one]} and {first_line[other]}: {one!r} and {other!r} "
-            f"are one id in two forms (both mean {plain_form(one)!r}): a spreadsheet may have "
-            "taken zeros away or added .0; write each id as the names of its images have it, and "
-            "let two locations differ in more than case, zeros or .0"
-        )
-    if spoilt := rounded_id(ids):
-        raise SourceError(
-            f"{sheet.at(int(first_line[spoilt]))}: {spoilt!r} was rounded to 15 digits, as all "
-            "long ids of the list were: a spreadsheet keeps no more; import the column as text, "
-            "and save the list again"
-        )
-
-
-def _parsed(
-    columns: Columns, position: int, texts: Sequence[str], parse: Callable[[str], object]
-) -> list:
-    """A column's values; `parse` raises ValueError with a reason."""
-    values = []
-    for row, text in enumerate(texts):
-        try:
-            values.append(parse(text))
-        except ValueError as error:
-            raise SourceError(f"{columns.at(row, position)}: {text!r} {error}") from error
-    return values
 
 
 def _postcodes_or_none(text: str) -> list[str] | list[None]:
@@ -257,8 +196,8 @@ def _postcodes_or_none(text: str) -> list[str] | list[None]:
 _PARSERS: dict[str, Callable[[str], object]] = {
     "location_id": checked_id,
     "postcode": _postcodes_or_none,
-    "lat": partial(degrees, low=49, high=61.5),
-    "lon": partial(degrees, low=-9, high=2.5),
+    "lat": partial(degrees, low=LATITUDES[0], high=LATITUDES[1]),
+    "lon": partial(degrees, low=LONGITUDES[0], high=LONGITUDES[1]),
     "provider": text_or_none,
     "licence": text_or_none,
     "creator": text_or_none,

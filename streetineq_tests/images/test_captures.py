@@ -4,6 +4,8 @@ import math
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from streetineq_assets.errors import SourceError
 from streetineq_assets.images.captures import captures_file, read_captures
@@ -168,3 +170,26 @@ def test_a_file_that_seems_to_be_meant_is_named(tmp_path):
     with pytest.raises(SourceError, match=r"Alpha\.xlsx .*alpha\.csv"):
         captures_file(store, "alpha")
     assert not captures_file(store, "gamma").exists()
+
+
+CELLS = st.one_of(
+    st.sampled_from(
+        ["", "7", "photo", "pano", "0", "-90", "720", "51.5", "nan", "2016-07-21", "x"]
+    ),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=6),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.lists(CELLS, min_size=6, max_size=6), max_size=4))
+def test_whatever_the_cells_hold_a_list_is_read_or_refused_in_a_sentence(tmp_path_factory, rows):
+    path = tmp_path_factory.mktemp("any") / "alpha.csv"
+    header = [*PLACED.split(","), "captured_at"]
+    pd.DataFrame(rows, columns=header).to_csv(path, index=False)
+    told = ""
+    try:
+        known = read_captures(path)["compass_deg"].dropna()
+    except SourceError as error:
+        told, known = str(error), pd.Series(dtype="float64")
+    assert not told or str(path) in told
+    assert ((known >= 0) & (known < 360)).all()
