@@ -23,7 +23,7 @@ from streetineq_assets.partitions import Partitions
 from streetineq_assets.predictions.lineage import label_of
 from streetineq_assets.requested import Requested, name_of
 from streetineq_assets.resources import StudyResource
-from streetineq_assets.stages import LABELS, REPORT, STAGES
+from streetineq_assets.stages import LABELS, REPORT, STAGES, stages_of
 from streetineq_assets.study import city_of
 
 TIMEZONE = "Europe/London"
@@ -56,7 +56,7 @@ def build_jobs(parts: Partitions) -> dict[str, Any]:
         stage.job: dg.define_asset_job(
             stage.job, selection=list(stage.assets), description=stage.description
         )
-        for stage in STAGES
+        for stage in stages_of(acquires=parts.imagery_pool is not None)
     }
     return jobs | {WHOLE_CITY: _whole_city_job(parts)}
 
@@ -180,7 +180,7 @@ def _publish(notice: Notice, study: StudyResource, log: Any) -> None:
 
 def _upkeep_sensor(jobs: Mapping[str, Any], parts: Partitions) -> dg.SensorDefinition:
     @dg.sensor(
-        jobs=[jobs[stage.job] for stage in STAGES],
+        jobs=[jobs[stage.job] for stage in STAGES if stage.job in jobs],
         minimum_interval_seconds=SENSOR_INTERVAL_S,
         description="Asks for the runs that carry a change of images or labels to the report.",
     )

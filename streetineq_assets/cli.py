@@ -14,9 +14,11 @@ from typing import Annotated
 
 import typer
 
-from streetineq_assets.errors import StreetineqError, StudyError
+from streetineq_assets.command_line import Root, one_message
+from streetineq_assets.errors import StreetineqError
+from streetineq_assets.model_commands import model
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import Pair, load_study
+from streetineq_assets.study import load_study
 from streetineq_assets.study_template import (
     ensure_instance,
     environment,
@@ -27,17 +29,10 @@ from streetineq_assets.study_template import (
 app = typer.Typer(
     help="Inequality measured from street images.", no_args_is_help=True, add_completion=False
 )
-model = typer.Typer(
-    help="Trained networks as one file: export, import, predict.", no_args_is_help=True
-)
 app.add_typer(model, name="model")
-Root = Annotated[Path, typer.Option(help="The study's folder.", file_okay=False)]
 Workspace = Annotated[
     Path | None,
     typer.Option(help="Names the code server; by default it starts one.", dir_okay=False),
-]
-AllowStale = Annotated[
-    bool, typer.Option("--allow-stale", help="Take networks of other labels than stand now.")
 ]
 
 
@@ -46,14 +41,14 @@ def demo(root: Root = Path("data/demo")) -> None:
     """Write a small synthetic study, run every asset on it, and say where the report is."""
     from streetineq_assets.demo.run import run_demo
 
-    with _one_message():
+    with one_message():
         run_demo(root, typer.echo)
 
 
 @app.command()
 def init(folder: Annotated[Path, typer.Argument(help="A new or empty folder.")]) -> None:
     """Write the paper's study: study.toml, a guide to the inputs, and empty input folders."""
-    with _one_message():
+    with one_message():
         write_study_template(folder)
     root = shlex.quote(str(folder))
     typer.echo(f"Study in {folder}. Next: put the official files into {folder / 'inputs'} as")
@@ -68,7 +63,7 @@ def doctor(
     """Say what is installed, which inputs are recognised, and what is missing."""
     from streetineq_assets.doctor import examine, report_lines
 
-    with _one_message():
+    with one_message():
         findings = examine(DataStore(root))
     typer.echo(json.dumps(findings, indent=2) if as_json else "\n".join(report_lines(findings)))
 
@@ -94,7 +89,7 @@ def run(
     """
     from streetineq_assets.run import run_study
 
-    with _one_message():
+    with one_message():
         store = DataStore(root)
         for line in run_study(store, typer.echo, city, allow_loss=allow_loss):
             typer.echo(f"warning: {line}")
@@ -124,7 +119,7 @@ def serve(
         services,
     )
 
-    with _one_message(), contextlib.ExitStack() as stack:
+    with one_message(), contextlib.ExitStack() as stack:
         store = DataStore(root)
         load_study(store.study_file)
         allowed_hosts()
@@ -192,7 +187,7 @@ def deploy(
     """Write systemd units, a compose file and nginx's settings, to serve a study to a team."""
     from streetineq_assets.deployment import Services, write_services
 
-    with _one_message():
+    with one_message():
         services = Services(name=name, host=host, port=port, user=user)
         for line in write_services(DataStore(root), folder, services, force=force):
             typer.echo(line)
@@ -207,7 +202,7 @@ def clean(
     from streetineq_assets.cleaning import examine_leftovers, lines, remove_unneeded
     from streetineq_assets.run import nothing_running
 
-    with _one_message():
+    with one_message():
         store = DataStore(root)
         study = load_study(store.study_file)
         with nothing_running(store) if yes else contextlib.nullcontext():
@@ -231,7 +226,7 @@ def query(
     """Ask the warehouse, and print the table that answers. Nothing is changed."""
     from streetineq_assets.reports.query import answer, save_answer
 
-    with _one_message():
+    with one_message():
         if csv is None:
             typer.echo(answer(DataStore(root), sql))
         else:
@@ -255,124 +250,52 @@ def diff(
     """
     from streetineq_assets.reports.differences.answer import answer
 
-    with _one_message():
+    with one_message():
         for line in answer(a, b, html, csv):
             typer.echo(line)
 
 
-@model.command("export")
-def export_model(
-    pair: Annotated[str, typer.Argument(help="City and outcome, such as london/crime.")],
-    file: Annotated[Path, typer.Argument(help="The bundle to write.", dir_okay=False)],
+@app.command()
+def captures(
+    city: Annotated[str, typer.Argument(help="Whose pictures: a city of study.toml.")],
     root: Root = Path("data"),
-    allow_stale: AllowStale = False,
 ) -> None:
-    """Write a pair's networks, what they were trained on, and a model card into one file."""
-    from streetineq_assets.models.bundles.bundle import export_bundle
-    from streetineq_assets.predictions.lineage import Lineage, evaluation_of
-    from streetineq_assets.reports.history import made_with
+    """List a city's panoramas and photographs by what their cameras wrote into them.
 
-    with _one_message():
+    Position, direction and time go to inputs/captures/<city>.csv, of which the next run makes the
+    views of locations. A list that is there is never overwritten.
+    """
+    from streetineq_assets.images.capture_search import write_capture_list
+
+    with one_message():
         store = DataStore(root)
-        known = _known_pair(store, pair)
-        evaluation = evaluation_of(store, known)
-        metrics = evaluation.table("metrics.parquet") if evaluation else None
-        settings = made_with(store, Lineage(store, load_study(store.study_file)), known)
-        made = export_bundle(store, known, file, metrics, settings, allow_stale=allow_stale)
-        typer.echo(f"{pair} in {made}")
-        if evaluation is None:
-            typer.echo(
-                "without metrics: these networks are not evaluated; materialise "
-                "location_predictions, lsoa_predictions and lsoa_evaluation, then export again"
-            )
+        for line in write_capture_list(store, load_study(store.study_file), city):
+            typer.echo(line)
 
 
-@model.command("import")
-def import_model(
-    file: Annotated[Path, typer.Argument(help="A bundle.", dir_okay=False)],
+@app.command()
+def replay(
+    city: Annotated[str, typer.Argument(help="Whose images were acquired: a city of study.toml.")],
     root: Root = Path("data"),
 ) -> None:
-    """Check a bundle and put it where study.toml can name it, below inputs/models."""
-    from streetineq_assets.models.bundles.bundle import import_bundle
+    """Make a city's acquired images again from their recordings, without network, and compare."""
+    from streetineq_assets.imagery.repeat import answer
 
-    with _one_message():
-        typer.echo(f"imported as {import_bundle(file, DataStore(root))}")
-
-
-@model.command("predict")
-def predict_with_model(
-    file: Annotated[Path, typer.Argument(help="A bundle.", dir_okay=False)],
-    city: Annotated[str, typer.Argument(help="A city with packed codes; it needs no labels.")],
-    target: Annotated[Path, typer.Argument(help="The CSV to write.", dir_okay=False)],
-    root: Root = Path("data"),
-    allow_stale: AllowStale = False,
-) -> None:
-    """Predict the decile of each of a city's locations from its codes alone."""
-    from streetineq_assets.devices import DeviceRequest, lease
-    from streetineq_assets.models.bundles.bundle import (
-        ALLOW_STALE,
-        in_sample,
-        open_bundle,
-        predict,
-    )
-    from streetineq_assets.models.dataset import open_codes, read_location_areas
-    from streetineq_assets.reports.exports import write_csv
-
-    with _one_message():
-        if not target.parent.is_dir():
-            raise StreetineqError(f"there is no folder {target.parent}: make it first")
+    with one_message():
         store = DataStore(root)
-        study = load_study(store.study_file)
-        study.require_city(city)
-        budget = study.training.memory_budget_mb * 2**20
-        codes = open_codes([store.open("hdf5_shards", city)], budget)
-        bundle = open_bundle(file)
-        if (stale := bundle.stale_labels(store, study)) and not allow_stale:
-            raise StreetineqError(f"{stale}: get a bundle of today's labels, or {ALLOW_STALE}")
-        with lease(DeviceRequest()):
-            frame = predict(bundle, codes)
-        if frame.empty:
-            raise StreetineqError(f"{city} has no codes: `streetineq run --city {city}` makes them")
-        by_city = bundle.description.learned_from(city, study.cities[city].authorities)
-        is_located = store.manifest("locations", city) is not None
-        areas = read_location_areas(store, city) if is_located else None
-        seen = in_sample(bundle, frame["location_id"], areas, by_city=by_city)
-        write_csv(frame.assign(in_sample=seen), target, float_format=None)
-        typer.echo(f"{len(frame)} locations in {target}")
-        if seen.any():
-            typer.echo(
-                f"warning: {seen.sum()} of {len(seen)} locations of {city} lie in areas that "
-                "taught these networks, so their predictions are in sample and do not test them; "
-                "location_predictions has those out of fold",
-                err=True,
-            )
-
-
-def _known_pair(store: DataStore, pair: str) -> Pair:
-    pairs = {known.key: known for known in load_study(store.study_file).pairs}
-    if pair not in pairs:
-        raise StudyError(f"{pair} is no pair of the study, which has {', '.join(pairs)}")
-    return pairs[pair]
+        for line in answer(store, load_study(store.study_file), city):
+            typer.echo(line)
 
 
 @contextlib.contextmanager
 def _service(root: Path) -> Generator[tuple[DataStore, Path]]:
     """A study that this process serves, its environment set, and a workspace file of its own."""
-    with _one_message(), workspace_file() as own:
+    with one_message(), workspace_file() as own:
         store = DataStore(root)
         load_study(store.study_file)
         ensure_instance(store)
         os.environ.update(environment(store))
         yield store, own
-
-
-@contextlib.contextmanager
-def _one_message() -> Generator[None]:
-    try:
-        yield
-    except StreetineqError as error:
-        typer.echo(f"streetineq: {error}", err=True)
-        raise typer.Exit(1) from error
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from streetineq_assets.cluster.executor import ray_executor
 from streetineq_assets.codes.assets import build_assets as build_codes
 from streetineq_assets.errors import StudyError
 from streetineq_assets.evidence.assets import build_assets as build_evidence
+from streetineq_assets.imagery.assets import build_assets as build_imagery
 from streetineq_assets.images.assets import build_assets as build_images
 from streetineq_assets.labels.assets import build_assets as build_labels
 from streetineq_assets.models.assets import build_assets as build_models
@@ -31,6 +32,7 @@ from streetineq_assets.transfer.assets import build_assets as build_transfer
 
 FOLDERS = (
     build_labels,
+    build_imagery,
     build_images,
     build_codes,
     build_models,

@@ -1,4 +1,4 @@
-"""Digests by which content is told apart: sha256 of files, and of tables by their values."""
+"""Digests by which content is told apart: sha256 of files, of names, of tables by their values."""
 
 import hashlib
 import json
@@ -46,6 +46,11 @@ def _untouched(path: Path, *_: int) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_of(seed: int, name: str) -> str:
+    """A random key of a name, the same in every process: by it things are dealt and drawn."""
+    return hashlib.sha256(f"{seed}:{name}".encode()).hexdigest()
 
 
 def digest_frame(frame: "pd.DataFrame") -> str:

@@ -65,6 +65,10 @@ class TrainingError(StreetineqError):
     """A training cannot start or go on: the message names the fold and what to change."""
 
 
+class ImageryError(StreetineqError):
+    """A provider of images gives none: the message says which, since when, and what to do."""
+
+
 @contextmanager
 def clear_disk_errors(path: Path) -> Generator[None]:
     """Say in one sentence that a disk is full or cannot be written.

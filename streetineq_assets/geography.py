@@ -1,7 +1,9 @@
 """Where areas lie: the British National Grid (EPSG:27700), centroids, boundaries.
 
-No postcode is assigned to an area by geometry, since the generalised boundaries put one in six into
-a neighbour of its LSOA; the postcode directory says in which it lies.
+No postcode is assigned to an area by geometry, since the super-generalised boundaries put one in
+six into a neighbour of its LSOA; the postcode directory says in which it lies. Boundaries are for
+maps and for neighbours, and place locations without a postcode where the study asks for it, by
+`images.places`, with a check of how many postcodes they put right.
 
 The boundary file is ONS' "Lower layer Super Output Areas (December 2011) Boundaries", in any
 generalisation, as GeoJSON (also gzipped), GeoPackage or shapefile (also zipped), with the code in
@@ -50,6 +52,23 @@ def national_grid(lat: ArrayLike, lon: ArrayLike) -> NDArray[np.float64]:
     grid = np.column_stack(_to_grid().transform(lon, lat))
     grid[~np.isfinite(grid).all(axis=1)] = np.nan
     return grid
+
+
+def from_national_grid(easting_m: ArrayLike, northing_m: ArrayLike) -> NDArray[np.float64]:
+    """Where points of the British National Grid lie.
+
+    Args:
+        easting_m, northing_m: (n,) metres.
+
+    Returns:
+        (n, 2) float64, latitude and longitude in WGS84 degrees.
+    """
+    lon, lat = _to_grid().transform(
+        np.asarray(easting_m, dtype=np.float64),
+        np.asarray(northing_m, dtype=np.float64),
+        direction="INVERSE",
+    )
+    return np.column_stack([lat, lon])
 
 
 @cache

@@ -8,6 +8,8 @@ Each line has a status: `found`; `doubtful`, where a check would warn; `wrong`, 
 refuse it or nothing of it matches; `missing`; `ignored`.
 """
 
+import datetime as dt
+import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,18 +18,19 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from streetineq_assets import geography, tables
-from streetineq_assets.errors import SourceError, SourceMissingError
+from streetineq_assets import geography
+from streetineq_assets.errors import SourceError, SourceMissingError, StreetineqError
 from streetineq_assets.evidence.groups import read_group_files
 from streetineq_assets.findings import Check
-from streetineq_assets.images.catalogue import FileEntry, list_images, walk_files
-from streetineq_assets.images.checks import (
-    ACCOUNTING,
-    FILES_ACCOUNTED,
-    listing_findings,
-    rights_held,
-)
-from streetineq_assets.images.location_areas import join_locations
+from streetineq_assets.imagery.providers import check_access
+from streetineq_assets.images.acquired import imagery_digests, keeps_pictures, read_imagery
+from streetineq_assets.images.capture_checks import CAPTURES_ACCOUNTED, city_findings
+from streetineq_assets.images.capture_listing import list_city
+from streetineq_assets.images.captures import captures_file, read_captures
+from streetineq_assets.images.catalogue import VIEWS, FileEntry, walk_files
+from streetineq_assets.images.checks import ACCOUNTING, FILES_ACCOUNTED, rights_held
+from streetineq_assets.images.files import planned_locations
+from streetineq_assets.images.location_areas import join_locations, placing_boundaries
 from streetineq_assets.images.location_list import (
     location_list_file,
     read_location_list,
@@ -43,6 +46,7 @@ from streetineq_assets.labels.postcode_directory import FOLDER, find_directory, 
 from streetineq_assets.labels.sources import Sources, find_sources, read_sources
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair, Study
+from streetineq_assets.tables import empty
 from streetineq_assets.wrong_settings import nearest
 
 Row = dict[str, str]
@@ -50,6 +54,7 @@ Row = dict[str, str]
 _LARGE_BYTES = 2**29  # of archives and boundaries, which take minutes to read
 # Real directories put a few postcodes of most cities' edges into the authority next door.
 _EXPECTED_TO_FAIL = {AREAS_IN_ONE_CITY.name}
+_SUMS = {ACCOUNTING.name, FILES_ACCOUNTED.name, CAPTURES_ACCOUNTED.name}  # of the platform's own
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ def inspect_inputs(store: DataStore, study: Study) -> dict[str, list[Row]]:
             "sources": [
                 *_files(official),
                 *directory,
-                *_boundaries(store, made),
+                *_boundaries(store, study, made),
                 *_groups(store, made),
                 *_strangers(store, study),
                 *_transfer(store, study),
@@ -215,13 +220,15 @@ def _read_directory(
     return rows, Postcodes(connection, table, areas)
 
 
-def _boundaries(store: DataStore, made: Postcodes | None) -> Iterator[Row]:
+def _boundaries(store: DataStore, study: Study, made: Postcodes | None) -> Iterator[Row]:
     """The boundaries, and for how many of the study's areas there is one."""
     what, folder = "boundaries", store.inputs(geography.BOUNDARIES_FOLDER)
     try:
         path = geography.find_boundaries(folder)
         if path is None:
-            yield _row("missing", what, f"optional, for maps: LSOAs of 2011 (ONS) into {folder}")
+            needed = study.places.by == "boundaries"
+            use = "to place locations and for maps" if needed else "optional, for maps"
+            yield _row("missing", what, f"{use}: LSOAs of 2011 (ONS) into {folder}")
         elif path.stat().st_size > _LARGE_BYTES:
             yield _row("found", what, f"{path} (large: not read here)")
         else:
@@ -257,14 +264,15 @@ def _groups(store: DataStore, made: Postcodes | None) -> Iterator[Row]:
 
 
 def _city(store: DataStore, study: Study, city: str, made: Postcodes | None) -> Row:
-    """A city's list and images."""
+    """A city's lists and images."""
+    rows = empty(LOCATION_LIST)
     try:
-        path = location_list_file(store, city)
-        rows = read_location_list(path)
-        locations = _locations(path, rows, study, city, made)
+        rows = read_location_list(location_list_file(store, city))
+        locations = _locations(store, rows, study, city, made)
     except SourceError as error:
-        locations, rows = _row("wrong", "locations", str(error)), tables.empty(LOCATION_LIST)
-    images = _images(store.inputs("images", city), rows, study, city)
+        locations = _row("wrong", "locations", str(error))
+    look = _acquired if study.acquires(city) else _images
+    images = look(store, rows, study, city)
     return {"city": city} | {
         key: text
         for row in (locations, images)
@@ -273,48 +281,84 @@ def _city(store: DataStore, study: Study, city: str, made: Postcodes | None) -> 
 
 
 def _locations(
-    path: Path, rows: pd.DataFrame, study: Study, city: str, made: Postcodes | None
+    store: DataStore, rows: pd.DataFrame, study: Study, city: str, made: Postcodes | None
 ) -> Row:
+    path = location_list_file(store, city)
     what, n_listed = "locations", rows["location_id"].nunique()
     if not path.is_file():
         return _row("missing", what, str(path))
-    rights = rights_held(rights_table(stated_terms(rows), study.rights), study.rights)
+    table, keeps = rights_table(stated_terms(rows), study.rights), keeps_pictures(store, city)
+    rights = rights_held(table, study.rights, keeps=keeps)
+    boundaries = placing_boundaries(store, study.places)
     if made is None:
         there = f"{path}: {n_listed:,} locations, to be matched by the postcode directory"
         return _judged(what, there, [rights], nothing=not n_listed or not rights.passed)
-    _, findings = join_locations(made.connection, path, made.table, city=city, date=study.date)
+    if boundaries and boundaries.stat().st_size > _LARGE_BYTES and rows["postcode"].isna().any():
+        there = f"{path}: {n_listed:,} locations, to be placed by boundaries (large: not read here)"
+        return _judged(what, there, [rights], nothing=not rights.passed)
+    _, findings = join_locations(
+        made.connection,
+        path,
+        made.table,
+        city=city,
+        date=study.date,
+        places=study.places,
+        boundaries=boundaries,
+    )
     n = findings.values["n_matched"]
     good = f"{path}: {n:,} of {n_listed:,} locations have an area"
     return _judged(what, good, [*findings.checks, rights], nothing=not n or not rights.passed)
 
 
-def _images(root: Path, rows: pd.DataFrame, study: Study, city: str) -> Row:
-    what, ids = "images", rows["location_id"]
+def _images(store: DataStore, listed: pd.DataFrame, study: Study, city: str) -> Row:
+    what, root = "images", store.inputs("images", city)
     try:
-        files = walk_files(root)
+        captures, files = read_captures(captures_file(store, city)), walk_files(root)
         if not files:
             return _row("missing", what, str(root))
         read, skipped = _affordable(files)
-        catalogue = list_images(
+        listing = list_city(
             root,
-            ids,
+            listed,
+            captures,
+            study.views,
+            now=dt.datetime.now(dt.UTC),
             city=city,
             buckets=study.cities[city].buckets,
             names=study.images.names,
-            positions=rows,
             files=read,
         )
     except SourceError as error:
         return _row("wrong", what, str(error))
-    findings, n_listed = listing_findings(catalogue), ids.nunique()
+    findings, n_listed = city_findings(listing), listed["location_id"].nunique()
     n = findings.values["n_locations_complete"]
     good = f"{root}: {n:,} of {n_listed:,} listed locations have all four images"
     if skipped:
         size = sum(file.size_bytes for file in skipped) / 1e9
         text = f"{good}; {len(skipped)} archives of {size:.1f} GB are not looked into here"
         return _row("found", what, text)
-    checks = [c for c in findings.checks if c.name not in (ACCOUNTING.name, FILES_ACCOUNTED.name)]
+    checks = [check for check in findings.checks if check.name not in _SUMS]
+    if len(captures):  # else the line on locations asks it
+        rights = rights_held(rights_table(listing.terms, study.rights), study.rights)
+        checks, n = [*checks, rights], n if rights.passed else 0
     return _judged(what, good, checks if n_listed else [], nothing=not n)
+
+
+def _acquired(store: DataStore, listed: pd.DataFrame, study: Study, city: str) -> Row:
+    """What was acquired of a city, or what is wanting for it."""
+    what = "images"
+    try:
+        if imagery_digests(store, city):
+            rows, n_listed = read_imagery(store, city), listed["location_id"].nunique()
+            n = int((rows["status"] == "fetched").sum())
+            text = f"{n:,} views of {n_listed:,} planned locations were acquired"
+            return _row("found" if n == len(VIEWS) * n_listed else "doubtful", what, text)
+        if study.imagery:
+            check_access(study.imagery, study.rights, os.environ)
+    except StreetineqError as error:
+        return _row("wrong", what, str(error))
+    step = "imagery" if planned_locations(store, city) else "imagery_plan"
+    return _row("missing", what, f"to be acquired: materialise {step} of {city}")
 
 
 def _affordable(files: Iterable[FileEntry]) -> tuple[list[FileEntry], list[FileEntry]]:
@@ -328,7 +372,7 @@ def _affordable(files: Iterable[FileEntry]) -> tuple[list[FileEntry], list[FileE
 
 def _strangers(store: DataStore, study: Study) -> Iterator[Row]:
     """Lists and folders of images that belong to no city of the study."""
-    for folder in (store.inputs("locations"), store.inputs("images")):
+    for folder in map(store.inputs, ("locations", "captures", "images")):
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             name = path.name.partition(".")[0]
             if name and name.strip().casefold() not in study.cities:

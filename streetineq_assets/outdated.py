@@ -18,7 +18,7 @@ from streetineq_assets.images.location_list import location_list_file
 from streetineq_assets.predictions.lineage import Lineage, label_of
 from streetineq_assets.reports.pack import material
 from streetineq_assets.reports.provenance import artefacts
-from streetineq_assets.reports.tables import WAREHOUSE_VIEWS
+from streetineq_assets.reports.tables import warehouse_views
 from streetineq_assets.reports.warehouse import digests as digests_of_views
 from streetineq_assets.stages import (
     CODES,
@@ -72,10 +72,11 @@ class OutOfDate:
     def report(self) -> tuple[Work, ...]:
         """The report, the pack and the warehouse, where one shows something else than there is."""
         store, study = self._store, self._study
+        views = warehouse_views(acquires=study.imagery is not None)
         read = {
             "inequality_report": artefacts(store, study),
             "evidence_pack": material.digests(store, study),
-            "warehouse": digests_of_views(store, study, WAREHOUSE_VIEWS),
+            "warehouse": digests_of_views(store, study, views),
         }
         for asset, now in read.items():
             manifest = store.manifest(asset)

@@ -18,6 +18,9 @@ class Partitions:
 
     Args:
         spread: whether several machines share the runs of a back-fill.
+
+    Attributes:
+        boundaries: the asset of boundaries, if they place locations.
     """
 
     def __init__(self, study: Study, *, spread: bool = False) -> None:
@@ -36,6 +39,8 @@ class Partitions:
         self._scheme = study.folds.scheme
         self._buffer_m = study.folds.buffer_m
         self._joint = study.training.joint
+        self._provider = study.imagery.provider if study.imagery else None
+        self.boundaries = ["lsoa_boundaries"] if study.places.by == "boundaries" else []
 
     def city_to_buckets(self, asset: str) -> dg.AssetDep:
         """A bucket's dependency on its city's partition of `asset`."""
@@ -80,6 +85,16 @@ class Partitions:
         """A tag for each outcome of the study, by which the UI's search finds its assets."""
         outcomes = {key.split("/")[1] for keys in self._pairs.values() for key in keys}
         return {f"outcome/{outcome}": "" for outcome in sorted(outcomes)}
+
+    @property
+    def imagery_pool(self) -> str | None:
+        """The pool in which the study's provider is asked; None where images are its own."""
+        return f"imagery_{self._provider}" if self._provider else None
+
+    @property
+    def listing_needs(self) -> tuple[dg.AssetDep | str, ...]:
+        """Where a city's images come from beside its files: what was acquired, if anything is."""
+        return ("imagery_plan", self.buckets_to_city("imagery")) if self._provider else ()
 
     @property
     def folds_need(self) -> tuple[str, ...]:

@@ -124,6 +124,7 @@ class StudyResource(dg.ConfigurableResource):
         config: Mapping[str, Any] | None = None,
         columns: pa.Schema | None = None,
         origins: Origins | None = None,
+        again: bool = False,
         ask_again: Callable[[], list[Check]] = list,
     ) -> Events:
         """Publish the asset of `context` and report it: the body of every asset ends here.
@@ -134,6 +135,7 @@ class StudyResource(dg.ConfigurableResource):
             config: every setting that changes the content.
             columns: schema of the asset's main table.
             origins: what these columns are made of.
+            again: make it even though its recipe did not change.
             ask_again: checks that depend on more than the recipe, as they come out today; asked
                 when the artefact is skipped. One that blocks fails the step and leaves the files.
         """
@@ -149,7 +151,7 @@ class StudyResource(dg.ConfigurableResource):
             specs = [spec.name for spec in context.assets_def.check_specs]
             allow_loss = self.allows_loss(context.run.tags)
             publication = self.publish(
-                asset, partition, recipe, make, specs=specs, allow_loss=allow_loss
+                asset, partition, recipe, make, specs=specs, again=again, allow_loss=allow_loss
             )
         except ChecksFailedError as failed:
             yield from check_results(asset, failed.findings.checks)

@@ -4,6 +4,7 @@ How to train has a module of its own, `profiles`; the file as a whole is `study`
 """
 
 import datetime as dt
+import math
 import re
 from typing import Annotated, Any, Literal, get_args
 
@@ -72,6 +73,16 @@ Contact = Annotated[
 ]
 FileBelow = Annotated[str, AfterValidator(path_below)]
 Sha256 = Annotated[str, AfterValidator(written_as("[0-9a-f]{64}", "64 digits of 0-9 and a-f"))]
+
+
+# Below it a panorama shows what carries the camera: in real ones a rider from 55 degrees below the
+# horizon, the roof of a car from 60, and at 45 the road.
+LOWEST_DEG = 50.0
+
+
+def lowest_deg(fov_deg: float, width_px: int, height_px: int) -> float:
+    """How far below the horizon the lowest point of a level view lies, in degrees."""
+    return math.degrees(math.atan(math.tan(math.radians(fov_deg) / 2) * height_px / width_px))
 
 
 class Settings(BaseModel):
@@ -215,7 +226,8 @@ class Publication(Settings):
 class Images(Settings):
     """How images are named, and which pictures are taken for images of a street.
 
-    `name_patterns` has what a pattern is, `codes.screening` the rules by which pictures are judged.
+    `name_patterns` has what a pattern is, `codes.screening` the rules by which pictures are judged;
+    those of `codes.quality` are off unless a limit is set.
     """
 
     names: tuple[Annotated[str, AfterValidator(checked_pattern)], ...] = Field(
@@ -231,6 +243,15 @@ class Images(Settings):
         gt=0,
         le=1,
         description="share of pixels of one colour above which it is a provider's placeholder",
+    )
+    least_sharpness: float | None = Field(
+        None, ge=0, le=1, description="below which a picture is refused; `codes.quality` has it"
+    )
+    least_brightness: float | None = Field(
+        None, ge=0, le=255, description="mean grey level below which a picture is refused"
+    )
+    least_sky: float | None = Field(
+        None, ge=0, le=1, description="share of its upper third below which a picture is refused"
     )
 
     @field_validator("names", mode="before")
@@ -265,6 +286,18 @@ class Views(Settings):
         366.0, ge=0, description="between the captures of one location's views"
     )
 
+    @model_validator(mode="after")
+    def above_the_car(self) -> "Views":
+        """No view shows what carries the camera."""
+        lowest = lowest_deg(self.fov_deg, self.width_px, self.height_px)
+        if lowest > LOWEST_DEG:
+            raise ValueError(
+                f"fov_deg, width_px and height_px make views that reach {lowest:.0f} degrees below "
+                f"the horizon, where a panorama shows what carries its camera: lower fov_deg or "
+                f"height_px, or raise width_px, until it is {LOWEST_DEG:.0f} at most"
+            )
+        return self
+
 
 class Places(Settings):
     """How a location without a postcode gets its area; `images.places` has the ways."""
@@ -277,6 +310,18 @@ class Places(Settings):
     )
 
 
+# Plain http is for a server on this machine, as tests have one.
+Endpoint = Annotated[
+    str,
+    AfterValidator(
+        written_as(
+            r"https://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._/-]*[A-Za-z0-9])?"
+            r"|http://(localhost|127\.0\.0\.1)(:[0-9]+)?",
+            "an address that begins with https://, without a slash at its end, such as "
+            "https://panoramax.ign.fr",
+        )
+    ),
+]
 Provider = Literal["mapillary", "panoramax", "kartaview", "google_street_view"]
 
 
@@ -306,11 +351,8 @@ class Imagery(Settings):
     requests_per_minute: int | None = Field(
         None, ge=1, description="at most; by default half of what the provider allows"
     )
-    endpoint: str | None = Field(
+    endpoint: Endpoint | None = Field(
         None, description="of another instance, https://...; by default the provider's own"
-    )
-    replay: FileBelow | None = Field(
-        None, description="folder of an earlier acquisition to repeat, without any network"
     )
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
 """The chain as the jobs that are run for it, in the order in which data flow.
 
-A job cannot mix partitions definitions, so the chain is twelve jobs; each takes one city, bucket,
+A job cannot mix partitions definitions, so the chain is a row of jobs; each takes one city, bucket,
 pair or scheme, or none.
 """
 
@@ -30,7 +30,9 @@ class Stage(NamedTuple):
     is_optional: bool = False
 
     def keys(self, study: Study, city: str) -> list[str]:
-        """The partitions of one city; none for a job without partitions."""
+        """The partitions of one city; none for a job without partitions, or of no use to it."""
+        if self in ACQUISITION and not study.acquires(city):
+            return []
         match self.by:
             case "city":
                 return [city]
@@ -47,6 +49,22 @@ LABELS = Stage(
     "refresh_labels",
     "Read the official files again: postcodes, areas, deciles.",
     ("postcode_lsoa", "lsoa_labels"),
+)
+ACQUISITION = (
+    Stage(
+        "plan_imagery",
+        "Ask the provider of [imagery] what it has around a city's locations; fetch nothing.",
+        ("imagery_plan",),
+        "city",
+        is_optional=True,
+    ),
+    Stage(
+        "fetch_imagery",
+        "Fetch what is planned of a bucket, where study.toml lets that much be fetched.",
+        ("imagery",),
+        "bucket",
+        is_optional=True,
+    ),
 )
 LISTING = Stage(
     "list_images",
@@ -77,6 +95,7 @@ REPORT = Stage(
 )
 STAGES = (
     LABELS,
+    *ACQUISITION,
     LISTING,
     CODES,
     Stage(
@@ -134,3 +153,8 @@ STAGES = (
     REPORT,
 )
 OF_CITIES = tuple(stage for stage in STAGES if stage.by)
+
+
+def stages_of(*, acquires: bool) -> tuple[Stage, ...]:
+    """The stages of a study; those of acquisition where it has [imagery]."""
+    return tuple(stage for stage in STAGES if acquires or stage not in ACQUISITION)

@@ -46,6 +46,7 @@ INPUT_FOLDERS = (
     "groups",
     "weights",
     "locations",
+    "captures",
     "images",
 )
 _KEY = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)?")

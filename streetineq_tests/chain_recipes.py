@@ -18,7 +18,7 @@ RECIPES = {
         {"cities", "titles", "pairs", "editions"},
     ),
     "street_images[northmere]": ({"street_image_files", "locations"}, {"buckets"}),
-    "locations[northmere]": ({"locations", "postcode_lsoa"}, {"date"}),
+    "locations[northmere]": ({"locations", "postcode_lsoa"}, {"date", "places"}),
     "image_codes[northmere/000]": (
         {"street_images", "vgg16_weights"},
         {"backbone", "layer", "preprocessing", "mixed_precision"},

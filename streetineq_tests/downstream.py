@@ -186,6 +186,7 @@ def _publish_codes(store: DataStore, name: str, locations: pd.DataFrame) -> None
     listed = locations.assign(
         weight=1, status="matched", reason=None, postcodes="P", n_postcodes=1, oa11=None,
         captured_at=pd.Timestamp("2012-06-01"), provider="mapillary", licence="CC BY-SA 4.0",
+        creator=None, placed_by="postcode",
     )  # fmt: skip
     harness.publish(store, "locations", name, locations=conform(listed, LOCATIONS))
     rng = np.random.default_rng(1)

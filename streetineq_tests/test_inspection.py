@@ -210,10 +210,44 @@ def test_what_a_run_refuses_or_warns_of_is_not_called_found(store, case):
 def test_lists_and_folders_of_no_city_are_named_with_the_city_that_may_be_meant(tmp_path):
     store = new_study(tmp_path, STUDY)
     official.write(store.inputs("locations", "alpa.csv"), LISTED)
+    official.write(store.inputs("captures", "bets.csv"), CAPTURES)
     store.inputs("images", "gamma").mkdir(parents=True)
     lines = inspect(store)
     assert lines["no city of the study is called alpa; did you mean alpha?"][0] == "ignored"
+    assert lines["no city of the study is called bets; did you mean beta?"][0] == "ignored"
     assert lines["no city of the study is called gamma"][0] == "ignored"
+
+
+POSITIONS = "location_id,lat,lon\n7,51.0003,-0.1\n8,51.0103,-0.1\n"  # 33 m from AB1 1AA and AB2 1AA
+BY_BOUNDARIES = settings("[cities.alpha]", '[places]\nby = "boundaries"\n\n[cities.alpha]')
+
+
+def test_locations_without_postcodes_are_placed_as_a_run_would_place_them(store):
+    lists("alpha", POSITIONS)(store)
+    status, text = inspect(store)["alpha locations"]
+    assert (status, "2 of 2 locations have an area" in text) == ("found", True)
+    lists("alpha", POSITIONS.replace("51.01", "51.02"))(store)
+    settings("[cities.alpha]", "[places]\nwithin_m = 30\n\n[cities.alpha]")(store)
+    status, text = inspect(store)["alpha locations"]
+    assert (status, "0 of 2 locations have an area" in text) == ("wrong", True)
+    assert "2 no_postcode_near" in text
+
+
+def test_boundaries_that_place_locations_are_wanted_and_judged(store):
+    """The rectangles are not where the postcodes lie."""
+    BY_BOUNDARIES(store)
+    lists("alpha", "location_id,lat,lon\n7,51.5,-0.495\n8,51.5,-0.485\n")(store)
+    status, text = inspect(store)["alpha locations"]
+    assert (status, "2 of 2 locations have an area" in text) == ("doubtful", True)
+    assert "live postcodes" in text
+    shutil.rmtree(store.inputs("boundaries"))
+    lines = inspect(store)
+    assert lines["alpha locations"][0] == "wrong"
+    assert "inputs/boundaries" in lines["alpha locations"][1]
+    assert lines["boundaries"][0] == "missing"
+    assert "to place locations" in lines["boundaries"][1]
+    lists("alpha", LISTED)(store)
+    assert inspect(store)["alpha locations"][0] == "found"
 
 
 def test_a_workbook_in_the_place_of_a_list_is_wrong(tmp_path):
@@ -268,3 +302,25 @@ def test_rights_that_a_run_would_refuse_are_wrong_and_unknown_ones_are_left_to_t
     assert "google_street_view" in text
     official.write(file, "location_id,postcode,provider\n7,AB1 1AA,own\n8,AB2 1AA,\n")
     assert inspect(store)["alpha locations"][0] == "found"
+
+
+CAPTURES = "capture_id,compass_deg,projection,location_id,provider\np,12,pano,7,{}\nq,,pano,8,\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "files", "status", "told"),
+    [
+        (CAPTURES.format("own"), ["p"], "doubtful", "1 of 2 listed locations have all four"),
+        (CAPTURES.format("own"), ["p", "q"], "doubtful", "1 no_compass"),
+        (CAPTURES.format("Google"), ["p"], "wrong", "google_street_view"),
+        (CAPTURES.format("own"), ["other"], "wrong", "none of the"),
+        ("capture_id,compass_deg\np,0\n", ["p"], "wrong", '"projection"'),
+    ],
+)
+def test_captures_are_looked_at_with_the_images(store, text, files, status, told):
+    official.write(store.inputs("captures", "alpha.csv"), text)
+    shutil.rmtree(store.inputs("images", "alpha"))
+    write_files(store.inputs("images", "alpha"), {f"{name}.jpg": b"x" for name in files})
+    found = inspect(store)["alpha images"]
+    assert found[0] == status
+    assert told in found[1]

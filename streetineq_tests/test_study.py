@@ -117,6 +117,11 @@ AT_THE_TOP = "date = 2017-08-01"
             f"{AT_THE_TOP}\ntraining.overrides.epoch = 3",
             r"overrides.*epoch is no setting; did you mean epochs\?",
         ),
+        (
+            AT_THE_TOP,
+            f"{AT_THE_TOP}\nviews.fov_deg = 120\nviews.height_px = 640",
+            r"fov_deg, width_px and height_px .* 60 degrees below .*lower fov_deg.* 50 at most",
+        ),
         ('["E09000101"]', '["London"]', r'"London": .*such as E09000001$'),
         ('["E09000101"]', '"E09000101"', r"must be a list"),
         ("[cities.alpha]", '[cities."West Side"]', r'"West Side": .*such as west_midlands$'),

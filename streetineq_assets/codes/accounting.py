@@ -13,11 +13,20 @@ MOST_NAMED = 20  # rows of a table that names cases; the rest is in the files
 # What to do about a reason, where its name does not say it.
 _ADVICE = {
     "blank": "blank frames: download them again, or lower images.least_contrast in study.toml",
+    "blurred": "blurred pictures: take these locations off the list, or lower "
+    "images.least_sharpness in study.toml",
     "damaged": "damaged files: copy or download them again",
-    "panorama": "panoramas: cut each into four views, 90 degrees apart",
+    "dark": "dark pictures: take these locations off the list, or lower images.least_brightness in "
+    "study.toml",
+    "no_compass": "panoramas of unknown direction: state compass_deg in the list of captures",
+    "not_a_panorama": "pictures listed as equirectangular that are not twice as wide as high: list "
+    "photographs as perspective, and panoramas of the whole sphere alone",
+    "panorama": "panoramas: list them in inputs/captures, so that four views are cut of each",
     "placeholder": "cards of a provider without an image: take these locations off the list, or "
     "raise images.most_plain in study.toml",
     "truncated": "files that end early: copy or download them again",
+    "without_sky": "pictures without sky: look at some, and lower images.least_sky in study.toml "
+    "where they are of streets",
 }
 
 

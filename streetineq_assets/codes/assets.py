@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +33,9 @@ from streetineq_assets.devices import Device
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import StoreError
 from streetineq_assets.findings import Check, Findings, Unavailable, blocking_failures
+from streetineq_assets.imagery.retention import delete_pictures
 from streetineq_assets.images.catalogue import bucket_of
+from streetineq_assets.images.files import locate
 from streetineq_assets.manifests import Manifest, Recipe, library_versions
 from streetineq_assets.metadata import Publication
 from streetineq_assets.partitions import Partitions
@@ -58,8 +60,8 @@ class ImageCodesConfig(dg.Config):
     )
     hash_pictures: bool = Field(
         False,
-        description="Also redo unchanged buckets whose pictures have no perceptual hash: they are "
-        "read once more, and nothing is encoded again.",
+        description="Also redo unchanged buckets whose pictures have no perceptual hash or no "
+        "figures of quality: they are read once more, and nothing is encoded again.",
     )
 
 
@@ -257,6 +259,8 @@ class _Step:
             self._check_weights_again(publication)
         else:  # the workspace of a skipped bucket may be another run's
             store.clear_workspace("image_codes", key)
+        if delete_pictures(store, key):
+            self.context.log.info(f"{key}: pictures deleted, which may be encoded and not kept")
         return publication
 
     def _make(self, key: str, images: pd.DataFrame, folder: Path) -> Findings:
@@ -265,12 +269,13 @@ class _Step:
         encoder = idle_encoder(settings) if idle else self._encoder
         findings = extract_bucket(
             images,
-            root=store.inputs("images", city),
+            locate=partial(locate, store, city),
             encoder=encoder,
             target=folder / "image_codes.h5",
             work=store.workspace("image_codes", key),
             n_buckets=self.study.study.cities[city].buckets,
             limits=self.study.study.images,
+            views=self.study.study.views,
             previous=self._earlier_files(key),
             attributes=self._attributes(),
             pace=Pace(workers=min(16, (os.cpu_count() or 1) + 1)),
@@ -335,7 +340,7 @@ class _Step:
         if not manifest:
             return False
         record = manifest.read_record(BucketRecord)
-        unhashed = record.n_without_phash != 0
+        unhashed = record.n_without_phash != 0 or record.n_without_quality != 0
         return bool(
             (self.config.retry_failed and record.n_rejected)
             or (self.config.hash_pictures and unhashed)

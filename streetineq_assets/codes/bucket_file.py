@@ -5,8 +5,9 @@ A row's id, its images' hashes and its codes lie in one file, so that they can n
 Layout: `features (n, 4, width) float32`, `location_id (n) utf-8`, `image_sha256 (n, 4)`, rows in
 ascending order of id; `rejected_location_id, rejected_view, rejected_reason`, one entry for each
 view for which a location was rejected or is missing. The attributes say which encoder made the
-codes, and `content_sha256` covers all of the above. Beside them lie `image_phash (n, 4) uint64`,
-which files of earlier versions lack, and `phash_sha256`: codes are the same with and without.
+codes, and `content_sha256` covers all of the above. Beside them lie `image_phash (n, 4) uint64` and
+`image_quality (n, 4, 3) float32` with `phash_sha256` and `quality_sha256`, which files of earlier
+versions lack: codes are the same with and without.
 """
 
 import hashlib
@@ -23,12 +24,14 @@ import numpy as np
 from streetineq_assets.codes.hdf5 import new_hdf5, open_hdf5
 from streetineq_assets.codes.identity import EncoderIdentity, plain_attribute
 from streetineq_assets.codes.perceptual_hash import UNKNOWN
+from streetineq_assets.codes.quality import FIGURES
 from streetineq_assets.errors import clear_disk_errors
 from streetineq_assets.images.catalogue import VIEWS
 
 # What h5py raises where it meets flipped bits: it has no error of its own.
 DAMAGE = (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError)
-_DIGEST, _PHASH_DIGEST = "content_sha256", "phash_sha256"
+_DIGEST = "content_sha256"
+_OF_PICTURES = {"image_phash": "phash_sha256", "image_quality": "quality_sha256"}
 
 
 class Rejection(NamedTuple):
@@ -51,6 +54,8 @@ class Contents:
         attributes: what else is worth knowing, such as library versions.
         image_phash: (n, 4) uint64, `perceptual_hash.UNKNOWN` where it was never made; None in files
             of earlier versions.
+        image_quality: (n, 4, 3) float32, `quality.FIGURES` of each view, NaN where they were never
+            made; None in files of earlier versions.
     """
 
     location_ids: Sequence[str]
@@ -59,12 +64,20 @@ class Contents:
     rejections: Sequence[Rejection] = ()
     attributes: Mapping[str, Any] = field(default_factory=dict)
     image_phash: np.ndarray | None = None
+    image_quality: np.ndarray | None = None
 
     @property
     def hashes_of_pictures(self) -> np.ndarray:
         """(n, 4) uint64: `image_phash`, or `UNKNOWN` throughout."""
         unknown = np.full((len(self.location_ids), len(VIEWS)), UNKNOWN)
         return unknown if self.image_phash is None else self.image_phash
+
+    @property
+    def quality_of_pictures(self) -> np.ndarray:
+        """(n, 4, 3) float32: `image_quality`, or NaN throughout."""
+        shape = (len(self.location_ids), len(VIEWS), len(FIGURES))
+        unknown = np.full(shape, np.nan, np.float32)
+        return unknown if self.image_quality is None else self.image_quality
 
 
 def write_bucket(path: Path, contents: Contents, features: Iterable[np.ndarray]) -> str:
@@ -74,8 +87,8 @@ def write_bucket(path: Path, contents: Contents, features: Iterable[np.ndarray])
         features: consecutive blocks (m, 4, width) float32 of all rows; one is in memory at a time.
 
     Returns:
-        The content's sha256, hashes of pictures included, which does not depend on the library that
-        wrote the file.
+        The content's sha256, with what is noted of pictures, which does not depend on the library
+        that wrote the file.
 
     Raises:
         StoreError: the disk is full.
@@ -94,7 +107,7 @@ def write_bucket(path: Path, contents: Contents, features: Iterable[np.ndarray])
                 digest.update(np.ascontiguousarray(block).data)
                 start += len(block)
             file.attrs[_DIGEST] = digest.hexdigest()
-            digest.update(_phash_digest(contents).encode())
+            digest.update("".join(_digests_of_pictures(contents).values()).encode())
         if start != count:
             raise ValueError(f"{start} rows of features for {count} locations")
         _flush_to_disk(draft)
@@ -126,7 +139,7 @@ class Bucket:
         file = self._file
         rejected = [file[f"rejected_{name}"].asstr()[:].tolist() for name in Rejection._fields]
         identity = EncoderIdentity.from_attributes(file.attrs)
-        known = {_DIGEST, _PHASH_DIGEST, *identity.attributes}
+        known = {_DIGEST, *_OF_PICTURES.values(), *identity.attributes}
         return Contents(
             location_ids=file["location_id"].asstr()[:].tolist(),
             image_sha256=file["image_sha256"].asstr("ascii")[:],
@@ -135,12 +148,12 @@ class Bucket:
             attributes={
                 n: plain_attribute(value) for n, value in file.attrs.items() if n not in known
             },
-            image_phash=file["image_phash"][:] if "image_phash" in file else None,
+            **{name: file[name][:] for name in _OF_PICTURES if name in file},
         )
 
     @property
     def digest(self) -> str:
-        """The sha256 of all but the hashes of pictures, as the file's writer put it down."""
+        """The sha256 of all but what is noted of pictures, as the file's writer put it down."""
         return str(self._file.attrs.get(_DIGEST, ""))
 
     def read(self, rows: slice | Sequence[int]) -> np.ndarray:
@@ -154,8 +167,9 @@ class Bucket:
         digest = _digest(self.contents)
         for _, block in self.blocks():
             digest.update(block.data)
-        of_pictures = str(self._file.attrs.get(_PHASH_DIGEST, ""))
-        whole = _phash_digest(self.contents) == of_pictures
+        attributes = self._file.attrs
+        found = {name: attributes[name] for name in _OF_PICTURES.values() if name in attributes}
+        whole = _digests_of_pictures(self.contents) == found
         return whole and digest.hexdigest() == self.digest
 
     def is_finite(self) -> bool:
@@ -186,20 +200,23 @@ def _write_contents(file: Any, contents: Contents) -> None:
         shape = (len(values),)
         file.create_dataset(f"rejected_{name}", data=values, dtype=text, shape=shape)
     file.attrs.update({**contents.identity.attributes, **contents.attributes})
-    if contents.image_phash is not None:
-        file.create_dataset("image_phash", data=contents.image_phash.astype(np.uint64))
-        file.attrs[_PHASH_DIGEST] = _phash_digest(contents)
+    for name in _OF_PICTURES:
+        if (noted := getattr(contents, name)) is not None:
+            file.create_dataset(name, data=noted)
+    file.attrs.update(_digests_of_pictures(contents))
 
 
-def _phash_digest(contents: Contents) -> str:
-    """Of the hashes of pictures; empty where there are none."""
-    if contents.image_phash is None:
-        return ""
-    return hashlib.sha256(contents.image_phash.astype("<u8").tobytes()).hexdigest()
+def _digests_of_pictures(contents: Contents) -> dict[str, str]:
+    """The sha256 of each array of what is noted of pictures, by the name of its attribute."""
+    return {
+        attribute: hashlib.sha256(noted.astype(noted.dtype.newbyteorder("<")).tobytes()).hexdigest()
+        for name, attribute in _OF_PICTURES.items()
+        if (noted := getattr(contents, name)) is not None
+    }
 
 
 def _digest(contents: Contents) -> Any:
-    """A sha256 that has seen all but the features and the hashes of pictures."""
+    """A sha256 that has seen all but the features and what is noted of pictures."""
     hashes = np.asarray(contents.image_sha256).tolist()
     covered = [
         contents.identity.attributes,

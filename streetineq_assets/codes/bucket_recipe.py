@@ -1,10 +1,15 @@
 """What decides the codes of a bucket: the recipe by which `image_codes` knows it unchanged."""
 
+from typing import Any
+
 import pandas as pd
 
 from streetineq_assets.codes.encoders import weights_input
 from streetineq_assets.images.changes import slice_digest
+from streetineq_assets.images.panorama import VERSION
+from streetineq_assets.images.tables import EQUIRECTANGULAR
 from streetineq_assets.manifests import Recipe
+from streetineq_assets.settings import Views
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study
 
@@ -30,5 +35,14 @@ def bucket_recipe(store: DataStore, study: Study, images: pd.DataFrame, version:
         config=settings.model_dump(
             include={"backbone", "layer", "preprocessing", "mixed_precision"}
         )
-        | ({"images": limits} if limits else {}),
+        | ({"images": limits} if limits else {})
+        | _cut(study.views, images),
     )
+
+
+def _cut(views: Views, images: pd.DataFrame) -> dict[str, Any]:
+    """How views are cut, where some are: nothing else of `[views]` reaches pixels."""
+    projection = images.reindex(columns=["projection"])  # absent in earlier versions
+    if not (projection == EQUIRECTANGULAR).to_numpy().any():
+        return {}
+    return {"views": views.model_dump(include={"fov_deg", "width_px", "height_px"}), "cut": VERSION}

@@ -10,6 +10,7 @@ from streetineq_assets.codes.bucket_file import Bucket, Contents
 from streetineq_assets.codes.feature_statistics import FeatureStatistics
 from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.codes.inventory import Inventory
+from streetineq_assets.codes.quality_checks import IMAGES_USABLE
 from streetineq_assets.findings import Check, CheckSpec, Findings
 from streetineq_assets.images.catalogue import bucket_of
 from streetineq_assets.settings import Encoder as Settings
@@ -77,6 +78,7 @@ HDF5_SHARDS = (
     FEW_DEAD_UNITS,
     LIKE_PUBLISHED,
     COMPLETE,
+    IMAGES_USABLE,
 )
 
 

@@ -24,6 +24,7 @@ from streetineq_assets.codes.finished_rows import SCREENING, FinishedRows
 from streetineq_assets.codes.image_loading import (
     Finished,
     Hashes,
+    Locate,
     LocationImages,
     Prepared,
     complete_locations,
@@ -31,7 +32,9 @@ from streetineq_assets.codes.image_loading import (
     read_archives,
 )
 from streetineq_assets.codes.perceptual_hash import UNKNOWN
+from streetineq_assets.codes.pictures import Pictures
 from streetineq_assets.codes.preprocess import SIDE
+from streetineq_assets.codes.quality import FIGURES, n_without_quality, quality_counts
 from streetineq_assets.codes.repeated_images import digest_codes
 from streetineq_assets.codes.screening import label
 from streetineq_assets.codes.tables import BucketRecord
@@ -39,11 +42,11 @@ from streetineq_assets.findings import Findings, Scalar
 from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.locks import one_process
 from streetineq_assets.prefetch import prefetch
-from streetineq_assets.settings import Images
+from streetineq_assets.settings import Images, Views
 
 _REPORT_EVERY_S = 60.0
 _PHASES = ("reading", "decoding", "device", "writing")
-_DEFAULT_LIMITS = Images()
+_DEFAULT_LIMITS, _DEFAULT_VIEWS = Images(), Views()
 Report = Callable[[str], None]
 
 
@@ -64,12 +67,13 @@ class Pace:
 def extract_bucket(
     images: pd.DataFrame,
     *,
-    root: Path,
+    locate: Locate,
     encoder: Encoder,
     target: Path,
     work: Path,
     n_buckets: int,
     limits: Images = _DEFAULT_LIMITS,
+    views: Views = _DEFAULT_VIEWS,
     previous: Sequence[Path] = (),
     attributes: Mapping[str, Any] | None = None,
     pace: Pace = Pace(),
@@ -79,11 +83,12 @@ def extract_bucket(
 
     Args:
         images: the bucket's rows of `street_images`, four for each location.
-        root: the folder to which their paths are relative.
+        locate: the file of a path of theirs, `images.files.locate`.
         target: the file to write; it appears when everything is done.
         work: a folder that outlives a crash; parts of an earlier run there are used, and stay.
         n_buckets: of the city; recorded.
         limits: which pictures are refused, `[images]` of study.toml.
+        views: how views are cut of panoramas, `[views]` of study.toml.
         previous: bucket files whose rows may be reused, already checked against their manifests.
         attributes: what else the file's attributes say.
         report: called with a line of progress about once a minute.
@@ -95,7 +100,7 @@ def extract_bucket(
     Raises:
         StoreError: the disk is full, or another process works on this bucket.
     """
-    locations, rejections = complete_locations(images)
+    locations, rejections = complete_locations(images, views)
     wanted = [location.location_id for location in locations]
     screening = label(limits)
     rows = FinishedRows(work, encoder.identity, screening=screening, wanted=wanted, report=report)
@@ -104,7 +109,7 @@ def extract_bucket(
             finished.add_bucket(path)
         finished.add_parts()
         extraction = _Extraction(encoder, finished, pace=pace, report=report)
-        extraction.encode(locations, root, limits)
+        extraction.encode(locations, locate, limits)
         attributes = {**(attributes or {}), SCREENING: screening}
         written = extraction.merge(target, rejections, attributes)
     n_listed = images["location_id"].nunique()
@@ -139,6 +144,7 @@ def _account(
         values={
             **account.values(),
             "n_identical_views": len(written.twice),
+            **quality_counts(contents.quality_of_pictures),
             "n_buckets": n_buckets,
         },
         checks=[
@@ -157,6 +163,7 @@ def _account(
             n_buckets=n_buckets,
             n_rejected=account.n_rejected,
             n_without_phash=int((contents.hashes_of_pictures == UNKNOWN).any(axis=1).sum()),
+            n_without_quality=n_without_quality(contents.quality_of_pictures),
             encoder=contents.identity,
         ),
         n_rows=account.n_extracted,
@@ -179,17 +186,17 @@ class _Extraction:
     ) -> None:
         self.done: set[str] = set()
         self.rejections: list[Rejection] = []
-        self._phashes: dict[str, np.ndarray] = {}
+        self._pictures: dict[str, Pictures] = {}
         self._encoder, self._finished, self._pace, self._report = encoder, finished, pace, report
         self._n_encoded = 0
         self._seconds = dict.fromkeys(_PHASES, 0.0)
         self._started = time.perf_counter()
 
-    def encode(self, locations: Sequence[LocationImages], root: Path, limits: Images) -> None:
+    def encode(self, locations: Sequence[LocationImages], locate: Locate, limits: Images) -> None:
         """Read every image, encode what has no row yet, put encoded rows aside as parts."""
         prepare = partial(
             prepare_location,
-            root=root,
+            locate=locate,
             finished=Finished(self._finished.hashes, self._finished.screened),
             limits=limits,
             antialias=self._encoder.identity.preprocessing == "antialias",
@@ -197,7 +204,7 @@ class _Extraction:
         per_batch = self._encoder.batch_size // len(VIEWS)
         ahead = 2 * per_batch + self._pace.workers
         prepared = prefetch(
-            prepare, read_archives(locations, root), workers=self._pace.workers, ahead=ahead
+            prepare, read_archives(locations, locate), workers=self._pace.workers, ahead=ahead
         )
         rows: list[_Row] = []
         since = reported = time.perf_counter()
@@ -225,14 +232,18 @@ class _Extraction:
         """
         started = time.perf_counter()
         ids, hashes = sorted(self.done), self._finished.hashes
-        phashes = self._finished.phashes | self._phashes
+        known = self._finished.pictures | self._pictures
+        pictures = [known[location_id] for location_id in ids]
         contents = Contents(
             location_ids=ids,
             image_sha256=np.array([hashes[each] for each in ids]).reshape(len(ids), len(VIEWS)),
             identity=self._encoder.identity,
             rejections=sorted([*rejections, *self.rejections]),
             attributes=attributes,
-            image_phash=np.array([phashes[i] for i in ids], np.uint64).reshape(-1, len(VIEWS)),
+            image_phash=np.array([p.phash for p in pictures], np.uint64).reshape(-1, len(VIEWS)),
+            image_quality=np.array([p.quality for p in pictures], np.float32).reshape(
+                -1, len(VIEWS), len(FIGURES)
+            ),
         )
         n_not_finite = 0
         digests: list[Iterable[Any]] = []
@@ -272,8 +283,8 @@ class _Extraction:
         for each in prepared:
             self._seconds["reading"] += each.seconds_reading
             self._seconds["decoding"] += each.seconds_decoding
-            if each.phashes is not None:
-                self._phashes[each.location_id] = each.phashes
+            if each.pictures is not None:
+                self._pictures[each.location_id] = each.pictures
             if each.pixels is not None:
                 yield each
             elif each.rejections:
@@ -309,8 +320,8 @@ class _Extraction:
     def _write_part(self, rows: list["_Row"]) -> None:
         started = time.perf_counter()
         ids, hashes, codes = zip(*rows, strict=True)
-        phashes = np.stack([self._phashes[location_id] for location_id in ids])
-        self._finished.write_part(ids, hashes, phashes, np.stack(codes))
+        pictures = [self._pictures[location_id] for location_id in ids]
+        self._finished.write_part(ids, hashes, pictures, np.stack(codes))
         self.done.update(ids)
         self._seconds["writing"] += time.perf_counter() - started
 

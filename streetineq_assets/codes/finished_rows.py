@@ -18,7 +18,7 @@ import numpy as np
 from streetineq_assets.codes.bucket_file import DAMAGE, Bucket, Contents, write_bucket
 from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.codes.image_loading import Hashes
-from streetineq_assets.codes.perceptual_hash import UNKNOWN
+from streetineq_assets.codes.pictures import Pictures
 from streetineq_assets.errors import StoreError
 from streetineq_assets.images.catalogue import VIEWS
 
@@ -34,7 +34,7 @@ class _Place:
     opener: Callable[[], AbstractContextManager[Bucket]]
     row: int
     hashes: Hashes
-    phashes: np.ndarray  # (4,) uint64
+    pictures: Pictures
     screening: str | None
 
 
@@ -76,17 +76,17 @@ class FinishedRows:
         return {location_id: place.hashes for location_id, place in self._places.items()}
 
     @property
-    def phashes(self) -> dict[str, np.ndarray]:
-        """(4,) uint64 of each location's pictures, `UNKNOWN` in rows of earlier versions."""
-        return {location_id: place.phashes for location_id, place in self._places.items()}
+    def pictures(self) -> dict[str, Pictures]:
+        """What was noted of each location's pictures."""
+        return {location_id: place.pictures for location_id, place in self._places.items()}
 
     @property
     def screened(self) -> set[str]:
-        """Locations whose images were hashed, and judged by the present rules, when encoded."""
+        """Locations whose pictures are known, and were judged by the present rules."""
         return {
             location_id
             for location_id, place in self._places.items()
-            if place.screening == self._screening and (place.phashes != UNKNOWN).all()
+            if place.screening == self._screening and place.pictures.known
         }
 
     def add_bucket(self, path: Path) -> None:
@@ -116,13 +116,13 @@ class FinishedRows:
         self,
         ids: Sequence[str],
         hashes: Sequence[Hashes],
-        phashes: np.ndarray,
+        pictures: Sequence[Pictures],
         codes: np.ndarray,
     ) -> None:
         """Put encoded rows aside.
 
         Args:
-            phashes: (n, 4) uint64.
+            pictures: what was noted of each location's.
             codes: (n, 4, width) float32.
         """
         contents = Contents(
@@ -130,7 +130,8 @@ class FinishedRows:
             np.array(hashes),
             self._identity,
             attributes={SCREENING: self._screening},
-            image_phash=phashes,
+            image_phash=np.stack([each.phash for each in pictures]),
+            image_quality=np.stack([each.quality for each in pictures]),
         )
         path = self._work / f"part-{uuid.uuid4().hex}.h5"
         write_bucket(path, contents, [codes])
@@ -164,9 +165,10 @@ class FinishedRows:
         self, contents: Contents, opener: Callable[[], AbstractContextManager[Bucket]]
     ) -> None:
         hashes, screening = contents.image_sha256.tolist(), contents.attributes.get(SCREENING)
-        phashes = contents.hashes_of_pictures
+        phashes, quality = contents.hashes_of_pictures, contents.quality_of_pictures
         for row, location_id in enumerate(contents.location_ids):
             if location_id in self._wanted:
+                pictures = Pictures(phashes[row], quality[row])
                 self._places[location_id] = _Place(
-                    opener, row, tuple(hashes[row]), phashes[row], screening
+                    opener, row, tuple(hashes[row]), pictures, screening
                 )

@@ -3,38 +3,60 @@
 A location is encoded whole: one view that is missing or cannot be used rejects it, with a reason.
 """
 
-import hashlib
+import math
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from streetineq_assets.codes.accounting import GONE, MISSING
 from streetineq_assets.codes.bucket_file import Rejection
-from streetineq_assets.codes.perceptual_hash import perceptual_hash
+from streetineq_assets.codes.cutting import Cut, cut_view, decode_panorama, image_sha256
+from streetineq_assets.codes.pictures import Pictures, look_at
 from streetineq_assets.codes.preprocess import ImageRejectedError, preprocess
+from streetineq_assets.codes.quality import refuse_useless
 from streetineq_assets.codes.screening import refuse_empty
 from streetineq_assets.images.archives import read_members
 from streetineq_assets.images.catalogue import DAMAGED_ARCHIVE, VIEWS
-from streetineq_assets.settings import Images
+from streetineq_assets.images.tables import EQUIRECTANGULAR
+from streetineq_assets.settings import Images, Views
 
 Hashes = tuple[str, ...]
+Locate = Callable[[str], Path]  # the file of a path of `street_images`
+# What `source_of` reads of a row of `street_images`.
+SOURCE = [
+    *("path", "member", "heading"),
+    *("projection", "compass_deg", "pitch_deg", "roll_deg"),
+]
+
+
+class Source(NamedTuple):
+    """Where an image comes from.
+
+    Attributes:
+        path, member: of `street_images`; the member is None outside archives.
+        cut: how it is cut of a panorama; None where it is an image of its own.
+    """
+
+    path: str
+    member: str | None
+    cut: Cut | None = None
 
 
 @dataclass(frozen=True)
 class LocationImages:
-    """Images of a location: for each a file, and the member where that is an archive.
-
-    To be encoded a location has four, in the order of the views.
-    """
+    """Images of a location; to be encoded it has four, in the order of the views."""
 
     location_id: str
-    sources: tuple[tuple[str, str | None], ...]
+    sources: tuple[Source, ...]
 
 
 class Finished(NamedTuple):
@@ -42,7 +64,7 @@ class Finished(NamedTuple):
 
     Attributes:
         hashes: of the images from which each location's codes were made.
-        screened: the locations whose images were hashed, and judged by the present rules.
+        screened: the locations whose pictures are known, and were judged by the present rules.
     """
 
     hashes: Mapping[str, Hashes]
@@ -50,10 +72,10 @@ class Finished(NamedTuple):
 
 
 class Unpacked(NamedTuple):
-    """A location with the bytes of its archived views by view number, None for damaged ones."""
+    """A location with the bytes of its archived images by path and member, None of damaged ones."""
 
     images: LocationImages
-    archived: Mapping[int, bytes | None]
+    archived: Mapping[tuple[str, str], bytes | None]
     seconds_reading: float
 
 
@@ -62,22 +84,49 @@ class Prepared:
     """A location whose images were read; `pixels` is None when it is reused or rejected.
 
     Attributes:
-        hashes: sha256 of each view's bytes.
-        phashes: (4,) uint64, `perceptual_hash` of each view; None when it was not decoded.
+        hashes: `cutting.image_sha256` of each view.
+        pictures: what was noted of each view; None when they were not decoded.
         pixels: float32 (4, 224, 224, 3) as `preprocess` makes them.
         rejections: why the location cannot be encoded.
     """
 
     location_id: str
     hashes: Hashes = ()
-    phashes: np.ndarray | None = None
+    pictures: Pictures | None = None
     pixels: np.ndarray | None = None
     rejections: tuple[Rejection, ...] = ()
     seconds_reading: float = 0.0
     seconds_decoding: float = 0.0
 
 
-def complete_locations(images: pd.DataFrame) -> tuple[list[LocationImages], list[Rejection]]:
+def source_of(row: Any, views: Views) -> Source:
+    """Where the image of a row of `street_images` comes from.
+
+    Args:
+        row: with the attributes `SOURCE`.
+        views: `[views]` of study.toml.
+    """
+    member = row.member if isinstance(row.member, str) else None
+    if row.projection != EQUIRECTANGULAR:
+        return Source(row.path, member)
+    cut = Cut(
+        compass=_degrees(row.compass_deg, unknown=math.nan),
+        pitch=_degrees(row.pitch_deg, unknown=0.0),
+        roll=_degrees(row.roll_deg, unknown=0.0),
+        heading=float(row.heading),
+        fov=views.fov_deg,
+        size=(views.width_px, views.height_px),
+    )
+    return Source(row.path, member, cut)
+
+
+def _degrees(value: Any, *, unknown: float) -> float:
+    return unknown if pd.isna(value) else float(value)
+
+
+def complete_locations(
+    images: pd.DataFrame, views: Views
+) -> tuple[list[LocationImages], list[Rejection]]:
     """The locations whose four images are present, and rejections for the views of the others.
 
     A location without any file is `missing`; one without some of them is rejected for
@@ -85,82 +134,85 @@ def complete_locations(images: pd.DataFrame) -> tuple[list[LocationImages], list
 
     Args:
         images: rows of `street_images`, four for each location.
+        views: `[views]` of study.toml.
     """
     images = images.sort_values(["location_id", "view"])
-    rows = images[["path", "member", "status", "reason"]].astype(object).to_numpy()
-    ids = images["location_id"].tolist()[:: len(VIEWS)]
+    # Listings of earlier versions knew no captures.
+    rows = images.reindex(columns=["location_id", "status", "reason", *SOURCE])
     complete, rejections = [], []
-    for location_id, views in zip(ids, rows.reshape(-1, len(VIEWS), 4), strict=True):
-        statuses = views[:, 2].tolist()
-        if statuses == ["present"] * len(VIEWS):
-            sources = [
-                (path, member if isinstance(member, str) else None) for path, member, *_ in views
-            ]
-            complete.append(LocationImages(location_id, tuple(sources)))
+    by_location = groupby(rows.itertuples(index=False), key=attrgetter("location_id"))
+    for location_id, of_location in by_location:
+        by_view = dict(zip(VIEWS, of_location, strict=True))
+        statuses = {row.status for row in by_view.values()}
+        if statuses == {"present"}:
+            sources = tuple(source_of(row, views) for row in by_view.values())
+            complete.append(LocationImages(location_id, sources))
             continue
-        nothing = set(statuses) == {"missing"}
-        for view, status, reason in zip(VIEWS, statuses, views[:, 3], strict=True):
-            if status != "present":
-                why = reason if status == "unreadable" else "missing_view"
+        nothing = statuses == {"missing"}
+        for view, row in by_view.items():
+            if row.status != "present":
+                why = row.reason if row.status == "unreadable" else "missing_view"
                 rejections.append(Rejection(location_id, view, MISSING if nothing else why))
     return complete, rejections
 
 
-def read_archives(locations: Iterable[LocationImages], root: Path) -> Iterator[Unpacked]:
-    """Locations with the bytes of those of their views that lie in archives.
+def read_archives(locations: Iterable[LocationImages], locate: Locate) -> Iterator[Unpacked]:
+    """Locations with the bytes of those of their images that lie in archives.
 
     Each archive is read through once, in its own order; a location waits in memory, compressed,
-    until its last archived view has come. Those without an archived view come first.
+    until its last archived image has come. Those without an archived one come first.
     """
-    wanted: dict[str, dict[str, tuple[LocationImages, int]]] = defaultdict(dict)
+    wanted: dict[str, dict[str, list[LocationImages]]] = defaultdict(lambda: defaultdict(list))
+    n_archived: dict[LocationImages, int] = {}
     for location in locations:
-        archived = [
-            (path, member, view) for view, (path, member) in enumerate(location.sources) if member
-        ]
-        for path, member, view in archived:
-            wanted[path][member] = (location, view)
-        if not archived:
+        archived = {(path, member) for path, member, _ in location.sources if member}
+        for path, member in archived:
+            wanted[path][member].append(location)
+        if archived:
+            n_archived[location] = len(archived)
+        else:
             yield Unpacked(location, {}, 0.0)
-    collected: dict[str, dict[int, bytes | None]] = defaultdict(dict)
+    collected: dict[LocationImages, dict[tuple[str, str], bytes | None]] = defaultdict(dict)
     started = time.perf_counter()
     for path in sorted(wanted):
-        for (location, view), data in _members(root / path, wanted.pop(path)):
-            views = collected[location.location_id]
-            views[view] = data
-            if len(views) == sum(bool(member) for _, member in location.sources):
-                now = time.perf_counter()
-                yield Unpacked(location, collected.pop(location.location_id), now - started)
-                started = time.perf_counter()
+        for member, data, of_locations in _members(locate(path), wanted.pop(path)):
+            for location in of_locations:
+                collected[location][path, member] = data
+                if len(collected[location]) == n_archived[location]:
+                    now = time.perf_counter()
+                    yield Unpacked(location, collected.pop(location), now - started)
+                    started = time.perf_counter()
 
 
-def read_images(unpacked: Unpacked, root: Path) -> list[bytes | str]:
+def read_images(unpacked: Unpacked, locate: Locate) -> list[bytes | str]:
     """The bytes of each image of a location, or the reason why they cannot be read.
 
-    Args:
-        root: the folder to which the images' paths are relative.
+    A panorama that several of them are cut of is read once.
     """
+    read = lru_cache(maxsize=1)(_read_file)
     found: list[bytes | str] = []
-    for number, (path, member) in enumerate(unpacked.images.sources):
+    for path, member, _ in unpacked.images.sources:
         if member is None:
-            found.append(_read_file(root / path))
+            found.append(read(locate(path)))
             continue
-        data = unpacked.archived[number]
-        why = DAMAGED_ARCHIVE if (root / path).is_file() else GONE
-        found.append(why if data is None else data)
+        data = unpacked.archived[path, member]
+        if data is None:
+            data = DAMAGED_ARCHIVE if locate(path).is_file() else GONE
+        found.append(data)
     return found
 
 
 def prepare_location(
-    unpacked: Unpacked, *, root: Path, finished: Finished, limits: Images, antialias: bool
+    unpacked: Unpacked, *, locate: Locate, finished: Finished, limits: Images, antialias: bool
 ) -> Prepared:
     """Read and hash a location's images, and decode those that were not encoded and judged before.
 
     Codes of unchanged images are used again, but only of images that the present rules accept: a
     location of an earlier version, or of other limits, is decoded once more, for its verdict and
-    the hashes of its pictures, and not encoded.
+    what is noted of its pictures, and not encoded.
 
     Args:
-        root: the folder to which the images' paths are relative.
+        locate: the file of a path of `street_images`.
         finished: what was done already.
         limits: `[images]` of study.toml.
         antialias: as in `preprocess`.
@@ -168,24 +220,25 @@ def prepare_location(
     location, _, seconds = unpacked
     started = time.perf_counter()
     images, rejections = [], []
-    for view, image in zip(VIEWS, read_images(unpacked, root), strict=True):
+    for view, image in zip(VIEWS, read_images(unpacked, locate), strict=True):
         if isinstance(image, str):
             rejections.append(Rejection(location.location_id, view, image))
         else:
             images.append(image)
     if rejections:
         return Prepared(location.location_id, rejections=tuple(rejections))
-    hashes = tuple(hashlib.sha256(data).hexdigest() for data in images)
+    sources = zip(images, location.sources, strict=True)
+    hashes = tuple(image_sha256(data, source.cut) for data, source in sources)
     seconds += time.perf_counter() - started
     encoded = finished.hashes.get(location.location_id) == hashes
     if encoded and location.location_id in finished.screened:
         return Prepared(location.location_id, hashes, seconds_reading=seconds)
     started = time.perf_counter()
-    pixels, rejections = _decode(location.location_id, images, limits, antialias)
+    pixels, rejections = _decode(location, images, limits, antialias)
     return Prepared(
         location.location_id,
         hashes,
-        None if rejections else np.array([perceptual_hash(view) for view in pixels]),
+        None if rejections else look_at(pixels),
         None if rejections or encoded else np.stack(pixels),
         tuple(rejections),
         seconds,
@@ -194,25 +247,29 @@ def prepare_location(
 
 
 def _decode(
-    location_id: str, images: list[bytes], limits: Images, antialias: bool
+    location: LocationImages, images: Sequence[bytes], limits: Images, antialias: bool
 ) -> tuple[list[np.ndarray], list[Rejection]]:
+    panorama = lru_cache(maxsize=1)(decode_panorama)
     pixels, rejections = [], []
-    for view, data in zip(VIEWS, images, strict=True):
+    for view, data, source in zip(VIEWS, images, location.sources, strict=True):
+        cut = source.cut
         try:
-            pixels.append(preprocess(data, antialias=antialias))
+            picture = cut_view(panorama(data, cut.fov, cut.size), cut) if cut else data
+            pixels.append(preprocess(picture, antialias=antialias))
             refuse_empty(pixels[-1], limits)
+            refuse_useless(pixels[-1], limits)
         except ImageRejectedError as error:
-            rejections.append(Rejection(location_id, view, error.reason))
+            rejections.append(Rejection(location.location_id, view, error.reason))
     return pixels, rejections
 
 
 def _members(
-    archive: Path, wanted: dict[str, tuple[LocationImages, int]]
-) -> Iterator[tuple[tuple[LocationImages, int], bytes | None]]:
-    """The bytes of the wanted members, and None for those that did not come."""
+    archive: Path, wanted: dict[str, list[LocationImages]]
+) -> Iterator[tuple[str, bytes | None, list[LocationImages]]]:
+    """The wanted members with their bytes, None of those that did not come, and who wants them."""
     for name, data in read_members(archive, list(wanted)):
-        yield wanted.pop(name), data
-    yield from ((target, None) for target in wanted.values())
+        yield name, data, wanted.pop(name)
+    yield from ((name, None, locations) for name, locations in wanted.items())
 
 
 def _read_file(path: Path) -> bytes | str:

@@ -22,6 +22,7 @@ class Inventory:
         listed: the location ids of `street_images`.
         codes: one row per extracted location: `location_id, bucket`.
         image_sha256: (n, 4) bytes, aligned with `codes`.
+        quality: (n, 4, 3) float32, `quality.FIGURES` of each view, NaN where unknown, aligned too.
         reasons: location id to reason, of those without codes.
         encoders: the encoder of each bucket; its width is 0 where a bucket has no images.
         digests: content of each bucket.
@@ -31,6 +32,7 @@ class Inventory:
     listed: Sequence[str]
     codes: pd.DataFrame
     image_sha256: np.ndarray
+    quality: np.ndarray
     reasons: dict[str, str]
     encoders: dict[str, EncoderIdentity]
     digests: list[str]
@@ -52,7 +54,7 @@ def take_inventory(buckets: Mapping[str, Path], listed: Sequence[str]) -> Invent
     """
     ids: list[str] = []
     keys: list[str] = []
-    hashes, digests = [], []
+    hashes, quality, digests = [], [], []
     reasons: dict[str, str] = {}
     contents: dict[str, Contents] = {}
     for key, path in buckets.items():
@@ -62,6 +64,7 @@ def take_inventory(buckets: Mapping[str, Path], listed: Sequence[str]) -> Invent
         ids += held.location_ids
         keys += [key] * len(held.location_ids)
         hashes.append(np.asarray(held.image_sha256, dtype="S64").reshape(-1, len(VIEWS)))
+        quality.append(held.quality_of_pictures)
         reasons |= reasons_by_location(held.rejections)
     with_images = (held for held in contents.values() if held.identity.width)
     first = next(with_images, next(iter(contents.values())))
@@ -69,6 +72,7 @@ def take_inventory(buckets: Mapping[str, Path], listed: Sequence[str]) -> Invent
         listed=listed,
         codes=pd.DataFrame({"location_id": pd.Series(ids, dtype="str"), "bucket": keys}),
         image_sha256=np.concatenate(hashes),
+        quality=np.concatenate(quality),
         reasons=reasons,
         encoders={key: held.identity for key, held in contents.items()},
         digests=digests,

@@ -18,14 +18,21 @@ from streetineq_assets.codes.bucket_file import Bucket
 from streetineq_assets.codes.feature_statistics import FeatureStatistics, Storage, storage_type
 from streetineq_assets.codes.hdf5 import new_hdf5
 from streetineq_assets.codes.inventory import Inventory, take_inventory
-from streetineq_assets.codes.plots import plot_code_statistics
+from streetineq_assets.codes.plots import plot_code_statistics, plot_image_quality
+from streetineq_assets.codes.quality import FIGURES, quality_counts
+from streetineq_assets.codes.quality_checks import images_usable
 from streetineq_assets.codes.repeated_images import (
     REPEATED_FILE,
     digest_codes,
     find_repeated_images,
 )
 from streetineq_assets.codes.shards import shard_order
-from streetineq_assets.codes.tables import REPEATED_IMAGES, SHARD_ROWS, ShardsRecord
+from streetineq_assets.codes.tables import (
+    IMAGE_QUALITY,
+    REPEATED_IMAGES,
+    SHARD_ROWS,
+    ShardsRecord,
+)
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import clear_disk_errors
 from streetineq_assets.findings import Check, Findings, Scalar, blocking_failures
@@ -46,7 +53,8 @@ def pack_city(
 ) -> Findings:
     """Check a city's buckets, and write its shards.
 
-    Files: `shard_000.h5` and on, `rows.parquet`, `repeated_images.parquet` and `codes.png`.
+    Files: `shard_000.h5` and on, `rows.parquet`, `repeated_images.parquet`,
+    `image_quality.parquet`, `codes.png` and `quality.png`.
 
     Args:
         buckets: key to file, checked against their manifests.
@@ -75,6 +83,8 @@ def pack_city(
     rows = place_rows(city.codes["location_id"].tolist(), seed, rows_per_shard)
     tables.write(repeated, REPEATED_IMAGES, folder / REPEATED_FILE)
     save_png(plot_code_statistics(statistics, title, _published(city)), folder / "codes.png")
+    tables.write(_quality_of_views(city), IMAGE_QUALITY, folder / "image_quality.parquet")
+    save_png(plot_image_quality(city.quality, title), folder / "quality.png")
     return replace(
         _write_codes(city, buckets, statistics, rows, folder),
         checks=results,
@@ -114,7 +124,22 @@ def _code_checks(
         checks.few_shared_images(repeated, locations, city.image_sha256.size),
         *checks.feature_checks(statistics, city.encoder),
         checks.complete(city.account),
+        images_usable(city.codes["location_id"].tolist(), city.quality),
     ]
+
+
+def _quality_of_views(city: Inventory) -> pd.DataFrame:
+    """A frame of `IMAGE_QUALITY`, ascending by location."""
+    ids = city.codes["location_id"]
+    figures = dict(zip(FIGURES, city.quality.reshape(-1, len(FIGURES)).T, strict=True))
+    frame = pd.DataFrame(
+        {
+            "location_id": ids.repeat(len(VIEWS)).to_numpy(),
+            "view": list(VIEWS) * len(ids),
+            **figures,
+        }
+    )
+    return tables.conform(frame.sort_values(["location_id", "view"]), IMAGE_QUALITY)
 
 
 def place_rows(location_ids: Sequence[str], seed: int, rows_per_shard: int) -> pd.DataFrame:
@@ -235,6 +260,7 @@ def _values(
         "codes_mean": mean,
         "codes_sd": sd,
         "n_dead_units": statistics.n_dead_units,
+        **quality_counts(city.quality),
     }
     return values | ({"float32_because": storage.reason} if storage.reason else {})
 

@@ -52,7 +52,8 @@ class ImageRejectedError(StreetineqError):
     """An image that cannot be used; `reason` is one of a few words that are counted.
 
     Reasons: `empty_file`, `not_an_image`, `truncated`, `damaged`, `too_large`, `too_small`,
-    `too_narrow`, `panorama`; of `screening` also `blank` and `placeholder`.
+    `too_narrow`, `panorama`; of `cutting` also `not_a_panorama` and `no_compass`; of `screening`
+    also `blank` and `placeholder`; of `quality` also `blurred`, `dark` and `without_sky`.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -124,13 +125,18 @@ def scaled_size(height: int, width: int) -> tuple[int, int]:
 # -- decoding ------------------------------------------------------------------------------------
 
 
-def decode(image: "bytes | str | os.PathLike[str] | Image.Image", *, may_shrink: bool) -> Decoded:
+def decode(
+    image: "bytes | str | os.PathLike[str] | Image.Image",
+    *,
+    may_shrink: bool,
+    pixels_left: int | None = None,
+) -> Decoded:
     """Decode one image.
 
     Args:
         image: as for `preprocess`.
-        may_shrink: whether a JPEG file may come at a fraction of its size, with 672 pixels or more
-            on its shorter side.
+        may_shrink: whether a JPEG file may come at a fraction of its size.
+        pixels_left: on its shorter side then, or more; by default as `preprocess` needs them.
 
     Raises:
         ImageRejectedError: as `preprocess`, but for panoramas.
@@ -148,7 +154,8 @@ def decode(image: "bytes | str | os.PathLike[str] | Image.Image", *, may_shrink:
         opened = Image.open(io.BytesIO(data), formats=FORMATS)
         _refuse_bad_size(opened)
         _refuse_hole(data)
-        return _from_jpeg(opened, data, may_shrink=may_shrink) or _upright(opened)
+        least = (pixels_left or _PIXELS_LEFT) if may_shrink else None
+        return _from_jpeg(opened, data, pixels_left=least) or _upright(opened)
 
 
 @contextlib.contextmanager
@@ -218,16 +225,16 @@ def _turned(image: "Image.Image", orientation: int) -> "Image.Image":
     return image.transpose(turns[orientation]) if orientation in turns else image
 
 
-def _from_jpeg(opened: "Image.Image", data: bytes, *, may_shrink: bool) -> Decoded | None:
-    """A JPEG, at a fraction of its size where that is exact enough; None of other formats."""
+def _from_jpeg(opened: "Image.Image", data: bytes, *, pixels_left: int | None) -> Decoded | None:
+    """A JPEG, at a fraction of its size where so many pixels are left; None of other formats."""
     from PIL import Image
 
     if opened.format not in ("JPEG", "MPO"):
         return None
     orientation, (width, height) = _orientation(opened), opened.size
     divisor = 1
-    if may_shrink and opened.format == "JPEG" and orientation == 1:
-        fitting = (n for n in (8, 4, 2) if min(width, height) // n >= _PIXELS_LEFT)
+    if pixels_left and opened.format == "JPEG" and orientation == 1:
+        fitting = (n for n in (8, 4, 2) if min(width, height) // n >= pixels_left)
         divisor = next(fitting, 1)
     pixels = decode_jpeg(data, divisor=divisor)
     if pixels is None:

@@ -74,6 +74,7 @@ def hand_over(
                 contents.image_sha256[chosen],
                 contents.identity,
                 image_phash=contents.hashes_of_pictures[chosen],
+                image_quality=contents.quality_of_pictures[chosen],
             )
             name = f"part-from-{own.replace('/', '-')}.h5"
             write_bucket(workspace(key) / name, part, blocks)

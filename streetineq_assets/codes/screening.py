@@ -1,29 +1,23 @@
-"""Pictures that were decoded and show nothing: blank frames, and what providers send for no image.
-
-Street View's "Sorry, we have no imagery here" comes with status 200, as a grey card with a line of
-text: 99 % of its pixels are of one colour, (228, 227, 223). Such pictures are told by what they
-have in common, and not by their bytes, which differ with size and quality.
-"""
+"""Pictures that were decoded and show nothing: blank frames, and cards that stand for no image."""
 
 import numpy as np
 
 from streetineq_assets.codes.preprocess import CHANNEL_MEANS, ImageRejectedError
+from streetineq_assets.images.plain import SAME_COLOUR, share_of_one_colour
 from streetineq_assets.settings import Images
 
 # Raise it when the same settings judge otherwise: it is stored with codes, see `label`.
 VERSION = 1
 
 _STEP = 3  # every third row and column are looked at: 5,625 pixels tell as much as all
-_SAME_COLOUR = 1.5  # grey levels in each channel: rounding, and JPEG's on flat blocks
 # What decoders fill a picture up with where its file ends: it was saved again since.
 _FILLING, _FILLED_ROWS = 128, 11  # grey level; rows of 224, a twentieth of the picture
-_DARK = 8  # grey levels: of a real night more than nine tenths may be black
 
 
 def label(limits: Images) -> str:
     """By which rules pictures were judged; codes of others are judged again, not encoded again."""
-    # What image files are called judges none.
-    return f"{VERSION} {limits.model_dump_json(exclude={'names'})}"
+    # What image files are called judges none, nor does a limit that is not set.
+    return f"{VERSION} {limits.model_dump_json(exclude={'names'}, exclude_none=True)}"
 
 
 def refuse_empty(view: np.ndarray, limits: Images) -> None:
@@ -43,11 +37,8 @@ def refuse_empty(view: np.ndarray, limits: Images) -> None:
     if contrast < limits.least_contrast:
         raise ImageRejectedError("blank", f"its grey levels spread by {contrast:.2f} of 255")
     foot = np.abs(view[-_FILLED_ROWS:] + CHANNEL_MEANS - _FILLING)
-    if foot.max() <= _SAME_COLOUR:
+    if foot.max() <= SAME_COLOUR:
         raise ImageRejectedError("truncated", "its foot is a decoder's grey")
-    colour = np.median(sample, axis=0)  # that of most pixels, if one is
-    if (colour + CHANNEL_MEANS).max() <= _DARK:
-        return
-    plain = float((np.abs(sample - colour) <= _SAME_COLOUR).all(axis=1).mean())
+    plain = share_of_one_colour(sample + CHANNEL_MEANS)
     if plain > limits.most_plain:
         raise ImageRejectedError("placeholder", f"{plain:.0%} of its pixels have one colour")

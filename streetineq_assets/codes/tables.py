@@ -11,7 +11,9 @@ from streetineq_assets.tables import column, schema
 _FEATURES = pa.list_(pa.list_(pa.float32()), 4)
 IMAGE_CODES = schema(
     column("location_id", "string", "the location; rows ascend by it"),
-    column("image_sha256", pa.list_(pa.string(), 4), "sha256 of each view's bytes"),
+    column(
+        "image_sha256", pa.list_(pa.string(), 4), "sha256 of each view, with its cut of a panorama"
+    ),
     column("features", _FEATURES, "codes of views a, b, c, d; fc6 before its ReLU"),
 )
 HDF5_SHARDS = schema(
@@ -22,6 +24,18 @@ SHARD_ROWS = schema(
     column("shard", "int32", "number of the shard, from 0"),
     column("row", "int32", "row in the shard, from 0"),
     column("location_id", "string", "the location whose codes lie there"),
+)
+IMAGE_QUALITY = schema(
+    column("location_id", "string", "a location with codes"),
+    column("view", "string", "its view a, b, c or d"),
+    column(
+        "sharpness",
+        "float32",
+        "steepest step of the strongest edges, as a share of their height",
+        nullable=True,
+    ),
+    column("brightness", "float32", "mean luma", unit="grey levels of 255", nullable=True),
+    column("sky", "float32", "share of the upper third that is like sky", nullable=True),
 )
 
 REPEATED_IMAGES = schema(
@@ -55,12 +69,14 @@ class BucketRecord(BaseModel):
         n_rejected: locations that could not be encoded.
         n_without_phash: locations with codes and without perceptual hashes; None where an earlier
             version made the file, which made none.
+        n_without_quality: the same of figures of quality.
         encoder: what made the codes; None where an earlier version did not record it.
     """
 
     n_buckets: int = Field(validation_alias=AliasChoices("n_buckets", "buckets"))
     n_rejected: int = Field(validation_alias=AliasChoices("n_rejected", "rejected"))
     n_without_phash: int | None = None
+    n_without_quality: int | None = None
     encoder: EncoderIdentity | None = None
 
 

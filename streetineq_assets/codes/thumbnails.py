@@ -4,25 +4,29 @@ What a file says beside its pixels, such as where and by which camera it was tak
 """
 
 import io
+from typing import TYPE_CHECKING
 
 from streetineq_assets.codes.preprocess import decode
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 MOST_WIDTH, MOST_HEIGHT = 192, 120  # pixels
 _QUALITY = 70
 
 
-def thumbnail(data: bytes) -> bytes:
+def thumbnail(image: "bytes | Image.Image") -> bytes:
     """A JPEG file of at most 192 x 120 pixels, of an image's shape.
 
     Args:
-        data: an encoded image (JPEG, PNG or WebP).
+        image: an encoded image (JPEG, PNG or WebP), or a PIL image.
 
     Raises:
         ImageRejectedError: as `preprocess.decode`.
     """
     from PIL import Image
 
-    decoded = decode(data, may_shrink=True)
+    decoded = decode(image, may_shrink=True)
     scale = min(1.0, MOST_WIDTH / decoded.width, MOST_HEIGHT / decoded.height)
     size = (max(1, round(scale * decoded.width)), max(1, round(scale * decoded.height)))
     small = decoded.rgb.resize(size, resample=Image.Resampling.BICUBIC, box=decoded.box)

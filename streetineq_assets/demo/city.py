@@ -29,6 +29,8 @@ from streetineq_assets.demo.locations import (
     plan_locations,
     write_locations,
 )
+from streetineq_assets.demo.panoramas import plan_captures, write_captures, write_panoramas
+from streetineq_assets.demo.perspective import FOV_DEG
 from streetineq_assets.demo.photographs import FOREIGN, write_photographs
 from streetineq_assets.errors import StudyError
 from streetineq_assets.store import INPUT_FOLDERS, DataStore
@@ -38,6 +40,7 @@ STUDY_DATE = "2018-05-01"
 INCOME_OUTCOMES = ("mean_income", "median_income")
 OUTCOMES = ("living_environment", "self_reported_health")
 SCHEMES = ("area", "spatial_block", "district")
+_OF_LOCATIONS = ("city", "location_id", "lsoa11", "packing", "fault", "repeats", "capture_id")
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Truth:
             better-off; NaN where no file gives the outcome (income outside the first city).
         locations: one row per listed location: `city, location_id, lsoa11, packing, fault` ("" for
             none), `repeats` (the location in a neighbouring area whose street it shows; "" for
-            none).
+            none), `capture_id` (the panorama that its views are cut of; "" where each has a file).
         foreign: (city, path below the city's images) of files that belong to no listed location.
     """
 
@@ -104,11 +107,28 @@ def write_study(
         here = country.postcodes["town"] == city.key
         file = store.inputs("locations", f"{city.key}.csv")
         write_locations(file, plan, country.postcodes[here], country.elsewhere, seed)
-        folder = store.inputs("images", city.key)
-        write_photographs(folder, plan, seed, image_size, foreign=city.order == 0)
-        plans.append(plan.assign(city=city.key))
+        plans.append(_write_images(store, plan, city, seed, image_size))
     store.study_file.write_text(study_text(country.cities, seed, encoder or {}), encoding="utf-8")
     return _truth(country, pd.concat(plans, ignore_index=True))
+
+
+def _write_images(
+    store: DataStore, plan: pd.DataFrame, city: Town, seed: int, size: tuple[int, int]
+) -> pd.DataFrame:
+    """Write a city's images: photographs of the first, panoramas of the others.
+
+    Returns:
+        The plan with `city` and `capture_id`, as `Truth.locations` has them.
+    """
+    folder, named = store.inputs("images", city.key), plan.assign(city=city.key, capture_id="")
+    if city.order == 0:
+        write_photographs(folder, plan, seed, size)
+        return named
+    captures = plan_captures(plan, city.key, seed)
+    write_captures(store.inputs("captures", f"{city.key}.csv"), captures)
+    write_panoramas(folder, captures, plan, seed, size)
+    ids = captures.set_index("location_id")["capture_id"]
+    return named.assign(capture_id=named["location_id"].map(ids))
 
 
 def study_text(cities: Sequence[Town], seed: int, encoder: Mapping[str, Any]) -> str:
@@ -131,6 +151,9 @@ def study_text(cities: Sequence[Town], seed: int, encoder: Mapping[str, Any]) ->
         "",
         "[repeats]",
         "max_share = 0.15  # some are planted on both sides of borders",
+        "",
+        "[views]",
+        f"fov_deg = {FOV_DEG:.2f}  # of the views of which the panoramas are made",
         "",
         "[rights]",
         "show_images = true  # they show nobody",
@@ -237,6 +260,6 @@ def _truth(country: _Country, locations: pd.DataFrame) -> Truth:
     return Truth(
         areas=area.join(country.latent)[inside].reset_index(drop=True),
         outcomes=values[inside].reset_index(drop=True),
-        locations=locations[["city", "location_id", "lsoa11", "packing", "fault", "repeats"]],
+        locations=locations[list(_OF_LOCATIONS)],
         foreign=[(country.cities[0].key, path) for path in FOREIGN],
     )

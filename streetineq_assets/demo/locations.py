@@ -8,7 +8,7 @@ import pandas as pd
 
 from streetineq_assets.demo.geography import points_inside, stream, to_degrees
 
-# What goes wrong in real collections. The first city has all of these, the others the first two.
+# What goes wrong in real collections of photographs, as the first city has them.
 FAULTS = (
     "missing_view",  # one of the four files is absent
     "unknown_postcode",  # the directory has no such postcode
@@ -17,10 +17,12 @@ FAULTS = (
     "not_an_image",  # an error page saved as .jpg
     "outside_city",  # its postcode lies in another district
 )
-SHARED_FAULTS = 2
+# And of panoramas, as the others have them: a capture is there with all four views, or not at all.
+CAPTURE_FAULTS = ("no_images", "unknown_postcode")
 AREAS_PER_REPEAT = 16  # of pairs of locations on both sides of a border that show one street
 ACROSS_M = 15  # each of a pair from the border
 PACKINGS = ("png", "jpeg", "tgz")
+CAPTURE_PACKINGS = ("jpeg", "tgz")
 UNKNOWN_POSTCODE = "QZ99 9ZZ"
 POSTCODES_PER_LOCATION = 3
 
@@ -38,7 +40,7 @@ def plan_locations(areas: pd.DataFrame, order: int, per_lsoa: int, seed: int) ->
 
     Args:
         areas: the city's areas as `geography.areas` returns them.
-        order: 0 for the first city; decides the faults and the ids.
+        order: 0 for the first city, which has photographs; decides the faults and the ids.
         per_lsoa: locations of every area; at least two where one is faulty.
         seed: of the study.
 
@@ -49,7 +51,7 @@ def plan_locations(areas: pd.DataFrame, order: int, per_lsoa: int, seed: int) ->
     """
     city = areas["town"].iloc[0]
     rng = stream(seed, "locations", city)
-    faults = FAULTS if order == 0 else FAULTS[:SHARED_FAULTS]
+    faults = FAULTS if order == 0 else CAPTURE_FAULTS
     afflicted = dict(
         zip(rng.choice(areas["lsoa11"], len(faults), replace=False), faults, strict=True)
     )
@@ -75,11 +77,12 @@ def plan_locations(areas: pd.DataFrame, order: int, per_lsoa: int, seed: int) ->
 
 def _with_ids(frame: pd.DataFrame, order: int) -> pd.DataFrame:
     """Ids that differ between cities, with the packing in the ten-thousands."""
-    packing = np.arange(len(frame)) % len(PACKINGS)
-    packing[(frame["fault"] != "").to_numpy()] = PACKINGS.index("jpeg")
+    packings = PACKINGS if order == 0 else CAPTURE_PACKINGS
+    packing = np.arange(len(frame)) % len(packings)
+    packing[(frame["fault"] != "").to_numpy()] = packings.index("jpeg")
     number = pd.Series(packing).groupby(packing).cumcount().to_numpy()
     ids = 100_000 * (order + 1) + 10_000 * (packing + 1) + number
-    named = frame.assign(location_id=ids.astype(str), packing=[PACKINGS[p] for p in packing])
+    named = frame.assign(location_id=ids.astype(str), packing=[packings[p] for p in packing])
     by_row = named.set_index("row")["location_id"]
     repeats = named["repeated"].map(by_row).fillna("")
     return named.assign(repeats=repeats).drop(columns=["row", "repeated"])

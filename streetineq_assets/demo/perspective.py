@@ -6,6 +6,7 @@ Street coordinates in metres: `q` across the street (0 is its middle), `s` along
 ground. Colours are (red, green, blue) of 0..255.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,7 +20,8 @@ Plane = Callable[[float, float], Pixel]  # metres along and up on an upright pla
 
 EYE_HEIGHT_M = 2.4
 NEAREST_M = 1.2
-FOCAL = 0.75  # focal length in image widths: a view of 67 degrees
+FOCAL = 0.75  # focal length in image widths
+FOV_DEG = math.degrees(2 * math.atan(0.5 / FOCAL))  # 67.38
 ACROSS_M = 5.0  # how far behind the middle of the road the camera stands when it looks across
 WHEEL: Colour = (24, 24, 26)
 

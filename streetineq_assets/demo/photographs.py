@@ -1,4 +1,4 @@
-"""The image files of a city: PNG and JPEG files in nested folders, and `.tgz` archives.
+"""The photographs of a city: PNG and JPEG files in nested folders, and `.tgz` archives.
 
 All times in and of the files are fixed, so that the same study has the same bytes and the same
 listing wherever it is written.
@@ -8,7 +8,7 @@ import gzip
 import io
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +27,15 @@ FOREIGN = ("notes.txt", "loose/999999_a.jpg")  # not an image; an image of no li
 
 
 def write_photographs(
-    folder: Path, locations: pd.DataFrame, seed: int, size: tuple[int, int], foreign: bool
+    folder: Path, locations: pd.DataFrame, seed: int, size: tuple[int, int]
 ) -> None:
-    """Paint and write all images of a city below `folder`.
+    """Paint and write all images of a city below `folder`, and two that belong to no location.
 
     Args:
         folder: `images/<city>`; made if absent.
         locations: `location_id, lsoa11, msoa11, number, latent, packing, fault, repeats`.
         seed: of the study.
         size: width and height of the images in pixels.
-        foreign: whether to add the two files that belong to no location.
     """
     streets = {row.location_id: row for row in locations.itertuples()}
 
@@ -45,14 +44,26 @@ def write_photographs(
 
     for location in locations[locations["packing"] != "tgz"].itertuples():
         for name, data in files_of(location):
-            _write(folder / _folder(location) / name, data)
+            write_file(folder / _folder(location) / name, data)
     packed = locations[locations["packing"] == "tgz"]
     for thousand, group in packed.groupby(packed["location_id"].astype(int) // 1000):
         files = (file for location in group.itertuples() for file in files_of(location))
-        _write(folder / f"{thousand}.tgz", _archive(files))
-    if foreign:
-        _write(folder / FOREIGN[0], b"Views a to d look 0, 90, 180 and 270 degrees.\n")
-        _write(folder / FOREIGN[1], _encode(Image.new("RGB", size, (127, 127, 127)), "JPEG"))
+        write_file(folder / f"{thousand}.tgz", archive(files))
+    write_file(folder / FOREIGN[0], b"Views a to d look 0, 90, 180 and 270 degrees.\n")
+    write_file(folder / FOREIGN[1], _encode(Image.new("RGB", size, (127, 127, 127)), "JPEG"))
+
+
+def paint(street: Any, seed: int, size: tuple[int, int]) -> list[Image.Image]:
+    """The four views of a location's street, see `scene.paint_location`.
+
+    Args:
+        street: the location's `lsoa11, msoa11, number, latent`.
+        seed: of the study.
+        size: width and height in pixels.
+    """
+    rng = stream(seed, "scene", street.lsoa11, street.number)
+    texture = Texture.invent(stream(seed, "texture", street.msoa11))
+    return paint_location(street.latent, texture, rng, size)
 
 
 def _folder(location: Any) -> str:
@@ -74,10 +85,7 @@ def _files(
     if location.fault == "no_images":
         return
     ending = "jpg" if location.packing == "jpeg" else "png"
-    rng = stream(seed, "scene", street.lsoa11, street.number)
-    texture = Texture.invent(stream(seed, "texture", street.msoa11))
-    images = paint_location(street.latent, texture, rng, size)
-    for view, image in zip(VIEWS, images, strict=True):
+    for view, image in zip(VIEWS, paint(street, seed, size), strict=True):
         seen = _seen_again(image) if street is not location else image
         data = _encode(seen, "JPEG" if ending == "jpg" else "PNG")
         if view == "c":
@@ -110,8 +118,8 @@ def _encode(image: Image.Image, format_: str) -> bytes:
     return buffer.getvalue()
 
 
-def _archive(files: Iterator[tuple[str, bytes]]) -> bytes:
-    """A gzipped tar without a trace of when and where it was made."""
+def archive(files: Iterable[tuple[str, bytes]]) -> bytes:
+    """A gzipped tar of (name, bytes), without a trace of when and where it was made."""
     buffer = io.BytesIO()
     with (
         gzip.GzipFile(
@@ -126,7 +134,8 @@ def _archive(files: Iterator[tuple[str, bytes]]) -> bytes:
     return buffer.getvalue()
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file with the fixed time; its folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     os.utime(path, (WRITTEN_AT_S, WRITTEN_AT_S))

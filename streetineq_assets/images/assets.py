@@ -3,30 +3,26 @@
 from pathlib import Path
 
 import dagster as dg
-import pandas as pd
 from dagster_duckdb import DuckDBResource
 
 from streetineq_assets import tables
-from streetineq_assets.errors import StoreError
-from streetineq_assets.findings import Check, Findings
-from streetineq_assets.images import checks
-from streetineq_assets.images.catalogue import list_images, walk_files
+from streetineq_assets.digests import digest_file
+from streetineq_assets.findings import Findings
+from streetineq_assets.images import capture_checks, checks, location_checks
+from streetineq_assets.images.catalogue import walk_files
 from streetineq_assets.images.changes import listing_inputs, location_list_digest
-from streetineq_assets.images.location_areas import join_locations
-from streetineq_assets.images.location_list import (
-    location_list_file,
-    none_listed,
-    read_location_list,
-    stated_terms,
+from streetineq_assets.images.city_listing import (
+    listing_config,
+    rights_of_published,
+    write_listing,
 )
+from streetineq_assets.images.location_areas import join_locations, placing_boundaries
+from streetineq_assets.images.location_list import location_list_file
 from streetineq_assets.images.plots import plot_locations_per_lsoa
-from streetineq_assets.images.rights import rights_table
 from streetineq_assets.images.tables import LOCATIONS, LOCATIONS_ORIGINS, STREET_IMAGES
-from streetineq_assets.name_patterns import DEFAULT_NAMES
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.plotting import save_png
 from streetineq_assets.resources import Events, StudyResource, define_asset
-from streetineq_assets.store import Artefact, DataStore
 
 GROUP = "2_images"
 
@@ -34,46 +30,22 @@ GROUP = "2_images"
 def street_images(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
     """Where the image of every listed location and view lies, and which images are missing.
 
-    Files and archive members are recognised by name; none is decoded. What is missing, unreadable
-    or foreign is counted by reason. An archive that did not change is not read again. Nothing is
-    listed of images with which the study does what their terms forbid, so that no code is made.
+    Files and archive members are recognised by name; none is decoded. A view that no file is named
+    after is shown by a capture, a panorama or photograph whose direction is listed. What is
+    missing, unreadable or foreign is counted by reason, and every capture is accounted for. An
+    archive that did not change is not read again. Nothing is listed of images with which the study
+    does what their terms forbid, so that no code is made.
     """
-    city, store = context.partition_key, study.store
-    buckets = study.study.cities[city].buckets
-    root, location_list = store.inputs("images", city), location_list_file(store, city)
-    files, rights, names = walk_files(root), study.study.rights, study.study.images.names
-
-    def ask_rights(listed: pd.DataFrame) -> Check:
-        """Not of the recipe: other terms and agreements list nothing anew."""
-        return checks.rights_held(rights_table(stated_terms(listed), rights), rights)
-
-    def make(folder: Path) -> Findings:
-        before, listed = _previous_listing(store, city), read_location_list(location_list)
-        catalogue = list_images(
-            root,
-            listed["location_id"],
-            city=city,
-            buckets=buckets,
-            names=names,
-            positions=listed,
-            files=files,
-            known_archives=before.table("archive_members.parquet") if before else None,
-        )
-        catalogue.write(folder)
-        findings = checks.listing_findings(catalogue)
-        findings.checks.append(ask_rights(listed))
-        if catalogue.images.empty:
-            findings.unavailable = none_listed(location_list)
-        return findings
-
+    city, store, settings = context.partition_key, study.store, study.study
+    files = walk_files(store.inputs("images", city))
     yield from study.materialize(
         context,
-        make,
+        lambda folder: write_listing(store, settings, city, files, folder),
         inputs=listing_inputs(store, city, files),
-        # Names that a study does not set are no part of it: listings of earlier versions stay.
-        config={"buckets": buckets} | ({"names": [*names]} if names != DEFAULT_NAMES else {}),
+        config=listing_config(store, settings, city),
         columns=STREET_IMAGES,
-        ask_again=lambda: [ask_rights(read_location_list(location_list))],
+        # Not of the recipe: other terms and agreements list nothing anew.
+        ask_again=lambda: [rights_of_published(store, settings, city)],
     )
 
 
@@ -82,12 +54,14 @@ def locations(
 ) -> Events:
     """The small area in which each listed location lies, and its weight there.
 
-    Locations are joined to the postcode directory by DuckDB; one that cannot be placed is rejected
+    Locations are joined to the postcode directory by DuckDB; one without a postcode is placed by
+    its coordinates, by the nearest postcode or by boundaries. One that cannot be placed is rejected
     with a reason. The weight is the number of live small-user postcodes that the location serves in
-    its LSOA.
+    its LSOA, and 1 where boundaries place it.
     """
-    city, date = context.partition_key, study.study.date
+    city, date, places = context.partition_key, study.study.date, study.study.places
     location_list = location_list_file(study.store, city)
+    boundaries = placing_boundaries(study.store, places)
     postcodes = study.store.open("postcode_lsoa")
     found = {"status": "found" if location_list.is_file() else "missing"}
     found["file"] = dg.MetadataValue.path(str(location_list))
@@ -97,7 +71,13 @@ def locations(
         directory = postcodes.file("postcode_lsoa.parquet")
         with duckdb.get_connection() as connection:
             table, findings = join_locations(
-                connection, location_list, directory, city=city, date=date
+                connection,
+                location_list,
+                directory,
+                city=city,
+                date=date,
+                places=places,
+                boundaries=boundaries,
             )
         tables.write(table, LOCATIONS, folder / "locations.parquet")
         if findings.values["n_matched"]:
@@ -111,8 +91,9 @@ def locations(
         inputs={
             "locations": location_list_digest(study.store, city),
             "postcode_lsoa": postcodes.digest,
+            **({"boundaries": digest_file(boundaries)} if boundaries else {}),
         },
-        config={"date": str(date)},
+        config={"date": str(date), "places": places.model_dump()},
         columns=LOCATIONS,
         origins=LOCATIONS_ORIGINS,
     )
@@ -141,30 +122,34 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
                 "a postcode or a position."
             ),
         ),
+        dg.AssetSpec(
+            "capture_list",
+            group_name=GROUP,
+            kinds={"csv"},
+            partitions_def=parts.city,
+            description=(
+                "Panoramas and photographs with the direction in which they look, of which the "
+                "views of locations are made: `inputs/captures/<city>.csv`. Most cities need none."
+            ),
+        ),
         define_asset(
             street_images,
             group_name=GROUP,
             kinds={"pandas", "parquet"},
-            deps=["street_image_files", "location_list"],
+            deps=["street_image_files", "location_list", "capture_list", *parts.listing_needs],
             partitions_def=parts.city,
             code_version="2",  # 1: had no captures, and one reason for all litter
-            checks=checks.STREET_IMAGES,
+            checks=(*checks.STREET_IMAGES, *capture_checks.CAPTURES),
         ),
         define_asset(
             locations,
             group_name=GROUP,
             kinds={"duckdb", "parquet"},
-            deps=["location_list", "postcode_lsoa"],
+            deps=["location_list", "postcode_lsoa", *parts.boundaries, *parts.listing_needs[:1]],
             partitions_def=parts.city,
-            code_version="2",  # 1: a location's city was its postcodes', not its LSOA's
-            checks=checks.LOCATIONS,
+            # 1: a location's city was its postcodes', not its LSOA's; 2: without `placed_by` and
+            # `creator`; coordinates placed nothing
+            code_version="3",
+            checks=location_checks.LOCATIONS,
         ),
     ]
-
-
-def _previous_listing(store: DataStore, city: str) -> Artefact | None:
-    """The listing as it is published, when its files are intact."""
-    try:
-        return store.open("street_images", city)
-    except StoreError:
-        return None

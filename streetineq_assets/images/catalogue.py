@@ -140,7 +140,7 @@ def list_images(
     refuse_duplicates(root, captures, ["capture_id"], "capture")
     if views.empty and captures.empty and (listed or capture_ids):
         refuse_another_place(root)
-        refuse_other_names(root, named, naming)
+        refuse_other_names(root, named, naming, of_captures=bool(capture_ids))
     foreign = named.loc[named["foreign"].notna(), ["path", "member", "foreign"]]
     foreign = pd.concat([foreign, _damaged_archives(members)], ignore_index=True)
     foreign = foreign.rename(columns={"foreign": "reason"}).sort_values(["path", "member"])

@@ -1,6 +1,6 @@
 """What changed among a city's images since they were listed, without opening one.
 
-A listing depends on the files' names, sizes and times and on the list of locations; a bucket of
+A listing depends on the files' names, sizes and times and on the lists; a bucket of
 codes on its own rows of the listing. The digests here go into recipes, and the sensor compares them
 with what was published.
 """
@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.digests import RowDigests, digest_file
+from streetineq_assets.images.acquired import imagery_digests
+from streetineq_assets.images.captures import captures_file
 from streetineq_assets.images.catalogue import FileEntry, walk_files
 from streetineq_assets.images.location_list import location_list_file
 from streetineq_assets.store import DataStore
@@ -36,9 +38,14 @@ def listing_inputs(store: DataStore, city: str, files: Iterable[FileEntry]) -> d
     Args:
         files: of the city's image folder, as `walk_files` gives them.
     """
+    captures = captures_file(store, city)
+    of_captures = {"captures": digest_file(captures)} if captures.is_file() else {}
     return {
         "street_image_files": fingerprint(files),
         "locations": location_list_digest(store, city),
+        # Where there are some, so that a city without any is not listed again.
+        **of_captures,
+        **imagery_digests(store, city),
     }
 
 
@@ -82,8 +89,9 @@ class _Slices:
     """Digests of parts of a listing, whose rows are hashed once."""
 
     def __init__(self, images: pd.DataFrame) -> None:
-        self._files, self._cuts = RowDigests(images[_SLICE]), RowDigests(images[_CUT])
-        self._is_cut = images["projection"].notna().to_numpy()
+        cuts = images.reindex(columns=_CUT)  # which listings of earlier versions do not have
+        self._files, self._cuts = RowDigests(images[_SLICE]), RowDigests(cuts)
+        self._is_cut = cuts["projection"].notna().to_numpy()
 
     def of(self, rows: np.ndarray) -> str:
         files = self._files.of(rows)

@@ -1,4 +1,4 @@
-"""Values, tables and checks of a city's listed images and of its locations' areas."""
+"""Values, tables and checks of a city's listed images, and whether their rights are held."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -10,11 +10,8 @@ from streetineq_assets.images.identification import BY_NAME, images_among, paths
 from streetineq_assets.images.litter import KINDS
 from streetineq_assets.images.name_hints import hint, proposal
 from streetineq_assets.images.rights import NO, UNKNOWN, acts_of, with_answer
-from streetineq_assets.images.tables import REASONS
 from streetineq_assets.settings import Rights
 
-_MATCHED_SHARE, _SPREAD_SHARE, _WEIGHTED_SHARE = 0.95, 0.05, 0.95
-_FAR_M, _CONTRADICTED_SHARE, _N_NAMED = 1000, 0.05, 20
 _STATES = ("complete", "incomplete", "missing")
 _STATUSES = ("present", "missing", "unreadable")
 # What to do about foreign files, where it is not about their names.
@@ -50,30 +47,7 @@ STREET_IMAGES = (
     RIGHTS,
 )
 
-LOCATIONS_ACCOUNTED = CheckSpec(
-    "locations_accounted", "Every listed location is matched or rejected, once.", blocking=True
-)
-LOCATIONS_MATCHED = CheckSpec("locations_matched", "At least 95 % of the locations have an area.")
-LOCATIONS_IN_ONE_AREA = CheckSpec(
-    "locations_in_one_area", "At most 5 % of the locations serve postcodes of several LSOAs."
-)
-LOCATIONS_WEIGHTED = CheckSpec(
-    "locations_weighted",
-    "At least 95 % of the matched locations serve a live small-user postcode.",
-)
-LOCATIONS_CONSISTENT = CheckSpec(
-    "locations_consistent",
-    "The postcodes of at least 95 % of the locations lie within 1 km of each other and of the "
-    "listed coordinates, and in the LSOA and city that the list states.",
-)
-LOCATIONS = (
-    LOCATIONS_ACCOUNTED,
-    LOCATIONS_MATCHED,
-    LOCATIONS_IN_ONE_AREA,
-    LOCATIONS_WEIGHTED,
-    LOCATIONS_CONSISTENT,
-)
-_NONE_LISTED = "no location is listed, as city_listed of street_images says"
+NONE_LISTED = "no location is listed, as city_listed of street_images says"
 
 
 # -- street_images -------------------------------------------------------------------------------
@@ -160,7 +134,7 @@ def _locations_complete(
 ) -> Check:
     n_listed = counts["n_listed"]
     if not n_listed:
-        return LOCATIONS_COMPLETE.not_tested(_NONE_LISTED, passed=True)
+        return LOCATIONS_COMPLETE.not_tested(NONE_LISTED, passed=True)
     without = n_listed - counts["n_locations_complete"]
     text = f"{without} of {n_listed} listed locations lack the image of some view"
     if without:
@@ -225,169 +199,19 @@ def _litter_kinds(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{n} {kind}" for kind, n in found.items() if n)
 
 
-# -- locations -----------------------------------------------------------------------------------
-
-
-def location_findings(
-    table: pd.DataFrame, rows: pd.DataFrame, faults: Mapping[str | None, int]
-) -> Findings:
-    """Values and checks of one city's locations.
-
-    Args:
-        table: `LOCATIONS`, and by location `n_lsoas`, in how many LSOAs its postcodes lie; `metres`
-            from its listed coordinates to the nearest postcode that places it; `metres_across` its
-            known postcodes, 0 where they are all in one LSOA, which may be wide; `other_lsoa`
-            and `other_city`, whether the list states one in which none of its postcodes lies. Each
-            is null where there is nothing to compare.
-        rows: `LOCATION_LIST`, as read.
-        faults: number of postcodes by the reason why they place no location; None for the others.
-    """
-    rejected = table["reason"].value_counts()
-    matched = table[table["status"] == "matched"]
-    served = rows[["location_id", "postcode"]].drop_duplicates()
-    counts: dict[str, int] = {
-        "n_listed": int(rows["location_id"].nunique()),
-        "n_matched": len(matched),
-        **{f"n_rejected_{reason}": int(rejected.get(reason, 0)) for reason in REASONS},
-        "n_postcodes": int(served["postcode"].nunique()),
-        **{f"n_postcodes_{reason}": int(faults.get(reason, 0)) for reason in REASONS},
-        "n_postcodes_of_several_locations": int(served["postcode"].duplicated().sum()),
-        "n_rows_repeated": len(rows) - len(served),
-        "n_locations_over_several_lsoas": int((table["n_lsoas"] > 1).sum()),
-        "n_matched_without_weight": int((matched["weight"] == 0).sum()),
-        "n_lsoas": int(matched["lsoa11"].nunique()),
-        "total_weight": int(matched["weight"].sum()),
-    }
-    distance = table["metres"].median()
-    medians = {"metres_from_postcodes_median": None if pd.isna(distance) else round(distance)}
-    doubts = _doubts(table)
-    checks = [
-        _locations_accounted(counts, table),
-        _locations_matched(counts),
-        _locations_in_one_area(counts),
-        _locations_weighted(counts),
-        _locations_consistent(doubts),
-    ]
-    return Findings(
-        counts | medians,
-        checks,
-        {"contradicted_locations": _contradicted(table, doubts)},
-        holdings={"locations": counts["n_listed"], "matched locations": counts["n_matched"]},
-    )
-
-
-def _locations_accounted(counts: Mapping[str, int], table: pd.DataFrame) -> Check:
-    listed, matched = counts["n_listed"], counts["n_matched"]
-    rejected = sum(counts[f"n_rejected_{reason}"] for reason in REASONS)
-    passed = table["location_id"].is_unique and len(table) == listed == matched + rejected
-    text = f"{listed:,} listed = {matched:,} matched + {rejected:,} rejected"
-    return LOCATIONS_ACCOUNTED.result(passed, text)
-
-
-def _locations_matched(counts: Mapping[str, int]) -> Check:
-    listed, matched = counts["n_listed"], counts["n_matched"]
-    if not listed:
-        return LOCATIONS_MATCHED.not_tested(_NONE_LISTED, passed=True)
-    passed = matched >= _MATCHED_SHARE * listed
-    text = f"{matched:,} of {listed:,} locations have an area"
-    rejected = {reason: counts[f"n_rejected_{reason}"] for reason in REASONS}
-    reasons = [f"{n:,} {reason}" for reason, n in rejected.items() if n]
-    if not passed:
-        text += (
-            f" (expected {_MATCHED_SHARE:.0%}); the others are left out of training: "
-            f"{', '.join(reasons)}; the table says which"
-        )
-    return LOCATIONS_MATCHED.result(passed, text)
-
-
-def _locations_in_one_area(counts: Mapping[str, int]) -> Check:
-    spread = counts["n_locations_over_several_lsoas"]
-    if not counts["n_listed"]:
-        return LOCATIONS_IN_ONE_AREA.not_tested(_NONE_LISTED, passed=True)
-    passed = spread <= _SPREAD_SHARE * counts["n_listed"]
-    text = f"{spread:,} of {counts['n_listed']:,} locations serve postcodes of several LSOAs"
-    if not passed:
-        text += (
-            f" (expected at most {_SPREAD_SHARE:.0%}) and count for the LSOA of most of them: list "
-            "a location for the postcodes that its images show"
-        )
-    return LOCATIONS_IN_ONE_AREA.result(passed, text)
-
-
-def _locations_weighted(counts: Mapping[str, int]) -> Check:
-    matched, unweighted = counts["n_matched"], counts["n_matched_without_weight"]
-    if not matched:
-        text = "no location has an area, as locations_matched says"
-        return LOCATIONS_WEIGHTED.not_tested(text, passed=True)
-    passed = unweighted <= (1 - _WEIGHTED_SHARE) * matched
-    text = f"{unweighted:,} of {matched:,} matched locations serve no live small-user postcode"
-    if not passed:
-        text += (
-            f" (expected at most {1 - _WEIGHTED_SHARE:.0%}) and do not count in their area's "
-            "score: does the list name postcodes of the study's date?"
-        )
-    return LOCATIONS_WEIGHTED.result(passed, text)
-
-
-def _doubts(table: pd.DataFrame) -> dict[str, pd.Series]:
-    """What contradicts the postcodes that place a location, to a column of true, false and null."""
-    return {
-        "coordinates_over_1_km_away": _beyond(table["metres"]),
-        "postcodes_over_1_km_apart": _beyond(table["metres_across"]),
-        "other_lsoa_stated": table["other_lsoa"].astype("boolean"),
-        "other_city_stated": table["other_city"].astype("boolean"),
-    }
-
-
-def _beyond(metres: pd.Series) -> pd.Series:
-    return (metres > _FAR_M).astype("boolean").mask(metres.isna())
-
-
-def _locations_consistent(doubts: Mapping[str, pd.Series]) -> Check:
-    compared = {what: int(doubted.notna().sum()) for what, doubted in doubts.items()}
-    if not any(compared.values()):
-        text = "the list has no coordinates, areas or cities to compare its postcodes with"
-        return LOCATIONS_CONSISTENT.not_tested(text, passed=True)
-    wrong = {what: int(doubted.sum()) for what, doubted in doubts.items()}
-    parts = [
-        f"{wrong[what]:,} of {n:,} {what.replace('_', ' ')}" for what, n in compared.items() if n
-    ]
-    text = "locations that their postcodes contradict: " + "; ".join(parts)
-    failed = [what for what, n in compared.items() if wrong[what] > _CONTRADICTED_SHARE * n]
-    if failed:
-        text += (
-            f" (at most {_CONTRADICTED_SHARE:.0%} expected): the postcodes decide, so these may "
-            "lie in wrong areas; was a column of the list sorted, shifted or filled on its own? "
-            "contradicted_locations names some"
-        )
-    return LOCATIONS_CONSISTENT.result(
-        not failed, text, **{f"n_{what}": n for what, n in wrong.items()}
-    )
-
-
-def _contradicted(table: pd.DataFrame, doubts: Mapping[str, pd.Series]) -> list[dict[str, Scalar]]:
-    """The first locations that their postcodes contradict, with what does."""
-    frame = pd.DataFrame({what: doubted.fillna(False) for what, doubted in doubts.items()})
-    rows = []
-    for place in frame.index[frame.any(axis=1)][:_N_NAMED]:
-        what = ", ".join(name.replace("_", " ") for name in frame.columns[frame.loc[place]])
-        named = table.loc[place, ["location_id", "postcodes"]].to_dict()
-        rows.append(named | {"contradiction": what})
-    return rows
-
-
 # -- rights --------------------------------------------------------------------------------------
 
 
-def rights_held(table: pd.DataFrame, rights: Rights) -> Check:
+def rights_held(table: pd.DataFrame, rights: Rights, *, keeps: bool = True) -> Check:
     """Whether anything that the study does with its images is forbidden.
 
     What is not known is neither allowed nor forbidden: it blocks nothing.
 
     Args:
         table: `tables.IMAGE_RIGHTS` of a city.
+        keeps: as in `rights.acts_of`.
     """
-    acts = acts_of(rights)
+    acts = acts_of(rights, keeps=keeps)
     done, n = " and ".join(_in_words(acts)), int(table["n_locations"].sum())
     forbidden, unknown = (with_answer(table, acts, answer) for answer in (NO, UNKNOWN))
     n_forbidden = int(forbidden["n_locations"].sum())

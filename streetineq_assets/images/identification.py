@@ -121,8 +121,14 @@ def refuse_another_place(root: Path) -> None:
             )
 
 
-def refuse_other_names(root: Path, named: pd.DataFrame, naming: Naming) -> None:
+def refuse_other_names(
+    root: Path, named: pd.DataFrame, naming: Naming, *, of_captures: bool
+) -> None:
     """A folder of images of which none is a listed location's is a folder of wrong names.
+
+    Args:
+        named: as `identify` gives them.
+        of_captures: whether captures are listed too.
 
     Raises:
         SourceError: naming the first image, the name expected, the nearest listed id, and the
@@ -136,10 +142,11 @@ def refuse_other_names(root: Path, named: pd.DataFrame, naming: Naming) -> None:
         "rename the files, mend the list, or say under [images] how they are called, as in "
         'names = ["{id}_{heading}"]'
     )
+    what = "view of a listed location" + (" or a listed capture" if of_captures else "")
+    first = _file_name(root, next(images.itertuples()))
     raise SourceError(
-        f"none of the {len(images)} images below {root} is a view of a listed location: expected "
-        f"are names {naming.in_words()}, and {_file_name(root, next(images.itertuples()))} is not "
-        f"one of them; {hint(paths[0], naming)}; {remedy}"
+        f"none of the {len(images)} images below {root} is a {what}: expected are names "
+        f"{naming.in_words()}, and {first} is not one of them; {hint(paths[0], naming)}; {remedy}"
     )
 
 

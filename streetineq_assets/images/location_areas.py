@@ -1,4 +1,4 @@
-"""To which areas a city's locations belong, by their postcodes: a join in DuckDB.
+"""To which areas a city's locations belong, by postcodes or coordinates: a join in DuckDB.
 
 A location serves one or several postcodes. It is placed by those that the directory knows, whose
 LSOA is one of the city's (as in `postcodes.city_areas`, so that it has a label), and that were not
@@ -7,8 +7,13 @@ postcodes is taken, ties by code. Its weight is the number of live small-user po
 serves in that LSOA: terminated ones are 45 % of London's directory, and large users (single
 organisations) would give a few areas a fifth of all weight.
 
-Coordinates and stated areas place nothing. They are compared with the postcodes, since a column
-that was sorted or filled on its own leaves a list that looks sound.
+A location without a postcode is placed by its coordinates. By the nearest live postcode, it serves
+that one as if it were listed, so that city, areas and weight follow as above. By boundaries, it
+lies in the LSOA around it, of which the directory says the MSOA and the city; its output area is
+not known, nor which postcodes it serves, and it weighs as much as one of these: 1.
+
+Coordinates and stated areas of a location that has a postcode place nothing. They are compared with
+its postcodes, since a column that was sorted or filled on its own leaves a list that looks sound.
 """
 
 import datetime as dt
@@ -17,41 +22,69 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from streetineq_assets import geography
+from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import Findings
-from streetineq_assets.images.checks import location_findings
+from streetineq_assets.images.location_checks import location_findings
 from streetineq_assets.images.location_list import (
     columns_not_read,
     none_listed,
     one_row_each,
     read_location_list,
 )
-from streetineq_assets.images.tables import LOCATIONS, REASONS
+from streetineq_assets.images.places import (
+    Agreement,
+    areas_of_points,
+    count_agreeing,
+    nearest_postcodes,
+)
+from streetineq_assets.images.tables import (
+    BY_BOUNDARIES,
+    BY_NEAREST_POSTCODE,
+    BY_POSTCODE,
+    LOCATIONS,
+    REASONS,
+)
 from streetineq_assets.labels.postcodes import city_areas
+from streetineq_assets.settings import Places
+from streetineq_assets.store import DataStore
 from streetineq_assets.tables import conform, view
 
+# Introduced by the study's date, and not terminated by then.
+_LIVE = "coalesce(p.introduced <= $date, true) AND coalesce(p.terminated > $date, true)"
 _KNOWN = """
 CREATE TEMP TABLE known AS
 WITH served AS (
     SELECT location_id,
         regexp_replace(regexp_replace(upper(postcode), '[^A-Z0-9]', '', 'g'), '(...)$', ' \\1')
-            AS postcode,
+            AS postcode, lsoa11, reason,
         min(upper(stated_lsoa)) AS stated_lsoa, min(lower(stated_city)) AS stated_city
-    FROM listed GROUP BY ALL)
-SELECT served.location_id, served.postcode, p.oa11, p.lsoa11, p.msoa11, p.lat, p.lon,
-    served.stated_lsoa = p.lsoa11 AS as_stated,
-    served.stated_city IN (SELECT city FROM areas) AND served.stated_city <> $city
-        AS stated_elsewhere,
-    {metres} AS metres,
-    coalesce(p.introduced <= $date, true) AND coalesce(p.terminated > $date, true) AS live,
-    p.usertype = 0 AS small_user,
-    CASE WHEN p.postcode IS NULL THEN 'unknown_postcode'
+    FROM listed GROUP BY ALL),
+around AS (
+    SELECT lsoa11, min(msoa11) AS msoa11 FROM postcodes
+    WHERE lsoa11 IN (SELECT lsoa11 FROM listed) GROUP BY lsoa11),
+found AS (
+    SELECT served.location_id, served.postcode, served.reason, served.stated_lsoa,
+        served.stated_city, p.oa11, coalesce(p.lsoa11, served.lsoa11) AS lsoa11,
+        coalesce(p.msoa11, around.msoa11) AS msoa11, p.lat, p.lon, p.city, p.terminated,
+        coalesce(p.postcode, served.lsoa11) IS NULL AS is_unknown, {live} AS live,
+        coalesce(p.usertype = 0, served.lsoa11 IS NOT NULL) AS small_user
+    FROM served LEFT JOIN postcodes AS p ON p.postcode = served.postcode
+    LEFT JOIN around ON around.lsoa11 = served.lsoa11)
+SELECT p.location_id, p.postcode, p.oa11, p.lsoa11, p.msoa11, p.lat, p.lon, p.live, p.small_user,
+    p.stated_lsoa = p.lsoa11 AS as_stated,
+    p.stated_city IN (SELECT city FROM areas) AND p.stated_city <> $city AS stated_elsewhere,
+    CASE WHEN listed_so THEN {metres} END AS metres,
+    CASE WHEN p.reason IS NOT NULL THEN p.reason
+        WHEN p.is_unknown THEN 'unknown_postcode'
         WHEN CASE WHEN p.lsoa11 IS NULL THEN p.city ELSE areas.city END IS DISTINCT FROM $city
             THEN 'outside_city'
         WHEN p.lsoa11 IS NULL THEN 'no_lsoa'
-        WHEN p.terminated < date_trunc('month', l.captured_at) THEN 'terminated_before_capture'
+        WHEN listed_so AND p.terminated < date_trunc('month', l.captured_at)
+            THEN 'terminated_before_capture'
     END AS fault
-FROM served JOIN locations AS l USING (location_id)
-LEFT JOIN postcodes AS p ON p.postcode = served.postcode
+FROM found AS p
+JOIN (SELECT *, placed_by = $listed AS listed_so FROM locations) AS l USING (location_id)
 LEFT JOIN areas ON areas.lsoa11 = p.lsoa11
 """
 _PLACE = """
@@ -72,8 +105,8 @@ placed AS (
     FROM known JOIN votes USING (location_id, lsoa11)
     WHERE fault IS NULL AND votes.place = 1 GROUP BY ALL),
 outcome AS (
-    SELECT location_id, string_agg(postcode, ';' ORDER BY postcode) AS postcodes,
-        count(*) AS n_postcodes,
+    SELECT location_id, coalesce(string_agg(postcode, ';' ORDER BY postcode), '') AS postcodes,
+        count(postcode) AS n_postcodes,
         CASE WHEN count(lat) < 2 THEN NULL WHEN count(DISTINCT lsoa11) < 2 THEN 0 ELSE {across} END
             AS metres_across,
         NOT bool_or(as_stated) AS other_lsoa, bool_or(stated_elsewhere) AS other_city,
@@ -81,9 +114,11 @@ outcome AS (
     FROM known GROUP BY location_id)
 SELECT location_id, outcome.postcodes, outcome.n_postcodes, o.oa11, placed.lsoa11, placed.msoa11,
     coalesce(placed.weight, 0) AS weight, coalesce(l.lat, placed.lat) AS lat,
-    coalesce(l.lon, placed.lon) AS lon, l.captured_at, l.provider, l.licence,
+    coalesce(l.lon, placed.lon) AS lon, l.captured_at, l.provider, l.licence, l.creator,
     CASE WHEN placed.lsoa11 IS NULL THEN 'rejected' ELSE 'matched' END AS status,
     CASE WHEN placed.lsoa11 IS NULL THEN outcome.reason END AS reason,
+    CASE WHEN placed.lsoa11 IS NOT NULL THEN l.placed_by END AS placed_by,
+    l.placed_by AS way, l.metres_near,
     coalesce(votes.n_lsoas, 0) AS n_lsoas, placed.metres, outcome.metres_across,
     outcome.other_lsoa, outcome.other_city
 FROM locations AS l JOIN outcome USING (location_id)
@@ -98,6 +133,32 @@ _METRES = "111195 * sqrt(pow({0}, 2) + pow(({1}) * cos(radians({2})), 2))"
 _FROM_POSTCODE = _METRES.format("p.lat - l.lat", "p.lon - l.lon", "l.lat")
 _ACROSS = _METRES.format("max(lat) - min(lat)", "max(lon) - min(lon)", "min(lat)")
 _FAULTS = "SELECT fault, count(DISTINCT postcode) AS n FROM known GROUP BY fault"
+# A degree of either kind has more than 50 km everywhere in the United Kingdom.
+_NEAR = """
+SELECT postcode, usertype, lat, lon FROM postcodes AS p
+WHERE lsoa11 IS NOT NULL AND {live}
+    AND lat BETWEEN $south - $degrees AND $north + $degrees
+    AND lon BETWEEN $west - $degrees AND $east + $degrees
+"""
+_LEAST_M_PER_DEGREE = 50_000
+_OF_CITY = """
+SELECT postcode AS location_id, lat, lon, lsoa11 AS area
+FROM postcodes AS p JOIN areas USING (lsoa11)
+WHERE areas.city = $city AND lat IS NOT NULL AND {live} ORDER BY postcode
+"""
+_SERVED = ["location_id", "postcode", "lsoa11", "reason", "stated_lsoa", "stated_city"]
+_DEFAULT = Places()
+
+
+def placing_boundaries(store: DataStore, places: Places) -> Path | None:
+    """The file of boundaries, where the study places locations by them and it is there.
+
+    Raises:
+        SourceError: there are several.
+    """
+    if places.by != "boundaries":
+        return None
+    return geography.find_boundaries(store.inputs(geography.BOUNDARIES_FOLDER))
 
 
 def join_locations(
@@ -107,6 +168,8 @@ def join_locations(
     *,
     city: str,
     date: dt.date,
+    places: Places = _DEFAULT,
+    boundaries: Path | None = None,
 ) -> tuple[pd.DataFrame, Findings]:
     """Give every listed location of a city its area and its weight, or a reason why it has none.
 
@@ -115,24 +178,39 @@ def join_locations(
         postcodes: `postcode_lsoa.parquet`.
         city: key of the city, as in the `city` column of `postcodes`.
         date: the study's; a postcode is live when introduced by then and not terminated by then.
+        places: what places a location without a postcode.
+        boundaries: the file of boundaries, see `geography.read_boundaries`; read only where it
+            places a location.
 
     Returns:
         A frame of the schema `LOCATIONS`, one row per location in the order of ids, and the
-        findings: how many locations were rejected and how many postcodes failed, by reason, and
-        how many have coordinates or a stated area that their postcodes contradict.
+        findings: how many locations were placed by what, how many were rejected and how many
+        postcodes failed, by reason, how many have coordinates or a stated area that their postcodes
+        contradict, and how well boundaries agree with the directory.
 
     Raises:
-        SourceError: a line of the list is malformed, or two lines contradict each other.
+        SourceError: a line of the list is malformed, or two lines contradict each other; boundaries
+            are needed, and are absent or damaged.
     """
     rows = read_location_list(location_list)
     locations = one_row_each(rows, location_list)
-    connection.register("listed", rows[["location_id", "postcode", "stated_lsoa", "stated_city"]])
-    connection.register("locations", locations)
+    points = _points(rows, locations)
+    by_boundaries = places.by == "boundaries"
+    if by_boundaries and boundaries is None and len(points):
+        raise _no_boundaries(location_list, len(points))
+    agreement = None
     try:
         connection.register("areas", city_areas(connection, postcodes))
         with view(connection, "postcodes", postcodes):
-            known = _KNOWN.format(metres=_FROM_POSTCODE)
-            connection.execute(known, {"city": city, "date": date})
+            if by_boundaries and boundaries and len(points):
+                placed, agreement = _around(connection, points, boundaries, city, date)
+            else:
+                placed = _nearest(connection, points, places.within_m, date)
+            way = BY_BOUNDARIES if by_boundaries else BY_NEAREST_POSTCODE
+            connection.register("listed", _served(rows, placed))
+            connection.register("locations", _with_way(locations, placed, way))
+            known = _KNOWN.format(live=_LIVE, metres=_FROM_POSTCODE)
+            connection.execute(known, {"city": city, "date": date, "listed": BY_POSTCODE})
         place = _PLACE.format(across=_ACROSS)
         table = connection.execute(place, {"reasons": list(REASONS)}).df()
         faults = connection.execute(_FAULTS).fetchall()
@@ -140,8 +218,78 @@ def join_locations(
         connection.execute("DROP TABLE IF EXISTS known")
         for name in ("listed", "locations", "areas"):
             connection.unregister(name)
-    findings = location_findings(table, rows, dict(faults))
+    findings = location_findings(table, rows, dict(faults), agreement)
     findings.values["columns_not_read"] = ", ".join(columns_not_read(location_list)) or None
     if table.empty:
         findings.unavailable = none_listed(location_list)
     return conform(table, LOCATIONS), findings
+
+
+# -- by coordinates --------------------------------------------------------------------------------
+
+
+def _points(rows: pd.DataFrame, locations: pd.DataFrame) -> pd.DataFrame:
+    """`location_id, lat, lon` of the locations without a postcode.
+
+    In a list that has postcodes, one with neither postcode nor coordinates is none of them: its
+    postcode is unknown, as it always was.
+    """
+    with_postcode = rows.loc[rows["postcode"].notna(), "location_id"]
+    without = locations[~locations["location_id"].isin(with_postcode)]
+    points = without[["location_id", "lat", "lon"]]
+    return points.dropna() if len(with_postcode) else points
+
+
+def _nearest(
+    connection: duckdb.DuckDBPyConnection, points: pd.DataFrame, within_m: float, date: dt.date
+) -> pd.DataFrame:
+    """As `nearest_postcodes`, among those of any city that are live and have an LSOA."""
+    ends = {"south": points["lat"].min(), "north": points["lat"].max()}
+    ends |= {"west": points["lon"].min(), "east": points["lon"].max()}
+    asked = ends | {"degrees": within_m / _LEAST_M_PER_DEGREE, "date": date}
+    candidates = connection.execute(_NEAR.format(live=_LIVE), asked).df()
+    return nearest_postcodes(points, candidates, within_m=within_m)
+
+
+def _around(
+    connection: duckdb.DuckDBPyConnection,
+    points: pd.DataFrame,
+    boundaries: Path,
+    city: str,
+    date: dt.date,
+) -> tuple[pd.DataFrame, Agreement]:
+    """As `areas_of_points`; and of the city's live postcodes, how many lie in their own LSOA."""
+    areas = geography.read_boundaries(boundaries).rename(columns={"lsoa11": "area"})
+    of_city = connection.execute(_OF_CITY.format(live=_LIVE), {"city": city, "date": date}).df()
+    return areas_of_points(points, areas), count_agreeing(of_city, areas)
+
+
+def _served(rows: pd.DataFrame, placed: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a list with what coordinates add: a postcode, or an LSOA, or why there is none.
+
+    Args:
+        placed: by `nearest_postcodes` or `areas_of_points`.
+    """
+    by_postcode = rows[~rows["location_id"].isin(placed["location_id"])]
+    found = placed.rename(columns={"area": "lsoa11"})
+    others = rows.drop(columns="postcode").merge(found, on="location_id")
+    served = pd.concat([by_postcode.fillna({"postcode": ""}), others])
+    return served.reindex(columns=_SERVED).astype("str")
+
+
+def _with_way(locations: pd.DataFrame, placed: pd.DataFrame, way: str) -> pd.DataFrame:
+    """Locations with `placed_by`, if they are, and the metres to the nearest postcode."""
+    metres = placed.set_index("location_id").get("metres", pd.Series(dtype="float64"))
+    by_position = locations["location_id"].isin(placed["location_id"])
+    return locations.assign(
+        placed_by=by_position.map({True: way, False: BY_POSTCODE}),
+        metres_near=locations["location_id"].map(metres).astype("float64"),
+    )
+
+
+def _no_boundaries(location_list: Path, n: int) -> SourceError:
+    return SourceError(
+        f"{location_list}: {n:,} locations have no postcode, and study.toml places them by "
+        '"boundaries" ([places]), but inputs/boundaries has none: put ONS\' boundaries of LSOAs of '
+        '2011 there, or set by = "postcode"'
+    )

@@ -9,9 +9,11 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterable
 
+LATITUDES, LONGITUDES = (49.0, 61.5), (-9.0, 2.5)  # of the United Kingdom, WGS84 degrees
+
 _MISSING = {"", "-", "nan", "nat", "na", "n/a", "#n/a", "<na>", "none", "null"}
 _MINUS_SIGNS = dict.fromkeys(map(ord, "\u2212\u2010\u2011\u2012\u2013\ufe63\uff0d"), "-")
-_NUMBER = re.compile(r"[+-]?([0-9]{1,3}(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?([0-9]{1,6}(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"([+-]?[0-9]{1,3}),([0-9]+(?:e-?[0-9]+)?)", re.IGNORECASE)
 
 _POSTCODE = r"[A-Z]{1,2}[0-9][A-Z0-9]?\s*[0-9][A-Z]{2}"
@@ -47,14 +49,25 @@ def degrees(text: str, low: float, high: float) -> float | None:
     """
     if text_or_none(text) is None:
         return None
-    plain = text.translate(_MINUS_SIGNS).removesuffix("°")
-    plain = _DECIMAL_COMMA.sub(r"\1.\2", plain) if _DECIMAL_COMMA.fullmatch(plain) else plain
-    if not _NUMBER.fullmatch(plain) or not low <= float(plain) <= high:
+    value = number(text)
+    if value == 0 < low:
+        raise ValueError(
+            "is no latitude of the United Kingdom: devices that do not know where they are write "
+            "0, 0: leave lat and lon of such a location empty"
+        )
+    if value is None or not low <= value <= high:
         raise ValueError(
             f"is not a number of degrees in the United Kingdom, {low:g} to {high:g}: are lat and "
             "lon in each other's place, or are they eastings and northings?"
         )
-    return float(plain)
+    return value
+
+
+def number(text: str) -> float | None:
+    """A number with any minus sign, a decimal comma or an exponent; None for any other text."""
+    plain = text.translate(_MINUS_SIGNS).removesuffix("°")
+    plain = _DECIMAL_COMMA.sub(r"\1.\2", plain) if _DECIMAL_COMMA.fullmatch(plain) else plain
+    return float(plain) if _NUMBER.fullmatch(plain) else None
 
 
 def day_reader(texts: Iterable[str]) -> Callable[[str], dt.date | None]:

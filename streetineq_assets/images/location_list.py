@@ -9,33 +9,43 @@ import pandas as pd
 
 from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import Unavailable
-from streetineq_assets.images.location_cells import day_reader, degrees, postcodes, text_or_none
-from streetineq_assets.images.location_ids import (
-    checked_id,
-    plain_form,
-    rounded_id,
-    same_but_for_form,
+from streetineq_assets.images.city_lists import (
+    file_of_city,
+    find_columns,
+    header_of,
+    parsed,
+    refuse_halves,
+    refuse_separator,
+    refuse_spoilt_ids,
 )
+from streetineq_assets.images.files import planned_locations
+from streetineq_assets.images.location_cells import (
+    LATITUDES,
+    LONGITUDES,
+    day_reader,
+    degrees,
+    postcodes,
+    text_or_none,
+)
+from streetineq_assets.images.location_ids import checked_id
 from streetineq_assets.images.tables import LOCATION_LIST
-from streetineq_assets.spreadsheets.columns import (
-    Columns,
-    find_column,
-    header_separator,
-    normalise,
-    read_columns,
-)
+from streetineq_assets.spreadsheets.columns import normalise, read_columns
 from streetineq_assets.spreadsheets.sheets import Row, Sheet, read_sheets
 from streetineq_assets.store import DataStore
 from streetineq_assets.tables import conform, empty
 
 # Our names, and the headings that mean them.
-_REQUIRED = {"location_id": ("location_id", "location id"), "postcode": ("postcode",)}
-_OPTIONAL = {
+_ID = {"location_id": ("location_id", "location id")}
+_POSTCODE = {"postcode": ("postcode",)}
+_POSITION = {
     "lat": ("lat", "latitude"),
     "lon": ("lon", "long", "lng", "longitude"),
+}
+_DESCRIBED = _POSITION | {
     "captured_at": ("captured_at", "captured at"),
     "provider": ("provider",),
     "licence": ("licence", "license"),
+    "creator": ("creator", "photographer"),
 }
 # Nobody needs these; where they stand beside a postcode, the two are compared.
 _STATED = {"stated_lsoa": ("lsoa11", "lsoa11cd"), "stated_city": ("city",)}
@@ -45,19 +55,13 @@ _FURTHER_POSTCODE = re.compile(r"postcode[ _-]?[0-9]+")
 def location_list_file(store: DataStore, city: str) -> Path:
     """The file that lists a city's locations; a city without one is unavailable.
 
+    It is the study's own, else that of the plan by which images are acquired.
+
     Raises:
         SourceError: there is none, but a file that seems to be meant for it.
     """
-    path = store.inputs("locations", f"{city}.csv")
-    if path.is_file() or not path.parent.is_dir():
-        return path
-    for other in sorted(path.parent.iterdir()):
-        if other.is_file() and other.name.partition(".")[0].strip().casefold() == city:
-            raise SourceError(
-                f"{other} lies in the place of {path.name}: save it as CSV (UTF-8, with commas) "
-                "under that name"
-            )
-    return path
+    path = file_of_city(store.inputs("locations"), city)
+    return path if path.is_file() else planned_locations(store, city) or path
 
 
 def none_listed(file: Path) -> Unavailable:
@@ -68,9 +72,10 @@ def none_listed(file: Path) -> Unavailable:
 def read_location_list(path: Path) -> pd.DataFrame:
     """The rows of a list of locations, one for each location and postcode.
 
-    A CSV with the columns `location_id, postcode` and optionally `lat, lon` (WGS84 degrees),
-    `captured_at` (`2016-07-21`, `2016-07` or a time stamp), `provider`, `licence`, `lsoa11` and
-    `city`. A location that serves several postcodes has a row for each, or all in one cell.
+    A CSV with the columns `location_id`, and `postcode` or `lat, lon` (WGS84 degrees) or all of
+    these, and optionally `captured_at` (`2016-07-21`, `2016-07` or a time stamp), `provider`,
+    `licence`, `creator`, `lsoa11` and `city`. A location that serves several postcodes has a row
+    for each, or all in one cell. An empty cell, or a program's word for nothing, is null.
 
     Returns:
         A frame of the schema `LOCATION_LIST`, without rows where there is no file.
@@ -83,8 +88,8 @@ def read_location_list(path: Path) -> pd.DataFrame:
     if not path.is_file():
         return empty(LOCATION_LIST)
     sheet = read_sheets(path)[0]
-    header = sheet.head[0] if sheet.head else (1, [])
-    _refuse_separator(sheet)
+    header = header_of(sheet)
+    refuse_separator(sheet, _ID["location_id"])
     _refuse_more_postcodes(sheet, header)
     positions = _positions(sheet, header)
     columns = read_columns(sheet, header, positions.values())
@@ -94,10 +99,10 @@ def read_location_list(path: Path) -> pd.DataFrame:
         if name in positions:
             texts = columns.texts[positions[name]].to_pylist()
             parse = day_reader(texts) if name == "captured_at" else _PARSERS[name]
-            frame[name] = _parsed(columns, positions[name], texts, parse)
+            frame[name] = parsed(columns, positions[name], parse)
     rows = conform(pd.DataFrame(frame).explode("postcode", ignore_index=True), LOCATION_LIST)
-    _refuse_halves(sheet, rows)
-    _refuse_spoilt_ids(sheet, rows)
+    refuse_halves(sheet, rows)
+    refuse_spoilt_ids(sheet, rows["location_id"], rows["line"], what="locations")
     return rows
 
 
@@ -128,14 +133,14 @@ def one_row_each(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
     Raises:
         SourceError: two rows of one location contradict each other.
     """
-    described = rows[["location_id", *_OPTIONAL]].drop_duplicates()
+    described = rows[["location_id", *_DESCRIBED]].drop_duplicates()
     twice = described.index[described["location_id"].duplicated()]
     if len(twice):
         other = rows.loc[twice[0]]
         first = rows[rows["location_id"] == other["location_id"]].iloc[0]
         differing = [
             name
-            for name in _OPTIONAL
+            for name in _DESCRIBED
             if first[name] != other[name] and not (pd.isna(first[name]) and pd.isna(other[name]))
         ]
         raise SourceError(
@@ -149,7 +154,7 @@ def one_row_each(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 
 def _headings() -> dict[str, tuple[str, ...]]:
-    return _REQUIRED | _OPTIONAL | _STATED
+    return _ID | _POSTCODE | _DESCRIBED | _STATED
 
 
 def _positions(sheet: Sheet, header: Row) -> Mapping[str, int]:
@@ -158,15 +163,16 @@ def _positions(sheet: Sheet, header: Row) -> Mapping[str, int]:
     Raises:
         SourceError: a required one is missing, or there are two of one.
     """
-    present = {normalise(cell) for cell in header[1]}
-    return {
-        name: find_column(
-            sheet, header, headings if present & set(headings) else headings[:1],
-            table="a list of locations",
-        )
-        for name, headings in _headings().items()
-        if name in _REQUIRED or present & set(headings)
-    }  # fmt: skip
+    cells = {normalise(cell) for cell in header[1]}
+    present = [name for name, headings in _headings().items() if cells & set(headings)]
+    table, required = "a list of locations", [*_ID]
+    if not {*_POSTCODE, *_POSITION} & {*present}:
+        table += " without lat and lon (WGS84 degrees, not eastings and northings)"
+        required += _POSTCODE
+    elif "postcode" not in present:
+        table += " without postcodes"
+        required += _POSITION
+    return find_columns(sheet, _headings(), required, table=table)
 
 
 def _refuse_more_postcodes(sheet: Sheet, header: Row) -> None:
@@ -179,70 +185,22 @@ def _refuse_more_postcodes(sheet: Sheet, header: Row) -> None:
             )
 
 
-def _refuse_separator(sheet: Sheet) -> None:
-    """Say that the columns are not separated by commas, where the header shows it."""
-    if sheet.name is not None:
-        return
-    separator = header_separator(sheet.path, _REQUIRED["location_id"])
-    if separator:
-        raise SourceError(
-            f"{sheet.at(1)}: the columns are separated by {separator}: save the list as CSV with "
-            "commas"
-        )
-
-
 # -- rows ------------------------------------------------------------------------------------------
 
 
-def _refuse_halves(sheet: Sheet, rows: pd.DataFrame) -> None:
-    halves = rows["lat"].isna() != rows["lon"].isna()
-    if halves.any():
-        raise SourceError(
-            f"{sheet.at(int(rows.loc[halves, 'line'].iloc[0]))}: lat without lon, or lon without "
-            "lat: give both or neither"
-        )
-
-
-def _refuse_spoilt_ids(sheet: Sheet, rows: pd.DataFrame) -> None:
-    """Refuse ids of which a program changed the form, where comparing them shows it."""
-    ids = rows["location_id"].drop_duplicates()
-    first_line = rows.groupby("location_id")["line"].first()
-    if pair := same_but_for_form(ids):
-        one, other = pair
-        raise SourceError(
-            f"{sheet.at()}, lines {first_line[one]} and {first_line[other]}: {one!r} and {other!r} "
-            f"are one id in two forms (both mean {plain_form(one)!r}): a spreadsheet may have "
-            "taken zeros away or added .0; write each id as the names of its images have it, and "
-            "let two locations differ in more than case, zeros or .0"
-        )
-    if spoilt := rounded_id(ids):
-        raise SourceError(
-            f"{sheet.at(int(first_line[spoilt]))}: {spoilt!r} was rounded to 15 digits, as all "
-            "long ids of the list were: a spreadsheet keeps no more; import the column as text, "
-            "and save the list again"
-        )
-
-
-def _parsed(
-    columns: Columns, position: int, texts: Sequence[str], parse: Callable[[str], object]
-) -> list:
-    """A column's values; `parse` raises ValueError with a reason."""
-    values = []
-    for row, text in enumerate(texts):
-        try:
-            values.append(parse(text))
-        except ValueError as error:
-            raise SourceError(f"{columns.at(row, position)}: {text!r} {error}") from error
-    return values
+def _postcodes_or_none(text: str) -> list[str] | list[None]:
+    """The postcodes in a cell; one None where it is empty, so that its row stays."""
+    return [None] if text_or_none(text) is None else postcodes(text)
 
 
 _PARSERS: dict[str, Callable[[str], object]] = {
     "location_id": checked_id,
-    "postcode": postcodes,  # an empty one is an unknown one
-    "lat": partial(degrees, low=49, high=61.5),
-    "lon": partial(degrees, low=-9, high=2.5),
+    "postcode": _postcodes_or_none,
+    "lat": partial(degrees, low=LATITUDES[0], high=LATITUDES[1]),
+    "lon": partial(degrees, low=LONGITUDES[0], high=LONGITUDES[1]),
     "provider": text_or_none,
     "licence": text_or_none,
+    "creator": text_or_none,
     "stated_lsoa": text_or_none,
     "stated_city": text_or_none,
 }

@@ -185,9 +185,14 @@ def _few(spellings: pd.Series) -> str:
     return " | ".join(shown[:_N_NAMED]) + more
 
 
-def acts_of(rights: Rights) -> tuple[str, ...]:
-    """What a study does: the platform keeps images and makes codes; the rest it declares."""
-    return (*ALWAYS_DONE, *(act for act in ACTS if act not in ALWAYS_DONE and getattr(rights, act)))
+def acts_of(rights: Rights, *, keeps: bool = True) -> tuple[str, ...]:
+    """What a study does: the platform keeps images and makes codes; the rest it declares.
+
+    Args:
+        keeps: false where images are deleted once their codes are published.
+    """
+    always = ALWAYS_DONE if keeps else ALWAYS_DONE[1:]
+    return (*always, *(act for act in ACTS if act not in ALWAYS_DONE and getattr(rights, act)))
 
 
 def with_answer(table: pd.DataFrame, acts: Iterable[str], answer: str) -> pd.DataFrame:

@@ -30,6 +30,39 @@ CAPTURES = schema(
     column("licence", "string", "under which licence, an SPDX identifier if known", nullable=True),
     column("creator", "string", "who took it, as attribution names them", nullable=True),
 )
+USED, NOT_NEEDED, REJECTED, MISSING = "used", "not_needed", "rejected", "missing"
+_SHOWN = column(
+    "location_id",
+    "string",
+    "the location that it names, else the nearest of those that it shows",
+    nullable=True,
+)
+CAPTURE_USE = schema(
+    *CAPTURES.set(CAPTURES.names.index("location_id"), _SHOWN),
+    column("status", "string", "used; not_needed; rejected; or missing, if no file bears its name"),
+    column("reason", "string", "why it is rejected or missing", nullable=True),
+    column("n_locations", "int64", "locations of which it shows a view"),
+    column("n_views", "int64", "views that it shows, of all of these"),
+    column(
+        "metres",
+        "float64",
+        "from that location to the capture; of one not used, from the nearest listed location",
+        unit="metres",
+        nullable=True,
+    ),
+    column(
+        "offset_deg",
+        "float64",
+        "how far it looks to the right of the heading of its view; 0 for a panorama",
+        unit="degrees",
+        nullable=True,
+    ),
+)
+# Held in memory only: a list of captures as it was read.
+CAPTURE_LIST = schema(
+    *CAPTURES,
+    column("compass_problem", "string", "why compass_deg is null", nullable=True),
+)
 
 STREET_IMAGES = schema(
     column("location_id", "string", "the listed location"),
@@ -68,6 +101,22 @@ ARCHIVE_MEMBERS = schema(
     column("modified_ns", "int64", "the member's time of change since 1970", unit="nanoseconds"),
     column("refused", "string", "why the member is never read", nullable=True),
 )
+# Held in memory only: which capture shows a view, or why none does.
+ASSIGNED_VIEWS = schema(
+    column("location_id", "string", "the location"),
+    column("view", "string", "a, b, c or d"),
+    column("heading", "int16", "direction of the view, clockwise from north", unit="degrees"),
+    column("capture_id", "string", "the capture that shows it", nullable=True),
+    column(
+        "offset_deg",
+        "float64",
+        "how far the capture looks to the right of the heading; 0 for a panorama",
+        unit="degrees",
+        nullable=True,
+    ),
+    column("metres", "float64", "from the location to it", unit="metres", nullable=True),
+    column("reason", "string", "why no capture shows it", nullable=True),
+)
 # Held in memory only: a row for each file outside archives and each member of one.
 NAMED_FILES = schema(
     column("path", "string", "file or archive below the city's image folder"),
@@ -82,18 +131,33 @@ NAMED_CAPTURES = schema(
 
 # Why a postcode does not place a location. A location without an area has the first of these that
 # holds for any of its postcodes.
-REASONS = ("terminated_before_capture", "no_lsoa", "outside_city", "unknown_postcode")
+POSTCODE_REASONS = ("terminated_before_capture", "no_lsoa", "outside_city", "unknown_postcode")
+# Why coordinates do not place a location without a postcode; it may lie outside the city too.
+POSITION_REASONS = ("no_postcode_near", "outside_all_areas", "in_several_areas", "no_position")
+REASONS = POSTCODE_REASONS + POSITION_REASONS
+# What placed a location.
+BY_POSTCODE, BY_NEAREST_POSTCODE, BY_BOUNDARIES = "postcode", "nearest_postcode", "boundaries"
+WAYS = (BY_POSTCODE, BY_NEAREST_POSTCODE, BY_BOUNDARIES)
 LOCATIONS = schema(
     column("location_id", "string", "the location, as in the names of its images"),
-    column("postcodes", "string", "all postcodes that it serves, joined by semicolons"),
+    column(
+        "postcodes",
+        "string",
+        "all postcodes that it serves, listed or the nearest, joined by semicolons",
+    ),
     column("n_postcodes", "int64", "how many these are"),
-    column("oa11", "string", "output area of 2011; null when rejected", nullable=True),
+    column(
+        "oa11",
+        "string",
+        "output area of 2011; null when rejected or placed by boundaries",
+        nullable=True,
+    ),
     column("lsoa11", "string", "lower layer super output area of 2011", nullable=True),
     column("msoa11", "string", "middle layer super output area of 2011", nullable=True),
     column(
         "weight",
         "int64",
-        "live small-user postcodes that it serves in its LSOA, at the study's date",
+        "live small-user postcodes that it serves in its LSOA at the study's date; 1 by boundaries",
     ),
     column(
         "lat",
@@ -111,18 +175,27 @@ LOCATIONS = schema(
     ),
     column("provider", "string", "who took the images, as listed", nullable=True),
     column("licence", "string", "under which licence, as listed", nullable=True),
+    column("creator", "string", "who is to be named as their author, as listed", nullable=True),
     column("status", "string", "matched or rejected"),
     column("reason", "string", "why it was rejected; null when matched", nullable=True),
+    column(
+        "placed_by",
+        "string",
+        "postcode, nearest_postcode or boundaries; null when rejected",
+        nullable=True,
+    ),
 )
+_AS_LISTED = ("captured_at", "provider", "licence", "creator")
 LOCATIONS_ORIGINS: Origins = {
     **{name: [("postcode_lsoa", name)] for name in ("oa11", "lsoa11", "msoa11")},
     "location_id": [("location_list", "location_id")],
     "postcodes": [("location_list", "postcode")],
     "n_postcodes": [("location_list", "postcode")],
+    "placed_by": [("location_list", "postcode")],
     "weight": [("postcode_lsoa", n) for n in ("usertype", "introduced", "terminated")],
     "lat": [("location_list", "lat"), ("postcode_lsoa", "lat")],
     "lon": [("location_list", "lon"), ("postcode_lsoa", "lon")],
-    **{name: [("location_list", name)] for name in ("captured_at", "provider", "licence")},
+    **{name: [("location_list", name)] for name in _AS_LISTED},
 }
 LOCATION_LIST = schema(
     column("line", "int64", "line of the file"),
@@ -133,6 +206,7 @@ LOCATION_LIST = schema(
     column("captured_at", "timestamp[ms]", "day of the images", nullable=True),
     column("provider", "string", "who took the images", nullable=True),
     column("licence", "string", "under which licence", nullable=True),
+    column("creator", "string", "who took them, as attribution names them", nullable=True),
     column("stated_lsoa", "string", "LSOA that the list states", nullable=True),
     column("stated_city", "string", "city that the list states", nullable=True),
 )

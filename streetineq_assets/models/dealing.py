@@ -1,11 +1,12 @@
 """How areas, or groups of areas, are dealt to folds, whatever the order of their rows."""
 
-import hashlib
 from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from streetineq_assets.digests import hash_of
 
 
 class TooFewAreasError(ValueError):
@@ -77,11 +78,6 @@ def stratified_order(areas: pd.DataFrame, seed: int) -> NDArray[np.int64]:
     hashes = [hash_of(seed, code) for code in codes]
     keys = pd.DataFrame({"decile": _deciles(areas), "hash": hashes})
     return keys.sort_values(["decile", "hash"]).index.to_numpy()
-
-
-def hash_of(seed: int, name: str) -> str:
-    """A random key of a name, the same in every process."""
-    return hashlib.sha256(f"{seed}:{name}".encode()).hexdigest()
 
 
 def _deciles(areas: pd.DataFrame) -> NDArray[np.float64]:

@@ -18,12 +18,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from streetineq_assets.digests import hash_of
 from streetineq_assets.geography import national_grid
 from streetineq_assets.models.dealing import (
     TooFewAreasError,
     deal_by_decile,
     deal_groups,
-    hash_of,
     stratified_order,
 )
 from streetineq_assets.models.fold_table import FoldTable

@@ -262,7 +262,7 @@ def _of_pairs(parts: Partitions) -> list[dg.AssetsDefinition]:
             partitions_def=parts.pair,
             tags=parts.outcome_tags,
             pool="gpu",
-            code_version="1",
+            code_version="2",  # 1: exemplars without their creators
             checks=EXPLANATIONS,
         ),
         define_asset(

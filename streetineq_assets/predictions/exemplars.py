@@ -4,22 +4,30 @@ A picture is shown only where the study says that it shows images, the terms of 
 licence allow that, and the file is still the one that was encoded, by its sha256.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from streetineq_assets.codes.bucket_file import Bucket
-from streetineq_assets.codes.image_loading import LocationImages, read_archives, read_images
+from streetineq_assets.codes.cutting import Cut, cut_view, decode_panorama, image_sha256
+from streetineq_assets.codes.image_loading import (
+    SOURCE,
+    Locate,
+    LocationImages,
+    read_archives,
+    read_images,
+    source_of,
+)
 from streetineq_assets.codes.preprocess import ImageRejectedError
 from streetineq_assets.codes.thumbnails import thumbnail
 from streetineq_assets.images.catalogue import HEADINGS, VIEWS
+from streetineq_assets.images.files import locate
 from streetineq_assets.images.rights import NO, YES, rights_of
 from streetineq_assets.predictions.tables import EXEMPLARS, INFLUENCES
-from streetineq_assets.settings import Rights
+from streetineq_assets.settings import Rights, Views
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.tables import conform
 
@@ -27,6 +35,7 @@ UP, DOWN = "up", "down"
 N_EACH = 6
 Image = tuple[str, str]  # location and view
 _CODES = "image_codes"
+_CREDIT = ("provider", "licence", "creator")
 _NOT_SHOWN = "the study shows no images: show_images under [rights] in study.toml is false"
 
 
@@ -35,23 +44,28 @@ class Pictures:
     """Where a city's images lie, and what they were when they were encoded.
 
     Attributes:
-        root: the folder of the city's images.
-        listed: `location_id, view, path, member, status` of the images that are asked for.
-        encoded: their sha256 where the codes that were explained were made of them.
+        locate: the file of a path of `street_images`.
+        listed: `location_id, view, status` of the images that are asked for, and `SOURCE`.
+        encoded: their `image_sha256` where the codes that were explained were made of them.
+        views: `[views]` of study.toml.
     """
 
-    root: Path
+    locate: Locate
     listed: pd.DataFrame
     encoded: Mapping[Image, str]
+    views: Views
 
 
 def read_licences(store: DataStore, city: str) -> pd.DataFrame:
-    """`location_id, provider, licence` of a city's listed locations, ascending by location.
+    """`location_id, provider, licence, creator` of a city's locations, ascending by location.
+
+    Of locations of an earlier version, which had no creators, these are missing.
 
     Raises:
         StoreError: the city's `locations` are absent or damaged.
     """
-    table = store.open("locations", city).table(columns=["location_id", "provider", "licence"])
+    listed = store.open("locations", city).table()
+    table = listed.reindex(columns=["location_id", *_CREDIT]).astype(dict.fromkeys(_CREDIT, "str"))
     return table.sort_values("location_id", ignore_index=True)
 
 
@@ -89,11 +103,11 @@ def with_pictures(
 
     Args:
         chosen: by `choose_exemplars`.
-        licences: `location_id, provider, licence` of the city's locations.
+        licences: `location_id, provider, licence, creator` of the city's locations.
         pictures: of the exemplars; None where the study shows no images.
     """
     frame = chosen.merge(licences, on="location_id", how="left", validate="many_to_one")
-    frame = frame.astype({"provider": object, "licence": object})
+    frame = frame.astype(dict.fromkeys(_CREDIT, object))
     frame = frame.where(frame.notna(), None)
     terms = [rights_of(row.provider, row.licence, rights) for row in frame.itertuples()]
     whys: list[str | None] = [_why_forbidden(each) for each in terms]
@@ -133,30 +147,35 @@ def read_thumbnails(wanted: Iterable[Image], pictures: Pictures) -> dict[Image, 
         if row is None or row["status"] != "present":
             found[image] = "the image is no longer there"
             continue
-        member = row["member"] if isinstance(row["member"], str) else None
-        sources[LocationImages(image[0], ((row["path"], member),))] = image
-    for unpacked in read_archives(sources, pictures.root):
-        (data,) = read_images(unpacked, pictures.root)
-        image = sources[unpacked.images]
-        found[image] = _thumbnail(data, pictures.encoded.get(image))
+        sources[LocationImages(image[0], (source_of(row, pictures.views),))] = image
+    for unpacked in read_archives(sources, pictures.locate):
+        (data,) = read_images(unpacked, pictures.locate)
+        image, (source,) = sources[unpacked.images], unpacked.images.sources
+        found[image] = _thumbnail(data, source.cut, pictures.encoded.get(image))
     return found
 
 
-def _thumbnail(data: bytes | str, encoded: str | None) -> bytes | str:
+def _thumbnail(data: bytes | str, cut: Cut | None, encoded: str | None) -> bytes | str:
     if isinstance(data, str):
         return f"the image cannot be read ({data})"
     if encoded is None:
         return "the codes were made again since, so it is not known of which image they were"
-    if hashlib.sha256(data).hexdigest() != encoded:
+    if image_sha256(data, cut) != encoded:
         return "the image was changed since its codes were made"
     try:
-        return thumbnail(data)
+        return thumbnail(cut_view(decode_panorama(data, cut.fov, cut.size), cut) if cut else data)
     except ImageRejectedError as error:
         return f"the image cannot be decoded ({error.reason})"
 
 
 def find_pictures(
-    store: DataStore, city: str, chosen: pd.DataFrame, listing: Artefact, shards: Artefact
+    store: DataStore,
+    city: str,
+    chosen: pd.DataFrame,
+    *,
+    listing: Artefact,
+    shards: Artefact,
+    views: Views,
 ) -> Pictures:
     """Where exemplars' images lie, and the hashes of those from which the city's shards were made.
 
@@ -164,15 +183,17 @@ def find_pictures(
         chosen: `location_id, view`.
         listing: `street_images` of the city.
         shards: `hdf5_shards` of the city.
+        views: `[views]` of study.toml.
     """
-    columns = ["location_id", "view", "path", "member", "status", "bucket"]
-    listed = listing.table(columns=columns).merge(chosen[["location_id", "view"]])
+    columns = ["location_id", "view", "status", "bucket", *SOURCE]
+    # Listings of earlier versions knew no captures.
+    listed = listing.table().reindex(columns=columns).merge(chosen[["location_id", "view"]])
     encoded: dict[Image, str] = {}
     for bucket, rows in listed.groupby("bucket"):
         hashes = _recorded_hashes(store, str(bucket), shards)
         images = zip(rows["location_id"], rows["view"], strict=True)
         encoded |= {image: hashes[image] for image in images if image in hashes}
-    return Pictures(store.inputs("images", city), listed, encoded)
+    return Pictures(partial(locate, store, city), listed, encoded, views)
 
 
 def _recorded_hashes(store: DataStore, bucket: str, shards: Artefact) -> dict[Image, str]:

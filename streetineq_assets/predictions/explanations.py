@@ -61,7 +61,7 @@ class ExplanationSources:
     Attributes:
         trained, predicted: networks and locations.
         shards: the city's codes; None, as the next two, where the pair has no predictions.
-        licences: `location_id, provider, licence` of the city's locations.
+        licences: `location_id, provider, licence, creator` of the city's locations.
         listing: `street_images`, where the study shows images.
     """
 
@@ -235,7 +235,14 @@ def find_exemplars(sources: ExplanationSources, explained: pd.DataFrame) -> pd.D
     chosen = choose_exemplars(explained)
     store, city = sources.store, sources.pair.city
     pictures = (
-        find_pictures(store, city, chosen, sources.listing, sources.shards)
+        find_pictures(
+            store,
+            city,
+            chosen,
+            listing=sources.listing,
+            shards=sources.shards,
+            views=sources.study.views,
+        )
         if sources.listing
         else None
     )

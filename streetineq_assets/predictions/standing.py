@@ -194,7 +194,7 @@ class Standing:
         return self._of_locations(city, "weights", take)
 
     def licences(self, city: str) -> Slice:
-        """Providers and licences of the locations of a city."""
+        """Providers, licences and creators of the locations of a city."""
         take = lambda: digest_frame(read_licences(self.store, city))  # noqa: E731
         return self._of_locations(city, "licences", take)
 

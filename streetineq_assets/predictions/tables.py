@@ -268,6 +268,7 @@ EXEMPLARS = schema(
     ),
     column("provider", "string", "who took the image, as listed", nullable=True),
     column("licence", "string", "under which licence, as listed", nullable=True),
+    column("creator", "string", "who is to be named as its author, as listed", nullable=True),
     column("conditions", "string", "under which it may be shown, in words", nullable=True),
     column("why_not_shown", "string", "why there is no thumbnail", nullable=True),
     column(

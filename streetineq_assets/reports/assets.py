@@ -22,7 +22,7 @@ from streetineq_assets.reports.report import (
     read_boundaries,
     write_report,
 )
-from streetineq_assets.reports.tables import WAREHOUSE_VIEWS
+from streetineq_assets.reports.tables import warehouse_views
 from streetineq_assets.reports.view_sql import WAREHOUSE_FILE
 from streetineq_assets.resources import WEEKLY, Events, StudyResource, define_asset
 from streetineq_assets.store import DataStore
@@ -87,28 +87,30 @@ def warehouse(context: dg.AssetExecutionContext, study: StudyResource) -> Events
     Ready questions, such as `worst_areas`, are views too.
     """
     store, settings = study.store, study.study
+    shown = warehouse_views(acquires=settings.imagery is not None)
 
     def make(folder: Path) -> Findings:
         rows, left_out = views.build_warehouse(
-            store, settings, WAREHOUSE_VIEWS, folder / WAREHOUSE_FILE, QUESTIONS
+            store, settings, shown, folder / WAREHOUSE_FILE, QUESTIONS
         )
-        unpublished = [view.name for view in WAREHOUSE_VIEWS if view.name not in rows]
+        unpublished = [view.name for view in shown if view.name not in rows]
         return Findings(
             values={"n_views": len(rows)},
             checks=[checks.tables_published(unpublished, left_out)],
             tables={"views": [{"view": name, "n_rows": count} for name, count in rows.items()]},
             holdings={"views": len(rows)},
-            digest=views.content_digest(store, settings, WAREHOUSE_VIEWS, QUESTIONS),
+            digest=views.content_digest(store, settings, shown, QUESTIONS),
         )
 
-    inputs = views.digests(store, settings, WAREHOUSE_VIEWS)
+    inputs = views.digests(store, settings, shown)
     config = views.settings(store, settings)
     events = study.materialize(context, make, inputs=inputs, config=config)
     yield from _led_by(events, "database", store, "warehouse", WAREHOUSE_FILE)
 
 
-def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:  # noqa: ARG001
+def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
     """The report, the pack and the warehouse, over all partitions of the steps before."""
+    shown = warehouse_views(acquires=parts.imagery_pool is not None)
     made_before = [
         *results.SHARED,
         *results.OF_CITIES,
@@ -142,7 +144,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:  # noqa: ARG00
             group_name=GROUP,
             freshness_policy=WEEKLY,
             kinds={"duckdb"},
-            deps=sorted({view.asset for view in WAREHOUSE_VIEWS}),
+            deps=sorted({view.asset for view in shown}),
             # 1: other names of views; 2: copied folders counted too; 3: without audits; 4: one
             # damaged manifest kept all tables of its asset from being read; 5: read in one place
             # alone, without ready questions

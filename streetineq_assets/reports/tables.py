@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from streetineq_assets.audit.tables import CAPTURE_YEARS, COVERAGE_BY_DECILE, DATA_AUDIT
-from streetineq_assets.codes.tables import IMAGE_REPEATS, SHARD_ROWS
+from streetineq_assets.codes.tables import IMAGE_QUALITY, IMAGE_REPEATS, SHARD_ROWS
 from streetineq_assets.evidence.tables import (
     EQUITY,
     EVIDENCE_MATRIX,
@@ -17,7 +17,14 @@ from streetineq_assets.evidence.tables import (
     GAINS,
     SCHEME_SCORES,
 )
-from streetineq_assets.images.tables import FOREIGN_FILES, IMAGE_RIGHTS, LOCATIONS, STREET_IMAGES
+from streetineq_assets.imagery.tables import IMAGERY, IMAGERY_PLAN
+from streetineq_assets.images.tables import (
+    CAPTURE_USE,
+    FOREIGN_FILES,
+    IMAGE_RIGHTS,
+    LOCATIONS,
+    STREET_IMAGES,
+)
 from streetineq_assets.labels.tables import AVAILABILITY, DECILE_EDGES, LSOA_LABELS, POSTCODE_LSOA
 from streetineq_assets.models.tables import AREA_FOLDS, BASELINES, HISTORY
 from streetineq_assets.predictions.tables import (
@@ -72,8 +79,10 @@ WAREHOUSE_VIEWS = (
     View("availability", "lsoa_labels", "Which outcomes have labels, or why not.", AVAILABILITY),
     View("locations", "locations", "Listed locations with areas and weights.", LOCATIONS),
     View("street_images", "street_images", "Where each image lies.", STREET_IMAGES),
+    View("captures", "street_images", "What became of each listed capture.", CAPTURE_USE),
     View("foreign_files", "street_images", "Files of no listed location.", FOREIGN_FILES),
     View("shard_rows", "hdf5_shards", "Where each location's codes lie.", SHARD_ROWS, "rows"),
+    View("image_quality", "hdf5_shards", "Sharp, light, with sky: by view.", IMAGE_QUALITY),
     View("image_repeats", "image_repeats", "Which locations show the same.", IMAGE_REPEATS),
     View("area_folds", "area_folds", "Which fold tests each area.", AREA_FOLDS),
     View("training_history", "trained_model", "Loss by fold and epoch.", HISTORY, "history"),
@@ -175,3 +184,17 @@ WAREHOUSE_VIEWS = (
         TRANSFER_COMPARISONS,
     ),
 )
+# Of studies that acquire images.
+IMAGERY_VIEWS = (
+    View("imagery_plan", "imagery_plan", "Which capture shows each wanted view.", IMAGERY_PLAN),
+    View("imagery", "imagery", "Acquired images with their terms.", IMAGERY),
+)
+
+
+def warehouse_views(*, acquires: bool) -> tuple[View, ...]:
+    """The views of a study's warehouse.
+
+    Args:
+        acquires: whether it has [imagery].
+    """
+    return (*WAREHOUSE_VIEWS, *IMAGERY_VIEWS) if acquires else WAREHOUSE_VIEWS

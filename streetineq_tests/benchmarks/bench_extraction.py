@@ -77,7 +77,7 @@ def platform(files: list[Path], device: Device) -> Contender:
     def run(output: Path) -> None:
         findings = extract_bucket(
             images,
-            root=folder,
+            locate=folder.joinpath,
             encoder=encoder,
             target=output / "image_codes.h5",
             work=output,

@@ -32,6 +32,7 @@ class CityOfBuckets:
         self.hashes = {i: [image_hash(i, view) for view in "abcd"] for i in ids}
         self.bucket = {i: bucket_of("leeds", i, N_BUCKETS) for i in ids}
         self.rejections = []
+        self.quality = {}
         encoder = ENCODER.model_copy(update={"width": width})
         self.encoders = {f"leeds/{number:03d}": encoder for number in range(N_BUCKETS)}
         self.listed = sorted(ids)
@@ -47,9 +48,15 @@ class CityOfBuckets:
             hashes = np.array([self.hashes[i] for i in ids]).reshape(-1, 4)
             blocks = [self.features[i][None] for i in ids]
             path = self.folder / f"{key.replace('/', '_')}.h5"
-            write_bucket(path, Contents(ids, hashes, encoder, rejections, ATTRIBUTES), blocks)
+            quality = self._quality_of(ids) if self.quality else None
+            contents = Contents(ids, hashes, encoder, rejections, ATTRIBUTES, image_quality=quality)
+            write_bucket(path, contents, blocks)
             files[key] = path
         return files
+
+    def _quality_of(self, ids):
+        unknown = np.full((4, 3), np.nan, np.float32)
+        return np.array([self.quality.get(i, unknown) for i in ids], np.float32).reshape(-1, 4, 3)
 
     def reject(self, location_id, reason="truncated"):
         del self.features[location_id]

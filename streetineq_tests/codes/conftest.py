@@ -34,7 +34,7 @@ def extract(tmp_path, root):
     def run(ids=LOCATIONS, encoder=None, *, name="codes.h5", **options):
         return extract_bucket(
             listing(root, ids),
-            root=root,
+            locate=root.joinpath,
             encoder=encoder or fake_encoder(),
             target=tmp_path / name,
             work=work,

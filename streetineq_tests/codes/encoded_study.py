@@ -21,6 +21,7 @@ rows = 8
 """)
 IDS = [f"L{number:02d}" for number in range(12)]
 BUCKETS = ("alpha/000", "alpha/001")
+BLURRED = {"images_usable"}  # pictures of 40 x 30 pixels
 
 
 def _postcode(number):

@@ -23,7 +23,7 @@ def extract_and_publish(root: Path, ids: list[str], *, seconds: float) -> None:
     def write(folder: Path) -> Findings:
         return extract_bucket(
             images,
-            root=store.inputs("images", "leeds"),
+            locate=store.inputs("images", "leeds").joinpath,
             encoder=fake_encoder(batch_size=4, seconds=seconds),
             target=folder / "image_codes.h5",
             work=store.workspace("image_codes", KEY),

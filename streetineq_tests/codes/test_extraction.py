@@ -14,6 +14,7 @@ from streetineq_assets.codes.extraction import Pace, extract_bucket
 from streetineq_assets.codes.image_loading import complete_locations
 from streetineq_assets.codes.perceptual_hash import UNKNOWN, perceptual_hash
 from streetineq_assets.codes.preprocess import preprocess
+from streetineq_assets.settings import Views
 from streetineq_tests.codes.fakes import LOCATIONS as IDS
 from streetineq_tests.codes.fakes import WIDTH, codes_of, contents, fake_encoder, listing
 from streetineq_tests.codes.test_preprocess import bomb
@@ -130,7 +131,7 @@ class TestRejections:
         (root / "1.tar").unlink()
         findings = extract_bucket(
             images,
-            root=root,
+            locate=root.joinpath,
             encoder=fake_encoder(),
             target=extract.folder / "codes.h5",
             work=extract.work,
@@ -225,7 +226,7 @@ class TestReuse:
 def test_a_location_counts_once_with_its_first_reason(root):
     (root / "deep" / "L00_b.png").unlink()
     (root / "deep" / "L00_d.png").unlink()
-    locations, rejections = complete_locations(listing(root, [*IDS, "new"]))
+    locations, rejections = complete_locations(listing(root, [*IDS, "new"]), Views())
     assert len(locations) == 19
     assert reasons_by_location(rejections) == {"L00": "missing_view", "new": "missing"}
 

@@ -262,6 +262,47 @@ class TestBlockingChecks:
         assert not failed(city.pack())
 
 
+class TestQuality:
+    """What is known of pictures is listed by view; the rest is null, and said to be unknown."""
+
+    def table(self, city):
+        return pd.read_parquet(city.folder / "shards" / "image_quality.parquet")
+
+    def test_figures_are_listed_by_location_and_view(self, city):
+        generator = np.random.default_rng(3)
+        city.quality = {i: generator.uniform(0.2, 1, (4, 3)) * [1, 255, 1] for i in IDS}
+        city.quality["8"][2] = [0.1, 200, 0.4]
+        city.quality["9"][0] = [0.1, 20, 0]
+        findings = city.pack()
+        listed = self.table(city)
+        assert listed["location_id"].is_monotonic_increasing
+        found = listed.set_index(["location_id", "view"]).loc["8"].to_numpy()
+        np.testing.assert_allclose(found, city.quality["8"], rtol=1e-6)
+        counts = {name: findings.values[f"n_{name}"] for name in ("blurred", "dark", "without_sky")}
+        assert counts == {"blurred": 2, "dark": 1, "without_sky": 1}
+        assert check_of(findings, "images_usable").result == "holds"
+
+    def test_codes_of_earlier_versions_have_none(self, city):
+        findings = city.pack()
+        assert len(self.table(city)) == 200
+        assert self.table(city)[["sharpness", "brightness", "sky"]].isna().all(axis=None)
+        assert findings.values["n_without_quality"] == 50
+        assert check_of(findings, "images_usable").result == "not tested"
+
+    def test_they_are_no_part_of_what_networks_learn_from(self, city):
+        without = city.pack().digest
+        city.quality = {"8": np.full((4, 3), 0.5)}
+        findings = city.pack()
+        assert findings.digest == without
+        assert findings.values["n_without_quality"] == 49
+
+    def test_their_plot_is_small(self, tmp_path):
+        city = CityOfBuckets(tmp_path, IDS)
+        city.quality = {"8": np.full((4, 3), 0.5)}
+        city.pack()
+        assert (tmp_path / "shards" / "quality.png").stat().st_size < 100_000
+
+
 def test_statistics_far_from_the_published_ones_are_a_warning(tmp_path):
     for scale, passed in [(8.17, True), (80.0, False)]:
         city = CityOfBuckets(tmp_path, [str(n) for n in range(200)], scale=scale)

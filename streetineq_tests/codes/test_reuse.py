@@ -55,7 +55,7 @@ class Study:
                 )
             return extract_bucket(
                 images,
-                root=self.images_root,
+                locate=self.images_root.joinpath,
                 encoder=encoder,
                 target=folder / "image_codes.h5",
                 work=self.store.workspace("image_codes", key),

@@ -1,11 +1,15 @@
 """Listing a city's images and joining its locations through Dagster: files, plots, skips."""
 
+import tomllib
+
+import dagster as dg
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 from streetineq_assets.findings import Findings
 from streetineq_assets.images import assets, catalogue
+from streetineq_assets.images.assets import build_assets
 from streetineq_assets.images.plots import plot_locations_per_lsoa
 from streetineq_assets.images.tables import (
     ARCHIVE_MEMBERS,
@@ -13,10 +17,13 @@ from streetineq_assets.images.tables import (
     LOCATIONS,
     STREET_IMAGES,
 )
+from streetineq_assets.partitions import Partitions
 from streetineq_assets.plotting import png_bytes
+from streetineq_assets.study import Study
 from streetineq_tests.codes.encoded_study import IDS, Platform
 from streetineq_tests.harness import checks, failed, failure, metadata, run
 from streetineq_tests.images.pictures import views_of, write_files, write_tar
+from streetineq_tests.studies import two_towns, write_boundaries
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +122,74 @@ def test_locations_of_one_file_as_earlier_versions_made_them_are_skipped(store, 
     store.publish("locations", "alpha", before.manifest.recipe, write)
     assert metadata(run(store, "locations", "alpha"), "locations")["skipped"]
     pd.testing.assert_frame_equal(store.open("locations", "alpha").table(), table)
+
+
+# -- boundaries ------------------------------------------------------------------------------------
+
+SQUARE = [(0.09, 51.49), (0.11, 51.49), (0.11, 51.51), (0.09, 51.51), (0.09, 51.49)]
+
+
+@pytest.fixture
+def positions(tmp_path):
+    """Alpha's list has coordinates and no postcodes; its postcodes lie there too."""
+    platform = Platform(tmp_path)
+    platform.write()
+    text = "\n".join(["location_id,lat,lon", *(f"{each},51.5001,0.1" for each in IDS)])
+    write_files(platform.store.inputs("locations"), {"alpha.csv": text.encode()})
+    write_boundaries(platform.store, {"E01000003": SQUARE})
+    return platform
+
+
+def inputs_of(platform):
+    """What the locations were made of, and from which settings."""
+    recipe = platform.store.manifest("locations", "alpha").recipe
+    return set(recipe.inputs), recipe.config["places"]
+
+
+def test_boundaries_are_read_only_where_they_place_locations(positions):
+    result = positions.run("locations")
+    assert inputs_of(positions) == (
+        {"locations", "postcode_lsoa"},
+        {"by": "postcode", "within_m": 100.0},
+    )
+    table = positions.store.open("locations", "alpha").table()
+    assert set(table["placed_by"]) == {"nearest_postcode"}
+    assert set(table["lsoa11"]) == {"E01000000"}  # of the first of ten postcodes at one place
+    boundaries = positions.store.inputs("boundaries", "LSOA_2011.geojson")
+    boundaries.write_text(boundaries.read_text() + "\n")
+    assert metadata(positions.run("locations"), "locations")["skipped"]
+    assert "boundaries_precise" not in failed(result)
+
+
+def test_other_boundaries_place_locations_anew(positions):
+    study = positions.store.study_file
+    text = study.read_text(encoding="utf-8")
+    study.write_text(text.replace("[shards]", '[places]\nby = "boundaries"\n\n[shards]'))
+    result = positions.run("locations")
+    assert inputs_of(positions)[0] == {"locations", "postcode_lsoa", "boundaries"}
+    assert failed(result) == {"boundaries_precise"}  # one of the ten postcodes is of that area
+    table = positions.store.open("locations", "alpha").table()
+    assert set(table["placed_by"]) == {"boundaries"}
+    assert set(table["lsoa11"]) == {"E01000003"}
+    write_boundaries(positions.store, {"E01000005": SQUARE})
+    positions.run("locations")
+    assert set(positions.store.open("locations", "alpha").table()["lsoa11"]) == {"E01000005"}
+    positions.store.inputs("boundaries", "LSOA_2011.geojson").unlink()
+    assert "inputs/boundaries" in failure(positions.run("locations", fails=True))
+
+
+def test_a_study_that_places_by_boundaries_depends_on_them():
+    def read_by(settings):
+        study = Study.model_validate(tomllib.loads(two_towns(settings)))
+        (made,) = [
+            each
+            for each in build_assets(Partitions(study))
+            if isinstance(each, dg.AssetsDefinition) and each.key.to_user_string() == "locations"
+        ]
+        return {key.to_user_string() for key in made.dependency_keys}
+
+    assert "lsoa_boundaries" not in read_by("")
+    assert "lsoa_boundaries" in read_by('[places]\nby = "boundaries"')
 
 
 @pytest.mark.parametrize("most", [1, 7, 500])

@@ -15,6 +15,8 @@ from streetineq_assets.images.changes import (
 )
 from streetineq_assets.manifests import Recipe
 from streetineq_assets.store import DataStore
+from streetineq_tests.images.captured import capture, place
+from streetineq_tests.images.captured import listing as list_captured
 from streetineq_tests.images.pictures import write_files, write_tar
 from streetineq_tests.images.test_catalogue import IDS, listing, names
 
@@ -44,7 +46,9 @@ def test_slices_have_the_digests_of_earlier_versions(tmp_path):
     found = list_images(tmp_path / "images", ids, city="leeds", buckets=1)
     found.write(tmp_path)
     written = pd.read_parquet(tmp_path / "street_images.parquet")
-    for images in (found.images, written):
+    earlier = written[written.columns[:10]]  # without captures
+    assert "bucket" in earlier
+    for images in (found.images, written, earlier):
         assert slice_digest(images) == (
             "f22d846079e3534255db7dce818250b1c1f22d215a533dcdb3074a138d5a8347"
         )
@@ -103,3 +107,30 @@ def test_a_city_without_a_list_of_locations_differs_from_one_with_an_empty_one(t
     store.inputs("locations").mkdir(parents=True)
     store.inputs("locations", "leeds.csv").write_text("location_id,postcode\n")
     assert changed_listing(store, "leeds") not in (None, first)
+
+
+def test_a_list_of_captures_is_news_and_its_absence_is_none(tmp_path):
+    store = DataStore(tmp_path)
+    write_files(store.inputs("locations"), {"leeds.csv": b"location_id,postcode\n17,LS1 1AA\n"})
+    assert set(listing_inputs(store, "leeds", [])) == {"street_image_files", "locations"}
+    states = [changed_listing(store, "leeds")]
+    for text in (b"capture_id\n", b"capture_id,compass_deg\n"):
+        write_files(store.inputs("captures"), {"leeds.csv": text})
+        states.append(changed_listing(store, "leeds"))
+    assert len(set(states)) == 3
+    store.inputs("captures", "leeds.csv").unlink()
+    assert changed_listing(store, "leeds") == states[0]
+
+
+def test_how_a_view_is_cut_is_part_of_its_slice(tmp_path):
+    """And an image by name has the same slice beside views that are cut as beside others."""
+    captures = [capture("p", 12, panorama=True)]
+    write_files(tmp_path, {"p.jpg": b"", "M_a.png": b""})
+    digests = []
+    for compass in (12, 13):
+        captures[0]["compass_deg"] = compass
+        images = list_captured(tmp_path, [place("L"), place("M", 500)], captures).catalogue.images
+        digests.append([slice_digest(images[images["location_id"] == each]) for each in "LM"])
+    (cut, by_name), (cut_otherwise, by_name_again) = digests
+    assert cut != cut_otherwise
+    assert by_name == by_name_again

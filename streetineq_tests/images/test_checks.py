@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from streetineq_assets.images.catalogue import list_images
-from streetineq_assets.images.checks import listing_findings, location_findings
+from streetineq_assets.images.checks import listing_findings
+from streetineq_assets.images.location_checks import location_findings
 from streetineq_tests.harness import failed_checks
 from streetineq_tests.images.pictures import write_files
 
@@ -96,6 +97,11 @@ def locations(*, rejected=0, over_several=0, without_weight=0, **doubtful):
             "lsoa11": pd.Series("E01000001", index=number).where(matched),
             "status": matched.map({True: "matched", False: "rejected"}),
             "reason": pd.Series("unknown_postcode", index=number).mask(matched),
+            "placed_by": pd.Series("postcode", index=number).where(matched),
+            "way": "postcode",
+            "lat": 51.5 + number / 100_001,
+            "lon": 0.0,
+            "metres_near": None,
             "n_lsoas": 1 + (number < over_several),
             "weight": 1 * (number >= without_weight),
             **{name: WRONG[name] * (number < doubtful.get(name, 0)) for name in WRONG},

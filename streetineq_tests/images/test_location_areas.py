@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyproj import Geod
 
-from streetineq_assets.images import checks
 from streetineq_assets.images.location_areas import join_locations
+from streetineq_assets.images.location_checks import LOCATIONS as LOCATION_CHECKS
 from streetineq_assets.images.tables import LOCATIONS
 from streetineq_tests.harness import check_of, failed_checks
 
@@ -67,7 +67,7 @@ def join(postcodes, tmp_path, connection):
         table, findings = join_locations(connection, listing, postcodes, city=city, date=date)
         assert connection.execute("SHOW TABLES").fetchall() == []
         assert list(table.columns) == LOCATIONS.names
-        assert [check.name for check in findings.checks] == [spec.name for spec in checks.LOCATIONS]
+        assert [check.name for check in findings.checks] == [spec.name for spec in LOCATION_CHECKS]
         return table.set_index("location_id"), findings
 
     return joined
@@ -138,6 +138,46 @@ def test_the_city_is_that_of_most_postcodes_of_the_area_as_for_labels(join):
 def test_a_postcode_may_be_written_in_any_way(join, written):
     table, _ = join(f"7,{written}")
     assert table.loc["7", "postcodes"] == "AA1 1AA"
+
+
+def test_a_list_of_postcodes_gives_what_it_gave_before_coordinates_could_place(join):
+    """Every kind of row, against the table of the version before, but for its two new columns."""
+    header = "location_id,postcode,lat,lon,captured_at,provider,licence"
+    table, _ = join(
+        "two,AA1 1AA,51.5,-0.1,2016-07-01,Mapillary,CC-BY-SA",
+        "two,aa21aa,51.5,-0.1,2016-07-01,Mapillary,CC-BY-SA",
+        "large,AA1 1AC,,,,,",
+        "empty,,,,,,",
+        "some,AA1 1AD,,,,,",
+        "some,,,,,,",
+        "ended,AA3 1AA,53,1.5,2016-07-01,,",
+        "foreign,BB1 1AA,51,-0.5,,,",
+        header=header,
+    )
+    assert table["placed_by"].dropna().to_dict() == dict.fromkeys(
+        ["large", "some", "two"], "postcode"
+    )
+    assert table["creator"].isna().all()
+    none = None
+    before = {
+        "empty": ("", 1, none, none, none, 0, none, none, none, "rejected", "unknown_postcode"),
+        "ended": ("AA3 1AA", 1, none, none, none, 0, 53.0, 1.5, "2016-07-01", "rejected",
+                  "terminated_before_capture"),
+        "foreign": ("BB1 1AA", 1, none, none, none, 0, 51.0, -0.5, none, "rejected",
+                    "outside_city"),
+        "large": ("AA1 1AC", 1, "E00999999", ONE, "E02000001", 0, 51.4, 51.4 - 51.5, none,
+                  "matched", none),
+        "some": (";AA1 1AD", 2, "E00000001", ONE, "E02000001", 0, none, none, none, "matched",
+                 none),
+        "two": ("AA1 1AA;AA2 1AA", 2, "E00000001", ONE, "E02000001", 1, 51.5, -0.1, "2016-07-01",
+                "matched", none),
+    }  # fmt: skip
+    names = LOCATIONS.names
+    names = [n for n in names if n not in ("creator", "placed_by", "provider", "licence")][1:]
+    expected = pd.DataFrame.from_dict(before, orient="index", columns=names)
+    expected["captured_at"] = pd.to_datetime(expected["captured_at"]).astype("datetime64[ms]")
+    pd.testing.assert_frame_equal(table[names], expected, check_dtype=False, check_names=False)
+    assert table.loc["two", ["provider", "licence"]].to_list() == ["Mapillary", "CC-BY-SA"]
 
 
 # -- failures --------------------------------------------------------------------------------------

@@ -46,6 +46,13 @@ def test_what_is_no_longitude_of_the_kingdom_is_refused(text):
         longitude(text)
 
 
+@pytest.mark.parametrize("text", ["0", "0.0", "-0", "0e0"])
+def test_a_latitude_of_zero_is_that_of_a_device_that_knows_none(text):
+    with pytest.raises(ValueError, match="leave lat and lon of such a location empty"):
+        degrees(text, low=49, high=61.5)
+    assert longitude(text) == 0  # Greenwich
+
+
 @pytest.mark.parametrize("text", NOTHING)
 def test_words_for_nothing_are_nothing(text):
     assert longitude(text) is None

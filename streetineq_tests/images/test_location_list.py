@@ -20,6 +20,25 @@ from streetineq_assets.store import DataStore
     [
         ("id,postcode", ["7,AA1 1AA"], r'line 1: .*needs the column "location_id"'),
         ("location_id,post_code", ["7,x"], r'needs the column "postcode"; .*"post_code"'),
+        (
+            "location_id,easting_m,northing_m",
+            ["7,530000,180000"],
+            r'line 1: .*without lat and lon \(WGS84 .*not eastings .* the column "postcode"',
+        ),
+        ("location_id,lat", ["7,51.5"], r'line 1: .*without postcodes needs the column "lon"'),
+        ("location_id,lon", ["7,0"], r'line 1: .*without postcodes needs the column "lat"'),
+        (
+            "location_id,lat,lon",
+            ["7,51.5,-0.1", "8,530000,180000"],
+            r'line 3, column "lat": .530000. .* eastings and northings',
+        ),
+        ("location_id,lat,lon", ["7,0,0"], r'line 2, column "lat": .0. .*leave lat and lon'),
+        ("location_id,lat,lon", ["7,51.5,0", "8,51.5,", "9,,"], "line 3: lat without lon"),
+        (
+            "location_id,lat,lon,creator",
+            ["7,51.5,0,Ann", "7,51.5,0,Bob"],
+            "lines 2 and 3: location 7 has two values of creator",
+        ),
         ("location_id,postcode", [",AA1 1AA"], r"line 2, column \"location_id\": '' is no id"),
         ("location_id,postcode", ["../7,AA1 1AA"], r"column \"location_id\": '\.\./7' .*slash"),
         ("location_id,postcode", ["7"], r"line 2: 1 columns where the header has 2"),
@@ -113,6 +132,21 @@ def test_headings_may_be_the_usual_others(tmp_path):
     (row,) = rows_of(tmp_path, header, "7,AA1 1AA,51.5,-0.1,CC0,E01000001").itertuples()
     assert (row.location_id, row.lat, row.lon) == ("7", 51.5, -0.1)
     assert (row.licence, row.stated_lsoa) == ("CC0", "E01000001")
+
+
+@pytest.mark.parametrize("nothing", ["", "NA", "-"])
+def test_a_location_may_have_coordinates_in_the_place_of_a_postcode(tmp_path, nothing):
+    header = "location_id,postcode,lat,lon"
+    rows = rows_of(tmp_path, header, f"7,{nothing},51.5,-0.1", "8,AA1 1AA,,")
+    assert rows["postcode"].isna().to_list() == [True, False]
+    assert rows["lat"].isna().to_list() == [False, True]
+
+
+def test_a_list_may_have_no_column_of_postcodes(tmp_path):
+    rows = rows_of(tmp_path, "location_id,Latitude,lng,photographer", "7,51.5,-0.1,Ann", "8,52,0,")
+    assert rows["postcode"].isna().all()
+    assert (rows["lat"].to_list(), rows["lon"].to_list()) == ([51.5, 52], [-0.1, 0])
+    assert rows["creator"].fillna("").to_list() == ["Ann", ""]
 
 
 def test_columns_that_mean_nothing_here_are_named(tmp_path):

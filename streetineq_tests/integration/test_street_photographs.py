@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from streetineq_assets.codes.perceptual_hash import PLAIN, hamming, perceptual_hash
 from streetineq_assets.codes.preprocess import ImageRejectedError, preprocess
+from streetineq_assets.codes.quality import REASONS, below_reference, picture_quality
 from streetineq_assets.codes.screening import refuse_empty
 from streetineq_assets.settings import Images, Repeats
 
@@ -132,3 +133,41 @@ def test_no_two_photographs_are_taken_for_copies(whole):
     distances = [int(hamming(one, other)) for one, other in combinations(hashes, 2)]
     assert min(distances) > Repeats().max_hamming
     assert 26 < np.mean(distances) < 33
+
+
+# -- figures of quality ----------------------------------------------------------------------------
+
+
+def below(images):
+    """Which share of images is below each reference limit."""
+    quality = np.array([picture_quality(preprocess(image)) for image in images])
+    return {name: float(found.mean()) for name, found in below_reference(quality)}
+
+
+def test_of_real_photographs_none_is_blurred_or_dark_and_most_show_sky(whole):
+    shares = below(whole)
+    assert (shares["blurred"], shares["dark"]) == (0, 0)
+    assert shares["without_sky"] < 0.15, "a portal from near by, thrice, and an arch of leaves"
+
+
+def test_what_blurs_the_view_by_three_pixels_is_found_and_by_one_is_not(whole):
+    slight, strong = (
+        [image.filter(ImageFilter.GaussianBlur(pixels * min(image.size) / 224)) for image in whole]
+        for pixels in (1, 3)
+    )
+    assert below(slight)["blurred"] == 0
+    assert below(strong)["blurred"] == 1
+
+
+@pytest.mark.parametrize("light", ["fog", "haze", "night", "glare"])
+def test_no_light_is_taken_for_blur(views, light):
+    contrast, brightness = LIGHT[light]
+    seen = [image.point(lambda level: contrast * level + brightness) for image in views]
+    shares = below(seen)
+    assert shares["blurred"] == 0
+    assert shares["dark"] == (light == "night")
+    assert set(shares) == set(REASONS)
+
+
+def test_compression_is_not_taken_for_blur(whole):
+    assert below([encoded(image, 10) for image in whole])["blurred"] == 0

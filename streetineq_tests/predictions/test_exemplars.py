@@ -2,14 +2,18 @@
 
 import hashlib
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
+from streetineq_assets.codes.cutting import Cut, image_sha256
 from streetineq_assets.codes.preprocess import ImageRejectedError
 from streetineq_assets.codes.thumbnails import thumbnail
+from streetineq_assets.images.catalogue import HEADINGS
+from streetineq_assets.images.panorama import views
 from streetineq_assets.predictions.exemplars import (
     Pictures,
     choose_exemplars,
@@ -17,8 +21,9 @@ from streetineq_assets.predictions.exemplars import (
     with_pictures,
 )
 from streetineq_assets.predictions.tables import EXEMPLARS, EXPLANATIONS, INFLUENCES
-from streetineq_assets.settings import Rights
+from streetineq_assets.settings import Rights, Views
 from streetineq_assets.tables import conform, read, write
+from streetineq_tests.codes.panoramas import FOV, SIZE, cut_rows, listing_of, panorama
 from streetineq_tests.images.pictures import photograph, picture, write_files, write_tar
 
 SHOWN = {"show_images": True}
@@ -132,7 +137,8 @@ FILES = {f"{i}_{v}.png": picture(10 * i + n) for i in (1, 2) for n, v in enumera
 
 def listed(*rows):
     columns = ["location_id", "view", "path", "member", "status"]
-    return pd.DataFrame(rows, columns=columns).astype({"member": object})
+    whole = dict.fromkeys(["heading", "projection", "compass_deg", "pitch_deg", "roll_deg"])
+    return pd.DataFrame(rows, columns=columns).astype({"member": object}).assign(**whole)
 
 
 def sha(data):
@@ -151,7 +157,7 @@ def pictures(tmp_path):
         ("2", "c", None, None, "missing"),
     )
     hashes = {(i, v): sha(FILES[f"{i}_{v}.png"]) for i, v in ("1a", "2a", "2b")}
-    return Pictures(tmp_path, rows, hashes)
+    return Pictures(tmp_path.joinpath, rows, hashes, Views())
 
 
 def test_images_are_read_from_files_and_archives(pictures):
@@ -160,14 +166,14 @@ def test_images_are_read_from_files_and_archives(pictures):
     assert found == {(i, v): thumbnail(FILES[f"{i}_{v}.png"]) for i, v in wanted}
 
 
-def test_an_image_that_changed_since_it_was_encoded_is_not_shown(pictures):
-    (pictures.root / "x/1_a.png").write_bytes(FILES["2_c.png"])
+def test_an_image_that_changed_since_it_was_encoded_is_not_shown(pictures, tmp_path):
+    (tmp_path / "x/1_a.png").write_bytes(FILES["2_c.png"])
     assert "changed since" in read_thumbnails([("1", "a")], pictures)["1", "a"]
 
 
-def test_an_image_that_is_gone_is_not_shown(pictures):
-    (pictures.root / "x/1_a.png").unlink()
-    (pictures.root / "2.tgz").unlink()
+def test_an_image_that_is_gone_is_not_shown(pictures, tmp_path):
+    (tmp_path / "x/1_a.png").unlink()
+    (tmp_path / "2.tgz").unlink()
     wanted = [("1", "a"), ("2", "a"), ("2", "c"), ("9", "a")]
     found = read_thumbnails(wanted, pictures)
     assert all(isinstance(why, str) for why in found.values())
@@ -177,24 +183,72 @@ def test_an_image_that_is_gone_is_not_shown(pictures):
     assert "no longer there" in found["9", "a"]
 
 
-def test_an_archive_that_was_cut_off_is_not_shown(pictures):
-    path = pictures.root / "2.tgz"
+def test_an_archive_that_was_cut_off_is_not_shown(pictures, tmp_path):
+    path = tmp_path / "2.tgz"
     path.write_bytes(path.read_bytes()[:200])
     assert "cannot be read" in read_thumbnails([("2", "b")], pictures)["2", "b"]
 
 
 def test_an_image_of_unknown_codes_is_not_shown(pictures):
-    unknown = Pictures(pictures.root, pictures.listed, {})
+    unknown = replace(pictures, encoded={})
     assert "not known of which image" in read_thumbnails([("1", "a")], unknown)["1", "a"]
+
+
+# -- cut of a panorama -----------------------------------------------------------------------------
+
+SHOWN_VIEWS = [("1", "b"), ("1", "d"), ("2", "b")]
+
+
+@pytest.fixture
+def cut(tmp_path):
+    """Location 1 of a panorama in a file, location 2 of one in an archive."""
+    data = {i: encoded(Image.fromarray(panorama(int(i))), "PNG") for i in ("1", "2")}
+    write_files(tmp_path, {"P1.png": data["1"]})
+    write_tar(tmp_path / "rest.tar", {"P2.png": data["2"]})
+    rows = [*cut_rows("1", "P1.png"), *cut_rows("2", "rest.tar", "P2.png", compass_deg=200.0)]
+    compass = {"1": 30.0, "2": 200.0}
+    cuts = {(i, v): Cut(compass[i], 0.0, 0.0, HEADINGS[v], FOV, SIZE) for i, v in SHOWN_VIEWS}
+    hashes = {image: image_sha256(data[image[0]], each) for image, each in cuts.items()}
+    return Pictures(tmp_path.joinpath, listing_of(*rows), hashes, Views())
+
+
+def test_a_view_that_is_cut_is_shown_as_it_was_encoded(cut):
+    found = read_thumbnails(SHOWN_VIEWS, cut)
+    assert found.keys() == set(SHOWN_VIEWS)
+    for (location_id, view), data in found.items():
+        number, compass = int(location_id), {"1": 30, "2": 200}[location_id]
+        (pixels,) = views(panorama(number), compass=compass, headings=[HEADINGS[view]])
+        assert data == thumbnail(Image.fromarray(pixels))
+
+
+@pytest.mark.parametrize("turned", [{"compass_deg": 31.0}, {"pitch_deg": 1.0}])
+def test_a_view_that_is_cut_otherwise_since_is_not_shown(cut, turned):
+    found = read_thumbnails(SHOWN_VIEWS, replace(cut, listed=cut.listed.assign(**turned)))
+    assert all("changed since" in why for why in found.values())
+    found = read_thumbnails(SHOWN_VIEWS, replace(cut, views=Views(fov_deg=80)))
+    assert all("changed since" in why for why in found.values())
+
+
+def test_a_picture_that_is_no_panorama_is_not_shown(cut, tmp_path):
+    flat = picture(4, size=(40, 30))
+    (tmp_path / "P1.png").write_bytes(flat)
+    own = Cut(30.0, 0.0, 0.0, HEADINGS["b"], FOV, SIZE)
+    pictures = replace(cut, encoded={("1", "b"): image_sha256(flat, own)})
+    assert "not_a_panorama" in read_thumbnails([("1", "b")], pictures)["1", "b"]
 
 
 # -- under which terms -----------------------------------------------------------------------------
 
 
+def licensed(provider, licence, creator=None):
+    row = {"location_id": "1", "provider": provider, "licence": licence, "creator": creator}
+    return pd.DataFrame([row])
+
+
 def terms(pictures, provider, licence, settings):
     """`why_not_shown` and `thumbnail` of one image under these terms."""
     frame = choose_exemplars(explained(("1", "A", 0.5, 0.1, 0.1, 0.1)))
-    licences = pd.DataFrame({"location_id": ["1"], "provider": [provider], "licence": [licence]})
+    licences = licensed(provider, licence)
     rights = Rights.model_validate(settings)
     found = with_pictures(frame, licences, rights, pictures if rights.show_images else None)
     (row,) = found.to_dict("records")
@@ -236,7 +290,7 @@ def test_what_terms_allow_is_shown(pictures, provider, licence, settings):
 def test_what_is_not_allowed_is_not_read_and_why_is_said(
     tmp_path, provider, licence, settings, said
 ):
-    nothing_there = Pictures(tmp_path / "absent", listed(), {})
+    nothing_there = Pictures((tmp_path / "absent").joinpath, listed(), {}, Views())
     why, data = terms(nothing_there, provider, licence, settings)
     assert said in why
     assert data is None
@@ -244,7 +298,7 @@ def test_what_is_not_allowed_is_not_read_and_why_is_said(
 
 def test_the_table_holds_bytes_and_none(pictures, tmp_path):
     frame = choose_exemplars(explained(("1", "A", 0.5, -0.1, 0.1, 0.1)))
-    licences = pd.DataFrame({"location_id": ["1"], "provider": [None], "licence": ["CC BY 4.0"]})
+    licences = licensed(None, "CC BY 4.0", creator="Ann")
     table = with_pictures(frame, licences, Rights(show_images=True), pictures)
     write(table, EXEMPLARS, tmp_path / "exemplars.parquet")
     again = read(tmp_path / "exemplars.parquet")
@@ -253,3 +307,4 @@ def test_the_table_holds_bytes_and_none(pictures, tmp_path):
     assert "no longer there" in again["why_not_shown"][1]
     assert again["conditions"].tolist() == ["attribution"] * 2
     assert again["provider"].isna().all()
+    assert again["creator"].tolist() == ["Ann"] * 2

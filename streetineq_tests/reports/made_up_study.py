@@ -153,8 +153,9 @@ def _areas(city: str, n: int) -> pd.DataFrame:
 def _locations(areas: pd.DataFrame) -> pd.DataFrame:
     """Three locations in each area, and one of an unknown postcode."""
     frame = studies.with_one_lost(_at_locations(areas).assign(reason=None))
-    unused = dict.fromkeys(("oa11", "msoa11", "captured_at", "provider", "licence"))
-    return frame.assign(postcodes="BR1 1AA", n_postcodes=1, weight=1, **unused)
+    unused = dict.fromkeys(("oa11", "msoa11", "captured_at", "provider", "licence", "creator"))
+    placed_by = frame["status"].map({"matched": "postcode"})
+    return frame.assign(postcodes="BR1 1AA", n_postcodes=1, weight=1, placed_by=placed_by, **unused)
 
 
 def _folds(areas: pd.DataFrame, stem: str) -> tuple[pd.DataFrame, pa.Schema]:

@@ -47,7 +47,7 @@ def _groups(exemplars: pd.DataFrame, names: Mapping[str, str]) -> Iterator[dict[
 def _exemplar(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     known = {name: None if pd.isna(row[name]) else row[name] for name in row}
     shown = known["thumbnail"]
-    credit = [known["provider"], known["licence"], known["conditions"]]
+    credit = [known[name] for name in ("creator", "provider", "licence", "conditions")]
     return {
         "uri": data_uri("image/jpeg", shown) if shown else "",
         "location_id": row["location_id"],

@@ -39,8 +39,8 @@ def exemplars(**columns) -> pd.DataFrame:
     frame = pd.DataFrame({"direction": ["up", "down"], "rank": [1, 1], "influence": [0.5, -0.25]})
     frame = frame.assign(
         city="alpha", outcome="crime", location_id=["7", "8"], lsoa11=["E1", "E2"], view="b",
-        heading_degrees=90, provider="mapillary", licence="CC-BY-SA-4.0", conditions="attribution",
-        why_not_shown=None, thumbnail=None,
+        heading_degrees=90, provider="mapillary", licence="CC-BY-SA-4.0", creator="Ann",
+        conditions="attribution", why_not_shown=None, thumbnail=None,
     )  # fmt: skip
     return conform(frame.assign(**columns), EXEMPLARS)
 
@@ -51,7 +51,7 @@ def test_a_picture_that_may_be_shown_stands_with_its_credit():
     )
     up, down = (group["lines"][0] for group in context["groups"])
     assert up["uri"] == "data:image/jpeg;base64,/9g="
-    assert up["credit"] == "mapillary, CC-BY-SA-4.0, attribution"
+    assert up["credit"] == "Ann, mapillary, CC-BY-SA-4.0, attribution"
     assert (up["area"], up["influence"]) == ("Hill", "+0.50 logits")
     assert (down["uri"], down["credit"], down["why_not_shown"]) == ("", "", "forbidden")
     assert context["hidden"] == ""

@@ -1,0 +1,143 @@
+"""Images that were acquired from a provider, as a city's listing has them.
+
+What is published as `imagery_plan` and `imagery` is read here, by whose tables the schema is known;
+how it was acquired is another step's. The plan's own list of locations stands in for the one that
+people write, where they wrote none.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+from pydantic import BaseModel
+
+from streetineq_assets import tables
+from streetineq_assets.images.capture_listing import Listing, terms_of_images
+from streetineq_assets.images.catalogue import FileEntry, list_images
+from streetineq_assets.images.files import IMAGERY, imagery_path
+from streetineq_assets.images.tables import (
+    CAPTURE_USE,
+    CAPTURES,
+    MISSING,
+    REJECTED,
+    STREET_IMAGES,
+    USED,
+)
+from streetineq_assets.store import DataStore
+
+NOT_ACQUIRED = "not_acquired"
+_ARCHIVE = "captures.tar"
+_STATUS = {"fetched": USED, "rejected": REJECTED, "missing": MISSING}
+_KEY = ["location_id", "view"]
+_CAMERA = ["capture_id", "projection", "compass_deg", "pitch_deg", "roll_deg"]
+
+
+def imagery_digests(store: DataStore, city: str) -> dict[str, str]:
+    """Digest of every part of a city's acquired images; empty where its own list is used."""
+    if store.inputs("locations", f"{city}.csv").is_file():
+        return {}
+    return {
+        f"{IMAGERY}/{manifest.partition}": manifest.digest
+        for manifest in store.manifests(IMAGERY, city)
+        if not manifest.unavailable
+    }
+
+
+class ImageryRecord(BaseModel):
+    """What later steps need to know of a bucket's acquired images.
+
+    Attributes:
+        keeps_pictures: whether their terms, or an agreement, let them be kept; else they are
+            deleted once codes were made of them.
+    """
+
+    keeps_pictures: bool
+
+
+def keeps_pictures(store: DataStore, city: str) -> bool:
+    """Whether a city's images are kept: all but those whose terms forbid it."""
+    keys = [name.removeprefix(f"{IMAGERY}/") for name in imagery_digests(store, city)]
+    parts = [store.open(IMAGERY, key).manifest for key in keys]
+    return all(part.read_record(ImageryRecord).keeps_pictures for part in parts)
+
+
+def read_imagery(store: DataStore, city: str) -> pd.DataFrame:
+    """All that was acquired of a city: a row for each planned view, and the `part` it lies in.
+
+    Raises:
+        StoreError: a part is damaged.
+    """
+    parts = []
+    for key in imagery_digests(store, city):
+        artefact = store.open(IMAGERY, key.removeprefix(f"{IMAGERY}/"))
+        part = str(artefact.manifest.partition).partition("/")[2]
+        parts.append(artefact.table().assign(part=part))
+    # Where the number of buckets was changed, a view may be planned in two parts.
+    rows = pd.concat(parts, ignore_index=True).sort_values([*_KEY, "status", "part"])
+    return rows.drop_duplicates(_KEY, ignore_index=True)
+
+
+def list_acquired(
+    root: Path,
+    locations: pd.DataFrame,
+    imagery: pd.DataFrame,
+    *,
+    city: str,
+    buckets: int,
+    files: Sequence[FileEntry] | None = None,
+    known_archives: pd.DataFrame | None = None,
+) -> Listing:
+    """List a city's acquired images, and what lies in its folder beside them.
+
+    Args:
+        root, city, buckets, files, known_archives: as in `list_images`.
+        locations: of the schema `LOCATION_LIST`.
+        imagery: of `read_imagery`.
+
+    Raises:
+        SourceError: as `list_images`.
+    """
+    catalogue = list_images(
+        root,
+        locations["location_id"],
+        city=city,
+        buckets=buckets,
+        files=files,
+        known_archives=known_archives,
+    )
+    images = catalogue.images.merge(
+        imagery[[*_KEY, "status", "reason", "member", "size_bytes", "part", *_CAMERA]],
+        on=_KEY,
+        how="left",
+        suffixes=("", "_acquired"),
+    )
+    lacking = images["status"] == "missing"
+    shown = lacking & (images["status_acquired"] == "fetched")
+    paths = [imagery_path(part, _ARCHIVE) for part in images["part"].fillna("")]
+    filled = {name: images[f"{name}_acquired"] for name in ("member", "size_bytes", *_CAMERA)}
+    filled |= {"path": pd.Series(paths, index=images.index), "modified_ns": 0, "status": "present"}
+    for name, values in filled.items():
+        images[name] = images[name].mask(shown, values)
+    reason = images["reason_acquired"].fillna(NOT_ACQUIRED)
+    images["reason"] = images["reason"].mask(lacking, reason).mask(shown)
+    conformed = tables.conform(images, STREET_IMAGES)
+    use = _use(imagery, conformed)
+    return Listing(
+        replace(catalogue, images=conformed), use, terms_of_images(locations, conformed, use)
+    )
+
+
+def _use(imagery: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """`CAPTURE_USE`: what became of every capture that was planned."""
+    of_capture = imagery.sort_values(["capture_id", "metres", *_KEY]).groupby("capture_id")
+    use = of_capture.first().reset_index()
+    shown = images.dropna(subset=["capture_id"]).groupby("capture_id")["location_id"]
+    use["n_locations"] = use["capture_id"].map(shown.nunique()).fillna(0)
+    use["n_views"] = use["capture_id"].map(shown.size()).fillna(0)
+    use["status"] = use["status"].map(_STATUS)
+    known = [name for name in CAPTURES.names if name in use]
+    return tables.conform(
+        use[[*known, "status", "reason", "n_locations", "n_views", "metres", "offset_deg"]],
+        CAPTURE_USE,
+    )
