@@ -8,7 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from streetineq_assets.name_patterns import VIEWS, NamePattern, refuse_same
+from streetineq_assets.name_grammar import VIEWS
+from streetineq_assets.name_patterns import NamePattern, refuse_same
 
 
 def read(pattern, path):
@@ -24,7 +25,7 @@ def read(pattern, path):
         ("{id}_{view}", "deep/er/17_D.JPEG", ("17", "d")),
         ("{id}_{view}", "deep\\er\\x_1_b.jfif", ("x_1", "b")),
         ("{id}{view}", "17a.png", ("17", "a")),
-        ("{id}_{heading}", "17_0.jpg", ("17", "a")),
+        ("{ID}_{ Heading }", "17_0.jpg", ("17", "a")),
         ("{id}_{heading}", "17_000.jpg", ("17", "a")),
         ("{id}_{heading}", "17_090.jpg", ("17", "b")),
         ("{id}_{heading}", "17_180.0.jpg", ("17", "c")),
@@ -148,6 +149,7 @@ def test_no_name_takes_long(pattern, piece):
         ("{id}_{view", "brace"),
         ("{id}}_{view}", "brace"),
         ("{id_{view}}", "brace"),
+        ("{id}_{n/a,e,s,w}", "brace"),
         ("{id}_{view}.jpg", "ending"),
         ("*_{id}_{view}", "{any}"),
         ("{id}\\{view}", "/ for folders"),

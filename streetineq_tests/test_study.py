@@ -128,7 +128,7 @@ AT_THE_TOP = "date = 2017-08-01"
         (
             AT_THE_TOP,
             f'{AT_THE_TOP}\nimages.names = ["{{id}}"]',
-            r'"\{id\}": says no view: .*right',
+            r'"\{id\}": says no view.*right',
         ),
         (AT_THE_TOP, f'{AT_THE_TOP}\nimages.names = "{{pid}}_{{view}}"', r"images\.names.*\{id\}"),
         (AT_THE_TOP, f"{AT_THE_TOP}\nimages.names = []", r"images\.names = \[\]: .*at least 1"),

@@ -34,7 +34,8 @@ from streetineq_assets.images.tables import (
     NAMED_FILES,
     STREET_IMAGES,
 )
-from streetineq_assets.name_patterns import DEFAULT_NAMES, VIEWS
+from streetineq_assets.name_grammar import VIEWS
+from streetineq_assets.name_patterns import DEFAULT_NAMES
 
 DAMAGED_ARCHIVE = "damaged_archive"
 HEADINGS = {"a": 0, "b": 90, "c": 180, "d": 270}

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from streetineq_assets.images.location_ids import plain_form
 from streetineq_assets.images.naming import AMBIGUOUS, Naming, any_stem
 from streetineq_assets.images.positions import COARSE, FEWEST_DECIMALS, SEVERAL
-from streetineq_assets.name_patterns import HEADINGS, VIEWS, NamePattern, Reading
+from streetineq_assets.name_grammar import HEADINGS, VIEWS
+from streetineq_assets.name_patterns import NamePattern, Reading
 
 _WORDS = (
     "{n,e,s,w}",

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from streetineq_assets.images.positions import NOWHERE, Positions
-from streetineq_assets.name_patterns import SUFFIXES, NamePattern, Reading
+from streetineq_assets.name_grammar import SUFFIXES
+from streetineq_assets.name_patterns import NamePattern, Reading
 
 AMBIGUOUS = "ambiguous_name"
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from streetineq_assets.images.name_hints import hint, nearest_id, proposal
 from streetineq_assets.images.naming import Naming
-from streetineq_assets.name_patterns import DEFAULT_NAMES, HEADINGS, NamePattern
+from streetineq_assets.name_grammar import HEADINGS
+from streetineq_assets.name_patterns import DEFAULT_NAMES, NamePattern
 
 IDS = ["Loc1", "Loc2", "17", "Café 3"]
 WHERE = pd.DataFrame({"location_id": ["17"], "lat": [51.507412], "lon": [-0.127758]})
