@@ -24,7 +24,6 @@ from streetineq_assets.evidence.groups import read_group_files
 from streetineq_assets.findings import Check
 from streetineq_assets.imagery.providers import check_access
 from streetineq_assets.images.acquired import imagery_digests, keeps_pictures, read_imagery
-from streetineq_assets.images.archives import is_archive
 from streetineq_assets.images.capture_checks import CAPTURES_ACCOUNTED, city_findings
 from streetineq_assets.images.capture_listing import list_city
 from streetineq_assets.images.captures import captures_file, read_captures
@@ -326,6 +325,7 @@ def _images(store: DataStore, listed: pd.DataFrame, study: Study, city: str) -> 
             now=dt.datetime.now(dt.UTC),
             city=city,
             buckets=study.cities[city].buckets,
+            names=study.images.names,
             files=read,
         )
     except SourceError as error:
@@ -365,7 +365,7 @@ def _affordable(files: Iterable[FileEntry]) -> tuple[list[FileEntry], list[FileE
     """The files that are listed in seconds, and the archives that are not."""
     read, skipped = [], []
     for file in files:
-        large = is_archive(file.path) and file.size_bytes > _LARGE_BYTES
+        large = file.is_archive and file.size_bytes > _LARGE_BYTES
         (skipped if large else read).append(file)
     return read, skipped
 

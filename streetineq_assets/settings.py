@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from streetineq_assets.name_patterns import DEFAULT_NAMES, checked_pattern, refuse_same
 from streetineq_assets.wrong_settings import path_below, written_as
 
 OutcomeKey = Literal[
@@ -223,11 +224,15 @@ class Publication(Settings):
 
 
 class Images(Settings):
-    """Which pictures are taken for images of a street; `codes.screening` has the rules.
+    """How images are named, and which pictures are taken for images of a street.
 
-    Those of `codes.quality` are off unless a limit is set.
+    `name_patterns` has what a pattern is, `codes.screening` the rules by which pictures are judged;
+    those of `codes.quality` are off unless a limit is set.
     """
 
+    names: tuple[Annotated[str, AfterValidator(checked_pattern)], ...] = Field(
+        DEFAULT_NAMES, min_length=1, description="patterns of files' names, the first that fits"
+    )
     least_contrast: float = Field(
         1.0,
         ge=0,
@@ -248,6 +253,19 @@ class Images(Settings):
     least_sky: float | None = Field(
         None, ge=0, le=1, description="share of its upper third below which a picture is refused"
     )
+
+    @field_validator("names", mode="before")
+    @classmethod
+    def names_listed(cls, names: Any) -> Any:
+        """One pattern is a list of one."""
+        return (names,) if isinstance(names, str) else names
+
+    @field_validator("names")
+    @classmethod
+    def names_differ(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Each pattern occurs once."""
+        refuse_same(names)
+        return names
 
 
 class Views(Settings):

@@ -65,6 +65,12 @@ def test_what_is_sound_is_found_and_counted(sound):
     assert not {status for status, _ in lines.values()} & {"wrong", "doubtful", "ignored"}
 
 
+def test_images_are_known_by_the_names_of_the_study(store):
+    called_by_heading(store)
+    settings("[cities.alpha]", '[images]\nnames = "{id}_{heading}"\n\n[cities.alpha]')(store)
+    assert inspect(store)["alpha images"][0] == "found"
+
+
 def test_nothing_is_written_into_the_study(store):
     before = sorted(store.root.rglob("*"))
     inspect(store)
@@ -109,6 +115,12 @@ def two_views(store):
 
 def one_view_less(store):
     store.inputs("images", "alpha", "7_a.png").unlink()
+
+
+def called_by_heading(store):
+    for view, heading in zip("abcd", ("000", "090", "180", "270"), strict=True):
+        for path in store.inputs("images", "alpha").glob(f"*_{view}.png"):
+            path.rename(path.with_stem(f"{path.stem[0]}_{heading}"))
 
 
 def settings(old, new):
@@ -159,6 +171,13 @@ SPOILT = {
             "alpha locations": ("wrong", "0 of 2 locations"),
             "alpha images": ("wrong", "0 of 2 listed locations have all four"),
         },
+    ),
+    "images called otherwise": (
+        [
+            called_by_heading,
+            settings("[cities.alpha]", '[images]\nnames = "{id}/{view}"\n\n[cities.alpha]'),
+        ],
+        {"alpha images": ("wrong", 'names = ["{id}_{heading}"] under [images]')},
     ),
     "some of it does not match": (
         [

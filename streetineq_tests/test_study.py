@@ -126,6 +126,18 @@ AT_THE_TOP = "date = 2017-08-01"
         ('["E09000101"]', '"E09000101"', r"must be a list"),
         ("[cities.alpha]", '[cities."West Side"]', r'"West Side": .*such as west_midlands$'),
         (
+            AT_THE_TOP,
+            f'{AT_THE_TOP}\nimages.names = ["{{id}}"]',
+            r'"\{id\}": says no view: .*right',
+        ),
+        (AT_THE_TOP, f'{AT_THE_TOP}\nimages.names = "{{pid}}_{{view}}"', r"images\.names.*\{id\}"),
+        (AT_THE_TOP, f"{AT_THE_TOP}\nimages.names = []", r"images\.names = \[\]: .*at least 1"),
+        (
+            AT_THE_TOP,
+            f'{AT_THE_TOP}\nimages.names = ["{{id}}_{{n,e,s,w}}", "{{id}}_{{N, E, S, W}}"]',
+            r"images\.names = .*means the same as",
+        ),
+        (
             '"crime", "mean_income"',
             '"crimes", "weather"',
             r"did you mean crime\?; .*weather",
@@ -191,6 +203,18 @@ def test_a_study_in_another_encoding_is_refused_with_the_line(tmp_path, encoding
 def test_an_absent_study_says_how_to_make_one(tmp_path):
     with pytest.raises(StudyError, match="streetineq init"):
         load_study(tmp_path / "study.toml")
+
+
+def test_names_of_images_are_a_list_of_patterns_or_one(tmp_path):
+    assert load_study(write(tmp_path, MINIMAL)).images.names == ("{id}_{view}",)
+    one = f'{AT_THE_TOP}\nimages.names = "{{id}}/{{heading}}"'
+    two = f'{AT_THE_TOP}\nimages.names = ["{{id}}_{{view}}", "{{id}}_{{n,e,s,w}}"]'
+    for setting, expected in (
+        (one, ("{id}/{heading}",)),
+        (two, ("{id}_{view}", "{id}_{n,e,s,w}")),
+    ):
+        study = load_study(write(tmp_path, MINIMAL.replace(AT_THE_TOP, setting)))
+        assert study.images.names == expected
 
 
 def test_overrides_change_the_profile(tmp_path):

@@ -107,9 +107,9 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             group_name=GROUP,
             kinds={"file"},
             description=(
-                "The study's street images, four for each location: files "
-                "`<location_id>_<a|b|c|d>.<png|jpg|jpeg|webp>` below `inputs/images/<city>`, in "
-                "archives or not."
+                "The study's street images, four for each location, below "
+                "`inputs/images/<city>`, in archives or not: files named as `names` under "
+                "`[images]` says, by default `<location_id>_<a|b|c|d>.<png|jpg|jpeg|webp>`."
             ),
         ),
         dg.AssetSpec(
@@ -138,7 +138,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             kinds={"pandas", "parquet"},
             deps=["street_image_files", "location_list", "capture_list", *parts.listing_needs],
             partitions_def=parts.city,
-            code_version="2",  # 1: had no captures
+            code_version="2",  # 1: had no captures, and one reason for all litter
             checks=(*checks.STREET_IMAGES, *capture_checks.CAPTURES),
         ),
         define_asset(

@@ -32,6 +32,7 @@ from streetineq_assets.images.tables import (
     STREET_IMAGES,
     USED,
 )
+from streetineq_assets.name_patterns import DEFAULT_NAMES
 from streetineq_assets.settings import Views
 
 NO_FILE, UNLISTED, BETWEEN = "no_file", "unlisted_location", "between_headings"
@@ -72,13 +73,14 @@ def list_city(
     now: dt.datetime,
     city: str,
     buckets: int,
+    names: Sequence[str] = DEFAULT_NAMES,
     files: Sequence[FileEntry] | None = None,
     known_archives: pd.DataFrame | None = None,
 ) -> Listing:
     """List a city's images, by name and of captures.
 
     Args:
-        root, city, buckets, files, known_archives: as in `list_images`.
+        root, city, buckets, names, files, known_archives: as in `list_images`.
         locations: of the schema `LOCATION_LIST`.
         captures: of the schema `CAPTURE_LIST`.
         views, now: as in `assign_headings`.
@@ -91,6 +93,8 @@ def list_city(
         locations["location_id"],
         city=city,
         buckets=buckets,
+        names=names,
+        positions=locations,
         capture_ids=captures["capture_id"].tolist(),
         files=files,
         known_archives=known_archives,

@@ -10,7 +10,7 @@ import pandas as pd
 
 from streetineq_assets.errors import SourceError, clear_disk_errors
 from streetineq_assets.images import naming
-from streetineq_assets.images.archives import is_archive, list_members, read_members
+from streetineq_assets.images.archives import list_members, read_members
 from streetineq_assets.images.captures import captures_file
 from streetineq_assets.images.catalogue import FileEntry, list_images, walk_files
 from streetineq_assets.images.location_cells import LATITUDES, LONGITUDES
@@ -45,7 +45,7 @@ def write_capture_list(store: DataStore, study: Study, city: str) -> list[str]:
             f"{path} is there, and is not overwritten: move it away to have one made of the "
             "pictures, and take over from it what you had corrected"
         )
-    pictures = _read_pictures(root, store, city)
+    pictures = _read_pictures(root, store, study, city)
     listed = captures_of(pictures)
     lines = in_lines(pictures)
     if listed.empty:
@@ -125,7 +125,9 @@ def _is_inside(known: Metadata) -> bool:
     return LATITUDES[0] <= known.lat <= LATITUDES[1] and LONGITUDES[0] <= known.lon <= LONGITUDES[1]
 
 
-def _read_pictures(root: Path, store: DataStore, city: str) -> dict[str, Metadata | None]:
+def _read_pictures(
+    root: Path, store: DataStore, study: Study, city: str
+) -> dict[str, Metadata | None]:
     files = walk_files(root)
     listed = read_location_list(location_list_file(store, city))
     catalogue = list_images(
@@ -133,6 +135,8 @@ def _read_pictures(root: Path, store: DataStore, city: str) -> dict[str, Metadat
         listed["location_id"],
         city=city,
         buckets=1,
+        names=study.images.names,
+        positions=listed,
         capture_ids=sorted(_stems(root, files)),
         files=files,
     )
@@ -141,8 +145,8 @@ def _read_pictures(root: Path, store: DataStore, city: str) -> dict[str, Metadat
 
 def _stems(root: Path, files: list[FileEntry]) -> set[str]:
     """The names of all pictures, in archives too, without folders and endings."""
-    names = [file.path for file in files if not is_archive(file.path)]
+    names = [file.path for file in files if not file.is_archive]
     for file in files:
-        if is_archive(file.path):
+        if file.is_archive:
             names += [member.name for member in list_members(root / file.path).members]
     return {stem for name in names if (stem := naming.stem(name))}

@@ -1,10 +1,10 @@
 """Where every image of a city lies: one row for each listed location and view.
 
-An image's name says location and view, see `naming`; views a, b, c, d are headings of 0, 90, 180,
-270 degrees. It lies in the city's folder, at any depth, in archives or not; a symbolic link to
-another disk's folder is followed. Every file is accounted for: it is a listed location's view, or
-it stands among the foreign files with a reason. No image is opened here: extraction reads and
-hashes each once.
+An image's name says location and view by the study's patterns, see `naming`; views a, b, c, d are
+headings of 0, 90, 180, 270 degrees. It lies in the city's folder, at any depth, in archives or not;
+a symbolic link to another disk's folder is followed. Every file is accounted for: it is a listed
+location's view, or a capture, or it stands among the foreign files with a reason. No image is
+opened here: extraction reads and hashes each once.
 """
 
 import hashlib
@@ -25,6 +25,8 @@ from streetineq_assets.images.identification import (
     refuse_duplicates,
     refuse_other_names,
 )
+from streetineq_assets.images.litter import litter_kind
+from streetineq_assets.images.naming import Naming
 from streetineq_assets.images.tables import (
     ARCHIVE_MEMBERS,
     FOREIGN_FILES,
@@ -32,8 +34,8 @@ from streetineq_assets.images.tables import (
     NAMED_FILES,
     STREET_IMAGES,
 )
+from streetineq_assets.name_patterns import DEFAULT_NAMES, VIEWS
 
-VIEWS = ("a", "b", "c", "d")
 DAMAGED_ARCHIVE = "damaged_archive"
 HEADINGS = {"a": 0, "b": 90, "c": 180, "d": 270}
 MAX_FILE_BYTES = MAX_MEMBER_BYTES
@@ -52,6 +54,7 @@ class Catalogue:
         archive_members: a frame of `ARCHIVE_MEMBERS`: a row for each archive and one for each of
             its members, so that an unchanged archive is not read again.
         n_files: files outside archives, and members.
+        naming: by which names they were recognised.
     """
 
     images: pd.DataFrame
@@ -59,6 +62,7 @@ class Catalogue:
     foreign_files: pd.DataFrame
     archive_members: pd.DataFrame
     n_files: int
+    naming: Naming
 
     def write(self, folder: Path) -> None:
         """Write `street_images.parquet`, `foreign_files.parquet`, `archive_members.parquet`."""
@@ -81,6 +85,11 @@ class FileEntry:
     modified_ns: int
     readable: bool
 
+    @property
+    def is_archive(self) -> bool:
+        """Whether it is read as an archive; what a Mac puts beside one is none."""
+        return is_archive(self.path) and litter_kind(self.path) is None
+
 
 def bucket_of(city: str, location_id: str, buckets: int) -> str:
     """The bucket of a location, `london/003`: sha256 of its id modulo the number of buckets.
@@ -97,6 +106,8 @@ def list_images(
     *,
     city: str,
     buckets: int,
+    names: Sequence[str] = DEFAULT_NAMES,
+    positions: pd.DataFrame | None = None,
     capture_ids: Collection[str] = (),
     files: Sequence[FileEntry] | None = None,
     known_archives: pd.DataFrame | None = None,
@@ -107,6 +118,8 @@ def list_images(
         root: the city's image folder; one that is absent is an empty one.
         location_ids: the listed ids.
         buckets: number of partitions of image_codes over which the city is spread.
+        names: patterns of the names of views, as `[images]` of study.toml has them.
+        positions: frame `location_id, lat, lon` of the listed, where the list has coordinates.
         capture_ids: of captures, whose files are called `<capture_id>.jpg` and the like.
         files: what `walk_files` gives for the folder; it is walked here where they are not given.
         known_archives: `archive_members` of an earlier listing of this folder.
@@ -116,17 +129,18 @@ def list_images(
             has the name of a listed location or capture, the folder is called otherwise, or a
             folder cannot be read.
     """
-    listed = sorted(set(location_ids))
+    naming = Naming(names, location_ids, positions)
+    listed = naming.listed
     files = walk_files(root) if files is None else files
     members = _archive_members(root, files, known_archives)
     named = pd.concat([_loose_files(files), _archived_files(members)], ignore_index=True)
-    named = identify(named, listed, capture_ids)
+    named = identify(named, naming, capture_ids)
     views, captures = (named[named[of].notna()] for of in ("location_id", "capture_id"))
     refuse_duplicates(root, views, ["location_id", "view"], "view of one location")
     refuse_duplicates(root, captures, ["capture_id"], "capture")
     if views.empty and captures.empty and (listed or capture_ids):
         refuse_another_place(root)
-        refuse_other_names(root, named, listed)
+        refuse_other_names(root, named, naming, of_captures=bool(capture_ids))
     foreign = named.loc[named["foreign"].notna(), ["path", "member", "foreign"]]
     foreign = pd.concat([foreign, _damaged_archives(members)], ignore_index=True)
     foreign = foreign.rename(columns={"foreign": "reason"}).sort_values(["path", "member"])
@@ -136,6 +150,7 @@ def list_images(
         foreign_files=tables.conform(foreign, FOREIGN_FILES),
         archive_members=members,
         n_files=len(named),
+        naming=naming,
     )
 
 
@@ -192,7 +207,7 @@ def _file_entry(entry: os.DirEntry[str], prefix: str) -> FileEntry:
 
 
 def _loose_files(files: Sequence[FileEntry]) -> pd.DataFrame:
-    loose = [file for file in files if not is_archive(file.path)]
+    loose = [file for file in files if not file.is_archive]
     frame = pd.DataFrame(
         {
             "path": [file.path for file in loose],
@@ -222,7 +237,7 @@ def _archive_members(
     if known is not None:
         kept = dict(tuple(known.groupby(["path", "archive_bytes", "archive_modified_ns"])))
     parts = []
-    for file in filter(lambda file: is_archive(file.path), files):
+    for file in (file for file in files if file.is_archive):
         before = kept.get((file.path, file.size_bytes, file.modified_ns))
         # One that was damaged is read again: the fault may have been the disk's or the network's.
         # So is one with links: earlier versions took hard ones for symbolic ones.

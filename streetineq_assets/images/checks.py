@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping
 import pandas as pd
 
 from streetineq_assets.findings import Check, CheckSpec, Findings, Scalar
-from streetineq_assets.images import naming
 from streetineq_assets.images.catalogue import DAMAGED_ARCHIVE, VIEWS, Catalogue
+from streetineq_assets.images.identification import BY_NAME, images_among, paths_of
+from streetineq_assets.images.litter import KINDS
+from streetineq_assets.images.name_hints import hint, proposal
 from streetineq_assets.images.rights import NO, UNKNOWN, acts_of, with_answer
 from streetineq_assets.settings import Rights
 
@@ -15,7 +17,6 @@ _STATUSES = ("present", "missing", "unreadable")
 # What to do about foreign files, where it is not about their names.
 _ADVICE = {
     "copy": "named as a copy; remove it, or rename it where the original is gone",
-    "hidden": "in the trash, hidden, or a system's own; never used",
     "link": "a symbolic link in an archive is not followed; pack the files themselves",
     "nested_archive": "an archive in an archive is not read; unpack the outer one",
     "other_archive": "not read; unpack it, or pack it as .zip or .tar",
@@ -30,7 +31,9 @@ FILES_ACCOUNTED = CheckSpec(
 CITY_LISTED = CheckSpec("city_listed", "The city has a list of locations.")
 LOCATIONS_COMPLETE = CheckSpec("locations_complete", "Every listed location has all its images.")
 ARCHIVES_INTACT = CheckSpec("archives_intact", "Every archive can be read to its end.")
-FILES_KNOWN = CheckSpec("files_known", "Every file is a view of a listed location, or a capture.")
+FILES_KNOWN = CheckSpec(
+    "files_known", "Every file is a view of a listed location, a capture, or litter of systems."
+)
 RIGHTS = CheckSpec(
     "rights", "No terms of a provider or licence forbid what the study does.", blocking=True
 )
@@ -55,6 +58,7 @@ def listing_findings(catalogue: Catalogue) -> Findings:
     images, foreign = catalogue.images, catalogue.foreign_files
     by_name = images[images["capture_id"].isna()]  # views of one capture share its file
     states = _states(images)
+    litter = foreign.loc[foreign["reason"].isin(KINDS), "reason"]
     archives = catalogue.archive_members[catalogue.archive_members["member"].isna()]
     damaged = archives[archives["damage"].notna()]
     counts: dict[str, int] = {
@@ -65,6 +69,8 @@ def listing_findings(catalogue: Catalogue) -> Findings:
         "n_captures": len(catalogue.captures),
         "n_archives": len(archives),
         "n_foreign_files": int((foreign["reason"] != DAMAGED_ARCHIVE).sum()),
+        "n_litter_files": len(litter),
+        **{f"n_litter_{kind}": int(n) for kind, n in litter.value_counts(sort=False).items()},
         "image_bytes": int(by_name["size_bytes"].sum() + catalogue.captures["size_bytes"].sum()),
     }
     without_image = images.loc[images["status"] != "present", "reason"]
@@ -77,7 +83,7 @@ def listing_findings(catalogue: Catalogue) -> Findings:
         _accounting(counts, images),
         _files_accounted(counts, by_name),
         _city_listed(counts),
-        _locations_complete(counts, images),
+        _locations_complete(counts, images, foreign),
         _archives_intact(damaged),
         _files_known(counts, catalogue),
     ]
@@ -123,7 +129,9 @@ def _city_listed(counts: Mapping[str, int]) -> Check:
     return CITY_LISTED.result(counts["n_listed"] > 0, text)
 
 
-def _locations_complete(counts: Mapping[str, int], images: pd.DataFrame) -> Check:
+def _locations_complete(
+    counts: Mapping[str, int], images: pd.DataFrame, foreign: pd.DataFrame
+) -> Check:
     n_listed = counts["n_listed"]
     if not n_listed:
         return LOCATIONS_COMPLETE.not_tested(NONE_LISTED, passed=True)
@@ -136,7 +144,17 @@ def _locations_complete(counts: Mapping[str, int], images: pd.DataFrame) -> Chec
             f" ({views}) and get no codes, since a location needs all four; views_without_image "
             "counts the reasons"
         )
+        text += _images_among_litter(foreign)
     return LOCATIONS_COMPLETE.result(without == 0, text)
+
+
+def _images_among_litter(foreign: pd.DataFrame) -> str:
+    """Where images are lacking: those that would be there, had a system not put them away."""
+    kinds = set(KINDS) - {"system_file"}
+    images = paths_of(images_among(foreign[foreign["reason"].isin(kinds)]))
+    if not images:
+        return ""
+    return f"; {len(images)} images are in the trash, hidden or in conflict, such as {images[0]}"
 
 
 def _archives_intact(damaged: pd.DataFrame) -> Check:
@@ -150,26 +168,35 @@ def _archives_intact(damaged: pd.DataFrame) -> Check:
 
 
 def _files_known(counts: Mapping[str, int], catalogue: Catalogue) -> Check:
-    foreign = counts["n_foreign_files"]
-    text = f"{foreign} of {counts['n_files']} files are no view of a listed location"
+    litter = counts["n_litter_files"]
+    unknown = counts["n_foreign_files"] - litter
+    text = f"{unknown} of {counts['n_files']} files are no view of a listed location"
     text += " and no capture" if counts["n_captures"] else ""
-    if foreign:
+    if unknown:
         text += " and are not used: foreign_files.parquet names them, with reasons"
         text += "".join(f"; {each}" for each in _examples(catalogue))
-    return FILES_KNOWN.result(foreign == 0, text)
+    if litter:
+        text += f"; {litter} more are litter of systems and programs: {_litter_kinds(counts)}"
+    return FILES_KNOWN.result(unknown == 0, text)
 
 
 def _examples(catalogue: Catalogue) -> Iterator[str]:
     """For each reason that somebody can mend, the first file, and what to do."""
-    listed = catalogue.images["location_id"].unique()
-    for reason, files in catalogue.foreign_files.groupby("reason"):
-        names = files["member"].fillna(files["path"])
-        images = [name for name in names if naming.is_image(name)]
-        if reason in ("unlisted_location", "other_name"):
-            if images:
-                yield f"{len(images)} images such as {images[0]}: {naming.hint(images[0], listed)}"
-        elif reason in _ADVICE:
-            yield f"{len(files)} such as {names.iloc[0]}: {_ADVICE[reason]}"
+    foreign, naming = catalogue.foreign_files, catalogue.naming
+    images = images_among(foreign[foreign["reason"].isin(BY_NAME)])
+    for reason, files in foreign.groupby("reason"):
+        if reason in _ADVICE:
+            name = files["member"].fillna(files["path"]).iloc[0]
+            yield f"{len(files)} such as {name}: {_ADVICE[reason]}"
+        elif len(named := paths_of(images[images["reason"] == reason])):
+            yield f"{len(named)} images such as {named[0]}: {hint(named[0], naming)}"
+    if proposed := proposal(paths_of(images), naming, keeping=True):
+        yield f"of these images, {proposed}"
+
+
+def _litter_kinds(counts: Mapping[str, int]) -> str:
+    found = {kind.replace("_", " "): counts.get(f"n_litter_{kind}", 0) for kind in KINDS}
+    return ", ".join(f"{n} {kind}" for kind, n in found.items() if n)
 
 
 # -- rights --------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from streetineq_assets.images.location_list import (
 )
 from streetineq_assets.images.plots import plot_directions
 from streetineq_assets.images.rights import rights_table
+from streetineq_assets.name_patterns import DEFAULT_NAMES
 from streetineq_assets.plotting import save_png
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import Study
@@ -35,8 +36,13 @@ _DECIDING = {"tolerance_deg", "within_m", "within_days"}  # of `[views]`; the re
 
 
 def listing_config(store: DataStore, study: Study, city: str) -> dict[str, Any]:
-    """The settings that decide a city's listing; those of captures only where it lists some."""
+    """The settings that decide a city's listing; those of captures only where it lists some.
+
+    Names that a study does not set are no part of it, so that listings of earlier versions stay.
+    """
     config: dict[str, Any] = {"buckets": study.cities[city].buckets}
+    if study.images.names != DEFAULT_NAMES:
+        config["names"] = [*study.images.names]
     if captures_file(store, city).is_file():
         config["views"] = study.views.model_dump(mode="json", include=_DECIDING)
     return config
@@ -69,7 +75,10 @@ def write_listing(
         listing = list_acquired(root, listed, read_imagery(store, city), **known)
     else:
         now = dt.datetime.now(dt.UTC)
-        listing = list_city(root, listed, read_captures(captures), study.views, now=now, **known)
+        names = study.images.names
+        listing = list_city(
+            root, listed, read_captures(captures), study.views, now=now, names=names, **known
+        )
     listing.write(folder)
     if figure := plot_directions(listing.captures, study.cities[city].title):
         save_png(figure, folder / "directions.png")

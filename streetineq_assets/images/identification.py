@@ -12,39 +12,50 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.errors import SourceError
-from streetineq_assets.images import naming
-from streetineq_assets.images.archives import is_archive
+from streetineq_assets.images.archives import folder_of, is_archive
+from streetineq_assets.images.litter import litter_kind
+from streetineq_assets.images.name_hints import hint, proposal
+from streetineq_assets.images.naming import (
+    AMBIGUOUS,
+    Naming,
+    composed,
+    is_image,
+    is_other_archive,
+    stem,
+)
+from streetineq_assets.images.positions import COARSE, NOWHERE, SEVERAL
+
+# Why an image is no view, where other names or another list would make it one.
+BY_NAME = (NOWHERE, "other_name", "copy", AMBIGUOUS, SEVERAL, COARSE)
 
 _NEVER_READ = ("unsafe_path", "link", "special_file")
 
 
-def identify(named: pd.DataFrame, listed: list[str], capture_ids: Collection[str]) -> pd.DataFrame:
+def identify(named: pd.DataFrame, naming: Naming, capture_ids: Collection[str]) -> pd.DataFrame:
     """What each file is: a view, a capture, or foreign.
 
     Args:
         named: `NAMED_FILES`.
-        listed: ids of locations.
+        naming: how views are named.
         capture_ids: ids of captures; a file that is a view by its name is none.
 
     Returns:
         `named` with `location_id` and `view`, or `capture_id`, or the reason why it is `foreign`;
         what does not apply is null.
     """
-    written = {naming.composed(each): each for each in listed}
-    names = named["member"].fillna(named["path"]).tolist()
-    views = [naming.parse(name) for name in names]
-    named["location_id"] = pd.Series([v and written.get(v.location_id) for v in views], dtype="str")
-    named["view"] = pd.Series([v and v.view for v in views], dtype="str")
-    named["capture_id"] = _captures(names, capture_ids)
+    paths = paths_of(named)
+    said = naming.identify_all(paths)
+    named["location_id"] = pd.Series([location_id for location_id, _, _ in said], dtype="str")
+    named["view"] = pd.Series([view for _, view, _ in said], dtype="str")
+    named["capture_id"] = _captures(paths, capture_ids)
     foreign = named["problem"].where(named["problem"].isin(_NEVER_READ))
-    paths = (named["path"] + "/" + named["member"].fillna("")).tolist()
-    litter = np.array([naming.is_litter(path) for path in paths], dtype=bool)
-    foreign = foreign.mask(foreign.isna() & litter, "hidden")
+    foreign = foreign.fillna(pd.Series([litter_kind(path) for path in paths], dtype="str"))
     known = named["location_id"].notna() | named["capture_id"].notna()
     strange = np.flatnonzero(foreign.isna() & ~known)
-    is_member = named["member"].notna().tolist()
-    reasons = [_why_strange(names[row], written, is_member=is_member[row]) for row in strange]
-    foreign.iloc[strange] = reasons
+    is_member = named["member"].notna().to_numpy()
+    foreign.iloc[strange] = [
+        _why_strange(paths[row], said[row][2], naming, is_member=is_member[row]) for row in strange
+    ]
     named["foreign"] = foreign
     is_view = foreign.isna() & named["location_id"].notna()
     named[["location_id", "view"]] = named[["location_id", "view"]].where(is_view)
@@ -52,23 +63,44 @@ def identify(named: pd.DataFrame, listed: list[str], capture_ids: Collection[str
     return named
 
 
-def _captures(names: list[str], capture_ids: Collection[str]) -> pd.Series:
+def paths_of(files: pd.DataFrame) -> list[str]:
+    """The path of each file below the city's folder; an archive is a folder of its name.
+
+    Args:
+        files: frame `path, member`.
+    """
+    is_member = files["member"].notna()
+    folders = {path: folder_of(path) for path in files.loc[is_member, "path"].unique()}
+    inside = files["path"].map(folders).astype("str") + "/" + files["member"]
+    return files["path"].where(~is_member, inside).tolist()
+
+
+def images_among(files: pd.DataFrame) -> pd.DataFrame:
+    """Those of the files whose endings are images', readable ones or not."""
+    return files[np.array([is_image(path) for path in paths_of(files)], dtype=bool)]
+
+
+def _captures(paths: list[str], capture_ids: Collection[str]) -> pd.Series:
     """The capture whose id is the whole name of a file, but for folders and ending."""
-    written = {naming.composed(each): each for each in capture_ids}
-    stems = [naming.stem(name) for name in names] if written else []
-    found = [stem and written.get(stem) for stem in stems]
-    return pd.Series(found or None, index=range(len(names)), dtype="str")
+    written = {composed(each): each for each in capture_ids}
+    stems = [stem(path) for path in paths] if written else []
+    found = [each and written.get(each) for each in stems]
+    return pd.Series(found or None, index=range(len(paths)), dtype="str")
 
 
-def _why_strange(name: str, listed: Collection[str], *, is_member: bool) -> str:
-    """Why a file is no view of a listed location, by its name."""
-    if naming.is_copy(name, listed):
+def _why_strange(path: str, why: str | None, naming: Naming, *, is_member: bool) -> str:
+    """Why a file is no view of a listed location, by its name.
+
+    Args:
+        why: as the patterns tell it.
+    """
+    if naming.is_copy(path):
         return "copy"
-    if naming.parse(name):
-        return "unlisted_location"
-    if is_member and is_archive(name):
+    if why:
+        return why
+    if is_member and is_archive(path):
         return "nested_archive"
-    return "other_archive" if naming.is_other_archive(name) else "other_name"
+    return "other_archive" if is_other_archive(path) else "other_name"
 
 
 def refuse_another_place(root: Path) -> None:
@@ -89,24 +121,32 @@ def refuse_another_place(root: Path) -> None:
             )
 
 
-def refuse_other_names(root: Path, named: pd.DataFrame, listed: list[str]) -> None:
+def refuse_other_names(
+    root: Path, named: pd.DataFrame, naming: Naming, *, of_captures: bool
+) -> None:
     """A folder of images of which none is a listed location's is a folder of wrong names.
 
+    Args:
+        named: as `identify` gives them.
+        of_captures: whether captures are listed too.
+
     Raises:
-        SourceError: naming the first image, the name expected and the nearest listed id.
+        SourceError: naming the first image, the name expected, the nearest listed id, and the
+            setting by which most would be views.
     """
-    by_name = named[named["foreign"].isin(["unlisted_location", "other_name", "copy"])]
-    names = by_name["member"].fillna(by_name["path"])
-    images = by_name[[naming.is_image(name) for name in names]]
+    images = images_among(named[named["foreign"].isin(BY_NAME)])
     if images.empty:
         return
-    first = next(images.itertuples())
-    name = first.member if isinstance(first.member, str) else first.path
+    paths = paths_of(images)
+    remedy = proposal(paths, naming, keeping=False) or (
+        "rename the files, mend the list, or say under [images] how they are called, as in "
+        'names = ["{id}_{heading}"]'
+    )
+    what = "view of a listed location" + (" or a listed capture" if of_captures else "")
+    first = _file_name(root, next(images.itertuples()))
     raise SourceError(
-        f"none of the {len(images)} images below {root} is a view of a listed location: expected "
-        f"are names <location_id>_<a|b|c|d>.<png|jpg|jpeg|webp>, and "
-        f"{_file_name(root, first)} is not one of them; {naming.hint(name, listed)}. Rename the "
-        "files or mend the list"
+        f"none of the {len(images)} images below {root} is a {what}: expected are names "
+        f"{naming.in_words()}, and {first} is not one of them; {hint(paths[0], naming)}; {remedy}"
     )
 
 

@@ -102,4 +102,5 @@ def test_the_limits_are_the_studys():
 
 
 def test_the_label_is_that_of_the_codes_that_studies_have():
-    assert label(Images()) == f'{VERSION} {{"least_contrast":1.0,"most_plain":0.9}}'
+    expected = f'{VERSION} {{"least_contrast":1.0,"most_plain":0.9}}'
+    assert label(Images()) == label(Images(names=("{id}_{heading}",))) == expected

@@ -1,6 +1,9 @@
 """Small pictures and folders of them for the tests of images and codes."""
 
+import bz2
+import gzip
 import io
+import lzma
 import tarfile
 import zipfile
 from collections.abc import Iterable
@@ -8,9 +11,16 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from backports import zstd
 from PIL import Image
 
 VIEWS = "abcd"
+COMPRESSORS = {
+    **dict.fromkeys((".tgz", ".gz"), gzip.open),
+    **dict.fromkeys((".tbz2", ".bz2"), bz2.open),
+    **dict.fromkeys((".txz", ".xz"), lzma.open),
+    **dict.fromkeys((".tzst", ".zst"), zstd.open),
+}
 HTML = b"<!DOCTYPE html><html><body>404 Not Found</body></html>"
 
 
@@ -50,9 +60,10 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def write_tar(path: Path, files: dict[str, bytes], *, modified: int = 1_500_000_000) -> None:
-    mode = {".tgz": "w:gz", ".tbz2": "w:bz2", ".xz": "w:xz"}.get(path.suffix, "w")
+    """Write a tar, compressed as its suffix says."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, mode) as archive:
+    compressed = COMPRESSORS.get(path.suffix, open)
+    with compressed(path, "wb") as file, tarfile.open(fileobj=file, mode="w") as archive:
         for name, data in files.items():
             info = tarfile.TarInfo(name)
             info.size, info.mtime = len(data), modified

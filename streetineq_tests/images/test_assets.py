@@ -203,6 +203,32 @@ def test_the_plot_counts_the_locations_of_each_lsoa(most):
     assert len(png_bytes(figure)) < 100_000
 
 
+class TestNamesOfTheStudysOwn:
+    """Ten locations whose images are called by headings, as published by patterns that say so."""
+
+    NAMES = '[images]\nnames = ["{id}_{view}", "{id}_{heading}"]\n\n[encoder]'
+
+    def test_by_the_default_the_recipe_does_not_hold_them(self, store, made):
+        config = store.manifest("street_images", "alpha").recipe.config
+        assert config == {"buckets": 2}, "as in earlier versions, so that their listings stay"
+
+    def test_the_recipe_holds_them_and_the_listing_is_skipped_and_made_by_them(self, tmp_path):
+        platform = Platform(tmp_path)
+        platform.write()
+        for view, heading in zip("abcd", (0, 90, 180, 270), strict=True):
+            (platform.images / f"L00_{view}.png").rename(platform.images / f"L00_{heading}.png")
+        shown = metadata(run(platform.store, "street_images", "alpha"), "street_images")
+        assert (shown["n_locations_complete"], shown["n_foreign_files"]) == (len(IDS) - 1, 4)
+
+        study = platform.store.study_file
+        study.write_text(study.read_text().replace("[encoder]", self.NAMES, 1))
+        shown = metadata(run(platform.store, "street_images", "alpha"), "street_images")
+        assert (shown["n_locations_complete"], shown["n_foreign_files"]) == (len(IDS), 0)
+        config = platform.store.manifest("street_images", "alpha").recipe.config
+        assert config["names"] == ["{id}_{view}", "{id}_{heading}"]
+        assert metadata(run(platform.store, "street_images", "alpha"), "street_images")["skipped"]
+
+
 class TestNothingIsLostToAnAbsence:
     """A list or folder that is away, or half there, costs neither listing nor matches."""
 

@@ -2,10 +2,12 @@
 
 import unicodedata
 
+import pandas as pd
 import pytest
 
 from streetineq_assets.errors import SourceError
 from streetineq_assets.images.checks import listing_findings
+from streetineq_assets.name_patterns import NamePattern
 from streetineq_tests.harness import check_of
 from streetineq_tests.images.pictures import write_files, write_tar, write_zip
 from streetineq_tests.images.test_catalogue import IDS, failed, listing, names, status
@@ -15,15 +17,12 @@ def reasons_of(found):
     return found.foreign_files["reason"].value_counts().to_dict()
 
 
-def test_trash_hidden_and_system_folders_are_not_used_and_are_counted(tmp_path):
+def test_what_lies_in_the_trash_is_not_used(tmp_path):
     del (files := names(IDS))["17_a.png"]
-    litter = [".Trash-1000/files/17_a.png", "@eaDir/17_a.png/SYNOPHOTO.jpg", "._17_a.png"]
-    write_files(tmp_path, files | dict.fromkeys(litter, b"old"))
-    write_zip(tmp_path / "mac.zip", {"__MACOSX/17_a.png": b"", "__MACOSX/._17_a.png": b""})
+    write_files(tmp_path, files | {".Trash-1000/files/17_a.png": b"old", "._17_a.png": b""})
     found = listing(tmp_path)
     assert status(found)["17"].tolist() == ["missing"] + ["present"] * 3
-    assert reasons_of(found) == {"hidden": 5}
-    assert failed(found) == {"locations_complete", "files_known"}
+    assert reasons_of(found) == {"trash": 1, "system_file": 1}
 
 
 def test_a_study_below_a_hidden_folder_is_not_hidden(tmp_path):
@@ -69,7 +68,7 @@ class TestNoImageHasAListedName:
             ("x_1_90.png", r"x_1_90\.png .* x_1_b\.jpg"),
             ("z_a.png", r"nearest listed id is Z,"),
             ("017_c.png", r"17_c\.jpg"),
-            ("17.jpg", r"<location_id>_<a\|b\|c\|d>"),
+            ("17.jpg", r"<location_id>_<a\|b\|c\|d>.*names = \[\"\{id\}_\{heading\}\"\]"),
         ],
     )
     def test_an_example_and_the_nearest_listed_id_are_named(self, tmp_path, file, expected):
@@ -101,6 +100,116 @@ class TestNoImageHasAListedName:
     def test_without_a_list_every_name_is_foreign(self, tmp_path):
         write_files(tmp_path, names(IDS))
         assert len(listing(tmp_path, []).foreign_files) == 12
+
+
+def made_by(pattern, ids=IDS, positions=None):
+    """Files of four views by a pattern."""
+    pattern = NamePattern.parse(pattern)
+    where = positions.set_index("location_id") if positions is not None else None
+    files = {}
+    for each in ids:
+        at = None if where is None else (f"{where.lat[each]:.6f}", f"{where.lon[each]:.6f}")
+        files |= {f"{pattern.example(each, view, at)}.jpg": b"bytes" for view in "abcd"}
+    return files
+
+
+WHERE = pd.DataFrame(
+    {"location_id": IDS, "lat": [51.5, 51.51, 51.52], "lon": [-0.1, 0.0, 0.123456]}
+)
+
+
+class TestNamesOfTheStudysOwn:
+    @pytest.mark.parametrize(
+        "pattern",
+        [
+            "{id}_{heading}",
+            "{id}-{0,90,180,270}",
+            "{id}_{n,e,s,w}",
+            "{id}/{front,right,back,left}",
+            "{heading}/{id}",
+            "{id}_{heading}_{any}",
+            "{lat}_{lng}_{heading}",
+        ],
+    )
+    def test_they_are_found_in_folders_and_archives(self, tmp_path, pattern):
+        write_files(tmp_path / "north", made_by(pattern, ["17"], WHERE))
+        write_tar(tmp_path / "more.tgz", made_by(pattern, ["x_1"], WHERE))
+        write_zip(tmp_path / "more.zip", made_by(pattern, ["Z"], WHERE))
+        found = listing(tmp_path, names=[pattern], positions=WHERE)
+        assert found.images["status"].eq("present").all()
+        assert found.images["location_id"].tolist() == ["17"] * 4 + ["Z"] * 4 + ["x_1"] * 4
+        assert failed(found) == set()
+
+    def test_an_archive_of_each_location_is_a_folder_of_its_id(self, tmp_path):
+        headings = {f"{heading}.jpg": b"bytes" for heading in (0, 90, 180, 270)}
+        write_zip(tmp_path / "17.zip", headings)
+        write_tar(tmp_path / "deep" / "x_1.tar.zst", headings)
+        write_files(tmp_path / "Z", headings)
+        found = listing(tmp_path, names=["{id}/{heading}"])
+        assert found.images["status"].eq("present").all()
+        assert found.images.loc[0, ["path", "member"]].tolist() == ["17.zip", "0.jpg"]
+
+    def test_several_patterns_are_tried_in_order(self, tmp_path):
+        write_files(tmp_path, names(["17"]) | made_by("{id}_{heading}", ["x_1"]))
+        write_files(tmp_path, made_by("{id}-{n,e,s,w}", ["Z"]))
+        patterns = ["{id}_{view}", "{id}_{heading}", "{id}-{n,e,s,w}"]
+        assert listing(tmp_path, names=patterns).images["status"].eq("present").all()
+
+    def test_two_files_of_one_view_by_two_patterns_are_an_error(self, tmp_path):
+        write_files(tmp_path, {"17_a.png": b"", "17_0.png": b""})
+        with pytest.raises(SourceError, match=r"17_0\.png and .*17_a\.png are the same view"):
+            listing(tmp_path, names=["{id}_{view}", "{id}_{heading}"])
+
+    def test_what_is_of_no_location_is_counted_by_reason(self, tmp_path):
+        where = pd.concat([WHERE, WHERE.tail(1).assign(location_id="Z2")])
+        write_files(tmp_path, made_by("{lat}_{lng}_{heading}", ["17"], WHERE))
+        others = ["51.520000_0.123456_0.jpg", "51.5_-0.1_90.jpg", "52.000_0.000_0.jpg", "17_0.jpg"]
+        write_files(tmp_path, dict.fromkeys(others, b""))
+        found = listing(tmp_path, [*IDS, "Z2"], names=["{lat}_{lng}_{heading}"], positions=where)
+        assert reasons_of(found) == {
+            "ambiguous_position": 1, "coarse_position": 1, "unlisted_location": 1, "other_name": 1,
+        }  # fmt: skip
+        text = check_of(listing_findings(found), "files_known").description
+        for told in ("more than one listed location", "3 decimals", "m away", "17_0.jpg"):
+            assert told in text
+        assert "files_accounted" not in failed(found)
+
+    def test_a_name_of_two_listed_locations_is_neithers(self, tmp_path):
+        write_files(tmp_path, {"x_1_2019_90.jpg": b"", "x_1_0.jpg": b""})
+        found = listing(tmp_path, ["x", "x_1"], names=["{id}_{heading}", "{id}_{any}_{heading}"])
+        assert reasons_of(found) == {"ambiguous_name": 1}
+        assert status(found)["x_1"].tolist() == ["present"] + ["missing"] * 3
+
+    def test_errors_speak_of_them(self, tmp_path):
+        write_files(tmp_path, names(IDS))
+        with pytest.raises(SourceError) as raised:
+            listing(tmp_path, names=["{id}/{heading}"])
+        text = str(raised.value)
+        assert "<location_id>/<0|90|180|270>" in text
+        assert "whose file is 17/0.jpg" in text
+        assert 'names = ["{id}_{view}"]' in text
+
+    def test_coordinates_that_the_list_does_not_have_are_told(self, tmp_path):
+        write_files(tmp_path, made_by("{lat}_{lng}_{heading}", ["17"], WHERE))
+        with pytest.raises(SourceError, match="no listed location has coordinates"):
+            listing(tmp_path, names=["{lat}_{lng}_{heading}"])
+
+
+class TestNamesThatFollowACommonPattern:
+    def test_the_error_proposes_it(self, tmp_path):
+        write_files(tmp_path, made_by("{id}_{heading}"))
+        with pytest.raises(SourceError, match=r"all of them .* names = \[\"\{id\}_\{heading\}\"\]"):
+            listing(tmp_path)
+
+    def test_members_of_archives_count_too(self, tmp_path):
+        write_zip(tmp_path / "17.zip", {f"{heading}.jpg": b"" for heading in (0, 90, 180, 270)})
+        with pytest.raises(SourceError, match=r"names = \[\"\{id\}/\{heading\}\"\]"):
+            listing(tmp_path)
+
+    def test_where_others_are_found_both_are_proposed(self, tmp_path):
+        write_files(tmp_path, names(["17"]) | made_by("{id}_{heading}", ["x_1", "Z"]))
+        text = check_of(listing_findings(listing(tmp_path)), "files_known").description
+        assert 'names = ["{id}_{view}", "{id}_{heading}"] under [images]' in text
 
 
 def test_which_views_are_lacking_is_told(tmp_path):
