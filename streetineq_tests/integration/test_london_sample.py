@@ -8,8 +8,8 @@ import pytest
 from scipy.stats import spearmanr
 
 from streetineq_assets.geography import find_boundaries
+from streetineq_assets.image_settings import Places
 from streetineq_assets.images.location_areas import join_locations
-from streetineq_assets.settings import Places
 from streetineq_tests.integration.london_sample import (
     N_LSOAS,
     PAIR,
