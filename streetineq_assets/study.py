@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from streetineq_assets.errors import StudyError
+from streetineq_assets.image_settings import Imagery, Images, Places, Repeats, Rights, Views
 from streetineq_assets.profiles import Training
 from streetineq_assets.settings import (
     AggregationRule,
@@ -24,20 +25,14 @@ from streetineq_assets.settings import (
     Encoder,
     Evidence,
     Folds,
-    Imagery,
-    Images,
     Intervals,
     Key,
     Notices,
-    Places,
     Publication,
-    Repeats,
-    Rights,
     SchemeName,
     Settings,
     Shards,
     Transfer,
-    Views,
 )
 from streetineq_assets.wrong_settings import in_words, nearest, read_text
 

@@ -4,8 +4,8 @@ import pandas as pd
 
 from streetineq_assets.audit.coverage import LEVEL, MIN_MSOAS
 from streetineq_assets.findings import AVAILABLE, Check, CheckSpec
+from streetineq_assets.image_settings import Rights
 from streetineq_assets.images.rights import UNKNOWN, acts_of, with_answer
-from streetineq_assets.settings import Rights
 
 MOST_YEARS_APART, MOST_YEARS_ACROSS = 5, 10
 _LEAST_DATED = 0.5  # share of locations; fewer say nothing of the others

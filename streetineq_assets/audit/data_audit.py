@@ -13,12 +13,12 @@ from streetineq_assets.audit.coverage import coverage_by_decile, coverage_trend
 from streetineq_assets.audit.dates import capture_years, years_after
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.findings import Findings, Scalar, unavailable_findings
+from streetineq_assets.image_settings import Rights
 from streetineq_assets.images.rights import rights_table, terms_digest
 from streetineq_assets.images.tables import IMAGE_RIGHTS
 from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.predictions.checks import inputs_available
 from streetineq_assets.predictions.location_scores import labelled_areas
-from streetineq_assets.settings import Rights
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import Pair, Study
 from streetineq_assets.tables import conform, empty, write

@@ -5,11 +5,11 @@ from typing import Any
 import pandas as pd
 
 from streetineq_assets.codes.encoders import weights_input
+from streetineq_assets.image_settings import Views
 from streetineq_assets.images.changes import slice_digest
 from streetineq_assets.images.panorama import VERSION
 from streetineq_assets.images.tables import EQUIRECTANGULAR
 from streetineq_assets.manifests import Recipe
-from streetineq_assets.settings import Views
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study
 

@@ -15,8 +15,8 @@ from streetineq_assets.codes.tables import IMAGE_REPEATS
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.findings import Findings
 from streetineq_assets.geography import national_grid
+from streetineq_assets.image_settings import Repeats
 from streetineq_assets.images.catalogue import VIEWS
-from streetineq_assets.settings import Repeats
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.tables import write
 

@@ -39,10 +39,10 @@ from streetineq_assets.codes.repeated_images import digest_codes
 from streetineq_assets.codes.screening import label
 from streetineq_assets.codes.tables import BucketRecord
 from streetineq_assets.findings import Findings, Scalar
+from streetineq_assets.image_settings import Images, Views
 from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.locks import one_process
 from streetineq_assets.prefetch import prefetch
-from streetineq_assets.settings import Images, Views
 
 _REPORT_EVERY_S = 60.0
 _PHASES = ("reading", "decoding", "device", "writing")

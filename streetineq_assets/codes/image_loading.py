@@ -24,10 +24,10 @@ from streetineq_assets.codes.pictures import Pictures, look_at
 from streetineq_assets.codes.preprocess import ImageRejectedError, preprocess
 from streetineq_assets.codes.quality import refuse_useless
 from streetineq_assets.codes.screening import refuse_empty
+from streetineq_assets.image_settings import Images, Views
 from streetineq_assets.images.archives import read_members
 from streetineq_assets.images.catalogue import DAMAGED_ARCHIVE, VIEWS
 from streetineq_assets.images.tables import EQUIRECTANGULAR
-from streetineq_assets.settings import Images, Views
 
 Hashes = tuple[str, ...]
 Locate = Callable[[str], Path]  # the file of a path of `street_images`

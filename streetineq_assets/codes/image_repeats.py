@@ -22,7 +22,7 @@ from streetineq_assets.codes.hash_search import HashPairs, close_pairs
 from streetineq_assets.codes.perceptual_hash import PLAIN, UNKNOWN
 from streetineq_assets.codes.tables import IMAGE_REPEATS
 from streetineq_assets.errors import TooManyRepeatsError
-from streetineq_assets.settings import Repeats
+from streetineq_assets.image_settings import Repeats
 from streetineq_assets.tables import conform
 
 KINDS = ("exact", "perceptual", "near")

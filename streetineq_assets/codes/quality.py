@@ -19,7 +19,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from streetineq_assets.codes.preprocess import CHANNEL_MEANS, SIDE, ImageRejectedError
-from streetineq_assets.settings import Images
+from streetineq_assets.image_settings import Images
 
 FIGURES = ("sharpness", "brightness", "sky")
 REASONS = ("blurred", "dark", "without_sky")

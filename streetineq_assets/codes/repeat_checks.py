@@ -6,7 +6,7 @@ import pandas as pd
 
 from streetineq_assets.codes.image_repeats import Places, locations_with
 from streetineq_assets.findings import Check, CheckSpec
-from streetineq_assets.settings import Repeats
+from streetineq_assets.image_settings import Repeats
 
 # Of London's live postcodes 16 % lie within 50 m of one of another LSOA.
 _MOST_NEAR = 0.25

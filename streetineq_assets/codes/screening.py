@@ -3,8 +3,8 @@
 import numpy as np
 
 from streetineq_assets.codes.preprocess import CHANNEL_MEANS, ImageRejectedError
+from streetineq_assets.image_settings import Images
 from streetineq_assets.images.plain import SAME_COLOUR, share_of_one_colour
-from streetineq_assets.settings import Images
 
 # Raise it when the same settings judge otherwise: it is stored with codes, see `label`.
 VERSION = 1

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streetineq_assets.errors import StudyError
+from streetineq_assets.image_settings import Imagery
 from streetineq_assets.imagery.client import Live
 from streetineq_assets.imagery.providers import Provider, connect, provider_of
 from streetineq_assets.imagery.recording import Recording, read_recording
 from streetineq_assets.imagery.replay import Replay
-from streetineq_assets.settings import Imagery
 from streetineq_assets.study import Study
 
 BEGAN = "BEGAN"  # key of the entry that says on which day the provider was first asked

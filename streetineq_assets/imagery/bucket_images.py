@@ -11,6 +11,7 @@ import pandas as pd
 
 from streetineq_assets.digests import digest_file, digest_frame
 from streetineq_assets.findings import Findings, Unavailable, unavailable_findings
+from streetineq_assets.image_settings import Imagery
 from streetineq_assets.imagery import checks
 from streetineq_assets.imagery.acquisition import (
     Capture,
@@ -33,7 +34,6 @@ from streetineq_assets.imagery.tables import (
     PlanRecord,
 )
 from streetineq_assets.images.archives import read_members
-from streetineq_assets.settings import Imagery
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study, city_of
 from streetineq_assets.tables import conform, empty, write

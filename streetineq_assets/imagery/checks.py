@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import pandas as pd
 
 from streetineq_assets.findings import AVAILABLE, Check, CheckSpec, Findings, Scalar
+from streetineq_assets.image_settings import Imagery
 from streetineq_assets.imagery.planning import GAP, PLANNED
 from streetineq_assets.imagery.tables import FETCHED, MISSING, REJECTED, PlanRecord
 from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.progress import in_words
-from streetineq_assets.settings import Imagery
 
 _COVERED_SHARE, _LOST_SHARE = 0.9, 0.05
 

@@ -13,6 +13,7 @@ from streetineq_assets import geography
 from streetineq_assets.digests import digest_file, digest_frame
 from streetineq_assets.errors import StudyError
 from streetineq_assets.findings import Check, Findings, Unavailable, unavailable_findings
+from streetineq_assets.image_settings import Imagery
 from streetineq_assets.imagery import checks
 from streetineq_assets.imagery.asking import Asking, end_of
 from streetineq_assets.imagery.boxes import Found, around, search_boxes, tiles, together
@@ -29,7 +30,6 @@ from streetineq_assets.imagery.tables import (
 from streetineq_assets.images.files import PLANNED_LOCATIONS
 from streetineq_assets.labels.postcodes import city_areas
 from streetineq_assets.plotting import save_png
-from streetineq_assets.settings import Imagery
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study
 from streetineq_assets.tables import empty, view, write

@@ -16,9 +16,9 @@ import pandas as pd
 from streetineq_assets.digests import hash_of
 from streetineq_assets.errors import StudyError
 from streetineq_assets.geography import from_national_grid, national_grid
+from streetineq_assets.image_settings import Imagery
 from streetineq_assets.imagery.tables import WANTED
 from streetineq_assets.images.places import areas_of_points
-from streetineq_assets.settings import Imagery
 from streetineq_assets.tables import conform, empty
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from streetineq_assets.image_settings import Imagery, Views
 from streetineq_assets.imagery.providers import Provider
 from streetineq_assets.imagery.tables import IMAGERY_PLAN, PLAN_CAPTURES, PlanRecord
 from streetineq_assets.images.catalogue import VIEWS, bucket_of
 from streetineq_assets.images.headings import assign_headings
 from streetineq_assets.images.rights import find_terms
-from streetineq_assets.settings import Imagery, Views
 from streetineq_assets.tables import conform
 
 _BYTES_PER_SECOND = 2.5e6  # of a line of 20 Mbit/s

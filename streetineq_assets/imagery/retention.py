@@ -8,11 +8,11 @@ import shutil
 from pathlib import Path
 
 from streetineq_assets.findings import Findings
+from streetineq_assets.image_settings import Rights
 from streetineq_assets.imagery.providers import Provider
 from streetineq_assets.imagery.tables import CAPTURES_TAR
 from streetineq_assets.images.acquired import ImageryRecord
 from streetineq_assets.images.rights import YES, rights_of
-from streetineq_assets.settings import Rights
 from streetineq_assets.store import DataStore
 
 DELETED = "pictures_deleted"

@@ -24,6 +24,7 @@ from streetineq_assets.images.tables import (
     STREET_IMAGES,
     USED,
 )
+from streetineq_assets.name_patterns import DEFAULT_NAMES
 from streetineq_assets.store import DataStore
 
 NOT_ACQUIRED = "not_acquired"
@@ -85,13 +86,14 @@ def list_acquired(
     *,
     city: str,
     buckets: int,
+    names: Sequence[str] = DEFAULT_NAMES,
     files: Sequence[FileEntry] | None = None,
     known_archives: pd.DataFrame | None = None,
 ) -> Listing:
     """List a city's acquired images, and what lies in its folder beside them.
 
     Args:
-        root, city, buckets, files, known_archives: as in `list_images`.
+        root, city, buckets, names, files, known_archives: as in `list_images`.
         locations: of the schema `LOCATION_LIST`.
         imagery: of `read_imagery`.
 
@@ -103,6 +105,8 @@ def list_acquired(
         locations["location_id"],
         city=city,
         buckets=buckets,
+        names=names,
+        positions=locations,
         files=files,
         known_archives=known_archives,
     )

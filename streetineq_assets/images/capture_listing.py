@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets import tables
+from streetineq_assets.image_settings import Views
 from streetineq_assets.images.catalogue import Catalogue, FileEntry, list_images
 from streetineq_assets.images.headings import (
     IN_THE_FUTURE,
@@ -33,7 +34,6 @@ from streetineq_assets.images.tables import (
     USED,
 )
 from streetineq_assets.name_patterns import DEFAULT_NAMES
-from streetineq_assets.settings import Views
 
 NO_FILE, UNLISTED, BETWEEN = "no_file", "unlisted_location", "between_headings"
 _KEY = ["location_id", "view"]

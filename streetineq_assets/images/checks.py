@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping
 import pandas as pd
 
 from streetineq_assets.findings import Check, CheckSpec, Findings, Scalar
+from streetineq_assets.image_settings import Rights
 from streetineq_assets.images.catalogue import DAMAGED_ARCHIVE, VIEWS, Catalogue
 from streetineq_assets.images.identification import BY_NAME, images_among, paths_of
 from streetineq_assets.images.litter import KINDS
 from streetineq_assets.images.name_hints import hint, proposal
 from streetineq_assets.images.rights import NO, UNKNOWN, acts_of, with_answer
-from streetineq_assets.settings import Rights
 
 _STATES = ("complete", "incomplete", "missing")
 _STATUSES = ("present", "missing", "unreadable")

@@ -66,6 +66,7 @@ def write_listing(
     known: _Known = {
         "city": city,
         "buckets": study.cities[city].buckets,
+        "names": study.images.names,
         "files": files,
         "known_archives": before.table("archive_members.parquet") if before else None,
     }
@@ -75,10 +76,7 @@ def write_listing(
         listing = list_acquired(root, listed, read_imagery(store, city), **known)
     else:
         now = dt.datetime.now(dt.UTC)
-        names = study.images.names
-        listing = list_city(
-            root, listed, read_captures(captures), study.views, now=now, names=names, **known
-        )
+        listing = list_city(root, listed, read_captures(captures), study.views, now=now, **known)
     listing.write(folder)
     if figure := plot_directions(listing.captures, study.cities[city].title):
         save_png(figure, folder / "directions.png")
@@ -109,6 +107,7 @@ class _Known(TypedDict):
 
     city: str
     buckets: int
+    names: Sequence[str]
     files: Sequence[FileEntry]
     known_archives: pd.DataFrame | None
 

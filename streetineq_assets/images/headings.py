@@ -27,9 +27,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streetineq_assets.geography import national_grid
+from streetineq_assets.image_settings import Views
 from streetineq_assets.images.catalogue import HEADINGS
 from streetineq_assets.images.tables import ASSIGNED_VIEWS, EQUIRECTANGULAR
-from streetineq_assets.settings import Views
 from streetineq_assets.tables import conform
 
 # Why a view has no capture.

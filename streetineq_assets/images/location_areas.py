@@ -25,6 +25,7 @@ import pandas as pd
 from streetineq_assets import geography
 from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import Findings
+from streetineq_assets.image_settings import Places
 from streetineq_assets.images.location_checks import location_findings
 from streetineq_assets.images.location_list import (
     columns_not_read,
@@ -46,7 +47,6 @@ from streetineq_assets.images.tables import (
     REASONS,
 )
 from streetineq_assets.labels.postcodes import city_areas
-from streetineq_assets.settings import Places
 from streetineq_assets.store import DataStore
 from streetineq_assets.tables import conform, view
 

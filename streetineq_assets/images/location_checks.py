@@ -189,7 +189,8 @@ def _locations_weighted(counts: Mapping[str, int]) -> Check:
     if not passed:
         text += (
             f" (expected at most {1 - _WEIGHTED_SHARE:.0%}) and do not count in their area's "
-            "score: does the list name postcodes of the study's date?"
+            "score: does the list name postcodes of the study's date? Of a location without one, "
+            "the nearest is then an organisation's"
         )
     return LOCATIONS_WEIGHTED.result(passed, text)
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from streetineq_assets.settings import LOWEST_DEG, lowest_deg
+from streetineq_assets.image_settings import LOWEST_DEG, lowest_deg
 
 # Raise it when the same panorama and directions give other pixels: views are known by it.
 VERSION = 1

@@ -178,6 +178,8 @@ def _nearest(
     Returns:
         (n,) rows of `places`, m where there are none; (n,) metres, infinite there.
     """
+    if not len(at) or not len(places):
+        return np.full(len(at), len(places)), np.full(len(at), np.inf)
     from scipy.spatial import cKDTree
 
     metres, rows = cKDTree(places).query(at, k=range(1, _MOST_TIED + 1))

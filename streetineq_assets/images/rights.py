@@ -17,8 +17,8 @@ from importlib.resources import files
 
 import pandas as pd
 
+from streetineq_assets.image_settings import ACTS, Rights
 from streetineq_assets.images.tables import IMAGE_RIGHTS
-from streetineq_assets.settings import ACTS, Rights
 from streetineq_assets.tables import conform, empty
 
 YES, NO, UNKNOWN = "yes", "no", "unknown"

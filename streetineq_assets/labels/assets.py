@@ -42,7 +42,10 @@ _OFFICIAL_FILES = {
         "Household income estimates for small areas of London (GLA), in `inputs/household_income`."
     ),
     "onspd": "ONS Postcode Directory, in `inputs/onspd`: one national file or one per area.",
-    "lsoa_boundaries": "Boundaries of LSOAs of 2011 (ONS), for maps, in `inputs/boundaries`.",
+    "lsoa_boundaries": (
+        "Boundaries of LSOAs of 2011 (ONS), for maps and to place locations, in "
+        "`inputs/boundaries`."
+    ),
 }
 
 

@@ -23,11 +23,11 @@ from streetineq_assets.codes.image_loading import (
 )
 from streetineq_assets.codes.preprocess import ImageRejectedError
 from streetineq_assets.codes.thumbnails import thumbnail
+from streetineq_assets.image_settings import Rights, Views
 from streetineq_assets.images.catalogue import HEADINGS, VIEWS
 from streetineq_assets.images.files import locate
 from streetineq_assets.images.rights import NO, YES, rights_of
 from streetineq_assets.predictions.tables import EXEMPLARS, INFLUENCES
-from streetineq_assets.settings import Rights, Views
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.tables import conform
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from streetineq_assets.audit import checks
+from streetineq_assets.image_settings import Rights
 from streetineq_assets.images.rights import rights_table
-from streetineq_assets.settings import Rights
 
 SOUND = {
     "outcome": "crime",

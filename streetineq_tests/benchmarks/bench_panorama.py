@@ -28,8 +28,8 @@ from streetineq_assets.codes.image_loading import (
     prepare_location,
     read_archives,
 )
+from streetineq_assets.image_settings import Images
 from streetineq_assets.images.panorama import views
-from streetineq_assets.settings import Images
 from streetineq_tests.images.pictures import photograph
 
 BOUND_MS = 120.0

@@ -15,10 +15,10 @@ from streetineq_assets.codes.extraction import extract_bucket
 from streetineq_assets.codes.preprocess import preprocess
 from streetineq_assets.codes.repeated_images import find_repeated_images
 from streetineq_assets.findings import Findings
+from streetineq_assets.image_settings import Views
 from streetineq_assets.images.files import imagery_path, locate
 from streetineq_assets.images.panorama import views
 from streetineq_assets.manifests import Recipe
-from streetineq_assets.settings import Views
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
 from streetineq_tests.codes.fakes import codes_of, contents, fake_encoder

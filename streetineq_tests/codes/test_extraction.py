@@ -14,7 +14,7 @@ from streetineq_assets.codes.extraction import Pace, extract_bucket
 from streetineq_assets.codes.image_loading import complete_locations
 from streetineq_assets.codes.perceptual_hash import UNKNOWN, perceptual_hash
 from streetineq_assets.codes.preprocess import preprocess
-from streetineq_assets.settings import Views
+from streetineq_assets.image_settings import Views
 from streetineq_tests.codes.fakes import LOCATIONS as IDS
 from streetineq_tests.codes.fakes import WIDTH, codes_of, contents, fake_encoder, listing
 from streetineq_tests.codes.test_preprocess import bomb

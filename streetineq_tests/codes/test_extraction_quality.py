@@ -10,7 +10,7 @@ from PIL import Image
 from streetineq_assets.codes.bucket_file import Bucket
 from streetineq_assets.codes.preprocess import preprocess
 from streetineq_assets.codes.quality import picture_quality
-from streetineq_assets.settings import Images
+from streetineq_assets.image_settings import Images
 from streetineq_tests.codes.fakes import LOCATIONS, contents, fake_encoder
 from streetineq_tests.harness import check_of
 from streetineq_tests.images.pictures import picture, views_of, write_files

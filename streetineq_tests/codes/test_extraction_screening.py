@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from streetineq_assets.codes import image_loading
 from streetineq_assets.codes.bucket_file import Bucket
 from streetineq_assets.codes.preprocess import preprocess
-from streetineq_assets.settings import Images
+from streetineq_assets.image_settings import Images
 from streetineq_tests.codes.fakes import LOCATIONS, fake_encoder
 from streetineq_tests.harness import check_of
 from streetineq_tests.images.pictures import picture, write_files

@@ -13,7 +13,7 @@ from streetineq_assets.codes.repeat_checks import repeat_checks
 from streetineq_assets.codes.repeated_images import find_repeated_images
 from streetineq_assets.errors import TooManyRepeatsError
 from streetineq_assets.findings import DOES_NOT_HOLD, HOLDS, NOT_TESTED
-from streetineq_assets.settings import Repeats
+from streetineq_assets.image_settings import Repeats
 
 SETTINGS = Repeats()
 IDS = ["p", "q", "r", "s"]

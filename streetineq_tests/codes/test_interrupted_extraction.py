@@ -114,7 +114,7 @@ from pathlib import Path
 import numpy as np
 from streetineq_assets.codes.bucket_file import Contents, write_bucket
 from streetineq_assets.errors import StoreError
-from streetineq_assets.settings import Images
+from streetineq_assets.image_settings import Images
 from streetineq_tests.codes.fakes import IDENTITY
 encoder = IDENTITY.model_copy(update={"width": 64})
 folder = Path(sys.argv[1])

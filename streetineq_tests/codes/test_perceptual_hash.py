@@ -8,7 +8,7 @@ from PIL import Image
 
 from streetineq_assets.codes.perceptual_hash import PLAIN, UNKNOWN, hamming, perceptual_hash
 from streetineq_assets.codes.preprocess import CHANNEL_MEANS, preprocess
-from streetineq_assets.settings import Repeats
+from streetineq_assets.image_settings import Repeats
 from streetineq_tests.images.pictures import photograph
 
 MOST = Repeats().max_hamming

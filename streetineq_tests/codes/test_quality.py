@@ -23,8 +23,8 @@ from streetineq_assets.codes.screening import label
 from streetineq_assets.demo.geography import stream
 from streetineq_assets.demo.scene import Texture, paint_location
 from streetineq_assets.findings import DOES_NOT_HOLD, HOLDS, NOT_TESTED
+from streetineq_assets.image_settings import Images
 from streetineq_assets.images.catalogue import list_images
-from streetineq_assets.settings import Images
 from streetineq_assets.study import load_study
 from streetineq_tests import studies
 

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from streetineq_assets.codes.preprocess import ImageRejectedError, preprocess
 from streetineq_assets.codes.screening import VERSION, label, refuse_empty
-from streetineq_assets.settings import Images
+from streetineq_assets.image_settings import Images
 from streetineq_tests.images.pictures import photograph
 
 SIZE = (640, 400)

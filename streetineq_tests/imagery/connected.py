@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from streetineq_assets.image_settings import Imagery, Rights
 from streetineq_assets.imagery.boxes import Box, Found, search_boxes, together
 from streetineq_assets.imagery.client import Live
 from streetineq_assets.imagery.pictures import PictureRejectedError
 from streetineq_assets.imagery.providers import BaseProvider, connect, provider_of
 from streetineq_assets.imagery.recording import Recording
-from streetineq_assets.settings import Imagery, Rights
 from streetineq_tests.imagery.loopback import TOKEN, Loopback
 from streetineq_tests.imagery.world import World
 

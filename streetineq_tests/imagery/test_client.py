@@ -12,10 +12,10 @@ import pytest
 import requests
 
 from streetineq_assets.errors import ImageryError
+from streetineq_assets.image_settings import Imagery
 from streetineq_assets.imagery.pictures import PictureRejectedError
 from streetineq_assets.imagery.providers import connect
 from streetineq_assets.imagery.recording import Recording, read_recording
-from streetineq_assets.settings import Imagery
 from streetineq_tests.imagery import faults as kinds
 from streetineq_tests.imagery.connected import BOX, Clock, connected
 from streetineq_tests.imagery.faults import Faults

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from streetineq_assets.errors import StudyError
 from streetineq_assets.geography import from_national_grid, national_grid
+from streetineq_assets.image_settings import Imagery
 from streetineq_assets.imagery.design import draw_locations
-from streetineq_assets.settings import Imagery
 
 SIDE_M = 1000
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from streetineq_assets.geography import from_national_grid
+from streetineq_assets.image_settings import Imagery, Views
 from streetineq_assets.imagery.found import found_frame
 from streetineq_assets.imagery.planning import (
     OTHER_VIEW_LACKING,
@@ -17,7 +18,6 @@ from streetineq_assets.imagery.planning import (
     location_list,
     plan_captures,
 )
-from streetineq_assets.settings import Imagery, Views
 
 NOW = dt.datetime(2026, 11, 1)
 EAST, NORTH = 530_000, 180_000

@@ -9,6 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from streetineq_assets.errors import ImageryError, StudyError
+from streetineq_assets.image_settings import Imagery, Rights
+from streetineq_assets.image_settings import Provider as ProviderKey
 from streetineq_assets.imagery import exchange
 from streetineq_assets.imagery.boxes import TooManyCapturesError, around
 from streetineq_assets.imagery.found import FOUND
@@ -20,8 +22,6 @@ from streetineq_assets.imagery.providers.orientation import pitch_and_roll
 from streetineq_assets.imagery.providers.panoramax import Panoramax
 from streetineq_assets.imagery.recording import Recording
 from streetineq_assets.images.rights import find_terms
-from streetineq_assets.settings import Imagery, Rights
-from streetineq_assets.settings import Provider as ProviderKey
 from streetineq_tests.imagery.connected import BOX, ENVIRONMENT, MIDDLE, connected
 from streetineq_tests.imagery.dialects import rotation_of
 from streetineq_tests.imagery.world import Capture, World, invented

@@ -117,6 +117,7 @@ def test_recording_is_read_back(tmp_path):
         gzip.compress(b'{"format":"another"}\n'),
         gzip.compress(b"\xff\xfe"),
     ],
+    ids=["empty", "not packed", "packed nothing", "another format", "no text"],
 )
 def test_other_files_are_told_by_name(tmp_path, data):
     (tmp_path / "r.gz").write_bytes(data)

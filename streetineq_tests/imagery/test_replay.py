@@ -7,12 +7,12 @@ from hashlib import sha256
 import pytest
 
 from streetineq_assets.errors import ImageryError
+from streetineq_assets.image_settings import Imagery
 from streetineq_assets.imagery.boxes import Box, search_boxes, together
 from streetineq_assets.imagery.pictures import PictureRejectedError
 from streetineq_assets.imagery.providers import provider_of
 from streetineq_assets.imagery.recording import read_recording
 from streetineq_assets.imagery.replay import Replay
-from streetineq_assets.settings import Imagery
 from streetineq_tests.imagery import faults as kinds
 from streetineq_tests.imagery.connected import AGREED, MIDDLE, connected
 from streetineq_tests.imagery.faults import Faults

@@ -4,9 +4,9 @@ import datetime as dt
 
 import pandas as pd
 
+from streetineq_assets.image_settings import Views
 from streetineq_assets.images.capture_listing import list_city
 from streetineq_assets.images.tables import CAPTURE_LIST, LOCATION_LIST
-from streetineq_assets.settings import Views
 from streetineq_assets.tables import conform
 
 LAT, LON = 51.5, -0.1

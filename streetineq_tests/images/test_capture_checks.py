@@ -50,6 +50,12 @@ def test_nothing_is_found_where_nothing_is_planted(generator, n):
     assert share_failed(lambda n: generator.normal(0, NOISE_DEG, n), n, times=times) <= 0.01
 
 
+@pytest.mark.parametrize("n", [10, 11, 12, 20, 100])
+def test_rougher_noise_in_few_captures_is_no_shift(generator, n):
+    failed = share_failed(lambda n: generator.normal(0, 1.2 * NOISE_DEG, n), n, times=3000)
+    assert failed <= 0.02
+
+
 @pytest.mark.parametrize("planted", [10, -10])
 @pytest.mark.parametrize("n", [20, 50, 200, 1000])
 def test_ten_degrees_are_found(generator, planted, n):
@@ -176,7 +182,8 @@ def test_where_no_distance_is_known_none_is_doubted(tmp_path):
         lambda use: use.assign(reason=None),
         lambda use: use.assign(n_views=use["n_views"] + 1),
         lambda use: use.iloc[[0, 0, 1, 2, 3, 4]],
-        lambda use: use.assign(status="forgotten"),
+        lambda use: use.assign(status=use["status"].replace("rejected", "forgotten")),
+        lambda use: use.assign(n_views=use["n_views"] * 2),
     ],
 )
 def test_accounts_that_do_not_add_up_block(tmp_path, spoil):

@@ -178,6 +178,12 @@ class TestAccounts:
         assert pd.isna(found.loc["n", "metres"])
         assert texts(found["location_id"]) == [None, "X"]
 
+    def test_one_that_names_a_location_is_not_too_far_from_it(self, tmp_path):
+        captures = [capture(f"p{n}", 0, of="L", panorama=True, north_m=300 + n) for n in range(2)]
+        write_files(tmp_path, jpegs(captures))
+        found = listing(tmp_path, [place("L")], captures)
+        assert use_of(found) == {"p0": ("used", None), "p1": ("not_needed", None)}
+
     def test_a_location_whose_images_are_by_name_needs_no_capture(self, tmp_path):
         write_files(tmp_path, files("p.jpg", *(f"L_{view}.png" for view in "abcd")))
         found = listing(tmp_path, [place("L")], [capture("p", 0, panorama=True)])
@@ -249,6 +255,10 @@ class TestTerms:
         shown = [("L", "p", "p.jpg"), ("L", None, "L_a.png")]
         found = self.terms([("L", None, None)], shown, [("p", "x", "BY")])
         assert set(found) == {("x", "BY"), (None, None)}
+
+    def test_a_view_without_an_image_stands_under_no_terms(self):
+        shown = [("L", "p", "p.jpg"), ("L", None, None)]
+        assert self.terms([("L", None, None)], shown, [("p", "x", "BY")]) == [("x", "BY")]
 
     def test_every_location_has_at_least_one_row(self):
         places = [(name, *terms) for name, terms in zip("KLM", itertools.repeat((None, None)))]

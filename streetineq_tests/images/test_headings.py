@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streetineq_assets.geography import national_grid
+from streetineq_assets.image_settings import Views
 from streetineq_assets.images.headings import assign_headings, metres_to_nearest
 from streetineq_assets.images.tables import ASSIGNED_VIEWS
-from streetineq_assets.settings import Views
 from streetineq_tests.images.captured import (
     NOON,
     ROUND,

@@ -8,9 +8,9 @@ import pytest
 import shapely
 
 from streetineq_assets.errors import SourceError
+from streetineq_assets.image_settings import Places
 from streetineq_assets.images.location_areas import join_locations, placing_boundaries
 from streetineq_assets.images.tables import LOCATIONS
-from streetineq_assets.settings import Places
 from streetineq_assets.store import DataStore
 from streetineq_tests.harness import check_of, failed_checks
 from streetineq_tests.studies import write_boundaries

@@ -5,9 +5,9 @@ import re
 import pandas as pd
 import pytest
 
+from streetineq_assets.image_settings import ACTS, Rights
 from streetineq_assets.images.checks import rights_held
 from streetineq_assets.images.rights import find_terms, known_terms, meant, rights_table
-from streetineq_assets.settings import ACTS, Rights
 
 
 def listed(*rows):

@@ -11,6 +11,7 @@ To look at its report, leave the study in a folder that is not there yet:
 
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -58,22 +59,45 @@ def write_sample(root: Path, data: Path) -> tuple[DataStore, pd.Series]:
     for source, folder in FOLDERS.items():
         store.inputs(folder).mkdir(parents=True)
         shutil.copy(data / source, store.inputs(folder))
-    definitions = build_definitions(root)
-
-    def run(job: str, partition: str | None = None) -> None:
-        definitions.resolve_job_def(job).execute_in_process(
-            partition_key=partition, run_config=QUIET
-        )
-
-    run("refresh_labels")
+    run_job(root, "refresh_labels")
     sample = choose_sample(store)
     paint_sample(store, sample)
+    run_from_images(root)
+    return store, sample.drop_duplicates("lsoa11").set_index("lsoa11")["decile"]
+
+
+def write_by_boundaries(root: Path, listed: DataStore) -> DataStore:
+    """The same study without postcodes after the whole chain: boundaries place its locations.
+
+    Each lies where its postcode does.
+
+    Args:
+        listed: the study with postcodes.
+    """
+    store = DataStore(shutil.copytree(listed.root, root))
+    text = store.study_file.read_text(encoding="utf-8")
+    by_boundaries = text.replace("[encoder]", '[places]\nby = "boundaries"\n\n[encoder]')
+    store.study_file.write_text(by_boundaries, encoding="utf-8")
+    positions = listed.open("locations", "london").table()[["location_id", "lat", "lon"]]
+    positions.to_csv(store.inputs("locations", "london.csv"), index=False)
+    run_from_images(root)
+    return store
+
+
+def run_job(root: Path, job: str, partition: str | None = None) -> None:
+    build_definitions(root).resolve_job_def(job).execute_in_process(
+        partition_key=partition, run_config=QUIET
+    )
+
+
+def run_from_images(root: Path) -> None:
+    """Every job after the labels'."""
+    run = partial(run_job, root)
     run("list_images", "london")
     run("extract_codes", "london/000")
     run("pack_codes", "london")
     run("train_and_predict", PAIR)
     run("publish_report")
-    return store, sample.drop_duplicates("lsoa11").set_index("lsoa11")["decile"]
 
 
 def choose_sample(store: DataStore) -> pd.DataFrame:

@@ -1,11 +1,21 @@
 """The chain on a sample of London: what real official files and painted scenes lead to."""
 
+import datetime as dt
 from pathlib import Path
 
+import duckdb
 import pytest
 from scipy.stats import spearmanr
 
-from streetineq_tests.integration.london_sample import N_LSOAS, PAIR, write_sample
+from streetineq_assets.geography import find_boundaries
+from streetineq_assets.image_settings import Places
+from streetineq_assets.images.location_areas import join_locations
+from streetineq_tests.integration.london_sample import (
+    N_LSOAS,
+    PAIR,
+    write_by_boundaries,
+    write_sample,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -53,3 +63,68 @@ def test_the_report_says_that_the_images_are_not_real(london):
     store, _ = london
     path: Path = store.open("inequality_report").file("report.html")
     assert "Synthetic" in path.read_text(encoding="utf-8")
+
+
+# -- locations without postcodes -------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def by_boundaries(tmp_path_factory, london):
+    """The store after the whole chain on the same locations, listed by coordinates alone."""
+    return write_by_boundaries(tmp_path_factory.mktemp("by_boundaries") / "study", london[0])
+
+
+def test_super_generalised_boundaries_place_five_locations_in_six_and_say_so(london, by_boundaries):
+    """Of 48; the check's figure is of all 170,195 postcodes that live at the study's date."""
+    right, placed = (
+        store.open("locations", "london").table().set_index("location_id")
+        for store in (london[0], by_boundaries)
+    )
+    matched = placed[placed["status"] == "matched"]
+    assert set(matched["placed_by"]) == {"boundaries"}
+    assert 0.7 < (placed["lsoa11"] == right["lsoa11"]).mean() < 0.95
+    summary = by_boundaries.manifest("locations", "london").summary
+    (check,) = [each for each in summary["checks"] if each["name"] == "boundaries_precise"]
+    assert not check["passed"]
+    assert check["values"]["n"] == 170_195
+    assert check["values"]["share_agreeing"] == pytest.approx(0.841, abs=0.001)
+
+
+def test_locations_without_postcodes_reach_the_report(by_boundaries):
+    areas = by_boundaries.open("lsoa_predictions", PAIR).table()
+    placed = by_boundaries.open("locations", "london").table()
+    assert set(areas["lsoa11"]) == set(placed["lsoa11"].dropna())
+    assert by_boundaries.open("inequality_report").file("report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [(Places(), 0.99), (Places(by="boundaries"), 0.84)],
+    ids=["nearest postcode", "boundaries"],
+)
+def test_where_the_directorys_postcodes_are_placed_by_their_coordinates(
+    london, tmp_path, places, expected
+):
+    """5,000 live ones: the nearest is another at the same place for a few, of another LSOA."""
+    store, _ = london
+    directory = store.open("postcode_lsoa")
+    known = directory.table().dropna(subset=["lat", "lsoa11", "city"])
+    live = known[known["terminated"].isna() & (known["introduced"] <= dt.date(2017, 8, 1))]
+    sample = live.sample(5000, random_state=1).assign(
+        location_id=lambda rows: "at " + rows["postcode"]
+    )
+    listing = tmp_path / "london.csv"
+    sample[["location_id", "lat", "lon"]].to_csv(listing, index=False)
+    with duckdb.connect() as connection:
+        table, _ = join_locations(
+            connection,
+            listing,
+            directory.file("postcode_lsoa.parquet"),
+            city="london",
+            date=dt.date(2017, 8, 1),
+            places=places,
+            boundaries=find_boundaries(store.inputs("boundaries")),
+        )
+    found = table.set_index("location_id")["lsoa11"].reindex(sample["location_id"])
+    share = (found.to_numpy() == sample["lsoa11"].to_numpy()).mean()
+    assert share == pytest.approx(expected, abs=0.015)

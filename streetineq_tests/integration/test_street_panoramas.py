@@ -17,7 +17,7 @@ from streetineq_assets.codes.cutting import Cut, cut_view, decode_panorama
 from streetineq_assets.codes.extraction import extract_bucket
 from streetineq_assets.codes.preprocess import preprocess
 from streetineq_assets.codes.screening import refuse_empty
-from streetineq_assets.settings import Images
+from streetineq_assets.image_settings import Images
 from streetineq_tests.codes.fakes import contents, fake_encoder
 from streetineq_tests.codes.panoramas import FOV, SIZE, cut_rows, listing_of
 from streetineq_tests.harness import failed_checks

@@ -12,7 +12,7 @@ from streetineq_assets.codes.perceptual_hash import PLAIN, hamming, perceptual_h
 from streetineq_assets.codes.preprocess import ImageRejectedError, preprocess
 from streetineq_assets.codes.quality import REASONS, below_reference, picture_quality
 from streetineq_assets.codes.screening import refuse_empty
-from streetineq_assets.settings import Images, Repeats
+from streetineq_assets.image_settings import Images, Repeats
 
 LIGHT = {
     "day": (1, 0),

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from streetineq_assets.image_settings import Views
 from streetineq_assets.images.capture_checks import headings_agree
 from streetineq_assets.images.capture_search import read_pictures
 from streetineq_assets.images.directions import agreement, wrapped
 from streetineq_assets.images.headings import assign_headings
 from streetineq_assets.images.tables import CAPTURES
-from streetineq_assets.settings import Views
 
 
 @pytest.fixture(scope="module")

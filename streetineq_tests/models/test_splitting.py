@@ -10,9 +10,10 @@ from pydantic import ValidationError
 from streetineq_assets.codes.image_repeats import Places, find_repeats
 from streetineq_assets.codes.repeated_images import find_repeated_images
 from streetineq_assets.codes.tables import IMAGE_REPEATS
+from streetineq_assets.image_settings import Repeats
 from streetineq_assets.models.folds import make_folds, split_rows
 from streetineq_assets.models.splitting import Split, without_repeats
-from streetineq_assets.settings import Folds, Repeats
+from streetineq_assets.settings import Folds
 from streetineq_assets.tables import conform, empty
 
 ROWS = pd.DataFrame({"location_id": list("uvwxyz")})

@@ -12,6 +12,7 @@ from PIL import Image
 from streetineq_assets.codes.cutting import Cut, image_sha256
 from streetineq_assets.codes.preprocess import ImageRejectedError
 from streetineq_assets.codes.thumbnails import thumbnail
+from streetineq_assets.image_settings import Rights, Views
 from streetineq_assets.images.catalogue import HEADINGS
 from streetineq_assets.images.panorama import views
 from streetineq_assets.predictions.exemplars import (
@@ -21,7 +22,6 @@ from streetineq_assets.predictions.exemplars import (
     with_pictures,
 )
 from streetineq_assets.predictions.tables import EXEMPLARS, EXPLANATIONS, INFLUENCES
-from streetineq_assets.settings import Rights, Views
 from streetineq_assets.tables import conform, read, write
 from streetineq_tests.codes.panoramas import FOV, SIZE, cut_rows, listing_of, panorama
 from streetineq_tests.images.pictures import photograph, picture, write_files, write_tar

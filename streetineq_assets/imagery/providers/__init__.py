@@ -1,7 +1,7 @@
 """Providers of street imagery: what the platform asks of one, and which there are.
 
 To add a provider, write a module with a class that has these attributes and three methods, and name
-the class in `PROVIDERS`, its key in `settings.Provider`, and its terms in `images/terms.csv`.
+the class in `PROVIDERS`, its key in `image_settings.Provider`, and its terms in `images/terms.csv`.
 """
 
 import time
@@ -11,6 +11,7 @@ from typing import ClassVar, Protocol
 import pandas as pd
 
 from streetineq_assets.errors import StudyError
+from streetineq_assets.image_settings import Imagery, Rights
 from streetineq_assets.imagery.boxes import Box
 from streetineq_assets.imagery.client import Client, Live
 from streetineq_assets.imagery.exchange import TIMEOUTS_S, Exchange, is_loopback
@@ -23,7 +24,6 @@ from streetineq_assets.imagery.providers.panoramax import Panoramax
 from streetineq_assets.imagery.recording import Recording
 from streetineq_assets.imagery.tokens import Token, token_of
 from streetineq_assets.images.rights import NO, find_terms, rights_of
-from streetineq_assets.settings import Imagery, Rights
 
 PROVIDERS: Mapping[str, type[BaseProvider]] = {
     provider.key: provider for provider in (Mapillary, Panoramax, KartaView, GoogleStreetView)
@@ -34,7 +34,7 @@ class Provider(Protocol):
     """One provider of street imagery.
 
     Attributes:
-        key: as in `settings.Provider`, `images/terms.csv` and the column `provider`.
+        key: as in `image_settings.Provider`, `images/terms.csv` and the column `provider`.
         title: as people write it.
         licence: SPDX identifier of the licence of all its images; None where each has its own.
         api_host: the only host to which a token is sent.

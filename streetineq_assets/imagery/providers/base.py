@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from streetineq_assets.image_settings import Imagery
 from streetineq_assets.imagery.boxes import Box
 from streetineq_assets.imagery.client import LINK_EXPIRED, Client, LinkExpiredError
 from streetineq_assets.imagery.exchange import GONE, Authorise
 from streetineq_assets.imagery.found import identifier
 from streetineq_assets.imagery.pictures import PictureRejectedError
 from streetineq_assets.imagery.tokens import Token
-from streetineq_assets.settings import Imagery
 
 NO_USABLE_ID = "no_usable_id"
 _LINKS = 3  # that are asked for, one after another, for one picture

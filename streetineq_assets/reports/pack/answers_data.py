@@ -206,7 +206,7 @@ def exclusions(material: Material) -> Answer:
     text = (
         "Listed locations, by what became of their images: "
         f"{'; '.join(said) or 'no account is published'}. A location needs four views and a "
-        f"postcode in the city; an area needs predicted locations: {rules}."
+        f"place in an area of the city; an area needs predicted locations: {rules}."
     )
     return Answer(text, (CITIES, PAIRS))
 
