@@ -43,7 +43,7 @@ _OFFICIAL_FILES = {
     ),
     "onspd": "ONS Postcode Directory, in `inputs/onspd`: one national file or one per area.",
     "lsoa_boundaries": (
-        "Boundaries of LSOAs of 2011 (ONS), in `inputs/boundaries`, for maps and to place locations."
+        "Boundaries of LSOAs of 2011 (ONS), for maps or to place locations, in `inputs/boundaries`."
     ),
 }
 
