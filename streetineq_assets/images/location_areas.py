@@ -184,9 +184,7 @@ def join_locations(
 
     Returns:
         A frame of the schema `LOCATIONS`, one row per location in the order of ids, and the
-        findings: how many locations were placed by what, how many were rejected and how many
-        postcodes failed, by reason, how many have coordinates or a stated area that their postcodes
-        contradict, and how well boundaries agree with the directory.
+        findings of `location_findings`.
 
     Raises:
         SourceError: a line of the list is malformed, or two lines contradict each other; boundaries
@@ -194,21 +192,16 @@ def join_locations(
     """
     rows = read_location_list(location_list)
     locations = one_row_each(rows, location_list)
-    points = _points(rows, locations)
-    by_boundaries = places.by == "boundaries"
-    if by_boundaries and boundaries is None and len(points):
-        raise _no_boundaries(location_list, len(points))
-    agreement = None
+    points, agreement = _points(rows, locations), None
     try:
         connection.register("areas", city_areas(connection, postcodes))
         with view(connection, "postcodes", postcodes):
-            if by_boundaries and boundaries and len(points):
+            if places.by == "boundaries" and len(points):
                 placed, agreement = _around(connection, points, boundaries, city, date)
             else:
                 placed = _nearest(connection, points, places.within_m, date)
-            way = BY_BOUNDARIES if by_boundaries else BY_NEAREST_POSTCODE
             connection.register("listed", _served(rows, placed))
-            connection.register("locations", _with_way(locations, placed, way))
+            connection.register("locations", _with_way(locations, placed))
             known = _KNOWN.format(live=_LIVE, metres=_FROM_POSTCODE)
             connection.execute(known, {"city": city, "date": date, "listed": BY_POSTCODE})
         place = _PLACE.format(across=_ACROSS)
@@ -254,11 +247,21 @@ def _nearest(
 def _around(
     connection: duckdb.DuckDBPyConnection,
     points: pd.DataFrame,
-    boundaries: Path,
+    boundaries: Path | None,
     city: str,
     date: dt.date,
 ) -> tuple[pd.DataFrame, Agreement]:
-    """As `areas_of_points`; and of the city's live postcodes, how many lie in their own LSOA."""
+    """As `areas_of_points`; and of the city's live postcodes, how many lie in their own LSOA.
+
+    Raises:
+        SourceError: the boundaries are absent or damaged.
+    """
+    if boundaries is None:
+        raise SourceError(
+            f"inputs/locations/{city}.csv has {len(points):,} locations without a postcode, which "
+            'study.toml places by "boundaries" ([places]), but inputs/boundaries has none: put '
+            'ONS\' boundaries of LSOAs of 2011 there, or set by = "postcode"'
+        )
     areas = geography.read_boundaries(boundaries).rename(columns={"lsoa11": "area"})
     of_city = connection.execute(_OF_CITY.format(live=_LIVE), {"city": city, "date": date}).df()
     return areas_of_points(points, areas), count_agreeing(of_city, areas)
@@ -277,19 +280,16 @@ def _served(rows: pd.DataFrame, placed: pd.DataFrame) -> pd.DataFrame:
     return served.reindex(columns=_SERVED).astype("str")
 
 
-def _with_way(locations: pd.DataFrame, placed: pd.DataFrame, way: str) -> pd.DataFrame:
-    """Locations with `placed_by`, if they are, and the metres to the nearest postcode."""
+def _with_way(locations: pd.DataFrame, placed: pd.DataFrame) -> pd.DataFrame:
+    """Locations with `placed_by`, if they are, and the metres to the nearest postcode.
+
+    Args:
+        placed: as in `_served`.
+    """
+    way = BY_BOUNDARIES if "area" in placed else BY_NEAREST_POSTCODE
     metres = placed.set_index("location_id").get("metres", pd.Series(dtype="float64"))
     by_position = locations["location_id"].isin(placed["location_id"])
     return locations.assign(
         placed_by=by_position.map({True: way, False: BY_POSTCODE}),
         metres_near=locations["location_id"].map(metres).astype("float64"),
-    )
-
-
-def _no_boundaries(location_list: Path, n: int) -> SourceError:
-    return SourceError(
-        f"{location_list}: {n:,} locations have no postcode, and study.toml places them by "
-        '"boundaries" ([places]), but inputs/boundaries has none: put ONS\' boundaries of LSOAs of '
-        '2011 there, or set by = "postcode"'
     )
