@@ -91,8 +91,10 @@ def test_the_pictures_are_small():
 
 def test_the_study_of_one_borough_is_complete():
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    (text,) = re.findall(r"```toml\n(.+?)```", readme, re.DOTALL)
-    assert list(Study.model_validate(tomllib.loads(text)).cities) == ["camden"]
+    study, imagery = re.findall(r"```toml\n(.+?)```", readme, re.DOTALL)
+    assert list(Study.model_validate(tomllib.loads(study)).cities) == ["camden"]
+    acquiring = Study.model_validate(tomllib.loads(f"{study}\n{imagery}"))
+    assert acquiring.acquires("camden")
 
 
 def test_the_manual_names_every_table_with_its_columns():

@@ -36,7 +36,7 @@ from streetineq_assets.imagery.tables import (
 from streetineq_assets.images.archives import read_members
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study, city_of
-from streetineq_assets.tables import conform, empty, write
+from streetineq_assets.tables import conform, empty, read, write
 
 _SUFFIXES = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"RIFF": ".webp"}
 _OF_PLAN = ["location_id", "view", "heading", "capture_id", "offset_deg", "metres"]
@@ -164,7 +164,7 @@ def carry_over(
         if not wanted or CAPTURES_TAR not in manifest.files or store.damage(manifest):
             continue
         folder = store.path_of(manifest)
-        table = pd.read_parquet(folder / "imagery.parquet", columns=["capture_id", "member"])
+        table = read(folder / "imagery.parquet", ["capture_id", "member"])
         members = table.dropna().drop_duplicates("capture_id").set_index("member")["capture_id"]
         members = members[members.isin(list(wanted))]
         for member, data in read_members(folder / CAPTURES_TAR, set(members.index)):

@@ -7,10 +7,10 @@ postcodes is taken, ties by code. Its weight is the number of live small-user po
 serves in that LSOA: terminated ones are 45 % of London's directory, and large users (single
 organisations) would give a few areas a fifth of all weight.
 
-A location without a postcode is placed by its coordinates. By the nearest live postcode, it serves
-that one as if it were listed, so that city, areas and weight follow as above. By boundaries, it
-lies in the LSOA around it, of which the directory says the MSOA and the city; its output area is
-not known, nor which postcodes it serves, and it weighs as much as one of these: 1.
+A location without a postcode is placed by its coordinates. By the nearest live postcode, it lies in
+the areas of that one. By boundaries, it lies in the LSOA around it, of which the directory says the
+MSOA and the city; its output area is not known. Nobody knows which postcodes it serves, so in both
+ways it weighs as much as one of these: 1.
 
 Coordinates and stated areas of a location that has a postcode place nothing. They are compared with
 its postcodes, since a column that was sorted or filled on its own leaves a list that looks sound.
@@ -68,10 +68,11 @@ found AS (
         served.stated_city, p.oa11, coalesce(p.lsoa11, served.lsoa11) AS lsoa11,
         coalesce(p.msoa11, around.msoa11) AS msoa11, p.lat, p.lon, p.city, p.terminated,
         coalesce(p.postcode, served.lsoa11) IS NULL AS is_unknown, {live} AS live,
-        coalesce(p.usertype = 0, served.lsoa11 IS NOT NULL) AS small_user
+        coalesce(p.usertype = 0, false) AS small_user
     FROM served LEFT JOIN postcodes AS p ON p.postcode = served.postcode
     LEFT JOIN around ON around.lsoa11 = served.lsoa11)
-SELECT p.location_id, p.postcode, p.oa11, p.lsoa11, p.msoa11, p.lat, p.lon, p.live, p.small_user,
+SELECT p.location_id, p.postcode, p.oa11, p.lsoa11, p.msoa11, p.lat, p.lon, p.live,
+    p.small_user OR NOT listed_so AS small_user,
     p.stated_lsoa = p.lsoa11 AS as_stated,
     p.stated_city IN (SELECT city FROM areas) AND p.stated_city <> $city AS stated_elsewhere,
     CASE WHEN listed_so THEN {metres} END AS metres,
@@ -100,7 +101,8 @@ output_areas AS (
         WHERE fault IS NULL GROUP BY ALL)),
 placed AS (
     SELECT known.location_id, known.lsoa11, min(known.msoa11) AS msoa11,
-        count(*) FILTER (live AND small_user) AS weight, avg(lat) AS lat, avg(lon) AS lon,
+        count(*) FILTER (live AND small_user) AS weight, avg(lat ORDER BY postcode) AS lat,
+        avg(lon ORDER BY postcode) AS lon,
         min(metres) AS metres
     FROM known JOIN votes USING (location_id, lsoa11)
     WHERE fault IS NULL AND votes.place = 1 GROUP BY ALL),
@@ -184,9 +186,7 @@ def join_locations(
 
     Returns:
         A frame of the schema `LOCATIONS`, one row per location in the order of ids, and the
-        findings: how many locations were placed by what, how many were rejected and how many
-        postcodes failed, by reason, how many have coordinates or a stated area that their postcodes
-        contradict, and how well boundaries agree with the directory.
+        findings of `location_findings`.
 
     Raises:
         SourceError: a line of the list is malformed, or two lines contradict each other; boundaries
@@ -194,21 +194,16 @@ def join_locations(
     """
     rows = read_location_list(location_list)
     locations = one_row_each(rows, location_list)
-    points = _points(rows, locations)
-    by_boundaries = places.by == "boundaries"
-    if by_boundaries and boundaries is None and len(points):
-        raise _no_boundaries(location_list, len(points))
-    agreement = None
+    points, agreement = _points(rows, locations), None
     try:
         connection.register("areas", city_areas(connection, postcodes))
         with view(connection, "postcodes", postcodes):
-            if by_boundaries and boundaries and len(points):
+            if places.by == "boundaries" and len(points):
                 placed, agreement = _around(connection, points, boundaries, city, date)
             else:
                 placed = _nearest(connection, points, places.within_m, date)
-            way = BY_BOUNDARIES if by_boundaries else BY_NEAREST_POSTCODE
             connection.register("listed", _served(rows, placed))
-            connection.register("locations", _with_way(locations, placed, way))
+            connection.register("locations", _with_way(locations, placed))
             known = _KNOWN.format(live=_LIVE, metres=_FROM_POSTCODE)
             connection.execute(known, {"city": city, "date": date, "listed": BY_POSTCODE})
         place = _PLACE.format(across=_ACROSS)
@@ -254,11 +249,21 @@ def _nearest(
 def _around(
     connection: duckdb.DuckDBPyConnection,
     points: pd.DataFrame,
-    boundaries: Path,
+    boundaries: Path | None,
     city: str,
     date: dt.date,
 ) -> tuple[pd.DataFrame, Agreement]:
-    """As `areas_of_points`; and of the city's live postcodes, how many lie in their own LSOA."""
+    """As `areas_of_points`; and of the city's live postcodes, how many lie in their own LSOA.
+
+    Raises:
+        SourceError: the boundaries are absent or damaged.
+    """
+    if boundaries is None:
+        raise SourceError(
+            f"inputs/locations/{city}.csv has {len(points):,} locations without a postcode, which "
+            'study.toml places by "boundaries" ([places]), but inputs/boundaries has none: put '
+            'ONS\' boundaries of LSOAs of 2011 there, or set by = "postcode"'
+        )
     areas = geography.read_boundaries(boundaries).rename(columns={"lsoa11": "area"})
     of_city = connection.execute(_OF_CITY.format(live=_LIVE), {"city": city, "date": date}).df()
     return areas_of_points(points, areas), count_agreeing(of_city, areas)
@@ -277,19 +282,16 @@ def _served(rows: pd.DataFrame, placed: pd.DataFrame) -> pd.DataFrame:
     return served.reindex(columns=_SERVED).astype("str")
 
 
-def _with_way(locations: pd.DataFrame, placed: pd.DataFrame, way: str) -> pd.DataFrame:
-    """Locations with `placed_by`, if they are, and the metres to the nearest postcode."""
+def _with_way(locations: pd.DataFrame, placed: pd.DataFrame) -> pd.DataFrame:
+    """Locations with `placed_by`, if they are, and the metres to the nearest postcode.
+
+    Args:
+        placed: as in `_served`.
+    """
+    way = BY_BOUNDARIES if "area" in placed else BY_NEAREST_POSTCODE
     metres = placed.set_index("location_id").get("metres", pd.Series(dtype="float64"))
     by_position = locations["location_id"].isin(placed["location_id"])
     return locations.assign(
         placed_by=by_position.map({True: way, False: BY_POSTCODE}),
         metres_near=locations["location_id"].map(metres).astype("float64"),
-    )
-
-
-def _no_boundaries(location_list: Path, n: int) -> SourceError:
-    return SourceError(
-        f"{location_list}: {n:,} locations have no postcode, and study.toml places them by "
-        '"boundaries" ([places]), but inputs/boundaries has none: put ONS\' boundaries of LSOAs of '
-        '2011 there, or set by = "postcode"'
     )

@@ -195,6 +195,8 @@ def test_one_postcode_of_a_location_is_enough_to_decide(join):
 def test_with_neither_postcode_nor_coordinates_there_is_no_position(join, places):
     table, _ = join("7,,", "8,51.5,-0.105", places=places)
     assert reasons(table) == {"7": "no_position", "8": ""}
+    alone, _ = join("7,,", places=places)
+    assert reasons(alone) == {"7": "no_position"}
 
 
 def test_in_a_list_of_postcodes_an_empty_one_is_unknown(join):
@@ -268,9 +270,7 @@ def test_boundaries_that_are_needed_and_absent_are_one_error(store, tmp_path):
         with duckdb.connect() as connection:
             return join_locations(connection, listing, directory, **given)[0]
 
-    with pytest.raises(
-        SourceError, match=r'alpha.csv: 1 locat.*inputs/boundaries .*by = "postcode"'
-    ):
+    with pytest.raises(SourceError, match=r'alpha.csv has 1 .*inputs/boundaries .*by = "postcode"'):
         join(f"{HEADER}\n7,51.5,-0.105\n")
     assert join("location_id,postcode\n7,AA1 1AA\n")["placed_by"].to_list() == ["postcode"]
 
