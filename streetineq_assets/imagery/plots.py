@@ -45,9 +45,10 @@ def plot_plan(
     ):
         n = int(marked.sum())
         axis.scatter(*grid[marked].T, s=size, color=colour, label=f"{what}: {n:,}", linewidths=0)
-    axis.set_aspect("equal")
+    axis.set_aspect("equal", adjustable="datalim")
+    axis.ticklabel_format(useOffset=False)
     axis.set_xlabel("kilometres east")
     axis.set_ylabel("kilometres north")
-    axis.legend(markerscale=3 if size < 6 else 1)
+    figure.legend(loc="outside lower center", ncols=2, markerscale=3 if size < 6 else 1)
     axis.set_title(f"{title}: locations at which {provider} is asked for images")
     return figure
