@@ -94,5 +94,5 @@ class Replay:
     def _missing(self, key: str) -> ImageryError:
         return ImageryError(
             f"{self._name} has no answer to {key!r}: what is asked has changed since it was made; "
-            "put back the settings of then, or delete `replay` in [imagery] and acquire anew"
+            "put back the settings and inputs of then, or acquire anew"
         )

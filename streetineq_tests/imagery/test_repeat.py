@@ -5,7 +5,9 @@ import socket
 
 import duckdb
 import pytest
+from typer.testing import CliRunner
 
+from streetineq_assets.cli import app
 from streetineq_assets.errors import ImageryError, StudyError
 from streetineq_assets.imagery.repeat import repeat_city
 from streetineq_assets.store import DataStore
@@ -51,6 +53,18 @@ def test_plan_and_images_are_the_same_to_the_bit(store):
         *(f"imagery[{key}]" for key in BUCKETS),
     ]
     assert [each.differing for each in found] == [()] * 3
+
+
+def test_the_command_says_it_of_each_artefact_and_fails_where_one_differs(store, tmp_path):
+    done = CliRunner().invoke(app, ["replay", "alpha", "--root", str(store.root)])
+    assert done.exit_code == 0
+    assert done.output.count("the same to the bit") == 3
+    other = shutil.copytree(store.root, tmp_path / "copy")
+    file = DataStore(other).study_file
+    file.write_text(file.read_text().replace("per_area = 3", "per_area = 2"))
+    done = CliRunner().invoke(app, ["replay", "alpha", "--root", str(other)])
+    assert done.exit_code == 1
+    assert "imagery_plan[alpha]: differs" in done.output
 
 
 def test_other_settings_are_seen(store):
