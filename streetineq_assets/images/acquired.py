@@ -5,16 +5,14 @@ how it was acquired is another step's. The plan's own list of locations stands i
 people write, where they wrote none.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 from pydantic import BaseModel
 
 from streetineq_assets import tables
 from streetineq_assets.images.capture_listing import Listing, terms_of_images
-from streetineq_assets.images.catalogue import FileEntry, list_images
+from streetineq_assets.images.catalogue import Catalogue
 from streetineq_assets.images.files import IMAGERY, imagery_path
 from streetineq_assets.images.tables import (
     CAPTURE_USE,
@@ -24,7 +22,6 @@ from streetineq_assets.images.tables import (
     STREET_IMAGES,
     USED,
 )
-from streetineq_assets.name_patterns import DEFAULT_NAMES
 from streetineq_assets.store import DataStore
 
 NOT_ACQUIRED = "not_acquired"
@@ -79,37 +76,14 @@ def read_imagery(store: DataStore, city: str) -> pd.DataFrame:
     return rows.drop_duplicates(_KEY, ignore_index=True)
 
 
-def list_acquired(
-    root: Path,
-    locations: pd.DataFrame,
-    imagery: pd.DataFrame,
-    *,
-    city: str,
-    buckets: int,
-    names: Sequence[str] = DEFAULT_NAMES,
-    files: Sequence[FileEntry] | None = None,
-    known_archives: pd.DataFrame | None = None,
-) -> Listing:
-    """List a city's acquired images, and what lies in its folder beside them.
+def list_acquired(catalogue: Catalogue, locations: pd.DataFrame, imagery: pd.DataFrame) -> Listing:
+    """List a city's acquired images, beside those that lie in its folder by name.
 
     Args:
-        root, city, buckets, names, files, known_archives: as in `list_images`.
+        catalogue: of the city's folder.
         locations: of the schema `LOCATION_LIST`.
         imagery: of `read_imagery`.
-
-    Raises:
-        SourceError: as `list_images`.
     """
-    catalogue = list_images(
-        root,
-        locations["location_id"],
-        city=city,
-        buckets=buckets,
-        names=names,
-        positions=locations,
-        files=files,
-        known_archives=known_archives,
-    )
     images = catalogue.images.merge(
         imagery[[*_KEY, "status", "reason", "member", "size_bytes", "part", *_CAMERA]],
         on=_KEY,

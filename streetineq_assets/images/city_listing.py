@@ -18,7 +18,7 @@ from streetineq_assets.images.acquired import (
 from streetineq_assets.images.capture_checks import city_findings
 from streetineq_assets.images.capture_listing import list_city, terms_of_images
 from streetineq_assets.images.captures import captures_file, read_captures
-from streetineq_assets.images.catalogue import FileEntry
+from streetineq_assets.images.catalogue import FileEntry, list_images
 from streetineq_assets.images.checks import rights_held
 from streetineq_assets.images.location_list import (
     location_list_file,
@@ -73,7 +73,8 @@ def write_listing(
     root = store.inputs("images", city)
     if imagery_digests(store, city):
         _refuse_both(captures)
-        listing = list_acquired(root, listed, read_imagery(store, city), **known)
+        catalogue = list_images(root, listed["location_id"], positions=listed, **known)
+        listing = list_acquired(catalogue, listed, read_imagery(store, city))
     else:
         now = dt.datetime.now(dt.UTC)
         listing = list_city(root, listed, read_captures(captures), study.views, now=now, **known)
