@@ -138,7 +138,7 @@ def plan_findings(
         **counts,
     }
     tables = {"gaps_by_reason": _by_reason(gaps)}
-    holdings = {"wanted locations": int(rows["location_id"].nunique())}
+    holdings = {"planned locations": int(whole.get(PLANNED, 0))}
     return Findings(values, checks, tables, holdings=holdings, record=cost)
 
 
@@ -194,6 +194,8 @@ def _pictures_intact(n_packed: int, n_pictures: int) -> Check:
 
 
 def _fetch_complete(rows: pd.DataFrame, n_fetched: int, lost: pd.Series) -> Check:
+    if rows.empty:
+        return FETCH_COMPLETE.not_tested("nothing is planned in this bucket", passed=True)
     text = f"{n_fetched:,} of {len(rows):,} planned views were fetched"
     passed = len(rows) - n_fetched <= _LOST_SHARE * len(rows)
     if not passed:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from streetineq_tests.harness import checks, failed, metadata, run
+from streetineq_tests.harness import checks, failed, failure, metadata, run
 from streetineq_tests.imagery import acquiring_study
 from streetineq_tests.imagery.acquiring_study import BUCKETS, N_AREAS, PER_AREA, VARIABLE
 from streetineq_tests.imagery.faults import TIMED_OUT, TRANSIENT, Faults
@@ -111,5 +111,16 @@ def test_a_city_of_which_the_provider_has_nothing_has_a_plan_of_gaps(tmp_path):
     assert set(plan["reason"]) == {"no_capture"}
     assert "areas_covered" in failed(results[0])
     assert rows.empty
+    assert not any(failed(result) for result in results[1:])
     assert not failed(run(store, "locations", "alpha")) - {"locations_matched"}
     assert "city_listed" in failed(run(store, "street_images", "alpha"))
+
+
+def test_a_provider_that_has_nothing_any_more_takes_no_plan_away(tmp_path):
+    world = acquiring_study.world(per_point=1)
+    store, *_, server = acquired(tmp_path, world)
+    port = int(server.url.rpartition(":")[2])
+    with Loopback(World([]), port=port):
+        text = failure(run(store, "imagery_plan", "alpha", config={"refresh": True}, fails=True))
+    assert "planned locations" in text
+    assert set(store.open("imagery_plan", "alpha").table()["status"]) == {"planned"}
