@@ -89,6 +89,7 @@ def test_a_picture_that_says_that_it_was_taken_elsewhere_is_not_believed(tmp_pat
     assert by_capture.loc[at_home, "status"] == "fetched"  # a hundred metres away
 
 
+@pytest.mark.faults  # it waits, as whoever is told to come back later does
 def test_every_fault_that_was_injected_is_counted_and_nothing_is_lost(tmp_path):
     rates = dict.fromkeys((kind for kind in TRANSIENT if kind != TIMED_OUT), 0.05)
     faults = Faults(rates=rates, seed=5)

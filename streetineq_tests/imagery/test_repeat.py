@@ -23,7 +23,7 @@ from streetineq_tests.imagery.loopback import TOKEN, Loopback
 def store(tmp_path_factory):
     with (
         pytest.MonkeyPatch.context() as patch,
-        Loopback(acquiring_study.world(), faults=Faults(rates={"server_error": 0.1})) as server,
+        Loopback(acquiring_study.world(), faults=Faults(at={3: "server_error"})) as server,
     ):
         patch.setenv(VARIABLE, TOKEN)
         store = acquiring_study.write(tmp_path_factory.mktemp("study"), server.url)

@@ -116,9 +116,9 @@ def test_every_location_weighs_one_where_several_are_near_one_postcode(join):
     assert findings.values["n_placed_by_nearest_postcode"] == 2
 
 
-def test_a_large_user_places_a_location_that_then_weighs_nothing(join):
+def test_a_large_user_places_a_location_which_weighs_one_as_any_other(join):
     table, _ = join("7,51.503,-0.105")
-    assert [table.loc["7", "postcodes"], table.loc["7", "weight"]] == ["AA1 1AB", 0]
+    assert [table.loc["7", "postcodes"], table.loc["7", "weight"]] == ["AA1 1AB", 1]
 
 
 @pytest.mark.parametrize(
