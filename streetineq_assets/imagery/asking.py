@@ -3,7 +3,6 @@
 import contextlib
 import datetime as dt
 import os
-import shutil
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -15,10 +14,12 @@ from streetineq_assets.imagery.client import Live
 from streetineq_assets.imagery.providers import Provider, connect, provider_of
 from streetineq_assets.imagery.recording import Recording, read_recording
 from streetineq_assets.imagery.replay import Replay
+from streetineq_assets.locks import one_process
 from streetineq_assets.study import Study
 
 BEGAN = "BEGAN"  # key of the entry that says on which day the provider was first asked
-_STALE_AFTER_S = 7 * 24 * 3600  # answers of before are not continued
+_RECORDING = "recording.jsonl"  # in the working folder
+_STALE_AFTER_S = 7 * 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -42,21 +43,23 @@ class Asking:
 
 
 @contextlib.contextmanager
-def asking(imagery: Imagery, study: Study, work: Path) -> Generator[Asking]:
+def asking(
+    imagery: Imagery, study: Study, work: Path, report: Callable[[str], object]
+) -> Generator[Asking]:
     """Open the provider of a study, with the recording of a run that was killed if there is one.
 
     Args:
         work: the step's working folder, which outlives a kill.
+        report: is told where the file system has no locks.
 
     Raises:
+        StoreError: another process works in the folder.
         StudyError: the provider's terms forbid what a study does, or a setting of it is wrong.
         ImageryError: no token is set.
     """
-    path = work / "recording.jsonl"
-    if path.is_file() and time.time() - path.stat().st_mtime > _STALE_AFTER_S:
-        shutil.rmtree(work)
     with (
-        Recording(path) as recording,
+        one_process(work, report),
+        Recording(work / _RECORDING) as recording,
         connect(imagery, recording, os.environ, most_plain=study.images.most_plain) as client,
     ):
         provider = provider_of(imagery, study.rights, client)
@@ -91,6 +94,13 @@ def replayed(
     with Recording(work / "repeated.jsonl") as repeated:
         began_on = dt.date.fromisoformat(entries[BEGAN]["on"])
         yield Asking(provider, repeated, began_on, client)
+
+
+def forget_old_answers(work: Path) -> None:
+    """Begin a search anew that was killed over a week ago: there may be more by now."""
+    path = work / _RECORDING
+    if path.is_file() and time.time() - path.stat().st_mtime > _STALE_AFTER_S:
+        path.unlink()
 
 
 def end_of(day: dt.date) -> dt.datetime:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from streetineq_assets.findings import Findings, Unavailable
 from streetineq_assets.imagery import checks
-from streetineq_assets.imagery.asking import asking
+from streetineq_assets.imagery.asking import asking, forget_old_answers
 from streetineq_assets.imagery.bucket_images import (
     carry_over,
     read_bucket_sources,
@@ -60,7 +60,8 @@ def imagery_plan(
     work = store.workspace("imagery_plan", city)
 
     def make(folder: Path) -> Findings:
-        with asking(sources.settings, settings, work) as asked:
+        forget_old_answers(work)
+        with asking(sources.settings, settings, work, context.log.warning) as asked:
             findings = write_plan(sources, asked, folder, report=context.log.info)
             findings.values |= asked.counts()
         return findings
@@ -94,7 +95,7 @@ def imagery(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
     def make(folder: Path) -> Findings:
         if sources.why_not:
             return write_no_images(folder, sources.why_not)
-        with asking(wanted, settings, work) as asked:
+        with asking(wanted, settings, work, context.log.warning) as asked:
             carry_over(store, key, sources.captures, asked.recording, work / "pictures")
             findings = write_images(
                 sources,

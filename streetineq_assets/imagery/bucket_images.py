@@ -4,7 +4,7 @@ import hashlib
 import io
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -49,15 +49,14 @@ class BucketSources:
     Attributes:
         rows: the planned views, of the schema `IMAGERY_PLAN`.
         captures: those that show them, of the schema `PLAN_CAPTURES`.
-        may_fetch: whether study.toml lets as much be fetched as the city's plan is estimated at.
-        why_not: why there is nothing to fetch, if so.
+        why_not: why nothing is to be fetched, if so: there is no plan, or study.toml does not let
+            as much be fetched as it is estimated at.
     """
 
     key: str
     rows: pd.DataFrame
     captures: pd.DataFrame
-    may_fetch: bool
-    why_not: Unavailable | None
+    why_not: Unavailable | None = None
 
     def digests(self) -> dict[str, str]:
         """Of each slice, for the recipe."""
@@ -79,23 +78,22 @@ def read_bucket_sources(
     """
     plan = store.open("imagery_plan", city_of(key))
     if plan.manifest.unavailable:
-        nothing = empty(PLAN_CAPTURES)
-        rows = plan.table().head(0)
-        return BucketSources(key, rows, nothing, False, plan.manifest.unavailable)
+        nothing = plan.table().head(0), empty(PLAN_CAPTURES)
+        return BucketSources(key, *nothing, plan.manifest.unavailable)
     rows = plan.table()
     rows = rows[(rows["bucket"] == key) & (rows["status"] == PLANNED)].reset_index(drop=True)
     captures = plan.table("captures.parquet")
     captures = captures[captures["capture_id"].isin(rows["capture_id"])].reset_index(drop=True)
     estimate = plan.manifest.read_record(PlanRecord).gigabytes
-    sources = BucketSources(key, rows, captures, estimate <= settings.most_gigabytes, None)
-    if sources.may_fetch or _fetched_already(store, sources):
-        return BucketSources(key, rows, captures, True, None)
+    sources = BucketSources(key, rows, captures)
+    if estimate <= settings.most_gigabytes or _fetched_already(store, sources):
+        return sources
     reason = (
         f"the plan of {study.cities[city_of(key)].title} is estimated at {estimate:.2g} GB, and "
         f"{settings.most_gigabytes:g} GB may be fetched: look at the plan"
     )
     why = Unavailable("most_gigabytes under [imagery] in study.toml", reason)
-    return BucketSources(key, rows, captures, False, why)
+    return replace(sources, why_not=why)
 
 
 def _fetched_already(store: DataStore, sources: BucketSources) -> bool:
@@ -153,6 +151,8 @@ def carry_over(
 ) -> int:
     """Take pictures that the city's published artefacts have, so that none is fetched twice.
 
+    An archive is looked into only where its table names one that is wanted.
+
     Returns:
         How many were taken.
     """
@@ -161,12 +161,14 @@ def carry_over(
     wanted = {name: c for name, c in wanted.items() if recording.get(picture_key(name)) is None}
     taken = 0
     for manifest in store.manifests("imagery", city_of(key)):
-        if not wanted or CAPTURES_TAR not in manifest.files or store.damage(manifest):
+        if not wanted or CAPTURES_TAR not in manifest.files or store.damage(manifest, by_size=True):
             continue
         folder = store.path_of(manifest)
         table = read(folder / "imagery.parquet", ["capture_id", "member"])
         members = table.dropna().drop_duplicates("capture_id").set_index("member")["capture_id"]
         members = members[members.isin(list(wanted))]
+        if members.empty or store.damage(manifest):
+            continue
         for member, data in read_members(folder / CAPTURES_TAR, set(members.index)):
             if data is not None:
                 keep_earlier(wanted.pop(members[member]), data, recording, work)

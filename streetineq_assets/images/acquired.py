@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from streetineq_assets import tables
+from streetineq_assets.errors import StoreError
 from streetineq_assets.images.capture_listing import Listing, terms_of_images
 from streetineq_assets.images.catalogue import Catalogue
 from streetineq_assets.images.files import IMAGERY, imagery_path
@@ -22,6 +23,7 @@ from streetineq_assets.images.tables import (
     STREET_IMAGES,
     USED,
 )
+from streetineq_assets.manifests import Manifest
 from streetineq_assets.store import DataStore
 
 NOT_ACQUIRED = "not_acquired"
@@ -33,13 +35,13 @@ _CAMERA = ["capture_id", "projection", "compass_deg", "pitch_deg", "roll_deg"]
 
 def imagery_digests(store: DataStore, city: str) -> dict[str, str]:
     """Digest of every part of a city's acquired images; empty where its own list is used."""
+    return {f"{IMAGERY}/{part.partition}": part.digest for part in _parts(store, city)}
+
+
+def _parts(store: DataStore, city: str) -> list[Manifest]:
     if store.inputs("locations", f"{city}.csv").is_file():
-        return {}
-    return {
-        f"{IMAGERY}/{manifest.partition}": manifest.digest
-        for manifest in store.manifests(IMAGERY, city)
-        if not manifest.unavailable
-    }
+        return []
+    return [part for part in store.manifests(IMAGERY, city) if not part.unavailable]
 
 
 class ImageryRecord(BaseModel):
@@ -55,24 +57,27 @@ class ImageryRecord(BaseModel):
 
 def keeps_pictures(store: DataStore, city: str) -> bool:
     """Whether a city's images are kept: all but those whose terms forbid it."""
-    keys = [name.removeprefix(f"{IMAGERY}/") for name in imagery_digests(store, city)]
-    parts = [store.open(IMAGERY, key).manifest for key in keys]
+    parts = _parts(store, city)
     return all(part.read_record(ImageryRecord).keeps_pictures for part in parts)
 
 
 def read_imagery(store: DataStore, city: str) -> pd.DataFrame:
     """All that was acquired of a city: a row for each planned view, and the `part` it lies in.
 
+    The archives of pictures, gigabytes, are not read here: extraction hashes each picture.
+
     Raises:
         StoreError: a part is damaged.
     """
-    parts = []
-    for key in imagery_digests(store, city):
-        artefact = store.open(IMAGERY, key.removeprefix(f"{IMAGERY}/"))
-        part = str(artefact.manifest.partition).partition("/")[2]
-        parts.append(artefact.table().assign(part=part))
+    tables_of_parts = []
+    for manifest in _parts(store, city):
+        if damage := store.damage(manifest, by_size=True):
+            raise StoreError(f"{damage}: materialise {manifest.label} again")
+        table = tables.read(store.path_of(manifest) / f"{IMAGERY}.parquet")
+        part = str(manifest.partition).partition("/")[2]
+        tables_of_parts.append(table.assign(part=part))
     # Where the number of buckets was changed, a view may be planned in two parts.
-    rows = pd.concat(parts, ignore_index=True).sort_values([*_KEY, "status", "part"])
+    rows = pd.concat(tables_of_parts, ignore_index=True).sort_values([*_KEY, "status", "part"])
     return rows.drop_duplicates(_KEY, ignore_index=True)
 
 

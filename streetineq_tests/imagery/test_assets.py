@@ -7,6 +7,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from streetineq_assets import digests
+from streetineq_assets import store as store_module
+from streetineq_assets.imagery.bucket_images import carry_over, read_bucket_sources
+from streetineq_assets.imagery.recording import Recording
 from streetineq_assets.imagery.tables import IMAGERY, IMAGERY_PLAN, PLAN_CAPTURES
 from streetineq_assets.inspection import inspect_inputs
 from streetineq_assets.study import load_study
@@ -266,3 +270,28 @@ def test_doctor_says_what_is_wanting_and_what_was_acquired(provider, tmp_path, m
     status, text = images()
     assert status == "found"
     assert f"{4 * N_LOCATIONS} views of {N_LOCATIONS} planned locations" in text
+
+
+def test_listing_reads_no_archive_of_pictures(store, plan, fetched, monkeypatch):
+    """They are gigabytes; extraction hashes each picture."""
+    read = []
+    real = digests._sha256
+    monkeypatch.setattr(digests, "_sha256", lambda path: read.append(path.name) or real(path))
+    digests._untouched.cache_clear()
+    run(store, "street_images", "alpha")
+    assert "captures.tar" not in read
+
+
+def test_a_bucket_whose_pictures_are_its_own_opens_no_other_buckets_archive(provider, tmp_path):
+    store = acquiring_study.write(tmp_path / "study", provider.url)
+    run(store, "imagery_plan", "alpha")
+    run(store, "imagery", BUCKETS[0])
+    sources = read_bucket_sources(store, load_study(store.study_file), _imagery(store), BUCKETS[1])
+    with pytest.MonkeyPatch.context() as patch, Recording(tmp_path / "r.jsonl") as recording:
+        patch.setattr(digests, "digest_file", lambda path: pytest.fail(f"{path} was read"))
+        patch.setattr(store_module, "digest_file", lambda path: pytest.fail(f"{path} was read"))
+        assert carry_over(store, BUCKETS[1], sources.captures, recording, tmp_path / "work") == 0
+
+
+def _imagery(store):
+    return load_study(store.study_file).imagery

@@ -9,7 +9,7 @@ import pandas as pd
 from streetineq_assets.image_settings import Imagery
 from streetineq_assets.imagery.boxes import Box
 from streetineq_assets.imagery.client import LINK_EXPIRED, Client, LinkExpiredError
-from streetineq_assets.imagery.exchange import GONE, Authorise
+from streetineq_assets.imagery.exchange import GONE, Authorise, in_header
 from streetineq_assets.imagery.found import identifier
 from streetineq_assets.imagery.pictures import PictureRejectedError
 from streetineq_assets.imagery.tokens import Token
@@ -53,8 +53,8 @@ class BaseProvider(ABC):
 
     @staticmethod
     def authorise(token: Token) -> Authorise:
-        """How a request carries the token."""
-        raise NotImplementedError
+        """How a request carries the token: by RFC 6750, where a provider says nothing else."""
+        return in_header(token, "Bearer")
 
     @staticmethod
     @abstractmethod
