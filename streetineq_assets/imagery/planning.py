@@ -150,7 +150,7 @@ def location_list(rows: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     """The planned locations as a list like those that people bring.
 
     A location lies where its captures were taken, on average, and serves the postcode of which it
-    is a sample.
+    is a sample. Where captures have several licences the list states none: each is asked by itself.
 
     Returns:
         `location_id, postcode, lat, lon, captured_at, provider, licence, creator`, by id.
@@ -165,7 +165,7 @@ def location_list(rows: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
         lon=("lon", "mean"),
         captured_at=("captured_at", "max"),
         provider=("provider", "first"),
-        licence=("licence", _joined),
+        licence=("licence", _common),
         creator=("creator", _joined),
     ).reset_index()
     listed["captured_at"] = listed["captured_at"].dt.strftime("%Y-%m-%d")
@@ -175,3 +175,9 @@ def location_list(rows: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
 def _joined(texts: pd.Series) -> str | None:
     """Each text once, in order; None for none."""
     return "; ".join(sorted(set(texts.dropna()))) or None
+
+
+def _common(texts: pd.Series) -> str | None:
+    """The text that all share; None where they differ."""
+    shared = set(texts)
+    return shared.pop() if len(shared) == 1 else None

@@ -204,3 +204,24 @@ def test_the_list_of_locations_has_what_is_planned_with_its_terms():
             "creator": "someone",
         }
     ]
+
+
+def test_captures_of_several_licences_at_one_location_are_not_given_one(tmp_path):
+    photographs = [
+        capture(
+            f"p{heading}",
+            3,
+            3,
+            projection="perspective",
+            compass_deg=float(heading),
+            licence=licence,
+            creator=f"owner of {licence}",
+        )
+        for heading, licence in zip(
+            (0, 90, 180, 270), ["etalab-2.0", "CC-BY-SA-4.0"] * 2, strict=True
+        )
+    ]
+    rows, found = plan(wanted((0, 0)), photographs)
+    (listed,) = location_list(rows, found).to_dict("records")
+    assert listed["licence"] is None
+    assert listed["creator"] == "owner of CC-BY-SA-4.0; owner of etalab-2.0"
