@@ -96,7 +96,7 @@ def imagery(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
         if sources.why_not:
             return write_no_images(folder, sources.why_not)
         with asking(wanted, settings, work, context.log.warning) as asked:
-            carry_over(store, key, sources.captures, asked.recording, work / "pictures")
+            kept = carry_over(store, key, sources.captures, asked.recording, work / "pictures")
             findings = write_images(
                 sources,
                 asked.provider,
@@ -105,9 +105,9 @@ def imagery(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
                 work=work / "pictures",
                 report=context.log.info,
             )
-            findings.values |= asked.counts()
-            kept = keeps_pictures(asked.provider, settings.rights)
-        findings.record = ImageryRecord(keeps_pictures=kept)
+            findings.values |= {"n_pictures_of_before": kept} | asked.counts()
+            keeps = keeps_pictures(asked.provider, settings.rights)
+        findings.record = ImageryRecord(keeps_pictures=keeps)
         return findings
 
     yield from study.materialize(

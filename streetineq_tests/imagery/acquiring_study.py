@@ -65,6 +65,18 @@ def postcodes() -> pd.DataFrame:
     return conform(frame, POSTCODE_LSOA)
 
 
+def squares() -> dict[str, list[tuple[float, float]]]:
+    """Code to ring, longitude and latitude, of each area: one kilometre around its postcodes."""
+    rings = {}
+    for area in range(2 * N_AREAS):
+        west, south = 529_900 + 1000 * area, 179_500
+        corners = [(west, south), (west + 1000, south), (west + 1000, south + 1000)]
+        corners += [(west, south + 1000), (west, south)]
+        degrees = from_national_grid(*zip(*corners, strict=True))
+        rings[f"E01{area:06d}"] = [(lon, lat) for lat, lon in degrees.tolist()]
+    return rings
+
+
 def world(**changed: object) -> World:
     """Two captures near each postcode of alpha."""
     here = postcodes().query("city == 'alpha'")

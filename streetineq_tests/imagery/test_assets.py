@@ -19,6 +19,7 @@ from streetineq_tests.harness import checks, failed, failure, metadata, run
 from streetineq_tests.imagery import acquiring_study
 from streetineq_tests.imagery.acquiring_study import BUCKETS, N_AREAS, PER_AREA, SECRET, VARIABLE
 from streetineq_tests.imagery.loopback import TOKEN, Loopback
+from streetineq_tests.studies import write_boundaries
 
 N_LOCATIONS = N_AREAS * PER_AREA
 
@@ -298,3 +299,22 @@ def test_a_bucket_whose_pictures_are_its_own_opens_no_other_buckets_archive(prov
 
 def _imagery(store):
     return load_study(store.study_file).imagery
+
+
+def test_a_grid_finds_its_areas_by_the_nearest_postcode(provider, tmp_path):
+    grid = {"design": '"grid"', "spacing_m": 50.0, "per_area": 500}  # all of its points
+    store = acquiring_study.write(tmp_path / "study", provider.url, **grid)
+    assert "inputs/boundaries" in failure(run(store, "imagery_plan", "alpha", fails=True))
+    write_boundaries(store, acquiring_study.squares())
+    run(store, "imagery_plan", "alpha")
+    plan = store.open("imagery_plan", "alpha").table()
+    assert plan["postcode"].isna().all()
+    assert plan["lsoa11"].nunique() == N_AREAS
+    assert (plan["status"] == "planned").any()
+    run(store, "locations", "alpha")
+    located = store.open("locations", "alpha").table()
+    assert set(located["placed_by"].dropna()) == {"nearest_postcode"}
+    wanted = plan.drop_duplicates("location_id").set_index("location_id")["lsoa11"]
+    found = located.set_index("location_id")["lsoa11"].dropna()
+    assert len(found)
+    assert (found == wanted[found.index]).all()
