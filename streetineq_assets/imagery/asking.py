@@ -14,6 +14,7 @@ from streetineq_assets.imagery.client import Live
 from streetineq_assets.imagery.providers import Provider, connect, provider_of
 from streetineq_assets.imagery.recording import Recording, read_recording
 from streetineq_assets.imagery.replay import Replay
+from streetineq_assets.images.headings import latest_moment
 from streetineq_assets.locks import one_process
 from streetineq_assets.study import Study
 
@@ -63,7 +64,7 @@ def asking(
         connect(imagery, recording, os.environ, most_plain=study.images.most_plain) as client,
     ):
         provider = provider_of(imagery, study.rights, client)
-        today = dt.datetime.now(dt.UTC).date()
+        today = latest_moment().date()
         entry = recording.get(BEGAN)
         if entry is None:
             recording.put(BEGAN, on=today.isoformat())

@@ -1,6 +1,5 @@
 """The listing of a city's images as a study asks for it: its inputs, its files, what it found."""
 
-import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypedDict
@@ -20,6 +19,7 @@ from streetineq_assets.images.capture_listing import list_city, terms_of_images
 from streetineq_assets.images.captures import captures_file, read_captures
 from streetineq_assets.images.catalogue import FileEntry, list_images
 from streetineq_assets.images.checks import rights_held
+from streetineq_assets.images.headings import latest_moment
 from streetineq_assets.images.location_list import (
     location_list_file,
     none_listed,
@@ -76,8 +76,9 @@ def write_listing(
         catalogue = list_images(root, listed["location_id"], positions=listed, **known)
         listing = list_acquired(catalogue, listed, read_imagery(store, city))
     else:
-        now = dt.datetime.now(dt.UTC)
-        listing = list_city(root, listed, read_captures(captures), study.views, now=now, **known)
+        listing = list_city(
+            root, listed, read_captures(captures), study.views, now=latest_moment(), **known
+        )
     listing.write(folder)
     if figure := plot_directions(listing.captures, study.cities[city].title):
         save_png(figure, folder / "directions.png")

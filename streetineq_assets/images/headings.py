@@ -42,6 +42,15 @@ _N = len(HEADINGS)
 _QUARTER_DEG = 90.0
 _STEP_DEG = 5.0
 _MS_PER_DAY = 86_400_000.0
+_WRITTEN_AT = dt.datetime(2026, 11, 27, tzinfo=dt.UTC)  # this version
+
+
+def latest_moment() -> dt.datetime:
+    """The present, UTC, after which no capture can have been made.
+
+    A clock of before this version was written is wrong, and must not call good captures future.
+    """
+    return max(dt.datetime.now(dt.UTC), _WRITTEN_AT)
 
 
 def assign_headings(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from streetineq_assets.geography import national_grid
 from streetineq_assets.image_settings import Views
-from streetineq_assets.images.headings import assign_headings, metres_to_nearest
+from streetineq_assets.images.headings import assign_headings, latest_moment, metres_to_nearest
 from streetineq_assets.images.tables import ASSIGNED_VIEWS
 from streetineq_tests.images.captured import (
     NOON,
@@ -209,6 +209,17 @@ class TestTimes:
 
     def test_zero_days_ask_for_one_moment(self):
         assert None not in ids(assigned(four("f"), within_days=0))
+
+
+@pytest.mark.parametrize("year", [1999, 2031])
+def test_a_clock_that_was_set_back_calls_no_capture_future(monkeypatch, year):
+    class Clock(dt.datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return cls(year, 5, 1, tzinfo=tz)
+
+    monkeypatch.setattr(dt, "datetime", Clock)
+    assert latest_moment().year == max(year, 2026)
 
 
 def test_a_location_of_which_no_capture_has_a_direction():
