@@ -128,12 +128,20 @@ def bucket_identity(target: Path, contents: Contents, *, expected: Collection[st
     return BUCKET_IDENTITY.result(passed, text)
 
 
-def finite_locations(n_not_finite: int) -> Check:
-    """Whether a bucket's codes are finite."""
-    text = f"{n_not_finite} locations have codes that are not finite numbers"
-    if n_not_finite:
-        text += ": are the weights whole? In mixed precision, large codes are infinite"
-    return FINITE.result(n_not_finite == 0, text)
+def finite_locations(not_finite: Sequence[str]) -> Check:
+    """Whether a bucket's codes are finite.
+
+    Args:
+        not_finite: the locations whose codes are not.
+    """
+    text = f"{len(not_finite)} locations have codes that are not finite numbers"
+    if not_finite:
+        text += (
+            f", such as {', '.join(not_finite[:_MOST_IN_TEXT])}: are the weights whole? In mixed "
+            "precision, large codes are infinite; of codes that were brought, take these locations "
+            "out of the file, or encode them again"
+        )
+    return FINITE.result(not not_finite, text)
 
 
 def images_present(account: Account) -> Check:
@@ -147,6 +155,11 @@ def images_present(account: Account) -> Check:
             "purpose, list them again"
         )
     return IMAGES_PRESENT.result(passed, text)
+
+
+def no_image_read() -> Check:
+    """In the place of `images_present` where codes were brought."""
+    return IMAGES_PRESENT.not_tested("codes were brought, and no image is read", passed=True)
 
 
 def distinct_views(twice: Sequence[str]) -> Check:

@@ -44,13 +44,16 @@ def find_repeated_images(
     """The images whose picture another location has too.
 
     Args:
-        image_sha256: (n, 4), `cutting.image_sha256` of each view.
+        image_sha256: (n, 4), `cutting.image_sha256` of each view; empty where only its code is known.
         code_digests: (n, 4), see `digest_codes`; without them, other bytes are another picture.
 
     Returns:
         A frame of `REPEATED_IMAGES`, ascending by picture, location and view.
     """
-    pictures = pd.factorize(image_sha256.reshape(-1))[0]
+    hashes = image_sha256.reshape(-1)
+    pictures = pd.factorize(hashes)[0]
+    unknown = np.flatnonzero([not each for each in hashes])
+    pictures[unknown] = len(hashes) + unknown  # each a picture of its own
     if code_digests is not None:
         pictures = _joined(pictures, np.unique(code_digests.reshape(-1), return_inverse=True)[1])
     images = pd.DataFrame(
