@@ -1,4 +1,4 @@
-"""A bucket's file as it is written, and what is found of it: the account, the checks, the record."""
+"""A bucket's file as it is written, and what is found of it: account, checks, record."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path

@@ -18,7 +18,7 @@ import pandas as pd
 
 from streetineq_assets.codes.bucket_file import Contents, Rejection
 from streetineq_assets.codes.bucket_findings import Written, bucket_findings, write_looked_at
-from streetineq_assets.codes.encoders import Encoder
+from streetineq_assets.codes.encoders.encoder import Encoder
 from streetineq_assets.codes.finished_rows import SCREENING, FinishedRows
 from streetineq_assets.codes.image_loading import (
     Finished,
@@ -31,7 +31,6 @@ from streetineq_assets.codes.image_loading import (
     read_archives,
 )
 from streetineq_assets.codes.pictures import Pictures
-from streetineq_assets.codes.preprocess import SIDE
 from streetineq_assets.codes.quality import FIGURES
 from streetineq_assets.codes.screening import label
 from streetineq_assets.findings import Findings, Scalar
@@ -142,7 +141,7 @@ class _Extraction:
             locate=locate,
             finished=Finished(self._finished.hashes, self._finished.screened),
             limits=limits,
-            antialias=self._encoder.identity.preprocessing == "antialias",
+            preprocessing=self._encoder.preprocessing,
         )
         per_batch = self._encoder.batch_size // len(VIEWS)
         ahead = 2 * per_batch + self._pace.workers
@@ -225,7 +224,7 @@ class _Extraction:
         running: tuple[list[Prepared], Any] | None = None
         for batch in batches:
             started = time.perf_counter()
-            shape = (self._encoder.batch_size, SIDE, SIDE, 3)
+            shape = (self._encoder.batch_size, *self._encoder.input_shape)
             pixels = np.zeros(shape, np.float32)
             for place, each in enumerate(batch):
                 pixels[place * len(VIEWS) : (place + 1) * len(VIEWS)] = each.pixels

@@ -44,7 +44,7 @@ def find_repeated_images(
     """The images whose picture another location has too.
 
     Args:
-        image_sha256: (n, 4), `cutting.image_sha256` of each view; empty where only its code is known.
+        image_sha256: (n, 4), `cutting.image_sha256` of each view; empty where no image was read.
         code_digests: (n, 4), see `digest_codes`; without them, other bytes are another picture.
 
     Returns:
