@@ -133,6 +133,16 @@ class Study(Settings):
         return self
 
     @model_validator(mode="after")
+    def codes_or_imagery(self) -> "Study":
+        """Codes that exist already need no images."""
+        if self.imagery and self.encoder.family == "imported":
+            raise ValueError(
+                '[imagery] acquires images, and with encoder.family = "imported" none is encoded: '
+                "delete one of them"
+            )
+        return self
+
+    @model_validator(mode="after")
     def source_known(self) -> "Study":
         """Networks are transferred from a city of the study, or from a file."""
         source = self.transfer.source

@@ -182,7 +182,7 @@ def weights_known(identity: EncoderIdentity, settings: Settings) -> Check:
     is_own = identity.weights in ("file", "imported")
     known = not is_own or settings.weights_sha256 == identity.weights_sha256
     label = getattr(settings, "weights", identity.weights) if is_own else identity.weights
-    text = f"{label}, sha256 {identity.weights_sha256}"
+    text = f"{label}, sha256 {identity.weights_sha256 or 'unknown'}"
     if not known:
         text += "; if these are the right weights, name it as encoder.weights_sha256 in study.toml"
     return WEIGHTS_KNOWN.result(known, text)

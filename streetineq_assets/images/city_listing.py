@@ -18,7 +18,7 @@ from streetineq_assets.images.capture_checks import city_findings
 from streetineq_assets.images.capture_listing import list_city, terms_of_images
 from streetineq_assets.images.captures import captures_file, read_captures
 from streetineq_assets.images.catalogue import FileEntry, list_images
-from streetineq_assets.images.checks import rights_held
+from streetineq_assets.images.checks import images_not_needed, rights_held
 from streetineq_assets.images.headings import latest_moment
 from streetineq_assets.images.location_list import (
     location_list_file,
@@ -83,6 +83,8 @@ def write_listing(
     if figure := plot_directions(listing.captures, study.cities[city].title):
         save_png(figure, folder / "directions.png")
     findings = city_findings(listing)
+    if study.encoder.family == "imported":
+        findings.replace_checks([images_not_needed()])
     findings.checks.append(_rights(store, study, city, listing.terms))
     if listing.catalogue.images.empty:
         findings.unavailable = none_listed(location_list)

@@ -1,0 +1,178 @@
+"""A bucket of codes that somebody brings: its rows of the city's file, and what is found."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from streetineq_assets.codes import checks
+from streetineq_assets.codes.accounting import MISSING, MOST_NAMED
+from streetineq_assets.codes.bucket_file import Contents, Rejection
+from streetineq_assets.codes.bucket_findings import bucket_findings, write_looked_at
+from streetineq_assets.codes.identity import EncoderIdentity
+from streetineq_assets.codes.importing.city_codes import (
+    CityCodes,
+    find_codes,
+    none_brought,
+    open_codes,
+)
+from streetineq_assets.encoder_settings import ImportedEncoder
+from streetineq_assets.findings import Findings
+from streetineq_assets.images.catalogue import VIEWS, bucket_of
+from streetineq_assets.images.changes import slice_digest
+from streetineq_assets.manifests import Recipe
+from streetineq_assets.store import DataStore
+
+
+def stated_identity(settings: ImportedEncoder) -> EncoderIdentity:
+    """The identity of codes that were brought, as study.toml states it."""
+    return EncoderIdentity(
+        family=settings.family,
+        backbone=settings.name,
+        layer=settings.layer,
+        input_px=0,
+        preprocessing=settings.preprocessing,
+        weights="imported",
+        weights_sha256=settings.weights_sha256 or "",
+        licence=settings.licence or "",
+        width=settings.width,
+    )
+
+
+@dataclass
+class Importer:
+    """Codes that a study brings, bucket by bucket; a city's file is opened once.
+
+    Args:
+        held: keeps files open.
+    """
+
+    store: DataStore
+    settings: ImportedEncoder
+    held: ExitStack
+    _open: dict[str, tuple[CityCodes | None, list[str]]] = field(default_factory=dict)
+
+    def recipe(self, city: str, images: pd.DataFrame, version: str) -> Recipe:
+        """What decides the codes of a bucket: its locations, the file, and what is stated of it.
+
+        Args:
+            images: the bucket's rows of `street_images`.
+            version: the code version of `image_codes`.
+
+        Raises:
+            SourceError: as `find_codes`.
+        """
+        files, stated = find_codes(self.store, city), self.settings
+        return Recipe(
+            code_version=version,
+            inputs={
+                "street_images": slice_digest(images),
+                "codes": files.digest() if files else "missing",
+            },
+            config=stated.decisive | {"weights_sha256": stated.weights_sha256},
+        )
+
+    def write_bucket(
+        self,
+        key: str,
+        images: pd.DataFrame,
+        target: Path,
+        *,
+        n_buckets: int,
+        attributes: Mapping[str, Any],
+    ) -> Findings:
+        """Write a bucket's rows.
+
+        Args:
+            images: the rows of the city's `street_images`.
+            target: the file to write.
+            n_buckets: of the city.
+            attributes: what else the file's attributes say.
+
+        Returns:
+            The checks of `checks.IMAGE_CODES` and a `BucketRecord`; among the values and tables the
+            locations of the file that no list names.
+
+        Raises:
+            SourceError: the file is not as it should be, or another city's.
+        """
+        city = key.partition("/")[0]
+        if city not in self._open:
+            self._open[city] = self._opened(city, images["location_id"].unique().tolist())
+        codes, unlisted = self._open[city]
+        listed = sorted(images.loc[images["bucket"] == key, "location_id"].unique())
+        findings = import_bucket(
+            listed,
+            codes,
+            identity=stated_identity(self.settings),
+            target=target,
+            n_buckets=n_buckets,
+            attributes=attributes,
+        )
+        strangers = [each for each in unlisted if bucket_of(city, each, n_buckets) == key]
+        findings.values["n_codes_not_listed"] = len(strangers)
+        first = strangers[:MOST_NAMED]
+        findings.tables["codes_not_listed"] = [{"location_id": each} for each in first]
+        findings.checks.append(checks.weights_known(stated_identity(self.settings), self.settings))
+        findings.unavailable = None if codes else none_brought(self.store, city)
+        return findings
+
+    def _opened(self, city: str, listed: Sequence[str]) -> tuple[CityCodes | None, list[str]]:
+        files = find_codes(self.store, city)
+        if files is None:
+            return None, []
+        codes = self.held.enter_context(open_codes(files, width=self.settings.width))
+        return codes, codes.unlisted(listed)
+
+
+def import_bucket(
+    listed: Sequence[str],
+    codes: CityCodes | None,
+    *,
+    identity: EncoderIdentity,
+    target: Path,
+    n_buckets: int,
+    attributes: Mapping[str, Any],
+) -> Findings:
+    """Write the codes of some locations as a bucket's file.
+
+    Args:
+        listed: ids, ascending.
+        codes: of the city; None where nobody brought any.
+        identity, attributes: of the file.
+        n_buckets: of the city; recorded.
+
+    Returns:
+        As `bucket_findings`; a location without codes is missing.
+
+    Raises:
+        SourceError: the file of codes is damaged.
+        StoreError: the disk is full.
+    """
+    known = set(codes.location_ids) if codes else set()
+    wanted = [each for each in listed if each in known]
+    missing = [Rejection(e, view, MISSING) for e in listed if e not in known for view in VIEWS]
+    contents = Contents(
+        location_ids=wanted,
+        image_sha256=np.full((len(wanted), len(VIEWS)), ""),
+        identity=identity if wanted else _nothing(identity),
+        rejections=missing,
+        attributes=attributes,
+    )
+    blocks = codes.blocks(wanted) if codes else ()
+    written = write_looked_at(target, contents, (block for block, _ in blocks))
+    findings = bucket_findings(
+        target, written, n_listed=len(listed), n_buckets=n_buckets, wanted=wanted
+    )
+    findings.replace_checks([checks.no_image_read()])
+    findings.values |= contents.identity.attributes
+    return findings
+
+
+def _nothing(identity: EncoderIdentity) -> EncoderIdentity:
+    """Of a file without codes, which fits the codes of any encoder."""
+    return identity.model_copy(update={"weights": "none", "width": 0})
