@@ -41,7 +41,7 @@ class Partitions:
         self._buffer_m = study.folds.buffer_m
         self._joint = study.training.joint
         self._provider = study.imagery.provider if study.imagery else None
-        self.brings_codes = study.encoder.family == "imported"
+        self.brings_codes = study.brings_codes
         self.boundaries = ["lsoa_boundaries"] if study.places.by == "boundaries" else []
 
     def city_to_buckets(self, asset: str) -> dg.AssetDep:

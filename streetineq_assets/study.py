@@ -135,7 +135,7 @@ class Study(Settings):
     @model_validator(mode="after")
     def codes_or_imagery(self) -> "Study":
         """Codes that exist already need no images."""
-        if self.imagery and self.encoder.family == "imported":
+        if self.imagery and self.brings_codes:
             raise ValueError(
                 '[imagery] acquires images, and with encoder.family = "imported" none is encoded: '
                 "delete one of them"
@@ -153,6 +153,11 @@ class Study(Settings):
             f"{', '.join(self.cities)}, nor a bundle's file{nearest(source, [*self.cities])}: name "
             "one of them, or delete [transfer]"
         )
+
+    @property
+    def brings_codes(self) -> bool:
+        """Whether codes exist already, so that no image is encoded."""
+        return self.encoder.family == "imported"
 
     def acquires(self, city: str) -> bool:
         """Whether the images of a city are acquired from a provider."""

@@ -12,7 +12,7 @@ from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.codes.inventory import Inventory
 from streetineq_assets.codes.quality_checks import IMAGES_USABLE
 from streetineq_assets.encoder_settings import Encoder as Settings
-from streetineq_assets.findings import Check, CheckSpec, Findings
+from streetineq_assets.findings import NOT_TESTED, Check, CheckSpec, Findings
 from streetineq_assets.images.catalogue import bucket_of
 
 _GONE_SHARE = 0.5
@@ -204,7 +204,8 @@ def over_buckets(by_key: Mapping[str, Findings]) -> list[Check]:
         if any(check.tested for check in found.values()):
             results.append(spec.result(not failed, text, **counts))
         else:
-            why = "; ".join(dict.fromkeys(check.description for check in found.values()))
+            texts = (check.description.removeprefix(f"{NOT_TESTED}: ") for check in found.values())
+            why = "; ".join(dict.fromkeys(texts))
             results.append(spec.not_tested(why or "no bucket", passed=not failed, **counts))
     return results
 
