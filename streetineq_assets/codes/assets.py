@@ -15,9 +15,11 @@ from pydantic import Field
 from streetineq_assets.codes import checks, repeat_checks
 from streetineq_assets.codes.bucket_recipe import bucket_recipe
 from streetineq_assets.codes.city_repeats import read_repeat_slices, write_repeats
+from streetineq_assets.codes.encoders.checks import encoder_checks
 from streetineq_assets.codes.encoders.encoder import Encoder
 from streetineq_assets.codes.encoders.loading import idle_encoder, load_encoder
 from streetineq_assets.codes.extraction import Pace, extract_bucket
+from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.codes.importing.bucket import Importer
 from streetineq_assets.codes.listing import Listing, read_listing
 from streetineq_assets.codes.packing import pack_city
@@ -266,7 +268,7 @@ class _Step:
             allow_loss=self.study.allows_loss(self.context.run.tags),
         )
         if publication.skipped:
-            self._check_weights_again(publication)
+            self._ask_encoder_again(publication)
         else:  # the workspace of a skipped bucket may be another run's
             store.clear_workspace("image_codes", key)
         if delete_pictures(store, key):
@@ -274,24 +276,31 @@ class _Step:
         return publication
 
     def _make(self, key: str, images: pd.DataFrame, folder: Path) -> Findings:
-        target, listing = folder / "image_codes.h5", self._listing(city_of(key))
-        if self._importer:
-            n_buckets, attributes = (
-                self.study.study.cities[city_of(key)].buckets,
-                self._attributes(),
-            )
-            findings = self._importer.write_bucket(
-                key, listing.images, target, n_buckets=n_buckets, attributes=attributes
-            )
+        target, importer = folder / "image_codes.h5", self._importer
+        if importer:
+            findings = self._import(importer, key, target)
         else:
             findings = self._extract(key, images, target)
-        findings.unavailable = listing.unavailable or findings.unavailable
+        why = self._listing(city_of(key)).unavailable
+        findings.unavailable = why or findings.unavailable
+        return findings
+
+    def _import(self, importer: Importer, key: str, target: Path) -> Findings:
+        of_encoder = self._ask_encoder(importer.identity)
+        if blocking_failures(of_encoder):
+            return Findings(checks=of_encoder)
+        images = self._listing(city_of(key)).images
+        findings = importer.write_bucket(key, images, target, self._attributes())
+        findings.checks += of_encoder
         return findings
 
     def _extract(self, key: str, images: pd.DataFrame, target: Path) -> Findings:
         store, settings, city = self.study.store, self.study.study.encoder, city_of(key)
         idle = images.empty
         encoder = idle_encoder(settings) if idle else self._encoder
+        of_encoder = self._ask_encoder(encoder.identity)
+        if blocking_failures(of_encoder):
+            return Findings(checks=of_encoder)
         findings = extract_bucket(
             images,
             locate=partial(locate, store, city),
@@ -309,16 +318,18 @@ class _Step:
         # The device's `mixed_precision` is that of training: the encoder has the last word.
         findings.values |= {} if idle else self._device.report()
         findings.values |= encoder.identity.attributes | encoder.values
-        findings.checks.append(checks.weights_known(encoder.identity, settings))
+        findings.checks += of_encoder
         return findings
 
-    def _check_weights_again(self, publication: Publication) -> None:
-        """The study may name the sha256 of its weights after they were used; codes stay."""
+    def _ask_encoder(self, identity: EncoderIdentity) -> list[Check]:
+        study = self.study.study
+        return encoder_checks(identity, study.encoder, study.rights)
+
+    def _ask_encoder_again(self, publication: Publication) -> None:
+        """The study may state sha256, licence and rights after the weights were used."""
         encoder = publication.manifest.read_record(BucketRecord).encoder
-        if encoder is None:
-            return
-        known = checks.weights_known(encoder, self.study.study.encoder)
-        publication.findings.replace_checks([known])
+        if encoder is not None:
+            publication.findings.replace_checks(self._ask_encoder(encoder))
 
     def _listing(self, city: str) -> Listing:
         if city not in self._listings:
@@ -328,10 +339,10 @@ class _Step:
     @cached_property
     def _importer(self) -> Importer | None:
         """Where the study brings its codes."""
-        settings = self.study.study.encoder
-        if not isinstance(settings, ImportedEncoder):
+        study = self.study.study
+        if not isinstance(study.encoder, ImportedEncoder):
             return None
-        return Importer(self.study.store, settings, self.held)
+        return Importer(self.study.store, study, study.encoder, self.held)
 
     @cached_property
     def _device(self) -> Device:

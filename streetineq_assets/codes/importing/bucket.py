@@ -26,21 +26,7 @@ from streetineq_assets.images.catalogue import VIEWS, bucket_of
 from streetineq_assets.images.changes import slice_digest
 from streetineq_assets.manifests import Recipe
 from streetineq_assets.store import DataStore
-
-
-def stated_identity(settings: ImportedEncoder) -> EncoderIdentity:
-    """The identity of codes that were brought, as study.toml states it."""
-    return EncoderIdentity(
-        family=settings.family,
-        backbone=settings.name,
-        layer=settings.layer,
-        input_px=0,
-        preprocessing=settings.preprocessing,
-        weights="imported",
-        weights_sha256=settings.weights_sha256 or "",
-        licence=settings.licence or "",
-        width=settings.width,
-    )
+from streetineq_assets.study import Study, city_of
 
 
 @dataclass
@@ -48,13 +34,31 @@ class Importer:
     """Codes that a study brings, bucket by bucket; a city's file is opened once.
 
     Args:
+        settings: the study's encoder.
         held: keeps files open.
     """
 
     store: DataStore
+    study: Study
     settings: ImportedEncoder
     held: ExitStack
     _open: dict[str, tuple[CityCodes | None, list[str]]] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """Of the codes that were brought, as study.toml states it."""
+        stated = self.settings
+        return EncoderIdentity(
+            family=stated.family,
+            backbone=stated.name,
+            layer=stated.layer,
+            input_px=0,
+            preprocessing=stated.preprocessing,
+            weights="imported",
+            weights_sha256=stated.weights_sha256 or "",
+            licence=stated.licence or "",
+            width=stated.width,
+        )
 
     def recipe(self, city: str, images: pd.DataFrame, version: str) -> Recipe:
         """What decides the codes of a bucket: its locations, the file, and what is stated of it.
@@ -81,8 +85,6 @@ class Importer:
         key: str,
         images: pd.DataFrame,
         target: Path,
-        *,
-        n_buckets: int,
         attributes: Mapping[str, Any],
     ) -> Findings:
         """Write a bucket's rows.
@@ -90,17 +92,17 @@ class Importer:
         Args:
             images: the rows of the city's `street_images`.
             target: the file to write.
-            n_buckets: of the city.
             attributes: what else the file's attributes say.
 
         Returns:
-            The checks of `checks.IMAGE_CODES` and a `BucketRecord`; among the values and tables the
-            locations of the file that no list names.
+            As `bucket_findings`; among the values and tables the locations of the file that no list
+            names.
 
         Raises:
             SourceError: the file is not as it should be, or another city's.
         """
-        city = key.partition("/")[0]
+        city = city_of(key)
+        n_buckets = self.study.cities[city].buckets
         if city not in self._open:
             self._open[city] = self._opened(city, images["location_id"].unique().tolist())
         codes, unlisted = self._open[city]
@@ -108,7 +110,7 @@ class Importer:
         findings = import_bucket(
             listed,
             codes,
-            identity=stated_identity(self.settings),
+            identity=self.identity,
             target=target,
             n_buckets=n_buckets,
             attributes=attributes,
@@ -117,7 +119,6 @@ class Importer:
         findings.values["n_codes_not_listed"] = len(strangers)
         first = strangers[:MOST_NAMED]
         findings.tables["codes_not_listed"] = [{"location_id": each} for each in first]
-        findings.checks.append(checks.weights_known(stated_identity(self.settings), self.settings))
         findings.unavailable = None if codes else none_brought(self.store, city)
         return findings
 
