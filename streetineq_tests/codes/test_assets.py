@@ -241,16 +241,14 @@ def test_an_encoder_whose_licence_forbids_what_the_study_does_encodes_nothing(pl
     object.__setattr__(fake, "identity", identity)
     study = platform.store.study_file
     study.write_text(f"{STUDY}\n[rights]\ncommercial = true\n")
-    refused = platform.run_buckets()
-    assert "encoder_allowed" in failed(refused)
-    assert not refused.success
+    assert "encoder_allowed" in failed(platform.run_buckets(fails=True))
     assert fake.encode.calls == []
     study.write_text(STUDY)
     made = platform.run_buckets()
     assert "encoder_allowed" not in failed(made)
     encoded = list(fake.encode.calls)
     study.write_text(f"{STUDY}\n[rights]\ncommercial = true\n")
-    assert "encoder_allowed" in failed(platform.run_buckets())
+    assert "encoder_allowed" in failed(platform.run_buckets(fails=True))
     assert fake.encode.calls == encoded, "asked again of codes that are there"
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from streetineq_assets.codes.bucket_file import Bucket
 from streetineq_assets.codes.tables import BucketRecord, ShardsRecord
+from streetineq_assets.errors import StudyError
+from streetineq_assets.study import load_study
 from streetineq_tests.codes.conftest import copy_of
 from streetineq_tests.codes.encoded_study import BUCKETS, IDS
 from streetineq_tests.codes.fakes import WIDTH
@@ -190,3 +192,18 @@ def test_a_file_that_is_gone_takes_no_codes_with_it(brought):
     text = failure(brought.run_buckets(fails=True))
     assert "alpha/000" in text
     assert len(codes_of_buckets(brought.store, "alpha")) == len(IDS)
+
+
+def test_a_licence_that_forbids_what_the_study_does_imports_nothing(brought):
+    state_encoder(brought.store, WIDTH, 'licence = "CC-BY-NC-4.0"\n')
+    with brought.store.study_file.open("a") as file:
+        file.write("\n[rights]\ncommercial = true\n")
+    assert "forbids to use them commercially" in failure(brought.run_buckets(fails=True))
+    assert not codes_of_buckets(brought.store, "alpha")
+
+
+def test_images_are_not_acquired_beside_codes(brought):
+    text = brought.store.study_file.read_text() + '\n[imagery]\nprovider = "panoramax"\n'
+    brought.store.study_file.write_text(text)
+    with pytest.raises(StudyError, match="none is encoded: delete one of them"):
+        load_study(brought.store.study_file)
