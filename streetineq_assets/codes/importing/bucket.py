@@ -126,7 +126,8 @@ class Importer:
         files = find_codes(self.store, city)
         if files is None:
             return None, []
-        codes = self.held.enter_context(open_codes(files, width=self.settings.width))
+        width, scratch = self.settings.width, self.store.scratch
+        codes = self.held.enter_context(open_codes(files, width=width, scratch=scratch))
         return codes, codes.unlisted(listed)
 
 

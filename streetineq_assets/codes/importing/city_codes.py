@@ -24,6 +24,7 @@ from streetineq_assets.codes.importing.row_names import (
     read_id_table,
     refuse_disagreement,
 )
+from streetineq_assets.codes.importing.unpacking import unpacked_once
 from streetineq_assets.codes.importing.vectors import Vectors
 from streetineq_assets.digests import digest_file
 from streetineq_assets.errors import SourceError
@@ -151,10 +152,11 @@ class CityCodes:
 
 
 @contextmanager
-def open_codes(files: CodeFiles, *, width: int) -> Generator[CityCodes]:
+def open_codes(files: CodeFiles, *, width: int, scratch: Path) -> Generator[CityCodes]:
     """The codes of a city, open while the block runs; the ids are read, and no code yet.
 
     Args:
+        scratch: where a packed file may be unpacked, see `unpacking`.
         width: numbers in the code of one view, as study.toml states it.
 
     Raises:
@@ -162,7 +164,7 @@ def open_codes(files: CodeFiles, *, width: int) -> Generator[CityCodes]:
             another number than the codes, a view is unknown, or the codes have another width.
         FileLockedError: another program holds the file, or its file system has no locks.
     """
-    with _vectors_of(files.codes) as vectors:
+    with _vectors_of(files.codes) as packed, unpacked_once(packed, scratch) as vectors:
         if not vectors.n_rows:
             raise SourceError(f"{files.codes} holds no code: bring one for each location or view")
         if vectors.width != width:

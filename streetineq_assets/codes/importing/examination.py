@@ -23,7 +23,7 @@ def examine_codes(
         files = find_codes(store, city)
         if files is None:
             return "missing", none_brought(store, city).wanted
-        with open_codes(files, width=settings.width) as codes:
+        with open_codes(files, width=settings.width, scratch=store.scratch) as codes:
             unlisted = codes.unlisted(listed)
     except StreetineqError as error:
         return "wrong", str(error)

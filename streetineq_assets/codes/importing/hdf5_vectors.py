@@ -50,12 +50,21 @@ def _described(path: Path, file: Any) -> Vectors:
             f"names for {len(VIEWS)}, {', '.join(VIEWS)}: bring (n, views, width) with at most so "
             "many views"
         )
+
+    def read(rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        return _read(path, features, rows).reshape(len(rows), n_views, -1)
+
+    def stream() -> Iterator[NDArray[np.float32]]:
+        for start in range(0, n_rows, size := _rows_at_once(features)):
+            yield read(np.arange(start, min(start + size, n_rows)))
+
     return Vectors(
         _names(path, file, n_rows),
         n_rows,
         n_views,
         features.shape[-1],
-        lambda rows: _read(path, features, rows).reshape(len(rows), n_views, -1),
+        read,
+        stream if features.chunks else None,
         _present(path, file, (n_rows, n_views)),
     )
 
@@ -133,10 +142,15 @@ def _windows(features: Any, rows: NDArray[np.intp]) -> Iterator[tuple[int, int]]
         return
     window = rows - np.arange(len(rows))
     if features.chunks:
-        row_bytes = features.dtype.itemsize * int(np.prod(features.shape[1:]))
-        window = rows // min(features.chunks[0], max(1, _MOST_BYTES // row_bytes))
+        window = rows // _rows_at_once(features)
     breaks = np.flatnonzero(np.diff(window)) + 1
     yield from zip([0, *breaks.tolist()], [*breaks.tolist(), len(rows)], strict=True)
+
+
+def _rows_at_once(features: Any) -> int:
+    """As many as a chunk has, if they are not too many."""
+    row_bytes = features.dtype.itemsize * int(np.prod(features.shape[1:]))
+    return min(features.chunks[0], max(1, _MOST_BYTES // row_bytes))
 
 
 def _unreadable(path: Path, error: Exception) -> SourceError:

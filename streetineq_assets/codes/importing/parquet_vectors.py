@@ -65,6 +65,7 @@ def _described(path: Path, file: pq.ParquetFile) -> Vectors:
         1,
         rows.width,
         lambda wanted: rows.read(wanted)[:, None, :],
+        lambda: (block[:, None, :] for block in rows.stream()),
     )
 
 
@@ -138,15 +139,31 @@ class _Rows:
             SourceError: the file is damaged, or a code has another length.
         """
         found = np.empty((len(wanted), self.width), np.float32)
-        size = max(1, _BATCH_BYTES // (8 * self.width))
         for group in np.unique(np.searchsorted(self._starts, wanted, side="right") - 1):
             start = int(self._starts[group])
-            for batch in self._batches(size, [int(group)]):
+            for batch in self._batches(self._size, [int(group)]):
                 first, last = np.searchsorted(wanted, [start, start + len(batch)])
                 rows = wanted[first:last]
                 found[first:last] = self._values(batch.take(rows - start), rows)
                 start += len(batch)
         return found
+
+    def stream(self) -> Iterator[NDArray[np.float32]]:
+        """All rows, in blocks (m, width).
+
+        Raises:
+            SourceError: as `read`.
+        """
+        start = 0
+        for group in range(self._file.num_row_groups):  # of several, all would be held in memory
+            for batch in self._batches(self._size, [group]):
+                rows = np.arange(start, start + len(batch))
+                yield self._values(batch, rows).astype(np.float32)
+                start += len(batch)
+
+    @property
+    def _size(self) -> int:
+        return max(1, _BATCH_BYTES // (8 * max(1, self.width)))
 
     def _batches(self, size: int, groups: list[int] | None) -> Iterator[pa.RecordBatch]:
         try:

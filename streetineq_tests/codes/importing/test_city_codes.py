@@ -2,6 +2,7 @@
 
 import re
 
+import h5py
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -43,7 +44,7 @@ class Inputs:
         self.table = self.folder / f"{CITY}.csv"
 
     def open(self, width=WIDTH):
-        return open_codes(find_codes(self.store, CITY), width=width)
+        return open_codes(find_codes(self.store, CITY), width=width, scratch=self.store.scratch)
 
     def read(self, ids, width=WIDTH):
         with self.open(width) as codes:
@@ -231,6 +232,33 @@ def test_of_a_file_in_chunks_each_is_unpacked_once(tmp_path):
         np.testing.assert_array_equal(vectors.read(rows), codes[rows])
 
 
+@pytest.mark.parametrize("write", [in_compressed_chunks, parquet_of_lists])
+def test_a_packed_file_is_unpacked_when_it_is_read_again(inputs, write):
+    write(inputs)
+    with inputs.open() as codes:
+        once, _ = next(codes.blocks(IDS[:2]))
+        path = find_codes(inputs.store, CITY).codes
+        again = [next(codes.blocks(IDS[n:]))[0] for n in range(4)]
+    np.testing.assert_array_equal(once, CODES[:2])
+    for n, block in enumerate(again):
+        np.testing.assert_array_equal(block, CODES[n:])
+    assert list(inputs.store.scratch.iterdir()) == [], "nothing stays behind"
+    assert path.is_file()
+
+
+def test_a_damaged_file_is_told_when_it_is_unpacked(inputs, monkeypatch):
+    in_compressed_chunks(inputs)
+    with h5py.File(inputs.hdf5) as file:
+        at = file["features"].id.get_chunk_info(20).byte_offset  # of the last row
+    spoilt = bytearray(inputs.hdf5.read_bytes())
+    spoilt[at : at + 4] = b"\0\0\0\0"
+    inputs.hdf5.write_bytes(spoilt)
+    with inputs.open() as codes:
+        next(codes.blocks(IDS[:1]))
+        with pytest.raises(SourceError, match="cannot be read to its end"):
+            next(codes.blocks(IDS[:1]))
+
+
 def test_locations_that_no_list_names_are_told(inputs):
     write_hdf5(inputs.hdf5, location_id=IDS)
     with inputs.open() as codes:
@@ -364,10 +392,6 @@ def test_a_file_that_was_copied_half(inputs, write, share):
 
 def test_a_damaged_chunk(inputs):
     in_compressed_chunks(inputs)
-    with hdf5_vectors(inputs.hdf5) as _:
-        pass
-    import h5py
-
     with h5py.File(inputs.hdf5) as file:
         at = file["features"].id.get_chunk_info(0).byte_offset
     spoilt = bytearray(inputs.hdf5.read_bytes())
@@ -417,8 +441,6 @@ def test_the_codes_of_another_city(inputs):
 
 
 def test_codes_under_another_name(inputs):
-    import h5py
-
     with h5py.File(inputs.hdf5, "w") as file:
         file["embeddings"] = CODES
     assert "has no dataset features, but embeddings: name the codes features" in inputs.refusal()
