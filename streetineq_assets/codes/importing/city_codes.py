@@ -102,24 +102,37 @@ class CityCodes:
     _rows: NDArray[np.intp]  # (n, views by row) rows of the file, -1 where a view has none
     _vectors: Vectors
 
-    def blocks(
-        self, location_ids: Sequence[str]
-    ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
-        """Codes of locations in the order given, some at a time.
+    def present(self, location_ids: Sequence[str]) -> NDArray[np.bool_]:
+        """(n, n_views): whether each view of locations has a code.
+
+        Args:
+            location_ids: of `location_ids`.
+        """
+        rows = self._rows_of(location_ids)
+        stated = self._vectors.present
+        has_row = np.repeat(rows[:, :, None] >= 0, self._vectors.n_views, axis=2)
+        return (has_row if stated is None else has_row & stated[rows]).reshape(len(rows), -1)
+
+    def blocks(self, location_ids: Sequence[str]) -> Iterator[NDArray[np.float32]]:
+        """Codes of locations in the order given, (m, n_views, width) at a time; 0 of absent views.
 
         Args:
             location_ids: of `location_ids`.
 
-        Returns:
-            Blocks (m, n_views, width), 0 where a view has no code, and (m, n_views) whether it has.
-
         Raises:
             SourceError: the file is damaged.
         """
-        rows = self._rows[self.location_ids.get_indexer(pd.Index(location_ids))]
+        rows, present = self._rows_of(location_ids), self.present(location_ids)
         size = max(1, _BLOCK_BYTES // (4 * self.n_views * self.width))
         for start in range(0, len(rows), size):
-            yield self._block(rows[start : start + size])
+            part = rows[start : start + size]
+            has_row = part >= 0
+            wanted = np.unique(part[has_row])
+            codes = np.zeros((*part.shape, self._vectors.n_views, self.width), np.float32)
+            codes[has_row] = self._vectors.read(wanted)[np.searchsorted(wanted, part[has_row])]
+            block = codes.reshape(len(part), self.n_views, self.width)
+            block[~present[start : start + size]] = 0
+            yield block
 
     def unlisted(self, listed: Collection[str]) -> list[str]:
         """The locations that a city does not list.
@@ -136,19 +149,8 @@ class CityCodes:
             )
         return self.location_ids[~is_listed].tolist()
 
-    def _block(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        has_row = rows >= 0
-        wanted = np.unique(rows[has_row])
-        place = np.searchsorted(wanted, rows[has_row])
-        n_views = self._vectors.n_views
-        codes = np.zeros((*rows.shape, n_views, self.width), np.float32)
-        codes[has_row] = self._vectors.read(wanted)[place]
-        present = np.zeros((*rows.shape, n_views), bool)
-        stated = self._vectors.present
-        present[has_row] = True if stated is None else stated[rows[has_row]]
-        codes[~present] = 0
-        shape = (len(rows), self.n_views)
-        return codes.reshape(*shape, self.width), present.reshape(shape)
+    def _rows_of(self, location_ids: Sequence[str]) -> NDArray[np.intp]:
+        return self._rows[self.location_ids.get_indexer(pd.Index(location_ids))]
 
 
 @contextmanager

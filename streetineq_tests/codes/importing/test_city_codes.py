@@ -48,8 +48,7 @@ class Inputs:
 
     def read(self, ids, width=WIDTH):
         with self.open(width) as codes:
-            blocks = list(codes.blocks(ids))
-        return tuple(np.concatenate(each) for each in zip(*blocks, strict=True))
+            return np.concatenate(list(codes.blocks(ids))), codes.present(ids)
 
     def refusal(self, width=WIDTH, ids=IDS):
         with pytest.raises(SourceError) as refused:
@@ -220,7 +219,7 @@ def test_a_large_file_is_read_by_blocks(inputs, monkeypatch):
     write_hdf5(inputs.hdf5, location_id=IDS)
     monkeypatch.setattr("streetineq_assets.codes.importing.city_codes._BLOCK_BYTES", 200)
     with inputs.open() as codes:
-        sizes = [len(block) for block, _ in codes.blocks(IDS)]
+        sizes = [len(block) for block in codes.blocks(IDS)]
     assert sizes == [2, 2]
 
 
@@ -236,9 +235,9 @@ def test_of_a_file_in_chunks_each_is_unpacked_once(tmp_path):
 def test_a_packed_file_is_unpacked_when_it_is_read_again(inputs, write):
     write(inputs)
     with inputs.open() as codes:
-        once, _ = next(codes.blocks(IDS[:2]))
+        once = next(codes.blocks(IDS[:2]))
         path = find_codes(inputs.store, CITY).codes
-        again = [next(codes.blocks(IDS[n:]))[0] for n in range(4)]
+        again = [next(codes.blocks(IDS[n:])) for n in range(4)]
     np.testing.assert_array_equal(once, CODES[:2])
     for n, block in enumerate(again):
         np.testing.assert_array_equal(block, CODES[n:])
