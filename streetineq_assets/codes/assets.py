@@ -18,9 +18,11 @@ from pydantic import Field
 from streetineq_assets.codes import checks, repeat_checks
 from streetineq_assets.codes.bucket_recipe import bucket_recipe
 from streetineq_assets.codes.city_repeats import read_repeat_slices, write_repeats
+from streetineq_assets.codes.encoders.checks import encoder_allowed, weights_known
 from streetineq_assets.codes.encoders.encoder import Encoder
 from streetineq_assets.codes.encoders.loading import idle_encoder, load_encoder
 from streetineq_assets.codes.extraction import Pace, extract_bucket
+from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.codes.packing import pack_city
 from streetineq_assets.codes.repeated_images import ask_shared_images
 from streetineq_assets.codes.reuse import changed_buckets, earlier_files, hand_over
@@ -257,7 +259,7 @@ class _Step:
             allow_loss=self.study.allows_loss(self.context.run.tags),
         )
         if publication.skipped:
-            self._check_weights_again(publication)
+            self._ask_encoder_again(publication)
         else:  # the workspace of a skipped bucket may be another run's
             store.clear_workspace("image_codes", key)
         if delete_pictures(store, key):
@@ -268,6 +270,9 @@ class _Step:
         store, settings, city = self.study.store, self.study.study.encoder, city_of(key)
         idle = images.empty
         encoder = idle_encoder(settings) if idle else self._encoder
+        of_encoder = self._ask_encoder(encoder.identity)
+        if blocking_failures(of_encoder):
+            return Findings(checks=of_encoder)
         findings = extract_bucket(
             images,
             locate=partial(locate, store, city),
@@ -285,17 +290,22 @@ class _Step:
         # The device's `mixed_precision` is that of training: the encoder has the last word.
         findings.values |= {} if idle else self._device.report()
         findings.values |= encoder.identity.attributes | encoder.values
-        findings.checks.append(checks.weights_known(encoder.identity, settings))
+        findings.checks += of_encoder
         findings.unavailable = self._listing(city).unavailable
         return findings
 
-    def _check_weights_again(self, publication: Publication) -> None:
-        """The study may name the sha256 of its weights after they were used; codes stay."""
+    def _ask_encoder(self, identity: EncoderIdentity) -> list[Check]:
+        study = self.study.study
+        return [
+            weights_known(identity, study.encoder),
+            encoder_allowed(identity, study.encoder, study.rights),
+        ]
+
+    def _ask_encoder_again(self, publication: Publication) -> None:
+        """The study may state sha256, licence and rights after the weights were used."""
         encoder = publication.manifest.read_record(BucketRecord).encoder
-        if encoder is None:
-            return
-        known = checks.weights_known(encoder, self.study.study.encoder)
-        publication.findings.replace_checks([known])
+        if encoder is not None:
+            publication.findings.replace_checks(self._ask_encoder(encoder))
 
     def _listing(self, city: str) -> "_Listing":
         if city not in self._listings:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from streetineq_assets.codes.encoders.encoder import Network, Preprocessing
-from streetineq_assets.codes.encoders.licences import APACHE, MIT
+from streetineq_assets.codes.encoders.publishers import APACHE, MIT
 from streetineq_assets.codes.encoders.weights import require_sha256
 from streetineq_assets.digests import digest_file
 from streetineq_assets.encoder_settings import HubEncoder

@@ -1,36 +1,66 @@
-"""The licences under which publishers give out their weights, as far as they state one.
+"""Under which licences weights stand, and what of it a study does.
 
-They are suggestions for where study.toml states none: who trains a network on, or converts it, may
-give it another. Networks that are not named here have no licence that their publisher fixes for
-all weights of them.
-
-Sources: for Keras's networks "Applications" in Keras's documentation up to 2.2, which has a licence
-for each; for the others the licence of the publisher's repository, or the card of the weights.
+The licences are a table, `licences.csv`, stated cautiously; it is no legal advice. Those of images
+are another matter, and have a table of their own in `images.rights`.
 """
 
-CC_BY, MIT, APACHE, BSD = "CC-BY-4.0", "MIT", "Apache-2.0", "BSD-3-Clause"
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 
-# By the beginning of the name of the function in `keras.applications`, the longest that fits.
-_APPLICATIONS = {
-    "densenet": BSD,
-    "inceptionresnetv2": APACHE,
-    "inceptionv3": APACHE,
-    "mobilenet": APACHE,  # the first and V2
-    "mobilenetv3": "",
-    "nasnet": APACHE,
-    "resnet50": MIT,
-    "resnet50v2": "",
-    "vgg": CC_BY,  # VGG16 and VGG19: the Visual Geometry Group, Oxford
-    "xception": MIT,
+from streetineq_assets.image_settings import Rights
+from streetineq_assets.images.rights import plain
+
+ACTS = ("derive_codes", "publish_codes", "commercial")
+_IN_WORDS = {
+    "derive_codes": "make codes with them",
+    "publish_codes": "publish their codes",
+    "commercial": "use them commercially",
 }
 
 
-def of_application(backbone: str) -> str:
-    """The licence of a network of `keras.applications` with ImageNet's weights, or an empty word.
+@dataclass(frozen=True)
+class WeightsLicence:
+    """What a licence of weights allows.
 
-    Args:
-        backbone: as in study.toml, such as mobilenet_v2.
+    Attributes:
+        name: the SPDX identifier, or one that begins with `LicenseRef-`.
+        permits: each act of `ACTS` to `yes`, `no` or `unknown`.
+        conditions: under which, in words.
+        source: where the licence stands.
     """
-    name = backbone.lower().replace("_", "")
-    fitting = [beginning for beginning in _APPLICATIONS if name.startswith(beginning)]
-    return _APPLICATIONS[max(fitting, key=len)] if fitting else ""
+
+    name: str
+    permits: Mapping[str, str]
+    conditions: str
+    source: str
+
+
+@cache
+def known_licences() -> Mapping[str, WeightsLicence]:
+    """The licences that the platform knows, by plain spelling."""
+    text = files("streetineq_assets.codes.encoders").joinpath("licences.csv").read_text("utf-8")
+    by_spelling: dict[str, WeightsLicence] = {}
+    for row in csv.DictReader(text.splitlines()):
+        permits = {act: row[act] for act in ACTS}
+        licence = WeightsLicence(row["licence"], permits, row["conditions"], row["source"])
+        for spelling in (row["licence"], row["title"], *row["aliases"].split(";")):
+            by_spelling.setdefault(plain(spelling), licence)
+    return by_spelling
+
+
+def find_licence(written: str) -> WeightsLicence | None:
+    """The licence that somebody states in any spelling; None for one that is not known."""
+    return known_licences().get(plain(written)) if written else None
+
+
+def acts_of(rights: Rights) -> tuple[str, ...]:
+    """What a study does with an encoder: it makes codes; the rest it declares under [rights]."""
+    return ACTS[:1] + tuple(act for act in ACTS[1:] if getattr(rights, act))
+
+
+def in_words(acts: tuple[str, ...]) -> str:
+    """Acts as `make codes with them and publish their codes`."""
+    return " and ".join(_IN_WORDS[act] for act in acts)
