@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from streetineq_assets.codes.encoders.encoder import Network, Preprocessing
-from streetineq_assets.codes.encoders.publishers import APACHE, MIT
+from streetineq_assets.codes.encoders.publishers import APACHE, DINOV3, MIT
 from streetineq_assets.codes.encoders.weights import require_sha256
 from streetineq_assets.digests import digest_file
 from streetineq_assets.encoder_settings import HubEncoder
@@ -52,10 +52,9 @@ class _Tower(NamedTuple):
 # Sources: Oquab et al. 2023 and Darcet et al. 2023 (DINOv2), Simeoni et al. 2025 (DINOv3),
 # Radford et al. 2021 (CLIP), Zhai et al. 2023 (SigLIP), Dosovitskiy et al. 2020 (ViT), Touvron et
 # al. 2020 (DeiT, with a second token, of distillation).
-_DINOV3 = "https://ai.meta.com/resources/models-and-libraries/dinov3-license/"
 _TOWERS = {
     "DINOV2Backbone": _Tower(APACHE, ("cls", "mean"), n_class=1),
-    "DINOV3Backbone": _Tower(_DINOV3, ("cls", "mean"), n_class=1),
+    "DINOV3Backbone": _Tower(DINOV3, ("cls", "mean"), n_class=1),
     "CLIPBackbone": _Tower(MIT, ("embedding", "cls", "mean"), n_class=1, tokens="layer_norm"),
     "SigLIPBackbone": _Tower(APACHE, ("embedding", "mean"), n_class=0, tokens="post_layer_norm"),
     "ViTBackbone": _Tower(APACHE, ("cls", "mean"), n_class=1),

@@ -1,14 +1,16 @@
 """The licences under which publishers give out their weights, as far as they state one.
 
 They are suggestions for where study.toml states none: who trains a network on, or converts it, may
-give it another. Networks that are not named here have no licence that their publisher fixes for
-all weights of them.
+give it another. Of networks that are not named here, or with an empty word, no such statement was
+found.
 
 Sources: for Keras's networks "Applications" in Keras's documentation up to 2.2, which has a licence
-for each; for the others the licence of the publisher's repository, or the card of the weights.
+for each; for the others the licence of the publisher's repository, or the card of the weights. What
+a licence allows is in `licences`.
 """
 
 CC_BY, MIT, APACHE, BSD = "CC-BY-4.0", "MIT", "Apache-2.0", "BSD-3-Clause"
+DINOV3 = "LicenseRef-DINOv3"
 
 # By the beginning of the name of the function in `keras.applications`, the longest that fits.
 _APPLICATIONS = {
