@@ -76,10 +76,10 @@ def image_codes(
 ) -> Events:
     """What a neural network saw in each street image, as a list of numbers.
 
-    A code is fc6 of VGG16, before its ReLU, for each of a location's four views; a partition is a
-    bucket of a city's locations. Only images that are new or changed, or failed before, are
-    encoded; a run that was killed resumes where it was. Ids and the images' sha256 stand in the
-    same file as the codes.
+    A code is fc6 of VGG16, before its ReLU, or what `[encoder]` names, for each of a location's
+    views; a partition is a bucket of a city's locations. Only images that are new or changed, or
+    failed before, are encoded; a run that was killed resumes where it was. Ids and the images'
+    sha256 stand in the same file as the codes.
     """
     by_key: dict[str, Findings] = {}
     failed: dict[str, list[str]] = {}
@@ -187,8 +187,9 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             group_name=GROUP,
             kinds={"tensorflow", "file"},
             description=(
-                "The network that looks at the images: Keras's VGG16 weights for ImageNet, "
-                "`inputs/weights/vgg16_weights_tf_dim_ordering_tf_kernels.h5` (553 MB)."
+                "The network that looks at the images: by default Keras's VGG16 weights for "
+                "ImageNet, `inputs/weights/vgg16_weights_tf_dim_ordering_tf_kernels.h5` (553 MB); "
+                "`[encoder]` in study.toml names others."
             ),
         ),
         define_asset(
