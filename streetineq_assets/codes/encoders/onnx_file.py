@@ -7,6 +7,7 @@ Pictures are scaled and cropped by Pillow, on whole grey levels, as torchvision'
 import os
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -59,6 +60,7 @@ def build(settings: OnnxEncoder, root: Path, seed: int) -> Network:
         StudyError: ONNX Runtime is not installed, there is no such output or pooling, or the crop
             is of another size than the input.
     """
+    _require_packages()
     path = root / settings.weights
     sha256 = weights_input(settings, root, seed)
     data = path.read_bytes()
@@ -96,14 +98,19 @@ def weights_input(settings: OnnxEncoder, root: Path, seed: int) -> str:  # noqa:
 # -- the file ------------------------------------------------------------------------------------
 
 
-def _read(path: Path, data: bytes) -> "onnx.ModelProto":
+def _require_packages() -> None:
     try:
-        import onnx
+        for name in ("onnx", "onnxruntime"):
+            import_module(name)
     except ModuleNotFoundError as error:
         raise StudyError(
             'encoder.family is "onnx" in study.toml, which takes ONNX Runtime: run '
             "`uv sync --extra onnx`"
         ) from error
+
+
+def _read(path: Path, data: bytes) -> "onnx.ModelProto":
+    import onnx
     from google.protobuf.message import DecodeError
 
     try:
@@ -274,21 +281,18 @@ def _width(path: Path, forward: Encode, side: int) -> int:
 
 
 def _preprocessing(settings: InputImage, side: int) -> Preprocessing:
-    crop_px, resize_px = settings.crop_px or side, settings.resize_px or side
-    if crop_px != side:
+    takes = f"the network takes pictures of {side} pixels"
+    if settings.crop_px not in (None, side):
         raise StudyError(
-            f"encoder.input.crop_px is {crop_px}, the network takes pictures of {side} pixels: "
-            "delete it, or name another file"
+            f"encoder.input.crop_px is {settings.crop_px}, {takes}: delete it, or name another file"
         )
+    resize_px = settings.resize_px or side
     if resize_px < side:
-        raise StudyError(
-            f"encoder.input.resize_px is {resize_px}, the network takes pictures of {side} pixels: "
-            "it must not be less"
-        )
+        raise StudyError(f"encoder.input.resize_px is {resize_px}, {takes}: it must not be less")
+    parts = {"crop": f"short side {resize_px} px, middle {side} px", "stretch": f"all to {side} px"}
     name = (
-        f"Pillow {settings.interpolation}, short side {resize_px}, middle {side}, "
-        f"{settings.channels} times {settings.scale!r} minus {list(settings.mean)} by "
-        f"{list(settings.sd)}"
+        f"Pillow {settings.interpolation}, {parts[settings.fit]}, {settings.channels} times "
+        f"{settings.scale!r} minus {list(settings.mean)} by {list(settings.sd)}"
     )
     return Preprocessing(name, prepare=_prepare(settings, resize_px, side))
 
@@ -301,9 +305,7 @@ def _prepare(settings: InputImage, resize_px: int, side: int) -> Callable[[Decod
     mean, sd = np.array([settings.mean, settings.sd], dtype=np.float32)
 
     def prepare(decoded: Decoded) -> np.ndarray:
-        width, height = decoded.rgb.size
-        short = min(width, height)
-        size = (resize_px * width // short, resize_px * height // short)
+        size = (side, side) if settings.fit == "stretch" else _scaled(decoded.rgb.size, resize_px)
         left, top = (round((each - side) / 2) for each in size)
         scaled = decoded.rgb.resize(size, resample)
         pixels = np.asarray(scaled.crop((left, top, left + side, top + side)))
@@ -311,3 +313,9 @@ def _prepare(settings: InputImage, resize_px: int, side: int) -> Callable[[Decod
         return (ordered.astype(np.float32) * scale - mean) / sd
 
     return prepare
+
+
+def _scaled(size: tuple[int, int], short_px: int) -> tuple[int, int]:
+    """Width and height after scaling; as torchvision's, the long side loses its part of a pixel."""
+    width, height = (short_px * each // min(size) for each in size)
+    return width, height

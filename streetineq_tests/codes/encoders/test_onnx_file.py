@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("onnxruntime")
 
 from PIL import Image
+from pydantic import ValidationError
 
 from streetineq_assets.codes.encoders import onnx_file
 from streetineq_assets.codes.encoders.loading import load_encoder, weights_input
@@ -32,9 +33,9 @@ def settings(name="n.onnx", **changed):
 def build(tmp_path):
     """Writes a network and builds it: what it takes, then what study.toml says."""
 
-    def build(wanted=settings(), **network):
+    def build(wanted=None, **network):
         onnx_networks.write(tmp_path / "n.onnx", **network)
-        return onnx_file.build(wanted, tmp_path, 0)
+        return onnx_file.build(wanted or settings(), tmp_path, 0)
 
     return build
 
@@ -122,13 +123,14 @@ class TestIdentity:
         "changed",
         [
             {"resize_px": 40},
+            {"fit": "stretch"},
             {"interpolation": "bicubic"},
             {"scale": 0.5},
             {"mean": (0.0, 0.0, 0.1)},
             {"sd": (1.0, 1.0, 1.1)},
             {"channels": "bgr"},
         ],
-        ids=lambda changed: next(iter(changed)),
+        ids=lambda changed: "{} {}".format(*next(iter(changed.items()))),
     )
     def test_all_of_the_preprocessing_is_in_its_words(self, build, changed):
         before, after = build(), build(settings(input=changed))
@@ -189,6 +191,14 @@ class TestPreprocessing:
         expected = theirs(picture).numpy().transpose(1, 2, 0)
         np.testing.assert_allclose(prepared, expected, atol=1e-5)
 
+    def test_a_picture_may_be_stretched(self, build, picture):
+        """As Hugging Face's processors of ViT and SigLIP do."""
+        stretched = build(settings(input={"fit": "stretch"})).preprocessing
+        prepared = stretched.prepare(decode(picture, least_px=None))
+        expected = picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+        np.testing.assert_array_equal(prepared, np.asarray(expected))
+        assert f"all to {SIDE} px" in stretched.name
+
     def test_blue_may_come_first(self, build, wanted, picture):
         decoded = decode(picture, least_px=None)
         rgb = build(settings()).preprocessing.prepare(decoded)
@@ -209,11 +219,11 @@ class TestPreprocessing:
 
 
 class TestBadInput:
-    def test_no_onnx_runtime(self, build, monkeypatch):
-        build()
-        monkeypatch.setitem(sys.modules, "onnx", None)
+    @pytest.mark.parametrize("name", ["onnx", "onnxruntime"])
+    def test_no_onnx_runtime(self, tmp_path, monkeypatch, name):
+        monkeypatch.setitem(sys.modules, name, None)
         with pytest.raises(StudyError, match="uv sync --extra onnx"):
-            build()
+            onnx_file.build(settings(), tmp_path, 0)
 
     def test_no_file(self, tmp_path):
         for check in (weights_input, onnx_file.build):
@@ -311,6 +321,10 @@ class TestBadInput:
     def test_a_pooling_that_does_not_fit(self, build, output, pooling, expected):
         with pytest.raises(StudyError, match=rf"encoder\.pooling .*{expected}"):
             build(settings(output=output, pooling=pooling), outputs=(output,))
+
+    def test_a_part_of_a_stretched_picture(self):
+        with pytest.raises(ValidationError, match="delete them"):
+            settings(input={"fit": "stretch", "resize_px": 40})
 
     @pytest.mark.parametrize("key", ["crop_px", "resize_px"])
     def test_a_size_that_does_not_fit(self, build, key):
