@@ -72,10 +72,8 @@ def make_converter(kind: str, **changed):
     return getattr(layers, f"{name}ImageConverter")(**_NORMALISED | scaling | changed)
 
 
-def save_preset(kind: str, folder: Path):
-    """Write a preset with random weights; returns it as KerasHub itself loads it."""
-    from keras_hub.models import Backbone
-
+def save_preset(kind: str, folder: Path) -> None:
+    """Write a preset with random weights."""
     backbone = make_backbone(kind)
     generator = np.random.default_rng(0)
     for variable in backbone.weights:
@@ -83,4 +81,3 @@ def save_preset(kind: str, folder: Path):
         variable.assign(variable + 0.3 * noise)
     backbone.save_to_preset(folder)
     make_converter(kind).save_to_preset(folder)
-    return Backbone.from_preset(str(folder))

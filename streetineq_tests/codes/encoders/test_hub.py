@@ -27,19 +27,21 @@ EMBEDS = {"clip": PROJECTED, "siglip": WIDTH}
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
+def root(presets_root):
     """A study's folder with a preset of each kind."""
-    return tmp_path_factory.mktemp("study")
+    return presets_root
 
 
 @pytest.fixture(scope="module")
 def backbones(root):
-    """What each preset was saved from."""
-    return {kind: presets.save_preset(kind, root / kind) for kind in KINDS}
+    """Each preset as KerasHub itself loads it."""
+    from keras_hub.models import Backbone
+
+    return {kind: Backbone.from_preset(str(root / kind)) for kind in KINDS}
 
 
 @pytest.fixture
-def copied(root, backbones, tmp_path):
+def copied(root, tmp_path):
     """A preset to change: its folder, in a study's folder of its own."""
 
     def copy(kind="vit"):
@@ -98,13 +100,13 @@ class TestCodes:
         np.testing.assert_allclose(np.asarray(network.forward(batch)), expected, atol=1e-5)
 
     @pytest.mark.parametrize("kind", KINDS)
-    def test_pooling_is_the_publishers_by_default(self, root, backbones, kind):
+    def test_pooling_is_the_publishers_by_default(self, root, kind):
         network = hub.build(settings(kind), root, 0)
         assert network.layer == ("embedding" if kind in EMBEDS else "cls")
         assert network.width == EMBEDS.get(kind, WIDTH)
 
     @pytest.mark.parametrize("kind", KINDS)
-    def test_compiled_they_are_the_same_in_any_company_and_again(self, root, backbones, kind):
+    def test_compiled_they_are_the_same_in_any_company_and_again(self, root, kind):
         encoder, batch = load_encoder(settings(kind), root=root, seed=0, device=CPU), images(8)
         alone = np.zeros_like(batch)
         alone[5] = batch[2]
@@ -120,7 +122,7 @@ class TestCodes:
         assert hub.build(settings("clip"), root, 0).n_parameters == expected
 
     @pytest.mark.parametrize("kind", ["dinov3", "clip"])
-    def test_float16_is_that_of_all_of_its_parts(self, root, backbones, kind):
+    def test_float16_is_that_of_all_of_its_parts(self, root, kind):
         with arithmetic(mixed=True):
             network = hub.build(settings(kind), root, 0)
         assert network.forward.output.dtype == "float16"
@@ -134,7 +136,7 @@ class TestCodes:
 
 class TestIdentity:
     @pytest.mark.parametrize("kind", KINDS)
-    def test_it_says_what_was_loaded(self, root, backbones, kind):
+    def test_it_says_what_was_loaded(self, root, kind):
         identity = load_encoder(settings(kind), root=root, seed=0, device=CPU).identity
         assert identity.family == "hub"
         assert identity.backbone == f"{KINDS[kind][0]}Backbone"
@@ -143,7 +145,7 @@ class TestIdentity:
         assert identity.weights_sha256 == weights_input(settings(kind), root, 0)
         assert EncoderIdentity.from_attributes(identity.attributes) == identity
 
-    def test_its_preprocessing_names_all_that_the_converter_does(self, root, backbones):
+    def test_its_preprocessing_names_all_that_the_converter_does(self, root):
         words = hub.build(settings("clip"), root, 0).preprocessing.name
         name, _, rest = words.partition(" ")
         assert name == "CLIPImageConverter"
@@ -157,14 +159,14 @@ class TestIdentity:
             "scale": [1 / 255 / sd for sd in presets.SD],
         }
 
-    def test_licences_are_the_publishers(self, root, backbones):
+    def test_licences_are_the_publishers(self, root):
         licences = {kind: hub.build(settings(kind), root, 0).licence for kind in KINDS}
         assert licences["clip"] == "MIT"
         assert licences["dinov3"] == "LicenseRef-DINOv3"
         others = {licences[kind] for kind in KINDS if kind not in ("clip", "dinov3")}
         assert others == {"Apache-2.0"}
 
-    def test_the_digest_is_of_what_decides_codes(self, copied, backbones):
+    def test_the_digest_is_of_what_decides_codes(self, copied):
         folder = copied("vit")
         before = weights_input(settings("vit"), folder.parent, 0)
         (folder / "README.md").write_text("a card")
@@ -175,7 +177,7 @@ class TestIdentity:
         presets.make_converter("vit", interpolation="bicubic").save_to_preset(moved)
         assert weights_input(settings("moved"), moved.parent, 0) != before
 
-    def test_another_sha256_than_the_study_names(self, root, backbones):
+    def test_another_sha256_than_the_study_names(self, root):
         stated = settings("vit", weights_sha256="0" * 64)
         with pytest.raises(SourceError, match=r"vit has the sha256 .*0000"):
             hub.build(stated, root, 0)
@@ -193,7 +195,7 @@ class TestPreprocessing:
         return Image.fromarray(((scene + noise + 1) * 90).clip(0, 255).astype(np.uint8))
 
     @pytest.mark.parametrize("kind", KINDS)
-    def test_it_is_the_converters(self, root, backbones, kind, picture):
+    def test_it_is_the_converters(self, root, kind, picture):
         prepare = hub.build(settings(kind), root, 0).preprocessing.prepare
         mine = prepare(decode(picture, least_px=None))
         assert (mine.shape, mine.dtype) == ((SIDE, SIDE, 3), np.float32)
@@ -201,7 +203,7 @@ class TestPreprocessing:
         np.testing.assert_allclose(mine, np.asarray(theirs)[0], atol=1e-5)
 
     @pytest.mark.parametrize("kind", KINDS)
-    def test_it_is_the_formulas(self, root, backbones, kind, picture):
+    def test_it_is_the_formulas(self, root, kind, picture):
         prepare = hub.build(settings(kind), root, 0).preprocessing.prepare
         scaling = KINDS[kind][1]
         pixels = np.asarray(picture)
@@ -219,10 +221,10 @@ class TestPreprocessing:
         table = 0.1 if kernel == "bicubic" and not antialias else 0.0
         assert np.abs(levels - formula.clip(0, 255)).max() < 0.5 + table + 1e-3
 
-    def test_jpegs_are_decoded_at_full_size(self, root, backbones):
+    def test_jpegs_are_decoded_at_full_size(self, root):
         assert hub.build(settings("vit"), root, 0).preprocessing.least_px is None
 
-    def test_several_threads_may_prepare_at_once(self, root, backbones, picture):
+    def test_several_threads_may_prepare_at_once(self, root, picture):
         prepare = hub.build(settings("clip"), root, 0).preprocessing.prepare
         flipped = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         decoded = [decode(each, least_px=None) for each in (picture, flipped)] * 20
@@ -233,7 +235,7 @@ class TestPreprocessing:
 
 
 class TestBadInput:
-    def test_no_keras_hub(self, root, backbones, monkeypatch):
+    def test_no_keras_hub(self, root, monkeypatch):
         monkeypatch.setitem(sys.modules, "keras_hub", None)
         with pytest.raises(StudyError, match="uv sync --extra hub"):
             hub.build(settings("vit"), root, 0)
@@ -304,7 +306,7 @@ class TestBadInput:
             ("siglip", "cls", "embedding or mean"),
         ],
     )
-    def test_a_pooling_that_the_backbone_lacks(self, root, backbones, kind, pooling, expected):
+    def test_a_pooling_that_the_backbone_lacks(self, root, kind, pooling, expected):
         with pytest.raises(StudyError, match=rf"encoder\.pooling is '{pooling}'.*{expected}"):
             hub.build(settings(kind, pooling=pooling), root, 0)
 
