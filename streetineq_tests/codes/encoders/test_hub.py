@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import numpy as np
 import pytest
@@ -38,6 +39,12 @@ def backbones(root):
     from keras_hub.models import Backbone
 
     return {kind: Backbone.from_preset(str(root / kind)) for kind in KINDS}
+
+
+@pytest.fixture(scope="module")
+def network(root):
+    """A preset's network by kind and pooling, built once."""
+    return cache(lambda kind, pooling=None: hub.build(settings(kind, pooling=pooling), root, 0))
 
 
 @pytest.fixture
@@ -78,35 +85,34 @@ def tokens(kind, backbone, batch):
 
 class TestCodes:
     @pytest.mark.parametrize("kind", KINDS)
-    def test_the_mean_is_of_the_tokens_of_patches(self, root, backbones, kind):
-        network, batch = hub.build(settings(kind, pooling="mean"), root, 0), images(4)
+    def test_the_mean_is_of_the_tokens_of_patches(self, network, backbones, kind):
+        batch = images(4)
         n_patches = (SIDE // 14) ** 2
         patches = tokens(kind, backbones[kind], batch)[:, N_LEADING[kind] :]
         assert patches.shape == (4, n_patches, WIDTH)
-        codes = np.asarray(network.forward(batch))
+        codes = np.asarray(network(kind, "mean").forward(batch))
         np.testing.assert_allclose(codes, patches.mean(axis=1), rtol=1e-5, atol=1e-5)
 
     @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "siglip"])
-    def test_the_class_token_is_the_first(self, root, backbones, kind):
-        network, batch = hub.build(settings(kind, pooling="cls"), root, 0), images(4)
-        expected = tokens(kind, backbones[kind], batch)[:, 0]
-        np.testing.assert_allclose(np.asarray(network.forward(batch)), expected, atol=1e-5)
+    def test_the_class_token_is_the_first(self, network, backbones, kind):
+        expected = tokens(kind, backbones[kind], images(4))[:, 0]
+        codes = np.asarray(network(kind, "cls").forward(images(4)))
+        np.testing.assert_allclose(codes, expected, atol=1e-5)
 
     @pytest.mark.parametrize("kind", EMBEDS)
-    def test_an_embedding_is_the_networks_own(self, root, backbones, kind):
-        network, batch = hub.build(settings(kind, pooling="embedding"), root, 0), images(4)
-        expected = np.asarray(backbones[kind].get_vision_embeddings(batch))
+    def test_an_embedding_is_the_networks_own(self, network, backbones, kind):
+        expected = np.asarray(backbones[kind].get_vision_embeddings(images(4)))
         assert expected.shape == (4, EMBEDS[kind])
-        np.testing.assert_allclose(np.asarray(network.forward(batch)), expected, atol=1e-5)
+        codes = np.asarray(network(kind, "embedding").forward(images(4)))
+        np.testing.assert_allclose(codes, expected, atol=1e-5)
 
     @pytest.mark.parametrize("kind", KINDS)
-    def test_pooling_is_the_publishers_by_default(self, root, kind):
-        network = hub.build(settings(kind), root, 0)
-        assert network.layer == ("embedding" if kind in EMBEDS else "cls")
-        assert network.width == EMBEDS.get(kind, WIDTH)
+    def test_pooling_is_the_publishers_by_default(self, network, kind):
+        assert network(kind).layer == ("embedding" if kind in EMBEDS else "cls")
+        assert network(kind).width == EMBEDS.get(kind, WIDTH)
 
     @pytest.mark.parametrize("kind", KINDS)
-    def test_compiled_they_are_the_same_in_any_company_and_again(self, root, kind):
+    def test_compiled_they_are_the_same_in_any_company_and_again(self, root, network, kind):
         encoder, batch = load_encoder(settings(kind), root=root, seed=0, device=CPU), images(8)
         alone = np.zeros_like(batch)
         alone[5] = batch[2]
@@ -114,12 +120,12 @@ class TestCodes:
         assert (codes.shape, codes.dtype) == ((8, encoder.width), np.float32)
         np.testing.assert_array_equal(codes, np.asarray(encoder.encode(batch)))
         np.testing.assert_allclose(np.asarray(encoder.encode(alone))[5], codes[2], atol=2e-6)
-        eager = np.asarray(hub.build(settings(kind), root, 0).forward(batch))
+        eager = np.asarray(network(kind).forward(batch))
         np.testing.assert_allclose(codes, eager, atol=2e-5)
 
-    def test_text_encoders_do_not_count(self, root, backbones):
+    def test_text_encoders_do_not_count(self, network, backbones):
         expected = backbones["clip"].vision_encoder.count_params() + WIDTH * PROJECTED
-        assert hub.build(settings("clip"), root, 0).n_parameters == expected
+        assert network("clip").n_parameters == expected
 
     @pytest.mark.parametrize("kind", ["dinov3", "clip"])
     def test_float16_is_that_of_all_of_its_parts(self, root, kind):
@@ -145,8 +151,8 @@ class TestIdentity:
         assert identity.weights_sha256 == weights_input(settings(kind), root, 0)
         assert EncoderIdentity.from_attributes(identity.attributes) == identity
 
-    def test_its_preprocessing_names_all_that_the_converter_does(self, root):
-        words = hub.build(settings("clip"), root, 0).preprocessing.name
+    def test_its_preprocessing_names_all_that_the_converter_does(self, network):
+        words = network("clip").preprocessing.name
         name, _, rest = words.partition(" ")
         assert name == "CLIPImageConverter"
         assert json.loads(rest) == {
@@ -159,8 +165,8 @@ class TestIdentity:
             "scale": [1 / 255 / sd for sd in presets.SD],
         }
 
-    def test_licences_are_the_publishers(self, root):
-        licences = {kind: hub.build(settings(kind), root, 0).licence for kind in KINDS}
+    def test_licences_are_the_publishers(self, network):
+        licences = {kind: network(kind).licence for kind in KINDS}
         assert licences["clip"] == "MIT"
         assert licences["dinov3"] == "LicenseRef-DINOv3"
         others = {licences[kind] for kind in KINDS if kind not in ("clip", "dinov3")}
@@ -195,16 +201,16 @@ class TestPreprocessing:
         return Image.fromarray(((scene + noise + 1) * 90).clip(0, 255).astype(np.uint8))
 
     @pytest.mark.parametrize("kind", KINDS)
-    def test_it_is_the_converters(self, root, kind, picture):
-        prepare = hub.build(settings(kind), root, 0).preprocessing.prepare
+    def test_it_is_the_converters(self, network, kind, picture):
+        prepare = network(kind).preprocessing.prepare
         mine = prepare(decode(picture, least_px=None))
         assert (mine.shape, mine.dtype) == ((SIDE, SIDE, 3), np.float32)
         theirs = presets.make_converter(kind)(np.asarray(picture)[None])
         np.testing.assert_allclose(mine, np.asarray(theirs)[0], atol=1e-5)
 
     @pytest.mark.parametrize("kind", KINDS)
-    def test_it_is_the_formulas(self, root, kind, picture):
-        prepare = hub.build(settings(kind), root, 0).preprocessing.prepare
+    def test_it_is_the_formulas(self, network, kind, picture):
+        prepare = network(kind).preprocessing.prepare
         scaling = KINDS[kind][1]
         pixels = np.asarray(picture)
         if scaling.get("crop_to_aspect_ratio", True):
@@ -221,11 +227,11 @@ class TestPreprocessing:
         table = 0.1 if kernel == "bicubic" and not antialias else 0.0
         assert np.abs(levels - formula.clip(0, 255)).max() < 0.5 + table + 1e-3
 
-    def test_jpegs_are_decoded_at_full_size(self, root):
-        assert hub.build(settings("vit"), root, 0).preprocessing.least_px is None
+    def test_jpegs_are_decoded_at_full_size(self, network):
+        assert network("vit").preprocessing.least_px is None
 
-    def test_several_threads_may_prepare_at_once(self, root, picture):
-        prepare = hub.build(settings("clip"), root, 0).preprocessing.prepare
+    def test_several_threads_may_prepare_at_once(self, network, picture):
+        prepare = network("clip").preprocessing.prepare
         flipped = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         decoded = [decode(each, least_px=None) for each in (picture, flipped)] * 20
         with ThreadPoolExecutor(8) as pool:
