@@ -158,7 +158,8 @@ def find_pictures(
     """
     columns = ["location_id", "view", "status", "bucket", *SOURCE]
     # Listings of earlier versions knew no captures.
-    listed = listing.table().reindex(columns=columns).merge(chosen[["location_id", "view"]])
+    asked_for = chosen[["location_id", "view"]].drop_duplicates()
+    listed = listing.table().reindex(columns=columns).merge(asked_for)
     encoded: dict[Image, str] = {}
     for bucket, rows in listed.groupby("bucket"):
         file = bucket_file(str(bucket))
