@@ -17,9 +17,10 @@ from streetineq_assets.cleaning import (
     published_artefacts,
     unreadable_manifests,
 )
+from streetineq_assets.codes.encoders.loading import weights_input
 from streetineq_assets.devices import cpu_name, list_gpus
-from streetineq_assets.digests import digest_file
-from streetineq_assets.errors import InstanceError, StoreError, StudyError
+from streetineq_assets.encoder_settings import ImportedEncoder, KerasEncoder
+from streetineq_assets.errors import InstanceError, SourceError, StoreError, StudyError
 from streetineq_assets.inspection import Row, inspect_inputs
 from streetineq_assets.instance_state import clear_instance_errors, unrecorded, waiting_slots
 from streetineq_assets.manifests import Manifest
@@ -191,17 +192,22 @@ def _version(package: str) -> str:
 
 
 def _weights(store: DataStore, study: Study) -> dict[str, Any]:
-    named = study.encoder.weights
+    settings = study.encoder
+    if isinstance(settings, ImportedEncoder):
+        return {"weights": settings.name, "status": "found", "note": "codes exist already"}
+    named = settings.weights
     if named in _NO_FILE_WEIGHTS:
         return {"weights": named, "status": "found", "note": _NO_FILE_WEIGHTS[named]}
     path = store.input_file(named)
-    if not path.is_file():
-        note = f"Keras's {path.name} (about 553 MB) goes to {path.parent}"
+    if not path.exists():
+        what = "Keras's file of weights" if settings.family == "keras" else "what study.toml names"
+        is_fc6 = isinstance(settings, KerasEncoder) and settings.is_fc6
+        note = f"{what}{' (about 553 MB)' if is_fc6 else ''} goes to {path}"
         return {"weights": str(path), "status": "missing", "note": note}
-    digest, wanted = digest_file(path), study.encoder.weights_sha256
-    status, note = "found", f"sha256 {digest}"
-    if wanted not in (None, digest):
-        status, note = "wrong", f"{note}, and study.toml wants {wanted}"
-    elif not h5py.is_hdf5(path):
+    try:
+        status, note = "found", f"sha256 {weights_input(settings, store.root, study.seed)}"
+    except SourceError as error:
+        status, note = "wrong", str(error)
+    if settings.family == "keras" and status == "found" and not h5py.is_hdf5(path):
         status, note = "wrong", f"{note}; it is no HDF5 file: download it again"
     return {"weights": str(path), "status": status, "note": note, "bytes": path.stat().st_size}

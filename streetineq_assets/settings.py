@@ -134,24 +134,6 @@ class Folds(Settings):
         return self
 
 
-class Encoder(Settings):
-    """Which network turns an image into a code, and with which weights."""
-
-    backbone: str = Field("vgg16", description="vgg16, or a name in keras.applications")
-    layer: str = Field("fc6", description="fc6 (before its ReLU), or a layer of the backbone")
-    weights: FileBelow = Field(
-        "inputs/weights/vgg16_weights_tf_dim_ordering_tf_kernels.h5",
-        description="a file below the study's root, 'imagenet', or 'random'",
-    )
-    weights_sha256: Sha256 | None = None
-    preprocessing: Literal["antialias", "suel2019"] = "antialias"
-    batch_size: int = Field(32, ge=1)
-    mixed_precision: bool = Field(
-        False,
-        description="float16 arithmetic for codes, on GPUs alone; training's is the resource gpu's",
-    )
-
-
 class Automation(Settings):
     """How much runs by itself, once it is switched on."""
 

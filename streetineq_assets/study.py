@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from streetineq_assets.encoder_settings import Encoder, KerasEncoder
 from streetineq_assets.errors import StudyError
 from streetineq_assets.image_settings import Imagery, Images, Places, Repeats, Rights, Views
 from streetineq_assets.profiles import Training
@@ -22,7 +23,6 @@ from streetineq_assets.settings import (
     Areas,
     Automation,
     City,
-    Encoder,
     Evidence,
     Folds,
     Intervals,
@@ -98,7 +98,7 @@ class Study(Settings):
     imagery: Imagery | None = None
     rights: Rights = Rights()
     repeats: Repeats = Repeats()
-    encoder: Encoder = Encoder()
+    encoder: Encoder = KerasEncoder()
     shards: Shards = Shards()
     training: Training = Training()
     transfer: Transfer = Transfer()

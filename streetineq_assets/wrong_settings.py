@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
-from pydantic import AliasChoices, BaseModel, ValidationError
+from pydantic import AliasChoices, BaseModel, Tag, ValidationError
 from pydantic.fields import FieldInfo
 
 from streetineq_assets.errors import StudyError
@@ -97,14 +97,20 @@ def nearest(name: str, names: Mapping[str, Any] | list[str]) -> str:
 
 def _fault(fault: Mapping[str, Any], model: type[BaseModel]) -> str:
     place = tuple(part for part in fault["loc"] if part != "[key]")
-    key, said = ".".join(map(str, place)), fault["msg"]
+    key, said = _key(place), fault["msg"]
     if fault["type"] == "missing" and place and isinstance(place[-1], int):
         place, said = place[:-1], f"item {place[-1] + 1} is missing"
-        key = ".".join(map(str, place))
+        key = _key(place)
     elif fault["type"] == "missing":
         return f"{key} is missing{_described(place, model)}"
     elif fault["type"] == "extra_forbidden":
         return f"{key} is no setting{_meant(place, model)}"
+    return _wrong_value(key, said, fault)
+
+
+def _wrong_value(key: str, said: str, fault: Mapping[str, Any]) -> str:
+    if fault["type"] == "union_tag_invalid":
+        return _no_such_kind(key, fault["ctx"])
     shown = f"{key} = {_value(fault['input'])}: " if key else ""
     if fault["type"] == "literal_error":
         choices = fault["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
@@ -116,6 +122,19 @@ def _fault(fault: Mapping[str, Any], model: type[BaseModel]) -> str:
     said = said.removeprefix("Value error, ").replace("Input should be", "must be")
     said = said.replace("Tuple should have", "must have")
     return shown + said.partition(", unable")[0].partition(" after validation")[0]
+
+
+def _key(place: tuple[str | int, ...]) -> str:
+    """A setting's name; a part in brackets says which of several kinds its table is."""
+    return ".".join(str(part) for part in place if not str(part).startswith("["))
+
+
+def _no_such_kind(key: str, told: Mapping[str, str]) -> str:
+    """Of a table of several kinds, told apart by its `family`."""
+    choices = [each.strip("'[]") for each in told["expected_tags"].split(", ")]
+    given = told["tag"].strip("[]")
+    shown = f"{key}.family = {_value(given)}"
+    return f"{shown}: must be one of {', '.join(choices)}{nearest(given, choices)}"
 
 
 def _value(value: object) -> str:
@@ -146,13 +165,18 @@ def _meant(place: tuple[str | int, ...], model: type[BaseModel]) -> str:
 def _table(place: tuple[str | int, ...], model: type[BaseModel]) -> type[BaseModel] | None:
     """The settings that lie at a place."""
     table: type[BaseModel] | None = model
+    kinds: Mapping[str, type[BaseModel]] = {}
     inside_many = False
     for part in place:
         if inside_many:  # the part is a key of many tables of one kind, as cities have
             inside_many = False
             continue
+        if part in kinds:
+            table, kinds = kinds[str(part)], {}
+            continue
         field = table.model_fields.get(str(part)) if table else None
         table = _settings_of(field) if field else None
+        kinds = _kinds(field) if field else {}
         inside_many = bool(field and _is_many(field))
     return table
 
@@ -161,7 +185,8 @@ def _tables(model: type[BaseModel]) -> Iterator[tuple[str, Mapping[str, FieldInf
     """Each table of a study file in words, and its settings."""
     yield "above the first [table]", model.model_fields
     for name, field in model.model_fields.items():
-        if not (table := _settings_of(field)):
+        kinds = iter(_kinds(field).values())
+        if not (table := _settings_of(field) or next(kinds, None)):
             continue
         yield f"under [{name}{'.<key>' if _is_many(field) else ''}]", table.model_fields
         for inner, free in table.model_fields.items():
@@ -181,6 +206,15 @@ def _settings_of(field: FieldInfo) -> type[BaseModel] | None:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             return kind
     return None
+
+
+def _kinds(field: FieldInfo) -> dict[str, type[BaseModel]]:
+    """The settings of each kind, of a table of several, by what marks it in a fault's place."""
+    kinds = {}
+    for kind in get_args(field.annotation):
+        marks = [each.tag for each in getattr(kind, "__metadata__", ()) if isinstance(each, Tag)]
+        kinds |= dict.fromkeys(marks, get_args(kind)[0] if marks else None)
+    return kinds
 
 
 def _is_many(field: FieldInfo) -> bool:

@@ -19,7 +19,8 @@ from streetineq_assets.codes import checks, repeat_checks
 from streetineq_assets.codes.bucket_recipe import bucket_recipe
 from streetineq_assets.codes.city_repeats import read_repeat_slices, write_repeats
 from streetineq_assets.codes.contact_sheet import Sheet
-from streetineq_assets.codes.encoders import Encoder, idle_encoder, load_encoder
+from streetineq_assets.codes.encoders.encoder import Encoder
+from streetineq_assets.codes.encoders.loading import idle_encoder, load_encoder
 from streetineq_assets.codes.extraction import Pace, extract_bucket
 from streetineq_assets.codes.packing import pack_city
 from streetineq_assets.codes.repeated_images import ask_shared_images
@@ -357,7 +358,7 @@ class _Step:
 
     def _attributes(self) -> dict[str, Any]:
         study = self.study.study
-        synthetic = study.synthetic or study.encoder.weights == "random"
+        synthetic = study.synthetic or study.encoder.is_random
         return {"synthetic": synthetic, "versions": json.dumps(library_versions())}
 
 

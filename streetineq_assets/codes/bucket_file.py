@@ -219,7 +219,7 @@ def _digest(contents: Contents) -> Any:
     """A sha256 that has seen all but the features and what is noted of pictures."""
     hashes = np.asarray(contents.image_sha256).tolist()
     covered = [
-        contents.identity.attributes,
+        contents.identity.covered,
         list(contents.location_ids),
         hashes,
         list(contents.rejections),

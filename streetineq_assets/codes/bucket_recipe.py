@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from streetineq_assets.codes.encoders import weights_input
+from streetineq_assets.codes.encoders.loading import weights_input
 from streetineq_assets.image_settings import Views
 from streetineq_assets.images.changes import slice_digest
 from streetineq_assets.images.panorama import VERSION
@@ -22,7 +22,7 @@ def bucket_recipe(store: DataStore, study: Study, images: pd.DataFrame, version:
         version: the code version of `image_codes`.
 
     Raises:
-        SourceMissingError, SourceError: as `encoders.weights_input`.
+        SourceMissingError, SourceError: as `loading.weights_input`.
     """
     settings = study.encoder
     weights = weights_input(settings, store.root, study.seed)
@@ -32,9 +32,7 @@ def bucket_recipe(store: DataStore, study: Study, images: pd.DataFrame, version:
     return Recipe(
         code_version=version,
         inputs={"street_images": slice_digest(images), "vgg16_weights": weights},
-        config=settings.model_dump(
-            include={"backbone", "layer", "preprocessing", "mixed_precision"}
-        )
+        config=settings.decisive
         | ({"images": limits} if limits else {})
         | _cut(study.views, images),
     )

@@ -11,9 +11,9 @@ from streetineq_assets.codes.feature_statistics import FeatureStatistics
 from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.codes.inventory import Inventory
 from streetineq_assets.codes.quality_checks import IMAGES_USABLE
+from streetineq_assets.encoder_settings import Encoder as Settings
 from streetineq_assets.findings import Check, CheckSpec, Findings
 from streetineq_assets.images.catalogue import bucket_of
-from streetineq_assets.settings import Encoder as Settings
 
 _GONE_SHARE = 0.5
 MAX_SHARED_IMAGES = 0.001
@@ -166,9 +166,9 @@ def distinct_views(twice: Sequence[str]) -> Check:
 
 def weights_known(identity: EncoderIdentity, settings: Settings) -> Check:
     """Whether somebody vouches for the weights: Keras, the study's sha256, or nobody needs to."""
-    is_file = identity.weights == "file"
-    known = not is_file or settings.weights_sha256 == identity.weights_sha256
-    label = settings.weights if is_file else identity.weights
+    is_own = identity.weights in ("file", "imported")
+    known = not is_own or settings.weights_sha256 == identity.weights_sha256
+    label = getattr(settings, "weights", identity.weights) if is_own else identity.weights
     text = f"{label}, sha256 {identity.weights_sha256}"
     if not known:
         text += "; if these are the right weights, name it as encoder.weights_sha256 in study.toml"

@@ -65,7 +65,7 @@ def decode_panorama(data: bytes, fov: float, size: tuple[int, int]) -> NDArray[n
             as high, so that it is not known which directions it shows.
     """
     least = least_height(fov, size)
-    decoded = decode(data, may_shrink=True, pixels_left=least)
+    decoded = decode(data, least_px=least)
     if abs(decoded.width - 2 * decoded.height) > 1:
         raise ImageRejectedError(
             "not_a_panorama", f"{decoded.width} x {decoded.height} pixels, which is not 2 to 1"

@@ -19,7 +19,7 @@ import pandas as pd
 from streetineq_assets.codes import checks
 from streetineq_assets.codes.accounting import Account, reasons_by_location, rejected_views
 from streetineq_assets.codes.bucket_file import Contents, Rejection, write_bucket
-from streetineq_assets.codes.encoders import Encoder
+from streetineq_assets.codes.encoders.encoder import Encoder
 from streetineq_assets.codes.finished_rows import SCREENING, FinishedRows
 from streetineq_assets.codes.image_loading import (
     Finished,
@@ -33,7 +33,6 @@ from streetineq_assets.codes.image_loading import (
 )
 from streetineq_assets.codes.perceptual_hash import UNKNOWN
 from streetineq_assets.codes.pictures import Pictures
-from streetineq_assets.codes.preprocess import SIDE
 from streetineq_assets.codes.quality import FIGURES, n_without_quality, quality_counts
 from streetineq_assets.codes.repeated_images import digest_codes
 from streetineq_assets.codes.screening import label
@@ -199,7 +198,7 @@ class _Extraction:
             locate=locate,
             finished=Finished(self._finished.hashes, self._finished.screened),
             limits=limits,
-            antialias=self._encoder.identity.preprocessing == "antialias",
+            preprocessing=self._encoder.preprocessing,
         )
         per_batch = self._encoder.batch_size // len(VIEWS)
         ahead = 2 * per_batch + self._pace.workers
@@ -297,7 +296,7 @@ class _Extraction:
         running: tuple[list[Prepared], Any] | None = None
         for batch in batches:
             started = time.perf_counter()
-            shape = (self._encoder.batch_size, SIDE, SIDE, 3)
+            shape = (self._encoder.batch_size, *self._encoder.input_shape)
             pixels = np.zeros(shape, np.float32)
             for place, each in enumerate(batch):
                 pixels[place * len(VIEWS) : (place + 1) * len(VIEWS)] = each.pixels

@@ -11,25 +11,39 @@ from pydantic import BaseModel, ConfigDict
 
 from streetineq_assets.errors import TrainingError
 
+_LABELS = ("weights", "licence")
+_LATER = ("family", "input_px", "licence")
+
 
 class EncoderIdentity(BaseModel):
     """What decides the codes of an image.
 
+    Files of earlier versions lack some of these; their codes are of `keras.applications`, from
+    pictures of 224 pixels, in float32.
+
     Attributes:
-        backbone, layer, preprocessing: as in study.toml.
-        weights: `imagenet`, `random`, `file`, or `none` where nothing was encoded: a label only,
-            since a renamed file makes the same codes; the sha256 is what counts.
-        mixed_precision: float16 arithmetic. Versions that did not record it had no GPU path in use.
+        family: as in study.toml, `[encoder]`.
+        backbone: the network, by the name that its family has for it.
+        layer: or pooling, whose output the codes are.
+        input_px: side of the pictures that it takes.
+        preprocessing: how pictures are made into its input, in words that name all of it.
+        weights: `imagenet`, `random`, `file`, `imported`, or `none` where nothing was encoded: a
+            label only, since a renamed file makes the same codes; the sha256 is what counts.
+        licence: of the weights, empty where nobody stated it: a label too.
+        mixed_precision: float16 arithmetic.
         width: values per view; 0 where nothing was encoded.
     """
 
     model_config = ConfigDict(frozen=True)
 
+    family: str = "keras"
     backbone: str
     layer: str
+    input_px: int = 224
     preprocessing: str
     weights: str
     weights_sha256: str
+    licence: str = ""
     mixed_precision: bool = False
     width: int
 
@@ -45,14 +59,24 @@ class EncoderIdentity(BaseModel):
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """The identity as attributes of an HDF5 file."""
-        return self.model_dump()
+        """The identity as attributes of an HDF5 file.
+
+        What came after the first versions is left out where it is as it was then, so that the same
+        codes have the same attributes.
+        """
+        later = {name: type(self).model_fields[name].default for name in _LATER}
+        return {n: value for n, value in self.model_dump().items() if later.get(n) != value}
+
+    @property
+    def covered(self) -> dict[str, Any]:
+        """Those of the attributes that belong to a file's content: all but the licence."""
+        return {name: value for name, value in self.attributes.items() if name != "licence"}
 
     def differences(self, other: "EncoderIdentity") -> Iterator[tuple[str, Any, Any]]:
         """What makes the other's codes mean something else: name, own value, the other's."""
         for name in type(self).model_fields:
             mine, theirs = getattr(self, name), getattr(other, name)
-            if name != "weights" and mine != theirs:
+            if name not in _LABELS and mine != theirs:
                 yield name, mine, theirs
 
     def is_same(self, other: "EncoderIdentity") -> bool:

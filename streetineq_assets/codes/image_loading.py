@@ -20,8 +20,14 @@ import pandas as pd
 from streetineq_assets.codes.accounting import GONE, MISSING
 from streetineq_assets.codes.bucket_file import Rejection
 from streetineq_assets.codes.cutting import Cut, cut_view, decode_panorama, image_sha256
+from streetineq_assets.codes.encoders.encoder import Preprocessing
 from streetineq_assets.codes.pictures import Pictures, look_at
-from streetineq_assets.codes.preprocess import ImageRejectedError, preprocess
+from streetineq_assets.codes.preprocess import (
+    ImageRejectedError,
+    decode,
+    refuse_panorama,
+    view_of,
+)
 from streetineq_assets.codes.quality import refuse_useless
 from streetineq_assets.codes.screening import refuse_empty
 from streetineq_assets.image_settings import Images, Views
@@ -86,7 +92,7 @@ class Prepared:
     Attributes:
         hashes: `cutting.image_sha256` of each view.
         pictures: what was noted of each view; None when they were not decoded.
-        pixels: float32 (4, 224, 224, 3) as `preprocess` makes them.
+        pixels: float32 (4, height, width, 3), the network's input.
         rejections: why the location cannot be encoded.
     """
 
@@ -203,7 +209,12 @@ def read_images(unpacked: Unpacked, locate: Locate) -> list[bytes | str]:
 
 
 def prepare_location(
-    unpacked: Unpacked, *, locate: Locate, finished: Finished, limits: Images, antialias: bool
+    unpacked: Unpacked,
+    *,
+    locate: Locate,
+    finished: Finished,
+    limits: Images,
+    preprocessing: Preprocessing,
 ) -> Prepared:
     """Read and hash a location's images, and decode those that were not encoded and judged before.
 
@@ -215,7 +226,7 @@ def prepare_location(
         locate: the file of a path of `street_images`.
         finished: what was done already.
         limits: `[images]` of study.toml.
-        antialias: as in `preprocess`.
+        preprocessing: what makes the network's input.
     """
     location, _, seconds = unpacked
     started = time.perf_counter()
@@ -234,11 +245,11 @@ def prepare_location(
     if encoded and location.location_id in finished.screened:
         return Prepared(location.location_id, hashes, seconds_reading=seconds)
     started = time.perf_counter()
-    pixels, rejections = _decode(location, images, limits, antialias)
+    seen, pixels, rejections = _decode(location, images, limits, preprocessing)
     return Prepared(
         location.location_id,
         hashes,
-        None if rejections else look_at(pixels),
+        None if rejections else look_at(seen),
         None if rejections or encoded else np.stack(pixels),
         tuple(rejections),
         seconds,
@@ -247,20 +258,25 @@ def prepare_location(
 
 
 def _decode(
-    location: LocationImages, images: Sequence[bytes], limits: Images, antialias: bool
-) -> tuple[list[np.ndarray], list[Rejection]]:
+    location: LocationImages, images: Sequence[bytes], limits: Images, preprocessing: Preprocessing
+) -> tuple[list[np.ndarray], list[np.ndarray], list[Rejection]]:
+    """What is screened of each view, what the network takes, and what was refused."""
     panorama = lru_cache(maxsize=1)(decode_panorama)
-    pixels, rejections = [], []
+    screened, pixels, rejections = [], [], []
     for view, data, source in zip(VIEWS, images, location.sources, strict=True):
         cut = source.cut
         try:
             picture = cut_view(panorama(data, cut.fov, cut.size), cut) if cut else data
-            pixels.append(preprocess(picture, antialias=antialias))
-            refuse_empty(pixels[-1], limits)
-            refuse_useless(pixels[-1], limits)
+            decoded = decode(picture, least_px=preprocessing.least_px)
+            refuse_panorama(decoded)
+            seen = view_of(decoded, antialias=preprocessing.antialias)
+            refuse_empty(seen, limits)
+            refuse_useless(seen, limits)
+            screened.append(seen)
+            pixels.append(preprocessing.prepare(decoded) if preprocessing.prepare else seen)
         except ImageRejectedError as error:
             rejections.append(Rejection(location.location_id, view, error.reason))
-    return pixels, rejections
+    return screened, pixels, rejections
 
 
 def _members(

@@ -36,7 +36,7 @@ _ORIENTATION_TAG = 0x0112
 # JPEG files can be decoded at 1/2, 1/4 or 1/8 of their size for a fraction of the time. As long as
 # three decoded pixels are left for each final one, photographs come out within 4 of 255 grey levels
 # (root mean square 0.4 to 0.6), less than JPEG's own loss at quality 88.
-_PIXELS_LEFT = 3 * SIDE
+PIXELS_LEFT = 3 * SIDE
 # What decoders say of a file that ends early: Pillow's word, and libjpeg-turbo's.
 _CUT = ("truncated", "premature end")
 # Photographs in WebP come to 34 bytes of zeros at most, in fog and at night too.
@@ -98,27 +98,35 @@ def preprocess(
 
     Source: Suel et al. 2019 for the geometry; the means are those of VGG16's training images.
     """
-    decoded = decode(image, may_shrink=antialias)
-    _refuse_panorama(decoded)
-    rows, columns = scaled_size(decoded.height, decoded.width)
-    top, left = (rows - SIDE) // 2, (columns - SIDE) // 2
+    decoded = decode(image, least_px=PIXELS_LEFT if antialias else None)
+    refuse_panorama(decoded)
+    return view_of(decoded, antialias=antialias)
+
+
+def view_of(decoded: Decoded, *, antialias: bool = True) -> np.ndarray:
+    """VGG16's input, as `preprocess` gives it, of a decoded picture: (224, 224, 3) float32."""
+    return rgb_view(decoded, side=SIDE, antialias=antialias)[:, :, ::-1] - CHANNEL_MEANS
+
+
+def rgb_view(decoded: Decoded, *, side: int, antialias: bool = True) -> np.ndarray:
+    """The middle of a picture scaled by its short side: float32 (side, side, 3), RGB in 0..255."""
+    rows, columns = scaled_size(decoded.height, decoded.width, side)
+    top, left = (rows - side) // 2, (columns - side) // 2
     if antialias:
         scaled = _resize(decoded, rows, columns)
-        view = scaled[top : top + SIDE, left : left + SIDE].astype(np.float32)
-    else:
-        view = _interpolate(np.asarray(decoded.rgb), rows, columns, top, left)
-    return view[:, :, ::-1] - CHANNEL_MEANS
+        return scaled[top : top + side, left : left + side].astype(np.float32)
+    return _interpolate(np.asarray(decoded.rgb), (rows, columns), (top, left), side)
 
 
-def scaled_size(height: int, width: int) -> tuple[int, int]:
-    """Rows and columns after scaling; the short side is always 224.
+def scaled_size(height: int, width: int, side: int = SIDE) -> tuple[int, int]:
+    """Rows and columns after scaling; the short side is always `side`, 224 pixels by default.
 
     The original's 0.0001 keeps its rounding at 224 for short sides up to 5,000 pixels; beyond, its
     short side became 225 and its network failed, so here the short side is set.
     """
-    factor = SIDE / min(height, width) + 0.0001
-    rows = SIDE if height <= width else max(SIDE, round(height * factor))
-    columns = SIDE if width <= height else max(SIDE, round(width * factor))
+    factor = side / min(height, width) + 0.0001
+    rows = side if height <= width else max(side, round(height * factor))
+    columns = side if width <= height else max(side, round(width * factor))
     return rows, columns
 
 
@@ -128,15 +136,14 @@ def scaled_size(height: int, width: int) -> tuple[int, int]:
 def decode(
     image: "bytes | str | os.PathLike[str] | Image.Image",
     *,
-    may_shrink: bool,
-    pixels_left: int | None = None,
+    least_px: int | None,
 ) -> Decoded:
     """Decode one image.
 
     Args:
         image: as for `preprocess`.
-        may_shrink: whether a JPEG file may come at a fraction of its size.
-        pixels_left: on its shorter side then, or more; by default as `preprocess` needs them.
+        least_px: a JPEG file may come at a fraction of its size while its short side keeps so many
+            pixels; None: at full size.
 
     Raises:
         ImageRejectedError: as `preprocess`, but for panoramas.
@@ -154,8 +161,7 @@ def decode(
         opened = Image.open(io.BytesIO(data), formats=FORMATS)
         _refuse_bad_size(opened)
         _refuse_hole(data)
-        least = (pixels_left or _PIXELS_LEFT) if may_shrink else None
-        return _from_jpeg(opened, data, pixels_left=least) or _upright(opened)
+        return _from_jpeg(opened, data, least_px=least_px) or _upright(opened)
 
 
 @contextlib.contextmanager
@@ -225,7 +231,7 @@ def _turned(image: "Image.Image", orientation: int) -> "Image.Image":
     return image.transpose(turns[orientation]) if orientation in turns else image
 
 
-def _from_jpeg(opened: "Image.Image", data: bytes, *, pixels_left: int | None) -> Decoded | None:
+def _from_jpeg(opened: "Image.Image", data: bytes, *, least_px: int | None) -> Decoded | None:
     """A JPEG, at a fraction of its size where so many pixels are left; None of other formats."""
     from PIL import Image
 
@@ -233,8 +239,8 @@ def _from_jpeg(opened: "Image.Image", data: bytes, *, pixels_left: int | None) -
         return None
     orientation, (width, height) = _orientation(opened), opened.size
     divisor = 1
-    if pixels_left and opened.format == "JPEG" and orientation == 1:
-        fitting = (n for n in (8, 4, 2) if min(width, height) // n >= pixels_left)
+    if least_px and opened.format == "JPEG" and orientation == 1:
+        fitting = (n for n in (8, 4, 2) if min(width, height) // n >= least_px)
         divisor = next(fitting, 1)
     pixels = decode_jpeg(data, divisor=divisor)
     if pixels is None:
@@ -257,8 +263,12 @@ def _refuse_bad_size(opened: "Image.Image") -> None:
         raise ImageRejectedError("too_narrow", f"{size}; more than {MAX_ASPECT} to 1")
 
 
-def _refuse_panorama(decoded: Decoded) -> None:
-    """The middle of a panorama is one view of four, bent: it is not what a view's name says."""
+def refuse_panorama(decoded: Decoded) -> None:
+    """The middle of a panorama is one view of four, bent: it is not what a view's name says.
+
+    Raises:
+        ImageRejectedError: `panorama`.
+    """
     if abs(decoded.width / decoded.height - _PANORAMA_ASPECT) > _ASPECT_TOLERANCE:
         return
     width = decoded.rgb.width
@@ -283,7 +293,9 @@ def _resize(decoded: Decoded, rows: int, columns: int) -> np.ndarray:
     return np.asarray(decoded.rgb.resize((columns, rows), resample=bilinear, box=decoded.box))
 
 
-def _interpolate(pixels: np.ndarray, rows: int, columns: int, top: int, left: int) -> np.ndarray:
+def _interpolate(
+    pixels: np.ndarray, scaled: tuple[int, int], corner: tuple[int, int], side: int
+) -> np.ndarray:
     """Bilinear interpolation of the crop alone, without rounding to whole grey levels.
 
     A new pixel's centre (i + 0.5) * size / new_size - 0.5 lies between four old pixels. Where an
@@ -291,8 +303,8 @@ def _interpolate(pixels: np.ndarray, rows: int, columns: int, top: int, left: in
     library of 2017 mixed in black (a defect, and seen only in images below 224 pixels).
     """
     height, width = pixels.shape[:2]
-    above, below, down = _neighbours(height, rows, top)
-    before, after, along = _neighbours(width, columns, left)
+    above, below, down = _neighbours(height, scaled[0], corner[0], side)
+    before, after, along = _neighbours(width, scaled[1], corner[1], side)
     down, along = down[:, None, None], along[None, :, None]
     upper = _between(pixels[np.ix_(above, before)], pixels[np.ix_(above, after)], along)
     lower = _between(pixels[np.ix_(below, before)], pixels[np.ix_(below, after)], along)
@@ -303,9 +315,11 @@ def _between(first: np.ndarray, second: np.ndarray, way: np.ndarray) -> np.ndarr
     return (1.0 - way) * first + way * second
 
 
-def _neighbours(size: int, new_size: int, start: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For 224 new positions from `start`: the old ones on both sides, and the way between them."""
-    position = (np.arange(start, start + SIDE) + 0.5) * size / new_size - 0.5
+def _neighbours(
+    size: int, new_size: int, start: int, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For new positions from `start`: the old ones on both sides, and the way between them."""
+    position = (np.arange(start, start + count) + 0.5) * size / new_size - 0.5
     position = position.clip(0, size - 1)
     low = np.floor(position).astype(np.intp)
     return low, np.minimum(low + 1, size - 1), position - low

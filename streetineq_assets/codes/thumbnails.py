@@ -6,7 +6,7 @@ What a file says beside its pixels, such as where and by which camera it was tak
 import io
 from typing import TYPE_CHECKING
 
-from streetineq_assets.codes.preprocess import decode
+from streetineq_assets.codes.preprocess import PIXELS_LEFT, decode
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -26,7 +26,7 @@ def thumbnail(image: "bytes | Image.Image") -> bytes:
     """
     from PIL import Image
 
-    decoded = decode(image, may_shrink=True)
+    decoded = decode(image, least_px=PIXELS_LEFT)
     scale = min(1.0, MOST_WIDTH / decoded.width, MOST_HEIGHT / decoded.height)
     size = (max(1, round(scale * decoded.width)), max(1, round(scale * decoded.height)))
     small = decoded.rgb.resize(size, resample=Image.Resampling.BICUBIC, box=decoded.box)

@@ -32,13 +32,13 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from streetineq_assets.codes.encoders import load_encoder
+from streetineq_assets.codes.encoders.loading import load_encoder
 from streetineq_assets.codes.extraction import Pace, extract_bucket
 from streetineq_assets.codes.preprocess import CHANNEL_MEANS, preprocess
 from streetineq_assets.devices import Device, DeviceRequest, cpu_name, lease, list_gpus
+from streetineq_assets.encoder_settings import KerasEncoder as Settings
 from streetineq_assets.images.catalogue import list_images
 from streetineq_assets.prefetch import prefetch
-from streetineq_assets.settings import Encoder as Settings
 
 GFLOP_PER_IMAGE = 30.9
 BATCH = 32
@@ -135,7 +135,7 @@ def openvino(files: list[Path], device: Device) -> Contender:
     """The platform's network and preprocessing, run by OpenVINO on the CPU."""
     import openvino as ov
 
-    from streetineq_assets.codes.vgg16 import build_encoder
+    from streetineq_assets.codes.encoders.vgg16 import build_encoder
 
     exported = ov.convert_model(build_encoder("random", 0), input=[(BATCH, 224, 224, 3)])
     options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}

@@ -24,8 +24,8 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from streetineq_assets.codes.encoders.vgg16 import build_encoder
 from streetineq_assets.codes.preprocess import ImageRejectedError, preprocess
-from streetineq_assets.codes.vgg16 import build_encoder
 from streetineq_assets.demo.city import Truth, write_study
 from streetineq_assets.images.archives import is_archive, read_members
 from streetineq_assets.images.catalogue import list_images

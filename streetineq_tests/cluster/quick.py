@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from streetineq_assets.codes.encoders import Encoder
+from streetineq_assets.codes.encoders.encoder import Encoder
 from streetineq_assets.codes.extraction import Pace
 from streetineq_assets.definitions import find_study
 from streetineq_assets.devices import Device

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.codes.bucket_file import Bucket
-from streetineq_assets.codes.encoders import Encoder
+from streetineq_assets.codes.encoders.encoder import Encoder, Preprocessing
 from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.images.catalogue import list_images
 
@@ -41,7 +41,9 @@ def fake_encoder(*, batch_size: int = 8, seconds: float = 0.0, **identity) -> En
         return codes_of(pixels)
 
     calls: list[int] = []
-    encoder = Encoder(encode, batch_size, IDENTITY.model_copy(update=identity), {})
+    stated = IDENTITY.model_copy(update=identity)
+    preprocessing = Preprocessing(stated.preprocessing, stated.preprocessing == "antialias")
+    encoder = Encoder(encode, batch_size, stated, {}, preprocessing)
     encoder.encode.calls = calls
     return encoder
 

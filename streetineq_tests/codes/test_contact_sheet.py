@@ -1,4 +1,4 @@
-"""The contact sheet of a city's shards: pictures where they may be shown, with credits, else ids."""
+"""The contact sheet of a city's shards: pictures where they may be shown, else ids, and credits."""
 
 import io
 

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from streetineq_assets.codes import image_loading
 from streetineq_assets.codes.bucket_file import Bucket
-from streetineq_assets.codes.preprocess import preprocess
+from streetineq_assets.codes.preprocess import decode
 from streetineq_assets.image_settings import Images
 from streetineq_tests.codes.fakes import LOCATIONS, fake_encoder
 from streetineq_tests.harness import check_of
@@ -78,7 +78,7 @@ class TestScreening:
         extract(name="b.h5", previous=[before])
         decoded = []
         monkeypatch.setattr(
-            image_loading, "preprocess", lambda data, **_: decoded.append(data) or preprocess(data)
+            image_loading, "decode", lambda data, **how: decoded.append(data) or decode(data, **how)
         )
         extract(name="c.h5", previous=[extract.folder / "b.h5"])
         assert len(decoded) == 8, "the two locations without codes, of four views each"

@@ -12,7 +12,9 @@ from streetineq_assets.errors import TrainingError
 from streetineq_tests.codes.fakes import IDENTITY, WIDTH
 
 CHANGES = [
+    {"family": "hub"},
     {"backbone": "other"},
+    {"input_px": 299},
     {"layer": "fc7"},
     {"preprocessing": "suel2019"},
     {"weights_sha256": "1" * 64},
@@ -34,8 +36,9 @@ def test_everything_but_the_name_of_the_weights_tells_encoders_apart(changes):
     assert not IDENTITY.is_same(other)
 
 
-def test_a_renamed_weight_file_is_the_same_encoder():
+def test_a_renamed_weight_file_is_the_same_encoder_and_so_is_one_of_which_the_licence_is_known():
     assert IDENTITY.is_same(changed(weights="file"))
+    assert IDENTITY.is_same(changed(licence="MIT"))
 
 
 @pytest.mark.parametrize("changes", CHANGES)
@@ -59,6 +62,14 @@ def test_it_survives_hdf5s_types():
     assert EncoderIdentity.from_attributes(attributes) == IDENTITY
     del attributes["mixed_precision"]
     assert EncoderIdentity.from_attributes(attributes).mixed_precision is False
+
+
+def test_what_came_later_is_an_attribute_only_where_it_says_something():
+    assert not {"family", "input_px", "licence"} & IDENTITY.attributes.keys()
+    other = changed(family="hub", input_px=518, licence="Apache-2.0")
+    assert EncoderIdentity.from_attributes(other.attributes) == other
+    assert other.attributes.keys() - IDENTITY.attributes.keys() == {"family", "input_px", "licence"}
+    assert "licence" not in other.covered, "who states it later changes no content"
 
 
 def test_a_buckets_digest_covers_the_seven_attributes_and_all_the_rest(tmp_path):

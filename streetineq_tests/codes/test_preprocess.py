@@ -231,7 +231,7 @@ class TestSmallerDecoding:
     def test_it_stays_within_a_few_grey_levels(self, size, monkeypatch):
         data = self.photograph(*size)
         smaller = rgb(preprocess(data))
-        monkeypatch.setattr(module, "_PIXELS_LEFT", math.inf)
+        monkeypatch.setattr(module, "PIXELS_LEFT", math.inf)
         full = rgb(preprocess(data))
         difference = smaller - full
         assert np.abs(difference).max() <= 6
@@ -241,13 +241,13 @@ class TestSmallerDecoding:
     def test_the_original_way_always_decodes_in_full(self, monkeypatch):
         data = self.photograph(1500, 1400)
         found = preprocess(data, antialias=False)
-        monkeypatch.setattr(module, "_PIXELS_LEFT", math.inf)
+        monkeypatch.setattr(module, "PIXELS_LEFT", math.inf)
         np.testing.assert_array_equal(preprocess(data, antialias=False), found)
 
     def test_images_below_three_times_the_final_size_are_decoded_in_full(self, monkeypatch):
         data = self.photograph(1300, 1300)
         found = preprocess(data)
-        monkeypatch.setattr(module, "_PIXELS_LEFT", math.inf)
+        monkeypatch.setattr(module, "PIXELS_LEFT", math.inf)
         np.testing.assert_array_equal(preprocess(data), found)
 
 

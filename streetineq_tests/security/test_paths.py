@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from streetineq_assets.encoder_settings import KerasEncoder
 from streetineq_assets.errors import StoreError, StudyError
 from streetineq_assets.findings import Findings
 from streetineq_assets.images.archives import list_members
 from streetineq_assets.manifests import Recipe
-from streetineq_assets.settings import Encoder, Transfer
+from streetineq_assets.settings import Transfer
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
 from streetineq_tests.test_study import MINIMAL, write
@@ -45,7 +46,7 @@ def test_a_study_names_no_file_elsewhere(attempt, tmp_path, key, name):
 @example("~/x")
 def test_any_name_of_a_study_is_below_its_root_or_refused(attempt, name):
     store = DataStore("/srv/study")
-    for setting in (lambda: Encoder(weights=name), lambda: Transfer(source=name)):
+    for setting in (lambda: KerasEncoder(weights=name), lambda: Transfer(source=name)):
         try:
             setting()
         except ValidationError:

@@ -121,7 +121,7 @@ def synthetic_reasons(results: StudyResults, study: Study) -> list[str]:
     reasons = []
     if study.synthetic or invented:
         reasons.append("areas, statistics and images are invented")
-    if is_random or (not encoders and study.encoder.weights == "random"):
+    if is_random or (not encoders and study.encoder.is_random):
         reasons.append("the image encoder has random weights")
     return reasons
 

@@ -11,13 +11,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from streetineq_assets.codes import encoders
 from streetineq_assets.codes.checks import weights_known
-from streetineq_assets.codes.encoders import load_encoder, relative_change, weights_input
-from streetineq_assets.codes.preprocess import CHANNEL_MEANS
+from streetineq_assets.codes.encoders import applications
+from streetineq_assets.codes.encoders.loading import load_encoder, relative_change, weights_input
+from streetineq_assets.codes.preprocess import decode
 from streetineq_assets.devices import Device
+from streetineq_assets.encoder_settings import KerasEncoder as Settings
 from streetineq_assets.errors import DeviceError, SourceError, SourceMissingError, StudyError
-from streetineq_assets.settings import Encoder as Settings
 from streetineq_tests.codes.fakes import IDENTITY, TinyApplication
 
 CPU = Device(kind="cpu")
@@ -30,8 +30,8 @@ SMALL = {
 
 
 def images(count, seed=0):
-    pixels = np.random.default_rng(seed).uniform(0, 255, (count, 224, 224, 3))
-    return pixels.astype(np.float32) - CHANNEL_MEANS
+    """Red, green, blue in 0..255."""
+    return np.random.default_rng(seed).uniform(0, 255, (count, 224, 224, 3)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +43,11 @@ def small(tmp_path_factory):
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
     """Loads a network of a few layers with changed settings."""
-    applications = {
+    networks = {
         "tiny": (TinyApplication, TinyApplication.network),
         "other": (TinyApplication, partial(TinyApplication.network, filters=7)),
     }
-    monkeypatch.setattr(encoders, "_application", applications.__getitem__)
+    monkeypatch.setattr(applications, "find_application", networks.__getitem__)
 
     def load(seed=3, device=CPU, **changed):
         settings = Settings(**TinyApplication.SETTINGS | changed)
@@ -76,8 +76,7 @@ def test_another_backbone_sees_red_green_blue_as_it_was_trained(small):
     network = keras.applications.MobileNetV2(weights=None)
     part = keras.Model(network.input, network.layers[-2].output)
     _copy_random(network, seed=3)
-    rgb = (batch + CHANNEL_MEANS)[..., ::-1]
-    expected = np.asarray(part(keras.applications.mobilenet_v2.preprocess_input(rgb.copy())))
+    expected = np.asarray(part(keras.applications.mobilenet_v2.preprocess_input(batch.copy())))
     np.testing.assert_allclose(np.asarray(small.encode(batch)), expected, rtol=1e-3, atol=1e-3)
 
 
@@ -99,13 +98,12 @@ def test_a_layer_of_a_backbone_is_averaged_over_space(tiny):
     assert encoder.width == 6
     network = TinyApplication.network()
     _copy_random(network, seed=3)
-    rgb = (batch + CHANNEL_MEANS)[..., ::-1]
     patches = keras.Model(network.input, network.get_layer("patches").output)
-    expected = np.asarray(patches(TinyApplication.preprocess_input(rgb))).mean(axis=(1, 2))
+    expected = np.asarray(patches(TinyApplication.preprocess_input(batch))).mean(axis=(1, 2))
     np.testing.assert_allclose(np.asarray(encoder.encode(batch)), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_backbone_of_another_input_size_gets_enlarged_images(tmp_path, monkeypatch):
+def test_a_backbone_of_another_input_size_gets_pictures_of_that_size(tmp_path, monkeypatch):
     """As inception_v3, xception and efficientnet_b3, but small: means of 23 x 23 pixels."""
     import keras
     from PIL import Image
@@ -116,19 +114,17 @@ def test_a_backbone_of_another_input_size_gets_enlarged_images(tmp_path, monkeyp
         return keras.Model(inputs, keras.layers.Flatten(name="means")(means))
 
     module = SimpleNamespace(preprocess_input=lambda rgb: rgb / 255)
-    monkeypatch.setattr(encoders, "_application", lambda _: (module, network))
+    monkeypatch.setattr(applications, "find_application", lambda _: (module, network))
     settings = Settings(backbone="large", layer="means", weights="random", batch_size=4)
     encoder = load_encoder(settings, root=tmp_path, seed=3, device=CPU)
-    batch = images(4)
-    rgb = (batch + CHANNEL_MEANS)[..., ::-1] / 255
-    large = [
-        [Image.fromarray(plane).resize((299, 299), Image.Resampling.BILINEAR) for plane in image]
-        for image in rgb.transpose(0, 3, 1, 2)
-    ]
-    planes = np.array([[np.asarray(plane) for plane in image] for image in large])
-    expected = planes.reshape(4, 3, 13, 23, 13, 23).mean(axis=(3, 5)).transpose(0, 2, 3, 1)
-    codes = np.asarray(encoder.encode(batch))
-    np.testing.assert_allclose(codes, expected.reshape(4, -1), rtol=1e-4)
+    pixels = np.random.default_rng(0).integers(0, 256, (299, 400, 3), dtype=np.uint8)
+    view = encoder.preprocessing.prepare(decode(Image.fromarray(pixels), least_px=None))
+    np.testing.assert_array_equal(view, pixels[:, 50:349])
+    assert encoder.identity.input_px == 299
+    assert encoder.input_shape == (299, 299, 3)
+    codes = np.asarray(encoder.encode(np.stack([view] * 4)))
+    expected = (view / 255).reshape(13, 23, 13, 23, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(codes[3], expected.ravel(), rtol=1e-4)
 
 
 def test_a_code_depends_on_neither_place_nor_company_in_its_batch(small):
@@ -160,9 +156,9 @@ def test_the_change_by_other_arithmetic_is_relative():
     def exact(batch):
         return batch.reshape(len(batch), -1)[:, :10]
 
-    assert relative_change(exact, lambda batch: exact(batch) * 1.01, 4) == pytest.approx(
-        0.01, rel=1e-4
-    )
+    assert relative_change(
+        exact, lambda batch: exact(batch) * 1.01, (4, 224, 224, 3)
+    ) == pytest.approx(0.01, rel=1e-4)
 
 
 class TestWeightsInput:
@@ -228,17 +224,16 @@ TWO_DEVICES = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from streetineq_assets.codes import encoders
 from streetineq_assets.devices import DeviceRequest, lease
-from streetineq_assets.settings import Encoder as Settings
+from streetineq_assets.encoder_settings import KerasEncoder as Settings
 from streetineq_tests.codes.fakes import TinyApplication
 
-encoders._application = lambda _: (TinyApplication, TinyApplication.network)
+applications.find_application = lambda _: (TinyApplication, TinyApplication.network)
 settings = Settings(**TinyApplication.SETTINGS)
 assert "tensorflow" not in sys.modules
 with lease(DeviceRequest(kind="cpu", logical_cpus=2), Path(sys.argv[1])) as device:
     strategy = device.strategy()
-    encoder = encoders.load_encoder(settings, root=Path("."), seed=3, device=device)
+    encoder = loading.load_encoder(settings, root=Path("."), seed=3, device=device)
     images = np.load(Path(sys.argv[1]) / "images.npy")
     np.save(Path(sys.argv[1]) / "codes.npy", np.asarray(encoder.encode(images)))
 print(json.dumps(

@@ -7,8 +7,13 @@ import h5py
 import numpy as np
 import pytest
 
-from streetineq_assets.codes import vgg16
-from streetineq_assets.codes.vgg16 import build_encoder, random_weights, read_weights, weight_shapes
+from streetineq_assets.codes.encoders import vgg16
+from streetineq_assets.codes.encoders.vgg16 import (
+    build_encoder,
+    random_weights,
+    read_weights,
+    weight_shapes,
+)
 from streetineq_assets.errors import SourceError, SourceMissingError
 
 SHAPES = {"block1_conv1": ((3, 3, 3, 2), (2,)), "fc1": ((8, 5), (5,))}

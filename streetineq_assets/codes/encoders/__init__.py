@@ -1,0 +1,1 @@
+"""Encoders: from pictures to codes, by any of several families of networks."""
