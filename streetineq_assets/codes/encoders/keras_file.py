@@ -45,7 +45,7 @@ def build(settings: KerasFileEncoder, root: Path, seed: int) -> Network:
     """
     path = root / settings.weights
     sha256 = weights_input(settings, root, seed)
-    _refuse_code(path)
+    require_layer(path, settings.layer)
     network = _opened(path)
     side = _side(path, network)
     model = _up_to_layer(path, network, settings.layer)
@@ -72,19 +72,36 @@ def weights_input(settings: KerasFileEncoder, root: Path, seed: int) -> str:  # 
     return checked_file(root / settings.weights, settings.weights_sha256, remedy=_REMEDY)
 
 
-def _refuse_code(path: Path) -> None:
-    """Refuse a file that is none of Keras's, and layers that are not, before it is opened."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            config = json.loads(archive.read("config.json"))
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError) as error:
-        raise SourceError(_no_network(path, error)) from error
-    config = config | {"compile_config": None} if isinstance(config, dict) else config
+def require_layer(path: Path, name: str) -> None:
+    """Refuse a file by its settings alone, before anything of it is opened; without TensorFlow.
+
+    Raises:
+        SourceError: it is none of Keras's, or has layers that are not.
+        StudyError: it has no layer of that name.
+    """
+    config = _settings_in(path)
     if foreign := sorted(set(_foreign(config))):
         raise SourceError(
             f"{path} has {', '.join(foreign)}, which would run code that is not of Keras: save the "
             "network with Keras's own layers alone, such as Rescaling in the place of a Lambda"
         )
+    try:
+        names = [layer["config"]["name"] for layer in config["config"]["layers"]]
+    except (KeyError, TypeError) as error:
+        raise SourceError(_no_network(path, "its settings name no layers")) from error
+    if name not in names:
+        close = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {close[0]}?" if close else "its last are " + _last(names)
+        raise StudyError(f"encoder.layer is {name!r}, which {path} does not have: {hint}")
+
+
+def _settings_in(path: Path) -> dict[str, Any]:
+    """The network's settings, but for those by which it was trained: they are of no account."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return json.loads(archive.read("config.json")) | {"compile_config": None}
+    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError, OSError) as error:
+        raise SourceError(_no_network(path, error)) from error
 
 
 def _foreign(config: Any) -> Iterator[str]:
@@ -124,7 +141,7 @@ def _compute_as_now(layer: Any) -> None:
         _compute_as_now(inner)
 
 
-def _no_network(path: Path, error: Exception) -> str:
+def _no_network(path: Path, error: Exception | str) -> str:
     why = (str(error).strip() or type(error).__name__).splitlines()[0]
     return (
         f"{path} is no network that Keras can open ({why}): expected a file whose name ends in "
@@ -149,10 +166,6 @@ def _up_to_layer(path: Path, network: "keras.Model", name: str) -> "keras.Model"
     import keras
 
     names = [layer.name for layer in network.layers]
-    if name not in names:
-        close = difflib.get_close_matches(name, names, n=1)
-        hint = f"did you mean {close[0]}?" if close else "its last are " + _last(names)
-        raise StudyError(f"encoder.layer is {name!r}, which {path} does not have: {hint}")
     uses = {each["config"]["name"]: each.get("inbound_nodes") for each in _layers(network)}
     if len(uses[name] or ()) > 1:
         raise StudyError(

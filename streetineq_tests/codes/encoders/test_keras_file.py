@@ -112,15 +112,16 @@ def test_a_file_that_is_missing_or_another(saved, tmp_path):
         ("empty.keras", b""),
         ("cut.keras", None),
         ("small.h5", "whole"),
-        ("other.keras", "config"),
+        ("list.keras", [1, 2]),
+        ("other.keras", {"config": {"layers": 3}}),
     ],
-    ids=["text", "empty", "cut off", "another ending", "another archive"],
+    ids=["text", "empty", "cut off", "another ending", "a list", "no layers"],
 )
 def test_what_keras_cannot_open(saved, tmp_path, name, content):
     whole = (saved[0] / "small.keras").read_bytes()
-    if content == "config":
+    if isinstance(content, list | dict):
         with zipfile.ZipFile(tmp_path / name, "w") as archive:
-            archive.writestr("config.json", json.dumps([1, 2]))
+            archive.writestr("config.json", json.dumps(content))
     else:
         data = {None: whole[: len(whole) // 2], "whole": whole}.get(content, content)
         (tmp_path / name).write_bytes(data)
