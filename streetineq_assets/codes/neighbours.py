@@ -13,7 +13,7 @@ import pandas as pd
 from streetineq_assets.codes.shards import ShardReader
 from streetineq_assets.images.catalogue import VIEWS
 
-N_QUERIES, N_NEAREST = 5, 5
+N_QUERIES, N_NEAREST = 5, 4
 SAMPLE = 20_000  # locations among which is searched
 _LEAST_SD = 1e-6
 _BLOCK_ROWS = 128

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _RANGES = ((0, 1), (0, 255), (0, 1))  # of `FIGURES`, the same for every city
 _MOST_LETTERS = 16  # of an id above a picture
-_LINE = 190  # letters below the pictures
+_LINE = 140  # letters below the pictures
 
 
 def plot_code_statistics(
@@ -78,8 +78,8 @@ def plot_contact_sheet(shown: pd.DataFrame, title: str, *, synthetic: bool) -> "
     credit = _credits(shown)
     subject = f"{title}: views (left) and those nearest by code, with the cosine"
     figure, axes = new_figure(
-        1.35 * columns,
-        1.1 * rows + 0.4 + 0.1 * credit.count("\n"),
+        1.5 * columns,
+        1.2 * rows + 0.4 + 0.12 * credit.count("\n"),
         rows=rows,
         columns=columns,
         subject=f"{subject}; SYNTHETIC" if synthetic else subject,
@@ -91,9 +91,9 @@ def plot_contact_sheet(shown: pd.DataFrame, title: str, *, synthetic: bool) -> "
         axis = axes[view.query, view.rank]
         cosine = f"  {view.cosine:.2f}" if view.rank else ""
         text = f"{number}. {_short(view.location_id)} {view.view}{cosine}"
-        axis.set_title(text, loc="left", fontsize=6)
+        axis.set_title(text, loc="left", fontsize=7)
         _show(axis, view.thumbnail)
-    figure.supxlabel(credit, x=0.01, ha="left", fontsize=5)
+    figure.supxlabel(credit, x=0.01, ha="left", fontsize=6)
     return figure
 
 
@@ -103,7 +103,7 @@ def _show(axis: Any, thumbnail: bytes | None) -> None:
     if thumbnail:
         axis.imshow(np.asarray(Image.open(io.BytesIO(thumbnail))))
     else:
-        axis.text(0.5, 0.5, "not shown", ha="center", va="center", fontsize=6)
+        axis.text(0.5, 0.5, "not shown", ha="center", va="center", fontsize=7)
 
 
 def _short(location_id: str) -> str:

@@ -25,7 +25,7 @@ def jpeg(seed, size=(192, 120)):
     return file.getvalue()
 
 
-def sheet(n_queries=5, n_nearest=5, **columns):
+def sheet(n_queries=5, n_nearest=4, **columns):
     size = n_nearest + 1
     rows = [
         {"query": n // size, "rank": n % size, "location_id": f"L{n}", "view": "a", "cosine": 0.5}
@@ -75,7 +75,7 @@ class TestPlot:
         assert below(figure).splitlines()[1] == "2: not shown: terms do not allow"
 
     def test_it_is_small_whoever_took_its_pictures(self, tmp_path):
-        creators = [f"photographer {n} of a club with a long name" for n in range(30)]
+        creators = [f"photographer {n} of a club with a long name" for n in range(25)]
         shown = sheet(creator=creators, provider="Mapillary", licence="CC BY-SA 4.0")
         shown["conditions"] = "CC BY-SA 4.0: name the photographer and Mapillary"
         save_jpeg(plot_contact_sheet(shown, "X", synthetic=False), tmp_path / "sheet.jpg")
