@@ -8,7 +8,7 @@ from itertools import islice
 from streetineq_assets.codes.bucket_file import Rejection
 from streetineq_assets.findings import Scalar
 
-MISSING, MISSING_VIEW, GONE = "missing", "missing_view", "gone"
+MISSING, GONE = "missing", "gone"
 MOST_NAMED = 20  # rows of a table that names cases; the rest is in the files
 # What to do about a reason, where its name does not say it.
 _ADVICE = {

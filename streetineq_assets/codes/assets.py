@@ -15,6 +15,7 @@ from pydantic import Field
 from streetineq_assets.codes import checks, repeat_checks
 from streetineq_assets.codes.bucket_recipe import bucket_recipe
 from streetineq_assets.codes.city_repeats import read_repeat_slices, write_repeats
+from streetineq_assets.codes.contact_sheet import Sheet
 from streetineq_assets.codes.encoders.checks import encoder_checks
 from streetineq_assets.codes.encoders.encoder import Encoder
 from streetineq_assets.codes.encoders.loading import idle_encoder, load_encoder
@@ -24,7 +25,12 @@ from streetineq_assets.codes.importing.bucket import Importer
 from streetineq_assets.codes.listing import Listing, read_listing
 from streetineq_assets.codes.packing import pack_city
 from streetineq_assets.codes.repeated_images import ask_shared_images
-from streetineq_assets.codes.reuse import changed_buckets, earlier_files, hand_over
+from streetineq_assets.codes.reuse import (
+    changed_buckets,
+    earlier_files,
+    hand_over,
+    is_wanted_again,
+)
 from streetineq_assets.codes.tables import (
     HDF5_SHARDS,
     IMAGE_CODES,
@@ -143,16 +149,19 @@ def hdf5_shards(context: dg.AssetExecutionContext, study: StudyResource) -> Even
     locations = store.open("locations", city).table(columns=["location_id", "lsoa11"])
     buckets = {key: store.open("image_codes", key) for key in keys}
     stale = changed_buckets(store, city, keys)
+    files = {key: artefact.file("image_codes.h5") for key, artefact in buckets.items()}
     settings = {"seed": study.study.seed, "rows_per_shard": study.study.shards.rows}
+    sheet = Sheet(store, study.study, city, images, files)
 
     def make(folder: Path) -> Findings:
         findings = pack_city(
-            {key: artefact.file("image_codes.h5") for key, artefact in buckets.items()},
+            files,
             folder,
             title=study.study.cities[city].title,
             listed=images.table(columns=["location_id"])["location_id"].unique().tolist(),
             locations=locations,
             stale=list(stale),
+            show=sheet.show,
             **settings,
         )
         of_buckets = (each.manifest.unavailable for each in buckets.values())
@@ -167,7 +176,12 @@ def hdf5_shards(context: dg.AssetExecutionContext, study: StudyResource) -> Even
     inputs |= {f"changed/{key}": digest for key, digest in stale.items()}
     inputs["location_ids"] = digest_frame(locations[["location_id"]])
     yield from study.materialize(
-        context, make, inputs=inputs, config=settings, columns=HDF5_SHARDS, ask_again=ask_again
+        context,
+        make,
+        inputs=inputs | sheet.digests(),
+        config=settings | sheet.config(),
+        columns=HDF5_SHARDS,
+        ask_again=ask_again,
     )
 
 
@@ -265,7 +279,7 @@ class _Step:
             self._recipe(key, images),
             lambda folder: self._make(key, images, folder),
             specs=[spec.name for spec in checks.IMAGE_CODES],
-            again=self._is_wanted_again(key),
+            again=is_wanted_again(store.manifest("image_codes", key), **self.config.model_dump()),
             allow_loss=self.study.allows_loss(self.context.run.tags),
         )
         if publication.skipped:
@@ -377,17 +391,6 @@ class _Step:
         if self._importer:
             return self._importer.recipe(city_of(key), images, version)
         return bucket_recipe(self.study.store, self.study.study, images, version)
-
-    def _is_wanted_again(self, key: str) -> bool:
-        manifest = self.study.store.manifest("image_codes", key)
-        if not manifest or self._importer:
-            return False
-        record = manifest.read_record(BucketRecord)
-        unhashed = record.n_without_phash != 0 or record.n_without_quality != 0
-        return bool(
-            (self.config.retry_failed and record.n_rejected)
-            or (self.config.hash_pictures and unhashed)
-        )
 
     def _attributes(self) -> dict[str, Any]:
         study = self.study.study

@@ -14,7 +14,6 @@ from streetineq_assets.codes.quality import n_without_quality, quality_counts
 from streetineq_assets.codes.repeated_images import digest_codes
 from streetineq_assets.codes.tables import BucketRecord
 from streetineq_assets.findings import Findings
-from streetineq_assets.images.catalogue import VIEWS
 
 
 class Written(NamedTuple):
@@ -36,23 +35,24 @@ def write_looked_at(target: Path, contents: Contents, blocks: Iterable[np.ndarra
     """Write a bucket's file, and look at its codes while they pass.
 
     Args:
-        blocks: consecutive (m, 4, width) float32 of all rows.
+        blocks: consecutive (m, V, width) float32 of all rows.
 
     Raises:
         StoreError: the disk is full.
     """
-    ids = contents.location_ids
+    ids, present = contents.location_ids, contents.views_present
     not_finite: list[str] = []
-    digests: list[Iterable[Any]] = []
+    digests: list[Sequence[Any]] = []  # of each view that is there
 
     def passing() -> Iterator[np.ndarray]:
         for block in blocks:
-            # Codes that are not finite are a fault of their own, and not the same picture.
             for codes, found in zip(block, digest_codes(block), strict=True):
-                is_finite = bool(np.isfinite(codes).all())
+                there = present[len(digests)]
+                is_finite = bool(np.isfinite(codes[there]).all())
                 if not is_finite:
                     not_finite.append(ids[len(digests)])
-                digests.append(found if is_finite else VIEWS)
+                # Codes that are not finite are a fault of their own, and not the same picture.
+                digests.append(found[there] if is_finite else [])
             yield block
 
     digest = write_bucket(target, contents, passing())
@@ -99,7 +99,7 @@ def bucket_findings(
         record=BucketRecord(
             n_buckets=n_buckets,
             n_rejected=account.n_rejected,
-            n_without_phash=int((contents.hashes_of_pictures == UNKNOWN).any(axis=1).sum()),
+            n_without_phash=int((contents.hashes_of_pictures == UNKNOWN).all(axis=1).sum()),
             n_without_quality=n_without_quality(contents.quality_of_pictures),
             encoder=contents.identity,
         ),
@@ -110,7 +110,7 @@ def bucket_findings(
     )
 
 
-def _has_twice(names: Iterable[Any]) -> bool:
+def _has_twice(names: Sequence[Any]) -> bool:
     """Whether a name stands in two places; one that is empty is none."""
     known = [name for name in names if name]
     return len(set(known)) < len(known)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from streetineq_assets.codes.accounting import GONE, MISSING, MISSING_VIEW
+from streetineq_assets.codes.accounting import GONE, MISSING
 from streetineq_assets.codes.bucket_file import Rejection
 from streetineq_assets.codes.cutting import Cut, cut_view, decode_panorama, image_sha256
 from streetineq_assets.codes.encoders.encoder import Preprocessing
@@ -157,7 +157,7 @@ def complete_locations(
         nothing = statuses == {"missing"}
         for view, row in by_view.items():
             if row.status != "present":
-                why = row.reason if row.status == "unreadable" else MISSING_VIEW
+                why = row.reason if row.status == "unreadable" else "missing_view"
                 rejections.append(Rejection(location_id, view, MISSING if nothing else why))
     return complete, rejections
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from streetineq_assets.codes import checks
-from streetineq_assets.codes.accounting import MISSING, MISSING_VIEW, MOST_NAMED
+from streetineq_assets.codes.accounting import MISSING, MOST_NAMED
 from streetineq_assets.codes.bucket_file import Contents, Rejection
 from streetineq_assets.codes.bucket_findings import bucket_findings, write_looked_at
 from streetineq_assets.codes.identity import EncoderIdentity
@@ -21,7 +22,6 @@ from streetineq_assets.codes.importing.city_codes import (
     open_codes,
 )
 from streetineq_assets.encoder_settings import ImportedEncoder
-from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import Findings
 from streetineq_assets.images.catalogue import VIEWS, bucket_of
 from streetineq_assets.images.changes import slice_digest
@@ -129,11 +129,6 @@ class Importer:
             return None, []
         width, scratch = self.settings.width, self.store.scratch
         codes = self.held.enter_context(open_codes(files, width=width, scratch=scratch))
-        if codes.n_views != len(VIEWS):
-            raise SourceError(
-                f"{files.codes} has {codes.n_views} views of a location: bring four, "
-                f"{', '.join(VIEWS)}"
-            )
         return codes, codes.unlisted(listed)
 
 
@@ -155,19 +150,21 @@ def import_bucket(
         n_buckets: of the city; recorded.
 
     Returns:
-        As `bucket_findings`; a location without codes is missing.
+        As `bucket_findings`, with the number of absent views; a location without codes is missing.
 
     Raises:
         SourceError: the file of codes is damaged.
         StoreError: the disk is full.
     """
-    wanted, rejections = _wanted(listed, codes)
+    wanted, present = _with_codes(listed, codes)
+    without = set(listed) - set(wanted)
     contents = Contents(
         location_ids=wanted,
-        image_sha256=np.full((len(wanted), len(VIEWS)), ""),
+        image_sha256=np.full(present.shape, ""),
         identity=identity if wanted else _nothing(identity),
-        rejections=rejections,
+        rejections=[Rejection(each, v, MISSING) for each in sorted(without) for v in VIEWS],
         attributes=attributes,
+        present=present,
     )
     blocks = codes.blocks(wanted) if codes else ()
     written = write_looked_at(target, contents, blocks)
@@ -175,24 +172,20 @@ def import_bucket(
         target, written, n_listed=len(listed), n_buckets=n_buckets, wanted=wanted
     )
     findings.replace_checks([checks.no_image_read()])
-    findings.values |= contents.identity.attributes
+    findings.values |= {"n_absent_views": int((~present).sum()), **contents.identity.attributes}
     return findings
 
 
-def _wanted(listed: Sequence[str], codes: CityCodes | None) -> tuple[list[str], list[Rejection]]:
-    """The locations of which all views have a code, and why the others have none."""
-    known = [each for each in listed if each in codes.location_ids] if codes else []
-    present = dict(zip(known, codes.present(known), strict=True)) if codes else {}
-    rejections = []
-    for location_id in listed:
-        there = present.get(location_id, np.zeros(len(VIEWS), bool))
-        reason = MISSING_VIEW if there.any() else MISSING
-        rejections += [
-            Rejection(location_id, view, reason)
-            for view, is_there in zip(VIEWS, there, strict=True)
-            if not is_there
-        ]
-    return [each for each in known if present[each].all()], rejections
+def _with_codes(
+    listed: Sequence[str], codes: CityCodes | None
+) -> tuple[list[str], NDArray[np.bool_]]:
+    """The locations that have a code of some view, and (n, V) of which views."""
+    if codes is None:
+        return [], np.ones((0, len(VIEWS)), bool)
+    known = [each for each in listed if each in codes.location_ids]
+    present = codes.present(known)
+    has_code = present.any(axis=1)
+    return np.array(known, object)[has_code].tolist(), present[has_code]
 
 
 def _nothing(identity: EncoderIdentity) -> EncoderIdentity:

@@ -207,3 +207,35 @@ def test_images_are_not_acquired_beside_codes(brought):
     brought.store.study_file.write_text(text)
     with pytest.raises(StudyError, match="none is encoded: delete one of them"):
         load_study(brought.store.study_file)
+
+
+@pytest.mark.parametrize("n_views", [1, 3])
+def test_fewer_views_are_packed_as_they_are(brought, n_views):
+    rewrite(brought, lambda codes: {i: each[:n_views] for i, each in codes.items()})
+    assert failed(brought.run_buckets()) == UNNAMED
+    assert not failed(brought.run("hdf5_shards"))
+    record = brought.store.manifest("hdf5_shards", "alpha").read_record(ShardsRecord)
+    assert record.n_images == n_views * len(IDS)
+
+
+def test_absent_views_are_known_as_such(brought):
+    with h5py.File(brought.store.inputs("codes", "alpha.h5"), "a") as file:
+        present = np.ones((len(IDS), 4), bool)
+        present[0, 1:3] = present[1] = False
+        file["present"] = present
+        file["features"][...] = np.where(present[..., None], file["features"][:], np.nan)
+    ids = pd.read_csv(brought.store.inputs("codes", "alpha.csv"))["location_id"]
+    result = brought.run_buckets()
+    assert failed(result) == UNNAMED | {"complete"}, "one location has no view"
+    shown = metadata_by_partition(result, "image_codes").values()
+    assert [sum(each[n] for each in shown) for n in ("n_absent_views", "n_missing")] == [2, 1]
+    for manifest in brought.store.manifests("image_codes", "alpha"):
+        with Bucket(brought.store.path_of(manifest) / "image_codes.h5") as bucket:
+            contents = bucket.contents
+            assert ids[1] not in contents.location_ids
+            if ids[0] in contents.location_ids:
+                row = contents.location_ids.index(ids[0])
+                assert contents.views_present[row].tolist() == [True, False, False, True]
+    brought.run("hdf5_shards")
+    record = brought.store.manifest("hdf5_shards", "alpha").read_record(ShardsRecord)
+    assert record.n_images == 4 * (len(IDS) - 1) - 2
