@@ -133,9 +133,10 @@ class Findings:
     digest: str | None = None
 
     def replace_checks(self, checks: Iterable[Check]) -> None:
-        """Put results in the place of those of the same names."""
+        """Put results in the place of those of the same names; new ones come last."""
         asked = {check.name: check for check in checks}
-        self.checks = [asked.get(check.name, check) for check in self.checks]
+        kept = [asked.pop(check.name, check) for check in self.checks]
+        self.checks = [*kept, *asked.values()]
 
     def summary(self) -> dict[str, Any]:
         """What the UI shows, as JSON-able values."""

@@ -192,4 +192,7 @@ class Rights(Settings):
 
     publish_codes: bool = Field(False, description="codes of images are given to others")
     show_images: bool = Field(False, description="images are shown to others")
+    commercial: bool = Field(
+        False, description="the study is of commercial use, which encoders' licences may forbid"
+    )
     agreements: dict[str, Agreement] = Field({}, description="by provider, in any spelling")

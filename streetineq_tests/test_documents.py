@@ -45,9 +45,11 @@ def settings_of(model):
         kind = field.annotation
         if name in ("cities", "imagery") and model is Study:  # a table of tables; one or none
             (kind,) = [part for part in get_args(kind) if hasattr(part, "model_fields")]
-        if hasattr(kind, "model_fields"):
-            yield from settings_of(kind)
-        else:
+        of_union = [part for each in get_args(kind) for part in get_args(each)]
+        tables = [part for part in [kind, *of_union] if hasattr(part, "model_fields")]
+        for table in tables:
+            yield from settings_of(table)
+        if not tables:
             yield name
 
 

@@ -8,8 +8,6 @@ from streetineq_assets.study import load_study
 from streetineq_tests.test_study import MINIMAL, write
 
 IMPORTED = 'family = "imported"\nname = "CLIP"\nlayer = "pooled"\npreprocessing = "own"\nwidth = 9'
-    'family = "imported"\nname = "CLIP"\nlayer = "pooled"\npreprocessing = "own"\nwidth = 512'
-)
 
 
 def encoder(folder, text):

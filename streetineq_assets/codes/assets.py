@@ -18,9 +18,12 @@ from pydantic import Field
 from streetineq_assets.codes import checks, repeat_checks
 from streetineq_assets.codes.bucket_recipe import bucket_recipe
 from streetineq_assets.codes.city_repeats import read_repeat_slices, write_repeats
+from streetineq_assets.codes.contact_sheet import Sheet
+from streetineq_assets.codes.encoders.checks import encoder_allowed, weights_known
 from streetineq_assets.codes.encoders.encoder import Encoder
 from streetineq_assets.codes.encoders.loading import idle_encoder, load_encoder
 from streetineq_assets.codes.extraction import Pace, extract_bucket
+from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.codes.packing import pack_city
 from streetineq_assets.codes.repeated_images import ask_shared_images
 from streetineq_assets.codes.reuse import changed_buckets, earlier_files, hand_over
@@ -74,10 +77,10 @@ def image_codes(
 ) -> Events:
     """What a neural network saw in each street image, as a list of numbers.
 
-    A code is fc6 of VGG16, before its ReLU, for each of a location's four views; a partition is a
-    bucket of a city's locations. Only images that are new or changed, or failed before, are
-    encoded; a run that was killed resumes where it was. Ids and the images' sha256 stand in the
-    same file as the codes.
+    A code is fc6 of VGG16, before its ReLU, or what `[encoder]` names, for each of a location's
+    views; a partition is a bucket of a city's locations. Only images that are new or changed, or
+    failed before, are encoded; a run that was killed resumes where it was. Ids and the images'
+    sha256 stand in the same file as the codes.
     """
     by_key: dict[str, Findings] = {}
     failed: dict[str, list[str]] = {}
@@ -125,16 +128,19 @@ def hdf5_shards(context: dg.AssetExecutionContext, study: StudyResource) -> Even
     locations = store.open("locations", city).table(columns=["location_id", "lsoa11"])
     buckets = {key: store.open("image_codes", key) for key in keys}
     stale = changed_buckets(store, city, keys)
+    files = {key: artefact.file("image_codes.h5") for key, artefact in buckets.items()}
     settings = {"seed": study.study.seed, "rows_per_shard": study.study.shards.rows}
+    sheet = Sheet(store, study.study, city, images, files)
 
     def make(folder: Path) -> Findings:
         findings = pack_city(
-            {key: artefact.file("image_codes.h5") for key, artefact in buckets.items()},
+            files,
             folder,
             title=study.study.cities[city].title,
             listed=images.table(columns=["location_id"])["location_id"].unique().tolist(),
             locations=locations,
             stale=list(stale),
+            show=sheet.show,
             **settings,
         )
         findings.unavailable = images.manifest.unavailable
@@ -148,7 +154,12 @@ def hdf5_shards(context: dg.AssetExecutionContext, study: StudyResource) -> Even
     inputs |= {f"changed/{key}": digest for key, digest in stale.items()}
     inputs["location_ids"] = digest_frame(locations[["location_id"]])
     yield from study.materialize(
-        context, make, inputs=inputs, config=settings, columns=HDF5_SHARDS, ask_again=ask_again
+        context,
+        make,
+        inputs=inputs | sheet.digests(),
+        config=settings | sheet.config(),
+        columns=HDF5_SHARDS,
+        ask_again=ask_again,
     )
 
 
@@ -185,8 +196,9 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             group_name=GROUP,
             kinds={"tensorflow", "file"},
             description=(
-                "The network that looks at the images: Keras's VGG16 weights for ImageNet, "
-                "`inputs/weights/vgg16_weights_tf_dim_ordering_tf_kernels.h5` (553 MB)."
+                "The network that looks at the images: by default Keras's VGG16 weights for "
+                "ImageNet, `inputs/weights/vgg16_weights_tf_dim_ordering_tf_kernels.h5` (553 MB); "
+                "`[encoder]` in study.toml names others."
             ),
         ),
         define_asset(
@@ -257,7 +269,7 @@ class _Step:
             allow_loss=self.study.allows_loss(self.context.run.tags),
         )
         if publication.skipped:
-            self._check_weights_again(publication)
+            self._ask_encoder_again(publication)
         else:  # the workspace of a skipped bucket may be another run's
             store.clear_workspace("image_codes", key)
         if delete_pictures(store, key):
@@ -268,6 +280,9 @@ class _Step:
         store, settings, city = self.study.store, self.study.study.encoder, city_of(key)
         idle = images.empty
         encoder = idle_encoder(settings) if idle else self._encoder
+        of_encoder = self._ask_encoder(encoder.identity)
+        if blocking_failures(of_encoder):
+            return Findings(checks=of_encoder)
         findings = extract_bucket(
             images,
             locate=partial(locate, store, city),
@@ -285,17 +300,22 @@ class _Step:
         # The device's `mixed_precision` is that of training: the encoder has the last word.
         findings.values |= {} if idle else self._device.report()
         findings.values |= encoder.identity.attributes | encoder.values
-        findings.checks.append(checks.weights_known(encoder.identity, settings))
+        findings.checks += of_encoder
         findings.unavailable = self._listing(city).unavailable
         return findings
 
-    def _check_weights_again(self, publication: Publication) -> None:
-        """The study may name the sha256 of its weights after they were used; codes stay."""
+    def _ask_encoder(self, identity: EncoderIdentity) -> list[Check]:
+        study = self.study.study
+        return [
+            weights_known(identity, study.encoder),
+            encoder_allowed(identity, study.encoder, study.rights),
+        ]
+
+    def _ask_encoder_again(self, publication: Publication) -> None:
+        """The study may state sha256, licence and rights after the weights were used."""
         encoder = publication.manifest.read_record(BucketRecord).encoder
-        if encoder is None:
-            return
-        known = checks.weights_known(encoder, self.study.study.encoder)
-        publication.findings.replace_checks([known])
+        if encoder is not None:
+            publication.findings.replace_checks(self._ask_encoder(encoder))
 
     def _listing(self, city: str) -> "_Listing":
         if city not in self._listings:

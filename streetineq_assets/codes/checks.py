@@ -7,12 +7,12 @@ import pandas as pd
 
 from streetineq_assets.codes.accounting import GONE, MOST_NAMED, Account
 from streetineq_assets.codes.bucket_file import Bucket, Contents
+from streetineq_assets.codes.encoders.checks import ENCODER_ALLOWED, WEIGHTS_KNOWN
 from streetineq_assets.codes.feature_statistics import FeatureStatistics
 from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.codes.inventory import Inventory
 from streetineq_assets.codes.quality_checks import IMAGES_USABLE
 from streetineq_assets.codes.view_checks import SAME_VIEWS, same_views
-from streetineq_assets.encoder_settings import Encoder as Settings
 from streetineq_assets.findings import Check, CheckSpec, Findings
 from streetineq_assets.images.catalogue import bucket_of
 
@@ -39,9 +39,6 @@ BUCKET_IDENTITY = CheckSpec(
 IMAGES_PRESENT = CheckSpec(
     "images_present", "At most half of the listed images are gone.", blocking=True
 )
-WEIGHTS_KNOWN = CheckSpec(
-    "weights_known", "The weights are published, random, or named by their sha256."
-)
 DISTINCT_VIEWS = CheckSpec("distinct_views", "No location has the same image in two views.")
 IMAGE_CODES = (
     ACCOUNTING,
@@ -50,6 +47,7 @@ IMAGE_CODES = (
     IMAGES_PRESENT,
     COMPLETE,
     WEIGHTS_KNOWN,
+    ENCODER_ALLOWED,
     DISTINCT_VIEWS,
 )
 
@@ -164,17 +162,6 @@ def distinct_views(twice: Sequence[str]) -> Check:
             "they downloaded for the right headings?"
         )
     return DISTINCT_VIEWS.result(not twice, text)
-
-
-def weights_known(identity: EncoderIdentity, settings: Settings) -> Check:
-    """Whether somebody vouches for the weights: Keras, the study's sha256, or nobody needs to."""
-    is_own = identity.weights in ("file", "imported")
-    known = not is_own or settings.weights_sha256 == identity.weights_sha256
-    label = getattr(settings, "weights", identity.weights) if is_own else identity.weights
-    text = f"{label}, sha256 {identity.weights_sha256}"
-    if not known:
-        text += "; if these are the right weights, name it as encoder.weights_sha256 in study.toml"
-    return WEIGHTS_KNOWN.result(known, text)
 
 
 def over_buckets(by_key: Mapping[str, Findings]) -> list[Check]:

@@ -99,7 +99,7 @@ def extract_bucket(
 
     Returns:
         Accounting by location, seconds by phase, the checks of `checks.IMAGE_CODES` but
-        `weights_known`, and a `BucketRecord`.
+        those of the encoder, and a `BucketRecord`.
 
     Raises:
         StoreError: the disk is full, or another process works on this bucket.

@@ -17,7 +17,7 @@ IMAGE_CODES = schema(
         pa.list_(pa.string()),
         "sha256 of each view, with its cut of a panorama; empty of absent views",
     ),
-    column("features", _FEATURES, "codes of views a, b, c, d; fc6 before its ReLU"),
+    column("features", _FEATURES, "codes of views a, b, c, d, by the study's encoder"),
 )
 HDF5_SHARDS = schema(
     column("location_id", "string", "the location; rows ascend by hash(seed, location_id)"),

@@ -236,6 +236,22 @@ def test_naming_the_sha256_of_the_weights_ends_the_warning_and_encodes_nothing(p
     assert all(shown["skipped"] for shown in by_bucket(result).values())
 
 
+def test_an_encoder_whose_licence_forbids_what_the_study_does_encodes_nothing(platform, fake):
+    identity = IDENTITY.model_copy(update={"weights": "file", "licence": "CC-BY-NC-4.0"})
+    object.__setattr__(fake, "identity", identity)
+    study = platform.store.study_file
+    study.write_text(f"{STUDY}\n[rights]\ncommercial = true\n")
+    assert "encoder_allowed" in failed(platform.run_buckets(fails=True))
+    assert fake.encode.calls == []
+    study.write_text(STUDY)
+    made = platform.run_buckets()
+    assert "encoder_allowed" not in failed(made)
+    encoded = list(fake.encode.calls)
+    study.write_text(f"{STUDY}\n[rights]\ncommercial = true\n")
+    assert "encoder_allowed" in failed(platform.run_buckets(fails=True))
+    assert fake.encode.calls == encoded, "asked again of codes that are there"
+
+
 def test_buckets_of_before_pictures_had_figures_are_skipped_and_read_again_on_demand(done, fake):
     """Codes and hashes are as they were; what is read once more is not encoded."""
     for key in BUCKETS:

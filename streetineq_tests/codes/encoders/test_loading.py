@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from streetineq_assets.codes.checks import weights_known
 from streetineq_assets.codes.encoders import applications
+from streetineq_assets.codes.encoders.checks import weights_known
 from streetineq_assets.codes.encoders.loading import load_encoder, relative_change, weights_input
 from streetineq_assets.codes.preprocess import decode
 from streetineq_assets.devices import Device
