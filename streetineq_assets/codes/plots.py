@@ -43,7 +43,7 @@ def plot_image_quality(quality: np.ndarray, title: str) -> "Figure":
     """Histograms of the three figures of every view, with their reference limits.
 
     Args:
-        quality: float32 (n, 4, 3), NaN where unknown.
+        quality: float32 (n, V, 3), NaN where unknown.
         title: the city's.
     """
     subject = f"{title}: how sharp and light its views are, and their sky"
