@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,12 @@ from streetineq_assets.codes.bucket_file import Bucket
 from streetineq_assets.codes.feature_statistics import FeatureStatistics, Storage, storage_type
 from streetineq_assets.codes.hdf5 import new_hdf5
 from streetineq_assets.codes.inventory import Inventory, take_inventory
-from streetineq_assets.codes.plots import plot_code_statistics, plot_image_quality
+from streetineq_assets.codes.neighbours import nearest_views
+from streetineq_assets.codes.plots import (
+    plot_code_statistics,
+    plot_contact_sheet,
+    plot_image_quality,
+)
 from streetineq_assets.codes.quality import FIGURES, quality_counts
 from streetineq_assets.codes.quality_checks import images_usable
 from streetineq_assets.codes.repeated_images import (
@@ -26,7 +31,7 @@ from streetineq_assets.codes.repeated_images import (
     digest_codes,
     find_repeated_images,
 )
-from streetineq_assets.codes.shards import shard_order
+from streetineq_assets.codes.shards import ShardReader, shard_order
 from streetineq_assets.codes.tables import (
     IMAGE_QUALITY,
     REPEATED_IMAGES,
@@ -37,10 +42,13 @@ from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import clear_disk_errors
 from streetineq_assets.findings import Check, Findings, Scalar, blocking_failures
 from streetineq_assets.images.catalogue import VIEWS
-from streetineq_assets.plotting import save_png
+from streetineq_assets.plotting import save_jpeg, save_png
 
 if TYPE_CHECKING:
     import h5py
+    from matplotlib.figure import Figure
+
+Show = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 def pack_city(
@@ -53,11 +61,13 @@ def pack_city(
     stale: Sequence[str],
     seed: int,
     rows_per_shard: int,
+    show: Show,
 ) -> Findings:
     """Check a city's buckets, and write its shards.
 
     Files: `shard_000.h5` and on, `rows.parquet`, `repeated_images.parquet`,
-    `image_quality.parquet`, `codes.png` and `quality.png`.
+    `image_quality.parquet`, `codes.png`, `quality.png` and, of two locations or more,
+    `contact_sheet.jpg`.
 
     Args:
         buckets: key to file, checked against their manifests.
@@ -67,6 +77,7 @@ def pack_city(
         stale: keys of buckets whose listed images are not those that were encoded.
         seed: decides the order of the rows.
         rows_per_shard: at most.
+        show: views with their terms and pictures, as `shown_pictures.show_pictures` gives them.
 
     Returns:
         Checks of `checks.HDF5_SHARDS` and a `ShardsRecord`; no file after one that blocks.
@@ -88,11 +99,11 @@ def pack_city(
     save_png(plot_code_statistics(statistics, title, _published(city)), folder / "codes.png")
     tables.write(_quality_of_views(city), IMAGE_QUALITY, folder / "image_quality.parquet")
     save_png(plot_image_quality(city.quality, title), folder / "quality.png")
-    return replace(
-        _write_codes(city, buckets, statistics, rows, folder),
-        checks=results,
-        tables=_shown(city, repeated),
-    )
+    written = _write_codes(city, buckets, statistics, rows, folder)
+    if len(rows) > 1:
+        figure = _contact_sheet(folder, rows, repeated, show, title)
+        save_jpeg(figure, folder / "contact_sheet.jpg")
+    return replace(written, checks=results, tables=_shown(city, repeated))
 
 
 def _write_codes(
@@ -115,6 +126,15 @@ def _write_codes(
         holdings={"locations with codes": len(rows)},
         digest=_digest(city, rows, storage.dtype),
     )
+
+
+def _contact_sheet(
+    folder: Path, rows: pd.DataFrame, repeated: pd.DataFrame, show: Show, title: str
+) -> "Figure":
+    with ShardReader(sorted(folder.glob("shard_*.h5")), rows) as reader:
+        found = nearest_views(reader, repeated)
+        synthetic = bool(reader.attributes.get("synthetic", False))
+    return plot_contact_sheet(show(found), title, synthetic=synthetic)
 
 
 def _shown(city: Inventory, repeated: pd.DataFrame) -> dict[str, list[dict[str, Scalar]]]:

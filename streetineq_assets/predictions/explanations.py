@@ -6,6 +6,7 @@ all views is compared with the published scores, so that an explanation is of th
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.codes.identity import EncoderIdentity, require_encoder
+from streetineq_assets.codes.shown_pictures import find_pictures, read_licences, show_pictures
 from streetineq_assets.devices import Device
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import StoreError
@@ -31,12 +33,7 @@ from streetineq_assets.models.reader import CodeShape
 from streetineq_assets.models.tables import TrainingRecord
 from streetineq_assets.predictions import explanation_checks as checks
 from streetineq_assets.predictions.checks import inputs_available
-from streetineq_assets.predictions.exemplars import (
-    choose_exemplars,
-    find_pictures,
-    read_licences,
-    with_pictures,
-)
+from streetineq_assets.predictions.exemplars import choose_exemplars
 from streetineq_assets.predictions.influence import SplitNetwork, location_influence, view_scores
 from streetineq_assets.predictions.tables import EXEMPLARS, EXPLANATIONS, INFLUENCES
 from streetineq_assets.profiles import Profile
@@ -44,6 +41,7 @@ from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import Pair, Study
 from streetineq_assets.tables import conform, empty, write
 
+_CODES = "image_codes"
 EXPLANATION_FILES = {"explanations": EXPLANATIONS, "exemplars": EXEMPLARS}
 _NO_MEAN = Unavailable(
     "networks that take a mean of the views", "what one view adds cannot be told exactly"
@@ -238,23 +236,31 @@ def explain(predicted: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
 
 def find_exemplars(sources: ExplanationSources, explained: pd.DataFrame) -> pd.DataFrame:
     """The pair's exemplars with their pictures (`tables.EXEMPLARS`)."""
-    assert sources.shards is not None
     assert sources.licences is not None
     chosen = choose_exemplars(explained)
-    store, city = sources.store, sources.pair.city
     pictures = (
         find_pictures(
-            store,
-            city,
+            sources.store,
+            sources.pair.city,
             chosen,
             listing=sources.listing,
-            shards=sources.shards,
+            bucket_file=partial(_encoded_file, sources),
             views=sources.study.views,
         )
         if sources.listing
         else None
     )
-    return with_pictures(chosen, sources.licences, sources.study.rights, pictures)
+    shown = show_pictures(chosen, sources.licences, sources.study.rights, pictures)
+    return conform(shown, EXEMPLARS)
+
+
+def _encoded_file(sources: ExplanationSources, bucket: str) -> Path | None:
+    """The codes of a bucket; None where the shards were made of others than stand there now."""
+    assert sources.shards is not None
+    manifest = sources.store.intact(_CODES, bucket)
+    if manifest is None or sources.shards.manifest.recipe.inputs.get(bucket) != manifest.digest:
+        return None
+    return sources.store.path_of(manifest) / "image_codes.h5"
 
 
 def _record(sources: ExplanationSources) -> TrainingRecord:
