@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from streetineq_assets.codes.accounting import reason_counts
 from streetineq_assets.codes.bucket_file import Contents, Rejection
 from streetineq_assets.codes.bucket_findings import Written, bucket_findings, write_looked_at
 from streetineq_assets.codes.encoders.encoder import Encoder
@@ -95,8 +96,8 @@ def extract_bucket(
     Raises:
         StoreError: the disk is full, or another process works on this bucket.
     """
-    locations, rejections = complete_locations(images, views)
-    wanted = [location.location_id for location in locations]
+    listed = complete_locations(images, views, limits.least_views)
+    wanted = [location.location_id for location in listed.complete]
     screening = label(limits)
     rows = FinishedRows(work, encoder.identity, screening=screening, wanted=wanted, report=report)
     with one_process(work, report), rows as finished:
@@ -104,14 +105,19 @@ def extract_bucket(
             finished.add_bucket(path)
         finished.add_parts()
         extraction = _Extraction(encoder, finished, pace=pace, report=report)
-        extraction.encode(locations, locate, limits)
+        extraction.encode(listed.complete, locate, limits)
         attributes = {**(attributes or {}), SCREENING: screening}
-        written = extraction.merge(target, rejections, attributes)
+        written = extraction.merge(target, listed.rejections, attributes)
     n_listed = images["location_id"].nunique()
     findings = bucket_findings(
         target, written, n_listed=n_listed, n_buckets=n_buckets, wanted=wanted
     )
     findings.values |= extraction.values()
+    # A view of a location that was rejected after all is among its rejections.
+    done = extraction.done
+    absent = [each for each in (*listed.absent, *extraction.absent) if each.location_id in done]
+    findings.values["n_absent_views"] = len(absent)
+    findings.tables["absent_views"] = reason_counts(absent)
     return findings
 
 
@@ -121,6 +127,7 @@ class _Extraction:
     Attributes:
         done: locations with a finished row.
         rejections: of the views that could not be used.
+        absent: the same, of locations that are encoded without them.
     """
 
     def __init__(
@@ -128,6 +135,7 @@ class _Extraction:
     ) -> None:
         self.done: set[str] = set()
         self.rejections: list[Rejection] = []
+        self.absent: list[Rejection] = []
         self._pictures: dict[str, Pictures] = {}
         self._encoder, self._finished, self._pace, self._report = encoder, finished, pace, report
         self._n_encoded = 0
@@ -176,9 +184,11 @@ class _Extraction:
         ids, hashes = sorted(self.done), self._finished.hashes
         known = self._finished.pictures | self._pictures
         pictures = [known[location_id] for location_id in ids]
+        digests = np.array([hashes[each] for each in ids], str).reshape(len(ids), len(VIEWS))
         contents = Contents(
             location_ids=ids,
-            image_sha256=np.array([hashes[each] for each in ids]).reshape(len(ids), len(VIEWS)),
+            image_sha256=digests,
+            present=digests != "",
             identity=self._encoder.identity,
             rejections=sorted([*rejections, *self.rejections]),
             attributes=attributes,
@@ -212,6 +222,7 @@ class _Extraction:
             self._seconds["decoding"] += each.seconds_decoding
             if each.pictures is not None:
                 self._pictures[each.location_id] = each.pictures
+            self.absent.extend(each.absent)
             if each.pixels is not None:
                 yield each
             elif each.rejections:
