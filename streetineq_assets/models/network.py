@@ -47,7 +47,12 @@ _AS_IT_IS = zipfile.ZIP_STORED
 
 
 def build_network(
-    profile: Profile | str, width: int = 4096, *, outcomes: int = 1, seed: int = 0
+    profile: Profile | str,
+    width: int = 4096,
+    *,
+    outcomes: int = 1,
+    seed: int = 0,
+    dropout: type[keras.layers.Dropout] = keras.layers.Dropout,
 ) -> keras.Model:
     """A network with fresh weights: (n, 4, width) codes -> (n, outcomes * head's units).
 
@@ -59,6 +64,7 @@ def build_network(
         outcomes: heads on the one trunk, for joint training.
         seed: decides the initial weights: Glorot normal, sd sqrt(1.3 / mean of fan-in and fan-out),
             cut at two deviations; biases 0, or those of the head.
+        dropout: the kind of the layers that drop units.
 
     Raises:
         KeyError: no profile has this name.
@@ -69,9 +75,9 @@ def build_network(
     if profile.standardise:
         x = _standardiser()(x)
     for number, units in enumerate(SHARED_UNITS, start=1):
-        x = _block(x, number, units, profile, seed)
+        x = _block(x, number, units, profile, seed=seed, dropout=dropout)
     x = keras.layers.GlobalAveragePooling1D(name="mean_of_views")(x)
-    x = _block(x, BLOCKS, POOLED_UNITS, profile, seed)
+    x = _block(x, BLOCKS, POOLED_UNITS, profile, seed=seed, dropout=dropout)
     head = HEADS[profile.head]
     network = keras.Model(
         codes, head.layer(outcomes, _glorot(seed, BLOCKS + 1))(x), name="streetineq"
@@ -213,7 +219,15 @@ def _slice_head(weights: Sequence[NDArray], head: str, position: int, units: int
     return [kernel[:, cut], bias[cut]]
 
 
-def _block(x: Any, number: int, units: int, profile: Profile, seed: int) -> Any:
+def _block(
+    x: Any,
+    number: int,
+    units: int,
+    profile: Profile,
+    *,
+    seed: int,
+    dropout: type[keras.layers.Dropout],
+) -> Any:
     dense = keras.layers.Dense(
         units, kernel_initializer=_glorot(seed, number), name=f"dense_{number}"
     )
@@ -229,7 +243,7 @@ def _block(x: Any, number: int, units: int, profile: Profile, seed: int) -> Any:
         x = norm(x)
     x = keras.layers.ReLU(name=f"relu_{number}")(x)
     if profile.dropout:
-        x = keras.layers.Dropout(profile.dropout, seed=seed + number, name=f"dropout_{number}")(x)
+        x = dropout(profile.dropout, seed=seed + number, name=f"dropout_{number}")(x)
     return x
 
 

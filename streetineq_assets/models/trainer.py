@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from streetineq_assets.devices import Device, arithmetic
 from streetineq_assets.labels.deciles import N_DECILES
+from streetineq_assets.models import dropout
+from streetineq_assets.models.arrays import as_tensor
 from streetineq_assets.models.batches import Batch, Codes
 from streetineq_assets.models.heads import HEADS, log_likelihood
 from streetineq_assets.models.network import build_network, freeze_blocks
@@ -55,13 +57,16 @@ class Trainer:
         self.profile, self.width, self.outcomes = profile, width, outcomes
         self._head = HEADS[profile.head]
         with arithmetic(mixed=device.mixed_precision):
-            self.network = build_network(profile, width, outcomes=outcomes)
+            self.network = build_network(
+                profile, width, outcomes=outcomes, dropout=dropout.DrawnDropout
+            )
         freeze_blocks(self.network, frozen_blocks)
-        self._dropouts = [x for x in self.network.layers if isinstance(x, keras.layers.Dropout)]
+        self._dropouts = [x for x in self.network.layers if isinstance(x, dropout.DrawnDropout)]
+        self._bits: np.random.BitGenerator = np.random.SFC64(0)
         self._optimizer = _optimizer(profile, device)
         self._optimizer.build(self.network.trainable_variables)
         self._fresh_optimizer = [v.numpy() for v in self._optimizer.variables]
-        self._train = tf.function(self._train_step, jit_compile=_compiled(profile, device))
+        self._train = tf.function(self._train_step, jit_compile=device.jit_training)
         self._score = tf.function(self._score_step, jit_compile=device.jit_training)
 
     def reset(self, weights: list[NDArray] | None, seed: int) -> None:
@@ -79,8 +84,7 @@ class Trainer:
         Each epoch then draws the same whatever was trained before it in this process, so a repeat
         and a training that resumes after a crash are exact, and no state has to be saved.
         """
-        for layer, words in zip(self._dropouts, _words(key, len(self._dropouts)), strict=True):
-            layer.seed_generator.state.assign(words)
+        self._bits = np.random.SFC64(np.random.SeedSequence(key))
 
     def state(self) -> tuple[list[NDArray], list[NDArray]]:
         """All values that a training step changes: the network's and the optimiser's."""
@@ -96,11 +100,13 @@ class Trainer:
 
     def train(self, batch: Batch, learning_rate: float) -> tf.Tensor:
         """One step; the loss before it, a scalar tensor."""
+        shapes = [(len(batch.features), *x.output.shape[1:]) for x in self._dropouts]
         return self._train(
-            tf.convert_to_tensor(batch.features),
+            as_tensor(batch.features),
             tf.convert_to_tensor(batch.classes),
             tf.convert_to_tensor(batch.weights),
             tf.constant(learning_rate, tf.float32),
+            [tf.convert_to_tensor(numbers) for numbers in dropout.draw(self._bits, shapes)],
         )
 
     def score(
@@ -114,15 +120,17 @@ class Trainer:
         for features in codes.chunks(rows, size, held):
             n = len(features)
             padded = np.pad(features, ((0, size - n), (0, 0), (0, 0))) if n < size else features
-            part_scores, part_log_p = self._score(tf.convert_to_tensor(padded))
+            part_scores, part_log_p = self._score(as_tensor(padded))
             scores[start : start + n] = part_scores.numpy()[:n]
             log_p[start : start + n] = part_log_p.numpy()[:n]
             start += n
         return scores, log_p
 
-    def _train_step(self, features: Any, classes: Any, weights: Any, learning_rate: Any) -> Any:
+    def _train_step(
+        self, features: Any, classes: Any, weights: Any, learning_rate: Any, numbers: list[Any]
+    ) -> Any:
         self._optimizer.learning_rate.assign(learning_rate)
-        with tf.GradientTape() as tape:
+        with tf.GradientTape() as tape, dropout.given(self._dropouts, numbers):
             outputs = self._outputs(features, training=True)
             likelihood = log_likelihood(self._head.log_probabilities(outputs), classes)
             loss = -tf.reduce_mean(weights * likelihood)
@@ -158,14 +166,6 @@ def _kept(
     return Trainer(profile, width, outcomes, device, frozen_blocks)
 
 
-def _compiled(profile: Profile, device: Device) -> bool:
-    """Not with dropout on a CPU, where XLA draws the masks again wherever it uses them.
-
-    A step on 64 locations then takes 0.34 s; without XLA it takes 0.03 s, with dropout or not.
-    """
-    return device.jit_training and not (profile.dropout and device.kind == "cpu")
-
-
 def _optimizer(profile: Profile, device: Device) -> keras.optimizers.Optimizer:
     if profile.optimizer == "adamw":
         optimizer = keras.optimizers.AdamW(profile.learning_rate, weight_decay=profile.weight_decay)
@@ -175,12 +175,6 @@ def _optimizer(profile: Profile, device: Device) -> keras.optimizers.Optimizer:
     if device.mixed_precision:
         return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
-
-
-def _words(key: tuple[int, int, int], generators: int) -> NDArray:
-    """(generators, 2) states for Keras's seed generators."""
-    words = np.random.SeedSequence(key).generate_state(2 * generators, np.uint32)
-    return words.reshape(generators, 2)
 
 
 def _assign(variables: list[Any], values: list[NDArray]) -> None:
