@@ -100,8 +100,11 @@ class Trainer:
 
     def train(self, batch: Batch, learning_rate: float) -> tf.Tensor:
         """One step; the loss before it, a scalar tensor."""
+        return self._train(*self._tensors(batch, learning_rate))
+
+    def _tensors(self, batch: Batch, learning_rate: float) -> tuple[Any, ...]:
         shapes = [(len(batch.features), *x.output.shape[1:]) for x in self._dropouts]
-        return self._train(
+        return (
             as_tensor(batch.features),
             tf.convert_to_tensor(batch.classes),
             tf.convert_to_tensor(batch.weights),
@@ -129,15 +132,23 @@ class Trainer:
     def _train_step(
         self, features: Any, classes: Any, weights: Any, learning_rate: Any, numbers: list[Any]
     ) -> Any:
-        self._optimizer.learning_rate.assign(learning_rate)
+        loss, gradients = self._gradients(features, classes, weights, numbers)
+        self._apply(gradients, learning_rate)
+        return loss
+
+    def _gradients(
+        self, features: Any, classes: Any, weights: Any, numbers: list[Any]
+    ) -> tuple[Any, list[Any]]:
         with tf.GradientTape() as tape, dropout.given(self._dropouts, numbers):
             outputs = self._outputs(features, training=True)
             likelihood = log_likelihood(self._head.log_probabilities(outputs), classes)
             loss = -tf.reduce_mean(weights * likelihood)
             scaled = self._optimizer.scale_loss(loss)
-        variables = self.network.trainable_variables
-        self._optimizer.apply(tape.gradient(scaled, variables), variables)
-        return loss
+        return loss, tape.gradient(scaled, self.network.trainable_variables)
+
+    def _apply(self, gradients: list[Any], learning_rate: Any) -> None:
+        self._optimizer.learning_rate.assign(learning_rate)
+        self._optimizer.apply(gradients, self.network.trainable_variables)
 
     def _score_step(self, features: Any) -> tuple[Any, Any]:
         outputs = self._outputs(features, training=False)
