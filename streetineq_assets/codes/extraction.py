@@ -161,7 +161,7 @@ def _account(
         record=BucketRecord(
             n_buckets=n_buckets,
             n_rejected=account.n_rejected,
-            n_without_phash=int((contents.hashes_of_pictures == UNKNOWN).any(axis=1).sum()),
+            n_without_phash=int((contents.hashes_of_pictures == UNKNOWN).all(axis=1).sum()),
             n_without_quality=n_without_quality(contents.quality_of_pictures),
             encoder=contents.identity,
         ),

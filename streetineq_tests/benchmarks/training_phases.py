@@ -84,7 +84,7 @@ def _parts(codes: Codes, on_disk: Codes, profile: Profile) -> dict[str, Callable
     from streetineq_assets.models.batches import Batch
     from streetineq_assets.models.trainer import Trainer
 
-    trainer = Trainer(profile, codes.reader.width, 1, Device(kind="cpu"))
+    trainer = Trainer(profile, codes.shape, 1, Device(kind="cpu"))
     rng, size = np.random.default_rng(0), profile.batch_size
     rows = np.sort(rng.permutation(codes.reader.n_rows)[:size])
     features = codes.take(rows)

@@ -9,6 +9,7 @@ import numpy as np
 
 from streetineq_assets.codes.encoders.compiled import compile_model
 from streetineq_assets.codes.encoders.encoder import Encode, Encoder, Network
+from streetineq_assets.codes.encoders.fc6_on_cpu import compile_fc6
 from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.devices import Device, arithmetic
 from streetineq_assets.encoder_settings import Encoder as Settings
@@ -76,15 +77,16 @@ def load_encoder(settings: Settings, *, root: Path, seed: int, device: Device) -
     strategy = device.strategy()
     batch_size = _round_up(settings.batch_size, math.lcm(len(VIEWS), strategy.num_replicas_in_sync))
 
-    def build(*, mixed: bool) -> tuple[Encode, Network]:
+    def build(*, mixed: bool) -> tuple[Encode, Network, dict[str, Scalar]]:
         with strategy.scope(), arithmetic(mixed=mixed):
             network = _family(settings).build(settings, root, seed)
-        return _ready(network, batch_size, device), network
+        encode, values = _ready(settings, network, batch_size, device)
+        return encode, network, values
 
-    encode, network = build(mixed=mixed)
-    values: dict[str, Scalar] = {"n_encoder_parameters": network.n_parameters}
+    encode, network, values = build(mixed=mixed)
+    values["n_encoder_parameters"] = network.n_parameters
     if mixed:
-        exact, _ = build(mixed=False)
+        exact, *_ = build(mixed=False)
         values["mixed_precision_change"] = relative_change(
             exact, encode, (batch_size, *network.input_shape)
         )
@@ -115,12 +117,21 @@ def relative_change(exact: Encode, other: Encode, shape: tuple[int, int, int, in
     return float(np.sqrt((difference**2).mean() / (codes**2).mean()))
 
 
-def _ready(network: Network, batch_size: int, device: Device) -> Encode:
+def _ready(
+    settings: Settings, network: Network, batch_size: int, device: Device
+) -> tuple[Encode, dict[str, Scalar]]:
+    """What encodes batches of one size, and what the UI says of it."""
     import keras
 
-    if isinstance(network.forward, keras.Model):
-        return compile_model(network.forward, batch_size=batch_size, device=device)
-    return network.forward
+    model, values = network.forward, {}
+    if not isinstance(model, keras.Model):
+        return model, values
+    if device.kind == "cpu" and getattr(settings, "is_fc6", False):
+        parts = device.strategy().num_replicas_in_sync
+        encode, values = compile_fc6(model, batch_size=batch_size, parts=parts)
+        if encode:
+            return encode, values
+    return compile_model(model, batch_size=batch_size, device=device), values
 
 
 def _identity(settings: Settings, network: Network, *, mixed: bool) -> EncoderIdentity:

@@ -15,6 +15,7 @@ from streetineq_assets.codes.encoders.vgg16 import (
     weight_shapes,
 )
 from streetineq_assets.errors import SourceError, SourceMissingError
+from streetineq_tests.codes.encoders.vgg16_by_numpy import fc6_by_numpy
 
 SHAPES = {"block1_conv1": ((3, 3, 3, 2), (2,)), "fc1": ((8, 5), (5,))}
 
@@ -30,33 +31,6 @@ def encoder(weights):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(vgg16, "random_weights", lambda seed: {7: weights}[seed].items())
         yield build_encoder("random", seed=7)
-
-
-def convolve(image, kernel, bias):
-    """3 x 3 with zeros around, by nine matrix products; then ReLU."""
-    height, width = image.shape[:2]
-    padded = np.pad(image, ((1, 1), (1, 1), (0, 0)))
-    total = np.tile(bias, (height * width, 1))
-    for row in range(3):
-        for column in range(3):
-            shifted = padded[row : row + height, column : column + width]
-            total += shifted.reshape(height * width, -1) @ kernel[row, column]
-    return np.maximum(total, 0).reshape(height, width, -1)
-
-
-def pool(image):
-    height, width, channels = image.shape
-    return image.reshape(height // 2, 2, width // 2, 2, channels).max(axis=(1, 3))
-
-
-def fc6_by_numpy(image, weights):
-    x = image
-    for block, convolutions in enumerate([2, 2, 3, 3, 3], start=1):
-        for number in range(1, convolutions + 1):
-            x = convolve(x, *weights[f"block{block}_conv{number}"])
-        x = pool(x)
-    kernel, bias = weights["fc1"]
-    return x.reshape(-1) @ kernel + bias  # height, width, channels, as Keras flattens
 
 
 def test_forward_pass_is_that_of_numpy(encoder, weights):
