@@ -124,7 +124,7 @@ def write_bucket(path: Path, contents: Contents, features: Iterable[np.ndarray])
             digest = _digest(contents)
             dataset = file.create_dataset("features", shape, np.float32)
             for given in features:
-                block = _without_absent(given, contents.present, start)
+                block = _without_absent(given, contents, start)
                 dataset[start : start + len(block)] = block
                 digest.update(np.ascontiguousarray(block).data)
                 start += len(block)
@@ -216,11 +216,12 @@ def _has_absent(contents: Contents) -> bool:
     return contents.present is not None and not contents.present.all()
 
 
-def _without_absent(block: np.ndarray, present: np.ndarray | None, start: int) -> np.ndarray:
+def _without_absent(block: np.ndarray, contents: Contents, start: int) -> np.ndarray:
     """A block whose absent views are 0, whatever was given in their place."""
-    if present is None:
+    if not _has_absent(contents):
         return block
-    return np.where(present[start : start + len(block), :, None], block, np.float32(0))
+    there = contents.views_present[start : start + len(block), :, None]
+    return np.where(there, block, np.float32(0))
 
 
 def _flush_to_disk(path: Path) -> None:
