@@ -37,12 +37,27 @@ Workspace = Annotated[
 
 
 @app.command()
-def demo(root: Root = Path("data/demo")) -> None:
+def demo(
+    root: Root = Path("data/demo"),
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="A network's real weights, in the place of random ones: a whole network that "
+            "Keras saved (.keras), or Keras's weights of VGG16 (.h5).",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    layer: Annotated[
+        str, typer.Option(help="Of a .keras file, the layer whose output is the code.")
+    ] = "features",
+) -> None:
     """Write a small synthetic study, run every asset on it, and say where the report is."""
+    from streetineq_assets.demo.real_weights import RealWeights
     from streetineq_assets.demo.run import run_demo
 
     with one_message():
-        run_demo(root, typer.echo)
+        run_demo(root, typer.echo, RealWeights.of(weights, layer) if weights else None)
 
 
 @app.command()

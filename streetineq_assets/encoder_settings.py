@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from streetineq_assets.settings import FileBelow, Licence, Settings, Sha256
 
@@ -90,6 +90,9 @@ class HubEncoder(_Encoder):
 class InputImage(Settings):
     """How an ONNX network takes pictures: as torchvision's and Hugging Face's transforms do."""
 
+    fit: Literal["crop", "stretch"] = Field(
+        "crop", description="the middle of a picture, or all of it, with its sides made equal"
+    )
     resize_px: int | None = Field(None, gt=0, description="the short side; by default crop_px")
     crop_px: int | None = Field(None, gt=0, description="of the middle; by default the input's")
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
@@ -97,6 +100,13 @@ class InputImage(Settings):
     mean: tuple[float, float, float] = Field((0.0, 0.0, 0.0), description="then subtracted")
     sd: tuple[float, float, float] = Field((1.0, 1.0, 1.0), description="by which it is divided")
     channels: Literal["rgb", "bgr"] = Field("rgb", description="their order, of mean and sd too")
+
+    @model_validator(mode="after")
+    def nothing_is_cut_off_what_is_stretched(self) -> "InputImage":
+        """A stretched picture has the input's size at once."""
+        if self.fit == "stretch" and (self.resize_px or self.crop_px):
+            raise ValueError('resize_px and crop_px are of fit = "crop": delete them')
+        return self
 
 
 class OnnxEncoder(_Encoder):

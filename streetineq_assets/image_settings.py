@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from streetineq_assets.name_grammar import VIEWS
 from streetineq_assets.name_patterns import DEFAULT_NAMES, checked_pattern, refuse_same
 from streetineq_assets.settings import Key, Settings
 from streetineq_assets.wrong_settings import written_as
@@ -40,6 +41,12 @@ class Images(Settings):
 
     names: tuple[Annotated[str, AfterValidator(checked_pattern)], ...] = Field(
         DEFAULT_NAMES, min_length=1, description="patterns of files' names, the first that fits"
+    )
+    least_views: int = Field(
+        len(VIEWS),
+        ge=1,
+        le=len(VIEWS),
+        description="of a location that can be used, below which it is rejected",
     )
     least_contrast: float = Field(
         1.0,

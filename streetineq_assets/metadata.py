@@ -17,6 +17,7 @@ from streetineq_assets.plotting import INLINE_LIMIT_BYTES
 from streetineq_assets.tables import Origins, described
 
 HEADLINE = "headline"
+_PLOTS = {".png": "image/png", ".jpg": "image/jpeg"}
 _MOST_NAMED = 3  # columns that one is made of
 MOST_ROWS = 20  # of a table: a page of the UI is to be read from top to bottom
 
@@ -173,12 +174,12 @@ def _plain(row: Mapping[str, Scalar]) -> dict[str, Any]:
 
 def _plots(folder: Path, manifest: Manifest) -> dict[str, Any]:
     shown: dict[str, Any] = {}
-    for name in sorted(n for n in manifest.files if n.endswith(".png")):
+    for name in sorted(n for n in manifest.files if Path(n).suffix in _PLOTS):
         path = folder / name
         shown[f"{path.stem}_file"] = dg.MetadataValue.path(str(path))
         if manifest.files[name].bytes <= INLINE_LIMIT_BYTES:
             data = base64.b64encode(path.read_bytes()).decode()
-            picture = f"![{path.stem}](data:image/png;base64,{data})"
+            picture = f"![{path.stem}](data:{_PLOTS[path.suffix]};base64,{data})"
             shown[f"{path.stem}_plot"] = dg.MetadataValue.md(picture)
     return shown
 

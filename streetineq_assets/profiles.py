@@ -13,6 +13,7 @@ from streetineq_assets.settings import Settings
 from streetineq_assets.wrong_settings import FieldsOf, in_words
 
 ProfileName = Literal["recommended", "suel2019"]
+Pooling = Literal["mean", "attention"]
 
 
 class Profile(Settings):
@@ -48,12 +49,22 @@ class Profile(Settings):
         gt=0, lt=1, description="how slowly batch normalisation's moving averages follow"
     )
     batch_norm: Literal["per_view", "pooled"] = Field(
-        "pooled", description="training statistics of each view alone, or of the four together"
+        "pooled", description="training statistics of each view alone, or of all together"
+    )
+    pooling: Pooling = Field(
+        "mean", description="of the views: their mean, or weights that are learned"
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="share of units dropped after each layer")
     head: Literal["binomial", "cumulative_link", "corn"] = Field(
         "binomial", description="the ordinal model of the deciles"
     )
+
+    def recorded(self) -> dict[str, Any]:
+        """All fields by name, for recipes.
+
+        A mean of the views is not named: networks of versions that had nothing else stay.
+        """
+        return self.model_dump(exclude={"pooling"} if self.pooling == "mean" else None)
 
 
 PROFILES: dict[str, Profile] = {

@@ -100,6 +100,12 @@ def rejected_views(rejections: Iterable[Rejection]) -> list[dict[str, Scalar]]:
     return [dict(entry._asdict()) for entry in islice(found, MOST_NAMED)]
 
 
+def reason_counts(views: Iterable[Rejection]) -> list[dict[str, Scalar]]:
+    """A row for each reason, with the number of views that it is given for."""
+    counts = Counter(entry.reason for entry in views)
+    return [{"reason": reason, "n_views": n} for reason, n in sorted(counts.items())]
+
+
 def reasons_by_location(rejections: Iterable[Rejection]) -> dict[str, str]:
     """Each location's reason: that of its first view that has one."""
     return {entry.location_id: entry.reason for entry in sorted(rejections, reverse=True)}

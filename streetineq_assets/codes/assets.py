@@ -18,6 +18,7 @@ from pydantic import Field
 from streetineq_assets.codes import checks, repeat_checks
 from streetineq_assets.codes.bucket_recipe import bucket_recipe
 from streetineq_assets.codes.city_repeats import read_repeat_slices, write_repeats
+from streetineq_assets.codes.contact_sheet import Sheet
 from streetineq_assets.codes.encoders.checks import encoder_allowed, weights_known
 from streetineq_assets.codes.encoders.encoder import Encoder
 from streetineq_assets.codes.encoders.loading import idle_encoder, load_encoder
@@ -127,16 +128,19 @@ def hdf5_shards(context: dg.AssetExecutionContext, study: StudyResource) -> Even
     locations = store.open("locations", city).table(columns=["location_id", "lsoa11"])
     buckets = {key: store.open("image_codes", key) for key in keys}
     stale = changed_buckets(store, city, keys)
+    files = {key: artefact.file("image_codes.h5") for key, artefact in buckets.items()}
     settings = {"seed": study.study.seed, "rows_per_shard": study.study.shards.rows}
+    sheet = Sheet(store, study.study, city, images, files)
 
     def make(folder: Path) -> Findings:
         findings = pack_city(
-            {key: artefact.file("image_codes.h5") for key, artefact in buckets.items()},
+            files,
             folder,
             title=study.study.cities[city].title,
             listed=images.table(columns=["location_id"])["location_id"].unique().tolist(),
             locations=locations,
             stale=list(stale),
+            show=sheet.show,
             **settings,
         )
         findings.unavailable = images.manifest.unavailable
@@ -150,7 +154,12 @@ def hdf5_shards(context: dg.AssetExecutionContext, study: StudyResource) -> Even
     inputs |= {f"changed/{key}": digest for key, digest in stale.items()}
     inputs["location_ids"] = digest_frame(locations[["location_id"]])
     yield from study.materialize(
-        context, make, inputs=inputs, config=settings, columns=HDF5_SHARDS, ask_again=ask_again
+        context,
+        make,
+        inputs=inputs | sheet.digests(),
+        config=settings | sheet.config(),
+        columns=HDF5_SHARDS,
+        ask_again=ask_again,
     )
 
 

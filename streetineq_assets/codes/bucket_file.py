@@ -2,12 +2,14 @@
 
 A row's id, its images' hashes and its codes lie in one file, so that they can never part.
 
-Layout: `features (n, 4, width) float32`, `location_id (n) utf-8`, `image_sha256 (n, 4)`, rows in
-ascending order of id; `rejected_location_id, rejected_view, rejected_reason`, one entry for each
-view for which a location was rejected or is missing. The attributes say which encoder made the
-codes, and `content_sha256` covers all of the above. Beside them lie `image_phash (n, 4) uint64` and
-`image_quality (n, 4, 3) float32` with `phash_sha256` and `quality_sha256`, which files of earlier
-versions lack: codes are the same with and without.
+Layout: `features (n, V, width) float32` of V views, `location_id (n) utf-8`, `image_sha256 (n, V)`,
+rows in ascending order of id; `rejected_location_id, rejected_view, rejected_reason`, one entry for
+each view for which a location was rejected or is missing. Where some views are absent,
+`present (n, V) bool` says which are there; without it all are. Codes of an absent view are 0, its
+image's hash is empty. The attributes say which encoder made the codes, and `content_sha256` covers
+all of the above. Beside them lie `image_phash (n, V) uint64` and `image_quality (n, V, 3) float32`
+with `phash_sha256` and `quality_sha256`, which files of earlier versions lack: codes are the same
+with and without.
 """
 
 import hashlib
@@ -31,6 +33,7 @@ from streetineq_assets.images.catalogue import VIEWS
 # What h5py raises where it meets flipped bits: it has no error of its own.
 DAMAGE = (AttributeError, KeyError, OSError, RuntimeError, TypeError, ValueError)
 _DIGEST = "content_sha256"
+_PRESENT = "present"
 _OF_PICTURES = {"image_phash": "phash_sha256", "image_quality": "quality_sha256"}
 
 
@@ -48,14 +51,16 @@ class Contents:
 
     Attributes:
         location_ids: of the rows.
-        image_sha256: (n, 4) hexadecimal strings, in the order of the views.
+        image_sha256: (n, V) hexadecimal strings, in the order of the views; empty where a view is
+            absent, or its image is not known.
         identity: of the encoder that made the codes.
         rejections: of the locations without a row.
         attributes: what else is worth knowing, such as library versions.
-        image_phash: (n, 4) uint64, `perceptual_hash.UNKNOWN` where it was never made; None in files
+        image_phash: (n, V) uint64, `perceptual_hash.UNKNOWN` where it was never made; None in files
             of earlier versions.
-        image_quality: (n, 4, 3) float32, `quality.FIGURES` of each view, NaN where they were never
+        image_quality: (n, V, 3) float32, `quality.FIGURES` of each view, NaN where they were never
             made; None in files of earlier versions.
+        present: (n, V) bool, which views are there; None where all are.
     """
 
     location_ids: Sequence[str]
@@ -65,17 +70,30 @@ class Contents:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     image_phash: np.ndarray | None = None
     image_quality: np.ndarray | None = None
+    present: np.ndarray | None = None
+
+    @property
+    def n_views(self) -> int:
+        """Views of a location, present or absent; four where there is no location."""
+        hashes = np.asarray(self.image_sha256)
+        return hashes.shape[1] if hashes.ndim == 2 else len(VIEWS)
+
+    @property
+    def views_present(self) -> np.ndarray:
+        """(n, V) bool: `present`, or all."""
+        everything = np.ones((len(self.location_ids), self.n_views), bool)
+        return everything if self.present is None else self.present
 
     @property
     def hashes_of_pictures(self) -> np.ndarray:
-        """(n, 4) uint64: `image_phash`, or `UNKNOWN` throughout."""
-        unknown = np.full((len(self.location_ids), len(VIEWS)), UNKNOWN)
+        """(n, V) uint64: `image_phash`, or `UNKNOWN` throughout."""
+        unknown = np.full((len(self.location_ids), self.n_views), UNKNOWN)
         return unknown if self.image_phash is None else self.image_phash
 
     @property
     def quality_of_pictures(self) -> np.ndarray:
-        """(n, 4, 3) float32: `image_quality`, or NaN throughout."""
-        shape = (len(self.location_ids), len(VIEWS), len(FIGURES))
+        """(n, V, 3) float32: `image_quality`, or NaN throughout."""
+        shape = (len(self.location_ids), self.n_views, len(FIGURES))
         unknown = np.full(shape, np.nan, np.float32)
         return unknown if self.image_quality is None else self.image_quality
 
@@ -84,7 +102,8 @@ def write_bucket(path: Path, contents: Contents, features: Iterable[np.ndarray])
     """Write a bucket file, flush it to disk, and put it into its place.
 
     Args:
-        features: consecutive blocks (m, 4, width) float32 of all rows; one is in memory at a time.
+        features: consecutive blocks (m, V, width) float32 of all rows; one is in memory at a time.
+            What stands in the place of an absent view is not written.
 
     Returns:
         The content's sha256, with what is noted of pictures, which does not depend on the library
@@ -92,17 +111,20 @@ def write_bucket(path: Path, contents: Contents, features: Iterable[np.ndarray])
 
     Raises:
         StoreError: the disk is full.
-        ValueError: more or fewer rows of features than locations.
+        ValueError: more or fewer rows of features than locations, more views than have names, or a
+            location without any.
     """
     draft = path.with_name(f"{path.name}.tmp")
+    _require_views(contents)
     count, start = len(contents.location_ids), 0
-    shape = (count, len(VIEWS), contents.identity.width)
+    shape = (count, contents.n_views, contents.identity.width)
     with clear_disk_errors(path):
         with new_hdf5(draft, shape, np.dtype(np.float32)) as file:
             _write_contents(file, contents)
             digest = _digest(contents)
             dataset = file.create_dataset("features", shape, np.float32)
-            for block in features:
+            for given in features:
+                block = _without_absent(given, contents, start)
                 dataset[start : start + len(block)] = block
                 digest.update(np.ascontiguousarray(block).data)
                 start += len(block)
@@ -148,7 +170,7 @@ class Bucket:
             attributes={
                 n: plain_attribute(value) for n, value in file.attrs.items() if n not in known
             },
-            **{name: file[name][:] for name in _OF_PICTURES if name in file},
+            **{name: file[name][:] for name in (*_OF_PICTURES, _PRESENT) if name in file},
         )
 
     @property
@@ -157,7 +179,7 @@ class Bucket:
         return str(self._file.attrs.get(_DIGEST, ""))
 
     def read(self, rows: slice | Sequence[int]) -> np.ndarray:
-        """Features (m, 4, width) of ascending rows."""
+        """Features (m, V, width) of ascending rows."""
         if not isinstance(rows, slice) and rows[-1] - rows[0] == len(rows) - 1:
             rows = slice(rows[0], rows[-1] + 1)  # h5py is many times faster on these
         return self._file["features"][rows]
@@ -177,9 +199,29 @@ class Bucket:
         return all(bool(np.isfinite(block).all()) for _, block in self.blocks())
 
     def blocks(self, rows: int = 256) -> Iterator[tuple[int, np.ndarray]]:
-        """All features in order: the number of the first row, and a block (m, 4, width)."""
+        """All features in order: the number of the first row, and a block (m, V, width)."""
         for start in range(0, self._file["features"].shape[0], rows):
             yield start, self.read(slice(start, start + rows))
+
+
+def _require_views(contents: Contents) -> None:
+    if contents.n_views > len(VIEWS):
+        raise ValueError(f"{contents.n_views} views of a location, and names for {len(VIEWS)}")
+    without = ~contents.views_present.any(axis=1)
+    if without.any():
+        raise ValueError(f"no view of location {contents.location_ids[int(without.argmax())]}")
+
+
+def _has_absent(contents: Contents) -> bool:
+    return contents.present is not None and not contents.present.all()
+
+
+def _without_absent(block: np.ndarray, contents: Contents, start: int) -> np.ndarray:
+    """A block whose absent views are 0, whatever was given in their place."""
+    if not _has_absent(contents):
+        return block
+    there = contents.views_present[start : start + len(block), :, None]
+    return np.where(there, block, np.float32(0))
 
 
 def _flush_to_disk(path: Path) -> None:
@@ -192,13 +234,15 @@ def _write_contents(file: Any, contents: Contents) -> None:
 
     text = h5py.string_dtype("utf-8")
     ids = list(contents.location_ids)
-    hashes = np.asarray(contents.image_sha256, dtype="S64").reshape(len(ids), len(VIEWS))
+    hashes = np.asarray(contents.image_sha256, dtype="S64").reshape(len(ids), contents.n_views)
     file.create_dataset("location_id", data=ids, dtype=text, shape=(len(ids),))
     file.create_dataset("image_sha256", data=hashes, dtype=h5py.string_dtype("ascii", 64))
     for name in Rejection._fields:
         values = [getattr(entry, name) for entry in contents.rejections]
         shape = (len(values),)
         file.create_dataset(f"rejected_{name}", data=values, dtype=text, shape=shape)
+    if _has_absent(contents):
+        file.create_dataset(_PRESENT, data=contents.present)
     file.attrs.update({**contents.identity.attributes, **contents.attributes})
     for name in _OF_PICTURES:
         if (noted := getattr(contents, name)) is not None:
@@ -224,4 +268,6 @@ def _digest(contents: Contents) -> Any:
         hashes,
         list(contents.rejections),
     ]
+    if _has_absent(contents):
+        covered.append(contents.views_present.tolist())
     return hashlib.sha256(json.dumps(covered, sort_keys=True).encode())

@@ -12,6 +12,7 @@ from streetineq_assets.codes.feature_statistics import FeatureStatistics
 from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.codes.inventory import Inventory
 from streetineq_assets.codes.quality_checks import IMAGES_USABLE
+from streetineq_assets.codes.view_checks import SAME_VIEWS, same_views
 from streetineq_assets.findings import Check, CheckSpec, Findings
 from streetineq_assets.images.catalogue import bucket_of
 
@@ -68,6 +69,7 @@ LIKE_PUBLISHED = CheckSpec(
 )
 HDF5_SHARDS = (
     ONE_ENCODER,
+    SAME_VIEWS,
     UP_TO_DATE,
     CITY_IDENTITY,
     ACCOUNTING,
@@ -197,6 +199,7 @@ def inventory_checks(
     """
     return [
         _one_encoder(city.encoders),
+        same_views(city),
         _up_to_date(stale),
         _city_identity(city, locations),
         _city_accounting(city),

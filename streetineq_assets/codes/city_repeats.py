@@ -16,7 +16,6 @@ from streetineq_assets.digests import digest_frame
 from streetineq_assets.findings import Findings
 from streetineq_assets.geography import national_grid
 from streetineq_assets.image_settings import Repeats
-from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.tables import write
 
@@ -112,9 +111,10 @@ def read_places(slices: RepeatSlices) -> Places:
             hashes |= dict(zip(ids, contents.hashes_of_pictures, strict=True))
     placed = slices.positions[slices.positions["location_id"].isin(hashes.keys())]
     phash = [hashes[location_id] for location_id in placed["location_id"]]
+    n_views = max(map(len, hashes.values()), default=0)
     return Places(
         location_id=placed["location_id"].to_numpy(object),
         lsoa11=placed["lsoa11"].to_numpy(object),
         points=national_grid(placed["lat"], placed["lon"]),
-        phash=np.array(phash, UNKNOWN.dtype).reshape(-1, len(VIEWS)),
+        phash=np.array(phash, UNKNOWN.dtype).reshape(-1, n_views),
     )

@@ -17,7 +17,12 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.codes import checks
-from streetineq_assets.codes.accounting import Account, reasons_by_location, rejected_views
+from streetineq_assets.codes.accounting import (
+    Account,
+    reason_counts,
+    reasons_by_location,
+    rejected_views,
+)
 from streetineq_assets.codes.bucket_file import Contents, Rejection, write_bucket
 from streetineq_assets.codes.encoders.encoder import Encoder
 from streetineq_assets.codes.finished_rows import SCREENING, FinishedRows
@@ -99,8 +104,8 @@ def extract_bucket(
     Raises:
         StoreError: the disk is full, or another process works on this bucket.
     """
-    locations, rejections = complete_locations(images, views)
-    wanted = [location.location_id for location in locations]
+    listed = complete_locations(images, views, limits.least_views)
+    wanted = [location.location_id for location in listed.complete]
     screening = label(limits)
     rows = FinishedRows(work, encoder.identity, screening=screening, wanted=wanted, report=report)
     with one_process(work, report), rows as finished:
@@ -108,12 +113,17 @@ def extract_bucket(
             finished.add_bucket(path)
         finished.add_parts()
         extraction = _Extraction(encoder, finished, pace=pace, report=report)
-        extraction.encode(locations, locate, limits)
+        extraction.encode(listed.complete, locate, limits)
         attributes = {**(attributes or {}), SCREENING: screening}
-        written = extraction.merge(target, rejections, attributes)
+        written = extraction.merge(target, listed.rejections, attributes)
     n_listed = images["location_id"].nunique()
     findings = _account(target, written, n_listed=n_listed, n_buckets=n_buckets, wanted=wanted)
     findings.values |= extraction.values()
+    # A view of a location that was rejected after all is among its rejections.
+    done = extraction.done
+    absent = [each for each in (*listed.absent, *extraction.absent) if each.location_id in done]
+    findings.values["n_absent_views"] = len(absent)
+    findings.tables["absent_views"] = reason_counts(absent)
     return findings
 
 
@@ -161,7 +171,7 @@ def _account(
         record=BucketRecord(
             n_buckets=n_buckets,
             n_rejected=account.n_rejected,
-            n_without_phash=int((contents.hashes_of_pictures == UNKNOWN).any(axis=1).sum()),
+            n_without_phash=int((contents.hashes_of_pictures == UNKNOWN).all(axis=1).sum()),
             n_without_quality=n_without_quality(contents.quality_of_pictures),
             encoder=contents.identity,
         ),
@@ -178,6 +188,7 @@ class _Extraction:
     Attributes:
         done: locations with a finished row.
         rejections: of the views that could not be used.
+        absent: the same, of locations that are encoded without them.
     """
 
     def __init__(
@@ -185,6 +196,7 @@ class _Extraction:
     ) -> None:
         self.done: set[str] = set()
         self.rejections: list[Rejection] = []
+        self.absent: list[Rejection] = []
         self._pictures: dict[str, Pictures] = {}
         self._encoder, self._finished, self._pace, self._report = encoder, finished, pace, report
         self._n_encoded = 0
@@ -233,9 +245,11 @@ class _Extraction:
         ids, hashes = sorted(self.done), self._finished.hashes
         known = self._finished.pictures | self._pictures
         pictures = [known[location_id] for location_id in ids]
+        digests = np.array([hashes[each] for each in ids], str).reshape(len(ids), len(VIEWS))
         contents = Contents(
             location_ids=ids,
-            image_sha256=np.array([hashes[each] for each in ids]).reshape(len(ids), len(VIEWS)),
+            image_sha256=digests,
+            present=digests != "",
             identity=self._encoder.identity,
             rejections=sorted([*rejections, *self.rejections]),
             attributes=attributes,
@@ -245,7 +259,7 @@ class _Extraction:
             ),
         )
         n_not_finite = 0
-        digests: list[Iterable[Any]] = []
+        pixels: list[Iterable[Any]] = []  # of each view, by its codes
 
         def blocks() -> Iterator[np.ndarray]:
             nonlocal n_not_finite
@@ -254,12 +268,17 @@ class _Extraction:
                 n_not_finite += finite.count(False)
                 # Codes that are not finite are a fault of their own, and not the same picture.
                 found = digest_codes(block)
-                digests.extend(found[row] if finite[row] else VIEWS for row in range(len(block)))
+                pixels.extend(found[row] if finite[row] else VIEWS for row in range(len(block)))
                 yield block
 
         digest = write_bucket(target, contents, blocks())
-        pictures = zip(ids, contents.image_sha256.tolist(), digests, strict=True)
-        twice = [i for i, *kinds in pictures if any(len(set(each)) < len(VIEWS) for each in kinds)]
+        twice = [
+            location_id
+            for location_id, there, *kinds in zip(
+                ids, contents.views_present, digests, pixels, strict=True
+            )
+            if any(len(set(np.asarray(each)[there])) < there.sum() for each in kinds)
+        ]
         self._seconds["writing"] += time.perf_counter() - started
         return _Written(contents, n_not_finite, twice, digest)
 
@@ -284,6 +303,7 @@ class _Extraction:
             self._seconds["decoding"] += each.seconds_decoding
             if each.pictures is not None:
                 self._pictures[each.location_id] = each.pictures
+            self.absent.extend(each.absent)
             if each.pixels is not None:
                 yield each
             elif each.rejections:

@@ -62,7 +62,7 @@ class FeatureStatistics:
         self._rounding = np.zeros(width)
 
     def add(self, block: NDArray[np.float32]) -> None:
-        """Take in a block (m, 4, width)."""
+        """Take in codes of views that are there, (m, width) or (m, V, width)."""
         rows = block.reshape(-1, block.shape[-1])
         finite = np.isfinite(rows).all(axis=1)
         self.n_not_finite += int((~finite).sum())

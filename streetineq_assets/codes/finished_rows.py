@@ -125,10 +125,12 @@ class FinishedRows:
             pictures: what was noted of each location's.
             codes: (n, 4, width) float32.
         """
+        digests = np.array(hashes)
         contents = Contents(
             ids,
-            np.array(hashes),
+            digests,
             self._identity,
+            present=digests != "",
             attributes={SCREENING: self._screening},
             image_phash=np.stack([each.phash for each in pictures]),
             image_quality=np.stack([each.quality for each in pictures]),

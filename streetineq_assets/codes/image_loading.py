@@ -1,13 +1,14 @@
 """From a bucket's listing to locations that are ready to be encoded: bytes, hashes, pixels.
 
 A location is encoded whole: one view that is missing or cannot be used rejects it, with a reason.
+With a smaller `least_views` under `[images]` it is encoded without such views, which are absent.
 """
 
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter
@@ -59,10 +60,11 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True)
 class LocationImages:
-    """Images of a location; to be encoded it has four, in the order of the views."""
+    """Images of a location: where each comes from, and its view, in the order of the views."""
 
     location_id: str
     sources: tuple[Source, ...]
+    views: tuple[str, ...] = VIEWS
 
 
 class Finished(NamedTuple):
@@ -90,10 +92,11 @@ class Prepared:
     """A location whose images were read; `pixels` is None when it is reused or rejected.
 
     Attributes:
-        hashes: `cutting.image_sha256` of each view.
+        hashes: `cutting.image_sha256` of each view, empty of those that are absent.
         pictures: what was noted of each view; None when they were not decoded.
         pixels: float32 (4, height, width, 3), the network's input.
         rejections: why the location cannot be encoded.
+        absent: why it is encoded without some views.
     """
 
     location_id: str
@@ -101,6 +104,7 @@ class Prepared:
     pictures: Pictures | None = None
     pixels: np.ndarray | None = None
     rejections: tuple[Rejection, ...] = ()
+    absent: tuple[Rejection, ...] = ()
     seconds_reading: float = 0.0
     seconds_decoding: float = 0.0
 
@@ -130,36 +134,50 @@ def _degrees(value: Any, *, unknown: float) -> float:
     return unknown if pd.isna(value) else float(value)
 
 
-def complete_locations(
-    images: pd.DataFrame, views: Views
-) -> tuple[list[LocationImages], list[Rejection]]:
-    """The locations whose four images are present, and rejections for the views of the others.
+class Listed(NamedTuple):
+    """What a listing says of locations.
 
-    A location without any file is `missing`; one without some of them is rejected for
+    Attributes:
+        complete: the locations with as many images as are needed.
+        rejections: why the others have none or too few, by view.
+        absent: the views that are wanting of those that have enough, and why.
+    """
+
+    complete: list[LocationImages]
+    rejections: list[Rejection]
+    absent: list[Rejection]
+
+
+def complete_locations(images: pd.DataFrame, views: Views, least_views: int) -> Listed:
+    """The locations whose images are present, and what is wanting of the others.
+
+    A location without any file is `missing`; one without some of them lacks them for
     `missing_view`, or for the reason that the listing gives.
 
     Args:
         images: rows of `street_images`, four for each location.
         views: `[views]` of study.toml.
+        least_views: as under `[images]`.
     """
     images = images.sort_values(["location_id", "view"])
     # Listings of earlier versions knew no captures.
     rows = images.reindex(columns=["location_id", "status", "reason", *SOURCE])
-    complete, rejections = [], []
+    found = Listed([], [], [])
     by_location = groupby(rows.itertuples(index=False), key=attrgetter("location_id"))
     for location_id, of_location in by_location:
         by_view = dict(zip(VIEWS, of_location, strict=True))
-        statuses = {row.status for row in by_view.values()}
-        if statuses == {"present"}:
-            sources = tuple(source_of(row, views) for row in by_view.values())
-            complete.append(LocationImages(location_id, sources))
-            continue
-        nothing = statuses == {"missing"}
+        there = {view: row for view, row in by_view.items() if row.status == "present"}
+        if enough := len(there) >= least_views:
+            sources = tuple(source_of(row, views) for row in there.values())
+            found.complete.append(LocationImages(location_id, sources, tuple(there)))
+        nothing = all(row.status == "missing" for row in by_view.values())
         for view, row in by_view.items():
-            if row.status != "present":
-                why = row.reason if row.status == "unreadable" else "missing_view"
-                rejections.append(Rejection(location_id, view, MISSING if nothing else why))
-    return complete, rejections
+            if view in there:
+                continue
+            why = row.reason if row.status == "unreadable" else "missing_view"
+            rejection = Rejection(location_id, view, MISSING if nothing else why)
+            (found.absent if enough else found.rejections).append(rejection)
+    return found
 
 
 def read_archives(locations: Iterable[LocationImages], locate: Locate) -> Iterator[Unpacked]:
@@ -228,43 +246,61 @@ def prepare_location(
         limits: `[images]` of study.toml.
         preprocessing: what makes the network's input.
     """
-    location, _, seconds = unpacked
-    started = time.perf_counter()
-    images, rejections = [], []
-    for view, image in zip(VIEWS, read_images(unpacked, locate), strict=True):
+    (location, _, seconds), started = unpacked, time.perf_counter()
+    location_id, wanting, images = location.location_id, [], {}
+    for view, image in zip(location.views, read_images(unpacked, locate), strict=True):
         if isinstance(image, str):
-            rejections.append(Rejection(location.location_id, view, image))
+            wanting.append(Rejection(location_id, view, image))
         else:
-            images.append(image)
-    if rejections:
-        return Prepared(location.location_id, rejections=tuple(rejections))
-    sources = zip(images, location.sources, strict=True)
-    hashes = tuple(image_sha256(data, source.cut) for data, source in sources)
+            images[view] = image
+    if len(images) < limits.least_views:
+        return Prepared(location_id, rejections=tuple(wanting))
+    sources = dict(zip(location.views, location.sources, strict=True))
+    hashes = {view: image_sha256(data, sources[view].cut) for view, data in images.items()}
     seconds += time.perf_counter() - started
-    encoded = finished.hashes.get(location.location_id) == hashes
-    if encoded and location.location_id in finished.screened:
-        return Prepared(location.location_id, hashes, seconds_reading=seconds)
+    known = finished.hashes.get(location_id)
+    if known == _of_all_views(hashes) and location_id in finished.screened:
+        return Prepared(location_id, known, absent=tuple(wanting), seconds_reading=seconds)
     started = time.perf_counter()
-    seen, pixels, rejections = _decode(location, images, limits, preprocessing)
-    return Prepared(
-        location.location_id,
-        hashes,
-        None if rejections else look_at(seen),
-        None if rejections or encoded else np.stack(pixels),
-        tuple(rejections),
-        seconds,
-        time.perf_counter() - started,
-    )
+    seen, pixels, refused = _decode(location_id, images, sources, limits, preprocessing)
+    wanting += refused
+    prepared = Prepared(location_id, seconds_reading=seconds)
+    if len(seen) < limits.least_views:
+        prepared = replace(prepared, rejections=tuple(wanting))
+    else:
+        used = _of_all_views({view: hashes[view] for view in seen})
+        prepared = replace(
+            prepared,
+            hashes=used,
+            pictures=look_at([seen.get(view) for view in VIEWS]),
+            pixels=None if used == known else _with_blanks(pixels),
+            absent=tuple(wanting),
+        )
+    return replace(prepared, seconds_decoding=time.perf_counter() - started)
+
+
+def _of_all_views(hashes: Mapping[str, str]) -> Hashes:
+    return tuple(hashes.get(view, "") for view in VIEWS)
+
+
+def _with_blanks(pixels: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Of all views; what is made of the blanks of absent ones is not kept."""
+    blank = np.zeros_like(next(iter(pixels.values())))
+    return np.stack([pixels.get(view, blank) for view in VIEWS])
 
 
 def _decode(
-    location: LocationImages, images: Sequence[bytes], limits: Images, preprocessing: Preprocessing
-) -> tuple[list[np.ndarray], list[np.ndarray], list[Rejection]]:
+    location_id: str,
+    images: Mapping[str, bytes],
+    sources: Mapping[str, Source],
+    limits: Images,
+    preprocessing: Preprocessing,
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], list[Rejection]]:
     """What is screened of each view, what the network takes, and what was refused."""
     panorama = lru_cache(maxsize=1)(decode_panorama)
-    screened, pixels, rejections = [], [], []
-    for view, data, source in zip(VIEWS, images, location.sources, strict=True):
-        cut = source.cut
+    screened, pixels, rejections = {}, {}, []
+    for view, data in images.items():
+        cut = sources[view].cut
         try:
             picture = cut_view(panorama(data, cut.fov, cut.size), cut) if cut else data
             decoded = decode(picture, least_px=preprocessing.least_px)
@@ -272,10 +308,10 @@ def _decode(
             seen = view_of(decoded, antialias=preprocessing.antialias)
             refuse_empty(seen, limits)
             refuse_useless(seen, limits)
-            screened.append(seen)
-            pixels.append(preprocessing.prepare(decoded) if preprocessing.prepare else seen)
+            pixels[view] = preprocessing.prepare(decoded) if preprocessing.prepare else seen
+            screened[view] = seen
         except ImageRejectedError as error:
-            rejections.append(Rejection(location.location_id, view, error.reason))
+            rejections.append(Rejection(location_id, view, error.reason))
     return screened, pixels, rejections
 
 

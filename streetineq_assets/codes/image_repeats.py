@@ -40,7 +40,7 @@ class Places:
         location_id: (n,) ascending.
         lsoa11: (n,) their areas.
         points: (n, 2) metres on the British National Grid, NaN where unknown.
-        phash: (n, 4) uint64, as in the buckets of codes.
+        phash: (n, V) uint64, as in the buckets of codes.
     """
 
     location_id: NDArray
@@ -51,7 +51,7 @@ class Places:
     @property
     def n_without_phash(self) -> int:
         """Locations of earlier versions, which made no hashes."""
-        return int((self.phash == UNKNOWN).any(axis=1).sum())
+        return int((self.phash == UNKNOWN).all(axis=1).sum())  # of absent views there is none
 
     @property
     def n_without_position(self) -> int:

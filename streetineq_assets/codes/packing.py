@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,12 @@ from streetineq_assets.codes.bucket_file import Bucket
 from streetineq_assets.codes.feature_statistics import FeatureStatistics, Storage, storage_type
 from streetineq_assets.codes.hdf5 import new_hdf5
 from streetineq_assets.codes.inventory import Inventory, take_inventory
-from streetineq_assets.codes.plots import plot_code_statistics, plot_image_quality
+from streetineq_assets.codes.neighbours import nearest_views
+from streetineq_assets.codes.plots import (
+    plot_code_statistics,
+    plot_contact_sheet,
+    plot_image_quality,
+)
 from streetineq_assets.codes.quality import FIGURES, quality_counts
 from streetineq_assets.codes.quality_checks import images_usable
 from streetineq_assets.codes.repeated_images import (
@@ -26,7 +31,7 @@ from streetineq_assets.codes.repeated_images import (
     digest_codes,
     find_repeated_images,
 )
-from streetineq_assets.codes.shards import shard_order
+from streetineq_assets.codes.shards import ShardReader, shard_order
 from streetineq_assets.codes.tables import (
     IMAGE_QUALITY,
     REPEATED_IMAGES,
@@ -37,7 +42,13 @@ from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import clear_disk_errors
 from streetineq_assets.findings import Check, Findings, Scalar, blocking_failures
 from streetineq_assets.images.catalogue import VIEWS
-from streetineq_assets.plotting import save_png
+from streetineq_assets.plotting import save_jpeg, save_png
+
+if TYPE_CHECKING:
+    import h5py
+    from matplotlib.figure import Figure
+
+Show = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 def pack_city(
@@ -50,11 +61,13 @@ def pack_city(
     stale: Sequence[str],
     seed: int,
     rows_per_shard: int,
+    show: Show,
 ) -> Findings:
     """Check a city's buckets, and write its shards.
 
     Files: `shard_000.h5` and on, `rows.parquet`, `repeated_images.parquet`,
-    `image_quality.parquet`, `codes.png` and `quality.png`.
+    `image_quality.parquet`, `codes.png`, `quality.png` and, of two locations or more,
+    `contact_sheet.jpg`.
 
     Args:
         buckets: key to file, checked against their manifests.
@@ -64,6 +77,7 @@ def pack_city(
         stale: keys of buckets whose listed images are not those that were encoded.
         seed: decides the order of the rows.
         rows_per_shard: at most.
+        show: views with their terms and pictures, as `shown_pictures.show_pictures` gives them.
 
     Returns:
         Checks of `checks.HDF5_SHARDS` and a `ShardsRecord`; no file after one that blocks.
@@ -75,7 +89,7 @@ def pack_city(
     results = checks.inventory_checks(city, locations, stale)
     if blocking_failures(results):
         return Findings(checks=results)
-    statistics, code_digests = _first_reading(buckets, city.encoder.width)
+    statistics, code_digests = _first_reading(buckets, city)
     repeated = find_repeated_images(city.codes["location_id"], city.image_sha256, code_digests)
     results += _code_checks(city, statistics, repeated, locations)
     if blocking_failures(results):
@@ -85,11 +99,11 @@ def pack_city(
     save_png(plot_code_statistics(statistics, title, _published(city)), folder / "codes.png")
     tables.write(_quality_of_views(city), IMAGE_QUALITY, folder / "image_quality.parquet")
     save_png(plot_image_quality(city.quality, title), folder / "quality.png")
-    return replace(
-        _write_codes(city, buckets, statistics, rows, folder),
-        checks=results,
-        tables=_shown(city, repeated),
-    )
+    written = _write_codes(city, buckets, statistics, rows, folder)
+    if len(rows) > 1:
+        figure = _contact_sheet(folder, rows, repeated, show, title)
+        save_jpeg(figure, folder / "contact_sheet.jpg")
+    return replace(written, checks=results, tables=_shown(city, repeated))
 
 
 def _write_codes(
@@ -102,7 +116,9 @@ def _write_codes(
     """Write the shards, and say what they hold."""
     storage = storage_type(statistics)
     attributes = _attributes(city, statistics, storage.reason)
-    write_shards(buckets, folder, rows, dtype=storage.dtype, attributes=attributes)
+    places = pd.Index(city.codes["location_id"]).get_indexer(rows["location_id"])
+    present = city.present[places]
+    write_shards(buckets, folder, rows, present, dtype=storage.dtype, attributes=attributes)
     return Findings(
         values=_values(city, statistics, storage, rows),
         record=_record(city, storage.dtype),
@@ -110,6 +126,15 @@ def _write_codes(
         holdings={"locations with codes": len(rows)},
         digest=_digest(city, rows, storage.dtype),
     )
+
+
+def _contact_sheet(
+    folder: Path, rows: pd.DataFrame, repeated: pd.DataFrame, show: Show, title: str
+) -> "Figure":
+    with ShardReader(sorted(folder.glob("shard_*.h5")), rows) as reader:
+        found = nearest_views(reader, repeated)
+        synthetic = bool(reader.attributes.get("synthetic", False))
+    return plot_contact_sheet(show(found), title, synthetic=synthetic)
 
 
 def _shown(city: Inventory, repeated: pd.DataFrame) -> dict[str, list[dict[str, Scalar]]]:
@@ -121,7 +146,7 @@ def _code_checks(
     city: Inventory, statistics: FeatureStatistics, repeated: pd.DataFrame, locations: pd.DataFrame
 ) -> list[Check]:
     return [
-        checks.few_shared_images(repeated, locations, city.image_sha256.size),
+        checks.few_shared_images(repeated, locations, city.n_images),
         *checks.feature_checks(statistics, city.encoder),
         checks.complete(city.account),
         images_usable(city.codes["location_id"].tolist(), city.quality),
@@ -130,15 +155,15 @@ def _code_checks(
 
 def _quality_of_views(city: Inventory) -> pd.DataFrame:
     """A frame of `IMAGE_QUALITY`, ascending by location."""
-    ids = city.codes["location_id"]
+    ids, views = city.codes["location_id"], VIEWS[: city.present.shape[1]]
     figures = dict(zip(FIGURES, city.quality.reshape(-1, len(FIGURES)).T, strict=True))
     frame = pd.DataFrame(
         {
-            "location_id": ids.repeat(len(VIEWS)).to_numpy(),
-            "view": list(VIEWS) * len(ids),
+            "location_id": ids.repeat(len(views)).to_numpy(),
+            "view": list(views) * len(ids),
             **figures,
         }
-    )
+    )[city.present.reshape(-1)]
     return tables.conform(frame.sort_values(["location_id", "view"]), IMAGE_QUALITY)
 
 
@@ -160,6 +185,7 @@ def write_shards(
     buckets: Mapping[str, Path],
     folder: Path,
     rows: pd.DataFrame,
+    present: np.ndarray,
     *,
     dtype: np.dtype,
     attributes: Mapping[str, Any],
@@ -168,6 +194,7 @@ def write_shards(
 
     Args:
         rows: as `place_rows` gives them.
+        present: (n, V) bool, aligned with these.
         dtype: of the features in the shards.
         attributes: of each shard; `width` is the features'.
 
@@ -175,10 +202,11 @@ def write_shards(
         StoreError: the disk is full.
     """
     with clear_disk_errors(folder), ExitStack() as files:
-        datasets = [
-            _create_shard(files, folder / f"shard_{shard:03d}.h5", part, dtype, attributes)
-            for shard, part in (rows.groupby("shard") if len(rows) else [(0, rows)])
-        ]
+        datasets = []
+        for shard, part in rows.groupby("shard") if len(rows) else [(0, rows)]:
+            path = folder / f"shard_{shard:03d}.h5"
+            file = _create_shard(path, part, present[part.index], dtype, attributes)
+            datasets.append(files.enter_context(file)["features"])
         places = zip(rows["shard"].tolist(), rows["row"].tolist(), strict=True)
         place = dict(zip(rows["location_id"], places, strict=True))
         for ids, block in _blocks(buckets):
@@ -188,28 +216,46 @@ def write_shards(
         tables.write(rows, SHARD_ROWS, folder / "rows.parquet")
 
 
+@contextmanager
 def _create_shard(
-    files: ExitStack, path: Path, rows: pd.DataFrame, dtype: np.dtype, attributes: Mapping[str, Any]
-) -> Any:
+    path: Path,
+    rows: pd.DataFrame,
+    present: np.ndarray,
+    dtype: np.dtype,
+    attributes: Mapping[str, Any],
+) -> Generator["h5py.File"]:
+    """A shard whose features are still to be filled in."""
     import h5py
 
     ids = rows["location_id"].tolist()
-    shape = (len(ids), len(VIEWS), attributes["width"])
+    shape = (*present.shape, attributes["width"])
     # The layout of 2018 takes attributes above 64 kB, as the means of a very wide code are.
-    file = files.enter_context(new_hdf5(path, shape, dtype, libver=("v110", "v110")))
-    text = h5py.string_dtype("utf-8")
-    file.create_dataset("location_id", data=ids, dtype=text, shape=(len(ids),))
-    file.attrs.update(attributes)
-    return file.create_dataset("features", shape, dtype)
+    with new_hdf5(path, shape, dtype, libver=("v110", "v110")) as file:
+        text = h5py.string_dtype("utf-8")
+        file.create_dataset("location_id", data=ids, dtype=text, shape=(len(ids),))
+        file.attrs.update(attributes)
+        if not present.all():
+            file.create_dataset("present", data=present)
+        file.create_dataset("features", shape, dtype)
+        yield file
 
 
-def _first_reading(buckets: Mapping[str, Path], width: int) -> tuple[FeatureStatistics, np.ndarray]:
-    """Statistics of all codes, and a digest (n, 4) of each view's, in the order of the buckets."""
-    statistics = FeatureStatistics(width)
-    digests = [digest_codes(np.empty((0, len(VIEWS), 1), np.float32))]
+def _first_reading(
+    buckets: Mapping[str, Path], city: Inventory
+) -> tuple[FeatureStatistics, np.ndarray]:
+    """Statistics of the codes that are there, and a digest (n, V) of each view's, else empty.
+
+    Rows are in the order of the buckets.
+    """
+    statistics, start = FeatureStatistics(city.encoder.width), 0
+    digests = [digest_codes(np.empty((0, city.present.shape[1], 1), np.float32))]
     for _, block in _blocks(buckets):
-        statistics.add(block)
-        digests.append(digest_codes(block))
+        present = city.present[start : start + len(block)]
+        statistics.add(block if present.all() else block[present])
+        found = digest_codes(block)
+        found[~present] = b""
+        digests.append(found)
+        start += len(block)
     return statistics, np.concatenate(digests)
 
 
@@ -260,6 +306,8 @@ def _values(
         "codes_mean": mean,
         "codes_sd": sd,
         "n_dead_units": statistics.n_dead_units,
+        "n_views": city.present.shape[1],
+        "n_absent_views": city.n_absent_views,
         **quality_counts(city.quality),
     }
     return values | ({"float32_because": storage.reason} if storage.reason else {})
@@ -272,4 +320,6 @@ def _record(city: Inventory, dtype: np.dtype) -> ShardsRecord:
         encoder=city.encoder,
         synthetic=bool(city.attributes.get("synthetic", False)),
         dtype=dtype.name,
+        n_views=city.present.shape[1],
+        n_absent_views=city.n_absent_views,
     )

@@ -1,4 +1,4 @@
-"""What is noted of a location's four pictures when they are read, beside their codes."""
+"""What is noted of a location's pictures when they are read, beside their codes."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,15 +6,15 @@ from typing import NamedTuple
 import numpy as np
 
 from streetineq_assets.codes.perceptual_hash import UNKNOWN, perceptual_hash
-from streetineq_assets.codes.quality import picture_quality
+from streetineq_assets.codes.quality import FIGURES, picture_quality
 
 
 class Pictures(NamedTuple):
     """Of the views of a location, in their order.
 
     Attributes:
-        phash: (4,) uint64, `UNKNOWN` where an earlier version made none.
-        quality: float32 (4, 3), `quality.FIGURES` of each, NaN where an earlier version made none.
+        phash: (4,) uint64, `UNKNOWN` where an earlier version made none, or the view is absent.
+        quality: float32 (4, 3), `quality.FIGURES` of each, NaN where there are none.
     """
 
     phash: np.ndarray
@@ -22,17 +22,19 @@ class Pictures(NamedTuple):
 
     @property
     def known(self) -> bool:
-        """Whether nothing is lacking."""
-        return bool((self.phash != UNKNOWN).all() and not np.isnan(self.quality).any())
+        """Whether they were made, as they are of all of a location's views or of none."""
+        return bool((self.phash != UNKNOWN).any() and not np.isnan(self.quality).all())
 
 
-def look_at(views: Sequence[np.ndarray]) -> Pictures:
+def look_at(views: Sequence[np.ndarray | None]) -> Pictures:
     """Hash and judge pictures.
 
     Args:
-        views: each float32 (224, 224, 3), as `preprocess` gives it.
+        views: each float32 (224, 224, 3), as `preprocess` gives it; None where it is absent.
     """
-    return Pictures(
-        np.array([perceptual_hash(view) for view in views]),
-        np.array([picture_quality(view) for view in views]),
-    )
+    phash = np.full(len(views), UNKNOWN)
+    quality = np.full((len(views), len(FIGURES)), np.nan, np.float32)
+    for number, view in enumerate(views):
+        if view is not None:
+            phash[number], quality[number] = perceptual_hash(view), picture_quality(view)
+    return Pictures(phash, quality)

@@ -100,19 +100,19 @@ def below_reference(quality: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def n_without_quality(quality: np.ndarray) -> int:
-    """How many locations have a picture whose figures are not known.
+    """How many locations have pictures without figures, as files of earlier versions have none.
 
     Args:
-        quality: float32 (n, 4, 3), NaN where unknown.
+        quality: float32 (n, V, 3), NaN where unknown or absent.
     """
-    return int(np.isnan(quality).any(axis=(1, 2)).sum())
+    return int(np.isnan(quality).all(axis=(1, 2)).sum())
 
 
 def quality_counts(quality: np.ndarray) -> dict[str, int]:
     """Numbers of pictures below each reference limit, and of locations without figures, by name.
 
     Args:
-        quality: float32 (n, 4, 3), NaN where unknown.
+        quality: float32 (n, V, 3), NaN where unknown or absent.
     """
     below = {f"n_{reason}": int(each.sum()) for reason, each in below_reference(quality)}
     return below | {"n_without_quality": n_without_quality(quality)}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streetineq_assets.codes.quality import REASONS, REFERENCE, below_reference
+from streetineq_assets.codes.quality import REASONS, REFERENCE, below_reference, n_without_quality
 from streetineq_assets.findings import Check, CheckSpec
 from streetineq_assets.images.catalogue import VIEWS
 
@@ -20,12 +20,12 @@ def images_usable(location_ids: Sequence[str], quality: np.ndarray) -> Check:
 
     Args:
         location_ids: of the rows.
-        quality: float32 (n, 4, 3), NaN where unknown.
+        quality: float32 (n, V, 3), NaN where unknown or absent.
     """
     if not len(location_ids):
         return IMAGES_USABLE.not_tested("no location has codes", passed=True)
     known = ~np.isnan(quality).any(axis=-1)
-    n_known, n_unknown = int(known.sum()), int((~known).sum())
+    n_known, n_unknown = int(known.sum()), n_without_quality(quality) * quality.shape[1]
     below = dict(below_reference(quality))
     useless = below[_NAMED[0]] | below[_NAMED[1]]
     n = int(useless.sum())

@@ -25,7 +25,7 @@ _DIGEST_BYTES = 16
 
 
 def digest_codes(block: np.ndarray) -> np.ndarray:
-    """A hexadecimal digest (m, 4) of each view's codes (m, 4, width).
+    """A hexadecimal digest (m, V) of each view's codes (m, V, width).
 
     One encoder gives pictures of the same pixels the same codes to the last bit, whatever their
     files' bytes are.
@@ -35,7 +35,7 @@ def digest_codes(block: np.ndarray) -> np.ndarray:
         for location in block
         for codes in location
     ]
-    return np.array(found, dtype=f"S{2 * _DIGEST_BYTES}").reshape(-1, len(VIEWS))
+    return np.array(found, dtype=f"S{2 * _DIGEST_BYTES}").reshape(block.shape[:2])
 
 
 def find_repeated_images(
@@ -44,20 +44,22 @@ def find_repeated_images(
     """The images whose picture another location has too.
 
     Args:
-        image_sha256: (n, 4), `cutting.image_sha256` of each view.
-        code_digests: (n, 4), see `digest_codes`; without them, other bytes are another picture.
+        image_sha256: (n, V), `cutting.image_sha256` of each view; empty where it is not known.
+        code_digests: (n, V), see `digest_codes`, empty of absent views; without them, other bytes
+            are another picture.
 
     Returns:
         A frame of `REPEATED_IMAGES`, ascending by picture, location and view.
     """
-    pictures = pd.factorize(image_sha256.reshape(-1))[0]
+    views = VIEWS[: image_sha256.shape[1]]
+    pictures = _numbered(image_sha256.reshape(-1))
     if code_digests is not None:
-        pictures = _joined(pictures, np.unique(code_digests.reshape(-1), return_inverse=True)[1])
+        pictures = _joined(pictures, _numbered(code_digests.reshape(-1)))
     images = pd.DataFrame(
         {
             "picture": pictures,
-            "location_id": pd.Series(location_ids, dtype="str").repeat(len(VIEWS)).to_numpy(),
-            "view": pd.Series(VIEWS * len(location_ids), dtype="str"),
+            "location_id": pd.Series(location_ids, dtype="str").repeat(len(views)).to_numpy(),
+            "view": pd.Series(views * len(location_ids), dtype="str"),
         }
     )
     n_locations = images.groupby("picture")["location_id"].transform("nunique")
@@ -83,12 +85,20 @@ def read_repeated_images(store: DataStore, shards: Artefact) -> pd.DataFrame:
     if REPEATED_FILE in shards.manifest.files:
         return shards.table(REPEATED_FILE)
     ids: list[str] = []
-    hashes = [np.empty((0, len(VIEWS)), object)]
+    hashes = []
     for manifest in store.manifests("image_codes", str(shards.manifest.partition)):
         with Bucket(store.path_of(manifest) / "image_codes.h5") as bucket:
             ids += bucket.contents.location_ids
             hashes.append(bucket.contents.image_sha256.astype(object).reshape(-1, len(VIEWS)))
-    return find_repeated_images(ids, np.concatenate(hashes))
+    return find_repeated_images(ids, np.concatenate([np.empty((0, len(VIEWS)), object), *hashes]))
+
+
+def _numbered(digests: np.ndarray) -> np.ndarray:
+    """A number for each of the digests (n,), and for each empty one a number of its own."""
+    numbers, distinct = pd.factorize(digests)
+    unknown = np.flatnonzero(digests == digests.dtype.type())
+    numbers[unknown] = len(distinct) + np.arange(len(unknown))
+    return numbers
 
 
 def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:

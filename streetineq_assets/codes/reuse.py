@@ -75,6 +75,7 @@ def hand_over(
                 contents.identity,
                 image_phash=contents.hashes_of_pictures[chosen],
                 image_quality=contents.quality_of_pictures[chosen],
+                present=contents.views_present[chosen],
             )
             name = f"part-from-{own.replace('/', '-')}.h5"
             write_bucket(workspace(key) / name, part, blocks)

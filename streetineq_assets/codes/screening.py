@@ -16,8 +16,9 @@ _FILLING, _FILLED_ROWS = 128, 11  # grey level; rows of 224, a twentieth of the 
 
 def label(limits: Images) -> str:
     """By which rules pictures were judged; codes of others are judged again, not encoded again."""
-    # What image files are called judges none, nor does a limit that is not set.
-    return f"{VERSION} {limits.model_dump_json(exclude={'names'}, exclude_none=True)}"
+    # What image files are called judges none, nor how many are needed, nor a limit that is not set.
+    rules = limits.model_dump_json(exclude={"names", "least_views"}, exclude_none=True)
+    return f"{VERSION} {rules}"
 
 
 def refuse_empty(view: np.ndarray, limits: Images) -> None:

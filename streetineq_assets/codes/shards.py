@@ -1,8 +1,9 @@
 """A city's learning-ready shards: the order of their rows, and the reader that training uses.
 
-A shard is an HDF5 file with `features (n, 4, width)` and `location_id (n)`. Over all shards the
-rows ascend by a hash of seed and location id, so consecutive rows are a random sample, and adding a
-location moves no other against its neighbours.
+A shard is an HDF5 file with `features (n, V, width)` of V views and `location_id (n)`, and where
+views are absent `present (n, V)`; their features are 0. Over all shards the rows ascend by a hash
+of seed and location id, so consecutive rows are a random sample, and adding a location moves no
+other against its neighbours.
 """
 
 import hashlib
@@ -37,6 +38,7 @@ class ShardReader:
         n_rows, views, width: the shape of all features together.
         dtype: float16 or float32, as stored; the wider one where shards differ.
         location_ids: object array of the rows' ids, in their order over all shards.
+        present: (n_rows, views) bool, which views are there.
         shard_bounds: (first row, row after the last) of each shard.
     """
 
@@ -48,7 +50,8 @@ class ShardReader:
             rows: `shard, row, location_id`.
 
         Raises:
-            StoreError: a file cannot be read, or its ids differ from the table's.
+            StoreError: a file cannot be read, its ids differ from the table's, or its number of
+                views from another file's.
             FileLockedError: another program holds a file, or its file system has no locks.
         """
         rows = rows.sort_values(["shard", "row"])
@@ -81,8 +84,19 @@ class ShardReader:
                 "again"
             )
         self.views, self.width = self._files[0]["features"].shape[1:]
+        self._require_same_views(files)
+        self.present = np.concatenate([_present(file) for file in self._files])
         # Several cities may be read as one; large codes of float32 are infinite in float16.
         self.dtype = np.result_type(*(file["features"].dtype for file in self._files))
+
+    def _require_same_views(self, files: Sequence[Path]) -> None:
+        for path, file in zip(files, self._files, strict=True):
+            if (found := file["features"].shape[1]) != self.views:
+                self.close()
+                raise StoreError(
+                    f"{path} holds {found} views of each location, {files[0]} {self.views}: codes "
+                    "that are read together need the same views"
+                )
 
     def __enter__(self) -> "ShardReader":
         return self
@@ -164,6 +178,13 @@ class ShardReader:
             first, last = np.searchsorted(chosen, [start, start + chunk_rows])
             if last > first:
                 yield chosen[first:last], self.read(chosen[first:last])
+
+
+def _present(file: Any) -> np.ndarray:
+    """(n, views) bool of a shard; without such a dataset all views are there."""
+    if "present" in file:
+        return file["present"][:]
+    return np.ones(file["features"].shape[:2], bool)
 
 
 def _read(dataset: Any, rows: np.ndarray, out: np.ndarray, spare: np.ndarray) -> None:

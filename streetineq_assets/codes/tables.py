@@ -6,13 +6,16 @@ import pyarrow as pa
 from pydantic import AliasChoices, BaseModel, Field, model_validator
 
 from streetineq_assets.codes.identity import EncoderIdentity
+from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.tables import column, schema
 
-_FEATURES = pa.list_(pa.list_(pa.float32()), 4)
+_FEATURES = pa.list_(pa.list_(pa.float32()))
 IMAGE_CODES = schema(
     column("location_id", "string", "the location; rows ascend by it"),
     column(
-        "image_sha256", pa.list_(pa.string(), 4), "sha256 of each view, with its cut of a panorama"
+        "image_sha256",
+        pa.list_(pa.string()),
+        "sha256 of each view, with its cut of a panorama; empty of absent views",
     ),
     column("features", _FEATURES, "codes of views a, b, c, d, by the study's encoder"),
 )
@@ -89,6 +92,8 @@ class ShardsRecord(BaseModel):
         encoder: what made the codes.
         synthetic: whether they are of synthetic images or random weights.
         dtype: of the features, `float16` or `float32`.
+        n_views: of a location, present or absent.
+        n_absent_views: of all locations together.
     """
 
     n_listed: int = Field(validation_alias=AliasChoices("n_listed", "listed"))
@@ -99,6 +104,8 @@ class ShardsRecord(BaseModel):
     encoder: EncoderIdentity
     synthetic: bool = False
     dtype: str
+    n_views: int = len(VIEWS)
+    n_absent_views: int = 0
 
     @model_validator(mode="before")
     @classmethod
@@ -112,11 +119,11 @@ class ShardsRecord(BaseModel):
 
     @property
     def n_images(self) -> int:
-        """Images with codes, four views a location."""
-        return self.n_extracted * 4
+        """Images with codes: the views that are there."""
+        return self.n_extracted * self.n_views - self.n_absent_views
 
     @property
     def size_bytes(self) -> int:
         """Bytes of all features."""
         itemsize = {"float16": 2, "float32": 4}[self.dtype]
-        return self.n_images * self.encoder.width * itemsize
+        return self.n_extracted * self.n_views * self.encoder.width * itemsize

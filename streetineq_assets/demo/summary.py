@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from itertools import groupby
 
+from streetineq_assets.demo.real_weights import in_words
 from streetineq_assets.predictions.evaluation import MAP_KNN, MIN_AREAS, NETWORK
 from streetineq_assets.reports.comparison import Cell, Column, row
 from streetineq_assets.reports.report import REPORT_FILE
 from streetineq_assets.reports.results import CityResults, PairResults, read_results
 from streetineq_assets.reports.view_sql import WAREHOUSE_FILE
 from streetineq_assets.store import DataStore
-from streetineq_assets.study import load_study
+from streetineq_assets.study import Study, load_study
 
 METRIC = "spearman_score"
 TITLES = {NETWORK: "network", MAP_KNN: "nearest areas (map)", "ridge": "ridge on codes"}
@@ -29,7 +30,7 @@ def summary_lines(store: DataStore) -> Iterator[str]:
         yield from _account(city)
     yield ""
     yield f"Spearman's rho of an LSOA's score and its actual decile, out of fold ({schemes} folds),"
-    yield "with 95 % interval. Cities and weights are SYNTHETIC: it shows that the chain works."
+    yield f"with 95 % interval. {_what_is_synthetic(study)}"
     yield f"{'':<36}{'LSOAs':>6}" + "".join(f"{title:>24}" for title in TITLES.values())
     for each in results.pairs:
         cells = row(each, METRIC, [Column(model, each.scheme) for model in TITLES])
@@ -39,6 +40,13 @@ def summary_lines(store: DataStore) -> Iterator[str]:
     yield f"report     {store.open('inequality_report').file(REPORT_FILE)}"
     yield f"pack       {store.open('evidence_pack').folder}"
     yield f"warehouse  {store.open('warehouse').file(WAREHOUSE_FILE)}"
+
+
+def _what_is_synthetic(study: Study) -> str:
+    named = in_words(study.encoder)
+    if named is None:
+        return "Cities and weights are SYNTHETIC: it shows that the chain works."
+    return f"Cities are SYNTHETIC, weights real ({named}): it shows that the chain works."
 
 
 def _account(city: CityResults) -> Iterator[str]:

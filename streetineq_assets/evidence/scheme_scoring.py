@@ -20,7 +20,7 @@ from streetineq_assets.evidence import checks
 from streetineq_assets.evidence.schemes import fold_settings
 from streetineq_assets.evidence.tables import SCHEME_SCORES, SchemeRecord
 from streetineq_assets.findings import Findings, Unavailable, unavailable_findings
-from streetineq_assets.models.baseline_areas import CodeSums, sum_codes
+from streetineq_assets.models.baseline_areas import sum_codes
 from streetineq_assets.models.baseline_guesses import MAP_AND_SCORE
 from streetineq_assets.models.baselines import baselines_of, score_baselines
 from streetineq_assets.models.checkpoints import Log
@@ -174,7 +174,7 @@ class _Baselines:
         training, labelled = self._plan.training, self._run.labelled
         rows, of_outcome = labelled.of_outcome(training.outcomes.index(outcome))
         scores = score_baselines(
-            CodeSums(self._sums.group[of_outcome], self._sums.sums),
+            self._sums.of(of_outcome),
             rows.merge(h.assign(city=training.city), on=["city", "location_id"], how="left"),
             training.table,
             self._plan.centroids,

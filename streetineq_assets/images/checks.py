@@ -141,8 +141,8 @@ def _locations_complete(
         lacking = images.loc[images["status"] != "present", "view"].value_counts().sort_index()
         views = ", ".join(f"{view} of {n}" for view, n in lacking.items())
         text += (
-            f" ({views}) and get no codes, since a location needs all four; views_without_image "
-            "counts the reasons"
+            f" ({views}) and get no codes where they have fewer than least_views under [images]; "
+            "views_without_image counts the reasons"
         )
         text += _images_among_litter(foreign)
     return LOCATIONS_COMPLETE.result(without == 0, text)

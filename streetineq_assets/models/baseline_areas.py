@@ -20,11 +20,17 @@ class CodeSums:
 
     Attributes:
         group: (n,) the group of each row.
+        n_views: (n,) the views of each row that are there.
         sums: (groups, width) float64.
     """
 
     group: NDArray[np.int64]
+    n_views: NDArray[np.int64]
     sums: NDArray[np.float64]
+
+    def of(self, mask: NDArray[np.bool_]) -> "CodeSums":
+        """The same sums, of some of the rows."""
+        return CodeSums(self.group[mask], self.n_views[mask], self.sums)
 
 
 @dataclass(frozen=True)
@@ -108,12 +114,17 @@ def sum_codes(codes: Codes, rows: pd.DataFrame, table: FoldTable) -> CodeSums:
         keys.append(table.fold_of(rows))
     group = rows.groupby(keys, sort=True).ngroup().to_numpy(np.int64)
     sums = np.zeros((int(group.max(initial=-1)) + 1, codes.reader.width))
-    start = 0
-    for features in codes.chunks(rows["row"].to_numpy(np.int64), _CHUNK_ROWS):
-        stop = start + len(features)
-        _add_rows(sums, group[start:stop], features.mean(axis=1, dtype=np.float32))
-        start = stop
-    return CodeSums(group, sums)
+    at, start = rows["row"].to_numpy(np.int64), 0
+    n_views = np.full(len(at), codes.reader.views)
+    for features in codes.chunks(at, _CHUNK_ROWS):
+        part = slice(start, start + len(features))
+        if (present := codes.present(at[part])) is not None:
+            n_views[part] = present.sum(axis=1)
+        # The codes of absent views are 0.
+        means = features.sum(axis=1, dtype=np.float32) / n_views[part, None].astype(np.float32)
+        _add_rows(sums, group[part], means)
+        start = part.stop
+    return CodeSums(group, n_views, sums)
 
 
 def fold_areas(
@@ -134,10 +145,15 @@ def fold_areas(
 def _areas(
     rows: pd.DataFrame, mask: NDArray[np.bool_], sums: CodeSums, places: pd.DataFrame
 ) -> Areas:
-    chosen = rows[mask].assign(group=sums.group[mask])
+    chosen = rows[mask].assign(group=sums.group[mask], n_views=sums.n_views[mask])
     scores = chosen["h"] if "h" in chosen else pd.Series(np.nan, index=chosen.index)
     grouped = chosen.assign(h=scores).groupby("lsoa11", sort=True)
-    areas = grouped.agg(decile=("decile", "first"), n=("location_id", "size"), h=("h", "mean"))
+    areas = grouped.agg(
+        decile=("decile", "first"),
+        n=("location_id", "size"),
+        n_images=("n_views", "sum"),
+        h=("h", "mean"),
+    )
     members = chosen.drop_duplicates("group")
     totals = np.zeros((len(areas), sums.sums.shape[1]))
     at = areas.index.get_indexer(members["lsoa11"])
@@ -146,7 +162,7 @@ def _areas(
     return Areas(
         lsoa11=areas.index.to_numpy(str),
         decile=areas["decile"].to_numpy(np.float64),
-        n_images=4.0 * areas["n"].to_numpy(np.float64),
+        n_images=areas["n_images"].to_numpy(np.float64),
         centroids=placed[["easting_m", "northing_m"]].to_numpy(np.float64),
         msoa=placed["msoa11"].to_numpy(object),
         means=totals / areas["n"].to_numpy(np.float64)[:, None],

@@ -29,20 +29,26 @@ _LAST_BATCH_STEP = 32
 
 @dataclass(frozen=True)
 class Batch:
-    """Codes (b, 4, width) in the file's dtype, classes (b, m) int32, weights (b, m) float32."""
+    """Codes (b, V, width) in the file's dtype, classes (b, m) int32, weights (b, m) float32.
+
+    `present` is (b, V), which views are there; None where views are never absent.
+    """
 
     features: NDArray
     classes: NDArray[np.int32]
     weights: NDArray[np.float32]
+    present: NDArray[np.bool_] | None = None
 
 
 def mean_and_sd(
     codes: Codes, rows: NDArray[np.integer]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation of each feature over these rows and all views; each (width,)."""
-    moments = RunningMoments(codes.reader.width)
+    """Mean and standard deviation of each feature over these rows' views; each (width,)."""
+    moments, start = RunningMoments(codes.reader.width), 0
     for features in codes.chunks(rows, READ_ROWS // 2):
-        moments.add(features)
+        present = codes.present(rows[start : start + len(features)])
+        moments.add(features if present is None else features[present])
+        start += len(features)
     return moments.mean, moments.sd
 
 
@@ -85,7 +91,8 @@ def epoch_batches(
             drawn = _one_per_class(local[:, 0], profile.batch_size, rng)
         else:
             drawn = _permuted(len(positions), profile.batch_size, rng)
-        noise, targets = _noise(profile.noise_sd, rng), (local, weights[positions])
+        noise = _noise(profile.noise_sd, rng)
+        targets = (local, weights[positions], codes.present(rows[positions]))
         assemble = partial(_assemble, window, noise, targets)
         yield from prefetch(assemble, drawn, workers=1, ahead=3)
 
@@ -120,6 +127,16 @@ def require_window(codes: Codes, profile: Profile) -> None:
     )
 
 
+def require_every_view(codes: Codes, profile: Profile) -> None:
+    """Raise TrainingError where views are absent whose statistics are to be of each view alone."""
+    if profile.batch_norm == "per_view" and codes.shape.masked:
+        raise TrainingError(
+            "some locations lack a view, and statistics of each view alone need them all: set "
+            'batch_norm = "pooled" under [training.overrides] of the study that trains the '
+            "networks, or leave these locations out"
+        )
+
+
 # -- windows and draws ---------------------------------------------------------------------------
 
 
@@ -149,11 +166,16 @@ def _windows(
 def _assemble(
     window: Callable[[NDArray[np.integer]], NDArray],
     noise: Callable[[NDArray], NDArray],
-    targets: tuple[NDArray[np.integer], NDArray[np.float32]],
+    targets: tuple[NDArray[np.integer], NDArray[np.float32], NDArray[np.bool_] | None],
     chosen: NDArray[np.integer],
 ) -> Batch:
-    classes, weights = targets
-    return Batch(noise(window(chosen)), classes[chosen].astype(np.int32), weights[chosen])
+    classes, weights, present = targets
+    return Batch(
+        noise(window(chosen)),
+        classes[chosen].astype(np.int32),
+        weights[chosen],
+        None if present is None else present[chosen],
+    )
 
 
 def _noise(sd: float, rng: np.random.Generator) -> Callable[[NDArray], NDArray]:

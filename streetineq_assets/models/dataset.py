@@ -22,7 +22,7 @@ from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import StoreError, TrainingError
 from streetineq_assets.models.fold_table import FoldTable
-from streetineq_assets.models.reader import READ_ROWS, Reader
+from streetineq_assets.models.reader import READ_ROWS, CodeShape, Reader
 from streetineq_assets.prefetch import prefetch
 from streetineq_assets.store import Artefact, DataStore
 
@@ -48,6 +48,7 @@ class Codes:
         self.resident = reader.nbytes <= budget_bytes
         self._held: NDArray | None = None
         self._finite = np.zeros(reader.n_rows, bool)
+        self._present = None if reader.present.all() else reader.present
 
     def load(self) -> None:
         """Read all codes once where they fit the budget; else they stay on disk."""
@@ -64,6 +65,15 @@ class Codes:
         return np.dtype(self.reader.dtype)
 
     @property
+    def shape(self) -> CodeShape:
+        """Of a location's codes."""
+        return CodeShape(self.reader.width, self.reader.views, self._present is not None)
+
+    def present(self, rows: NDArray[np.integer]) -> NDArray[np.bool_] | None:
+        """(n, V), which views of these rows are there; None where all views of all rows are."""
+        return None if self._present is None else self._present[rows]
+
+    @property
     def row_bytes(self) -> int:
         """Of one location's codes."""
         return self.reader.views * self.reader.width * self.dtype.itemsize
@@ -74,7 +84,7 @@ class Codes:
         return int((1 - HELD_SHARE) * self.budget_bytes) // (2 * self.row_bytes)
 
     def take(self, rows: NDArray[np.integer], out: NDArray | None = None) -> NDArray:
-        """(n,) ascending rows -> (n, 4, width) in the file's dtype; `out` is filled if given.
+        """(n,) ascending rows -> (n, V, width) in the file's dtype; `out` is filled if given.
 
         Raises:
             TrainingError: a code is not finite; the message names its location.

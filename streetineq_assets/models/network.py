@@ -1,9 +1,12 @@
-"""The network: four codes of one location in, the ordinal head's outputs out.
+"""The network: the codes of one location's views in, the ordinal head's outputs out.
 
-Layers as in the original: 512-256-128, affine, batch normalisation, ReLU, shared by the four
-views; the mean of the views; 64 in the same way; the head. Everything but `cumulative_link`'s
-thresholds is built from Keras's own layers, so that a saved network opens in any Keras, and here
-without making what its file describes.
+Layers as in the original: 512-256-128, affine, batch normalisation, ReLU, shared by the views; the
+mean of the views (or attention, `pooling`); 64 in the same way; the head. Everything but
+`cumulative_link`'s thresholds is built from Keras's own layers, so that a saved network opens in
+any Keras, and here without making what its file describes.
+
+The number of views is no part of the weights, and the order of the views changes nothing. Where
+some are absent, a second input says which are there: the others are in no statistic and no mean.
 """
 
 import contextlib
@@ -22,10 +25,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streetineq_assets.errors import SourceError
+from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.models.heads import HEADS
+from streetineq_assets.models.pooling import pool_views
 from streetineq_assets.profiles import PROFILES, Profile
 
-N_VIEWS = 4
 SHARED_UNITS = (512, 256, 128)
 POOLED_UNITS = 64
 BLOCKS = len(SHARED_UNITS) + 1
@@ -47,34 +51,47 @@ _AS_IT_IS = zipfile.ZIP_STORED
 
 
 def build_network(
-    profile: Profile | str, width: int = 4096, *, outcomes: int = 1, seed: int = 0
+    profile: Profile | str,
+    width: int = 4096,
+    *,
+    views: int = len(VIEWS),
+    masked: bool = False,
+    outcomes: int = 1,
+    seed: int = 0,
 ) -> keras.Model:
-    """A network with fresh weights: (n, 4, width) codes -> (n, outcomes * head's units).
+    """A network with fresh weights: (n, views, width) codes -> (n, outcomes * head's units).
 
     With the binomial head and one outcome that is (n, 1), the score h.
 
     Args:
         profile: a profile, or its name.
         width: length of one view's code.
+        views: of a location, one or more.
+        masked: whether views may be absent: the network then takes two inputs, the codes and
+            (n, views) bool, which are there, one at least.
         outcomes: heads on the one trunk, for joint training.
         seed: decides the initial weights: Glorot normal, sd sqrt(1.3 / mean of fan-in and fan-out),
             cut at two deviations; biases 0, or those of the head.
 
     Raises:
         KeyError: no profile has this name.
+        TrainingError: as `pool_views`.
     """
     profile = PROFILES[profile] if isinstance(profile, str) else profile
-    codes = keras.Input((N_VIEWS, width), name="codes")
+    codes = keras.Input((views, width), name="codes")
+    present = keras.Input((views,), dtype="bool", name="present") if masked else None
     x = codes
     if profile.standardise:
         x = _standardiser()(x)
     for number, units in enumerate(SHARED_UNITS, start=1):
-        x = _block(x, number, units, profile, seed)
-    x = keras.layers.GlobalAveragePooling1D(name="mean_of_views")(x)
+        x = _block(x, number, units, profile, seed, present=present)
+    own = [_glorot(seed, BLOCKS + 2 + number) for number in range(2)]
+    x = pool_views(x, profile.pooling, initializers=own, present=present)
     x = _block(x, BLOCKS, POOLED_UNITS, profile, seed)
     head = HEADS[profile.head]
+    inputs = [codes, present] if masked else codes
     network = keras.Model(
-        codes, head.layer(outcomes, _glorot(seed, BLOCKS + 1))(x), name="streetineq"
+        inputs, head.layer(outcomes, _glorot(seed, BLOCKS + 1))(x), name="streetineq"
     )
     if head.bias:
         network.get_layer("head").bias.assign(np.tile(head.bias, outcomes))
@@ -101,7 +118,14 @@ def freeze_blocks(network: keras.Model, blocks: int) -> None:
         network.get_layer(f"norm_{number}").trainable = False
 
 
-def load_network(path: Path, profile: Profile, width: int) -> keras.Model:
+def load_network(
+    path: Path,
+    profile: Profile,
+    width: int,
+    *,
+    views: int = len(VIEWS),
+    masked: bool = False,
+) -> keras.Model:
     """The profile's network with the weights of a `.keras` file, which may come from a stranger.
 
     The layers are made here. Those that the file describes are compared with them by their kind,
@@ -109,27 +133,32 @@ def load_network(path: Path, profile: Profile, width: int) -> keras.Model:
 
     Args:
         width: length of one view's code.
+        views, masked: of the codes that it is to take, whatever those were that it learned from: as
+            `build_network`.
 
     Raises:
         SourceError: the file is of another network, or of a Keras that writes files otherwise; the
             message names that one's version.
+        TrainingError: as `build_network`.
     """
     try:
         described = _described_layers(path)
         smallest = width * SHARED_UNITS[0] * np.dtype(np.float32).itemsize
         if not 0 < smallest < path.stat().st_size:
             raise ValueError(f"it is too small for codes of {width} values")
-        network = build_network(profile, width)
-        made = Counter(layer["class_name"] for layer in network.get_config()["layers"])
+        saved = build_network(profile, width, masked=described["InputLayer"] > 1)
+        made = Counter(layer["class_name"] for layer in saved.get_config()["layers"])
         if odd := (described - made) or (made - described):
             raise ValueError(f"its layers differ from the profile's by {', '.join(odd)}")
-        _load_all_weights(network, path)
+        _load_all_weights(saved, path)
     except (*_NOT_FOR_THIS_KERAS, zipfile.BadZipFile) as error:
         what = " ".join(str(error).split())[:_LONGEST_REASON]
         raise SourceError(
             f"{path.name} was saved by Keras {_saved_by(path)}, and Keras {keras.__version__} here "
             f"cannot open it ({what}): export it again with this version, or install that one"
         ) from error
+    network = build_network(profile, width, views=views, masked=masked)
+    network.set_weights(saved.get_weights())
     return network
 
 
@@ -174,27 +203,13 @@ def _saved_by(path: Path) -> str:
     return "of an unknown version"
 
 
-def split_at_views(network: keras.Model) -> tuple[keras.Model, keras.Model] | None:
-    """A network before and after it takes the mean of the views; its layers are shared.
-
-    Returns:
-        (n, 4, width) codes -> (n, 4, units), a row for each view; and (n, units), the mean of some
-        of them -> the network's outputs. None for one that does not take their mean.
-    """
-    means = [x for x in network.layers if isinstance(x, keras.layers.GlobalAveragePooling1D)]
-    if len(means) != 1:
-        return None
-    (mean,) = means
-    return keras.Model(network.input, mean.input), keras.Model(mean.output, network.output)
-
-
-def copy_head(joint: keras.Model, profile: Profile, position: int, width: int) -> keras.Model:
+def copy_head(joint: keras.Model, profile: Profile, position: int) -> keras.Model:
     """The network of one outcome out of a joint network of several.
 
     Args:
         position: of the outcome among the joint network's heads.
     """
-    alone = build_network(profile, width)
+    alone = build_network(profile, **_shape(joint))
     units = HEADS[profile.head].units
     for layer in alone.layers:
         weights = joint.get_layer(layer.name).get_weights()
@@ -213,7 +228,15 @@ def _slice_head(weights: Sequence[NDArray], head: str, position: int, units: int
     return [kernel[:, cut], bias[cut]]
 
 
-def _block(x: Any, number: int, units: int, profile: Profile, seed: int) -> Any:
+def _shape(network: keras.Model) -> dict[str, Any]:
+    """What `build_network` was asked for: width, views, and whether some may be absent."""
+    views, width = network.inputs[0].shape[1:]
+    return {"width": width, "views": views, "masked": len(network.inputs) > 1}
+
+
+def _block(
+    x: Any, number: int, units: int, profile: Profile, seed: int, *, present: Any = None
+) -> Any:
     dense = keras.layers.Dense(
         units, kernel_initializer=_glorot(seed, number), name=f"dense_{number}"
     )
@@ -221,12 +244,12 @@ def _block(x: Any, number: int, units: int, profile: Profile, seed: int) -> Any:
         momentum=profile.batch_norm_momentum, epsilon=1e-3, name=f"norm_{number}"
     )
     x = dense(x)
-    if profile.batch_norm == "per_view" and number < BLOCKS:
+    if profile.batch_norm == "per_view" and number < BLOCKS and present is None:
         # Each view by its own batch's statistics; the moving averages get one update per view.
-        views = keras.ops.unstack(x, N_VIEWS, axis=1)
+        views = keras.ops.unstack(x, x.shape[1], axis=1)
         x = keras.ops.stack([norm(view) for view in views], axis=1)
     else:
-        x = norm(x)
+        x = norm(x) if present is None else norm(x, mask=present)
     x = keras.layers.ReLU(name=f"relu_{number}")(x)
     if profile.dropout:
         x = keras.layers.Dropout(profile.dropout, seed=seed + number, name=f"dropout_{number}")(x)

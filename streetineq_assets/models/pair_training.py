@@ -146,6 +146,7 @@ def _findings(
         scheme=plan.table.scheme,
         trained_on=plan.trained_on,
         encoder=plan.encoder,
+        n_views=plan.shape.views,
         synthetic=plan.synthetic,
         n_folds=len(folds),
         n_locations_trained_on=int(learned.sum()),
@@ -243,9 +244,9 @@ def _save_networks(plan: TrainingPlan, run: TrainingRun, position: int, folder: 
     """One `.keras` file per fold, in float32, loadable with `safe_mode=True`."""
     from streetineq_assets.models.network import build_network, copy_head
 
-    profile, width, outcomes = plan.profile.fields, plan.encoder.width, len(plan.outcomes)
-    network = build_network(profile, width, outcomes=outcomes)
+    profile, outcomes = plan.profile.fields, len(plan.outcomes)
+    network = build_network(profile, **plan.shape._asdict(), outcomes=outcomes)
     for fold, state in run.trained.states.items():
         network.set_weights(state.best)
-        alone = network if outcomes == 1 else copy_head(network, profile, position, width)
+        alone = network if outcomes == 1 else copy_head(network, profile, position)
         alone.save(folder / network_file(fold))

@@ -1,11 +1,27 @@
 """What training asks of codes, wherever they lie."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
+from streetineq_assets.images.catalogue import VIEWS
+
 READ_ROWS = 1024
+
+
+class CodeShape(NamedTuple):
+    """What a network is made for, beside its profile.
+
+    Attributes:
+        width: values of one view's code.
+        views: of a location, present or absent.
+        masked: whether some are absent.
+    """
+
+    width: int
+    views: int = len(VIEWS)
+    masked: bool = False
 
 
 class Reader(Protocol):
@@ -16,6 +32,7 @@ class Reader(Protocol):
     views: int
     dtype: Any
     location_ids: NDArray
+    present: NDArray
 
     @property
     def nbytes(self) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import AliasChoices, BaseModel, Field, model_validator
 
 from streetineq_assets.codes.identity import EncoderIdentity
+from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.profiles import ProfileName
 from streetineq_assets.tables import Origins, column, schema
 
@@ -98,6 +99,7 @@ class TrainingRecord(BaseModel):
         scheme: how areas were split into folds.
         trained_on: the cities that the networks learned from.
         encoder: what made the codes that they learned from.
+        n_views: of a location there, present or absent.
         synthetic: whether these are of synthetic images or random weights.
         n_folds: networks.
         n_locations_trained_on, n_lsoas_trained_on: in all folds together.
@@ -110,6 +112,7 @@ class TrainingRecord(BaseModel):
     scheme: str
     trained_on: tuple[str, ...]
     encoder: EncoderIdentity
+    n_views: int = len(VIEWS)
     synthetic: bool = False
     n_folds: int
     n_locations_trained_on: int

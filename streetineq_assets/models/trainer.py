@@ -20,6 +20,7 @@ from streetineq_assets.labels.deciles import N_DECILES
 from streetineq_assets.models.batches import Batch, Codes
 from streetineq_assets.models.heads import HEADS, log_likelihood
 from streetineq_assets.models.network import build_network, freeze_blocks
+from streetineq_assets.models.reader import CodeShape
 from streetineq_assets.profiles import PROFILES, Profile
 
 _SCORE_ROWS = 256
@@ -44,18 +45,23 @@ class Trainer:
 
     Args:
         profile: layers, head, optimiser, noise.
-        width: length of one view's code.
+        shape: of the codes that it takes.
         outcomes: heads on the one trunk.
         frozen_blocks: leading blocks of the trunk that stay as they are.
     """
 
     def __init__(
-        self, profile: Profile, width: int, outcomes: int, device: Device, frozen_blocks: int = 0
+        self,
+        profile: Profile,
+        shape: CodeShape,
+        outcomes: int,
+        device: Device,
+        frozen_blocks: int = 0,
     ) -> None:
-        self.profile, self.width, self.outcomes = profile, width, outcomes
+        self.profile, self.shape, self.outcomes = profile, shape, outcomes
         self._head = HEADS[profile.head]
         with arithmetic(mixed=device.mixed_precision):
-            self.network = build_network(profile, width, outcomes=outcomes)
+            self.network = build_network(profile, **shape._asdict(), outcomes=outcomes)
         freeze_blocks(self.network, frozen_blocks)
         self._dropouts = [x for x in self.network.layers if isinstance(x, keras.layers.Dropout)]
         self._optimizer = _optimizer(profile, device)
@@ -67,7 +73,9 @@ class Trainer:
     def reset(self, weights: list[NDArray] | None, seed: int) -> None:
         """Start from these weights, or from fresh ones by the seed, with a fresh optimiser."""
         if weights is None:
-            fresh = build_network(self.profile, self.width, outcomes=self.outcomes, seed=seed)
+            fresh = build_network(
+                self.profile, **self.shape._asdict(), outcomes=self.outcomes, seed=seed
+            )
             _assign(self.network.variables, [v.numpy() for v in fresh.variables])
         else:
             self.network.set_weights(weights)
@@ -97,7 +105,7 @@ class Trainer:
     def train(self, batch: Batch, learning_rate: float) -> tf.Tensor:
         """One step; the loss before it, a scalar tensor."""
         return self._train(
-            tf.convert_to_tensor(batch.features),
+            _inputs(batch.features, batch.present),
             tf.convert_to_tensor(batch.classes),
             tf.convert_to_tensor(batch.weights),
             tf.constant(learning_rate, tf.float32),
@@ -114,16 +122,19 @@ class Trainer:
         for features in codes.chunks(rows, size, held):
             n = len(features)
             padded = np.pad(features, ((0, size - n), (0, 0), (0, 0))) if n < size else features
-            part_scores, part_log_p = self._score(tf.convert_to_tensor(padded))
+            present = codes.present(rows[start : start + n])
+            if present is not None:  # of what is padded all views are there
+                present = np.pad(present, ((0, size - n), (0, 0)), constant_values=True)
+            part_scores, part_log_p = self._score(_inputs(padded, present))
             scores[start : start + n] = part_scores.numpy()[:n]
             log_p[start : start + n] = part_log_p.numpy()[:n]
             start += n
         return scores, log_p
 
-    def _train_step(self, features: Any, classes: Any, weights: Any, learning_rate: Any) -> Any:
+    def _train_step(self, inputs: Any, classes: Any, weights: Any, learning_rate: Any) -> Any:
         self._optimizer.learning_rate.assign(learning_rate)
         with tf.GradientTape() as tape:
-            outputs = self._outputs(features, training=True)
+            outputs = self._outputs(inputs, training=True)
             likelihood = log_likelihood(self._head.log_probabilities(outputs), classes)
             loss = -tf.reduce_mean(weights * likelihood)
             scaled = self._optimizer.scale_loss(loss)
@@ -131,31 +142,39 @@ class Trainer:
         self._optimizer.apply(tape.gradient(scaled, variables), variables)
         return loss
 
-    def _score_step(self, features: Any) -> tuple[Any, Any]:
-        outputs = self._outputs(features, training=False)
+    def _score_step(self, inputs: Any) -> tuple[Any, Any]:
+        outputs = self._outputs(inputs, training=False)
         return self._head.score(outputs), self._head.log_probabilities(outputs)
 
-    def _outputs(self, features: Any, *, training: bool) -> Any:
-        outputs = self.network(tf.cast(features, tf.float32), training=training)
+    def _outputs(self, inputs: Any, *, training: bool) -> Any:
+        features, *present = inputs
+        codes = tf.cast(features, tf.float32)
+        outputs = self.network([codes, *present] if present else codes, training=training)
         return tf.reshape(tf.cast(outputs, tf.float32), (-1, self.outcomes, self._head.units))
 
 
 def trainer_for(
-    profile: Profile, width: int, outcomes: int, device: Device, frozen_blocks: int = 0
+    profile: Profile, shape: CodeShape, outcomes: int, device: Device, frozen_blocks: int = 0
 ) -> Trainer:
     """The process's trainer of this kind, compiled once.
 
     Profiles that differ only in how long, how fast and on what they train share one.
     """
     same = {name: getattr(_ANY, name) for name in _NOT_COMPILED}
-    return _kept(profile.model_copy(update=same), width, outcomes, device, frozen_blocks)
+    return _kept(profile.model_copy(update=same), shape, outcomes, device, frozen_blocks)
 
 
 @functools.lru_cache(maxsize=2)
 def _kept(
-    profile: Profile, width: int, outcomes: int, device: Device, frozen_blocks: int
+    profile: Profile, shape: CodeShape, outcomes: int, device: Device, frozen_blocks: int
 ) -> Trainer:
-    return Trainer(profile, width, outcomes, device, frozen_blocks)
+    return Trainer(profile, shape, outcomes, device, frozen_blocks)
+
+
+def _inputs(features: NDArray, present: NDArray[np.bool_] | None) -> tuple[tf.Tensor, ...]:
+    """Codes, and which views are there where some are absent, as tensors."""
+    given = (features,) if present is None else (features, present)
+    return tuple(map(tf.convert_to_tensor, given))
 
 
 def _compiled(profile: Profile, device: Device) -> bool:

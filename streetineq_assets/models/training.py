@@ -16,7 +16,7 @@ from streetineq_assets.devices import Device
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import TrainingError
 from streetineq_assets.models.availability import nothing_to_learn
-from streetineq_assets.models.batches import require_window
+from streetineq_assets.models.batches import require_every_view, require_window
 from streetineq_assets.models.checkpoints import Checkpoints, FoldState, Log
 from streetineq_assets.models.dataset import Examples
 from streetineq_assets.models.fold_training import (
@@ -101,7 +101,7 @@ def train_folds(
         TrainingError: rows, labels or codes that cannot be trained on, or a diverging loss.
     """
     _require_trainable(examples, profile)
-    trainer = trainer_for(profile, examples.codes.reader.width, len(examples.outcomes), device)
+    trainer = trainer_for(profile, examples.codes.shape, len(examples.outcomes), device)
     examples.codes.load()
     checkpoints, states = Checkpoints(workspace, fingerprint, log), {}
     for done, (fold, split) in enumerate(splits.items()):
@@ -132,6 +132,7 @@ def _return_memory() -> None:
 
 def _require_trainable(examples: Examples, profile: Profile) -> None:
     require_window(examples.codes, profile)
+    require_every_view(examples.codes, profile)
     if profile.balance == "one_per_class" and len(examples.outcomes) > 1:
         raise TrainingError(
             "joint training cannot draw one row per class of every outcome at once: set balance = "

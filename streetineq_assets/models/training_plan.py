@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from streetineq_assets.codes.identity import EncoderIdentity, require_one_encoder
 from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.devices import Device
-from streetineq_assets.errors import StoreError, StudyError
+from streetineq_assets.errors import StoreError, StudyError, TrainingError
 from streetineq_assets.findings import Unavailable
 from streetineq_assets.locks import one_process
 from streetineq_assets.manifests import Manifest
@@ -36,6 +36,7 @@ from streetineq_assets.models.dataset import (
 )
 from streetineq_assets.models.fold_table import FoldTable, deal_stem
 from streetineq_assets.models.folds import Split, deals_anew, scheme_note, split_rows
+from streetineq_assets.models.reader import CodeShape
 from streetineq_assets.profiles import Profile, ProfileName, Training
 from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import Study
@@ -117,7 +118,7 @@ class TrainingPlan:
     def config(self) -> dict[str, Any]:
         """Every setting that changes the networks, for the recipe."""
         config = {
-            "profile": self.profile.fields.model_dump(),
+            "profile": self.profile.fields.recorded(),
             "seed": self.study.seed,
             "seeds": self.study.training.seeds,
         }
@@ -136,6 +137,13 @@ class TrainingPlan:
     def encoder(self) -> EncoderIdentity:
         """What made the codes."""
         return self.slices[0].encoder
+
+    @property
+    def shape(self) -> CodeShape:
+        """Of the codes, as the shards' records have it."""
+        records = [each.shards.manifest.read_record(ShardsRecord) for each in self.slices]
+        views = max(record.n_views if record.n_extracted else 1 for record in records)
+        return CodeShape(self.encoder.width, views, any(r.n_absent_views for r in records))
 
     @property
     def synthetic(self) -> bool:
@@ -292,15 +300,28 @@ def read_cities(
 
     Raises:
         StoreError: an artefact is absent or damaged.
-        TrainingError: the cities' codes were made by different encoders.
+        TrainingError: the cities' codes were made by different encoders, or are of different
+            views.
     """
     learned = {city: tuple(outcomes)} | teaching_cities(store, study, city, outcomes)
     drop = study.repeats.drop
     slices = tuple(
         read_slices(store, each, known, drop_repeats=drop) for each, known in learned.items()
     )
-    require_one_encoder({each.city: each.encoder for each in slices if each.encoder.width})
+    with_codes = [each for each in slices if each.encoder.width]
+    require_one_encoder({each.city: each.encoder for each in with_codes})
+    _require_same_views(with_codes)
     return slices
+
+
+def _require_same_views(slices: Sequence[CitySlices]) -> None:
+    views = {each.city: each.shards.manifest.read_record(ShardsRecord).n_views for each in slices}
+    if len(set(views.values())) > 1:
+        told = ", ".join(f"{n} of {city}" for city, n in views.items())
+        raise TrainingError(
+            f"locations have different numbers of views ({told}): networks that learn from all of "
+            "these cities need the same; leave the city that differs out of study.toml"
+        )
 
 
 def resolve_profile(

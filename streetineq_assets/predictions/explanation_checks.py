@@ -19,7 +19,7 @@ NO_LOCATION_CARRIES_AN_AREA = CheckSpec(
     "In few areas does one location move the score by as much as areas differ.",
 )
 NO_VIEW_DECIDES = CheckSpec(
-    "no_view_decides", "No view has more influence on scores than the other three together."
+    "no_view_decides", "No view has more influence on scores than the others together."
 )
 EXPLANATIONS = (
     AVAILABLE,
@@ -120,7 +120,7 @@ def no_view_decides(explained: pd.DataFrame) -> Check:
     Args:
         explained: `tables.EXPLANATIONS`.
     """
-    sizes = explained[list(INFLUENCES)].abs().mean().to_numpy(np.float64)
+    sizes = explained[list(INFLUENCES)].abs().mean().fillna(0.0).to_numpy(np.float64)
     if not len(explained) or sizes.sum() == 0:
         return NO_VIEW_DECIDES.not_tested("no view has any influence on any score")
     shares = sizes / sizes.sum()

@@ -6,6 +6,7 @@ all views is compared with the published scores, so that an explanation is of th
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.codes.identity import EncoderIdentity, require_encoder
+from streetineq_assets.codes.shown_pictures import find_pictures, read_licences, show_pictures
 from streetineq_assets.devices import Device
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import StoreError
@@ -27,15 +29,11 @@ from streetineq_assets.images.rights import terms_digest
 from streetineq_assets.models.bundles.bundle import network_bytes, open_networks
 from streetineq_assets.models.dataset import Codes, open_codes
 from streetineq_assets.models.pair_training import network_file
+from streetineq_assets.models.reader import CodeShape
 from streetineq_assets.models.tables import TrainingRecord
 from streetineq_assets.predictions import explanation_checks as checks
 from streetineq_assets.predictions.checks import inputs_available
-from streetineq_assets.predictions.exemplars import (
-    choose_exemplars,
-    find_pictures,
-    read_licences,
-    with_pictures,
-)
+from streetineq_assets.predictions.exemplars import choose_exemplars
 from streetineq_assets.predictions.influence import SplitNetwork, location_influence, view_scores
 from streetineq_assets.predictions.tables import EXEMPLARS, EXPLANATIONS, INFLUENCES
 from streetineq_assets.profiles import Profile
@@ -43,9 +41,10 @@ from streetineq_assets.store import Artefact, DataStore
 from streetineq_assets.study import Pair, Study
 from streetineq_assets.tables import conform, empty, write
 
+_CODES = "image_codes"
 EXPLANATION_FILES = {"explanations": EXPLANATIONS, "exemplars": EXEMPLARS}
 _NO_MEAN = Unavailable(
-    "networks that take the mean of the views", "what one view adds cannot be told exactly"
+    "networks that take a mean of the views", "what one view adds cannot be told exactly"
 )
 _READING = (
     "Influences are of the network's score, in logits, each with all else left as it is: they do "
@@ -140,7 +139,7 @@ def write_explanations(sources: ExplanationSources, folder: Path, device: Device
     predicted, record = sources.predicted.table(), _record(sources)
     codes = open_codes([sources.shards], sources.study.training.memory_budget_mb * 2**20)
     require_encoder(record.encoder, EncoderIdentity.from_attributes(codes.reader.attributes))
-    networks = split_networks(sources.trained, record.encoder.width, predicted["fold"].unique())
+    networks = split_networks(sources.trained, codes.shape, predicted["fold"].unique())
     if networks is None:
         return write_unavailable(_NO_MEAN, folder)
     rows = rows_of(codes, predicted["location_id"])
@@ -167,18 +166,21 @@ def write_explanations(sources: ExplanationSources, folder: Path, device: Device
 
 
 def split_networks(
-    trained: Artefact, width: int, folds: Iterable[int]
+    trained: Artefact, shape: CodeShape, folds: Iterable[int]
 ) -> dict[int, SplitNetwork] | None:
-    """The networks of these folds, cut where they take the mean of the views.
+    """The networks of these folds, cut where they take a weighted mean of the views.
 
     None where one takes no mean, for which what is computed here would not be exact.
+
+    Args:
+        shape: of the codes to be explained.
 
     Raises:
         StoreError: a fold has no network.
         SourceError: this Keras cannot open one.
     """
     from streetineq_assets.models.heads import HEADS
-    from streetineq_assets.models.network import split_at_views
+    from streetineq_assets.models.pooling import split_at_views
 
     profile = Profile.model_validate(trained.manifest.recipe.config["profile"])
     members, names = network_bytes(trained), {network_file(int(fold)) for fold in folds}
@@ -188,12 +190,15 @@ def split_networks(
             "predicted: materialise trained_model and location_predictions again"
         )
     found = {}
-    networks = open_networks({name: members[name] for name in names}, profile, width)
+    # Which views are there counts in their means alone, and these are taken apart.
+    networks = open_networks(
+        {name: members[name] for name in names}, profile, shape.width, views=shape.views
+    )
     for fold, network in networks.items():
         parts = split_at_views(network)
         if parts is None:
             return None
-        found[fold] = SplitNetwork(*parts, HEADS[profile.head])
+        found[fold] = SplitNetwork(parts, HEADS[profile.head])
     return found
 
 
@@ -207,7 +212,7 @@ def scores_of(
 ) -> np.ndarray:
     """As `influence.view_scores`, of rows in any order."""
     order = np.argsort(rows)
-    scores = np.empty((len(rows), 1 + len(VIEWS)), np.float32)
+    scores = np.empty((len(rows), 1 + codes.reader.views), np.float32)
     scores[order] = view_scores(codes, rows[order], folds[order], networks)
     return scores
 
@@ -217,9 +222,10 @@ def explain(predicted: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
 
     Args:
         predicted: `tables.LOCATION_PREDICTIONS`.
-        scores: (n, 5), with all views and without each in turn.
+        scores: (n, 1 + V), with all views and without each in turn; NaN where that cannot be.
     """
-    influence = scores[:, :1] - scores[:, 1:]
+    influence = np.full((len(scores), len(INFLUENCES)), np.nan, np.float32)
+    influence[:, : scores.shape[1] - 1] = scores[:, :1] - scores[:, 1:]
     frame = predicted.assign(
         n_locations=predicted.groupby("lsoa11")["lsoa11"].transform("size"),
         location_influence=location_influence(predicted),
@@ -230,23 +236,31 @@ def explain(predicted: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
 
 def find_exemplars(sources: ExplanationSources, explained: pd.DataFrame) -> pd.DataFrame:
     """The pair's exemplars with their pictures (`tables.EXEMPLARS`)."""
-    assert sources.shards is not None
     assert sources.licences is not None
     chosen = choose_exemplars(explained)
-    store, city = sources.store, sources.pair.city
     pictures = (
         find_pictures(
-            store,
-            city,
+            sources.store,
+            sources.pair.city,
             chosen,
             listing=sources.listing,
-            shards=sources.shards,
+            bucket_file=partial(_encoded_file, sources),
             views=sources.study.views,
         )
         if sources.listing
         else None
     )
-    return with_pictures(chosen, sources.licences, sources.study.rights, pictures)
+    shown = show_pictures(chosen, sources.licences, sources.study.rights, pictures)
+    return conform(shown, EXEMPLARS)
+
+
+def _encoded_file(sources: ExplanationSources, bucket: str) -> Path | None:
+    """The codes of a bucket; None where the shards were made of others than stand there now."""
+    assert sources.shards is not None
+    manifest = sources.store.intact(_CODES, bucket)
+    if manifest is None or sources.shards.manifest.recipe.inputs.get(bucket) != manifest.digest:
+        return None
+    return sources.store.path_of(manifest) / "image_codes.h5"
 
 
 def _record(sources: ExplanationSources) -> TrainingRecord:
@@ -282,4 +296,5 @@ def _views(explained: pd.DataFrame) -> list[dict[str, Any]]:
             "mean_size_of_influence": float(explained[name].abs().mean()),
         }
         for view, name in zip(VIEWS, INFLUENCES, strict=True)
+        if explained[name].notna().any()
     ]

@@ -1,9 +1,10 @@
 """What pushes an area's score up or down: its locations, and the views of each location.
 
 Both are leave-one-out: what a score is, less what it would be without the one thing. An area's
-score is a mean over locations, and a network takes the mean of what it made of each view, so both
-can be computed exactly, without training or sampling anything. The influences of an area's
-locations, or of a location's views, do not add up to its score: each is asked about alone.
+score is a mean over locations, and a network takes the mean (weighted, where it attends) of what it
+made of each view, so both can be computed exactly, without training or sampling anything. The
+influences of an area's locations, or of a location's views, do not add up to its score: each is
+asked about alone.
 """
 
 from collections.abc import Mapping
@@ -17,40 +18,68 @@ from streetineq_assets.models.dataset import Codes
 from streetineq_assets.predictions.aggregation import area_means
 
 if TYPE_CHECKING:  # importing it takes the 8 s of TensorFlow
-    import keras
-
     from streetineq_assets.models.heads import Head
+    from streetineq_assets.models.pooling import SplitAtViews
 
 CHUNK_ROWS = 512
 
 
 class SplitNetwork(NamedTuple):
-    """A network that takes the mean of the views, cut there (`network.split_at_views`).
+    """A network that takes a weighted mean of the views, cut there (`pooling.split_at_views`).
 
     Attributes:
-        of_views: (n, 4, width) codes -> (n, 4, units), a row for each view.
-        of_mean: (n, units) -> the head's outputs.
-        head: makes scores of these.
+        parts: before and after the mean.
+        head: makes scores of what comes out.
     """
 
-    of_views: "keras.Model"
-    of_mean: "keras.Model"
+    parts: "SplitAtViews"
     head: "Head"
 
-    def scores(self, features: NDArray) -> NDArray[np.float32]:
-        """(n, 4, width) codes -> (n, 5) scores: of all views, then without each in turn."""
-        views = np.asarray(self.of_views(features.astype(np.float32), training=False))
-        n_views, units = views.shape[1:]
+    def scores(
+        self, features: NDArray, present: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.float32]:
+        """Scores of all views, then without each in turn.
+
+        Args:
+            features: (n, V, width) codes.
+            present: (n, V), which views are there; None where all are.
+
+        Returns:
+            (n, 1 + V); NaN without a view that is absent, or the only one.
+        """
+        of_views, of_pooled = self.parts
+        found = of_views(features.astype(np.float32), training=False)
+        views, logits = map(np.asarray, found) if isinstance(found, list) else (found, 0.0)
+        views = np.asarray(views)
+        n, n_views, units = views.shape
+        there = np.ones((n, n_views), bool) if present is None else present
         # The means themselves, for a difference of sums would lose digits.
-        means = mean_weights(n_views) @ views
-        outputs = self.of_mean(means.reshape(-1, units), training=False)
-        return np.asarray(self.head.score(outputs)).reshape(-1, 1 + n_views)
+        means = mean_weights(there, logits) @ views
+        outputs = of_pooled(means.reshape(-1, units), training=False)
+        scores = np.asarray(self.head.score(outputs)).reshape(n, 1 + n_views).copy()
+        told = there & (there.sum(axis=1, keepdims=True) > 1)
+        scores[:, 1:][~told] = np.nan
+        return scores
 
 
-def mean_weights(n_views: int) -> NDArray[np.float32]:
-    """(1 + n_views, n_views) weights of views: of the mean of all, and without each in turn."""
-    without = (1 - np.eye(n_views)) / (n_views - 1)
-    return np.vstack([np.full(n_views, 1 / n_views), without]).astype(np.float32)
+def mean_weights(
+    present: NDArray[np.bool_], logits: NDArray[np.floating] | float = 0.0
+) -> NDArray[np.float32]:
+    """(n, 1 + V, V) weights of views: in the mean of all, and of those without each in turn.
+
+    Args:
+        present: (n, V), which views are there. Without the only one, or an absent one, nothing is
+            left out.
+        logits: (n, V) of the views' weights; equal ones make a plain mean.
+    """
+    n_views = present.shape[1]
+    kept = np.vstack([np.ones((1, n_views), bool), ~np.eye(n_views, dtype=bool)])
+    kept = present[:, None] & kept
+    kept |= ~kept.any(axis=2, keepdims=True) & present[:, None]
+    logits = np.broadcast_to(np.asarray(logits, np.float64), present.shape)[:, None]
+    largest = np.where(kept, logits, -np.inf).max(axis=2, keepdims=True)
+    weights = np.where(kept, np.exp(np.minimum(logits - largest, 0.0)), 0.0)
+    return (weights / weights.sum(axis=2, keepdims=True)).astype(np.float32)
 
 
 def view_scores(
@@ -70,7 +99,8 @@ def view_scores(
         networks: by fold.
 
     Returns:
-        (n, 5): of views a, b, c and d together, then without a, without b, and so on.
+        (n, 1 + V): of all views that are there, then without a, without b, and so on; NaN without
+        a view that is absent, or the only one.
 
     Raises:
         TrainingError: a code is not finite.
@@ -81,7 +111,8 @@ def view_scores(
         part = slice(start, start + len(features))
         for fold in np.unique(folds[part]):
             chosen = np.flatnonzero(folds[part] == fold)
-            scores[start + chosen] = networks[int(fold)].scores(features[chosen])
+            present = codes.present(rows[start + chosen])
+            scores[start + chosen] = networks[int(fold)].scores(features[chosen], present)
         start = part.stop
     return scores
 

@@ -49,7 +49,11 @@ def _by_shards(standing: Standing, manifest: Manifest) -> Slices:
     city = str(manifest.partition)
     buckets = [name for name in manifest.recipe.inputs if name.startswith(f"{city}/")]
     slices = {name: standing.whole(("image_codes", name)) for name in buckets}
-    return slices | {"location_ids": standing.location_ids(city)}
+    of_locations = {
+        "location_ids": standing.location_ids(city),
+        "licences": standing.licences(city),
+    }
+    return slices | of_locations
 
 
 def _by_repeats(standing: Standing, manifest: Manifest) -> Slices:

@@ -10,6 +10,7 @@ import duckdb
 import pandas as pd
 
 from streetineq_assets.codes.city_repeats import read_positions
+from streetineq_assets.codes.shown_pictures import read_licences
 from streetineq_assets.digests import RowDigests, digest_frame
 from streetineq_assets.images.changes import slice_digests
 from streetineq_assets.labels.postcodes import city_areas
@@ -17,7 +18,6 @@ from streetineq_assets.manifests import Manifest
 from streetineq_assets.models.availability import pair_unavailable
 from streetineq_assets.models.dataset import LABEL_COLUMNS, read_location_areas
 from streetineq_assets.models.folds import FoldTable
-from streetineq_assets.predictions.exemplars import read_licences
 from streetineq_assets.predictions.location_scores import (
     matched_locations,
     tested_by,

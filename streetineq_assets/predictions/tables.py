@@ -233,8 +233,10 @@ EXPLANATIONS = schema(
         column(
             name,
             "float32",
-            f"the location's score minus its score by the same network without view {view}",
+            f"the location's score minus its score by the same network without view {view}; null "
+            "where it is absent, or the only one",
             unit="logit",
+            nullable=True,
         )
         for view, name in zip(VIEWS, INFLUENCES, strict=True)
     ),

@@ -121,8 +121,8 @@ class TuningPlan:
         profile = self.target.source.profile
         return config | {
             "source": self.target.source.name,
-            "profile": tuning_profile(transfer, profile).model_dump(),
-            "scratch": scratch_profile(profile).model_dump(),
+            "profile": tuning_profile(transfer, profile).recorded(),
+            "scratch": scratch_profile(profile).recorded(),
             "in_memory": self.target.shards.size_bytes <= self.budget_bytes,
         }
 

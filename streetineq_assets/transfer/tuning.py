@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from streetineq_assets.devices import Device
 from streetineq_assets.labels.deciles import N_DECILES
-from streetineq_assets.models.batches import FEWEST_ROWS
+from streetineq_assets.models.batches import FEWEST_ROWS, require_every_view
 from streetineq_assets.models.checkpoints import Checkpoints, FoldState
 from streetineq_assets.models.dataset import Examples
 from streetineq_assets.models.fold_training import (
@@ -116,8 +116,10 @@ class Tuning:
             row per network (`tables.TUNING_RUNS`).
 
         Raises:
-            TrainingError: codes that are not finite, or a loss that diverges.
+            TrainingError: codes that are not finite or lack views that the profile needs, or a loss
+                that diverges.
         """
+        require_every_view(self.examples.codes, self.profile)
         self.examples.codes.load()
         none = score_frame(np.empty(0, str), 0, np.empty(0, np.float32), np.empty((0, N_DECILES)))
         # Every share may be too small.
@@ -193,10 +195,10 @@ class Tuning:
 
     def _trainer(self, network: str) -> Trainer:
         """The process's trainer; a control has nothing that could stay frozen."""
-        width, frozen = self.examples.codes.reader.width, self.transfer.frozen_layers
+        shape = self.examples.codes.shape
         if network == FROM_SCRATCH:
-            return trainer_for(self.scratch, width, 1, self.device)
-        return trainer_for(self.profile, width, 1, self.device, frozen)
+            return trainer_for(self.scratch, shape, 1, self.device)
+        return trainer_for(self.profile, shape, 1, self.device, self.transfer.frozen_layers)
 
     def _trained(
         self,
@@ -253,7 +255,7 @@ class Tuning:
         }
 
     def _save(self, weights: Weights, path: Path) -> None:
-        network = build_network(self.profile, self.examples.codes.reader.width)
+        network = build_network(self.profile, **self.examples.codes.shape._asdict())
         network.set_weights(weights)
         network.save(path)
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from streetineq_assets.audit.data_audit import read_audit_sources, write_audit
+from streetineq_assets.codes.shown_pictures import read_licences, show_pictures
 from streetineq_assets.codes.tables import IMAGE_REPEATS, ShardsRecord
 from streetineq_assets.evidence import equity
 from streetineq_assets.evidence.plots import plot_fold_maps
@@ -24,14 +25,14 @@ from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.models.tables import BASELINES, CENTROIDS, HISTORY, JOINT_SCORES
 from streetineq_assets.models.training_plan import resolve_profile
 from streetineq_assets.predictions import tables
-from streetineq_assets.predictions.exemplars import choose_exemplars, read_licences, with_pictures
+from streetineq_assets.predictions.exemplars import choose_exemplars
 from streetineq_assets.predictions.explanations import explain
 from streetineq_assets.predictions.places import pair_values, read_places
 from streetineq_assets.predictions.ranked_areas import RankedAreas, rank_areas
 from streetineq_assets.predictions.standing import Standing
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair, Study
-from streetineq_assets.tables import empty
+from streetineq_assets.tables import conform, empty
 from streetineq_tests import studies
 from streetineq_tests.benchmarks import reported_metrics
 from streetineq_tests.benchmarks.loaded_study import identity
@@ -189,10 +190,10 @@ class CityOfResults:
         explained = explain(predicted, np.column_stack([predicted["h"], scores]))
         chosen = choose_exemplars(explained)
         licences = read_licences(self._store, self._city)
-        shown = with_pictures(chosen, licences, self._study.rights, None)
+        shown = show_pictures(chosen, licences, self._study.rights, None)
         content = {
             "explanations": (explained, tables.EXPLANATIONS),
-            "exemplars": (shown, tables.EXEMPLARS),
+            "exemplars": (conform(shown, tables.EXEMPLARS), tables.EXEMPLARS),
         }
         return writer(content)
 

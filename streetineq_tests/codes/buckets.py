@@ -8,6 +8,8 @@ import pandas as pd
 from streetineq_assets.codes.bucket_file import Contents, Rejection, write_bucket
 from streetineq_assets.codes.packing import pack_city
 from streetineq_assets.codes.shards import ShardReader
+from streetineq_assets.codes.shown_pictures import show_pictures
+from streetineq_assets.image_settings import Rights
 from streetineq_assets.images.catalogue import bucket_of
 from streetineq_tests.codes.fakes import IDENTITY
 
@@ -19,6 +21,12 @@ ATTRIBUTES = {"synthetic": True, "versions": "{}"}
 
 def image_hash(location_id, view):
     return hashlib.sha256(f"{location_id}{view}".encode()).hexdigest()
+
+
+def show_nothing(views):
+    """Views of a study that shows no images."""
+    licences = pd.DataFrame(columns=["location_id", "provider", "licence", "creator"], dtype="str")
+    return show_pictures(views, licences, Rights(), None)
 
 
 class CityOfBuckets:
@@ -70,7 +78,13 @@ class CityOfBuckets:
     def pack(self, **options):
         target = self.folder / "shards"
         target.mkdir(exist_ok=True)
-        settings = {"stale": [], "seed": 2019, "rows_per_shard": 16, "title": "Leeds"}
+        settings = {
+            "stale": [],
+            "seed": 2019,
+            "rows_per_shard": 16,
+            "title": "Leeds",
+            "show": show_nothing,
+        }
         findings = pack_city(
             self.write(), target, listed=self.listed, locations=self.locations, **settings | options
         )

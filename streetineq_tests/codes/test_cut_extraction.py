@@ -139,9 +139,9 @@ def test_a_panorama_is_read_once_and_decoded_once_for_its_four_views(
 def test_a_listing_of_an_earlier_version_is_of_images_by_name():
     rows = listing_of(*(row("1", view, f"1_{view}.png") for view in "abcd"))
     old = rows.drop(columns=["capture_id", "projection", "compass_deg", "pitch_deg", "roll_deg"])
-    locations, rejections = image_loading.complete_locations(old, Views())
-    assert (locations, rejections) == image_loading.complete_locations(rows, Views())
-    assert locations[0].sources[2] == ("1_c.png", None, None)
+    found = image_loading.complete_locations(old, Views(), 4)
+    assert found == image_loading.complete_locations(rows, Views(), 4)
+    assert found.complete[0].sources[2] == ("1_c.png", None, None)
 
 
 # -- identity --------------------------------------------------------------------------------------

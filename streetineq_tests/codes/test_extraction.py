@@ -226,7 +226,7 @@ class TestReuse:
 def test_a_location_counts_once_with_its_first_reason(root):
     (root / "deep" / "L00_b.png").unlink()
     (root / "deep" / "L00_d.png").unlink()
-    locations, rejections = complete_locations(listing(root, [*IDS, "new"]), Views())
+    locations, rejections, _ = complete_locations(listing(root, [*IDS, "new"]), Views(), 4)
     assert len(locations) == 19
     assert reasons_by_location(rejections) == {"L00": "missing_view", "new": "missing"}
 

@@ -26,7 +26,9 @@ from streetineq_tests.harness import check_of
 def no_plots(monkeypatch):
     """Plots take longer than the packing of so few rows; another test looks at one."""
     monkeypatch.setattr(packing, "plot_code_statistics", lambda *_: None)
-    monkeypatch.setattr(packing, "save_png", lambda figure, path: path.write_bytes(b"plot"))
+    monkeypatch.setattr(packing, "plot_contact_sheet", lambda *_, **__: None)
+    for save in ("save_png", "save_jpeg"):
+        monkeypatch.setattr(packing, save, lambda figure, path: path.write_bytes(b"plot"))
 
 
 @pytest.fixture

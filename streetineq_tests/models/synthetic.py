@@ -25,10 +25,17 @@ MEAN, SD = -5.24, 8.17
 class ArrayReader:
     """Codes in an array, cut into shards of a fixed number of rows."""
 
-    def __init__(self, features: np.ndarray, ids: np.ndarray, shard_rows: int = 64) -> None:
+    def __init__(
+        self,
+        features: np.ndarray,
+        ids: np.ndarray,
+        shard_rows: int = 64,
+        present: np.ndarray | None = None,
+    ) -> None:
         self._features = features
         self.location_ids = ids
         self.n_rows, self.views, self.width = features.shape
+        self.present = np.ones(features.shape[:2], bool) if present is None else present
         self.dtype = features.dtype
         self.nbytes = features.nbytes
         self.attributes = {"backbone": "vgg16", "layer": "fc6", "synthetic": True}
@@ -84,10 +91,15 @@ def city(
 
 
 def examples(
-    codes: np.ndarray, rows: pd.DataFrame, *, budget_bytes: int = 2**30, shard_rows: int = 64
+    codes: np.ndarray,
+    rows: pd.DataFrame,
+    *,
+    budget_bytes: int = 2**30,
+    shard_rows: int = 64,
+    present: np.ndarray | None = None,
 ) -> Examples:
     """One outcome's examples."""
-    reader = ArrayReader(codes, rows["location_id"].to_numpy(), shard_rows)
+    reader = ArrayReader(codes, rows["location_id"].to_numpy(), shard_rows, present)
     classes = rows["decile"].to_numpy(np.int64)[:, None] - 1
     return Examples(Codes(reader, budget_bytes), rows, classes, ("crime",))
 

@@ -119,7 +119,7 @@ def test_one_outcome_can_be_cut_out_of_a_joint_network(head: str) -> None:
     joint = build_network(profile, 32, outcomes=3, seed=5)
     together = np.asarray(joint(codes())).reshape(6, 3, -1)
     for position in range(3):
-        alone = copy_head(joint, profile, position, 32)
+        alone = copy_head(joint, profile, position)
         np.testing.assert_allclose(np.asarray(alone(codes())), together[:, position], atol=1e-6)
 
 

@@ -14,6 +14,7 @@ from streetineq_assets.models import fold_training, trainer
 from streetineq_assets.models.dataset import Codes, Examples
 from streetineq_assets.models.fold_training import learning_rate
 from streetineq_assets.models.folds import Split, make_folds, split_rows
+from streetineq_assets.models.reader import CodeShape
 from streetineq_assets.models.trainer import trainer_for
 from streetineq_assets.models.training import Trained
 from streetineq_assets.profiles import PROFILES, Profile
@@ -236,10 +237,10 @@ def test_compiled_steps_are_reused_over_folds_and_trainings(
     tmp_path: Path,
 ) -> None:
     trained(tmp_path / "first", folds=[0])
-    kept = trainer_for(QUICK, WIDTH, 1, CPU)
+    kept = trainer_for(QUICK, CodeShape(WIDTH), 1, CPU)
     before = kept._train.experimental_get_tracing_count()
     trained(tmp_path / "second")
-    assert trainer_for(QUICK, WIDTH, 1, CPU) is kept
+    assert trainer_for(QUICK, CodeShape(WIDTH), 1, CPU) is kept
     assert kept._train.experimental_get_tracing_count() == before
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from streetineq_assets.models import network
+from streetineq_assets.models import network, pooling
 from streetineq_assets.predictions import explanations
 from streetineq_assets.predictions.explanations import EXPLANATION_FILES
 from streetineq_assets.predictions.lineage import Lineage
@@ -214,7 +214,7 @@ def test_a_fold_without_its_network_is_named(store):
 
 
 def test_networks_without_a_mean_of_views_are_unavailable(store, monkeypatch):
-    monkeypatch.setattr(network, "split_at_views", lambda _: None)
+    monkeypatch.setattr(pooling, "split_at_views", lambda _: None)
     store.manifest_file(ASSET, PAIR).unlink()
     result = harness.run(store, ASSET, PAIR)
     assert harness.failed(result) == {"available"}

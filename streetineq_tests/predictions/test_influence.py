@@ -7,7 +7,8 @@ import pytest
 
 from streetineq_assets.models.dataset import Codes
 from streetineq_assets.models.heads import HEADS
-from streetineq_assets.models.network import build_network, copy_head, split_at_views
+from streetineq_assets.models.network import build_network, copy_head
+from streetineq_assets.models.pooling import split_at_views
 from streetineq_assets.predictions import influence
 from streetineq_assets.predictions.influence import SplitNetwork, location_influence, view_scores
 from streetineq_assets.profiles import PROFILES
@@ -97,7 +98,7 @@ def network(profile="recommended", head="binomial", seed=0, outcomes=1):
 
 
 def split(made, fields):
-    return SplitNetwork(*split_at_views(made), HEADS[fields.head])
+    return SplitNetwork(split_at_views(made), HEADS[fields.head])
 
 
 def normalised(x, layer):
@@ -144,7 +145,7 @@ def test_a_view_is_left_out_of_the_mean_and_of_nothing_else(profile, head):
 
 def test_a_network_out_of_a_joint_one_is_left_out_alike():
     joint, fields = network(outcomes=3)
-    alone = copy_head(joint, fields, 1, WIDTH)
+    alone = copy_head(joint, fields, 1)
     found = split(alone, fields).scores(codes(5))
     np.testing.assert_allclose(
         found[:, 0], np.asarray(joint(codes(5), training=False))[:, 1], rtol=1e-5, atol=1e-5

@@ -12,6 +12,7 @@ from streetineq_assets.errors import StudyError, TrainingError
 from streetineq_assets.models.batches import Codes
 from streetineq_assets.models.dataset import make_examples, open_codes
 from streetineq_assets.models.network import build_network
+from streetineq_assets.models.reader import CodeShape
 from streetineq_assets.models.trainer import trainer_for
 from streetineq_assets.settings import Transfer
 from streetineq_assets.store import Artefact, DataStore
@@ -223,7 +224,7 @@ def test_frozen_blocks_stay_as_they_were(
     given = tuning(target, tmp_path, frozen_layers=2)
     given.folds = (0,)
     given.finish(weights, tmp_path)
-    kept = trainer_for(given.profile, studies.WIDTH, 1, CPU, 2)
+    kept = trainer_for(given.profile, CodeShape(studies.WIDTH), 1, CPU, 2)
     now = kept.network.get_weights()
     same = [np.array_equal(a, b) for a, b in zip(weights[0], now, strict=True)]
     names = [w.path for w in kept.network.weights]

@@ -15,6 +15,7 @@ import numpy as np
 
 from streetineq_assets.codes.encoders import vgg16
 from streetineq_assets.codes.encoders.encoder import Network, Preprocessing
+from streetineq_assets.codes.encoders.publishers import of_application
 from streetineq_assets.codes.encoders.weights import checked_file, digest_arrays
 from streetineq_assets.codes.preprocess import PIXELS_LEFT, SIDE, rgb_view
 from streetineq_assets.encoder_settings import IMAGENET, KerasEncoder
@@ -27,7 +28,6 @@ WHERE_FROM = (
     f"put Keras's {vgg16.WEIGHT_FILE} ({vgg16.WEIGHT_FILE_SIZE}) there, "
     'or set encoder.weights in study.toml to "imagenet" (downloads it) or "random"'
 )
-VGG16_LICENCE = "CC-BY-4.0"  # of the Visual Geometry Group's networks
 
 
 def build(settings: KerasEncoder, root: Path, seed: int) -> Network:
@@ -59,7 +59,7 @@ def build(settings: KerasEncoder, root: Path, seed: int) -> Network:
         preprocessing=_preprocessing(settings, side),
         weights=label,
         weights_sha256=sha256 or digest_arrays(model),
-        licence=VGG16_LICENCE if label == IMAGENET and settings.is_fc6 else "",
+        licence=of_application(settings.backbone) if label == IMAGENET else "",
         n_parameters=int(model.count_params()),
     )
 

@@ -25,6 +25,7 @@ import pandas as pd
 
 from streetineq_assets.codes.identity import EncoderIdentity, require_encoder
 from streetineq_assets.errors import SourceError, StoreError, TrainingError
+from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.manifests import Manifest
 from streetineq_assets.models.bundles.model_card import model_card
 from streetineq_assets.models.bundles.provenance import (
@@ -112,8 +113,13 @@ class Bundle:
         learned = learned_labels(training.get("inputs", {}), here)
         return stale_sentence(self.path.name, compare_labels(store, learned, outcomes).others)
 
-    def networks(self) -> dict[int, "keras.Model"]:
-        """Fold to network: (n, 4, width) codes -> the head's outputs.
+    def networks(
+        self, *, views: int = len(VIEWS), masked: bool = False
+    ) -> dict[int, "keras.Model"]:
+        """Fold to network: (n, views, width) codes -> the head's outputs.
+
+        Args:
+            views, masked: of the codes to be scored, as `network.load_network`.
 
         Raises:
             SourceError: one is not of the profile, or this Keras cannot open it.
@@ -122,18 +128,26 @@ class Bundle:
             names = map(network_file, self.description.folds)
             members = {name: archive.read(name) for name in names}
         try:
-            return open_networks(members, self.description.profile, self.description.encoder.width)
+            width = self.description.encoder.width
+            return open_networks(
+                members, self.description.profile, width, views=views, masked=masked
+            )
         except SourceError as error:
             raise SourceError(f"{self.path}: {error}") from error
 
 
 def open_networks(
-    members: Mapping[str, bytes], profile: Profile, width: int
+    members: Mapping[str, bytes],
+    profile: Profile,
+    width: int,
+    *,
+    views: int = len(VIEWS),
+    masked: bool = False,
 ) -> dict[int, "keras.Model"]:
     """Fold to network, from the bytes of `fold_<k>.keras` files.
 
     Args:
-        profile, width: as `load_network`.
+        profile, width, views, masked: as `load_network`.
 
     Raises:
         SourceError: as `load_network`.
@@ -145,7 +159,9 @@ def open_networks(
         for name in sorted(members):
             path = Path(folder) / name
             path.write_bytes(members[name])
-            found[network_fold(name)] = load_network(path, profile, width)
+            found[network_fold(name)] = load_network(
+                path, profile, width, views=views, masked=masked
+            )
     return found
 
 
@@ -260,7 +276,9 @@ def import_bundle(path: Path, store: DataStore) -> Path:
 def predict(bundle: Bundle, codes: Codes) -> pd.DataFrame:
     """Deciles of locations from their codes alone; no label is needed.
 
-    The networks of all folds vote: a location's score is their mean.
+    The networks of all folds vote: a location's score is their mean. Codes may be of more or fewer
+    views than the networks learned from, since neither a mean nor attention counts them; fewer
+    views make scores that spread more widely, so that their order says more than their deciles.
 
     Args:
         codes: of new images, by the encoder that the bundle names.
@@ -277,10 +295,14 @@ def predict(bundle: Bundle, codes: Codes) -> pd.DataFrame:
     require_encoder(
         bundle.description.encoder, EncoderIdentity.from_attributes(codes.reader.attributes)
     )
-    networks, head = list(bundle.networks().values()), HEADS[bundle.description.profile.head]
-    scores, probabilities = [], []
+    shape, head = codes.shape, HEADS[bundle.description.profile.head]
+    networks = list(bundle.networks(views=shape.views, masked=shape.masked).values())
+    scores, probabilities, start = [], [], 0
     for features in codes.chunks(np.arange(codes.reader.n_rows), _CHUNK_ROWS):
-        outputs = [network(features.astype(np.float32)) for network in networks]
+        stop = start + len(features)
+        given, present = features.astype(np.float32), codes.present(np.arange(start, stop))
+        start = stop
+        outputs = [network(given if present is None else [given, present]) for network in networks]
         scores.append(np.mean([np.asarray(head.score(o)) for o in outputs], axis=0))
         votes = [np.exp(np.asarray(head.log_probabilities(o))) for o in outputs]
         probabilities.append(np.mean(votes, axis=0))
@@ -333,6 +355,7 @@ def _about(
             if key in study.cities
         },
         "encoder": record.encoder.model_dump(),
+        "n_views": record.n_views,
         "profile": manifest.recipe.config["profile"],
         "record": record.model_dump(mode="json", exclude={"encoder"}),
         "training": json.loads(manifest.model_dump_json(exclude={"files"})),

@@ -40,7 +40,7 @@ marks them in the column `in_sample`. {areas}
 ## How they were made
 
 - codes: {backbone} {layer}, preprocessing {preprocessing}, weights {weights}
-  (sha256 `{weights_sha256}`), {precision} arithmetic, {width} values for each of four views
+  (sha256 `{weights_sha256}`), {precision} arithmetic, {width} values for each of {n_views} views
 - profile `{profile_name}`, head `{head}`, seed {seed}
 - trained on {n_locations} locations in {n_lsoas} areas of {cities}; {folds}
 {made_with}
@@ -90,6 +90,7 @@ def model_card(about: Mapping[str, Any]) -> str:
         **{key: encoder[key] for key in ("backbone", "layer", "preprocessing", "weights")},
         weights_sha256=encoder["weights_sha256"],
         width=encoder["width"],
+        n_views=about["n_views"],
         precision="float16" if encoder["mixed_precision"] else "float32",
         profile_name=record["profile_name"],
         head=about["profile"]["head"],

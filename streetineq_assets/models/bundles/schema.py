@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.errors import SourceError
+from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.models.pair_training import network_file
 from streetineq_assets.profiles import Profile
 from streetineq_assets.settings import Key
@@ -28,6 +29,7 @@ class BundleDescription(BaseModel):
         authorities: their local authorities' codes, by city; earlier bundles did not record them.
         encoder: of the codes that the networks take. Format 2 did not record mixed precision, when
             codes were float32.
+        n_views: of the locations that they learned from; earlier bundles are of four.
         profile: how the networks were trained.
         folds: of the networks.
         n_areas: that taught the networks, whose codes are in the bundle; None in earlier bundles,
@@ -42,6 +44,7 @@ class BundleDescription(BaseModel):
     trained_on: dict[Key, str] = Field(min_length=1)
     authorities: dict[Key, list[str]] = Field(default_factory=dict)
     encoder: EncoderIdentity
+    n_views: int = Field(len(VIEWS), ge=1)
     profile: Profile
     folds: list[int] = Field(min_length=1)
     n_areas: int | None = Field(None, ge=1)

@@ -113,7 +113,7 @@ def _outcome(
         **values,
         "pushes": [
             [
-                (numbers.setdefault(location, len(numbers)), influence, HEADINGS[view])
+                (numbers.setdefault(location, len(numbers)), influence, HEADINGS.get(view))
                 for location, influence, view in pushes.get(code, ())
             ]
             for code in areas["lsoa11"]

@@ -16,7 +16,8 @@ from streetineq_assets.reports.page.uris import data_uri
 MOST_OF_AN_AREA = 1  # location that pushes up, and as many that push down
 _TITLES = {"up": "Up: towards better-off", "down": "Down: towards worse-off"}
 
-Push = tuple[str, float, str]  # location, its influence on the area, its strongest view
+# Location, its influence on the area, its strongest view: empty where it has but one.
+Push = tuple[str, float, str]
 
 
 def exemplar_context(exemplars: pd.DataFrame, names: Mapping[str, str]) -> dict[str, Any]:
@@ -68,9 +69,11 @@ def pushes_by_area(explanations: pd.DataFrame) -> dict[str, list[Push]]:
     known = explanations[explanations["location_influence"].fillna(0.0) != 0]
     by_view = known[list(INFLUENCES)].to_numpy(float)
     toward = np.sign(known["location_influence"].to_numpy(float))[:, None]
-    strongest = (by_view * toward).argmax(axis=1) if len(known) else np.empty(0, int)
+    pushed = np.nan_to_num(by_view * toward, nan=-np.inf)
+    strongest = pushed.argmax(axis=1) if len(known) else np.empty(0, int)
+    views = np.where(np.isnan(by_view).all(axis=1), "", np.array(VIEWS, object)[strongest])
     frame = known[["lsoa11", "location_id", "location_influence"]].assign(
-        view=np.array(VIEWS, object)[strongest], is_up=known["location_influence"] > 0
+        view=views, is_up=known["location_influence"] > 0
     )
     frame["size"] = frame["location_influence"].abs()
     frame = frame.sort_values(["is_up", "size", "location_id"], ascending=[False, False, True])

@@ -36,7 +36,7 @@ function pushesOf(city, outcome, area) {
   if (!pushes.length) return [];
   const items = pushes.map(([place, influence, view]) => element("li", {},
     `Location ${city.places[place]} ${influence > 0 ? "up" : "down"} by ${Math.abs(influence).toFixed(2)}` +
-    `; of its views most by the one facing ${view}°`));
+    (view === null ? "" : `; of its views most by the one facing ${view}°`)));
   return [
     element("h4", {}, "What pushes its score"),
     element("p", { class: "about" }, "Logits by which the area's score changes with and without a location: it explains the network, not the place."),

@@ -1,0 +1,1 @@
+"""Published weights and real photographs through the platform."""
