@@ -3,9 +3,10 @@
     uv run --extra hub --extra onnx python -m streetineq_tests.benchmarks.bench_encoders
 
 Networks have their real size and random weights, on which speed does not depend, and pictures of
-224 pixels. They take turns; the median of the rounds counts. It prints a Markdown table: the forward
-pass alone, and `extract_bucket` from JPEG files of 640 x 400 pixels to the bucket's file. VGG16 is
-there twice: the same network run by ONNX Runtime shows what is the runtime's, and must agree.
+224 pixels. They take turns; the median of the rounds counts. It prints a Markdown table: the
+forward pass alone, and `extract_bucket` from JPEG files of 640 x 400 pixels to the bucket's file.
+VGG16 is there twice: the same network run by ONNX Runtime shows what is the runtime's, and must
+agree.
 """
 
 import argparse
