@@ -115,13 +115,14 @@ def _outcome_lines(rows: list[dict[str, str]]) -> list[str]:
 
 
 def _city_lines(rows: list[dict[str, str]]) -> list[str]:
-    """A line for each city's list and images; one for all that are missing."""
+    """A line for each city's list and its images or codes; one for all that are missing."""
     lines = []
-    for what in ("locations", "images"):
-        missing = [row for row in rows if row[f"{what}_status"] == "missing"]
+    for what in ("locations", "images", "codes"):
+        examined = [row for row in rows if what in row]
+        missing = [row for row in examined if row[f"{what}_status"] == "missing"]
         lines += [
             _line(row[f"{what}_status"], f"{row['city']} {what}", row[what])
-            for row in rows
+            for row in examined
             if row not in missing
         ]
         if missing:

@@ -19,6 +19,8 @@ import duckdb
 import pandas as pd
 
 from streetineq_assets import geography
+from streetineq_assets.codes.importing.examination import examine_codes
+from streetineq_assets.encoder_settings import ImportedEncoder
 from streetineq_assets.errors import SourceError, SourceMissingError, StreetineqError
 from streetineq_assets.evidence.groups import read_group_files
 from streetineq_assets.findings import Check
@@ -96,7 +98,7 @@ def inspect_inputs(store: DataStore, study: Study) -> dict[str, list[Row]]:
 
     Returns:
         `sources`: rows of `status, what, where`. `outcomes`: `city, outcome, status, where`.
-        `cities`: `city`, and of its `locations` and `images` what was found, and `..._status`.
+        `cities`: `city`, and what was found of `locations`, of `images` or `codes`; `..._status`.
     """
     official = _read_official(store.inputs())
     with tempfile.TemporaryDirectory() as scratch, _engine(scratch) as connection:
@@ -264,18 +266,22 @@ def _groups(store: DataStore, made: Postcodes | None) -> Iterator[Row]:
 
 
 def _city(store: DataStore, study: Study, city: str, made: Postcodes | None) -> Row:
-    """A city's lists and images."""
+    """A city's lists, and its images or codes."""
     rows = empty(LOCATION_LIST)
     try:
         rows = read_location_list(location_list_file(store, city))
         locations = _locations(store, rows, study, city, made)
     except SourceError as error:
         locations = _row("wrong", "locations", str(error))
-    look = _acquired if study.acquires(city) else _images
-    images = look(store, rows, study, city)
+    if isinstance(study.encoder, ImportedEncoder):
+        status, where = examine_codes(store, study.encoder, city, set(rows["location_id"]))
+        found = _row(status, "codes", where)
+    else:
+        look = _acquired if study.acquires(city) else _images
+        found = look(store, rows, study, city)
     return {"city": city} | {
         key: text
-        for row in (locations, images)
+        for row in (locations, found)
         for key, text in ((row["what"], row["where"]), (f"{row['what']}_status", row["status"]))
     }
 
@@ -371,8 +377,8 @@ def _affordable(files: Iterable[FileEntry]) -> tuple[list[FileEntry], list[FileE
 
 
 def _strangers(store: DataStore, study: Study) -> Iterator[Row]:
-    """Lists and folders of images that belong to no city of the study."""
-    for folder in map(store.inputs, ("locations", "captures", "images")):
+    """Lists, codes and folders of images that belong to no city of the study."""
+    for folder in map(store.inputs, ("locations", "captures", "images", "codes")):
         for path in sorted(folder.iterdir()) if folder.is_dir() else ():
             name = path.name.partition(".")[0]
             if name and name.strip().casefold() not in study.cities:

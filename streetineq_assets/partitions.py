@@ -21,6 +21,7 @@ class Partitions:
 
     Attributes:
         boundaries: the asset of boundaries, if they place locations.
+        brings_codes: whether codes exist already, so that no image is encoded.
     """
 
     def __init__(self, study: Study, *, spread: bool = False) -> None:
@@ -40,6 +41,7 @@ class Partitions:
         self._buffer_m = study.folds.buffer_m
         self._joint = study.training.joint
         self._provider = study.imagery.provider if study.imagery else None
+        self.brings_codes = study.brings_codes
         self.boundaries = ["lsoa_boundaries"] if study.places.by == "boundaries" else []
 
     def city_to_buckets(self, asset: str) -> dg.AssetDep:

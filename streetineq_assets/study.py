@@ -133,6 +133,16 @@ class Study(Settings):
         return self
 
     @model_validator(mode="after")
+    def codes_or_imagery(self) -> "Study":
+        """Codes that exist already need no images."""
+        if self.imagery and self.brings_codes:
+            raise ValueError(
+                '[imagery] acquires images, and with encoder.family = "imported" none is encoded: '
+                "delete one of them"
+            )
+        return self
+
+    @model_validator(mode="after")
     def source_known(self) -> "Study":
         """Networks are transferred from a city of the study, or from a file."""
         source = self.transfer.source
@@ -143,6 +153,11 @@ class Study(Settings):
             f"{', '.join(self.cities)}, nor a bundle's file{nearest(source, [*self.cities])}: name "
             "one of them, or delete [transfer]"
         )
+
+    @property
+    def brings_codes(self) -> bool:
+        """Whether codes exist already, so that no image is encoded."""
+        return self.encoder.family == "imported"
 
     def acquires(self, city: str) -> bool:
         """Whether the images of a city are acquired from a provider."""

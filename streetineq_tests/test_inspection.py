@@ -10,11 +10,20 @@ import pytest
 from streetineq_assets.inspection import inspect_inputs
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
+from streetineq_tests.codes.importing.brought import CODES, WIDTH, write_hdf5
 from streetineq_tests.images.pictures import write_files
 from streetineq_tests.labels import official
 from streetineq_tests.labels.official_study import STUDY, make_study, write_boundaries
 from streetineq_tests.studies import new_study
 
+CODES_ARE_BROUGHT = f"""
+[encoder]
+family = "imported"
+name = "CLIP"
+layer = "pooled"
+preprocessing = "its own"
+width = {WIDTH}
+"""
 LISTED = "location_id,postcode\n7,AB1 1AA\n8,AB2 1AA\n"
 
 
@@ -43,7 +52,7 @@ def inspect(store):
     for row in found["outcomes"]:
         lines[f"{row['city']}/{row['outcome']}"] = (row["status"], row["where"])
     for row in found["cities"]:
-        for what in ("locations", "images"):
+        for what in {"locations", "images", "codes"} & row.keys():
             lines[f"{row['city']} {what}"] = (row[f"{what}_status"], row[what])
     return lines
 
@@ -324,3 +333,16 @@ def test_captures_are_looked_at_with_the_images(store, text, files, status, told
     found = inspect(store)["alpha images"]
     assert found[0] == status
     assert told in found[1]
+
+
+def test_of_a_study_that_brings_codes_these_are_examined_and_no_images(store):
+    with store.study_file.open("a") as file:
+        file.write(CODES_ARE_BROUGHT)
+    write_hdf5(store.inputs("codes", "alpha.h5"), CODES[:2], location_id=["7", "8"])
+    write_hdf5(store.inputs("codes", "gamma.h5"), CODES[:1], location_id=["7"])
+    lines = inspect(store)
+    path = store.inputs("codes", "alpha.h5")
+    assert lines["alpha codes"] == ("found", f"{path}: 2 of 2 listed locations have codes")
+    assert lines["beta codes"][0] == "missing"
+    assert "alpha images" not in lines
+    assert "no city of the study is called gamma" in lines

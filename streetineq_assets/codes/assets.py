@@ -2,31 +2,35 @@
 
 import json
 import os
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import dagster as dg
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pydantic import Field
 
 from streetineq_assets.codes import checks, repeat_checks
 from streetineq_assets.codes.bucket_recipe import bucket_recipe
 from streetineq_assets.codes.city_repeats import read_repeat_slices, write_repeats
 from streetineq_assets.codes.contact_sheet import Sheet
-from streetineq_assets.codes.encoders.checks import encoder_allowed, weights_known
+from streetineq_assets.codes.encoders.checks import encoder_checks
 from streetineq_assets.codes.encoders.encoder import Encoder
 from streetineq_assets.codes.encoders.loading import idle_encoder, load_encoder
 from streetineq_assets.codes.extraction import Pace, extract_bucket
 from streetineq_assets.codes.identity import EncoderIdentity
+from streetineq_assets.codes.importing.bucket import Importer
+from streetineq_assets.codes.listing import Listing, read_listing
 from streetineq_assets.codes.packing import pack_city
 from streetineq_assets.codes.repeated_images import ask_shared_images
-from streetineq_assets.codes.reuse import changed_buckets, earlier_files, hand_over
+from streetineq_assets.codes.reuse import (
+    changed_buckets,
+    earlier_files,
+    hand_over,
+    is_wanted_again,
+)
 from streetineq_assets.codes.tables import (
     HDF5_SHARDS,
     IMAGE_CODES,
@@ -35,8 +39,9 @@ from streetineq_assets.codes.tables import (
 )
 from streetineq_assets.devices import Device
 from streetineq_assets.digests import digest_frame
+from streetineq_assets.encoder_settings import ImportedEncoder
 from streetineq_assets.errors import StoreError
-from streetineq_assets.findings import Check, Findings, Unavailable, blocking_failures
+from streetineq_assets.findings import Check, Findings, blocking_failures
 from streetineq_assets.imagery.retention import delete_pictures
 from streetineq_assets.images.catalogue import bucket_of
 from streetineq_assets.images.files import locate
@@ -54,6 +59,22 @@ from streetineq_assets.resources import (
 from streetineq_assets.study import bucket_keys, city_of
 
 GROUP = "3_codes"
+_WEIGHTS = dg.AssetSpec(
+    "vgg16_weights",
+    group_name=GROUP,
+    kinds={"tensorflow", "file"},
+    description=(
+        "The network that looks at the images: by default Keras's VGG16 weights for "
+        "ImageNet, `inputs/weights/vgg16_weights_tf_dim_ordering_tf_kernels.h5` (553 MB); "
+        "`[encoder]` in study.toml names others."
+    ),
+)
+_CODE_FILES = dg.AssetSpec(
+    "code_files",
+    group_name=GROUP,
+    kinds={"hdf5", "file"},
+    description="Codes that exist already: `inputs/codes/<city>.h5` or `<city>.parquet`.",
+)
 
 
 class ImageCodesConfig(dg.Config):
@@ -143,7 +164,8 @@ def hdf5_shards(context: dg.AssetExecutionContext, study: StudyResource) -> Even
             show=sheet.show,
             **settings,
         )
-        findings.unavailable = images.manifest.unavailable
+        of_buckets = (each.manifest.unavailable for each in buckets.values())
+        findings.unavailable = images.manifest.unavailable or next(filter(None, of_buckets), None)
         return findings
 
     def ask_again() -> list[Check]:
@@ -189,23 +211,15 @@ def image_repeats(context: dg.AssetExecutionContext, study: StudyResource) -> Ev
 
 
 def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The weights as an external asset, codes by bucket, shards and repeats by city."""
+    """Weights or codes as an external asset, codes by bucket, shards and repeats by city."""
+    brought = _CODE_FILES if parts.brings_codes else _WEIGHTS
     return [
-        dg.AssetSpec(
-            "vgg16_weights",
-            group_name=GROUP,
-            kinds={"tensorflow", "file"},
-            description=(
-                "The network that looks at the images: by default Keras's VGG16 weights for "
-                "ImageNet, `inputs/weights/vgg16_weights_tf_dim_ordering_tf_kernels.h5` (553 MB); "
-                "`[encoder]` in study.toml names others."
-            ),
-        ),
+        brought,
         define_asset(
             image_codes,
             group_name=GROUP,
             kinds={"tensorflow", "hdf5"},
-            deps=[parts.city_to_buckets("street_images"), "vgg16_weights"],
+            deps=[parts.city_to_buckets("street_images"), brought],
             partitions_def=parts.bucket,
             backfill_policy=dg.BackfillPolicy.multi_run(parts.buckets_per_run),
             output_required=False,
@@ -248,7 +262,7 @@ class _Step:
     study: StudyResource
     gpu: GpuResource
     held: ExitStack
-    _listings: dict[str, "_Listing"] = field(default_factory=dict)
+    _listings: dict[str, Listing] = field(default_factory=dict)
     _published: dict[str, list[Manifest]] = field(default_factory=dict)
 
     def publish(self, key: str) -> Publication:
@@ -262,10 +276,10 @@ class _Step:
         publication = self.study.publish(
             "image_codes",
             key,
-            self._recipe(images),
+            self._recipe(key, images),
             lambda folder: self._make(key, images, folder),
             specs=[spec.name for spec in checks.IMAGE_CODES],
-            again=self._is_wanted_again(key),
+            again=is_wanted_again(store.manifest("image_codes", key), **self.config.model_dump()),
             allow_loss=self.study.allows_loss(self.context.run.tags),
         )
         if publication.skipped:
@@ -277,6 +291,25 @@ class _Step:
         return publication
 
     def _make(self, key: str, images: pd.DataFrame, folder: Path) -> Findings:
+        target, importer = folder / "image_codes.h5", self._importer
+        if importer:
+            findings = self._import(importer, key, target)
+        else:
+            findings = self._extract(key, images, target)
+        why = self._listing(city_of(key)).unavailable
+        findings.unavailable = why or findings.unavailable
+        return findings
+
+    def _import(self, importer: Importer, key: str, target: Path) -> Findings:
+        of_encoder = self._ask_encoder(importer.identity)
+        if blocking_failures(of_encoder):
+            return Findings(checks=of_encoder)
+        images = self._listing(city_of(key)).images
+        findings = importer.write_bucket(key, images, target, self._attributes())
+        findings.checks += of_encoder
+        return findings
+
+    def _extract(self, key: str, images: pd.DataFrame, target: Path) -> Findings:
         store, settings, city = self.study.store, self.study.study.encoder, city_of(key)
         idle = images.empty
         encoder = idle_encoder(settings) if idle else self._encoder
@@ -287,7 +320,7 @@ class _Step:
             images,
             locate=partial(locate, store, city),
             encoder=encoder,
-            target=folder / "image_codes.h5",
+            target=target,
             work=store.workspace("image_codes", key),
             n_buckets=self.study.study.cities[city].buckets,
             limits=self.study.study.images,
@@ -301,15 +334,11 @@ class _Step:
         findings.values |= {} if idle else self._device.report()
         findings.values |= encoder.identity.attributes | encoder.values
         findings.checks += of_encoder
-        findings.unavailable = self._listing(city).unavailable
         return findings
 
     def _ask_encoder(self, identity: EncoderIdentity) -> list[Check]:
         study = self.study.study
-        return [
-            weights_known(identity, study.encoder),
-            encoder_allowed(identity, study.encoder, study.rights),
-        ]
+        return encoder_checks(identity, study.encoder, study.rights)
 
     def _ask_encoder_again(self, publication: Publication) -> None:
         """The study may state sha256, licence and rights after the weights were used."""
@@ -317,13 +346,18 @@ class _Step:
         if encoder is not None:
             publication.findings.replace_checks(self._ask_encoder(encoder))
 
-    def _listing(self, city: str) -> "_Listing":
+    def _listing(self, city: str) -> Listing:
         if city not in self._listings:
-            listed = self.study.store.open("street_images", city)
-            images = listed.table()
-            rows = images.groupby("bucket", sort=False).indices
-            self._listings = {city: _Listing(images, rows, listed.manifest.unavailable)}
+            self._listings = {city: read_listing(self.study.store, city)}
         return self._listings[city]
+
+    @cached_property
+    def _importer(self) -> Importer | None:
+        """Where the study brings its codes."""
+        study = self.study.study
+        if not isinstance(study.encoder, ImportedEncoder):
+            return None
+        return Importer(self.study.store, study, study.encoder, self.held)
 
     @cached_property
     def _device(self) -> Device:
@@ -351,35 +385,14 @@ class _Step:
             )
         return list(files.values())
 
-    def _recipe(self, images: pd.DataFrame) -> Recipe:
+    def _recipe(self, key: str, images: pd.DataFrame) -> Recipe:
         versions = self.context.assets_def.code_versions_by_key
         version = versions[self.context.asset_key] or ""
+        if self._importer:
+            return self._importer.recipe(city_of(key), images, version)
         return bucket_recipe(self.study.store, self.study.study, images, version)
-
-    def _is_wanted_again(self, key: str) -> bool:
-        manifest = self.study.store.manifest("image_codes", key)
-        if not manifest:
-            return False
-        record = manifest.read_record(BucketRecord)
-        unhashed = record.n_without_phash != 0 or record.n_without_quality != 0
-        return bool(
-            (self.config.retry_failed and record.n_rejected)
-            or (self.config.hash_pictures and unhashed)
-        )
 
     def _attributes(self) -> dict[str, Any]:
         study = self.study.study
         synthetic = study.synthetic or study.encoder.is_random
         return {"synthetic": synthetic, "versions": json.dumps(library_versions())}
-
-
-class _Listing(NamedTuple):
-    """A city's `street_images`, its rows' numbers by bucket, and why there are none, if so."""
-
-    images: pd.DataFrame
-    rows: Mapping[str, NDArray[np.intp]]
-    unavailable: Unavailable | None
-
-    def of_bucket(self, key: str) -> pd.DataFrame:
-        """The rows of a bucket, in their order."""
-        return self.images.iloc[self.rows.get(key, [])]

@@ -13,7 +13,7 @@ from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.codes.inventory import Inventory
 from streetineq_assets.codes.quality_checks import IMAGES_USABLE
 from streetineq_assets.codes.view_checks import SAME_VIEWS, same_views
-from streetineq_assets.findings import Check, CheckSpec, Findings
+from streetineq_assets.findings import NOT_TESTED, Check, CheckSpec, Findings
 from streetineq_assets.images.catalogue import bucket_of
 
 _GONE_SHARE = 0.5
@@ -128,12 +128,20 @@ def bucket_identity(target: Path, contents: Contents, *, expected: Collection[st
     return BUCKET_IDENTITY.result(passed, text)
 
 
-def finite_locations(n_not_finite: int) -> Check:
-    """Whether a bucket's codes are finite."""
-    text = f"{n_not_finite} locations have codes that are not finite numbers"
-    if n_not_finite:
-        text += ": are the weights whole? In mixed precision, large codes are infinite"
-    return FINITE.result(n_not_finite == 0, text)
+def finite_locations(not_finite: Sequence[str]) -> Check:
+    """Whether a bucket's codes are finite.
+
+    Args:
+        not_finite: the locations whose codes are not.
+    """
+    text = f"{len(not_finite)} locations have codes that are not finite numbers"
+    if not_finite:
+        text += (
+            f", such as {', '.join(not_finite[:_MOST_IN_TEXT])}: are the weights whole? In mixed "
+            "precision, large codes are infinite; of codes that were brought, take these locations "
+            "out of the file, or encode them again"
+        )
+    return FINITE.result(not not_finite, text)
 
 
 def images_present(account: Account) -> Check:
@@ -147,6 +155,11 @@ def images_present(account: Account) -> Check:
             "purpose, list them again"
         )
     return IMAGES_PRESENT.result(passed, text)
+
+
+def no_image_read() -> Check:
+    """In the place of `images_present` where codes were brought."""
+    return IMAGES_PRESENT.not_tested("codes were brought, and no image is read", passed=True)
 
 
 def distinct_views(twice: Sequence[str]) -> Check:
@@ -180,7 +193,8 @@ def over_buckets(by_key: Mapping[str, Findings]) -> list[Check]:
         if any(check.tested for check in found.values()):
             results.append(spec.result(not failed, text, **counts))
         else:
-            why = "; ".join(dict.fromkeys(check.description for check in found.values()))
+            texts = (check.description.removeprefix(f"{NOT_TESTED}: ") for check in found.values())
+            why = "; ".join(dict.fromkeys(texts))
             results.append(spec.not_tested(why or "no bucket", passed=not failed, **counts))
     return results
 

@@ -11,7 +11,7 @@ from streetineq_assets.codes.image_repeats import KINDS, Places, find_repeats, l
 from streetineq_assets.codes.perceptual_hash import PLAIN, UNKNOWN
 from streetineq_assets.codes.repeat_checks import repeat_checks
 from streetineq_assets.codes.repeated_images import read_repeated_images
-from streetineq_assets.codes.tables import IMAGE_REPEATS
+from streetineq_assets.codes.tables import IMAGE_REPEATS, ShardsRecord
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.findings import Findings
 from streetineq_assets.geography import national_grid
@@ -83,6 +83,7 @@ def write_repeats(
     places = read_places(slices)
     repeats = find_repeats(places, read_repeated_images(store, slices.shards), settings)
     write(repeats, IMAGE_REPEATS, folder / f"{ASSET}.parquet")
+    encoder = slices.shards.manifest.read_record(ShardsRecord).encoder
     pairs = repeats["kind"].value_counts()
     pictures = repeats[repeats["kind"] != "near"].head(_MOST_SHOWN)
     return Findings(
@@ -93,7 +94,7 @@ def write_repeats(
             **{f"n_{kind}_pairs": int(pairs.get(kind, 0)) for kind in KINDS},
             **{f"n_{kind}_locations": len(locations_with(repeats, (kind,))) for kind in KINDS},
         },
-        checks=repeat_checks(repeats, places, settings),
+        checks=repeat_checks(repeats, places, settings, are_imported=encoder.is_imported),
         tables={"repeats": pictures.astype(object).to_dict("records")},
         n_rows=len(repeats),
         # Fewer repeats are no loss.

@@ -16,14 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from streetineq_assets.codes import checks
-from streetineq_assets.codes.accounting import (
-    Account,
-    reason_counts,
-    reasons_by_location,
-    rejected_views,
-)
-from streetineq_assets.codes.bucket_file import Contents, Rejection, write_bucket
+from streetineq_assets.codes.accounting import reason_counts
+from streetineq_assets.codes.bucket_file import Contents, Rejection
+from streetineq_assets.codes.bucket_findings import Written, bucket_findings, write_looked_at
 from streetineq_assets.codes.encoders.encoder import Encoder
 from streetineq_assets.codes.finished_rows import SCREENING, FinishedRows
 from streetineq_assets.codes.image_loading import (
@@ -36,12 +31,9 @@ from streetineq_assets.codes.image_loading import (
     prepare_location,
     read_archives,
 )
-from streetineq_assets.codes.perceptual_hash import UNKNOWN
 from streetineq_assets.codes.pictures import Pictures
-from streetineq_assets.codes.quality import FIGURES, n_without_quality, quality_counts
-from streetineq_assets.codes.repeated_images import digest_codes
+from streetineq_assets.codes.quality import FIGURES
 from streetineq_assets.codes.screening import label
-from streetineq_assets.codes.tables import BucketRecord
 from streetineq_assets.findings import Findings, Scalar
 from streetineq_assets.image_settings import Images, Views
 from streetineq_assets.images.catalogue import VIEWS
@@ -117,7 +109,9 @@ def extract_bucket(
         attributes = {**(attributes or {}), SCREENING: screening}
         written = extraction.merge(target, listed.rejections, attributes)
     n_listed = images["location_id"].nunique()
-    findings = _account(target, written, n_listed=n_listed, n_buckets=n_buckets, wanted=wanted)
+    findings = bucket_findings(
+        target, written, n_listed=n_listed, n_buckets=n_buckets, wanted=wanted
+    )
     findings.values |= extraction.values()
     # A view of a location that was rejected after all is among its rejections.
     done = extraction.done
@@ -125,61 +119,6 @@ def extract_bucket(
     findings.values["n_absent_views"] = len(absent)
     findings.tables["absent_views"] = reason_counts(absent)
     return findings
-
-
-class _Written(NamedTuple):
-    """The bucket's file.
-
-    Attributes:
-        n_not_finite: locations whose codes are not all finite.
-        twice: locations that have a picture in two views, by its bytes or its codes.
-        digest: of the content.
-    """
-
-    contents: Contents
-    n_not_finite: int
-    twice: list[str]
-    digest: str
-
-
-def _account(
-    target: Path, written: _Written, *, n_listed: int, n_buckets: int, wanted: Sequence[str]
-) -> Findings:
-    """What became of every location, with the file read back."""
-    contents = written.contents
-    reasons = reasons_by_location(contents.rejections)
-    account = Account.of(n_listed, len(contents.location_ids), reasons.values())
-    return Findings(
-        values={
-            **account.values(),
-            "n_identical_views": len(written.twice),
-            **quality_counts(contents.quality_of_pictures),
-            "n_buckets": n_buckets,
-        },
-        checks=[
-            checks.accounting(account),
-            checks.bucket_identity(target, contents, expected=set(wanted) - reasons.keys()),
-            checks.finite_locations(written.n_not_finite),
-            checks.images_present(account),
-            checks.complete(account),
-            checks.distinct_views(written.twice),
-        ],
-        tables={
-            "without_codes": account.table(),
-            "rejected_views": rejected_views(contents.rejections),
-        },
-        record=BucketRecord(
-            n_buckets=n_buckets,
-            n_rejected=account.n_rejected,
-            n_without_phash=int((contents.hashes_of_pictures == UNKNOWN).all(axis=1).sum()),
-            n_without_quality=n_without_quality(contents.quality_of_pictures),
-            encoder=contents.identity,
-        ),
-        n_rows=account.n_extracted,
-        # Of another number of buckets each holds other locations.
-        holdings={f"locations with codes, of {n_buckets} buckets": account.n_extracted},
-        digest=written.digest,
-    )
 
 
 class _Extraction:
@@ -234,7 +173,7 @@ class _Extraction:
 
     def merge(
         self, target: Path, rejections: Sequence[Rejection], attributes: Mapping[str, Any]
-    ) -> _Written:
+    ) -> Written:
         """Write the bucket's file from finished rows, in order of id.
 
         Args:
@@ -258,29 +197,9 @@ class _Extraction:
                 -1, len(VIEWS), len(FIGURES)
             ),
         )
-        n_not_finite = 0
-        pixels: list[Iterable[Any]] = []  # of each view, by its codes
-
-        def blocks() -> Iterator[np.ndarray]:
-            nonlocal n_not_finite
-            for block in self._finished.read(ids):
-                finite = [bool(np.isfinite(codes).all()) for codes in block]
-                n_not_finite += finite.count(False)
-                # Codes that are not finite are a fault of their own, and not the same picture.
-                found = digest_codes(block)
-                pixels.extend(found[row] if finite[row] else VIEWS for row in range(len(block)))
-                yield block
-
-        digest = write_bucket(target, contents, blocks())
-        twice = [
-            location_id
-            for location_id, there, *kinds in zip(
-                ids, contents.views_present, digests, pixels, strict=True
-            )
-            if any(len(set(np.asarray(each)[there])) < there.sum() for each in kinds)
-        ]
+        written = write_looked_at(target, contents, self._finished.read(ids))
         self._seconds["writing"] += time.perf_counter() - started
-        return _Written(contents, n_not_finite, twice, digest)
+        return written
 
     def values(self) -> dict[str, Scalar]:
         """What was encoded, how fast, and the seconds of each phase; phases overlap."""

@@ -47,6 +47,11 @@ class EncoderIdentity(BaseModel):
     mixed_precision: bool = False
     width: int
 
+    @property
+    def is_imported(self) -> bool:
+        """Whether somebody brought the codes, so that no picture was looked at."""
+        return self.family == "imported"
+
     @classmethod
     def from_attributes(cls, attributes: Mapping[str, Any]) -> "EncoderIdentity":
         """The identity among the attributes of a bucket or shard; HDF5's scalars become Python's.

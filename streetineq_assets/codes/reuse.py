@@ -103,5 +103,23 @@ def is_changed(encoded: Manifest | None, listed: str) -> bool:
     return encoded is None or encoded.recipe.inputs.get("street_images") != listed
 
 
+def is_wanted_again(encoded: Manifest | None, *, retry_failed: bool, hash_pictures: bool) -> bool:
+    """Whether a bucket is to be made though nothing changed.
+
+    Args:
+        encoded: as it is published.
+        retry_failed: where locations were rejected.
+        hash_pictures: where not all is noted of its pictures; codes that were brought have none.
+    """
+    if encoded is None:
+        return False
+    record = encoded.read_record(BucketRecord)
+    unhashed = record.n_without_phash != 0 or record.n_without_quality != 0
+    has_pictures = record.encoder is None or not record.encoder.is_imported
+    return bool(
+        (retry_failed and record.n_rejected) or (hash_pictures and unhashed and has_pictures)
+    )
+
+
 def _of_another_cut(manifest: Manifest, n_buckets: int) -> bool:
     return manifest.read_record(BucketRecord).n_buckets != n_buckets

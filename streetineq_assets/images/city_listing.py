@@ -18,7 +18,7 @@ from streetineq_assets.images.capture_checks import city_findings
 from streetineq_assets.images.capture_listing import list_city, terms_of_images
 from streetineq_assets.images.captures import captures_file, read_captures
 from streetineq_assets.images.catalogue import FileEntry, list_images
-from streetineq_assets.images.checks import rights_held
+from streetineq_assets.images.checks import images_not_needed, rights_held
 from streetineq_assets.images.headings import latest_moment
 from streetineq_assets.images.location_list import (
     location_list_file,
@@ -38,13 +38,15 @@ _DECIDING = {"tolerance_deg", "within_m", "within_days"}  # of `[views]`; the re
 def listing_config(store: DataStore, study: Study, city: str) -> dict[str, Any]:
     """The settings that decide a city's listing; those of captures only where it lists some.
 
-    Names that a study does not set are no part of it, so that listings of earlier versions stay.
+    What a study does not set is no part of it, so that listings of earlier versions stay.
     """
     config: dict[str, Any] = {"buckets": study.cities[city].buckets}
     if study.images.names != DEFAULT_NAMES:
         config["names"] = [*study.images.names]
     if captures_file(store, city).is_file():
         config["views"] = study.views.model_dump(mode="json", include=_DECIDING)
+    if study.brings_codes:
+        config["images_needed"] = False
     return config
 
 
@@ -83,6 +85,8 @@ def write_listing(
     if figure := plot_directions(listing.captures, study.cities[city].title):
         save_png(figure, folder / "directions.png")
     findings = city_findings(listing)
+    if study.brings_codes:
+        findings.replace_checks([images_not_needed()])
     findings.checks.append(_rights(store, study, city, listing.terms))
     if listing.catalogue.images.empty:
         findings.unavailable = none_listed(location_list)

@@ -52,7 +52,10 @@ def inputs_unavailable(store: DataStore, pair: Pair) -> Unavailable | None:
         return why
     if why := store.open("area_folds", pair.city).manifest.unavailable:
         return why
-    shards = store.open("hdf5_shards", pair.city).manifest.read_record(ShardsRecord)
+    packed = store.open("hdf5_shards", pair.city).manifest
+    if packed.unavailable:
+        return packed.unavailable
+    shards = packed.read_record(ShardsRecord)
     if shards.n_extracted:
         return None
     images = f"inputs/images/{pair.city}"

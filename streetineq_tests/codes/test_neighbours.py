@@ -103,3 +103,16 @@ def test_few_locations_have_few_neighbours(tmp_path, city, n_locations):
     few = CityOfBuckets(tmp_path / "few", IDS[:n_locations])
     few.pack()
     assert len(found(few)) == n_locations**2
+
+
+def test_of_fewer_views_those_that_are_there_are_shown(tmp_path):
+    """Of three locations with two views, one of which is absent."""
+    ids, codes = ["1", "2", "3"], np.random.default_rng(0).normal(size=(3, 2, WIDTH))
+    present = np.array([[True, True], [True, True], [True, False]])
+    write_shard(tmp_path / "shard_000.h5", ids, codes, present)
+    rows = pd.DataFrame({"shard": 0, "row": range(3), "location_id": ids})
+    with ShardReader([tmp_path / "shard_000.h5"], rows) as reader:
+        sheet = nearest_views(reader, NOTHING)
+    shown = set(zip(sheet["location_id"], sheet["view"], strict=True))
+    assert ("3", "b") not in shown
+    assert sheet.query("rank == 0")["view"].tolist() == ["a", "b", "a"]

@@ -14,6 +14,11 @@ ENCODER_ALLOWED = CheckSpec(
 )
 
 
+def encoder_checks(identity: EncoderIdentity, settings: Settings, rights: Rights) -> list[Check]:
+    """Both of them."""
+    return [weights_known(identity, settings), encoder_allowed(identity, settings, rights)]
+
+
 def weights_known(identity: EncoderIdentity, settings: Settings) -> Check:
     """Whether somebody vouches for the weights: Keras, the study's sha256, or nobody needs to."""
     is_own = identity.weights in ("file", "imported")
