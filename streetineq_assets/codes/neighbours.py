@@ -40,14 +40,16 @@ def nearest_views(
         `query, rank, location_id, view, cosine`: rank 0 is the query itself, 1 is the nearest.
     """
     n_rows = min(sample, reader.n_rows)
-    ids = reader.location_ids[:n_rows].repeat(len(VIEWS))
-    views = np.tile(VIEWS, n_rows)
+    ids = reader.location_ids[:n_rows].repeat(reader.views)
+    views = np.tile(VIEWS[: reader.views], n_rows)
+    there = reader.present[:n_rows]
     pictures = _pictures(ids, views, repeated)
-    queries = [len(VIEWS) * n + n % len(VIEWS) for n in range(min(n_queries, n_rows))]
+    queries = [reader.views * n + _turn(there[n], n) for n in range(min(n_queries, n_rows))]
     rows = []
     for query, cosines in zip(queries, _cosines(reader, queries, n_rows), strict=True):
         rows.append((query, 0, query, 1.0))
-        nearest = _first_of_each(np.argsort(-cosines, kind="stable"), query, ids, pictures)
+        order = np.argsort(-cosines, kind="stable")
+        nearest = _first_of_each(order[there.reshape(-1)[order]], query, ids, pictures)
         found = zip(range(1, n_nearest + 1), nearest, strict=False)
         rows += [(query, rank, view, cosines[view]) for rank, view in found]
     found = pd.DataFrame(rows, columns=["query", "rank", "at", "cosine"])
@@ -60,6 +62,12 @@ def nearest_views(
             "cosine": found["cosine"].astype(np.float64),
         }
     )
+
+
+def _turn(there: np.ndarray, number: int) -> int:
+    """Of the views that are there, (V,) bool, each in turn."""
+    views = np.flatnonzero(there)
+    return int(views[number % len(views)])
 
 
 def _cosines(reader: ShardReader, queries: list[int], n_rows: int) -> np.ndarray:
