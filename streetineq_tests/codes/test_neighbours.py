@@ -1,5 +1,6 @@
 """The nearest views by code are those of the definition, each location and picture once."""
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from streetineq_assets.codes import neighbours, packing
 from streetineq_assets.codes.neighbours import nearest_views
 from streetineq_assets.codes.repeated_images import find_repeated_images
-from streetineq_tests.codes.buckets import IDS, CityOfBuckets
+from streetineq_assets.codes.shards import ShardReader
+from streetineq_tests.codes.buckets import ENCODER, IDS, CityOfBuckets
 
 NOTHING = find_repeated_images([], np.empty((0, 4), "S64"))
 
@@ -106,13 +108,15 @@ def test_few_locations_have_few_neighbours(tmp_path, city, n_locations):
 
 
 def test_of_fewer_views_those_that_are_there_are_shown(tmp_path):
-    """Of three locations with two views, one of which is absent."""
-    ids, codes = ["1", "2", "3"], np.random.default_rng(0).normal(size=(3, 2, WIDTH))
-    present = np.array([[True, True], [True, True], [True, False]])
-    write_shard(tmp_path / "shard_000.h5", ids, codes, present)
+    """Three locations with two views, one of which is absent."""
+    ids, path = ["1", "2", "3"], tmp_path / "shard_000.h5"
+    with h5py.File(path, "w") as file:
+        file["features"] = np.random.default_rng(0).normal(size=(3, 2, 5)).astype(np.float32)
+        file["present"] = np.array([[True, True], [True, True], [True, False]])
+        file["location_id"] = ids
+        file.attrs.update(ENCODER.attributes, mean=np.zeros(5), sd=np.ones(5))
     rows = pd.DataFrame({"shard": 0, "row": range(3), "location_id": ids})
-    with ShardReader([tmp_path / "shard_000.h5"], rows) as reader:
+    with ShardReader([path], rows) as reader:
         sheet = nearest_views(reader, NOTHING)
-    shown = set(zip(sheet["location_id"], sheet["view"], strict=True))
-    assert ("3", "b") not in shown
+    assert ("3", "b") not in set(zip(sheet["location_id"], sheet["view"], strict=True))
     assert sheet.query("rank == 0")["view"].tolist() == ["a", "b", "a"]

@@ -73,7 +73,9 @@ def test_baselines_take_the_mean_of_the_views_that_are_there_and_count_them() ->
     split = Split(everything, ~everything, ~everything, {})
     centroids = pd.DataFrame(columns=["lsoa11", "easting_m", "northing_m"])
     found = fold_areas(ROWS, split, sum_codes(codes, ROWS, TABLE), centroids).train
-    means = np.stack([views[there].mean(axis=0) for views, there in zip(CODES, PRESENT, strict=True)])
+    means = np.stack(
+        [views[there].mean(axis=0) for views, there in zip(CODES, PRESENT, strict=True)]
+    )
     for number, area in enumerate(found.lsoa11):
         mine = (ROWS["lsoa11"] == area).to_numpy()
         np.testing.assert_allclose(found.means[number], means[mine].mean(axis=0), rtol=1e-4)
