@@ -176,5 +176,6 @@ def _recorded_hashes(file: Path) -> dict[Image, str]:
     return {
         (location_id, view): str(digest)
         for location_id, row in zip(contents.location_ids, contents.image_sha256, strict=True)
-        for view, digest in zip(VIEWS, row, strict=True)
+        for view, digest in zip(VIEWS, row, strict=False)
+        if digest  # of a view that is absent, or of codes from elsewhere, there is none
     }

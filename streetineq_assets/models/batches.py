@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from streetineq_assets.codes.feature_statistics import RunningMoments
 from streetineq_assets.errors import TrainingError
 from streetineq_assets.labels.deciles import N_DECILES
+from streetineq_assets.models.arrays import take_rows
 from streetineq_assets.models.dataset import HELD_SHARE, READ_ROWS, Codes
 from streetineq_assets.prefetch import prefetch
 from streetineq_assets.profiles import Profile
@@ -160,7 +161,7 @@ def _windows(
         return positions, codes.take(rows[positions], room)
 
     for positions, features in prefetch(read, range(len(parts)), workers=1, ahead=2):
-        yield positions, lambda chosen, f=features: f.take(chosen, axis=0)
+        yield positions, partial(take_rows, features)
 
 
 def _assemble(

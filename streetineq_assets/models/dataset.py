@@ -21,6 +21,7 @@ from streetineq_assets.codes.shards import ShardReader
 from streetineq_assets.codes.tables import ShardsRecord
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.errors import StoreError, TrainingError
+from streetineq_assets.models.arrays import aligned_empty, take_rows
 from streetineq_assets.models.fold_table import FoldTable
 from streetineq_assets.models.reader import READ_ROWS, CodeShape, Reader
 from streetineq_assets.prefetch import prefetch
@@ -90,7 +91,11 @@ class Codes:
             TrainingError: a code is not finite; the message names its location.
         """
         held = self._held
-        taken = self.reader.read(rows, out) if held is None else held.take(rows, axis=0)
+        if held is not None:
+            taken = take_rows(held, rows)
+        else:
+            shape = (len(rows), self.reader.views, self.reader.width)
+            taken = self.reader.read(rows, aligned_empty(shape, self.dtype) if out is None else out)
         if not self._finite[rows].all():
             self._require_finite(rows, taken)
         return taken

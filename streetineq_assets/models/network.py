@@ -58,6 +58,7 @@ def build_network(
     masked: bool = False,
     outcomes: int = 1,
     seed: int = 0,
+    dropout: type[keras.layers.Dropout] = keras.layers.Dropout,
 ) -> keras.Model:
     """A network with fresh weights: (n, views, width) codes -> (n, outcomes * head's units).
 
@@ -72,6 +73,7 @@ def build_network(
         outcomes: heads on the one trunk, for joint training.
         seed: decides the initial weights: Glorot normal, sd sqrt(1.3 / mean of fan-in and fan-out),
             cut at two deviations; biases 0, or those of the head.
+        dropout: the kind of the layers that drop units.
 
     Raises:
         KeyError: no profile has this name.
@@ -84,10 +86,10 @@ def build_network(
     if profile.standardise:
         x = _standardiser()(x)
     for number, units in enumerate(SHARED_UNITS, start=1):
-        x = _block(x, number, units, profile, seed, present=present)
+        x = _block(x, number, units, profile, seed=seed, dropout=dropout, present=present)
     own = [_glorot(seed, BLOCKS + 2 + number) for number in range(2)]
     x = pool_views(x, profile.pooling, initializers=own, present=present)
-    x = _block(x, BLOCKS, POOLED_UNITS, profile, seed)
+    x = _block(x, BLOCKS, POOLED_UNITS, profile, seed=seed, dropout=dropout)
     head = HEADS[profile.head]
     inputs = [codes, present] if masked else codes
     network = keras.Model(
@@ -235,7 +237,14 @@ def _shape(network: keras.Model) -> dict[str, Any]:
 
 
 def _block(
-    x: Any, number: int, units: int, profile: Profile, seed: int, *, present: Any = None
+    x: Any,
+    number: int,
+    units: int,
+    profile: Profile,
+    *,
+    seed: int,
+    dropout: type[keras.layers.Dropout],
+    present: Any = None,
 ) -> Any:
     dense = keras.layers.Dense(
         units, kernel_initializer=_glorot(seed, number), name=f"dense_{number}"
@@ -252,7 +261,7 @@ def _block(
         x = norm(x) if present is None else norm(x, mask=present)
     x = keras.layers.ReLU(name=f"relu_{number}")(x)
     if profile.dropout:
-        x = keras.layers.Dropout(profile.dropout, seed=seed + number, name=f"dropout_{number}")(x)
+        x = dropout(profile.dropout, seed=seed + number, name=f"dropout_{number}")(x)
     return x
 
 

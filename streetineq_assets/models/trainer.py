@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from streetineq_assets.devices import Device, arithmetic
 from streetineq_assets.labels.deciles import N_DECILES
+from streetineq_assets.models import dropout
+from streetineq_assets.models.arrays import as_tensor
 from streetineq_assets.models.batches import Batch, Codes
 from streetineq_assets.models.heads import HEADS, log_likelihood
 from streetineq_assets.models.network import build_network, freeze_blocks
@@ -61,13 +63,16 @@ class Trainer:
         self.profile, self.shape, self.outcomes = profile, shape, outcomes
         self._head = HEADS[profile.head]
         with arithmetic(mixed=device.mixed_precision):
-            self.network = build_network(profile, **shape._asdict(), outcomes=outcomes)
+            self.network = build_network(
+                profile, **shape._asdict(), outcomes=outcomes, dropout=dropout.DrawnDropout
+            )
         freeze_blocks(self.network, frozen_blocks)
-        self._dropouts = [x for x in self.network.layers if isinstance(x, keras.layers.Dropout)]
+        self._dropouts = [x for x in self.network.layers if isinstance(x, dropout.DrawnDropout)]
+        self._bits: np.random.BitGenerator = np.random.SFC64(0)
         self._optimizer = _optimizer(profile, device)
         self._optimizer.build(self.network.trainable_variables)
         self._fresh_optimizer = [v.numpy() for v in self._optimizer.variables]
-        self._train = tf.function(self._train_step, jit_compile=_compiled(profile, device))
+        self._train = tf.function(self._train_step, jit_compile=device.jit_training)
         self._score = tf.function(self._score_step, jit_compile=device.jit_training)
 
     def reset(self, weights: list[NDArray] | None, seed: int) -> None:
@@ -87,8 +92,7 @@ class Trainer:
         Each epoch then draws the same whatever was trained before it in this process, so a repeat
         and a training that resumes after a crash are exact, and no state has to be saved.
         """
-        for layer, words in zip(self._dropouts, _words(key, len(self._dropouts)), strict=True):
-            layer.seed_generator.state.assign(words)
+        self._bits = np.random.SFC64(np.random.SeedSequence(key))
 
     def state(self) -> tuple[list[NDArray], list[NDArray]]:
         """All values that a training step changes: the network's and the optimiser's."""
@@ -104,11 +108,16 @@ class Trainer:
 
     def train(self, batch: Batch, learning_rate: float) -> tf.Tensor:
         """One step; the loss before it, a scalar tensor."""
-        return self._train(
+        return self._train(*self._tensors(batch, learning_rate))
+
+    def _tensors(self, batch: Batch, learning_rate: float) -> tuple[Any, ...]:
+        shapes = [(len(batch.features), *x.output.shape[1:]) for x in self._dropouts]
+        return (
             _inputs(batch.features, batch.present),
             tf.convert_to_tensor(batch.classes),
             tf.convert_to_tensor(batch.weights),
             tf.constant(learning_rate, tf.float32),
+            [tf.convert_to_tensor(numbers) for numbers in dropout.draw(self._bits, shapes)],
         )
 
     def score(
@@ -131,16 +140,26 @@ class Trainer:
             start += n
         return scores, log_p
 
-    def _train_step(self, inputs: Any, classes: Any, weights: Any, learning_rate: Any) -> Any:
-        self._optimizer.learning_rate.assign(learning_rate)
-        with tf.GradientTape() as tape:
+    def _train_step(
+        self, inputs: Any, classes: Any, weights: Any, learning_rate: Any, numbers: list[Any]
+    ) -> Any:
+        loss, gradients = self._gradients(inputs, classes, weights, numbers)
+        self._apply(gradients, learning_rate)
+        return loss
+
+    def _gradients(
+        self, inputs: Any, classes: Any, weights: Any, numbers: list[Any]
+    ) -> tuple[Any, list[Any]]:
+        with tf.GradientTape() as tape, dropout.given(self._dropouts, numbers):
             outputs = self._outputs(inputs, training=True)
             likelihood = log_likelihood(self._head.log_probabilities(outputs), classes)
             loss = -tf.reduce_mean(weights * likelihood)
             scaled = self._optimizer.scale_loss(loss)
-        variables = self.network.trainable_variables
-        self._optimizer.apply(tape.gradient(scaled, variables), variables)
-        return loss
+        return loss, tape.gradient(scaled, self.network.trainable_variables)
+
+    def _apply(self, gradients: list[Any], learning_rate: Any) -> None:
+        self._optimizer.learning_rate.assign(learning_rate)
+        self._optimizer.apply(gradients, self.network.trainable_variables)
 
     def _score_step(self, inputs: Any) -> tuple[Any, Any]:
         outputs = self._outputs(inputs, training=False)
@@ -173,16 +192,8 @@ def _kept(
 
 def _inputs(features: NDArray, present: NDArray[np.bool_] | None) -> tuple[tf.Tensor, ...]:
     """Codes, and which views are there where some are absent, as tensors."""
-    given = (features,) if present is None else (features, present)
-    return tuple(map(tf.convert_to_tensor, given))
-
-
-def _compiled(profile: Profile, device: Device) -> bool:
-    """Not with dropout on a CPU, where XLA draws the masks again wherever it uses them.
-
-    A step on 64 locations then takes 0.34 s; without XLA it takes 0.03 s, with dropout or not.
-    """
-    return device.jit_training and not (profile.dropout and device.kind == "cpu")
+    codes = as_tensor(features)
+    return (codes,) if present is None else (codes, tf.convert_to_tensor(present))
 
 
 def _optimizer(profile: Profile, device: Device) -> keras.optimizers.Optimizer:
@@ -194,12 +205,6 @@ def _optimizer(profile: Profile, device: Device) -> keras.optimizers.Optimizer:
     if device.mixed_precision:
         return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
-
-
-def _words(key: tuple[int, int, int], generators: int) -> NDArray:
-    """(generators, 2) states for Keras's seed generators."""
-    words = np.random.SeedSequence(key).generate_state(2 * generators, np.uint32)
-    return words.reshape(generators, 2)
 
 
 def _assign(variables: list[Any], values: list[NDArray]) -> None:

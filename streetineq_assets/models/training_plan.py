@@ -50,6 +50,9 @@ if TYPE_CHECKING:  # importing it takes the 8 s of TensorFlow
 # Part of the fingerprint of unfinished trainings: raise it when the same inputs train differently.
 TRAINING_VERSION = "3"  # 2: few validation areas chose the epoch; no scores of further seeds
 
+# The same, for what trains as well but not to the same bits: published networks stay as they are.
+STEP_VERSION = "2"  # 1: TensorFlow drew what dropout drops
+
 
 class RunProfile(NamedTuple):
     """The profile of a run: its name, and all its fields with every override."""
@@ -344,4 +347,5 @@ def resolve_profile(
 def fingerprint(inputs: Mapping[str, str], config: Mapping[str, Any]) -> dict[str, str]:
     """All that a training depends on, flat, for its checkpoints."""
     settings = {name: json.dumps(value, sort_keys=True) for name, value in config.items()}
-    return {"training_version": TRAINING_VERSION, **inputs, **settings}
+    versions = {"training_version": TRAINING_VERSION, "step_version": STEP_VERSION}
+    return versions | {**inputs, **settings}

@@ -151,12 +151,18 @@ def lsoa_table(
         **{f"decile_{each}": decile for each, decile in by_rule.items()},
         decile=by_rule[rule],
         score_shrunk=shrunk_scores(locations, table["score"])[0],
-        n_images=table["n_locations"] * len(VIEWS),  # a location without all views has no code
+        n_images=_n_images(locations),
         is_published=table["n_locations"] >= areas.min_published,
     )
     table = table.assign(rank_change=rank_changes(table)["rank_change"], **_how_sure(table, level))
     table["too_uncertain_to_rank"] = _too_uncertain(table)
     return conform(table, LSOA_PREDICTIONS)
+
+
+def _n_images(locations: pd.DataFrame) -> pd.Series:
+    """Of each area, in the order of its code; locations of earlier versions have all views."""
+    n_views = locations.get("n_views", pd.Series(len(VIEWS), index=locations.index))
+    return n_views.astype(np.int64).groupby(locations["lsoa11"]).sum().reset_index(drop=True)
 
 
 def ranking(areas: pd.DataFrame) -> dict[str, Scalar]:

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
+from streetineq_assets.codes.tables import ShardsRecord
+from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.labels.postcodes import msoas_of
 from streetineq_assets.models.binomial import most_probable
-from streetineq_assets.models.dataset import city_labels
+from streetineq_assets.models.dataset import city_labels, open_codes
 from streetineq_assets.models.folds import FoldTable
 from streetineq_assets.models.tables import PROBABILITIES
 from streetineq_assets.predictions.tables import LOCATION_PREDICTIONS
@@ -20,10 +23,32 @@ if TYPE_CHECKING:
 
 
 def matched_locations(store: DataStore, city: str) -> pd.DataFrame:
-    """`location_id, lsoa11, weight` of the city's locations that were matched to an area."""
+    """`location_id, lsoa11, weight` of the city's locations that were matched to an area.
+
+    Where its codes are not of all four views of each, `n_views` is their number.
+    """
     columns = ["location_id", "lsoa11", "weight", "status"]
     locations = store.open("locations", city).table(columns=columns)
-    return locations[locations["status"] == "matched"].drop(columns="status")
+    matched = locations[locations["status"] == "matched"].drop(columns="status")
+    n_views = _n_views(store, city)
+    return matched if n_views is None else matched.merge(n_views, on="location_id", how="left")
+
+
+def _n_views(store: DataStore, city: str) -> pd.DataFrame | None:
+    """`location_id, n_views` of the city's codes; None where all views of all are there."""
+    manifest = store.manifest("hdf5_shards", city)
+    if manifest is None or manifest.unavailable:
+        return None
+    record = manifest.read_record(ShardsRecord)
+    if record.n_views == len(VIEWS) and not record.n_absent_views:
+        return None
+    reader = open_codes([store.open("hdf5_shards", city)], budget_bytes=0).reader
+    return pd.DataFrame(
+        {
+            "location_id": reader.location_ids.astype(str),
+            "n_views": reader.present.sum(axis=1).astype(np.int8),
+        }
+    )
 
 
 def pair_labels(store: DataStore, pair: Pair) -> pd.DataFrame:
@@ -58,10 +83,11 @@ def join(
 
     Args:
         scores: `location_id, fold, h, p_1 .. p_10`, out of fold.
-        locations: `location_id, lsoa11, weight`, the city's matched ones.
+        locations: `location_id, lsoa11, weight`, the city's matched ones, as `matched_locations`.
         labels: `lsoa11, decile` of the pair's outcome.
     """
-    known = locations[["location_id", "lsoa11", "weight"]].astype({"location_id": "str"})
+    taken = ["location_id", "lsoa11", "weight", "n_views"]
+    known = locations[locations.columns.intersection(taken)].astype({"location_id": "str"})
     actual = labels[["lsoa11", "decile"]].rename(columns={"decile": "actual_decile"})
     frame = scores.astype({"location_id": "str"}).merge(known, on="location_id", how="left")
     frame = frame.merge(actual, on="lsoa11", how="left")
@@ -69,6 +95,7 @@ def join(
         city=pair.city,
         outcome=pair.outcome,
         weight=frame["weight"].fillna(0),
+        n_views=frame.get("n_views", pd.Series(len(VIEWS), index=frame.index)).fillna(0),
         decile=most_probable(frame[list(PROBABILITIES)].to_numpy()),
     )
     return conform(frame, LOCATION_PREDICTIONS).sort_values("location_id", ignore_index=True)

@@ -34,6 +34,7 @@ LOCATION_PREDICTIONS = schema(
     column("lsoa11", "string", "LSOA of 2011 in which the location lies"),
     column("fold", "int16", "fold whose network had not seen this location's area"),
     column("weight", "int32", "live small-user postcodes that the location serves"),
+    column("n_views", "int8", "views of it of which there are codes"),
     column("h", "float32", "out-of-fold score; higher is better-off", unit="logit"),
     column("decile", "int8", "most probable decile, the lower one in a tie; 1 is worst-off"),
     *(
@@ -45,6 +46,7 @@ LOCATION_PREDICTIONS = schema(
 
 LOCATION_PREDICTIONS_ORIGINS: Origins = {
     **{name: [("locations", name)] for name in ("location_id", "lsoa11", "weight")},
+    "n_views": [("hdf5_shards", "features")],
     **{name: [("trained_model", name)] for name in ("fold", "h", *PROBABILITIES)},
     "decile": [("trained_model", name) for name in PROBABILITIES],
     "actual_decile": [("lsoa_labels", "decile")],

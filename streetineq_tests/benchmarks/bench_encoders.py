@@ -177,15 +177,12 @@ def measure(root: Path, device: Device, *, rounds: int, locations: int) -> None:
     ]
     require_agreement(loaded[0][2], loaded[1][2])
     forward, whole = [[] for _ in loaded], [[] for _ in loaded]
-    for turn in range(rounds + 1):
+    for _, _, encoder in loaded:
+        seconds_forward(encoder, 1)  # compiles it
+    for _ in range(rounds):
         for number, (_, _, encoder) in enumerate(loaded):
-            times = (
-                seconds_forward(encoder, max(1, len(images) // BATCH)),
-                seconds_from_files(encoder, images, folder),
-            )
-            if turn:  # the first is a warm-up
-                forward[number].append(times[0])
-                whole[number].append(times[1])
+            forward[number].append(seconds_forward(encoder, max(1, len(images) // BATCH)))
+            whole[number].append(seconds_from_files(encoder, images, folder))
     print(f"{', '.join(device.names)}, batch {BATCH}, median of {rounds}\n")
     print(
         "| network | family | parameters | pixels | width | forward, images/s | from JPEG files |"

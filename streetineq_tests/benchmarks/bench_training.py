@@ -3,12 +3,18 @@
     uv run python -m streetineq_tests.benchmarks.bench_training [--locations 20000]
 
 Synthetic codes (mean -5.24, deviation 8.17) lie on disk as `hdf5_shards`. Rivals are interleaved
-over five rounds and medians compared. Exits with 1 when a ratio is missed.
+over five rounds and medians compared; where the time goes is printed by phase. Exits with 1 when a
+ratio is missed.
+
+Where the machine has AVX-512, speed is measured a second time in a process that is held to AVX2.
+XLA's product of the first layer does not obey, which makes that process faster than a machine
+without AVX-512 by up to a tenth.
 """
 
 import argparse
 import os
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -29,10 +35,12 @@ from streetineq_assets.models.dataset import Codes, Examples
 from streetineq_assets.models.folds import make_folds
 from streetineq_assets.profiles import PROFILES
 from streetineq_assets.settings import Folds
+from streetineq_tests.benchmarks.training_phases import phases
 
 ROUNDS = 5
 WIDTH = 4096
 FLOP_PER_LOCATION = 37.5e6
+VALIDATION_FLOP_PER_LOCATION = 18.1e6
 PER_AREA = 20
 SHARD_ROWS = 2048
 OUTCOMES = 11
@@ -45,20 +53,36 @@ def main() -> int:
     """Run everything, print a table, return the exit code."""
     options = argparse.ArgumentParser()
     options.add_argument("--locations", type=int, default=20_000)
-    n = options.parse_args().locations
+    options.add_argument("--speed-only", action="store_true")
+    given = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        rows = write_shards(Path(folder), n)
+        rows = write_shards(Path(folder), given.locations)
         import tensorflow  # noqa: F401 - what importing takes is not training's
 
         imported = resident_mb()
-        table = folds_of_london()
-        table += memory(Path(folder), rows, imported)
+        table = []
+        if not given.speed_only:
+            table += folds_of_london()
+            table += memory(Path(folder), rows, imported)
         table += speed(Path(folder), rows)
-        table += small_folds()
+        if not given.speed_only:
+            table += small_folds()
     print(f"\n{'what':<58}{'measured':>12}{'to hold':>12}")
     for what, value, bound, holds in table:
         print(f"{what:<58}{value:>12}{bound:>12}  {'ok' if holds else 'MISSED'}")
-    return 0 if all(row[3] for row in table) else 1
+    missed = not all(row[3] for row in table)
+    if not given.speed_only and "avx512f" in Path("/proc/cpuinfo").read_text(encoding="ascii"):
+        missed |= held_to_avx2(given.locations)
+    return int(missed)
+
+
+def held_to_avx2(locations: int) -> bool:
+    """Measure speed in a process of its own, limit and training without AVX-512; True if missed."""
+    print("\nheld to AVX2", flush=True)
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_max_isa=AVX2"
+    command = [sys.executable, "-m", __spec__.name, "--speed-only", "--locations", str(locations)]
+    environment = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2", "XLA_FLAGS": flags}
+    return subprocess.run(command, env=environment, check=False).returncode != 0
 
 
 def speed(folder: Path, rows: pd.DataFrame) -> list[tuple]:
@@ -86,11 +110,16 @@ def speed(folder: Path, rows: pd.DataFrame) -> list[tuple]:
     rate = {name: median(value for value, _ in found) for name, found in results.items()}
     wait = {name: median(value for _, value in found) for name, found in results.items()}
     print(f"limit {limit:.0f} locations/s; " + ", ".join(f"{n} {r:.0f}/s" for n, r in rate.items()))
+    print("\n".join(phases(in_memory.codes, from_disk.codes, ONE_EPOCH, 256 * FLOP_PER_LOCATION)))
+    counted = 1 + VALIDATION_FLOP_PER_LOCATION / FLOP_PER_LOCATION / 9
+    print(
+        f"with validation's products counted as well, the shares are {counted:.3f} times as large"
+    )
     times_joint = OUTCOMES * rate["joint"] / rate["memory"]
     times_original = rate["memory"] / rate["original"]
     return [
-        at_least("share of the matrix-product limit, in memory", rate["memory"] / limit, 0.60),
-        at_least("share of the matrix-product limit, from disk", rate["disk"] / limit, 0.60),
+        at_least("share of the matrix-product limit, in memory", rate["memory"] / limit, 0.75),
+        at_least("share of the matrix-product limit, from disk", rate["disk"] / limit, 0.75),
         at_least("times the original's data path, per location", times_original, 30),
         at_least(f"joint training of {OUTCOMES} outcomes, times separate", times_joint, 8),
         at_most("share of time waiting for codes, in memory", wait["memory"], 0.05),

@@ -109,6 +109,7 @@ class CityValues:
         frame = locations.assign(
             city=self.key,
             outcome=outcome,
+            n_views=4,
             h=h,
             decile=binomial.decile(h),
             **dict(zip(PROBABILITIES, probabilities.T, strict=True)),

@@ -32,12 +32,14 @@ def show_nothing(views):
 class CityOfBuckets:
     """Buckets as `image_codes` writes them, for tests to spoil."""
 
-    def __init__(self, folder, ids, *, width=WIDTH, scale=8.0, seed=0):
+    def __init__(self, folder, ids, *, width=WIDTH, scale=8.0, seed=0, views="abcd"):
         generator = np.random.default_rng(seed)
-        codes = generator.normal(-5, scale, (len(ids), 4, width)).astype(np.float32)
+        codes = generator.normal(-5, scale, (len(ids), len(views), width)).astype(np.float32)
         self.folder = folder
         self.features = dict(zip(ids, codes, strict=True))
-        self.hashes = {i: [image_hash(i, view) for view in "abcd"] for i in ids}
+        self.views = views
+        self.hashes = {i: [image_hash(i, view) for view in views] for i in ids}
+        self.present = {}
         self.bucket = {i: bucket_of("leeds", i, N_BUCKETS) for i in ids}
         self.rejections = []
         self.quality = {}
@@ -53,11 +55,21 @@ class CityOfBuckets:
         for key, encoder in self.encoders.items():
             ids = sorted(i for i in self.features if self.bucket[i] == key)
             rejections = [r for r in self.rejections if self.bucket[r.location_id] == key]
-            hashes = np.array([self.hashes[i] for i in ids]).reshape(-1, 4)
+            hashes = np.array([self.hashes[i] for i in ids]).reshape(len(ids), -1)
+            all_views = [True] * len(self.views)
+            present = np.array([self.present.get(i, all_views) for i in ids], bool)
             blocks = [self.features[i][None] for i in ids]
             path = self.folder / f"{key.replace('/', '_')}.h5"
             quality = self._quality_of(ids) if self.quality else None
-            contents = Contents(ids, hashes, encoder, rejections, ATTRIBUTES, image_quality=quality)
+            contents = Contents(
+                ids,
+                hashes,
+                encoder,
+                rejections,
+                ATTRIBUTES,
+                image_quality=quality,
+                present=present if self.present else None,
+            )
             write_bucket(path, contents, blocks)
             files[key] = path
         return files

@@ -56,6 +56,7 @@ def locations(areas) -> pd.DataFrame:
             "lsoa11": areas["lsoa11"].to_numpy()[area],
             "fold": areas["fold"].to_numpy()[area],
             "weight": rng.integers(0, 30, len(area)),
+            "n_views": 4,
             "h": h,
             "decile": binomial.decile(h),
             "actual_decile": areas["decile"].to_numpy(int)[area],

@@ -29,6 +29,7 @@ def locations(
             "lsoa11": [f"E01{i:06d}" for i in area],
             "fold": rng.permutation(np.arange(areas) % folds)[area],
             "weight": rng.integers(0, 5, len(area)),
+            "n_views": 4,
             "h": h,
             "decile": binomial.decile(h),
             "actual_decile": actual[area],

@@ -174,7 +174,7 @@ def _at_locations(areas: pd.DataFrame) -> pd.DataFrame:
 def _pair(city: str, areas: pd.DataFrame) -> dict[str, tuple[Tables, Findings]]:
     """Asset to its tables and findings, in the order in which they are made."""
     keys = {"city": city, "outcome": "crime"}
-    locations = _at_locations(areas).assign(**keys, weight=1, h=0.5)
+    locations = _at_locations(areas).assign(**keys, weight=1, n_views=4, h=0.5)
     locations = locations.assign(**{f"p_{decile}": 0.1 for decile in range(1, 11)})
     record = studies.training_record(
         city, n_locations=len(locations), n_lsoas=len(areas), synthetic=True

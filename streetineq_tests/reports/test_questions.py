@@ -119,7 +119,7 @@ def locations() -> pd.DataFrame:
     known = PREDICTED.loc[PREDICTED.index.repeat(PREDICTED["n_locations"]), [*KEYS, "lsoa11"]]
     one = pd.DataFrame({"city": ["alpha"], "outcome": ["crime"], "lsoa11": ["E01a9998"]})
     frame = pd.concat([known, one], ignore_index=True)
-    unused = {"fold": 0, "weight": 1, "h": 0.0, "decile": 5, "actual_decile": pd.NA}
+    unused = {"fold": 0, "weight": 1, "n_views": 4, "h": 0.0, "decile": 5, "actual_decile": pd.NA}
     probabilities = {f"p_{each}": 0.1 for each in range(1, 11)}
     frame = frame.assign(location_id=frame.index.astype(str), **unused, **probabilities)
     return conform(frame, LOCATION_PREDICTIONS)

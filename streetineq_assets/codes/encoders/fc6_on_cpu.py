@@ -5,7 +5,7 @@ so this is no part of the encoder's identity.
 """
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,19 +29,23 @@ def compile_fc6(
 
     Returns:
         Function of float32 (n, 224, 224, 3) to float32 (n, 4096), None where TensorFlow is to do
-        it; and for the UI which `arithmetic` it is, with the reason in `why_direct`.
+        it; and for the UI which `arithmetic` it is, with the reason in `why_direct`, and in
+        `why_compiled` where that takes some seconds of each process.
     """
     why = "batches are spread over several devices" if parts > 1 else _why_direct()
     if why:
         return None, {"arithmetic": "direct", "why_direct": why}
-    from streetineq_assets.codes.encoders import winograd
+    from streetineq_assets.codes.encoders import winograd, winograd_kernels
 
     def weights(name: str) -> tuple[np.ndarray, np.ndarray]:
         kernel, bias = model.get_layer(name).get_weights()
         return kernel, bias
 
     encode = winograd.WinogradVgg16(weights, batch_size=batch_size, threads=count_threads())
-    return encode, {"arithmetic": winograd.ARITHMETIC}
+    values: dict[str, Scalar] = {"arithmetic": winograd.ARITHMETIC}
+    if why := _why_compiled(winograd_kernels):
+        values["why_compiled"] = why
+    return encode, values
 
 
 def count_threads() -> int:
@@ -62,7 +66,17 @@ def _usable_cores() -> int:
 def _why_direct() -> str | None:
     """Why Winograd's algorithm cannot be used, in a sentence, or None."""
     try:
-        from streetineq_assets.codes.encoders import winograd_kernels
+        import streetineq_assets.codes.encoders.winograd_kernels  # noqa: F401
     except (ImportError, OSError) as error:  # absent, not made for this NumPy, a library missing
-        return f"Numba cannot be used, encoding takes about twice as long: {error}"
-    return winograd_kernels.why_slow()
+        return f"Numba cannot be used, so that encoding takes about twice as long: {error}"
+    return None
+
+
+def _why_compiled(kernels: Any) -> str | None:
+    """Why each process compiles anew, in a sentence, or None where it does not."""
+    if kernels.convolve.stats.cache_path:
+        return None
+    return (
+        "Numba has no cache that it can use, so that each process compiles for some seconds: "
+        "set NUMBA_CACHE_DIR to a folder that can be written, or empty the one that is set"
+    )

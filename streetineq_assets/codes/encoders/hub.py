@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from streetineq_assets.codes.encoders.encoder import Network, Preprocessing
+from streetineq_assets.codes.encoders.foreign_layers import KERAS, foreign_layers
 from streetineq_assets.codes.encoders.publishers import APACHE, DINOV3, MIT
 from streetineq_assets.codes.encoders.weights import require_sha256
 from streetineq_assets.digests import digest_file
@@ -203,12 +204,18 @@ def _load(folder: Path, hub: ModuleType) -> tuple[Any, Any]:
     policy = keras.config.dtype_policy().name
     weights = _WEIGHTS if (folder / _WEIGHTS).is_file() else _SHARDS
     load = keras.saving.deserialize_keras_object
+    settings = [_json(folder / name) for name in (_CONFIG, _CONVERTER)]
+    if foreign := sorted(set(foreign_layers(settings, packages=(*KERAS, "keras_hub")))):
+        raise SourceError(
+            f"{folder} has {', '.join(foreign)}, which would run code that is not of KerasHub: get "
+            "the preset from its publisher"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # says which weights would stay random
-            backbone = load(_with_dtype(_json(folder / _CONFIG), policy))
+            backbone = load(_with_dtype(settings[0], policy))
             backbone.load_weights(folder / weights)
-            converter = load(_with_dtype(_json(folder / _CONVERTER), "float32"))
+            converter = load(_with_dtype(settings[1], "float32"))
     except (ValueError, TypeError, KeyError, OSError, AttributeError, UserWarning) as error:
         message = str(error).strip().splitlines()[0]
         raise SourceError(

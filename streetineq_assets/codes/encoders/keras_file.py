@@ -7,12 +7,12 @@ none that runs what the file brings along.
 import difflib
 import json
 import zipfile
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streetineq_assets.codes.encoders.encoder import Network, Preprocessing
+from streetineq_assets.codes.encoders.foreign_layers import foreign_layers
 from streetineq_assets.codes.encoders.weights import checked_file
 from streetineq_assets.codes.preprocess import PIXELS_LEFT, SIDE, rgb_view
 from streetineq_assets.encoder_settings import KerasFileEncoder
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 _REMEDY = "put the network there, or correct encoder.weights in study.toml"
 _PREPROCESSING = "RGB in 0..255, short side scaled with antialiasing, middle"
-_KERAS = ("keras", "builtins")  # Keras writes the names of its own functions as of the latter
-_RUNS_CODE = ("Lambda", "__lambda__", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")
 _MOST_NAMED = 8  # layers
 
 
@@ -80,7 +78,7 @@ def require_layer(path: Path, name: str) -> None:
         StudyError: it has no layer of that name.
     """
     config = _settings_in(path)
-    if foreign := sorted(set(_foreign(config))):
+    if foreign := sorted(set(foreign_layers(config))):
         raise SourceError(
             f"{path} has {', '.join(foreign)}, which would run code that is not of Keras: save the "
             "network with Keras's own layers alone, such as Rescaling in the place of a Lambda"
@@ -102,23 +100,6 @@ def _settings_in(path: Path) -> dict[str, Any]:
             return json.loads(archive.read("config.json")) | {"compile_config": None}
     except (zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError, OSError) as error:
         raise SourceError(_no_network(path, error)) from error
-
-
-def _foreign(config: Any) -> Iterator[str]:
-    """The names of classes and functions in a network's settings that are not Keras's own."""
-    if isinstance(config, list):
-        for each in config:
-            yield from _foreign(each)
-    if not isinstance(config, dict):
-        return
-    name, module = config.get("class_name"), config.get("module")
-    if isinstance(name, str):
-        inner = name.startswith("__") and module is None
-        own = inner or str(module).split(".")[0] in _KERAS
-        if not own or name in _RUNS_CODE:
-            yield name
-    for each in config.values():
-        yield from _foreign(each)
 
 
 def _opened(path: Path) -> "keras.Model":

@@ -14,7 +14,8 @@ reason: some of OpenBLAS's round a row by its place, all are slower at these sha
 number of threads is a setting of the whole process.
 
 All arrays are flat and float32, and begin with a cache line. This is one file because Numba's cache
-on disk knows code by its file's time and size.
+on disk knows code by its file's time and size. Importing it raises ImportError where this would be
+slower than TensorFlow.
 """
 
 import pickle
@@ -27,6 +28,7 @@ from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
 from numba import config, njit, types
 from numba.core import cgutils
+from numba.core.errors import NumbaError
 from numba.extending import intrinsic
 
 ROWS = 6  # of a product that are summed at once in the processor's registers
@@ -41,13 +43,10 @@ def features() -> set[str]:
     return {name[1:] for name in config.CPU_FEATURES.split(",") if name.startswith("+")}
 
 
-def why_slow() -> str | None:
-    """Why the functions here would be slower than TensorFlow, in a sentence; None: they are not."""
-    if config.DISABLE_JIT:
-        return "NUMBA_DISABLE_JIT is set, so that Numba makes no machine code"
-    if platform.machine() in ("x86_64", "AMD64") and "fma" not in features():
-        return "the processor has no instruction that multiplies and adds in one"
-    return None
+if config.DISABLE_JIT:
+    raise ImportError("NUMBA_DISABLE_JIT is set, so that it makes no machine code")
+if platform.machine() in ("x86_64", "AMD64") and "fma" not in features():
+    raise ImportError("the processor does not multiply and add in one instruction")
 
 
 def _registers() -> tuple[int, int]:
@@ -252,19 +251,24 @@ def _wholes(count: int) -> Any:
     return types.UniTuple(types.intp, count)
 
 
-def _compiled(*kinds: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def _compiled(*kinds: Any) -> Callable[[Callable[..., None]], Any]:
     """Compile for such arguments, or take the code from Numba's cache on disk.
 
-    Where that is of no use (nowhere to write, a full disk, a damaged file) it compiles anew, which
-    takes a few seconds of each process.
+    Where that cannot be used (nowhere to write, a full disk, a damaged file) it compiles anew.
+
+    Raises:
+        ImportError: this version of Numba cannot compile it.
     """
     signature = types.void(*kinds)
 
-    def compile_(function: Callable[..., None]) -> Callable[..., None]:
+    def compile_(function: Callable[..., None]) -> Any:
         try:
             return njit(signature, nogil=True, cache=True)(function)
         except _USELESS_CACHE:
-            return njit(signature, nogil=True)(function)
+            pass
+        except NumbaError as error:
+            raise ImportError(f"it does not compile: {error}") from error
+        return njit(signature, nogil=True)(function)
 
     return compile_
 

@@ -12,7 +12,12 @@ pytest.importorskip("onnxruntime")
 from streetineq_assets.codes.encoders.loading import load_encoder
 from streetineq_assets.codes.identity import EncoderIdentity, require_encoder, require_one_encoder
 from streetineq_assets.devices import Device
-from streetineq_assets.encoder_settings import HubEncoder, KerasEncoder, OnnxEncoder
+from streetineq_assets.encoder_settings import (
+    HubEncoder,
+    KerasEncoder,
+    KerasFileEncoder,
+    OnnxEncoder,
+)
 from streetineq_assets.errors import TrainingError
 from streetineq_tests.codes.encoders import onnx_networks, presets
 
@@ -28,15 +33,6 @@ STATED = {
         weights_sha256="5" * 64,
         width=4096,
     ),
-    "keras_file": EncoderIdentity(
-        family="keras_file",
-        backbone="efficientnet_lite0",
-        layer="pool",
-        preprocessing="antialias",
-        weights="file",
-        weights_sha256="6" * 64,
-        width=1280,
-    ),
     "imported": EncoderIdentity(
         family="imported",
         backbone="CLIP ViT-B/32",
@@ -47,17 +43,26 @@ STATED = {
         width=512,
     ),
 }
-NAMES = [*STATED, "mobilenet_v2", *presets.KINDS, "onnx", "onnx_mean"]
+NAMES = [*STATED, "mobilenet_v2", "keras_file", *presets.KINDS, "onnx", "onnx_mean"]
+
+
+def write_keras(path):
+    import keras
+
+    inputs = keras.Input((32, 32, 3))
+    keras.Model(inputs, keras.layers.Conv2D(5, 8, name="codes")(inputs), name="own").save(path)
 
 
 @pytest.fixture(scope="module")
 def identities(presets_root, tmp_path_factory):
     """One of each family, and of each backbone of KerasHub; built where it is of ours to build."""
     root = tmp_path_factory.mktemp("study")
+    write_keras(root / "n.keras")
     onnx_networks.write(root / "n.onnx", outputs=("code", "tokens"))
     hub = {kind: HubEncoder(family="hub", weights=kind) for kind in presets.KINDS}
     others = {
         "mobilenet_v2": KerasEncoder(**MOBILENET),
+        "keras_file": KerasFileEncoder(family="keras_file", weights="n.keras", layer="codes"),
         "onnx": OnnxEncoder(family="onnx", weights="n.onnx", output="code"),
         "onnx_mean": OnnxEncoder(family="onnx", weights="n.onnx", output="tokens", pooling="mean"),
     }

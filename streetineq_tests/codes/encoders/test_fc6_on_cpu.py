@@ -1,10 +1,12 @@
 """Which arithmetic encodes VGG16's fc6 on a CPU, and what the UI is told of it."""
 
 import os
+import platform
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numba
 import numpy as np
 import pytest
 
@@ -34,18 +36,32 @@ class ThinModel:
 
 
 @pytest.fixture
-def without_numba(monkeypatch):
-    """As where it is not installed, or was made for another NumPy."""
+def imported_anew(monkeypatch):
+    """The modules that need Numba, as in a process that has not met them."""
     for name in ("winograd", "winograd_kernels"):
         monkeypatch.delitem(sys.modules, f"{encoders.__name__}.{name}", raising=False)
         monkeypatch.delattr(encoders, name, raising=False)
-    monkeypatch.setitem(sys.modules, "numba", None)
+    return monkeypatch
+
+
+@pytest.fixture
+def without_numba(imported_anew):
+    """As where it is not installed, or was made for another NumPy."""
+    imported_anew.setitem(sys.modules, "numba", None)
 
 
 def test_numba_encodes_with_a_quarter_of_the_multiplications():
     encode, values = compile_fc6(ThinModel(), batch_size=4)
     assert values == {"arithmetic": "winograd F(4x4,3x3)"}
     assert encode(some_images(4)).shape == (4, 256)
+
+
+def test_a_cache_that_cannot_be_used_is_said(monkeypatch):
+    uncached = SimpleNamespace(stats=SimpleNamespace(cache_path=None))
+    monkeypatch.setattr(winograd_kernels, "convolve", uncached)
+    encode, values = compile_fc6(ThinModel(), batch_size=4)
+    assert encode is not None
+    assert "NUMBA_CACHE_DIR" in values["why_compiled"]
 
 
 class TestTensorFlowEncodes:
@@ -56,16 +72,26 @@ class TestTensorFlowEncodes:
         assert "Numba" in values["why_direct"]
         assert "numba" in values["why_direct"].split(":")[1], "the reason that Python gives"
 
-    def test_where_numba_makes_no_machine_code(self, monkeypatch):
-        monkeypatch.setattr(winograd_kernels.config, "DISABLE_JIT", 1)
+    def test_where_numba_makes_no_machine_code(self, imported_anew):
+        imported_anew.setattr(numba.config, "DISABLE_JIT", 1)
         assert "NUMBA_DISABLE_JIT" in compile_fc6(ThinModel(), batch_size=4)[1]["why_direct"]
 
-    def test_on_processors_that_are_too_old(self, monkeypatch):
-        monkeypatch.setattr(winograd_kernels.platform, "machine", lambda: "x86_64")
-        monkeypatch.setattr(winograd_kernels, "features", lambda: {"sse4.2", "avx"})
+    def test_on_processors_that_are_too_old(self, imported_anew):
+        imported_anew.setattr(platform, "machine", lambda: "x86_64")
+        imported_anew.setattr(numba.config, "CPU_FEATURES", "+sse4.2,+avx")
         encode, values = compile_fc6(ThinModel(), batch_size=4)
         assert encode is None
-        assert "multiplies and adds" in values["why_direct"]
+        assert "multiply and add" in values["why_direct"]
+
+    def test_where_this_numba_does_not_compile_it(self, imported_anew):
+        def fails(*function, **how):
+            if how:
+                raise numba.core.errors.LoweringError("no such intrinsic")
+            return function[0]
+
+        imported_anew.setattr(numba, "njit", fails)
+        why = compile_fc6(ThinModel(), batch_size=4)[1]["why_direct"]
+        assert "no such intrinsic" in why
 
     def test_over_several_devices(self):
         encode, values = compile_fc6(ThinModel(), batch_size=4, parts=2)

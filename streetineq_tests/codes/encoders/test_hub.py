@@ -298,6 +298,22 @@ class TestBadInput:
         with pytest.raises(SourceError, match=rf"{name}, which is no image encoder.*CLIPBackbone"):
             build(folder)
 
+    @pytest.mark.parametrize(
+        ("module", "name"), [("keras.layers", "Lambda"), ("os", "system"), ("theirs", "Encoder")]
+    )
+    def test_parts_that_run_code_are_named_and_never_made(self, copied, monkeypatch, module, name):
+        import keras
+
+        folder = copied("clip")
+        config = json.loads((folder / "config.json").read_text())
+        config["config"]["text_encoder"] |= {"module": module, "class_name": name}
+        (folder / "config.json").write_text(json.dumps(config))
+        monkeypatch.setattr(
+            keras.saving, "deserialize_keras_object", lambda *_: pytest.fail("made")
+        )
+        with pytest.raises(SourceError, match=f"has {name}, which would run code"):
+            build(folder)
+
     def test_a_folder_of_hugging_face(self, tmp_path):
         (tmp_path / "hf").mkdir()
         (tmp_path / "hf/config.json").write_text('{"model_type": "dinov2"}')

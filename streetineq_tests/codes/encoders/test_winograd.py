@@ -179,6 +179,14 @@ class TestNumbasCache:
         found = in_a_process(tmp_path / "codes", NUMBA_CACHE_DIR="/dev/null/cache")
         assert np.array_equal(found, codes)
 
+    def test_numba_says_whether_there_is_one(self):
+        script = "from streetineq_assets.codes.encoders.winograd_kernels import convolve; "
+        script += "print(bool(convolve.stats.cache_path))"
+        for folder, expected in (("/dev/null/cache", "False"), ("", "True")):
+            environment = os.environ | {"NUMBA_CACHE_DIR": folder}
+            found = subprocess.check_output([sys.executable, "-c", script], env=environment)
+            assert found.decode().strip() == expected
+
     @pytest.mark.parametrize(
         ("kind", "keep"), [("nbi", 100), ("nbc", 0)], ids=["index cut off", "code emptied"]
     )
