@@ -64,8 +64,7 @@ def build(settings: OnnxEncoder, root: Path, seed: int) -> Network:
     path = root / settings.weights
     sha256 = weights_input(settings, root, seed)
     data = path.read_bytes()
-    model = _read(path, data)
-    n_parameters = _count(path, model)
+    name, n_parameters = _described(path, data)
     session = _session(path, data)
     given = _input(path, session)
     output = _output(settings, session)
@@ -75,7 +74,7 @@ def build(settings: OnnxEncoder, root: Path, seed: int) -> Network:
     return Network(
         forward=forward,
         input_shape=(given.side, given.side, 3),
-        backbone=model.graph.name or "unnamed",
+        backbone=name,
         layer=f"{output}, {settings.pooling}" if settings.pooling else output,
         width=_width(path, forward, given.side),
         preprocessing=_preprocessing(settings.input, given.side),
@@ -109,7 +108,8 @@ def _require_packages() -> None:
         ) from error
 
 
-def _read(path: Path, data: bytes) -> "onnx.ModelProto":
+def _described(path: Path, data: bytes) -> tuple[str, int]:
+    """The name of the network in a file, and how many weights it has."""
     import onnx
     from google.protobuf.message import DecodeError
 
@@ -119,7 +119,7 @@ def _read(path: Path, data: bytes) -> "onnx.ModelProto":
         raise SourceError(f"{path} is no ONNX file, or was cut off: copy it again") from error
     if not model.graph.node:
         raise SourceError(f"{path} is no ONNX file, or holds no network: {_AGAIN}")
-    return model
+    return model.graph.name or "unnamed", _count(path, model)
 
 
 def _count(path: Path, model: "onnx.ModelProto") -> int:
