@@ -31,7 +31,7 @@ def nearest_views(
 
     The queries are a view each of the first locations of the shards, which are in an order by the
     seed; the first `sample` locations are searched, a block in memory at a time. A location and a
-    picture are found once: copies say nothing of the network.
+    picture are found once: copies say nothing of the network. Views that are absent are neither.
 
     Args:
         repeated: `repeated_images.parquet` of the city.
@@ -40,14 +40,16 @@ def nearest_views(
         `query, rank, location_id, view, cosine`: rank 0 is the query itself, 1 is the nearest.
     """
     n_rows = min(sample, reader.n_rows)
-    ids = reader.location_ids[:n_rows].repeat(len(VIEWS))
-    views = np.tile(VIEWS, n_rows)
+    ids = reader.location_ids[:n_rows].repeat(reader.views)
+    views = np.tile(VIEWS[: reader.views], n_rows)
     pictures = _pictures(ids, views, repeated)
-    queries = [len(VIEWS) * n + n % len(VIEWS) for n in range(min(n_queries, n_rows))]
+    queries = [_query(row, reader) for row in range(min(n_queries, n_rows))]
     rows = []
     for query, cosines in zip(queries, _cosines(reader, queries, n_rows), strict=True):
         rows.append((query, 0, query, 1.0))
-        nearest = _first_of_each(np.argsort(-cosines, kind="stable"), query, ids, pictures)
+        order = np.argsort(-cosines, kind="stable")
+        order = order[np.isfinite(cosines[order])]
+        nearest = _first_of_each(order, query, ids, pictures)
         found = zip(range(1, n_nearest + 1), nearest, strict=False)
         rows += [(query, rank, view, cosines[view]) for rank, view in found]
     found = pd.DataFrame(rows, columns=["query", "rank", "at", "cosine"])
@@ -62,8 +64,14 @@ def nearest_views(
     )
 
 
+def _query(row: int, reader: ShardReader) -> int:
+    """The number of a row's view: of the first row the first, of the next the second and so on."""
+    order = (row + np.arange(reader.views)) % reader.views
+    return row * reader.views + int(order[reader.present[row][order].argmax()])
+
+
 def _cosines(reader: ShardReader, queries: list[int], n_rows: int) -> np.ndarray:
-    """(queries, views of the first rows), float32."""
+    """(queries, views of the first rows), float32; -inf of absent views."""
     mean, sd = (reader.attributes[name].astype(np.float32) for name in ("mean", "sd"))
     scale = np.divide(1, sd, out=np.zeros_like(sd), where=sd > _LEAST_SD)
 
@@ -80,9 +88,10 @@ def _cosines(reader: ShardReader, queries: list[int], n_rows: int) -> np.ndarray
     wanted = standardised(0, len(queries))[queries].T
     wanted /= np.maximum(np.linalg.norm(wanted, axis=0), _LEAST_SD)
     starts = range(0, n_rows, _BLOCK_ROWS)
-    return np.concatenate(
+    found = np.concatenate(
         [cosines(standardised(start, min(start + _BLOCK_ROWS, n_rows))) for start in starts]
-    ).T
+    )
+    return np.where(reader.present[:n_rows].reshape(-1, 1), found, -np.inf).T
 
 
 def _pictures(ids: np.ndarray, views: np.ndarray, repeated: pd.DataFrame) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The nearest views by code are those of the definition, each location and picture once."""
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -95,6 +96,28 @@ def test_a_sample_is_searched(city):
     sheet = found(city, sample=9, n_nearest=20)
     assert set(sheet["location_id"]) == first
     assert sheet["rank"].max() == 8
+
+
+def test_absent_views_are_neither_query_nor_neighbour(city):
+    city.pack()
+    present = np.ones((len(IDS), 4), bool)
+    present[:, 3] = False
+    present[1, :3] = [True, False, False]  # the second query would be view b
+    for path, (start, stop) in zip(city.shards, _bounds(city), strict=True):
+        with h5py.File(path, "a") as file:
+            file["present"] = present[start:stop]
+    sheet = found(city, n_nearest=60)
+    assert sheet.query("rank == 0")["view"].tolist() == ["a", "a", "c", "a", "a"]
+    assert set(sheet["view"]) == set("abc")
+    with city.reader() as reader:
+        second = sheet[sheet["location_id"] == reader.location_ids[1]]
+    assert set(second["view"]) == {"a"}
+    assert np.isfinite(sheet["cosine"]).all()
+
+
+def _bounds(city):
+    with city.reader() as reader:
+        return reader.shard_bounds
 
 
 @pytest.mark.parametrize("n_locations", [1, 2])
