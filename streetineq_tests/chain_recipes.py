@@ -24,8 +24,8 @@ RECIPES = {
         {"backbone", "layer", "preprocessing", "mixed_precision"},
     ),
     "hdf5_shards[saltbridge]": (
-        {"saltbridge/000", "location_ids"},
-        {"seed", "rows_per_shard"},
+        {"saltbridge/000", "location_ids", "licences"},
+        {"seed", "rows_per_shard", "rights", "terms"},
     ),
     "image_repeats[saltbridge]": (
         {"saltbridge/000", "hdf5_shards", "positions"},

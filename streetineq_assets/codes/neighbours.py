@@ -31,7 +31,7 @@ def nearest_views(
 
     The queries are a view each of the first locations of the shards, which are in an order by the
     seed; the first `sample` locations are searched, a block in memory at a time. A location and a
-    picture are found once: copies say nothing of the network.
+    picture are found once: copies say nothing of the network. Views that are absent are neither.
 
     Args:
         repeated: `repeated_images.parquet` of the city.

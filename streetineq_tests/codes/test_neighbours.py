@@ -99,6 +99,28 @@ def test_a_sample_is_searched(city):
     assert sheet["rank"].max() == 8
 
 
+def test_absent_views_are_neither_query_nor_neighbour(city):
+    city.pack()
+    present = np.ones((len(IDS), 4), bool)
+    present[:, 3] = False
+    present[1, :3] = [True, False, False]  # the second query would be view b
+    for path, (start, stop) in zip(city.shards, _bounds(city), strict=True):
+        with h5py.File(path, "a") as file:
+            file["present"] = present[start:stop]
+    sheet = found(city, n_nearest=60)
+    assert sheet.query("rank == 0")["view"].tolist() == ["a", "a", "c", "a", "b"]
+    assert set(sheet["view"]) == set("abc")
+    with city.reader() as reader:
+        second = sheet[sheet["location_id"] == reader.location_ids[1]]
+    assert set(second["view"]) == {"a"}
+    assert np.isfinite(sheet["cosine"]).all()
+
+
+def _bounds(city):
+    with city.reader() as reader:
+        return reader.shard_bounds
+
+
 @pytest.mark.parametrize("n_locations", [1, 2])
 def test_few_locations_have_few_neighbours(tmp_path, city, n_locations):
     (tmp_path / "few").mkdir()
