@@ -55,7 +55,7 @@ class CityOfBuckets:
         for key, encoder in self.encoders.items():
             ids = sorted(i for i in self.features if self.bucket[i] == key)
             rejections = [r for r in self.rejections if self.bucket[r.location_id] == key]
-            hashes = np.array([self.hashes[i] for i in ids]).reshape(len(ids), -1)
+            hashes = np.array([self.hashes[i] for i in ids]).reshape(len(ids), len(self.views))
             all_views = [True] * len(self.views)
             present = np.array([self.present.get(i, all_views) for i in ids], bool)
             blocks = [self.features[i][None] for i in ids]
