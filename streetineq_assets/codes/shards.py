@@ -142,6 +142,7 @@ class ShardReader:
 
         Raises:
             ValueError: the rows do not ascend, or one is outside.
+            StoreError: a file was cut off since it was opened.
         """
         rows = np.arange(self.n_rows) if rows is None else np.asarray(rows)
         if len(rows) and (rows[0] < 0 or rows[-1] >= self.n_rows or (np.diff(rows) <= 0).any()):
@@ -195,8 +196,18 @@ def _read(dataset: Any, rows: np.ndarray, out: np.ndarray) -> None:
         first, part = int(rows[begin]), out[begin:end]
         if not as_it_is:
             dataset.read_direct(part, np.s_[first : first + end - begin])
-        elif os.preadv(handle, [part.data], position + first * out[0].nbytes) != part.nbytes:
-            raise OSError(f"{dataset.file.filename} ends before row {first + end - begin}")
+        else:
+            _fill(part, handle, position + first * out[0].nbytes, name=dataset.file.filename)
+
+
+def _fill(part: np.ndarray, handle: int, position: int, *, name: str) -> None:
+    """Fill an array from a place in an open file; the system gives 2 GB at a time at most."""
+    room, done = memoryview(part).cast("B"), 0
+    while done < len(room):
+        n_bytes = os.preadv(handle, [room[done:]], position + done)
+        if not n_bytes:
+            raise StoreError(f"{name} ends too early: materialise hdf5_shards again")
+        done += n_bytes
 
 
 def _runs(rows: np.ndarray) -> Iterable[tuple[int, int]]:

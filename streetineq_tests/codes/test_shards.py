@@ -1,5 +1,6 @@
 """The reader of shards: one array of rows, whatever the files."""
 
+import os
 import shutil
 
 import h5py
@@ -61,6 +62,21 @@ def test_memory_that_is_there_is_filled(reader, whole):
     room = np.zeros((7, *whole.shape[1:]), whole.dtype)
     assert reader.read(rows, room) is room
     np.testing.assert_array_equal(room, whole[rows])
+
+
+def test_a_system_that_gives_little_at_a_time_is_asked_again(reader, whole, monkeypatch):
+    """As Linux does beyond 2 GB, and network file systems whenever they like."""
+    preadv = os.preadv
+    monkeypatch.setattr(os, "preadv", lambda file, rooms, at: preadv(file, [rooms[0][:7]], at))
+    np.testing.assert_array_equal(reader.read(), whole)
+
+
+def test_a_file_that_was_cut_off_meanwhile_is_named(city):
+    with city.reader() as reader:
+        with city.shards[1].open("r+b") as file:
+            file.truncate(1000)
+        with pytest.raises(StoreError, match=r"shard_001\.h5 ends too early.*hdf5_shards"):
+            reader.read()
 
 
 @pytest.mark.parametrize("rows", [[5, 3], [1, 1], [-1], [50]])
