@@ -55,9 +55,10 @@ class CityOfBuckets:
         for key, encoder in self.encoders.items():
             ids = sorted(i for i in self.features if self.bucket[i] == key)
             rejections = [r for r in self.rejections if self.bucket[r.location_id] == key]
-            hashes = np.array([self.hashes[i] for i in ids]).reshape(len(ids), -1)
+            hashes = np.array([self.hashes[i] for i in ids]).reshape(-1, len(self.views))
             all_views = [True] * len(self.views)
             present = np.array([self.present.get(i, all_views) for i in ids], bool)
+            present = present.reshape(-1, len(self.views))
             blocks = [self.features[i][None] for i in ids]
             path = self.folder / f"{key.replace('/', '_')}.h5"
             quality = self._quality_of(ids) if self.quality else None
