@@ -97,6 +97,12 @@ def predict_with_model(
         seen = in_sample(bundle, frame["location_id"], areas, by_city=by_city)
         write_csv(frame.assign(in_sample=seen), target, float_format=None)
         typer.echo(f"{len(frame)} locations in {target}")
+        if (views := codes.reader.views) != (learned := bundle.description.n_views):
+            typer.echo(
+                f"note: these networks learned from {learned} views of each location, and {city} "
+                f"has {views}: their scores spread otherwise, so read the order of locations",
+                err=True,
+            )
         if seen.any():
             typer.echo(
                 f"warning: {seen.sum()} of {len(seen)} locations of {city} lie in areas that "

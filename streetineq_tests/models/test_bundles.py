@@ -46,9 +46,10 @@ METRICS = pd.DataFrame(
 )
 
 
-def new_codes(codes: np.ndarray) -> Codes:
+def new_codes(codes: np.ndarray, present: np.ndarray | None = None) -> Codes:
     """Codes of locations `new0`, `new1`, ..., by the encoder of the study."""
-    reader = ArrayReader(codes, np.array([f"new{n}" for n in range(len(codes))], dtype=object))
+    ids = np.array([f"new{n}" for n in range(len(codes))], dtype=object)
+    reader = ArrayReader(codes, ids, present=present)
     reader.attributes = studies.ENCODER.attributes | {"synthetic": True}
     return Codes(reader, 2**30)
 
@@ -118,13 +119,27 @@ def test_the_predicted_decile_is_the_most_probable_one(
     """As in `location_predictions`, also for a head whose mean score falls elsewhere."""
     corn = bundle.description.profile.model_copy(update={"head": "corn"})
     network = build_network(corn, studies.WIDTH)
-    monkeypatch.setattr(Bundle, "networks", lambda _: {0: network})
+    monkeypatch.setattr(Bundle, "networks", lambda _, **__: {0: network})
     description = bundle.description.model_copy(update={"profile": corn})
     other = Bundle(bundle.path, bundle.about, description)
     table = predict(other, new_codes(city(60, 1, studies.WIDTH, seed=9)[0]))
     p = table.filter(like="p_").to_numpy()
     assert (table["decile"] == p.argmax(axis=1) + 1).all()
     assert (table["decile"] != binomial.decile(table["h"].to_numpy())).any()
+
+
+@pytest.mark.parametrize("views", [1, 4])
+def test_codes_of_other_views_are_scored_by_those_that_are_there(
+    bundle: Bundle, views: int
+) -> None:
+    """Networks of four views score one, and four of which some are absent."""
+    features = city(60, 1, studies.WIDTH, seed=9)[0][:, :views]
+    present = np.random.default_rng(0).random(features.shape[:2]) < 0.5
+    present[:, 0] = True
+    table = predict(bundle, new_codes(np.where(present[..., None], features, 0), present))
+    networks = bundle.networks(views=views, masked=True).values()
+    each = [np.asarray(network([features, present]))[:, 0] for network in networks]
+    np.testing.assert_allclose(table["h"], np.mean(each, axis=0), atol=1e-5)
 
 
 def test_codes_that_are_not_finite_are_named(bundle: Bundle) -> None:

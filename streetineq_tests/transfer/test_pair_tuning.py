@@ -214,7 +214,7 @@ def test_tuning_balances_by_weights_whatever_the_source_did(store: DataStore, st
     target = ready(plan)
     source = replace(target.source, profile=PROFILES["suel2019"])
     profile = replace(plan, target=replace(target, source=source)).config["profile"]
-    own = PROFILES["suel2019"].model_dump()
+    own = PROFILES["suel2019"].recorded()
     assert {name: profile[name] for name in own if profile[name] != own[name]} == {
         "balance": "weights",
         "learning_rate": pytest.approx(1.5e-6),  # three tenths
