@@ -202,7 +202,7 @@ def _read(dataset: Any, rows: np.ndarray, out: np.ndarray) -> None:
 
 def _fill(part: np.ndarray, handle: int, position: int, *, name: str) -> None:
     """Fill an array from a place in an open file; the system gives 2 GB at a time at most."""
-    room, done = memoryview(part).cast("B"), 0
+    room, done = part.data.cast("B"), 0
     while done < len(room):
         n_bytes = os.preadv(handle, [room[done:]], position + done)
         if not n_bytes:

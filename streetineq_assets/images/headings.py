@@ -39,8 +39,7 @@ NONE_FACES_IT, TOO_FAR_APART = "none_faces_it", "too_far_apart_in_time"
 
 MOST_WITHIN_M = 200.0  # to which `within_m` can be raised
 _N = len(HEADINGS)
-_QUARTER_DEG = 90.0
-_STEP_DEG = 5.0
+_QUARTER_DEG, _STEP_DEG = 90.0, 5.0
 _MS_PER_DAY = 86_400_000.0
 _WRITTEN_AT = dt.datetime(2026, 11, 27, tzinfo=dt.UTC)  # this version
 
