@@ -47,7 +47,7 @@ def phases(codes: Codes, on_disk: Codes, profile: Profile, flop: float) -> list[
     """
     seconds = _measured(_parts(codes, on_disk, profile))
     lines = [
-        f"{'phase, for a batch of ' + str(profile.batch_size):<52}{'ms':>8}{'CPU ms':>8}  share"
+        f"{'phase, for a batch of ' + str(profile.batch_size):<52}{'ms':>9}{'CPU ms':>9}{'of limit':>10}"
     ]
     limit = seconds["product"].times(flop / (2 * _SIZE**3))
     for what, took in {"its products at the limit": limit, **_by_phase(seconds)}.items():
@@ -94,7 +94,8 @@ def _parts(codes: Codes, on_disk: Codes, profile: Profile) -> dict[str, Callable
     room = np.empty_like(features)
     shapes = [(size, *layer.output.shape[1:]) for layer in trainer._dropouts]
     given = trainer._tensors(batch, 1e-3)
-    halves, rest = given[0], given[1:]
+    inputs, labels, weights, rate, numbers = given
+    (halves,) = inputs
     standardiser = trainer.network.get_layer("standardise")
 
     def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -105,7 +106,7 @@ def _parts(codes: Codes, on_disk: Codes, profile: Profile) -> dict[str, Callable
     standardise = compiled(lambda x: standardiser(tf.cast(x, tf.float32)))
     gradients = compiled(trainer._gradients)
     optimiser = compiled(trainer._apply)
-    _, found = gradients(halves, *rest[:2], rest[3])
+    _, found = gradients(inputs, labels, weights, numbers)
     square = tf.random.normal((_SIZE, _SIZE))
     return {
         "product": lambda: tf.matmul(square, square).numpy(),
@@ -116,8 +117,8 @@ def _parts(codes: Codes, on_disk: Codes, profile: Profile) -> dict[str, Callable
         "launch": lambda: launch(*given).numpy(),
         "convert": lambda: convert(halves),
         "standardise": lambda: standardise(halves),
-        "gradients": lambda: gradients(halves, *rest[:2], rest[3]),
-        "optimiser": lambda: optimiser(found, rest[2]),
+        "gradients": lambda: gradients(inputs, labels, weights, numbers),
+        "optimiser": lambda: optimiser(found, rate),
         "step": lambda: trainer.train(batch, 1e-3).numpy(),
         "score": lambda: trainer.score(codes, rows, features),
         "checkpoint": lambda: _checkpoint(trainer.state()),
