@@ -46,9 +46,8 @@ def phases(codes: Codes, on_disk: Codes, profile: Profile, flop: float) -> list[
         flop: of a batch's matrix products, which at full speed take the limit.
     """
     seconds = _measured(_parts(codes, on_disk, profile))
-    lines = [
-        f"{'phase, for a batch of ' + str(profile.batch_size):<52}{'ms':>9}{'CPU ms':>9}{'of limit':>10}"
-    ]
+    heading = f"phase, for a batch of {profile.batch_size}"
+    lines = [f"{heading:<52}{'ms':>9}{'CPU ms':>9}{'of limit':>10}"]
     limit = seconds["product"].times(flop / (2 * _SIZE**3))
     for what, took in {"its products at the limit": limit, **_by_phase(seconds)}.items():
         share = took.processor / limit.processor
