@@ -43,7 +43,7 @@ def extract_and_publish(root: Path, ids: list[str], encoder: Encoder) -> None:
             target=folder / "image_codes.h5",
             work=store.workspace("image_codes", KEY),
             n_buckets=1,
-            pace=Pace(workers=2, part_rows=3),
+            pace=Pace(workers=2, part_rows=2),
         )
 
     store.publish("image_codes", KEY, Recipe(code_version="1"), write)
