@@ -224,6 +224,7 @@ TWO_DEVICES = """
 import json, sys
 from pathlib import Path
 import numpy as np
+from streetineq_assets.codes.encoders import applications, loading
 from streetineq_assets.devices import DeviceRequest, lease
 from streetineq_assets.encoder_settings import KerasEncoder as Settings
 from streetineq_tests.codes.fakes import TinyApplication
