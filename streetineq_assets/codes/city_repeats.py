@@ -117,5 +117,5 @@ def read_places(slices: RepeatSlices) -> Places:
         location_id=placed["location_id"].to_numpy(object),
         lsoa11=placed["lsoa11"].to_numpy(object),
         points=national_grid(placed["lat"], placed["lon"]),
-        phash=np.array(phash, UNKNOWN.dtype).reshape(-1, n_views),
+        phash=np.array(phash, UNKNOWN.dtype).reshape(len(phash), n_views),
     )
