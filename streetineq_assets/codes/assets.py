@@ -31,16 +31,11 @@ from streetineq_assets.codes.reuse import (
     hand_over,
     is_wanted_again,
 )
-from streetineq_assets.codes.tables import (
-    HDF5_SHARDS,
-    IMAGE_CODES,
-    IMAGE_REPEATS,
-    BucketRecord,
-)
+from streetineq_assets.codes.tables import HDF5_SHARDS, IMAGE_CODES, IMAGE_REPEATS, BucketRecord
 from streetineq_assets.devices import Device
 from streetineq_assets.digests import digest_frame
 from streetineq_assets.encoder_settings import ImportedEncoder
-from streetineq_assets.errors import StoreError
+from streetineq_assets.errors import SourceError, StoreError, StreetineqError
 from streetineq_assets.findings import Check, Findings, blocking_failures
 from streetineq_assets.imagery.retention import delete_pictures
 from streetineq_assets.images.catalogue import bucket_of
@@ -113,7 +108,7 @@ def image_codes(
             except ChecksFailedError as refused_by:
                 by_key[key] = refused_by.findings
                 continue
-            except StoreError as error:  # damage of one bucket is no reason to leave out others
+            except step.of_one_bucket as error:  # is no reason to leave out others
                 failed.setdefault(str(error), []).append(key)
                 continue
             by_key[key] = publication.findings
@@ -289,6 +284,11 @@ class _Step:
         if delete_pictures(store, key):
             self.context.log.info(f"{key}: pictures deleted, which may be encoded and not kept")
         return publication
+
+    @property
+    def of_one_bucket(self) -> tuple[type[StreetineqError], ...]:
+        """Errors that leave other buckets as they are: weights are every city's, codes one's."""
+        return (StoreError, SourceError) if self._importer else (StoreError,)
 
     def _make(self, key: str, images: pd.DataFrame, folder: Path) -> Findings:
         target, importer = folder / "image_codes.h5", self._importer

@@ -141,7 +141,7 @@ def quality(probabilities: NDArray[np.floating], actual: NDArray[np.integer]) ->
         return dict.fromkeys(names, math.nan)
     p = np.asarray(probabilities, np.float64)
     expected = expected_decile(p)
-    variance = float((p @ _DECILES.astype(np.float64) ** 2 - expected**2).mean())
+    variance = float(_variance(p, expected).mean())
     error = actual - expected
     squared_error = float((error**2).mean())
     own = np.maximum(p[np.arange(len(p)), actual - 1], np.finfo(np.float64).tiny)
@@ -175,7 +175,7 @@ def reliability(probabilities: NDArray[np.floating], actual: NDArray[np.integer]
             "expected_decile": np.rint(expected).astype(np.int64),
             "expected": expected,
             "actual": np.asarray(actual, np.float64),
-            "variance": p @ _DECILES.astype(np.float64) ** 2 - expected**2,
+            "variance": _variance(p, expected),
             "error": (np.asarray(actual, np.float64) - expected) ** 2,
         }
     )
@@ -188,6 +188,11 @@ def reliability(probabilities: NDArray[np.floating], actual: NDArray[np.integer]
     )
     sds = ["predicted_sd", "actual_sd"]
     return found.assign(**{name: np.sqrt(found[name]) for name in sds})
+
+
+def _variance(p: NDArray[np.float64], expected: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 10) -> (n,) in deciles squared; a mean of squares less a square may be negative."""
+    return (p * (_DECILES - expected[:, None]) ** 2).sum(axis=1)
 
 
 def _check(score: NDArray[np.float64], decile: NDArray[np.int64]) -> None:

@@ -192,6 +192,14 @@ def test_the_quality_of_nothing_is_undefined():
     assert np.isnan(list(quality(np.empty((0, 10)), np.array([], int)).values())).all()
 
 
+def test_certain_predictions_spread_by_nothing():
+    nearly = np.zeros((3, 10), np.float32)
+    nearly[:, 8] = np.nextafter(np.float32(1), np.float32([0, 2, 0]))
+    found = calibration.reliability(nearly, np.array([9, 9, 9]))
+    assert found["predicted_sd"].between(0, 1e-6).all()
+    assert 0 <= calibration.quality(nearly, np.array([9, 9, 9]))["predicted_variance"] < 1e-12
+
+
 def test_reliability_worked_by_hand():
     p = np.zeros((3, 10))
     p[0, [0, 1]] = [0.6, 0.4]  # expected 1.4

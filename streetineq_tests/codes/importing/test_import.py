@@ -175,6 +175,15 @@ def test_a_file_that_is_not_as_it_should_be_leaves_what_was_imported(brought):
     assert codes_of_buckets(brought.store, "alpha").keys() == before.keys()
 
 
+def test_a_bad_file_of_one_city_is_no_reason_to_leave_out_another(brought):
+    assert not failed(brought.run("street_images", "beta")) - {"complete"}
+    brought.store.inputs("codes", "alpha.h5").write_bytes(b"spoilt")
+    result = brought.run("image_codes", None, keys=(*BUCKETS, "beta/000"), fails=True)
+    assert f"{', '.join(BUCKETS)}: " in failure(result)
+    assert brought.store.manifests("image_codes", "beta")
+    assert not brought.store.manifests("image_codes", "alpha")
+
+
 def test_a_city_without_a_file_is_unavailable_and_says_what_it_wants(brought):
     wanted = brought.store.inputs("codes", "alpha.h5")
     wanted.unlink()
