@@ -110,9 +110,6 @@ def test_after_kills_the_content_is_that_of_an_uninterrupted_run(tmp_path, kills
     require_same(run_whole(tmp_path / "killed", QUICK, encoder), whole, IDS)
 
 
-@pytest.mark.skip(
-    reason="takes minutes, and has not run to its end yet: to be shown on quiet cores"
-)
 @pytest.mark.faults
 def test_so_it_is_with_vgg16_in_winograds_arithmetic(tmp_path):
     """Though parts were encoded in other batches, beside other images."""
