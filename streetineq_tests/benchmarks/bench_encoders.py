@@ -26,13 +26,18 @@ from streetineq_assets.codes.encoders.loading import load_encoder
 from streetineq_assets.codes.encoders.vgg16 import random_weights
 from streetineq_assets.codes.extraction import Pace, extract_bucket
 from streetineq_assets.devices import Device, DeviceRequest, lease
-from streetineq_assets.encoder_settings import HubEncoder, KerasEncoder, OnnxEncoder
+from streetineq_assets.encoder_settings import (
+    HubEncoder,
+    KerasEncoder,
+    KerasFileEncoder,
+    OnnxEncoder,
+)
 from streetineq_assets.images.catalogue import list_images
 from streetineq_tests.benchmarks.bench_extraction import write_images
 
 BATCH = 32
 IMAGE = (224, 224, 3)
-Settings = KerasEncoder | HubEncoder | OnnxEncoder
+Settings = KerasEncoder | KerasFileEncoder | HubEncoder | OnnxEncoder
 _SMALL = {"num_layers": 12, "num_heads": 6, "hidden_dim": 384, "intermediate_dim": 1536}
 _BASE = {"num_layers": 12, "num_heads": 12, "hidden_dim": 768}
 # Its size is of no account, and so it is small.
@@ -89,12 +94,24 @@ def contenders(root: Path) -> Iterator[tuple[str, Settings]]:
     )
     small = {"backbone": "efficientnet_v2_b0", "layer": "avg_pool", "weights": "random"}
     yield "EfficientNetV2-B0", KerasEncoder(**small, batch_size=BATCH)
+    yield "EfficientNetV2-B0", write_keras_file(root / "efficientnet.keras")
     for number, (name, (make, converter, scaling)) in enumerate(presets().items()):
         folder = root / f"preset{number}"
         make().save_to_preset(folder)
         settings = {"image_size": IMAGE[:2], "scale": 1 / 255, **scaling}
         getattr(layers, f"{converter}ImageConverter")(**settings).save_to_preset(folder)
         yield name, HubEncoder(family="hub", weights=folder.name, batch_size=BATCH)
+
+
+def write_keras_file(path: Path) -> KerasFileEncoder:
+    """The same network as a file of Keras."""
+    import keras
+
+    network = keras.applications.EfficientNetV2B0(weights=None, input_shape=IMAGE)
+    network.save(path)
+    return KerasFileEncoder(
+        family="keras_file", weights=path.name, layer="avg_pool", batch_size=BATCH
+    )
 
 
 def write_vgg16(path: Path) -> None:
