@@ -231,6 +231,15 @@ def test_an_interrupt_that_dagster_takes_for_itself_stops_the_plan(store, monkey
     assert not any("[2/2]" in line for line in lines)
 
 
+@pytest.fixture
+def interruptible():
+    """A shell starts what it puts into the background with interrupts ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_that_comes_while_rubbish_is_collected_stops_the_plan(
     store, small, monkeypatch
 ):
