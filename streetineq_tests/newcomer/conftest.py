@@ -1,7 +1,6 @@
 """The demo, run once for all that is asked of it, and the UI of it."""
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -9,18 +8,15 @@ import pytest
 from streetineq_assets.store import DataStore
 from streetineq_tests.served import served, streetineq
 
-DEMO_LIMIT_S = 8 * 60
+DEMO_HANGS_S = 30 * 60  # the README's 5 minutes are `benchmarks.bench_demo`'s to hold
 
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory):
     """The finished demo: its store and what it printed."""
     root = tmp_path_factory.mktemp("demo") / "study"
-    started = time.monotonic()
-    done = streetineq("demo", "--root", root)
-    seconds = time.monotonic() - started
+    done = streetineq("demo", "--root", root, timeout=DEMO_HANGS_S)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert seconds < DEMO_LIMIT_S
     return DataStore(root), done.stdout
 
 
