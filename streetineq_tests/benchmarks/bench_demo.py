@@ -1,4 +1,4 @@
-"""How long the demo takes once all is installed, which the README promises to be under 5 minutes.
+"""How long the demo takes once all is installed: to hold, 5 minutes on two quiet cores.
 
     uv run python -m streetineq_tests.benchmarks.bench_demo
 

@@ -8,7 +8,7 @@ import pytest
 from streetineq_assets.store import DataStore
 from streetineq_tests.served import served, streetineq
 
-DEMO_HANGS_S = 30 * 60  # the README's 5 minutes are `benchmarks.bench_demo`'s to hold
+DEMO_HANGS_S = 30 * 60  # its 5 minutes are `benchmarks.bench_demo`'s to hold
 
 
 @pytest.fixture(scope="session")
