@@ -22,7 +22,7 @@ from streetineq_tests.served import (
 
 pytestmark = pytest.mark.slow
 
-SECOND_RUN_LIMIT_S = 180
+SECOND_RUN_LIMIT_S = 90
 BACKFILL_LIMIT_S = 600
 ASSETS = """
     { assetNodes {
