@@ -18,6 +18,7 @@ import dagster as dg
 from filelock import FileLock, Timeout
 
 from streetineq_assets.automation import WHOLE_CITY
+from streetineq_assets.codes.encoders.loading import release_encoder
 from streetineq_assets.definitions import build_definitions
 from streetineq_assets.errors import StoreError, StreetineqError
 from streetineq_assets.findings import AVAILABLE
@@ -191,10 +192,16 @@ def _run_all(
             for text in sorted(fresh):
                 echo(f"warning: {text}")
             logged |= fresh
-            # Networks lie in cycles: without it a process of 100 runs keeps 100 encoders.
-            gc.collect()
+            if len(finished) == len(plan) or plan[len(finished)].job != run.job:
+                _return_memory()
     echo(f"all {len(plan)} runs done in {in_words(time.perf_counter() - started)}")
     return check_lines(warned)
+
+
+def _return_memory() -> None:
+    """Between jobs: networks lie in cycles, which Python finds late or never."""
+    release_encoder()
+    gc.collect()
 
 
 def _line(plan: list[PlannedRun], finished: list[FinishedRun]) -> str:

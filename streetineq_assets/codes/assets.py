@@ -18,7 +18,7 @@ from streetineq_assets.codes.city_repeats import read_repeat_slices, write_repea
 from streetineq_assets.codes.contact_sheet import Sheet
 from streetineq_assets.codes.encoders.checks import encoder_checks
 from streetineq_assets.codes.encoders.encoder import Encoder
-from streetineq_assets.codes.encoders.loading import idle_encoder, load_encoder
+from streetineq_assets.codes.encoders.loading import idle_encoder, kept_encoder
 from streetineq_assets.codes.extraction import Pace, extract_bucket
 from streetineq_assets.codes.identity import EncoderIdentity
 from streetineq_assets.codes.importing.bucket import Importer
@@ -367,7 +367,7 @@ class _Step:
     def _encoder(self) -> Encoder:
         study = self.study.study
         root = self.study.store.root
-        return load_encoder(study.encoder, root=root, seed=study.seed, device=self._device)
+        return kept_encoder(study.encoder, root=root, seed=study.seed, device=self._device)
 
     def _earlier_files(self, key: str) -> list[Path]:
         """Files whose rows may be reused; rows of other buckets in the own one go to these."""

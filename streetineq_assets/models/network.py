@@ -37,6 +37,7 @@ BLOCKS = len(SHARED_UNITS) + 1
 _TRUNCATED_SD = 0.87962566103423978
 _SMALLEST_SD = 1e-6
 # What Keras raises at a layer or an option that it does not know, and at weights of another form.
+_Drawn = keras.initializers.VarianceScaling
 _NOT_FOR_THIS_KERAS = (
     TypeError,
     ValueError,
@@ -100,6 +101,19 @@ def build_network(
     return network
 
 
+def draw_weights(network: keras.Model, seed: int) -> None:
+    """Give a network the weights at which `build_network` starts by this seed.
+
+    Args:
+        network: as `build_network` makes it by a seed of 0; what is drawn by no seed is left.
+    """
+    for layer in network.layers:
+        if isinstance(layer, keras.Sequential):
+            draw_weights(layer, seed)
+        elif isinstance(drawn := getattr(layer, "kernel_initializer", None), _Drawn):
+            layer.kernel.assign(_glorot(seed, drawn.seed)(layer.kernel.shape))
+
+
 def set_standardisation(
     network: keras.Model, mean: NDArray[np.floating], sd: NDArray[np.floating]
 ) -> None:
@@ -148,7 +162,8 @@ def load_network(
         smallest = width * SHARED_UNITS[0] * np.dtype(np.float32).itemsize
         if not 0 < smallest < path.stat().st_size:
             raise ValueError(f"it is too small for codes of {width} values")
-        saved = build_network(profile, width, masked=described["InputLayer"] > 1)
+        has_mask = described["InputLayer"] > 1
+        saved = build_network(profile, width, masked=has_mask)
         made = Counter(layer["class_name"] for layer in saved.get_config()["layers"])
         if odd := (described - made) or (made - described):
             raise ValueError(f"its layers differ from the profile's by {', '.join(odd)}")
@@ -159,6 +174,8 @@ def load_network(
             f"{path.name} was saved by Keras {_saved_by(path)}, and Keras {keras.__version__} here "
             f"cannot open it ({what}): export it again with this version, or install that one"
         ) from error
+    if (views, masked) == (len(VIEWS), has_mask):
+        return saved
     network = build_network(profile, width, views=views, masked=masked)
     network.set_weights(saved.get_weights())
     return network
@@ -273,7 +290,7 @@ def _standardiser() -> keras.layers.Layer:
 
 
 def _glorot(seed: int, number: int) -> keras.initializers.Initializer:
-    return keras.initializers.VarianceScaling(
+    return _Drawn(
         scale=1.3 * _TRUNCATED_SD**2,
         mode="fan_avg",
         distribution="truncated_normal",

@@ -21,7 +21,7 @@ from streetineq_assets.models import dropout
 from streetineq_assets.models.arrays import as_tensor
 from streetineq_assets.models.batches import Batch, Codes
 from streetineq_assets.models.heads import HEADS, log_likelihood
-from streetineq_assets.models.network import build_network, freeze_blocks
+from streetineq_assets.models.network import build_network, draw_weights, freeze_blocks
 from streetineq_assets.models.reader import CodeShape
 from streetineq_assets.profiles import PROFILES, Profile
 
@@ -67,6 +67,7 @@ class Trainer:
                 profile, **shape._asdict(), outcomes=outcomes, dropout=dropout.DrawnDropout
             )
         freeze_blocks(self.network, frozen_blocks)
+        self._fresh_weights = self.network.get_weights()
         self._dropouts = [x for x in self.network.layers if isinstance(x, dropout.DrawnDropout)]
         self._bits: np.random.BitGenerator = np.random.SFC64(0)
         self._optimizer = _optimizer(profile, device)
@@ -78,10 +79,8 @@ class Trainer:
     def reset(self, weights: list[NDArray] | None, seed: int) -> None:
         """Start from these weights, or from fresh ones by the seed, with a fresh optimiser."""
         if weights is None:
-            fresh = build_network(
-                self.profile, **self.shape._asdict(), outcomes=self.outcomes, seed=seed
-            )
-            _assign(self.network.variables, [v.numpy() for v in fresh.variables])
+            self.network.set_weights(self._fresh_weights)
+            draw_weights(self.network, seed)
         else:
             self.network.set_weights(weights)
         _assign(self._optimizer.variables, self._fresh_optimizer)
@@ -183,7 +182,7 @@ def trainer_for(
     return _kept(profile.model_copy(update=same), shape, outcomes, device, frozen_blocks)
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=4)  # joint ones of two cities, those of one outcome, tuned ones
 def _kept(
     profile: Profile, shape: CodeShape, outcomes: int, device: Device, frozen_blocks: int
 ) -> Trainer:

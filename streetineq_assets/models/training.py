@@ -2,7 +2,6 @@
 
 import contextlib
 import ctypes
-import gc
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -120,7 +119,6 @@ def train_folds(
             logs=logs / f"fold_{fold}" if logs else None,
         ).finish()
         _return_memory()
-    gc.collect()
     return Trained(examples.outcomes, examples.codes.reader.location_ids, states)
 
 

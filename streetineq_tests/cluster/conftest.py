@@ -56,7 +56,7 @@ class ClusterStudy(Platform):
     def run_here(self, key: str) -> None:
         """Without a cluster, in this process."""
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(assets, "load_encoder", noting_encoder)
+            patched.setattr(assets, "kept_encoder", noting_encoder)
             patched.setenv("STREETINEQ_DATA", str(self.root))
             self.run("image_codes", key, gpu=QuickDevice())
 

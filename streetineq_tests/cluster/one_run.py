@@ -21,7 +21,7 @@ JOB = "extract_codes"
 
 def job() -> dg.JobDefinition:
     """The real job of the study, with an encoder that needs no TensorFlow."""
-    assets.load_encoder = noting_encoder
+    assets.kept_encoder = noting_encoder
     assets.Pace = small_parts
     return build_definitions(resources={"gpu": QuickDevice()}).resolve_job_def(JOB)
 

@@ -71,7 +71,7 @@ def packed(tmp_path_factory, listed):
     """A study from images to shards, by the encoder without TensorFlow."""
     platform = copy_of(listed, tmp_path_factory.mktemp("packed") / "study")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(codes, "load_encoder", lambda *_, **__: fake_encoder())
+        patched.setattr(codes, "kept_encoder", lambda *_, **__: fake_encoder())
         platform.run_buckets()
         platform.run("hdf5_shards")
     return platform
@@ -98,5 +98,5 @@ def done(tmp_path, packed, fake):
 def fake(monkeypatch):
     """The encoder without TensorFlow; a list of the batches that it encoded."""
     encoder = fake_encoder(batch_size=8)
-    monkeypatch.setattr(codes, "load_encoder", lambda *_, **__: encoder)
+    monkeypatch.setattr(codes, "kept_encoder", lambda *_, **__: encoder)
     return encoder

@@ -102,7 +102,7 @@ def test_later_steps_read_records_and_tables_of_one_schema(packed):
 
 
 def test_unchanged_work_is_skipped_without_a_device(packed, monkeypatch):
-    monkeypatch.setattr(codes, "load_encoder", lambda *_, **__: pytest.fail("loaded"))
+    monkeypatch.setattr(codes, "kept_encoder", lambda *_, **__: pytest.fail("loaded"))
     for asset, result in packed.run_all().items():
         assert all(shown["skipped"] for shown in metadata_by_partition(result, asset).values())
 
@@ -118,7 +118,7 @@ def test_the_buckets_of_a_run_read_their_city_s_listing_once(packed, monkeypatch
 
 def test_a_study_of_manifest_version_1_is_skipped(done, monkeypatch):
     """Its values had other names, its checks too, and it had no records."""
-    monkeypatch.setattr(codes, "load_encoder", lambda *_, **__: pytest.fail("loaded"))
+    monkeypatch.setattr(codes, "kept_encoder", lambda *_, **__: pytest.fail("loaded"))
     old_names = {"n_buckets": "buckets", "n_rejected": "rejected", "n_extracted": "extracted"}
     old_checks = {"images_present": "images_there", "few_dead_units": "dead_units"}
     for asset, partition in [*(("image_codes", key) for key in BUCKETS), ("hdf5_shards", "alpha")]:

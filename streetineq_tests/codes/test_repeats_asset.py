@@ -33,7 +33,7 @@ def packed(tmp_path_factory):
         platform = Platform(tmp_path_factory.mktemp("packed"), instance)
         platform.write()
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(codes, "load_encoder", lambda *_, **__: fake_encoder())
+            patched.setattr(codes, "kept_encoder", lambda *_, **__: fake_encoder())
             platform.run_all()
         yield platform
 
@@ -41,7 +41,7 @@ def packed(tmp_path_factory):
 @pytest.fixture
 def done(tmp_path, packed, monkeypatch):
     encoder = fake_encoder()
-    monkeypatch.setattr(codes, "load_encoder", lambda *_, **__: encoder)
+    monkeypatch.setattr(codes, "kept_encoder", lambda *_, **__: encoder)
     shutil.copytree(packed.root, tmp_path / "study")
     platform = Platform(tmp_path / "study", packed.instance)
     platform.encoded = encoder.encode.calls

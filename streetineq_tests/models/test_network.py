@@ -10,6 +10,7 @@ from streetineq_assets.models.heads import HEADS
 from streetineq_assets.models.network import (
     build_network,
     copy_head,
+    draw_weights,
     freeze_blocks,
     load_network,
     set_standardisation,
@@ -48,6 +49,17 @@ def test_the_seed_decides_the_weights() -> None:
     one, same, other = (build_network(RECOMMENDED, 32, seed=s).get_weights() for s in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
     assert not np.array_equal(one[2], other[2])
+
+
+@pytest.mark.parametrize("pooling", ["mean", "attention"])
+@pytest.mark.parametrize("head", list(HEADS))
+def test_a_network_that_was_made_gets_the_weights_of_another_seed(head: str, pooling: str) -> None:
+    profile = RECOMMENDED.model_copy(update={"head": head, "pooling": pooling})
+    network = build_network(profile, 32, outcomes=2)
+    expected = build_network(profile, 32, outcomes=2, seed=7).get_weights()
+    draw_weights(network, seed=7)
+    for found, drawn in zip(network.get_weights(), expected, strict=True):
+        np.testing.assert_array_equal(found, drawn)
 
 
 @pytest.mark.parametrize("head", ["cumulative_link", "corn"])

@@ -1,5 +1,6 @@
 """The encoder that a study names: built by its family, compiled for the device at hand."""
 
+import functools
 import math
 from importlib import import_module
 from pathlib import Path
@@ -58,6 +59,25 @@ def weights_input(settings: Settings, root: Path, seed: int) -> str:
         SourceError: the file is not the one whose sha256 the study names.
     """
     return _family(settings).weights_input(settings, root, seed)
+
+
+def kept_encoder(settings: Settings, *, root: Path, seed: int, device: Device) -> Encoder:
+    """As `load_encoder`, or the last that this process loaded where nothing of it has changed.
+
+    Loading takes as long as encoding a hundred images, and `streetineq run` comes here for every
+    bucket.
+    """
+    return _kept(settings, root, seed, device, weights_input(settings, root, seed))
+
+
+def release_encoder() -> None:
+    """Keep no encoder any longer."""
+    _kept.cache_clear()
+
+
+@functools.lru_cache(maxsize=1)
+def _kept(settings: Settings, root: Path, seed: int, device: Device, _weights: str) -> Encoder:
+    return load_encoder(settings, root=root, seed=seed, device=device)
 
 
 def load_encoder(settings: Settings, *, root: Path, seed: int, device: Device) -> Encoder:

@@ -55,7 +55,7 @@ def studies_of_both(tmp_path_factory):
     root = tmp_path_factory.mktemp("same")
     store = write_study(root / "images")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(codes, "load_encoder", lambda *_, **__: fake_encoder())
+        patched.setattr(codes, "kept_encoder", lambda *_, **__: fake_encoder())
         run_city(store)
     shutil.copytree(store.root, root / "codes")
     brought = DataStore(root / "codes")
