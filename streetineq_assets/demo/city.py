@@ -142,7 +142,6 @@ def study_text(cities: Sequence[Town], seed: int, encoder: Mapping[str, Any]) ->
         "synthetic = true",
         "",
         "[folds]",
-        "k = 4  # five in earnest",
         "block_km = 2.0  # the cities are small",
         "buffer_km = 0.5",
         "",
