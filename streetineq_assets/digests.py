@@ -68,7 +68,13 @@ class RowDigests:
     def __init__(self, frame: "pd.DataFrame") -> None:
         from pandas.util import hash_pandas_object
 
-        types = [(str(name), str(kind)) for name, kind in frame.dtypes.items()]
+        from streetineq_assets.tables import EARLIER_NAMES
+
+        # By the names of earlier versions, so that what has not changed is known unchanged.
+        types = [
+            (EARLIER_NAMES.get(str(name), str(name)), str(kind))
+            for name, kind in frame.dtypes.items()
+        ]
         self._types = json.dumps(types).encode()
         self._hashes = hash_pandas_object(frame, index=False).to_numpy()
 

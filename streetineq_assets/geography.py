@@ -83,24 +83,24 @@ def area_centroids(postcodes: pd.DataFrame) -> pd.DataFrame:
     """The centroid of each area's addresses: the mean of its postcodes' coordinates.
 
     Args:
-        postcodes: `lsoa11, lat, lon`, one row per postcode; a row without all is ignored. With
-            `msoa11` or `authority` they are told too.
+        postcodes: `area, lat, lon`, one row per postcode; a row without all is ignored. With
+            `msoa` or `authority` they are told too.
 
     Returns:
-        `lsoa11, easting_m, northing_m, msoa11, authority`, one row per area, sorted by code. The
+        `area, easting_m, northing_m, msoa, authority`, one row per area, sorted by code. The
         last two are those of most of the area's postcodes (`of_most_postcodes`), missing where the
         postcodes do not say.
     """
-    located = postcodes[["lsoa11", "lat", "lon"]].dropna()
+    located = postcodes[["area", "lat", "lon"]].dropna()
     grid = national_grid(located["lat"], located["lon"])
-    points = located[["lsoa11"]].assign(easting_m=grid[:, 0], northing_m=grid[:, 1]).dropna()
-    means = points.groupby("lsoa11", as_index=False, sort=True).mean()
-    for name in ("msoa11", "authority"):
+    points = located[["area"]].assign(easting_m=grid[:, 0], northing_m=grid[:, 1]).dropna()
+    means = points.groupby("area", as_index=False, sort=True).mean()
+    for name in ("msoa", "authority"):
         if name in postcodes:
-            means[name] = of_most_postcodes(postcodes, name).reindex(means["lsoa11"]).to_numpy()
+            means[name] = of_most_postcodes(postcodes, name).reindex(means["area"]).to_numpy()
         else:
             means[name] = None
-    return means.astype({"msoa11": "str", "authority": "str"})
+    return means.astype({"msoa": "str", "authority": "str"})
 
 
 def of_most_postcodes(postcodes: pd.DataFrame, name: str) -> pd.Series:
@@ -109,14 +109,14 @@ def of_most_postcodes(postcodes: pd.DataFrame, name: str) -> pd.Series:
     A few postcodes of an area lie across a border, or are listed wrongly.
 
     Args:
-        postcodes: `lsoa11` and a column `name` of codes, one row per postcode.
+        postcodes: `area` and a column `name` of codes, one row per postcode.
 
     Returns:
-        The codes, indexed by `lsoa11`; areas of which no postcode says anything are absent.
+        The codes, indexed by `area`; areas of which no postcode says anything are absent.
     """
-    counted = postcodes[["lsoa11", name]].dropna().value_counts().reset_index()
-    ranked = counted.sort_values(["lsoa11", "count", name], ascending=[True, False, True])
-    return ranked.drop_duplicates("lsoa11").set_index("lsoa11")[name]
+    counted = postcodes[["area", name]].dropna().value_counts().reset_index()
+    ranked = counted.sort_values(["area", "count", name], ascending=[True, False, True])
+    return ranked.drop_duplicates("area").set_index("area")[name]
 
 
 def find_boundaries(folder: Path) -> Path | None:
@@ -151,7 +151,7 @@ def read_boundaries(path: Path) -> "gpd.GeoDataFrame":
     the British National Grid.
 
     Returns:
-        `lsoa11, name, geometry` (polygons, British National Grid, metres), by code, each code once.
+        `area, name, geometry` (polygons, British National Grid, metres), by code, each code once.
         The name is missing where the file has none.
 
     Raises:
@@ -161,17 +161,17 @@ def read_boundaries(path: Path) -> "gpd.GeoDataFrame":
     areas = _read(path)
     column = _column_of_codes(path, areas)
     titles = next((areas[name] for name in areas.columns if name.lower() in _NAMES), None)
-    named = areas[[column, "geometry"]].rename(columns={column: "lsoa11"})
+    named = areas[[column, "geometry"]].rename(columns={column: "area"})
     named.insert(1, "name", None if titles is None else titles.astype("str"))
-    named = named[~named["lsoa11"].astype("str").str.fullmatch(_ELSEWHERE)]
-    if named["lsoa11"].duplicated().any():
-        twice = named.loc[named["lsoa11"].duplicated(), "lsoa11"].iloc[0]
+    named = named[~named["area"].astype("str").str.fullmatch(_ELSEWHERE)]
+    if named["area"].duplicated().any():
+        twice = named.loc[named["area"].duplicated(), "area"].iloc[0]
         raise SourceError(f"{path}: {twice} occurs twice: download it again")
     shapeless = named.geometry.isna() | named.geometry.is_empty
     if shapeless.any():
-        code = named.loc[shapeless, "lsoa11"].iloc[0]
+        code = named.loc[shapeless, "area"].iloc[0]
         raise SourceError(f"{path}: {code} has no shape: download it again")
-    return _on_the_grid(path, named).sort_values("lsoa11", ignore_index=True)
+    return _on_the_grid(path, named).sort_values("area", ignore_index=True)
 
 
 def _read(path: Path) -> "gpd.GeoDataFrame":
@@ -230,7 +230,7 @@ def _on_the_grid(path: Path, areas: "gpd.GeoDataFrame") -> "gpd.GeoDataFrame":
     outside = ~inside.all(axis=1)
     if outside.any():
         raise SourceError(
-            f"{path}: {areas['lsoa11'][outside].iloc[0]} lies outside Great Britain: the "
+            f"{path}: {areas['area'][outside].iloc[0]} lies outside Great Britain: the "
             "coordinates are in another order or system than the file says: download it again as "
             "GeoJSON (WGS84) or GeoPackage"
         )

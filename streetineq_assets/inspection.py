@@ -90,7 +90,7 @@ class Postcodes:
 
     def of_city(self, city: str) -> pd.Index:
         """The codes of the city's areas."""
-        return pd.Index(self.areas.loc[self.areas["city"] == city, "lsoa11"])
+        return pd.Index(self.areas.loc[self.areas["city"] == city, "area"])
 
 
 def inspect_inputs(store: DataStore, study: Study) -> dict[str, list[Row]]:
@@ -235,8 +235,8 @@ def _boundaries(store: DataStore, study: Study, made: Postcodes | None) -> Itera
             yield _row("found", what, f"{path} (large: not read here)")
         else:
             shapes = geography.read_boundaries(path)
-            wanted = made.areas["lsoa11"] if made else shapes["lsoa11"]
-            n = int(wanted.isin(shapes["lsoa11"]).sum())
+            wanted = made.areas["area"] if made else shapes["area"]
+            n = int(wanted.isin(shapes["area"]).sum())
             status = "found" if n == len(wanted) else "doubtful" if n else "wrong"
             yield _row(status, what, f"{path}: {n:,} of {len(wanted):,} areas have a boundary")
     except SourceError as error:
@@ -256,7 +256,7 @@ def _groups(store: DataStore, made: Postcodes | None) -> Iterator[Row]:
         if made is None:
             yield _row("found", what, f"{path}: {named}")
             continue
-        areas = made.areas["lsoa11"]
+        areas = made.areas["area"]
         n = int(areas.isin(columns.index).sum())
         status = "found" if n else "wrong"
         yield _row(status, what, f"{path}: {n:,} of {len(areas):,} areas ({named})")

@@ -78,14 +78,14 @@ def area_polygons(boundaries: "gpd.GeoDataFrame") -> tuple["pd.Series", list[np.
     """The outer rings of areas, to be drawn as one collection of polygons.
 
     Args:
-        boundaries: `lsoa11, geometry` in metres, as `geography.read_boundaries` returns them.
+        boundaries: `area, geometry` in metres, as `geography.read_boundaries` returns them.
 
     Returns:
         (n,) code of the area of each ring, and n arrays (points, 2) of eastings and northings in
         metres; an area of several parts has several rings.
     """
     parts = boundaries.explode(index_parts=False)
-    return parts["lsoa11"], [np.asarray(shape.exterior.coords) for shape in parts.geometry]
+    return parts["area"], [np.asarray(shape.exterior.coords) for shape in parts.geometry]
 
 
 def decile_legend(figure: "Figure", fontsize: float) -> None:

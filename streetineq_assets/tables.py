@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 Origins = Mapping[str, Sequence[tuple[str, str]]]
 """Column to the columns that it is made of: asset and name. What others publish counts too."""
 
+EARLIER_NAMES = {"area": "lsoa11", "msoa": "msoa11", "oa": "oa11"}
+"""What columns are called in files of versions that knew areas of 2011 alone."""
+
 _DESCRIPTION, _UNIT = b"description", b"unit"
 
 
@@ -125,7 +128,7 @@ def read(
     columns: list[str] | None = None,
     filters: Sequence[tuple[str, str, Any]] | None = None,
 ) -> "pd.DataFrame":
-    """A Parquet file as a frame.
+    """A Parquet file as a frame, its columns under their present names.
 
     Args:
         columns: those that are read; by default all.
@@ -136,18 +139,44 @@ def read(
     """
     import pandas as pd
 
-    return pd.read_parquet(path, columns=columns, filters=filters, partitioning=None)
+    stored = {name: old for old, name in _present_names(path).items()}
+    frame = pd.read_parquet(
+        path,
+        columns=columns and [stored.get(name, name) for name in columns],
+        filters=filters and [(stored.get(name, name), *rest) for name, *rest in filters],
+        partitioning=None,
+    )
+    return frame.rename(columns={old: name for name, old in stored.items()})
+
+
+def column_names(path: Path) -> list[str]:
+    """The columns of a Parquet file by their present names, in order.
+
+    Raises:
+        ArrowInvalid: it is no Parquet file.
+    """
+    return list(_present_names(path).values())
+
+
+def _present_names(path: Path) -> dict[str, str]:
+    """What the columns of a file are called in it, and now."""
+    import pyarrow.parquet as pq
+
+    stored = pq.read_schema(path).names
+    present = {old: name for name, old in EARLIER_NAMES.items() if name not in stored}
+    return {name: present.get(name, name) for name in stored}
 
 
 @contextmanager
 def view(connection: "duckdb.DuckDBPyConnection", name: str, path: Path) -> Generator[None]:
-    """Let SQL call a Parquet file by a name, for a while.
+    """Let SQL call a Parquet file by a name, for a while, and its columns by their present names.
 
     Raises:
         StoreError: as `engine_path`.
     """
     table = connection.read_parquet(engine_path(path), hive_partitioning=False)
-    table.create_view(name, replace=False)
+    columns = (f'"{old}" AS "{new}"' for old, new in _present_names(path).items())
+    table.project(", ".join(columns)).create_view(name, replace=False)
     try:
         yield
     finally:

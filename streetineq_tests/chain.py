@@ -21,7 +21,7 @@ FEWER = {
 }
 
 # Names that engines read as columns, patterns, quotes, variables, options, or parts of a URL.
-AWKWARD = "city=northmere/decile=3, lsoa11=x/-it's Zoë's [study] #1 (100 %) $HOME ~*;&"
+AWKWARD = "city=northmere/decile=3, area=x/-it's Zoë's [study] #1 (100 %) $HOME ~*;&"
 PAIRS = [
     "northmere/living_environment",
     "northmere/mean_income",

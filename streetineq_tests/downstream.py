@@ -52,8 +52,8 @@ class City(NamedTuple):
     """A city before it is published.
 
     Attributes:
-        areas: `lsoa11, lat, lon, value, decile, msoa11, authority`.
-        locations: `location_id, lsoa11, msoa11, lat, lon, h`, of which `h` is the network's score.
+        areas: `area, lat, lon, value, decile, msoa, authority`.
+        locations: `location_id, area, msoa, lat, lon, h`, of which `h` is the network's score.
     """
 
     areas: pd.DataFrame
@@ -68,20 +68,20 @@ def city(n_areas: int = 60, *, per_area: int = 3, first: int = 0) -> City:
     value = x + rng.normal(0, 2, n_areas)
     areas = pd.DataFrame(
         {
-            "lsoa11": [f"E01{first + each:06d}" for each in number],
+            "area": [f"E01{first + each:06d}" for each in number],
             "lat": lat,
             "lon": lon,
             "value": value,
             "decile": deciles(value, worst="low"),
-            "msoa11": [f"E02{first + each // 5:06d}" for each in number],
+            "msoa": [f"E02{first + each // 5:06d}" for each in number],
             "authority": [f"E0900000{1 + each // 4}" for each in x],
         }
     )
     at = areas.loc[areas.index.repeat(per_area)].reset_index(drop=True)
     share = (at["decile"].astype(float) - 0.5) / 10
     h = np.log(share / (1 - share)) + rng.normal(0, 1, len(at))
-    ids = [f"{code}_{each % per_area}" for each, code in enumerate(at["lsoa11"])]
-    return City(areas, at[["lsoa11", "msoa11", "lat", "lon"]].assign(location_id=ids, h=h))
+    ids = [f"{code}_{each % per_area}" for each, code in enumerate(at["area"])]
+    return City(areas, at[["area", "msoa", "lat", "lon"]].assign(location_id=ids, h=h))
 
 
 def with_areas(**changed: object) -> City:
@@ -101,7 +101,7 @@ def write(root: Path, cities: Mapping[str, City], *, scheme: str = "area") -> Da
     store = studies.new_study(root, toml)
     publish_labels(store, cities)
     postcodes = [each.areas.assign(city=name) for name, each in cities.items()]
-    places = pd.concat(postcodes)[["city", "lsoa11", "msoa11", "authority", "lat", "lon"]]
+    places = pd.concat(postcodes)[["city", "area", "msoa", "authority", "lat", "lon"]]
     places = places.assign(postcode=[f"P {n}" for n in range(len(places))])
     harness.publish(store, "postcode_lsoa", None, postcode_lsoa=places)
     for name, each in cities.items():
@@ -113,7 +113,7 @@ def write(root: Path, cities: Mapping[str, City], *, scheme: str = "area") -> Da
 
 def publish_labels(store: DataStore, cities: Mapping[str, City]) -> None:
     """The official deciles as they are in the cities."""
-    columns = ["city", "outcome", "lsoa11", "value", "decile"]
+    columns = ["city", "outcome", "area", "value", "decile"]
     parts = [each.areas.assign(city=name, outcome="crime") for name, each in cities.items()]
     available = pd.DataFrame({"city": list(cities), "outcome": "crime", "status": "available"})
     harness.publish(
@@ -139,7 +139,7 @@ def publish_scores(
     pair, study = Pair(name, "crime"), load_study(store.study_file)
     plan = plan_pair(store, study, pair, resolve_profile(study))
     scores = network_scores(store, name, locations)
-    n_lsoas = locations["lsoa11"].nunique()
+    n_lsoas = locations["area"].nunique()
     record = studies.training_record(
         name, n_locations=len(scores), n_lsoas=n_lsoas, trained_on=plan.trained_on,
         scheme=study.folds.scheme,
@@ -166,13 +166,13 @@ def network_scores(store: DataStore, name: str, locations: pd.DataFrame) -> pd.D
 def publish_schemes(store: DataStore, name: str, locations: pd.DataFrame) -> None:
     """`scheme_scores` of areas and of spatial blocks, with the pair's baselines and scores."""
     baselines = store.open("baseline_scores", f"{name}/crime").table()
-    score = locations.groupby("lsoa11", as_index=False)["h"].mean()
+    score = locations.groupby("area", as_index=False)["h"].mean()
     folds = store.open("area_folds", name)
     labels = store.manifest("trained_model", f"{name}/crime").recipe.inputs[f"{name}/labels"]
     for scheme, stem in (("area", ""), ("spatial_block", "spatial_")):
         own = baselines[baselines["scheme"] == scheme]
         tables = {each: folds.table(f"{stem}{each}.parquet") for each in ("area_folds", "buffers")}
-        network = score.rename(columns={"h": "score"}).merge(tables["area_folds"], on="lsoa11")
+        network = score.rename(columns={"h": "score"}).merge(tables["area_folds"], on="area")
         both = [own.rename(columns={"baseline": "model"}), network.assign(model=JOINT_NETWORK)]
         scores = pd.concat(both).assign(city=name, outcome="crime", seed=0, scheme=scheme)
         findings = Findings(record=SchemeRecord(outcomes=("crime",), n_seeds=1))
@@ -184,7 +184,7 @@ def publish_schemes(store: DataStore, name: str, locations: pd.DataFrame) -> Non
 def _publish_codes(store: DataStore, name: str, locations: pd.DataFrame) -> None:
     """Listed locations with images of one day, and codes that say a little."""
     listed = locations.assign(
-        weight=1, status="matched", reason=None, postcodes="P", n_postcodes=1, oa11=None,
+        weight=1, status="matched", reason=None, postcodes="P", n_postcodes=1, oa=None,
         captured_at=pd.Timestamp("2012-06-01"), provider="mapillary", licence="CC BY-SA 4.0",
         creator=None, placed_by="postcode",
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import atexit
 import functools
+import json
 import shutil
 import tomllib
 from collections.abc import Callable, Mapping
@@ -16,13 +17,14 @@ from dagster_duckdb import DuckDBResource
 from pydantic import BaseModel, ConfigDict
 
 from streetineq_assets.definitions import FOLDERS
+from streetineq_assets.digests import digest_file
 from streetineq_assets.findings import Check, Findings
 from streetineq_assets.manifests import Manifest, Recipe
 from streetineq_assets.partitions import Partitions
 from streetineq_assets.resources import ALLOW_LOSS, GpuResource, StudyResource
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study
-from streetineq_assets.tables import descriptions, read, write
+from streetineq_assets.tables import EARLIER_NAMES, descriptions, read, write
 
 Tables = Mapping[str, tuple[pd.DataFrame, pa.Schema]]  # by the Parquet file's stem
 RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
@@ -207,3 +209,24 @@ class _AnyRecord(BaseModel):
     """What an artefact recorded, of whatever step."""
 
     model_config = ConfigDict(extra="allow")
+
+
+def give_earlier_names(store: DataStore) -> int:
+    """Call columns of all published tables as versions for the areas of 2011 alone did.
+
+    Returns:
+        How many tables have one.
+    """
+    renamed = 0
+    for place in store.assets.rglob("manifest.json"):
+        manifest = json.loads(place.read_text(encoding="utf-8"))
+        for name, entry in manifest["files"].items():
+            file = place.parent / manifest["generation"] / name
+            if file.suffix != ".parquet" or not {*EARLIER_NAMES} & {*pq.read_schema(file).names}:
+                continue
+            frame = pd.read_parquet(file, partitioning=None)
+            frame.rename(columns=EARLIER_NAMES).to_parquet(file, index=False)
+            entry |= {"sha256": digest_file(file), "bytes": file.stat().st_size}
+            renamed += 1
+        place.write_text(json.dumps(manifest), encoding="utf-8")
+    return renamed

@@ -99,7 +99,7 @@ def with_one_lost(matched: pd.DataFrame) -> pd.DataFrame:
 
 
 def crime_labels(areas: pd.DataFrame) -> pd.DataFrame:
-    """`LSOA_LABELS` of areas with `city, lsoa11, actual_decile`."""
+    """`LSOA_LABELS` of areas with `city, area, actual_decile`."""
     decile = areas["actual_decile"]
     labels = areas.assign(outcome="crime", value=decile, national_rank=pd.NA, decile=decile)
     return conform(labels, LSOA_LABELS)
@@ -266,25 +266,25 @@ def publish_shards(
 
 
 def codes_of(name: str) -> tuple[np.ndarray, pd.DataFrame]:
-    """A city's codes (n, 4, WIDTH) and rows, `lsoa11, location_id` and so on, three an area."""
+    """A city's codes (n, 4, WIDTH) and rows, `area, location_id` and so on, three an area."""
     n_areas, seed = CITIES[name]
     codes, rows = city(n_areas, 3, WIDTH, signal=1.0, seed=seed)
     prefix = name[0].upper()
-    rows = rows.assign(lsoa11=prefix + rows["lsoa11"], location_id=prefix + rows["location_id"])
+    rows = rows.assign(area=prefix + rows["area"], location_id=prefix + rows["location_id"])
     return codes, rows
 
 
 def _city(store: DataStore, name: str) -> pd.DataFrame:
     codes, rows = codes_of(name)
     publish_shards(store, name, codes, rows["location_id"].tolist())
-    table = with_one_lost(rows[["location_id", "lsoa11"]].assign(weight=1, reason=None))
+    table = with_one_lost(rows[["location_id", "area"]].assign(weight=1, reason=None))
     publish(store, "locations", name, locations=table.sort_values("location_id"))
     publish(store, "image_repeats", name, image_repeats=empty(IMAGE_REPEATS))
     return rows
 
 
 def _labels(name: str, rows: pd.DataFrame) -> pd.DataFrame:
-    areas = rows[["lsoa11", "decile"]].drop_duplicates("lsoa11").sort_values("lsoa11")
+    areas = rows[["area", "decile"]].drop_duplicates("area").sort_values("area")
     decile = areas["decile"].astype("Int8")
     frame = areas.assign(city=name, value=areas["decile"] / 10, decile=decile)
     second = frame.assign(outcome="education", decile=11 - frame["decile"])
@@ -294,8 +294,8 @@ def _labels(name: str, rows: pd.DataFrame) -> pd.DataFrame:
 
 def _postcodes(name: str, rows: pd.DataFrame, offset_m: int) -> pd.DataFrame:
     """Two postcodes per area, on a grid of 1 km that is ten areas wide."""
-    codes = sorted(rows["lsoa11"].unique())
-    place = pd.DataFrame({"lsoa11": np.repeat(codes, 2)})
+    codes = sorted(rows["area"].unique())
+    place = pd.DataFrame({"area": np.repeat(codes, 2)})
     number = np.repeat(np.arange(len(codes)), 2)
     rng = np.random.default_rng(0)
     east = 530_000 + offset_m + 1000 * (number % 10) + rng.normal(0, 50, len(number))
@@ -303,7 +303,7 @@ def _postcodes(name: str, rows: pd.DataFrame, offset_m: int) -> pd.DataFrame:
     lat, lon = degrees(east, north)
     return place.assign(
         postcode=[f"{name} {n}" for n in range(len(place))], city=name, lat=lat, lon=lon,
-        msoa11=[f"{name[0].upper()}E02{n // 5:06d}" for n in number], authority=AUTHORITIES[name],
+        msoa=[f"{name[0].upper()}E02{n // 5:06d}" for n in number], authority=AUTHORITIES[name],
     )  # fmt: skip
 
 

@@ -74,13 +74,13 @@ def with_equal_scores() -> City:
 
 def without_some_msoas() -> City:
     areas, locations = city()
-    return City(areas.assign(msoa11=areas["msoa11"].where(areas.index >= 20)), locations)
+    return City(areas.assign(msoa=areas["msoa"].where(areas.index >= 20)), locations)
 
 
 def wards() -> str:
     """One area in ward x and the others in two wards, by area."""
-    codes = city().areas["lsoa11"]
-    return "lsoa11,ward\n" + "".join(
+    codes = city().areas["area"]
+    return "area,ward\n" + "".join(
         f"{code},{'x' if n == 0 else 'yz'[n % 2]}\n" for n, code in enumerate(codes)
     )
 
@@ -160,7 +160,7 @@ CASES = {
         notes={"lsoa_predictions.shrinkage": "an area with two locations"},
     ),
     "no MSOA": Case(
-        alpha=with_areas(msoa11=None),
+        alpha=with_areas(msoa=None),
         checks={"lsoa_evaluation.same_areas": (HOLDS, "")},
         notes={
             "lsoa_evaluation.headline": "codes or areas: MSOAs",
@@ -209,9 +209,9 @@ def by_functions(case: Case, root: Path) -> tuple[dict[str, Check], dict[str, st
     """Checks and notes by "asset.name", of the functions that the assets call."""
     alpha, scheme = case.alpha, case.scheme
     areas = alpha.areas.assign(decile=alpha.areas["decile"].astype("Int8"))
-    fold = 0 if scheme == "city" else area_folds(areas[["lsoa11", "decile"]], k=4, seed=7)
-    tested = areas[["lsoa11"]].assign(fold=fold)
-    scores = alpha.locations.merge(tested, on="lsoa11").assign(weight=1)
+    fold = 0 if scheme == "city" else area_folds(areas[["area", "decile"]], k=4, seed=7)
+    tested = areas[["area"]].assign(fold=fold)
+    scores = alpha.locations.merge(tested, on="area").assign(weight=1)
     p = dict.fromkeys(PROBABILITIES, 0.1)
     pair = Pair("alpha", "crime")
     locations = join(scores[["location_id", "fold", "h"]].assign(**p), scores, areas, pair)
@@ -222,7 +222,7 @@ def by_functions(case: Case, root: Path) -> tuple[dict[str, Check], dict[str, st
         baselines = baselines[baselines["baseline"].isin(["constant", "ridge"])]
         baselines = baselines.assign(scheme="city")
     centroids = area_centroids(areas)
-    own = mean_probabilities(locations, ranked.areas["lsoa11"])
+    own = mean_probabilities(locations, ranked.areas["area"])
     evaluated = evaluate_pair(ranked.areas, own, baselines, centroids, **asked, seed=7, draws=50)
     found = {
         "lsoa_predictions": of_predictions.area_checks(ranked.areas, len(areas)),
@@ -239,8 +239,8 @@ def by_functions(case: Case, root: Path) -> tuple[dict[str, Check], dict[str, st
 
 def audited(case: Case, predicted: pd.DataFrame, root: Path) -> pd.DataFrame:
     areas = case.alpha.areas
-    values = areas[["lsoa11", "decile", "value"]]
-    places = areas[["lsoa11", "msoa11", "authority"]].astype("str")
+    values = areas[["area", "decile", "value"]]
+    places = areas[["area", "msoa", "authority"]].astype("str")
     gathered = equity.gather(values, predicted, places)
     return equity.audit(gathered, groups_of(DataStore(root), case).table, seed=7)
 
@@ -251,20 +251,20 @@ def groups_of(store: DataStore, case: Case) -> Groups:
         path = store.inputs("groups", "mine.csv")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(case.groups, encoding="utf-8")
-    return read_groups(store, case.alpha.areas["lsoa11"])
+    return read_groups(store, case.alpha.areas["area"])
 
 
 def matrix_checks(
     predicted: pd.DataFrame, baselines: pd.DataFrame, areas: pd.DataFrame, centroids: pd.DataFrame
 ) -> list[Check]:
     """Of a matrix in which the network scores the same under areas and under blocks."""
-    network = predicted[["lsoa11", "fold", "score"]].assign(model=JOINT_NETWORK)
+    network = predicted[["area", "fold", "score"]].assign(model=JOINT_NETWORK)
     maps = baselines[baselines["baseline"].str.startswith("map")].rename(
         columns={"baseline": "model"}
     )
     parts = [pd.concat([maps, network]).assign(scheme=each) for each in ("area", "spatial_block")]
     scores = pd.concat(parts).assign(city="alpha", outcome="crime", seed=0)
-    labels = areas[["lsoa11", "decile"]].assign(outcome="crime")
+    labels = areas[["area", "decile"]].assign(outcome="crime")
     found = build_evidence(scores, labels, centroids, own_scheme="area", seed=7, draws=50)
     return [
         of_evidence.beats_the_map(found.gains),
@@ -280,8 +280,8 @@ def assert_said(result: str, description: str, expected: tuple[str, str], key: s
 @pytest.mark.parametrize("name", ["one area, by the networks of another city", *UNRANKED])
 def test_no_claim_of_transfer_holds_where_nothing_can_be_ranked(name):
     areas, locations = CASES[name].alpha
-    score = locations.groupby("lsoa11", as_index=False)["h"].mean().rename(columns={"h": "score"})
-    own = score.merge(areas.rename(columns={"decile": "actual_decile"}), on="lsoa11")
+    score = locations.groupby("area", as_index=False)["h"].mean().rename(columns={"h": "score"})
+    own = score.merge(areas.rename(columns={"decile": "actual_decile"}), on="area")
     tuned = pd.concat(
         own.assign(network=network, share_of=unit, share=share, repeat=repeat)
         for network, unit, share in [

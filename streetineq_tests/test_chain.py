@@ -197,12 +197,12 @@ def test_every_prediction_is_out_of_fold_and_of_a_known_area(chain, pair):
     store, _, truth = chain
     city = pair.split("/")[0]
     predictions = store.open("location_predictions", pair).table()
-    folds = store.open("area_folds", city).table().set_index("lsoa11")["fold"]
-    own = truth.locations.set_index("location_id")["lsoa11"]
+    folds = store.open("area_folds", city).table().set_index("area")["fold"]
+    own = truth.locations.set_index("location_id")["area"]
     assert len(predictions)
     assert predictions["location_id"].is_unique
-    assert (predictions["location_id"].map(own) == predictions["lsoa11"]).all()
-    assert (predictions["lsoa11"].map(folds) == predictions["fold"]).all()
+    assert (predictions["location_id"].map(own) == predictions["area"]).all()
+    assert (predictions["area"].map(folds) == predictions["fold"]).all()
 
 
 @pytest.mark.parametrize("pair", PAIRS)
@@ -224,9 +224,9 @@ def test_labels_reach_the_predictions_unchanged(chain, pair):
     city, outcome = pair.split("/")
     labels = store.open("lsoa_labels").table()
     labels = labels[(labels["city"] == city) & (labels["outcome"] == outcome)]
-    expected = labels.set_index("lsoa11")["decile"]
+    expected = labels.set_index("area")["decile"]
     areas = store.open("lsoa_predictions", pair).table()
-    assert (areas["lsoa11"].map(expected) == areas["actual_decile"]).all()
+    assert (areas["area"].map(expected) == areas["actual_decile"]).all()
 
 
 @pytest.mark.parametrize("pair", PAIRS)
@@ -291,7 +291,7 @@ def test_an_unknown_pair_is_named_with_those_that_there_are(chain, tmp_path):
 def test_all_thirteen_outcomes_are_labelled_in_the_large_city(chain):
     store, _, _ = chain
     labels = store.open("lsoa_labels").table()
-    counts = labels[labels["city"] == "northmere"].groupby("outcome")["lsoa11"].nunique()
+    counts = labels[labels["city"] == "northmere"].groupby("outcome")["area"].nunique()
     assert len(counts) == 13
     assert set(counts) == {20}
 

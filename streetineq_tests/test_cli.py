@@ -160,8 +160,8 @@ def published_view(tmp_path):
     """A study whose warehouse shows a published table, and that table's file."""
     store = DataStore(tmp_path)
     write(tmp_path, MINIMAL)
-    publish(store, "areas", None, areas=pd.DataFrame({"lsoa11": ["E01", "E02"]}))
-    view = View("areas", "areas", "Areas.", schema(column("lsoa11", "string", "its code")))
+    publish(store, "areas", None, areas=pd.DataFrame({"area": ["E01", "E02"]}))
+    view = View("areas", "areas", "Areas.", schema(column("area", "string", "its code")))
 
     def fill(folder):
         study = load_study(store.study_file)
@@ -181,7 +181,7 @@ def published_view(tmp_path):
         "WITH written AS (COPY (SELECT 1) TO '{file}' (USE_TMP_FILE false)) FROM written, areas",
         "WITH written AS (COPY (FROM areas) TO '{file}.csv') FROM written",
         "EXPLAIN ANALYZE COPY (SELECT 1) TO '{file}'",
-        "COPY (PIVOT areas ON lsoa11 USING count(*)) TO '{file}'",
+        "COPY (PIVOT areas ON area USING count(*)) TO '{file}'",
         "FROM areas; COPY (FROM areas) TO '{file}'",
         "EXPORT DATABASE '{file}.d'",
         "ATTACH '{file}.db' AS more",
@@ -206,7 +206,7 @@ def test_a_query_writes_nothing_and_opens_no_other_file(published_view, sql):
 
 def test_a_query_shows_the_published_tables_and_their_comments(published_view):
     store, _ = published_view
-    joined = query(store, "SELECT * FROM Areas JOIN areas AS a USING (lsoa11)")
+    joined = query(store, "SELECT * FROM Areas JOIN areas AS a USING (area)")
     assert "E02" in joined.stdout, joined.stderr
     comments = query(store, "SELECT comment FROM duckdb_columns() WHERE table_name = 'areas'")
     assert comments.stdout.count("its code") == 1
@@ -232,7 +232,7 @@ def test_query_without_a_warehouse_says_what_to_materialise(tmp_path):
 def test_query_answers_in_a_copied_study_of_the_copy(published_view, tmp_path):
     store, _ = published_view
     copy = DataStore(shutil.copytree(store.root, tmp_path / "it's a [copy]"))
-    publish(copy, "areas", None, areas=pd.DataFrame({"lsoa11": ["E09"]}))
+    publish(copy, "areas", None, areas=pd.DataFrame({"area": ["E09"]}))
     assert "E09" in query(copy, "FROM areas").stdout
     assert "E01" not in query(copy, "FROM areas").stdout
     assert "E01" in query(store, "FROM areas").stdout

@@ -4,17 +4,24 @@ Version 1 of a manifest kept what later steps read, and what the UI shows, under
 """
 
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
+import duckdb
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from streetineq_assets.codes.tables import BucketRecord, ShardsRecord
 from streetineq_assets.models.bundles.bundle import export_bundle, open_bundle
 from streetineq_assets.models.tables import JointRecord, TrainingRecord
+from streetineq_assets.reports.view_sql import WAREHOUSE_FILE
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair
+from streetineq_assets.tables import view
 from streetineq_tests import studies
-from streetineq_tests.harness import checks, failed, metadata, run
+from streetineq_tests.harness import checks, failed, give_earlier_names, metadata, run
 
 pytestmark = pytest.mark.usefixtures("plain_steps")
 
@@ -47,6 +54,13 @@ NETWORKS = {
     **{f"codes_{name}": value for name, value in studies.ENCODER_OF_VERSION_1.items()},
     "codes_synthetic": True,
 }
+
+BY_AREA = [
+    ("area_folds", "alpha"),
+    ("trained_model", "alpha/crime"),
+    ("location_predictions", "alpha/crime"),
+    ("lsoa_predictions", "alpha/crime"),
+]
 
 
 def write_version_1(
@@ -165,3 +179,52 @@ def test_what_is_made_again_says_what_changed(
     result = run(earlier, "trained_model", "alpha/crime", config=config)
     assert metadata(result, "trained_model")["skipped"] is False
     assert "to be made again, changed: config.profile" in capfd.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def of_2011(tmp_path_factory: pytest.TempPathFactory) -> DataStore:
+    """A trained study whose tables call an area `lsoa11`."""
+    store = studies.write_with_codes(tmp_path_factory.mktemp("of_2011"))
+    for asset, partition in BY_AREA:
+        run(store, asset, partition)
+    assert give_earlier_names(store) >= len(BY_AREA)
+    names = pq.read_schema(store.open("lsoa_labels").file("lsoa_labels.parquet")).names
+    assert "lsoa11" in names
+    assert "area" not in names
+    return store
+
+
+@pytest.mark.parametrize(("asset", "partition"), BY_AREA)
+def test_tables_that_call_an_area_otherwise_are_found_unchanged(
+    of_2011: DataStore, asset: str, partition: str
+) -> None:
+    assert metadata(run(of_2011, asset, partition), asset)["skipped"] is True
+
+
+def test_they_are_read_by_the_present_names(of_2011: DataStore, tmp_path: Path) -> None:
+    table = of_2011.open("lsoa_predictions", "alpha/crime").table(columns=["area", "decile"])
+    assert len(table) == 50
+    postcodes = of_2011.open("postcode_lsoa").file("postcode_lsoa.parquet")
+    with duckdb.connect() as connection, view(connection, "postcodes", postcodes):
+        ((n_areas,),) = connection.sql("SELECT count(DISTINCT area) FROM postcodes").fetchall()
+    assert n_areas == of_2011.open("postcode_lsoa").table()["area"].nunique() > 0
+
+
+def test_what_reads_them_is_made(of_2011: DataStore) -> None:
+    for asset in ("baseline_scores", "lsoa_evaluation"):
+        assert not failed(run(of_2011, asset, "alpha/crime")) - {"beats_the_map"}
+
+
+def test_the_warehouse_shows_them_beside_new_ones(of_2011: DataStore) -> None:
+    shutil.rmtree(of_2011.folder("lsoa_predictions", "alpha/crime"))
+    before = of_2011.open("area_folds", "alpha").table()
+    run(of_2011, "lsoa_predictions", "alpha/crime")
+    run(of_2011, "warehouse")
+    with duckdb.connect(str(of_2011.open("warehouse").file(WAREHOUSE_FILE)), read_only=True) as db:
+        folds = db.sql("SELECT area, fold FROM area_folds ORDER BY area").df()
+        ((n_ranked,),) = db.sql("SELECT count(area) FROM lsoa_predictions").fetchall()
+        columns = db.sql("SELECT * FROM lsoa_labels").columns
+    assert n_ranked == 50
+    assert "lsoa11" not in columns
+    expected = before[["area", "fold"]].sort_values("area", ignore_index=True)
+    pd.testing.assert_frame_equal(folds, expected, check_dtype=False)

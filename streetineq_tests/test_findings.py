@@ -66,12 +66,12 @@ def test_a_warning_does_not_pass_on_nothing_and_a_blocking_check_says_so(spec):
 
 
 NO_ROWS = np.zeros(0, bool)
-NO_LOSSES = pd.DataFrame({"fold": [], "lsoa11": [], "loss": [], "constant_loss": []})
+NO_LOSSES = pd.DataFrame({"fold": [], "area": [], "loss": [], "constant_loss": []})
 NO_COUNTS = {"n_locations_used": 0, "n_locations_without_label": 0}
 ON_NOTHING = {
     "networks": lambda: of_models.training_checks(
         empty(SCORES),
-        pd.DataFrame({"location_id": [], "lsoa11": []}),
+        pd.DataFrame({"location_id": [], "area": []}),
         {0: Split(NO_ROWS, NO_ROWS, NO_ROWS)},
         counts=NO_COUNTS,
         losses=NO_LOSSES,
@@ -79,7 +79,7 @@ ON_NOTHING = {
     ),
     "baselines": lambda: of_models.baseline_checks(empty(BASELINES), {}),
     "locations": lambda: of_predictions.location_checks(
-        empty(LOCATION_PREDICTIONS), pd.DataFrame({"lsoa11": [], "fold": []})
+        empty(LOCATION_PREDICTIONS), pd.DataFrame({"area": [], "fold": []})
     ),
     "several sets of locations": lambda: of_predictions.first_failures([]),
     "areas": lambda: of_predictions.area_checks(empty(LSOA_PREDICTIONS), 0),

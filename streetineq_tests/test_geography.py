@@ -29,10 +29,10 @@ def geojson(areas, path, packed=False):
 
 POSTCODES = pd.DataFrame(
     {
-        "lsoa11": ["E01000001"] * 4 + ["E01000002"] * 3,
+        "area": ["E01000001"] * 4 + ["E01000002"] * 3,
         "lat": [51.5] * 4 + [51.6, 51.6, None],
         "lon": [-0.1] * 4 + [-0.2, -0.2, None],
-        "msoa11": ["E02000001"] * 4 + [None] * 3,
+        "msoa": ["E02000001"] * 4 + [None] * 3,
         "authority": ["E09000002", "E09000002", "E09000001", None, "E09000004", "E09000003", None],
     }
 )
@@ -41,16 +41,16 @@ POSTCODES = pd.DataFrame(
 def test_an_area_lies_where_most_of_its_postcodes_say() -> None:
     """As many for each authority: the first by code, whatever the order of rows."""
     for rows in (POSTCODES, POSTCODES.iloc[::-1]):
-        told = area_centroids(rows).set_index("lsoa11")
+        told = area_centroids(rows).set_index("area")
         assert told["authority"].to_dict() == {"E01000001": "E09000002", "E01000002": "E09000003"}
-        assert told["msoa11"]["E01000001"] == "E02000001"
-        assert pd.isna(told["msoa11"]["E01000002"])
+        assert told["msoa"]["E01000001"] == "E02000001"
+        assert pd.isna(told["msoa"]["E01000002"])
 
 
 def test_postcodes_without_msoas_and_authorities_leave_them_open() -> None:
-    told = area_centroids(POSTCODES[["lsoa11", "lat", "lon"]])
-    assert told[["msoa11", "authority"]].isna().all(axis=None)
-    columns = ["lsoa11", "easting_m", "northing_m"]
+    told = area_centroids(POSTCODES[["area", "lat", "lon"]])
+    assert told[["msoa", "authority"]].isna().all(axis=None)
+    columns = ["area", "easting_m", "northing_m"]
     pd.testing.assert_frame_equal(told[columns], area_centroids(POSTCODES)[columns])
 
 
@@ -62,7 +62,7 @@ def test_every_form_gives_the_same_areas_by_code(tmp_path, areas, name):
     else:
         areas.rename(columns={"LSOA11CD": "lsoa11cd"}).to_file(path)
     read = read_boundaries(find_boundaries(tmp_path))
-    assert read["lsoa11"].to_list() == sorted(CODES)
+    assert read["area"].to_list() == sorted(CODES)
     assert read.crs == "EPSG:27700"
     assert read.geometry.area.round(-2).to_list() == [1e6, 1e6]
 
@@ -75,7 +75,7 @@ def test_a_zipped_shapefile_is_read_as_it_was_downloaded(tmp_path, areas):
         for path in (tmp_path / "unpacked").iterdir():
             archive.write(path, path.name)
     read = read_boundaries(find_boundaries(tmp_path / "boundaries"))
-    assert read["lsoa11"].to_list() == sorted(CODES)
+    assert read["area"].to_list() == sorted(CODES)
 
 
 def test_no_boundaries_is_no_error(tmp_path):
@@ -163,7 +163,7 @@ def test_data_zones_and_the_areas_of_northern_ireland_are_left_out(tmp_path, are
     areas = gpd.GeoDataFrame(pd.concat([areas] * 2), crs=areas.crs)
     areas["geo_code"] = [*CODES, "S01006506", "95AA01S1"]
     read = read_boundaries(saved(tmp_path / "infuse.shp", areas.drop(columns="LSOA11CD")))
-    assert read["lsoa11"].to_list() == sorted(CODES)
+    assert read["area"].to_list() == sorted(CODES)
 
 
 @pytest.mark.parametrize("code", ["E02000001", "E0100001", None])

@@ -18,7 +18,7 @@ PAIR = "leeds/crime"
 
 def put(store, findings, n_rows=0, **consent):
     def write(folder):
-        pd.DataFrame({"lsoa11": range(n_rows)}).to_parquet(folder / "table.parquet")
+        pd.DataFrame({"area": range(n_rows)}).to_parquet(folder / "table.parquet")
         return findings
 
     return store.publish("table", PAIR, Recipe(code_version="1"), write, **consent)

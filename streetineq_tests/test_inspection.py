@@ -290,9 +290,9 @@ def test_the_bundle_that_networks_come_from_is_looked_for(tmp_path, there, statu
 @pytest.mark.parametrize(
     ("text", "status", "told"),
     [
-        ("lsoa11,ward\nE01000001,a\nE01000002,b\n", "found", "2 of 42 areas (ward)"),
-        ("lsoa11,ward\nW01000001,a\n", "wrong", "0 of 42 areas"),
-        ("lsoa11,ward\nE01,a\n", "wrong", "line 2"),
+        ("area,ward\nE01000001,a\nE01000002,b\n", "found", "2 of 42 areas (ward)"),
+        ("area,ward\nW01000001,a\n", "wrong", "0 of 42 areas"),
+        ("area,ward\nE01,a\n", "wrong", "line 2"),
     ],
 )
 def test_groups_of_areas_are_counted_where_there_are_any(store, text, status, told):

@@ -19,7 +19,7 @@ from streetineq_assets.plotting import (
 def test_an_area_of_two_parts_has_two_rings():
     whole, left, right = box(0, 0, 1, 1), box(5, 0, 6, 1), box(7, 0, 9, 2)
     boundaries = gpd.GeoDataFrame(
-        {"lsoa11": ["E01000001", "E01000002"]},
+        {"area": ["E01000001", "E01000002"]},
         geometry=[whole, MultiPolygon([left, right])],
         crs="EPSG:27700",
     )

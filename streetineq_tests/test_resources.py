@@ -27,7 +27,7 @@ from streetineq_tests.harness import failure
 from streetineq_tests.test_study import MINIMAL, write
 
 COLUMNS = schema(
-    column("lsoa11", "string", "LSOA code of 2011"),
+    column("area", "string", "LSOA code of 2011"),
     column("share", "float64", "of persons", unit="share", nullable=True),
 )
 IN_RANGE = CheckSpec("shares_in_range", "every share is within 0..1", blocking=True)
@@ -61,7 +61,7 @@ def run(tmp_path, source):
             if source.error:
                 raise source.error
             codes = [f"E0100000{n}" for n in range(len(source.shares))]
-            frame = pd.DataFrame({"lsoa11": codes, "share": source.shares})
+            frame = pd.DataFrame({"area": codes, "share": source.shares})
             frame.to_parquet(folder / "shares.parquet")
             (folder / "picture.png").write_bytes(b"\x89PNG")
             ok = bool(frame["share"].le(1).all())
@@ -110,7 +110,7 @@ def test_a_result_shows_rows_columns_figures_tables_and_plots(run):
     shown = metadata(run())
     assert shown["dagster/partition_row_count"].value == 2
     columns = {c.name: c.description for c in shown["dagster/column_schema"].value.columns}
-    assert columns == {"lsoa11": "LSOA code of 2011", "share": "of persons (share)"}
+    assert columns == {"area": "LSOA code of 2011", "share": "of persons (share)"}
     assert shown["mean_share"].value == pytest.approx(0.15)
     assert "undefined" not in shown
     assert shown["sources"].value.records[0].data == {"file": "a.csv", "rows": 2}

@@ -19,7 +19,7 @@ from streetineq_assets.tables import column, schema
 from streetineq_tests.folder_names import FOLDER_NAMES
 
 LSOAS = schema(
-    column("lsoa11", "string", "LSOA of 2011"),
+    column("area", "string", "LSOA of 2011"),
     column("decile", "int8", "within the city", nullable=True),
     column("n", "int32", "locations"),
     column("score", "float32", "mean score", unit="logit", nullable=True),
@@ -34,7 +34,7 @@ FRAME = pd.DataFrame(
         "is_known": [True, False],
         "is_sure": [False, pd.NA],
         "captured_at": [pd.Timestamp("2016-07-21"), pd.NaT],
-        "lsoa11": ["E01000001", "E01000002"],
+        "area": ["E01000001", "E01000002"],
         "decile": [3, pd.NA],
         "aside": ["not", "published"],
     }
@@ -44,7 +44,7 @@ FRAME = pd.DataFrame(
 def test_a_frame_gets_the_schemas_columns_order_and_types():
     frame = tables.conform(FRAME, LSOAS)
     assert frame.dtypes.astype(str).to_dict() == {
-        "lsoa11": "str",
+        "area": "str",
         "decile": "Int8",
         "n": "int32",
         "score": "float32",
@@ -78,8 +78,8 @@ def test_the_same_table_gives_the_same_bytes(tmp_path):
 
 
 def test_a_missing_value_where_none_may_be_is_a_mistake_of_the_program(tmp_path):
-    spoilt = FRAME.assign(lsoa11=["E01000001", None])
-    with pytest.raises(ValueError, match="lsoa11"):
+    spoilt = FRAME.assign(area=["E01000001", None])
+    with pytest.raises(ValueError, match="area"):
         tables.write(spoilt, LSOAS, tmp_path / "lsoas.parquet")
     with pytest.raises(KeyError, match="decile"):
         tables.conform(FRAME.drop(columns="decile"), LSOAS)
@@ -101,13 +101,13 @@ def test_the_names_of_folders_are_no_data_and_no_pattern(names):
         path.parent.mkdir(parents=True)
         tables.write(FRAME, LSOAS, path)
         pd.testing.assert_frame_equal(tables.read(path), tables.conform(FRAME, LSOAS))
-        few = tables.read(path, ["n"], [("lsoa11", "==", "E01000002")])
+        few = tables.read(path, ["n"], [("area", "==", "E01000002")])
         assert few.to_dict("list") == {"n": [2]}
         with duckdb.connect() as connection:
             with tables.view(connection, "lsoas", path):
                 view = connection.table("lsoas")
                 assert view.columns == LSOAS.names
-                deciles = view.project("lsoa11, decile").fetchall()
+                deciles = view.project("area, decile").fetchall()
                 assert deciles == [("E01000001", 3), ("E01000002", None)]
             assert connection.execute("SHOW TABLES").fetchall() == []
 

@@ -77,7 +77,7 @@ def test_a_further_seed_with_such_a_score_is_left_out_and_that_is_said(store):
 
 
 def test_scores_under_a_scheme_that_are_no_number_are_left_out_and_no_model_passes_on_them():
-    areas = pd.DataFrame({"lsoa11": ["E01000000"], "fold": [0], "scheme": "area"})
+    areas = pd.DataFrame({"area": ["E01000000"], "fold": [0], "scheme": "area"})
     models = ["map_knn", "map_gaussian_process", "map_msoa_mean", JOINT_NETWORK]
     scores = areas.merge(pd.DataFrame({"model": models, "score": [5.0, np.nan, 5.0, 0.1]}), "cross")
     scores = scores.assign(outcome="crime", seed=0)
@@ -132,7 +132,7 @@ def test_boundaries_of_other_areas_are_counted_and_the_areas_stay_on_the_map(sto
         harness.run(store, asset, PAIR)
     absent = placed(store)
     assert "holds no file" in absent.description
-    for n_known, codes in ((0, areas["lsoa11"].str.replace("E010", "E019")), (60, areas["lsoa11"])):
+    for n_known, codes in ((0, areas["area"].str.replace("E010", "E019")), (60, areas["area"])):
         studies.write_boundaries(store, dict(zip(codes, squares(areas), strict=True)))
         found = placed(store)
         assert found.passed == (n_known == 60)

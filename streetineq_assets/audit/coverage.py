@@ -57,7 +57,7 @@ def coverage_trend(areas: pd.DataFrame) -> Trend:
     232, 272-299). Dependence beyond MSOAs, as where a whole district lacks images, is not in it.
 
     Args:
-        areas: `decile` (1 to 10), `is_ranked`, `msoa11`, a row for each area with a label. An area
+        areas: `decile` (1 to 10), `is_ranked`, `msoa`, a row for each area with a label. An area
             without an MSOA is one of its own.
 
     Returns:
@@ -87,7 +87,7 @@ def coverage_trend(areas: pd.DataFrame) -> Trend:
 def _msoas(areas: pd.DataFrame) -> np.ndarray:
     """A number for each area's MSOA."""
     alone = "alone " + pd.Series(range(len(areas)), areas.index).astype("str")
-    return pd.factorize(areas["msoa11"].where(areas["msoa11"].notna(), alone))[0]
+    return pd.factorize(areas["msoa"].where(areas["msoa"].notna(), alone))[0]
 
 
 def _sums_by_msoa(x: np.ndarray, y: np.ndarray, msoas: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ class AuditSources:
 
     Attributes:
         locations: the published artefact.
-        areas: `outcome, lsoa11, decile, msoa11` of the areas with a label.
+        areas: `outcome, area, decile, msoa` of the areas with a label.
         predictions: outcome to its predicted areas, where they are published.
     """
 
@@ -115,11 +115,11 @@ def write_audit(sources: AuditSources, folder: Path) -> Findings:
 
 
 def _ranked(sources: AuditSources, outcome: str) -> pd.DataFrame:
-    """`decile, msoa11, is_ranked` of the outcome's areas with a label."""
+    """`decile, msoa, is_ranked` of the outcome's areas with a label."""
     areas = sources.areas[sources.areas["outcome"] == outcome]
     predicted = sources.predictions.get(outcome)
-    lsoas = predicted.table(columns=["lsoa11"])["lsoa11"] if predicted else []
-    return areas.assign(is_ranked=areas["lsoa11"].isin(lsoas))
+    lsoas = predicted.table(columns=["area"])["area"] if predicted else []
+    return areas.assign(is_ranked=areas["area"].isin(lsoas))
 
 
 def _row(
@@ -144,7 +144,7 @@ def _row(
         "share_ranked": areas["is_ranked"].mean() if len(areas) else None,
         "mean_decile_ranked": ranked["decile"].mean(),
         **coverage_trend(areas)._asdict(),
-        "n_msoas": areas["msoa11"].nunique(),
+        "n_msoas": areas["msoa"].nunique(),
     }
 
 

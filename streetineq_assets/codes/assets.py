@@ -141,7 +141,7 @@ def hdf5_shards(context: dg.AssetExecutionContext, study: StudyResource) -> Even
     city, store = context.partition_key, study.store
     keys = bucket_keys(city, study.study.cities[city].buckets)
     images = store.open("street_images", city)
-    locations = store.open("locations", city).table(columns=["location_id", "lsoa11"])
+    locations = store.open("locations", city).table(columns=["location_id", "area"])
     buckets = {key: store.open("image_codes", key) for key in keys}
     stale = changed_buckets(store, city, keys)
     files = {key: artefact.file("image_codes.h5") for key, artefact in buckets.items()}

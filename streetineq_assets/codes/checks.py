@@ -208,7 +208,7 @@ def inventory_checks(
     """The checks of a city before its features are read; all of them block.
 
     Args:
-        locations: `location_id, lsoa11` of the city's `locations`.
+        locations: `location_id, area` of the city's `locations`.
         stale: keys of buckets whose listed images are not those that were encoded.
     """
     return [
@@ -285,12 +285,12 @@ def few_shared_images(repeated: pd.DataFrame, locations: pd.DataFrame, n_images:
 
     Args:
         repeated: `REPEATED_IMAGES`.
-        locations: `location_id, lsoa11`; a location without an area shares with none.
+        locations: `location_id, area`; a location without an area shares with none.
         n_images: of all locations with codes.
     """
-    areas = locations[["location_id", "lsoa11"]].dropna().drop_duplicates("location_id")
+    areas = locations[["location_id", "area"]].dropna().drop_duplicates("location_id")
     placed = repeated.merge(areas, on="location_id")
-    n_areas = placed.groupby("picture")["lsoa11"].transform("nunique")
+    n_areas = placed.groupby("picture")["area"].transform("nunique")
     shared = placed[n_areas > 1]
     share = len(shared) / max(n_images, 1)
     passed = share <= MAX_SHARED_IMAGES
@@ -320,14 +320,14 @@ def _named(shared: pd.DataFrame) -> list[str]:
     """Each picture of several areas by its first images and their areas, the widest spread first.
 
     Args:
-        shared: `picture, location_id, view, lsoa11`.
+        shared: `picture, location_id, view, area`.
     """
     texts = []
     sizes = shared.groupby("picture").size().sort_values(ascending=False, kind="stable")
     for picture in sizes.index[:MOST_NAMED]:
         images = shared[shared["picture"] == picture]
-        first = images.drop_duplicates("lsoa11").head(_MOST_OF_A_PICTURE)
-        names = [f"{row.location_id}_{row.view} in {row.lsoa11}" for row in first.itertuples()]
+        first = images.drop_duplicates("area").head(_MOST_OF_A_PICTURE)
+        names = [f"{row.location_id}_{row.view} in {row.area}" for row in first.itertuples()]
         more = len(images) - len(first)
         texts.append(" = ".join(names) + (f" = {more} more" if more else ""))
     return texts

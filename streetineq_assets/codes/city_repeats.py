@@ -28,7 +28,7 @@ class RepeatSlices:
     """What a city's repeats are found in.
 
     Attributes:
-        positions: `location_id, lsoa11, lat, lon` of the matched locations, ascending by location.
+        positions: `location_id, area, lat, lon` of the matched locations, ascending by location.
         shards: the city's packed codes, which say which pictures are the same.
         buckets: key to its codes, which say what pictures look like.
     """
@@ -61,12 +61,12 @@ def read_repeat_slices(store: DataStore, city: str, keys: list[str]) -> RepeatSl
 
 
 def read_positions(store: DataStore, city: str) -> pd.DataFrame:
-    """`location_id, lsoa11, lat, lon` of the city's matched locations, ascending by location.
+    """`location_id, area, lat, lon` of the city's matched locations, ascending by location.
 
     Raises:
         StoreError: the city's `locations` are absent or damaged.
     """
-    columns = ["location_id", "lsoa11", "lat", "lon", "status"]
+    columns = ["location_id", "area", "lat", "lon", "status"]
     table = store.open("locations", city).table(columns=columns)
     matched = table.loc[table["status"] == "matched", columns[:-1]]
     return matched.sort_values("location_id", ignore_index=True)
@@ -115,7 +115,7 @@ def read_places(slices: RepeatSlices) -> Places:
     n_views = max(map(len, hashes.values()), default=0)
     return Places(
         location_id=placed["location_id"].to_numpy(object),
-        lsoa11=placed["lsoa11"].to_numpy(object),
+        area=placed["area"].to_numpy(object),
         points=national_grid(placed["lat"], placed["lon"]),
         phash=np.array(phash, UNKNOWN.dtype).reshape(len(phash), n_views),
     )

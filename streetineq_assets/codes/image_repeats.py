@@ -38,13 +38,13 @@ class Places:
 
     Attributes:
         location_id: (n,) ascending.
-        lsoa11: (n,) their areas.
+        area: (n,) their areas.
         points: (n, 2) metres on the British National Grid, NaN where unknown.
         phash: (n, V) uint64, as in the buckets of codes.
     """
 
     location_id: NDArray
-    lsoa11: NDArray
+    area: NDArray
     points: NDArray[np.float64]
     phash: NDArray[np.uint64]
 
@@ -137,7 +137,7 @@ def _perceptual(places: Places, max_hamming: int) -> pd.DataFrame:
     close = close_pairs(values, max_hamming)
     images = _image_pairs(close, of)
     first, second = at[images["first"]], at[images["second"]]
-    between = places.lsoa11[first] != places.lsoa11[second]
+    between = places.area[first] != places.area[second]
     swap = first > second
     views = view[images["first"]], view[images["second"]]
     pairs = pd.DataFrame(
@@ -185,7 +185,7 @@ def _near(places: Places, metres: float) -> pd.DataFrame:
 
 
 def _between_areas(places: Places, pairs: NDArray, distance: NDArray) -> pd.DataFrame:
-    kept = places.lsoa11[pairs[:, 0]] != places.lsoa11[pairs[:, 1]]
+    kept = places.area[pairs[:, 0]] != places.area[pairs[:, 1]]
     pairs = np.sort(pairs[kept], axis=1)
     columns = {"first": pairs[:, 0], "second": pairs[:, 1], "distance": distance[kept]}
     return pd.DataFrame(columns)

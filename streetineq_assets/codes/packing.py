@@ -73,7 +73,7 @@ def pack_city(
         buckets: key to file, checked against their manifests.
         title: the city's, for the plot.
         listed: ids of `street_images`.
-        locations: `location_id, lsoa11`.
+        locations: `location_id, area`.
         stale: keys of buckets whose listed images are not those that were encoded.
         seed: decides the order of the rows.
         rows_per_shard: at most.

@@ -71,7 +71,7 @@ def ask_shared_images(store: DataStore, shards: Artefact, locations: pd.DataFram
     """The check `few_shared_images` of a city's published shards, with the areas of today.
 
     Args:
-        locations: `location_id, lsoa11`.
+        locations: `location_id, area`.
     """
     n_images = shards.manifest.read_record(ShardsRecord).n_images
     return few_shared_images(read_repeated_images(store, shards), locations, n_images)

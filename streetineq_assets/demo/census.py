@@ -141,7 +141,7 @@ def write_census(folder: Path, areas: pd.DataFrame, values: pd.DataFrame, seed: 
 
     Args:
         folder: an existing folder.
-        areas: `lsoa11, name`, in the order of the files' rows.
+        areas: `area, name`, in the order of the files' rows.
         values: aligned with `areas`; standardised values per outcome, higher is better-off.
         seed: of the study.
     """
@@ -159,7 +159,7 @@ def write_census(folder: Path, areas: pd.DataFrame, values: pd.DataFrame, seed: 
             writer.writerow([*AREA_COLUMNS, *table.columns])
             file.write("\n")
             for area, row in zip(areas.itertuples(), counts.tolist(), strict=True):
-                writer.writerow([area.name, area.lsoa11, *row])
+                writer.writerow([area.name, area.area, *row])
             file.write("\n" * 4)
             writer.writerows([["", note] for note in FOOTNOTES])
             file.write("\n")

@@ -40,7 +40,7 @@ STUDY_DATE = "2018-05-01"
 INCOME_OUTCOMES = ("mean_income", "median_income")
 OUTCOMES = ("living_environment", "self_reported_health")
 SCHEMES = ("area", "spatial_block", "district")
-_OF_LOCATIONS = ("city", "location_id", "lsoa11", "packing", "fault", "repeats", "capture_id")
+_OF_LOCATIONS = ("city", "location_id", "area", "packing", "fault", "repeats", "capture_id")
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ class Truth:
     """What a synthetic study was made from, and so what should be read back from it.
 
     Attributes:
-        areas: one row per LSOA of the cities: `city, lsoa11, name, lon, lat`, `smooth` and
+        areas: one row per LSOA of the cities: `city, area, name, lon, lat`, `smooth` and
             `independent` (the latent value's two parts), `latent` (their sum; mean 0 and variance
             1 within a city), `unseen` (a smooth value that no scene shows).
         outcomes: aligned with `areas`: a standardised value for each of the 13 outcomes, higher is
             better-off; NaN where no file gives the outcome (income outside the first city).
-        locations: one row per listed location: `city, location_id, lsoa11, packing, fault` ("" for
+        locations: one row per listed location: `city, location_id, area, packing, fault` ("" for
             none), `repeats` (the location in a neighbouring area whose street it shows; "" for
             none), `capture_id` (the panorama that its views are cut of; "" where each has a file).
         foreign: (city, path below the city's images) of files that belong to no listed location.
@@ -245,16 +245,16 @@ def _plan(country: _Country, city: Town, per_lsoa: int, seed: int) -> pd.DataFra
     """The city's locations with their areas' latent values and MSOAs."""
     here = country.areas["town"] == city.key
     plan = plan_locations(country.areas[here], city.order, per_lsoa, seed)
-    codes, latent = country.areas["lsoa11"], country.latent["latent"]
+    codes, latent = country.areas["area"], country.latent["latent"]
     return plan.assign(
-        latent=plan["lsoa11"].map(dict(zip(codes, latent, strict=True))),
-        msoa11=plan["lsoa11"].map(dict(zip(codes, country.areas["msoa11"], strict=True))),
+        latent=plan["area"].map(dict(zip(codes, latent, strict=True))),
+        msoa=plan["area"].map(dict(zip(codes, country.areas["msoa"], strict=True))),
     )
 
 
 def _truth(country: _Country, locations: pd.DataFrame) -> Truth:
     inside = country.areas["town"] != OUTSIDE
-    area = country.areas.rename(columns={"town": "city"})[["city", "lsoa11", "name", "lon", "lat"]]
+    area = country.areas.rename(columns={"town": "city"})[["city", "area", "name", "lon", "lat"]]
     values = country.outcomes.copy()
     values.loc[~country.has_income, list(INCOME_OUTCOMES)] = np.nan
     return Truth(

@@ -74,7 +74,7 @@ def areas(town: Town, seed: int, first_number: int) -> pd.DataFrame:
         first_number: number of the first LSOA; the others follow.
 
     Returns:
-        One row per LSOA in code order: `town, lsoa11, name, msoa11, district` (first half of its
+        One row per LSOA in code order: `town, area, name, msoa, district` (first half of its
         postcodes), `letter` (0..4 within the MSOA), `authority, authority_name, easting, northing`
         (metres), `lon, lat` (degrees), `boundary` (shapely polygon in metres; together they
         tile the town).
@@ -90,9 +90,9 @@ def areas(town: Town, seed: int, first_number: int) -> pd.DataFrame:
         rows.append(
             {
                 "town": town.key,
-                "lsoa11": f"E01{900_000 + first_number + number}",
+                "area": f"E01{900_000 + first_number + number}",
                 "name": f"{names[authority]} {msoa + 1:03d}{'ABCDE'[letter]}",
-                "msoa11": f"E02{900_001 + 1000 * town.order + msoa}",
+                "msoa": f"E02{900_001 + 1000 * town.order + msoa}",
                 "district": f"Q{chr(ord('A') + town.order)}{msoa + 1}",
                 "letter": letter,
                 "authority": codes[authority],
@@ -160,12 +160,12 @@ def postcodes(area: pd.DataFrame, seed: int, live_per_lsoa: int) -> pd.DataFrame
         seed: of the study.
 
     Returns:
-        One row per postcode, sorted: `pcds, oa11, lsoa11, msoa11, authority, town, usertype`,
+        One row per postcode, sorted: `pcds, oa, area, msoa, authority, town, usertype`,
         `dointr, doterm` (YYYYMM, "" for none), `easting, northing, lon, lat`, and `live` (small
         user, not terminated).
     """
     parts = [
-        _postcodes_of(row, stream(seed, "postcodes", row.lsoa11), live_per_lsoa)
+        _postcodes_of(row, stream(seed, "postcodes", row.area), live_per_lsoa)
         for row in area.itertuples()
     ]
     frame = pd.concat(parts, ignore_index=True)
@@ -185,15 +185,15 @@ def _postcodes_of(area: Any, rng: np.random.Generator, live: int) -> pd.DataFram
     ended = (numbers >= live) & ~large
     begun, month = rng.integers(1980, 2013, count), rng.integers(1, 13, count)
     points = points_inside(area.boundary, count, rng).round().astype(int)
-    first_oa = 900_000 + OAS_PER_LSOA * (int(area.lsoa11[3:]) - 900_000)
+    first_oa = 900_000 + OAS_PER_LSOA * (int(area.area[3:]) - 900_000)
     return pd.DataFrame(
         {
             "pcds": [
                 f"{area.district} {area.letter}{UNIT_LETTERS[a]}{UNIT_LETTERS[b]}" for a, b in units
             ],
-            "oa11": [f"E00{first_oa + n % OAS_PER_LSOA}" for n in numbers],
-            "lsoa11": area.lsoa11,
-            "msoa11": area.msoa11,
+            "oa": [f"E00{first_oa + n % OAS_PER_LSOA}" for n in numbers],
+            "area": area.area,
+            "msoa": area.msoa,
             "authority": area.authority,
             "town": area.town,
             "usertype": large.astype(int),

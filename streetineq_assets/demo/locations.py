@@ -45,7 +45,7 @@ def plan_locations(areas: pd.DataFrame, order: int, per_lsoa: int, seed: int) ->
         seed: of the study.
 
     Returns:
-        One row per location, sorted by id: `location_id, lsoa11, number` (0.. within the area),
+        One row per location, sorted by id: `location_id, area, number` (0.. within the area),
         `packing` (how its images are stored), `fault` ("" for none), `repeats` (the location whose
         street it shows, "" for its own), `lon, lat, captured_at`.
     """
@@ -53,18 +53,16 @@ def plan_locations(areas: pd.DataFrame, order: int, per_lsoa: int, seed: int) ->
     rng = stream(seed, "locations", city)
     faults = FAULTS if order == 0 else CAPTURE_FAULTS
     afflicted = dict(
-        zip(rng.choice(areas["lsoa11"], len(faults), replace=False), faults, strict=True)
+        zip(rng.choice(areas["area"], len(faults), replace=False), faults, strict=True)
     )
     rows = []
     for area in areas.itertuples():
-        fault = afflicted.get(area.lsoa11, "")
+        fault = afflicted.get(area.area, "")
         count = max(per_lsoa, 2) if fault else per_lsoa
         points = points_inside(area.boundary, count, rng)
         for number in range(count):
             own = fault if number == count - 1 else ""
-            rows.append(
-                {"lsoa11": area.lsoa11, "number": number, "fault": own, "at": points[number]}
-            )
+            rows.append({"area": area.area, "number": number, "fault": own, "at": points[number]})
     frame = pd.DataFrame(rows).assign(repeated=-1)
     if order == 0:
         frame = _plant_repeats(frame, areas, rng)
@@ -94,17 +92,17 @@ def _plant_repeats(
     """Move pairs of locations to both sides of a border, one of them to show the other's street.
 
     Args:
-        frame: a row per location, `lsoa11, number, fault, at`.
-        areas: `lsoa11, boundary`.
+        frame: a row per location, `area, number, fault, at`.
+        areas: `area, boundary`.
 
     Returns:
         The frame with `repeated`: the row of the location whose street is shown, -1 for its own.
     """
     at, repeated = frame["at"].tolist(), [-1] * len(frame)
     usable = frame[(frame["number"] == 0) & (frame["fault"] == "")]
-    row_of = dict(zip(usable["lsoa11"], usable.index, strict=True))
-    shapes = dict(zip(areas["lsoa11"], areas["boundary"], strict=True))
-    left = [code for code in rng.permutation(areas["lsoa11"]) if code in row_of]
+    row_of = dict(zip(usable["area"], usable.index, strict=True))
+    shapes = dict(zip(areas["area"], areas["boundary"], strict=True))
+    left = [code for code in rng.permutation(areas["area"]) if code in row_of]
     for _ in range(max(1, len(areas) // AREAS_PER_REPEAT)):
         one = left.pop()
         other = max(left, key=lambda code, one=one: shapes[code].intersection(shapes[one]).length)
@@ -131,11 +129,11 @@ def write_locations(
         seed: of the study.
     """
     faulty = {"unknown_postcode": UNKNOWN_POSTCODE, "outside_city": elsewhere}
-    by_area = dict(list(postcodes.groupby("lsoa11")))
+    by_area = dict(list(postcodes.groupby("area")))
     served = [
         [faulty[location.fault]]
         if location.fault in faulty
-        else _served(by_area[location.lsoa11], location, seed)
+        else _served(by_area[location.area], location, seed)
         for location in locations.itertuples()
     ]
     table = locations.assign(postcode=served, provider="synthetic", licence="CC0-1.0")

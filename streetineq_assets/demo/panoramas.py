@@ -43,7 +43,7 @@ def write_panoramas(
     Args:
         folder: `images/<city>`; made if absent.
         captures: `plan_captures` of these locations.
-        locations: `location_id, lsoa11, msoa11, number, latent, packing, fault`.
+        locations: `location_id, area, msoa, number, latent, packing, fault`.
         seed: of the study.
         size: width and height of the views of which they are made, in pixels.
     """

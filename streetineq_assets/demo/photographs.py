@@ -33,7 +33,7 @@ def write_photographs(
 
     Args:
         folder: `images/<city>`; made if absent.
-        locations: `location_id, lsoa11, msoa11, number, latent, packing, fault, repeats`.
+        locations: `location_id, area, msoa, number, latent, packing, fault, repeats`.
         seed: of the study.
         size: width and height of the images in pixels.
     """
@@ -57,12 +57,12 @@ def paint(street: Any, seed: int, size: tuple[int, int]) -> list[Image.Image]:
     """The four views of a location's street, see `scene.paint_location`.
 
     Args:
-        street: the location's `lsoa11, msoa11, number, latent`.
+        street: the location's `area, msoa, number, latent`.
         seed: of the study.
         size: width and height in pixels.
     """
-    rng = stream(seed, "scene", street.lsoa11, street.number)
-    texture = Texture.invent(stream(seed, "texture", street.msoa11))
+    rng = stream(seed, "scene", street.area, street.number)
+    texture = Texture.invent(stream(seed, "texture", street.msoa))
     return paint_location(street.latent, texture, rng, size)
 
 

@@ -72,7 +72,7 @@ def write_file_7(folder: Path, areas: pd.DataFrame, values: pd.DataFrame, seed: 
 
     Args:
         folder: an existing folder.
-        areas: `lsoa11, name, authority, authority_name`.
+        areas: `area, name, authority, authority_name`.
         values: aligned with `areas`; standardised values per outcome, higher is better-off.
         seed: of the study.
     """
@@ -95,7 +95,7 @@ def write_file_7(folder: Path, areas: pd.DataFrame, values: pd.DataFrame, seed: 
 
 def _named(areas: pd.DataFrame, names: Sequence[str]) -> dict[str, pd.Series]:
     """Code, name and local authority of each area under a publisher's column names."""
-    fields = ("lsoa11", "name", "authority", "authority_name")
+    fields = ("area", "name", "authority", "authority_name")
     return {name: areas[field] for name, field in zip(names, fields, strict=True)}
 
 
@@ -137,7 +137,7 @@ def write_income(folder: Path, areas: pd.DataFrame, values: pd.DataFrame) -> Non
 
     Args:
         folder: an existing folder.
-        areas: `lsoa11, name, authority, authority_name` of the one city that the file covers.
+        areas: `area, name, authority, authority_name` of the one city that the file covers.
         values: aligned with `areas`; `mean_income` and `median_income`, standardised.
     """
     table: dict[str, Any] = dict(_named(areas, ("Code", "Name", "LAD code", "Borough")))
@@ -185,9 +185,9 @@ def write_directory(folder: Path, postcodes: pd.DataFrame) -> None:
         "osnrth1m": postcodes["northing"].map("{:07d}".format),
         "osgrdind": "1",
         "ctry": "E92000001",
-        "oa11": postcodes["oa11"],
-        "lsoa11": postcodes["lsoa11"],
-        "msoa11": postcodes["msoa11"],
+        "oa11": postcodes["oa"],
+        "lsoa11": postcodes["area"],
+        "msoa11": postcodes["msoa"],
         "lat": postcodes["lat"],
         "long": postcodes["lon"],
         "imd": 0,
@@ -217,7 +217,7 @@ def write_boundaries(folder: Path, areas: pd.DataFrame) -> None:
             {
                 "type": "Feature",
                 "properties": {
-                    "LSOA11CD": area.lsoa11,
+                    "LSOA11CD": area.area,
                     "LSOA11NM": area.name,
                     "BNG_E": round(area.easting),
                     "BNG_N": round(area.northing),

@@ -87,7 +87,7 @@ def equity_audit(context: dg.AssetExecutionContext, study: StudyResource) -> Eve
     predicted = study.store.open("lsoa_predictions", pair.key)
     values = pair_values(study.store, pair)
     places = read_places(study.store, pair.city)
-    groups = read_groups(study.store, values["lsoa11"])
+    groups = read_groups(study.store, values["area"])
 
     def make(folder: Path) -> Findings:
         file = folder / "equity_audit.parquet"
@@ -163,7 +163,7 @@ def _audited(table: pd.DataFrame, areas: pd.DataFrame, groups: Groups) -> Findin
     notes = {"reading": _READING}
     if groups.notes:
         notes["about_groups"] = "".join(f"- {note}\n" for note in groups.notes)
-    if n_unnamed := int(areas["msoa11"].isna().sum()):
+    if n_unnamed := int(areas["msoa"].isna().sum()):
         notes["areas_without_msoa"] = (
             f"{n_unnamed} of {n_areas} areas have no MSOA in the postcode directory, and each "
             "counts as one of its own: where neighbours err alike, intervals are too short and "

@@ -42,7 +42,7 @@ _MOST_NAMED = 5
 _METRIC = "spearman_score"
 _LITTLE = 0.05
 _WITHIN_THE_CITY = tuple(each for each in STRICTNESS if each != "city" and each not in LEAKY)
-_KEYS = ["outcome", "model", "seed", "lsoa11"]
+_KEYS = ["outcome", "model", "seed", "area"]
 
 
 def score_checks(scores: pd.DataFrame, table: FoldTable, outcomes: Sequence[str]) -> list[Check]:
@@ -70,7 +70,7 @@ def score_checks(scores: pd.DataFrame, table: FoldTable, outcomes: Sequence[str]
 
 
 def _out_of_fold(scores: pd.DataFrame, table: FoldTable) -> Check:
-    fold_of = table.areas.set_index("lsoa11")["fold"].reindex(scores["lsoa11"]).to_numpy()
+    fold_of = table.areas.set_index("area")["fold"].reindex(scores["area"]).to_numpy()
     astray = int((fold_of != scores["fold"].to_numpy()).sum())
     text = f"{astray} scores are of a fold that does not test their area"
     return OUT_OF_FOLD.result(astray == 0, text, of=len(scores), n_astray=astray)

@@ -33,7 +33,7 @@ class CitySources:
     Attributes:
         scored: scheme to its published scores.
         reasons: of each scheme of the study without scores, why.
-        labels: `lsoa11, outcome, decile` of the city's outcomes.
+        labels: `area, outcome, decile` of the city's outcomes.
         centroids: `models.tables.CENTROIDS` of its areas.
     """
 
@@ -133,14 +133,14 @@ def _fold_maps(sources: CitySources) -> dict[str, pd.DataFrame]:
     for scheme, artefact in sources.scored.items():
         table = FoldTable.load(artefact)
         if table is not None and table.locations is None:
-            maps[scheme] = sources.centroids.merge(table.areas, on="lsoa11")
+            maps[scheme] = sources.centroids.merge(table.areas, on="area")
     return maps
 
 
 def _left_out(scores: pd.DataFrame, matrix: pd.DataFrame) -> dict[str, str]:
     """A note of the areas that some model did not score under some scheme, if there are any."""
     compared = matrix.drop_duplicates("outcome").set_index("outcome")["n_lsoas"]
-    n_areas = scores.groupby("outcome")["lsoa11"].nunique()
+    n_areas = scores.groupby("outcome")["area"].nunique()
     lacking = n_areas - compared.reindex(n_areas.index, fill_value=0)
     said = [f"{outcome} {n} of {n_areas[outcome]}" for outcome, n in lacking.items() if n > 0]
     if not said:

@@ -47,18 +47,18 @@ def gather(values: pd.DataFrame, predicted: pd.DataFrame, places: pd.DataFrame) 
     """The city's areas with a decile, whether they are predicted or not.
 
     Args:
-        values: `lsoa11, decile, value`, as `places.pair_values` returns them.
+        values: `area, decile, value`, as `places.pair_values` returns them.
         predicted: `predictions.tables.LSOA_PREDICTIONS`.
-        places: `lsoa11, msoa11, authority`.
+        places: `area, msoa, authority`.
 
     Returns:
-        `lsoa11, actual, value, predicted, score, lower, upper` (float64, NaN where there is none),
-        `msoa11, authority`.
+        `area, actual, value, predicted, score, lower, upper` (float64, NaN where there is none),
+        `msoa, authority`.
     """
     known = values.rename(columns={"decile": "actual"})
     columns = {"decile": "predicted", "score": "score", "lower": "lower", "upper": "upper"}
-    theirs = predicted[["lsoa11", *columns]].rename(columns=columns)
-    areas = known.merge(theirs, on="lsoa11", how="left").merge(places, on="lsoa11", how="left")
+    theirs = predicted[["area", *columns]].rename(columns=columns)
+    areas = known.merge(theirs, on="area", how="left").merge(places, on="area", how="left")
     numbers = ["actual", "value", *columns.values()]
     return areas.astype(dict.fromkeys(numbers, "Float64")).astype(dict.fromkeys(numbers, "float64"))
 
@@ -68,7 +68,7 @@ def audit(areas: pd.DataFrame, groups: pd.DataFrame, *, seed: int) -> pd.DataFra
 
     Args:
         areas: as `gather` returns them.
-        groups: `lsoa11, grouping, group`, of the user's files.
+        groups: `area, grouping, group`, of the user's files.
 
     Returns:
         `tables.EQUITY` without `city` and `outcome`; no row without areas.
@@ -153,7 +153,7 @@ def _share(of_area: NDArray, among: NDArray[np.bool_]) -> _Measure:
 
 def _clusters(areas: pd.DataFrame) -> NDArray[np.int64]:
     """(n,) number of each area's MSOA, or of itself where that is not known."""
-    return pd.factorize(areas["msoa11"].fillna(areas["lsoa11"]))[0].astype(np.int64)
+    return pd.factorize(areas["msoa"].fillna(areas["area"]))[0].astype(np.int64)
 
 
 def _groupings(areas: pd.DataFrame, groups: pd.DataFrame) -> dict[str, pd.Series]:
@@ -164,7 +164,7 @@ def _groupings(areas: pd.DataFrame, groups: pd.DataFrame) -> dict[str, pd.Series
         AUTHORITY: areas["authority"],
     }
     for grouping, rows in groups.groupby("grouping", sort=False):
-        found[str(grouping)] = areas["lsoa11"].map(rows.set_index("lsoa11")["group"])
+        found[str(grouping)] = areas["area"].map(rows.set_index("area")["group"])
     return found
 
 

@@ -26,7 +26,7 @@ from streetineq_assets.store import DataStore
 FOLDER = "groups"
 MOST_GROUPS = 30
 PARTS = 5
-_CODES = ("lsoa11", "lsoa11cd", "lsoa code (2011)")
+_CODES = ("area", "lsoa11", "lsoa11cd", "lsoa code (2011)")
 _MISSING = {"na", "nan"}  # as R and pandas write it
 
 
@@ -45,7 +45,7 @@ class Groups(NamedTuple):
     """The groupings of a city's areas.
 
     Attributes:
-        table: `lsoa11, grouping, group`, a row for each area that has a group.
+        table: `area, grouping, group`, a row for each area that has a group.
         notes: a sentence for each column that was left out, and of areas that lack a group.
     """
 
@@ -54,7 +54,7 @@ class Groups(NamedTuple):
 
     def digest(self) -> str:
         """Of the groups and of what is said of them."""
-        said = pd.DataFrame({"lsoa11": "", "grouping": "", "group": list(self.notes)}, dtype="str")
+        said = pd.DataFrame({"area": "", "grouping": "", "group": list(self.notes)}, dtype="str")
         return digest_frame(pd.concat([self.table, said], ignore_index=True))
 
 
@@ -75,7 +75,7 @@ def read_groups(store: DataStore, areas: pd.Series) -> Groups:
             continue
         for heading in mine:
             group, note = _grouped(mine[heading], len(areas))
-            tables.append(group.rename("group").rename_axis("lsoa11").reset_index())
+            tables.append(group.rename("group").rename_axis("area").reset_index())
             tables[-1].insert(1, "grouping", heading)
             notes += [f'{file.path.name}, column "{heading}": {note}'] if note else []
     return Groups(pd.concat(tables, ignore_index=True).astype("str"), tuple(notes))
@@ -174,4 +174,4 @@ def _fifths(texts: pd.Series) -> pd.Series:
 
 
 def _no_group() -> pd.DataFrame:
-    return pd.DataFrame({"lsoa11": [], "grouping": [], "group": []}, dtype="str")
+    return pd.DataFrame({"area": [], "grouping": [], "group": []}, dtype="str")

@@ -66,14 +66,14 @@ def build_evidence(
 
     Args:
         scores: `tables.SCHEME_SCORES` of one city.
-        labels: `lsoa11, outcome, decile`, without gaps.
-        centroids: `lsoa11, easting_m, northing_m` and, where known, `msoa11`.
+        labels: `area, outcome, decile`, without gaps.
+        centroids: `area, easting_m, northing_m` and, where known, `msoa`.
         own_scheme: the study's, with which the others are compared.
         seed: of the draws.
     """
     matrix, gains, flattery = [], [], []
     for (city, outcome), group in scores.groupby(["city", "outcome"], sort=True):
-        actual = labels[labels["outcome"] == outcome].set_index("lsoa11")["decile"]
+        actual = labels[labels["outcome"] == outcome].set_index("area")["decile"]
         compared = _Compared.of(group, actual, centroids, own_scheme, draws=draws, seed=seed)
         if compared is None:
             continue
@@ -121,7 +121,7 @@ class _Compared:
     ) -> "_Compared | None":
         """None where no area was scored by all."""
         keys = ["scheme", "model", "seed"]
-        wide = scores.pivot_table(index="lsoa11", columns=keys, values="score", sort=False)
+        wide = scores.pivot_table(index="area", columns=keys, values="score", sort=False)
         wide = wide.dropna()
         wide = wide.loc[wide.index.intersection(labels.index)]
         if wide.empty:

@@ -51,7 +51,7 @@ class SchemePlan:
     """The training of one city under one scheme, or why there is none.
 
     Attributes:
-        locations: `location_id, lsoa11, weight` of the city's matched locations.
+        locations: `location_id, area, weight` of the city's matched locations.
         centroids: `models.tables.CENTROIDS`, of all cities that teach.
         made_of: name to digest of what the folds are made of.
     """
@@ -130,7 +130,7 @@ def score_scheme(plan: SchemePlan, folder: Path, device: Device, log: Log) -> Fi
         parts += [each.assign(outcome=outcome, seed=seed) for each in scored]
     scores = pd.concat(parts, ignore_index=True).assign(city=training.city, scheme=plan.scheme)
     scores = conform(scores, SCHEME_SCORES).sort_values(
-        ["outcome", "model", "seed", "lsoa11"], ignore_index=True
+        ["outcome", "model", "seed", "area"], ignore_index=True
     )
     write(scores, SCHEME_SCORES, folder / f"{ASSET}.parquet")
     training.table.save(folder)
@@ -144,12 +144,12 @@ def write_unavailable(why: Unavailable, folder: Path) -> Findings:
 
 
 def _network(plan: SchemePlan, h: pd.DataFrame) -> pd.DataFrame:
-    """`model, lsoa11, fold, score` of the networks of one seed: areas' mean scores."""
+    """`model, area, fold, score` of the networks of one seed: areas' mean scores."""
     placed = h.merge(plan.locations, on="location_id", how="inner")
     areas = area_means(placed, ["h"]).rename(columns={"h": "score"})
     table = plan.training.table
-    fold = table.areas.set_index("lsoa11")["fold"].reindex(areas["lsoa11"]).to_numpy()
-    return areas[["lsoa11", "score"]].assign(model=JOINT_NETWORK, fold=fold)
+    fold = table.areas.set_index("area")["fold"].reindex(areas["area"]).to_numpy()
+    return areas[["area", "score"]].assign(model=JOINT_NETWORK, fold=fold)
 
 
 class _Baselines:
@@ -164,7 +164,7 @@ class _Baselines:
         self._sums = sum_codes(codes, run.labelled.rows, plan.training.table)
 
     def score(self, outcome: str, h: pd.DataFrame, *, first: bool) -> pd.DataFrame:
-        """`model, lsoa11, fold, score` of one outcome.
+        """`model, area, fold, score` of one outcome.
 
         Args:
             h: `location_id, h` of the networks of one seed.
@@ -183,8 +183,8 @@ class _Baselines:
             validation_share=training.profile.fields.validation_share,
             seed=training.study.seed,
         )
-        own = scores["lsoa11"].isin(set(self._plan.locations["lsoa11"]))
-        return scores.loc[own, ["baseline", "lsoa11", "fold", "score"]].rename(
+        own = scores["area"].isin(set(self._plan.locations["area"]))
+        return scores.loc[own, ["baseline", "area", "fold", "score"]].rename(
             columns={"baseline": "model"}
         )
 
@@ -199,14 +199,14 @@ def _findings(plan: SchemePlan, scores: pd.DataFrame, device: Device) -> Finding
             "n_folds": len(training.folds),
             "n_seeds": n_seeds,
             "n_outcomes": len(training.outcomes),
-            "n_lsoas": int(scores["lsoa11"].nunique()),
+            "n_lsoas": int(scores["area"].nunique()),
             **device.report(),
         },
         checks=checks.score_checks(scores, training.table, training.outcomes),
         notes=training.notes | ({"leak": note} if note else {}),
         record=SchemeRecord(outcomes=training.outcomes, n_seeds=n_seeds, synthetic=synthetic),
         holdings={
-            f"areas of {outcome}": int(scores.loc[scores["outcome"] == outcome, "lsoa11"].nunique())
+            f"areas of {outcome}": int(scores.loc[scores["outcome"] == outcome, "area"].nunique())
             for outcome in training.study.cities[training.city].outcomes
         },
     )

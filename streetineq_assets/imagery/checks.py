@@ -75,7 +75,7 @@ def _plan_accounted(rows: pd.DataFrame) -> Check:
 
 def _areas_covered(rows: pd.DataFrame, areas: pd.Series, settings: Imagery) -> Check:
     planned = rows[rows["status"] == PLANNED].drop_duplicates("location_id")
-    counts = planned["lsoa11"].value_counts().reindex(areas, fill_value=0)
+    counts = planned["area"].value_counts().reindex(areas, fill_value=0)
     short, least = int((counts < settings.least_per_area).sum()), settings.least_per_area
     text = (
         f"{short:,} of {len(areas):,} areas have fewer than {least} planned locations, "
@@ -125,7 +125,7 @@ def plan_findings(
     whole = rows.groupby("location_id")["status"].first().value_counts()
     gaps = rows[rows["status"] == GAP]["reason"].value_counts()
     planned = rows[rows["status"] == PLANNED]
-    per_area = planned.drop_duplicates("location_id")["lsoa11"].value_counts()
+    per_area = planned.drop_duplicates("location_id")["area"].value_counts()
     values: dict[str, Scalar] = {
         "n_locations_wanted": int(rows["location_id"].nunique()),
         "n_locations_planned": int(whole.get(PLANNED, 0)),

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import geopandas as gpd
 
 _POSTCODES = """
-SELECT p.postcode, p.lsoa11, p.lat, p.lon FROM postcodes AS p JOIN areas USING (lsoa11)
+SELECT p.postcode, p.area, p.lat, p.lon FROM postcodes AS p JOIN areas USING (area)
 WHERE areas.city = $city AND p.usertype = 0 AND p.lat IS NOT NULL
     AND coalesce(p.introduced <= $date, true) AND coalesce(p.terminated > $date, true)
 ORDER BY p.postcode
@@ -51,7 +51,7 @@ class PlanSources:
     """What the plan of a city reads.
 
     Attributes:
-        postcodes: `postcode, lsoa11, lat, lon` of the live small-user ones of its areas.
+        postcodes: `postcode, area, lat, lon` of the live small-user ones of its areas.
         areas: (n,) codes of its areas, ascending.
         boundary_file: the boundaries of the areas, if the study has them.
     """
@@ -75,7 +75,7 @@ class PlanSources:
         if self.boundary_file is None:
             return None
         shapes = geography.read_boundaries(self.boundary_file)
-        return shapes[shapes["lsoa11"].isin(self.areas)]
+        return shapes[shapes["area"].isin(self.areas)]
 
     def digests(self) -> dict[str, str]:
         """Of each slice, for the recipe; boundaries shape a grid alone."""
@@ -98,7 +98,7 @@ class PlanSources:
 
     @property
     def _areas(self) -> pd.DataFrame:
-        return self.areas.to_frame("lsoa11")
+        return self.areas.to_frame("area")
 
 
 def read_plan_sources(
@@ -129,7 +129,7 @@ def read_plan_sources(
         city=city,
         study=study,
         postcodes=postcodes,
-        areas=areas.loc[areas["city"] == city, "lsoa11"].reset_index(drop=True),
+        areas=areas.loc[areas["city"] == city, "area"].reset_index(drop=True),
         boundary_file=geography.find_boundaries(store.inputs(geography.BOUNDARIES_FOLDER)),
     )
 

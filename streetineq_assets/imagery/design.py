@@ -24,7 +24,7 @@ from streetineq_assets.tables import conform, empty
 if TYPE_CHECKING:
     import geopandas as gpd
 
-_COLUMNS = ["location_id", "lsoa11", "postcode", "lat", "lon"]
+_COLUMNS = ["location_id", "area", "postcode", "lat", "lon"]
 
 
 def draw_locations(
@@ -37,11 +37,11 @@ def draw_locations(
     """The locations at which a city's images are wanted.
 
     Args:
-        postcodes: `postcode, lsoa11, lat, lon` of every live small-user postcode of the city's
+        postcodes: `postcode, area, lat, lon` of every live small-user postcode of the city's
             areas that has a position, each once.
         settings: `[imagery]` of study.toml.
         seed: the study's.
-        boundaries: `lsoa11, geometry` of the city's areas; a grid needs them.
+        boundaries: `area, geometry` of the city's areas; a grid needs them.
 
     Returns:
         A frame of the schema `WANTED`, by id: at most `per_area` locations in an area, and at least
@@ -61,7 +61,7 @@ def draw_locations(
             frame = _middles(own)
         case "grid":
             frame = _grid(boundaries, settings.spacing_m)
-    drawn = _first(frame[frame["lsoa11"].isin(own["lsoa11"])], settings.per_area, seed)
+    drawn = _first(frame[frame["area"].isin(own["area"])], settings.per_area, seed)
     drawn = pd.concat([drawn, _wanting(drawn, own, settings.least_per_area, seed)])
     return conform(drawn.sort_values("location_id"), WANTED)
 
@@ -69,16 +69,16 @@ def draw_locations(
 def _first(frame: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
     """Of each area the `n` locations with the smallest hashes."""
     lots = frame.assign(lot=[hash_of(seed, name) for name in frame["location_id"]])
-    return lots.sort_values("lot").groupby("lsoa11").head(n)[_COLUMNS]
+    return lots.sort_values("lot").groupby("area").head(n)[_COLUMNS]
 
 
 def _wanting(drawn: pd.DataFrame, own: pd.DataFrame, least: int, seed: int) -> pd.DataFrame:
     """Further postcodes of the areas in which fewer than the least are drawn."""
-    n_drawn = drawn["lsoa11"].value_counts().to_dict()
+    n_drawn = drawn["area"].value_counts().to_dict()
     left = own[~own["location_id"].isin(drawn["location_id"])]
     further = _first(left, least, seed)
-    wanting = [least - n_drawn.get(area, 0) for area in further["lsoa11"]]
-    return further[further.groupby("lsoa11").cumcount() < wanting]
+    wanting = [least - n_drawn.get(area, 0) for area in further["area"]]
+    return further[further.groupby("area").cumcount() < wanting]
 
 
 def _middles(own: pd.DataFrame) -> pd.DataFrame:
@@ -86,10 +86,10 @@ def _middles(own: pd.DataFrame) -> pd.DataFrame:
     grid = pd.DataFrame(
         national_grid(own["lat"], own["lon"]), columns=["east", "north"], index=own.index
     )
-    from_mean = grid - grid.groupby(own["lsoa11"]).transform("mean")
+    from_mean = grid - grid.groupby(own["area"]).transform("mean")
     metres = np.hypot(from_mean["east"], from_mean["north"]).round(3)
-    ranked = own.assign(metres=metres).sort_values(["lsoa11", "metres", "location_id"])
-    return ranked.drop_duplicates("lsoa11")[_COLUMNS]
+    ranked = own.assign(metres=metres).sort_values(["area", "metres", "location_id"])
+    return ranked.drop_duplicates("area")[_COLUMNS]
 
 
 def _grid(boundaries: "gpd.GeoDataFrame | None", spacing_m: float) -> pd.DataFrame:
@@ -108,6 +108,5 @@ def _grid(boundaries: "gpd.GeoDataFrame | None", spacing_m: float) -> pd.DataFra
     lat, lon = from_national_grid(eastings, northings).T
     names = [f"E{e:06.0f}N{n:07.0f}" for e, n in zip(eastings, northings, strict=True)]
     points = pd.DataFrame({"location_id": names, "lat": lat, "lon": lon, "postcode": None})
-    named = boundaries.rename(columns={"lsoa11": "area"})[["area", "geometry"]]
-    placed = areas_of_points(points[["location_id", "lat", "lon"]], named)
-    return points.assign(lsoa11=placed["area"].to_numpy()).dropna(subset=["lsoa11"])
+    placed = areas_of_points(points[["location_id", "lat", "lon"]], boundaries)
+    return points.assign(area=placed["area"].to_numpy()).dropna(subset=["area"])

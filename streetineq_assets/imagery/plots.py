@@ -22,7 +22,7 @@ def plot_plan(
 
     Args:
         rows: a frame of the schema `tables.IMAGERY_PLAN`, with at least one row.
-        boundaries: `lsoa11, geometry`; None where the study has none.
+        boundaries: `area, geometry`; None where the study has none.
         title: the city's.
         provider: its title.
     """
@@ -33,7 +33,7 @@ def plot_plan(
     planned = (points["status"] == PLANNED).to_numpy()
     figure, axis = new_figure(6.0, 5.0)
     if boundaries is not None:
-        here = boundaries[boundaries["lsoa11"].isin(points["lsoa11"])]
+        here = boundaries[boundaries["area"].isin(points["area"])]
         rings = [ring / 1000 for ring in area_polygons(here)[1]]
         axis.add_collection(
             PolyCollection(rings, facecolors="none", edgecolors=MISSING_COLOUR, linewidths=0.3)

@@ -57,69 +57,69 @@ CREATE TEMP TABLE known AS
 WITH served AS (
     SELECT location_id,
         regexp_replace(regexp_replace(upper(postcode), '[^A-Z0-9]', '', 'g'), '(...)$', ' \\1')
-            AS postcode, lsoa11, reason,
+            AS postcode, area, reason,
         min(upper(stated_lsoa)) AS stated_lsoa, min(lower(stated_city)) AS stated_city
     FROM listed GROUP BY ALL),
 around AS (
-    SELECT lsoa11, min(msoa11) AS msoa11 FROM postcodes
-    WHERE lsoa11 IN (SELECT lsoa11 FROM listed) GROUP BY lsoa11),
+    SELECT area, min(msoa) AS msoa FROM postcodes
+    WHERE area IN (SELECT area FROM listed) GROUP BY area),
 found AS (
     SELECT served.location_id, served.postcode, served.reason, served.stated_lsoa,
-        served.stated_city, p.oa11, coalesce(p.lsoa11, served.lsoa11) AS lsoa11,
-        coalesce(p.msoa11, around.msoa11) AS msoa11, p.lat, p.lon, p.city, p.terminated,
-        coalesce(p.postcode, served.lsoa11) IS NULL AS is_unknown, {live} AS live,
+        served.stated_city, p.oa, coalesce(p.area, served.area) AS area,
+        coalesce(p.msoa, around.msoa) AS msoa, p.lat, p.lon, p.city, p.terminated,
+        coalesce(p.postcode, served.area) IS NULL AS is_unknown, {live} AS live,
         coalesce(p.usertype = 0, false) AS small_user
     FROM served LEFT JOIN postcodes AS p ON p.postcode = served.postcode
-    LEFT JOIN around ON around.lsoa11 = served.lsoa11)
-SELECT p.location_id, p.postcode, p.oa11, p.lsoa11, p.msoa11, p.lat, p.lon, p.live,
+    LEFT JOIN around ON around.area = served.area)
+SELECT p.location_id, p.postcode, p.oa, p.area, p.msoa, p.lat, p.lon, p.live,
     p.small_user OR NOT listed_so AS small_user,
-    p.stated_lsoa = p.lsoa11 AS as_stated,
+    p.stated_lsoa = p.area AS as_stated,
     p.stated_city IN (SELECT city FROM areas) AND p.stated_city <> $city AS stated_elsewhere,
     CASE WHEN listed_so THEN {metres} END AS metres,
     CASE WHEN p.reason IS NOT NULL THEN p.reason
         WHEN p.is_unknown THEN 'unknown_postcode'
-        WHEN CASE WHEN p.lsoa11 IS NULL THEN p.city ELSE areas.city END IS DISTINCT FROM $city
+        WHEN CASE WHEN p.area IS NULL THEN p.city ELSE areas.city END IS DISTINCT FROM $city
             THEN 'outside_city'
-        WHEN p.lsoa11 IS NULL THEN 'no_lsoa'
+        WHEN p.area IS NULL THEN 'no_lsoa'
         WHEN listed_so AND p.terminated < date_trunc('month', l.captured_at)
             THEN 'terminated_before_capture'
     END AS fault
 FROM found AS p
 JOIN (SELECT *, placed_by = $listed AS listed_so FROM locations) AS l USING (location_id)
-LEFT JOIN areas ON areas.lsoa11 = p.lsoa11
+LEFT JOIN areas ON areas.area = p.area
 """
 _PLACE = """
 WITH votes AS (
-    SELECT location_id, lsoa11, count(*) OVER (PARTITION BY location_id) AS n_lsoas,
-        row_number() OVER (PARTITION BY location_id ORDER BY n_live DESC, lsoa11) AS place
-    FROM (SELECT location_id, lsoa11, count(*) FILTER (live) AS n_live FROM known
+    SELECT location_id, area, count(*) OVER (PARTITION BY location_id) AS n_lsoas,
+        row_number() OVER (PARTITION BY location_id ORDER BY n_live DESC, area) AS place
+    FROM (SELECT location_id, area, count(*) FILTER (live) AS n_live FROM known
         WHERE fault IS NULL GROUP BY ALL)),
 output_areas AS (
-    SELECT location_id, lsoa11, oa11,
-        row_number() OVER (PARTITION BY location_id, lsoa11 ORDER BY n_live DESC, oa11) AS place
-    FROM (SELECT location_id, lsoa11, oa11, count(*) FILTER (live) AS n_live FROM known
+    SELECT location_id, area, oa,
+        row_number() OVER (PARTITION BY location_id, area ORDER BY n_live DESC, oa) AS place
+    FROM (SELECT location_id, area, oa, count(*) FILTER (live) AS n_live FROM known
         WHERE fault IS NULL GROUP BY ALL)),
 placed AS (
-    SELECT known.location_id, known.lsoa11, min(known.msoa11) AS msoa11,
+    SELECT known.location_id, known.area, min(known.msoa) AS msoa,
         count(*) FILTER (live AND small_user) AS weight, avg(lat ORDER BY postcode) AS lat,
         avg(lon ORDER BY postcode) AS lon,
         min(metres) AS metres
-    FROM known JOIN votes USING (location_id, lsoa11)
+    FROM known JOIN votes USING (location_id, area)
     WHERE fault IS NULL AND votes.place = 1 GROUP BY ALL),
 outcome AS (
     SELECT location_id, coalesce(string_agg(postcode, ';' ORDER BY postcode), '') AS postcodes,
         count(postcode) AS n_postcodes,
-        CASE WHEN count(lat) < 2 THEN NULL WHEN count(DISTINCT lsoa11) < 2 THEN 0 ELSE {across} END
+        CASE WHEN count(lat) < 2 THEN NULL WHEN count(DISTINCT area) < 2 THEN 0 ELSE {across} END
             AS metres_across,
         NOT bool_or(as_stated) AS other_lsoa, bool_or(stated_elsewhere) AS other_city,
         list_extract($reasons, min(list_position($reasons, fault))::BIGINT) AS reason
     FROM known GROUP BY location_id)
-SELECT location_id, outcome.postcodes, outcome.n_postcodes, o.oa11, placed.lsoa11, placed.msoa11,
+SELECT location_id, outcome.postcodes, outcome.n_postcodes, o.oa, placed.area, placed.msoa,
     coalesce(placed.weight, 0) AS weight, coalesce(l.lat, placed.lat) AS lat,
     coalesce(l.lon, placed.lon) AS lon, l.captured_at, l.provider, l.licence, l.creator,
-    CASE WHEN placed.lsoa11 IS NULL THEN 'rejected' ELSE 'matched' END AS status,
-    CASE WHEN placed.lsoa11 IS NULL THEN outcome.reason END AS reason,
-    CASE WHEN placed.lsoa11 IS NOT NULL THEN l.placed_by END AS placed_by,
+    CASE WHEN placed.area IS NULL THEN 'rejected' ELSE 'matched' END AS status,
+    CASE WHEN placed.area IS NULL THEN outcome.reason END AS reason,
+    CASE WHEN placed.area IS NOT NULL THEN l.placed_by END AS placed_by,
     l.placed_by AS way, l.metres_near,
     coalesce(votes.n_lsoas, 0) AS n_lsoas, placed.metres, outcome.metres_across,
     outcome.other_lsoa, outcome.other_city
@@ -127,7 +127,7 @@ FROM locations AS l JOIN outcome USING (location_id)
 LEFT JOIN placed USING (location_id)
 LEFT JOIN votes ON votes.location_id = l.location_id AND votes.place = 1
 LEFT JOIN output_areas AS o
-    ON o.location_id = l.location_id AND o.lsoa11 = placed.lsoa11 AND o.place = 1
+    ON o.location_id = l.location_id AND o.area = placed.area AND o.place = 1
 ORDER BY location_id
 """
 # On a sphere that is flat over a few kilometres: one degree of latitude is 111,195 metres.
@@ -138,17 +138,17 @@ _FAULTS = "SELECT fault, count(DISTINCT postcode) AS n FROM known GROUP BY fault
 # A degree of either kind has more than 50 km everywhere in the United Kingdom.
 _NEAR = """
 SELECT postcode, usertype, lat, lon FROM postcodes AS p
-WHERE lsoa11 IS NOT NULL AND {live}
+WHERE area IS NOT NULL AND {live}
     AND lat BETWEEN $south - $degrees AND $north + $degrees
     AND lon BETWEEN $west - $degrees AND $east + $degrees
 """
 _LEAST_M_PER_DEGREE = 50_000
 _OF_CITY = """
-SELECT postcode AS location_id, lat, lon, lsoa11 AS area
-FROM postcodes AS p JOIN areas USING (lsoa11)
+SELECT postcode AS location_id, lat, lon, area
+FROM postcodes AS p JOIN areas USING (area)
 WHERE areas.city = $city AND lat IS NOT NULL AND {live} ORDER BY postcode
 """
-_SERVED = ["location_id", "postcode", "lsoa11", "reason", "stated_lsoa", "stated_city"]
+_SERVED = ["location_id", "postcode", "area", "reason", "stated_lsoa", "stated_city"]
 _DEFAULT = Places()
 
 
@@ -264,7 +264,7 @@ def _around(
             'study.toml places by "boundaries" ([places]), but inputs/boundaries has none: put '
             'ONS\' boundaries of LSOAs of 2011 there, or set by = "postcode"'
         )
-    areas = geography.read_boundaries(boundaries).rename(columns={"lsoa11": "area"})
+    areas = geography.read_boundaries(boundaries)
     of_city = connection.execute(_OF_CITY.format(live=_LIVE), {"city": city, "date": date}).df()
     return areas_of_points(points, areas), count_agreeing(of_city, areas)
 
@@ -276,8 +276,7 @@ def _served(rows: pd.DataFrame, placed: pd.DataFrame) -> pd.DataFrame:
         placed: by `nearest_postcodes` or `areas_of_points`.
     """
     by_postcode = rows[~rows["location_id"].isin(placed["location_id"])]
-    found = placed.rename(columns={"area": "lsoa11"})
-    others = rows.drop(columns="postcode").merge(found, on="location_id")
+    others = rows.drop(columns="postcode").merge(placed, on="location_id")
     served = pd.concat([by_postcode.fillna({"postcode": ""}), others])
     return served.reindex(columns=_SERVED).astype("str")
 

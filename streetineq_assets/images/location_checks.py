@@ -130,7 +130,7 @@ def _counts(
         "n_rows_repeated": len(rows) - len(served),
         "n_locations_over_several_lsoas": int((table["n_lsoas"] > 1).sum()),
         "n_matched_without_weight": int((matched["weight"] == 0).sum()),
-        "n_lsoas": int(matched["lsoa11"].nunique()),
+        "n_lsoas": int(matched["area"].nunique()),
         "total_weight": int(matched["weight"].sum()),
     }
 

@@ -48,7 +48,7 @@ _DESCRIBED = _POSITION | {
     "creator": ("creator", "photographer"),
 }
 # Nobody needs these; where they stand beside a postcode, the two are compared.
-_STATED = {"stated_lsoa": ("lsoa11", "lsoa11cd"), "stated_city": ("city",)}
+_STATED = {"stated_lsoa": ("area", "lsoa11", "lsoa11cd"), "stated_city": ("city",)}
 _FURTHER_POSTCODE = re.compile(r"postcode[ _-]?[0-9]+")
 
 
@@ -74,7 +74,7 @@ def read_location_list(path: Path) -> pd.DataFrame:
 
     A CSV with the columns `location_id`, and `postcode` or `lat, lon` (WGS84 degrees) or all of
     these, and optionally `captured_at` (`2016-07-21`, `2016-07` or a time stamp), `provider`,
-    `licence`, `creator`, `lsoa11` and `city`. A location that serves several postcodes has a row
+    `licence`, `creator`, `area` and `city`. A location that serves several postcodes has a row
     for each, or all in one cell. An empty cell, or a program's word for nothing, is null.
 
     Returns:

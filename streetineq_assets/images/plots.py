@@ -25,7 +25,7 @@ def plot_locations_per_lsoa(locations: pd.DataFrame, title: str) -> "Figure":
         locations: a frame of the schema `LOCATIONS`, with at least one matched location.
         title: the city's.
     """
-    matched = locations.loc[locations["status"] == "matched", "lsoa11"]
+    matched = locations.loc[locations["status"] == "matched", "area"]
     counts = matched.value_counts().to_numpy()
     width = -(-int(counts.max()) // _MOST_BINS)  # whole locations a bin
     figure, axis = new_figure(6.0, 2.8)

@@ -147,13 +147,13 @@ LOCATIONS = schema(
     ),
     column("n_postcodes", "int64", "how many these are"),
     column(
-        "oa11",
+        "oa",
         "string",
         "output area of 2011; null when rejected or placed by boundaries",
         nullable=True,
     ),
-    column("lsoa11", "string", "lower layer super output area of 2011", nullable=True),
-    column("msoa11", "string", "middle layer super output area of 2011", nullable=True),
+    column("area", "string", "lower layer super output area of 2011", nullable=True),
+    column("msoa", "string", "middle layer super output area of 2011", nullable=True),
     column(
         "weight",
         "int64",
@@ -187,7 +187,7 @@ LOCATIONS = schema(
 )
 _AS_LISTED = ("captured_at", "provider", "licence", "creator")
 LOCATIONS_ORIGINS: Origins = {
-    **{name: [("postcode_lsoa", name)] for name in ("oa11", "lsoa11", "msoa11")},
+    **{name: [("postcode_lsoa", name)] for name in ("oa", "area", "msoa")},
     "location_id": [("location_list", "location_id")],
     "postcodes": [("location_list", "postcode")],
     "n_postcodes": [("location_list", "postcode")],

@@ -205,13 +205,13 @@ def _directory_origins(directory: Directory) -> Origins:
 def _label_origins(sources: Sources, study: Study) -> Origins:
     """Values and deciles, which come of the columns of the official files; the areas of a city."""
     held = sources.columns(pair.outcome for pair in study.pairs)
-    areas = {name: [("postcode_lsoa", name)] for name in ("city", "lsoa11")}
+    areas = {name: [("postcode_lsoa", name)] for name in ("city", "area")}
     return areas | {"value": held, "decile": held}
 
 
 def _outlined(areas: pd.DataFrame, shapes: "gpd.GeoDataFrame | None") -> dict[str, int]:
     """How many areas have an outline for the maps."""
-    return {"outlines": 0 if shapes is None else int(areas["lsoa11"].isin(shapes["lsoa11"]).sum())}
+    return {"outlines": 0 if shapes is None else int(areas["area"].isin(shapes["area"]).sum())}
 
 
 def _digests(sources: Sources, boundaries: Path | None) -> dict[str, str]:
@@ -244,7 +244,7 @@ def _without_shape(areas: pd.DataFrame, shapes: pd.DataFrame | None) -> dict[str
     """How many areas stay white on the maps, where there are boundaries."""
     if shapes is None:
         return {}
-    return {"n_lsoas_without_boundary": int((~areas["lsoa11"].isin(shapes["lsoa11"])).sum())}
+    return {"n_lsoas_without_boundary": int((~areas["area"].isin(shapes["area"])).sum())}
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Scalar]]:

@@ -98,7 +98,7 @@ def label_checks(
 
 
 def _one_row_per_area(labels: pd.DataFrame, areas: pd.DataFrame) -> Check:
-    n_twice = int(labels.duplicated(["city", "outcome", "lsoa11"]).sum())
+    n_twice = int(labels.duplicated(["city", "outcome", "area"]).sum())
     expected = areas["city"].value_counts()
     n_rows = {pair: len(rows) for pair, rows in _by_pair(labels)}
     uneven = [pair.key for pair, n in n_rows.items() if n != expected[pair.city]]
@@ -127,7 +127,7 @@ def _values_in_range(labels: pd.DataFrame) -> Check:
 
 def _denominators_positive(denominators: pd.DataFrame) -> Check:
     empty = denominators[denominators["denominator"] <= 0]
-    named = ", ".join(f"{row.outcome} of {row.lsoa11}" for row in empty.head(5).itertuples())
+    named = ", ".join(f"{row.outcome} of {row.area}" for row in empty.head(5).itertuples())
     text = (
         f"{len(empty)} shares are of nobody: {named}: is the census table of all residents or "
         "households? Download it again"
@@ -181,7 +181,7 @@ def _directions_as_expected(labels: pd.DataFrame, values: Mapping[str, OutcomeVa
     correlations: dict[str, Scalar] = {}
     wrong = []
     for pair, rows in _by_pair(labels):
-        r = _rank_correlation(rows["value"], rows["lsoa11"].map(rank))
+        r = _rank_correlation(rows["value"], rows["area"].map(rank))
         correlations[pair.key] = r
         if r * OUTCOMES[pair.outcome].direction < 0:
             wrong.append(f"{pair.outcome} in {pair.city} ({r:+.2f})")

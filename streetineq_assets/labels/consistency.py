@@ -45,15 +45,15 @@ def _refuse_moved_codes(values: Mapping[str, OutcomeValues]) -> None:
     if all(names.equals(longest.reindex(names.index)) for names in by_path.values()):
         return  # nearly always, and in a fraction of the time
     unique = {path: names[~names.duplicated(keep=False)] for path, names in by_path.items()}
-    named = pd.concat(unique, names=["path", "lsoa11"]).rename("name").reset_index()
-    shared = named[named["lsoa11"].duplicated(keep=False)]  # areas of one file alone are no matter
-    codes = shared.drop_duplicates(["name", "lsoa11"])
+    named = pd.concat(unique, names=["path", "area"]).rename("name").reset_index()
+    shared = named[named["area"].duplicated(keep=False)]  # areas of one file alone are no matter
+    codes = shared.drop_duplicates(["name", "area"])
     twice = codes[codes["name"].duplicated(keep=False)]
     if len(twice):
         one, other = twice[twice["name"] == twice["name"].iloc[0]].head(2).itertuples()
         raise SourceError(
-            f'{one.path} gives "{one.name}" the code {one.lsoa11}, {other.path} the code '
-            f"{other.lsoa11} (two codes for {twice['name'].nunique():,} names): in one of them the "
+            f'{one.path} gives "{one.name}" the code {one.area}, {other.path} the code '
+            f"{other.area} (two codes for {twice['name'].nunique():,} names): in one of them the "
             "codes or the names were moved or sorted without their rows: download both again"
         )
 

@@ -64,7 +64,7 @@ def build_tables(
     Args:
         values: outcome to its values, as `sources.read_sources` returns them; an outcome without a
             file is not a key.
-        areas: `city, lsoa11`, each LSOA in one city, in order, as `postcodes.city_areas` returns
+        areas: `city, area`, each LSOA in one city, in order, as `postcodes.city_areas` returns
             them.
 
     Raises:
@@ -72,7 +72,7 @@ def build_tables(
             cut off: it holds some areas of a city and not all, or is of the whole country without
             a city.
     """
-    lsoas = {str(city): group["lsoa11"] for city, group in areas.groupby("city")}
+    lsoas = {str(city): group["area"] for city, group in areas.groupby("city")}
     results = {
         Pair(city, key): result
         for key, outcome in OUTCOMES.items()

@@ -35,7 +35,7 @@ def save_plots(
 
     Args:
         labels, edges: the tables `lsoa_labels` and `decile_edges`.
-        boundaries: `lsoa11, geometry`; without them, or where they lack a city, there is no map.
+        boundaries: `area, geometry`; without them, or where they lack a city, there is no map.
         titles: key of a city to its title.
     """
     for city, rows in labels.groupby("city"):
@@ -43,7 +43,7 @@ def save_plots(
         distributions = plot_value_distributions(rows, edges[edges["city"] == city], title)
         save_png(distributions, folder / f"distributions_{city}.png")
         save_png(plot_correlations(rows, title), folder / f"correlations_{city}.png")
-        if boundaries is not None and boundaries["lsoa11"].isin(rows["lsoa11"]).any():
+        if boundaries is not None and boundaries["area"].isin(rows["area"]).any():
             save_png(plot_decile_maps(rows, boundaries, title), folder / f"deciles_{city}.png")
 
 
@@ -52,15 +52,15 @@ def plot_decile_maps(labels: pd.DataFrame, boundaries: "gpd.GeoDataFrame", title
 
     Args:
         labels: the rows of one city in the labels table.
-        boundaries: `lsoa11, geometry`, as `geography.read_boundaries` returns them.
+        boundaries: `area, geometry`, as `geography.read_boundaries` returns them.
     """
     from matplotlib.collections import PolyCollection
 
-    codes, rings = area_polygons(boundaries[boundaries["lsoa11"].isin(labels["lsoa11"])])
+    codes, rings = area_polygons(boundaries[boundaries["area"].isin(labels["area"])])
     palette = np.array([MISSING_COLOUR, *DECILE_COLOURS])
     figure, panels = _panels(labels, title)
     for outcome, axes in panels.items():
-        decile = labels[labels["outcome"] == outcome].set_index("lsoa11")["decile"]
+        decile = labels[labels["outcome"] == outcome].set_index("area")["decile"]
         colours = palette[codes.map(decile).astype("Int8").fillna(0).to_numpy(int)]
         # No lines and no smoothing: thousands of areas in a few square centimetres.
         axes.add_collection(PolyCollection(rings, facecolors=colours, antialiased=False))
@@ -112,7 +112,7 @@ def plot_correlations(labels: pd.DataFrame, title: str) -> "Figure":
 
 def rank_correlations(labels: pd.DataFrame) -> pd.DataFrame:
     """Spearman's correlations between outcomes over areas, in the paper's order of outcomes."""
-    wide = labels.pivot_table(index="lsoa11", columns="outcome", values="value")
+    wide = labels.pivot_table(index="area", columns="outcome", values="value")
     wide = wide[[key for key in OUTCOMES if key in wide]]
     better = [1 if OUTCOMES[key].worst == "low" else -1 for key in wide]
     return wide.mul(better).corr(method="spearman")
@@ -128,7 +128,7 @@ def _panels(labels: pd.DataFrame, title: str) -> tuple["Figure", dict[str, "Axes
         2.2 * rows + 0.5,
         rows=rows,
         columns=_COLUMNS,
-        subject=f"{title}, {labels['lsoa11'].nunique():,} LSOAs",
+        subject=f"{title}, {labels['area'].nunique():,} LSOAs",
         squeeze=False,
     )
     axes = list(grid.flat)

@@ -76,7 +76,7 @@ def _postcodes_unique(connection: duckdb.DuckDBPyConnection) -> Check:
 
 def _postcodes_matched(connection: duckdb.DuckDBPyConnection) -> Check:
     ((n_postcodes, n_matched),) = connection.execute(
-        "SELECT count(*), count(lsoa11) FROM postcodes WHERE city IS NOT NULL"
+        "SELECT count(*), count(area) FROM postcodes WHERE city IS NOT NULL"
     ).fetchall()
     share = n_matched / n_postcodes if n_postcodes else 0.0
     text = f"{n_matched:,} of the cities' {n_postcodes:,} postcodes have an LSOA"
@@ -173,15 +173,15 @@ def _areas_together(connection: duckdb.DuckDBPyConnection) -> Check:
         connection.execute(
             """
             WITH placed AS (
-                SELECT city, lsoa11, lat, lon,
+                SELECT city, area, lat, lon,
                     avg(lat) OVER areas AS mean_lat, avg(lon) OVER areas AS mean_lon
                 FROM postcodes
-                WHERE city IS NOT NULL AND lsoa11 IS NOT NULL AND lat IS NOT NULL
-                WINDOW areas AS (PARTITION BY city, lsoa11))
+                WHERE city IS NOT NULL AND area IS NOT NULL AND lat IS NOT NULL
+                WINDOW areas AS (PARTITION BY city, area))
             SELECT city, (avg(pow(lat - mean_lat, 2) + pow(lon - mean_lon, 2)))
                 / (var_pop(lat) + var_pop(lon)) AS share
             FROM placed GROUP BY city
-            HAVING count(DISTINCT lsoa11) >= $few AND var_pop(lat) + var_pop(lon) > 0 ORDER BY city
+            HAVING count(DISTINCT area) >= $few AND var_pop(lat) + var_pop(lon) > 0 ORDER BY city
             """,
             {"few": _FEW_AREAS},
         ).fetchall()

@@ -36,9 +36,9 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "usertype": ("usertype", "usrtypind"),
     "introduced": ("dointr",),
     "terminated": ("doterm",),
-    "oa11": ("oa11", "oa11cd"),
-    "lsoa11": ("lsoa11", "lsoa11cd"),
-    "msoa11": ("msoa11", "msoa11cd"),
+    "oa": ("oa11", "oa11cd"),
+    "area": ("lsoa11", "lsoa11cd"),
+    "msoa": ("msoa11", "msoa11cd"),
 }
 _NAMES = {name for theirs in _COLUMNS.values() for name in theirs}
 _COORDINATES = {"lat": "lat", "lon": "long"}
@@ -181,7 +181,7 @@ def _positions(sheet: Sheet, header: Row, names: list[str]) -> dict[str, int]:
     Raises:
         SourceError: one is missing.
     """
-    if not set(_COLUMNS["lsoa11"]) & set(names) and any(map(_OF_2021.fullmatch, names)):
+    if not set(_COLUMNS["area"]) & set(names) and any(map(_OF_2021.fullmatch, names)):
         raise SourceError(
             f"{sheet.at()} has the areas of 2021 and not those of 2011 (lsoa11): take the "
             f"{DIRECTORY}, or the edition of the NSPL for the 2011 Census"

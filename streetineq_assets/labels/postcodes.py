@@ -25,9 +25,9 @@ _TYPES = {
     "usertype": "TINYINT",
     "introduced": "DATE",
     "terminated": "DATE",
-    "oa11": "VARCHAR",
-    "lsoa11": "VARCHAR",
-    "msoa11": "VARCHAR",
+    "oa": "VARCHAR",
+    "area": "VARCHAR",
+    "msoa": "VARCHAR",
     "lat": "DOUBLE",
     "lon": "DOUBLE",
 }
@@ -36,9 +36,9 @@ _TYPES = {
 _COPY = """
     COPY (
         SELECT {postcode} AS postcode, cities.city AS city, cities.authority AS authority,
-            CASE WHEN oa11 NOT LIKE '%99999999' THEN oa11 END AS oa11,
-            CASE WHEN lsoa11 NOT LIKE '%99999999' THEN lsoa11 END AS lsoa11,
-            CASE WHEN msoa11 NOT LIKE '%99999999' THEN msoa11 END AS msoa11,
+            CASE WHEN oa NOT LIKE '%99999999' THEN oa END AS oa,
+            CASE WHEN area NOT LIKE '%99999999' THEN area END AS area,
+            CASE WHEN msoa NOT LIKE '%99999999' THEN msoa END AS msoa,
             {lat} AS lat, {lon} AS lon, usertype, introduced, terminated
         FROM read_csv($files, columns = $columns, header = true, auto_detect = false, delim = ',',
             quote = '"', escape = '"', dateformat = '%Y%m', encoding = $encoding,
@@ -98,19 +98,19 @@ def city_areas(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> pd.Dat
     a few postcodes into the authority next door.
 
     Returns:
-        `city, lsoa11, n_postcodes, n_elsewhere` (postcodes of the LSOA outside that city), by city
+        `city, area, n_postcodes, n_elsewhere` (postcodes of the LSOA outside that city), by city
         and LSOA.
     """
     areas = """
         WITH counted AS (
-            SELECT lsoa11, city, count(*) AS n FROM postcodes
-            WHERE lsoa11 IS NOT NULL GROUP BY lsoa11, city),
+            SELECT area, city, count(*) AS n FROM postcodes
+            WHERE area IS NOT NULL GROUP BY area, city),
         ranked AS (
-            SELECT *, sum(n) OVER (PARTITION BY lsoa11) - n AS elsewhere,
-                row_number() OVER (PARTITION BY lsoa11 ORDER BY n DESC, city NULLS LAST) AS choice
+            SELECT *, sum(n) OVER (PARTITION BY area) - n AS elsewhere,
+                row_number() OVER (PARTITION BY area ORDER BY n DESC, city NULLS LAST) AS choice
             FROM counted)
-        SELECT city, lsoa11, n AS n_postcodes, elsewhere::BIGINT AS n_elsewhere FROM ranked
-        WHERE choice = 1 AND city IS NOT NULL ORDER BY city, lsoa11
+        SELECT city, area, n AS n_postcodes, elsewhere::BIGINT AS n_elsewhere FROM ranked
+        WHERE choice = 1 AND city IS NOT NULL ORDER BY city, area
         """
     with view(connection, "postcodes", postcodes):
         return connection.execute(areas).df()
@@ -119,10 +119,10 @@ def city_areas(connection: duckdb.DuckDBPyConnection, postcodes: Path) -> pd.Dat
 def msoas_of(
     connection: duckdb.DuckDBPyConnection, postcodes: Path, lsoas: Iterable[str]
 ) -> pd.DataFrame:
-    """`lsoa11, msoa11` of these LSOAs, ascending; each lies in one MSOA."""
+    """`area, msoa` of these LSOAs, ascending; each lies in one MSOA."""
     asked = """
-        SELECT lsoa11, min(msoa11) AS msoa11 FROM postcodes
-        WHERE lsoa11 IN (SELECT unnest($lsoas::VARCHAR[])) GROUP BY lsoa11 ORDER BY lsoa11
+        SELECT area, min(msoa) AS msoa FROM postcodes
+        WHERE area IN (SELECT unnest($lsoas::VARCHAR[])) GROUP BY area ORDER BY area
         """
     with view(connection, "postcodes", postcodes):
         return connection.execute(asked, {"lsoas": sorted(set(lsoas))}).df()
@@ -159,7 +159,7 @@ def summarise(
         SELECT count(*) AS n_postcodes, count(city) AS n_postcodes_in_cities,
             count(*) FILTER (city IS NOT NULL AND live) AS n_live_in_cities,
             count(*) FILTER (city IS NOT NULL AND live AND usertype = 0) AS n_live_small_user,
-            count(DISTINCT lsoa11) FILTER (city IS NOT NULL) AS n_lsoas,
+            count(DISTINCT area) FILTER (city IS NOT NULL) AS n_lsoas,
             strftime(max(introduced), '%Y-%m') AS newest_postcode
         FROM dated
         """
@@ -249,9 +249,9 @@ def _refuse_duplicates(connection: duckdb.DuckDBPyConnection, directory: Directo
 def _refuse_odd_codes(connection: duckdb.DuckDBPyConnection, directory: Directory) -> None:
     odd = connection.execute(
         """
-        SELECT postcode, lsoa11 FROM postcodes
+        SELECT postcode, area FROM postcodes
         WHERE postcode IS NULL OR NOT regexp_full_match(postcode, '[A-Z0-9]{2,4} [A-Z0-9]{3}')
-            OR (city IS NOT NULL AND NOT regexp_full_match(lsoa11, '[EW]01[0-9]{6}'))
+            OR (city IS NOT NULL AND NOT regexp_full_match(area, '[EW]01[0-9]{6}'))
         ORDER BY postcode LIMIT 1
         """
     ).fetchall()
@@ -267,9 +267,9 @@ def _refuse_other_columns(connection: duckdb.DuckDBPyConnection, directory: Dire
     """Refuse areas that do not nest: a column was sorted, shifted or filled on its own."""
     torn = connection.execute(
         """
-        SELECT lsoa11, min(msoa11), max(msoa11) FROM postcodes
-        WHERE city IS NOT NULL GROUP BY lsoa11 HAVING min(msoa11) < max(msoa11)
-        ORDER BY lsoa11 LIMIT 1
+        SELECT area, min(msoa), max(msoa) FROM postcodes
+        WHERE city IS NOT NULL GROUP BY area HAVING min(msoa) < max(msoa)
+        ORDER BY area LIMIT 1
         """
     ).fetchall()
     if torn:

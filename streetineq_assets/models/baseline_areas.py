@@ -38,7 +38,7 @@ class Areas:
     """The areas of some rows: their codes' means and what else a baseline may use.
 
     Attributes:
-        lsoa11, decile: (a,) codes, and actual deciles.
+        area, decile: (a,) codes, and actual deciles.
         n_images: (a,).
         centroids: (a, 2) metres on EPSG:27700, NaN where unknown.
         msoa: (a,) codes of the middle layer areas, None or NaN where unknown.
@@ -46,7 +46,7 @@ class Areas:
         scores: (a,) the network's mean out-of-fold score, NaN where there is none.
     """
 
-    lsoa11: NDArray
+    area: NDArray
     decile: NDArray[np.float64]
     n_images: NDArray[np.float64]
     centroids: NDArray[np.float64]
@@ -104,12 +104,12 @@ def sum_codes(codes: Codes, rows: pd.DataFrame, table: FoldTable) -> CodeSums:
     Parts of an area add up to it, so these sums serve other fold tables with the same repeats too.
 
     Args:
-        rows: `row` (in the codes, ascending), `location_id, lsoa11`.
+        rows: `row` (in the codes, ascending), `location_id, area`.
         table: the folds; locations of one area lie in several under the scheme `location`, and
             those that repeat others are left out of some folds.
     """
     ids = rows["location_id"].astype(str)
-    keys = [rows["lsoa11"].astype(str), ids.where(ids.isin(table.loose_locations), "")]
+    keys = [rows["area"].astype(str), ids.where(ids.isin(table.loose_locations), "")]
     if table.locations is not None:
         keys.append(table.fold_of(rows))
     group = rows.groupby(keys, sort=True).ngroup().to_numpy(np.int64)
@@ -133,11 +133,11 @@ def fold_areas(
     """The areas of a split's rows.
 
     Args:
-        rows: `location_id, lsoa11, decile` and, if there are any, the network's scores `h`.
+        rows: `location_id, area, decile` and, if there are any, the network's scores `h`.
         sums: of the same rows.
-        centroids: `lsoa11, easting_m, northing_m` and, from version 2 of the folds on, `msoa11`.
+        centroids: `area, easting_m, northing_m` and, from version 2 of the folds on, `msoa`.
     """
-    places = centroids.set_index("lsoa11").reindex(columns=["easting_m", "northing_m", "msoa11"])
+    places = centroids.set_index("area").reindex(columns=["easting_m", "northing_m", "msoa"])
     parts = (split.train, split.validation, split.test)
     return FoldAreas(*(_areas(rows, mask, sums, places) for mask in parts))
 
@@ -147,7 +147,7 @@ def _areas(
 ) -> Areas:
     chosen = rows[mask].assign(group=sums.group[mask], n_views=sums.n_views[mask])
     scores = chosen["h"] if "h" in chosen else pd.Series(np.nan, index=chosen.index)
-    grouped = chosen.assign(h=scores).groupby("lsoa11", sort=True)
+    grouped = chosen.assign(h=scores).groupby("area", sort=True)
     areas = grouped.agg(
         decile=("decile", "first"),
         n=("location_id", "size"),
@@ -156,15 +156,15 @@ def _areas(
     )
     members = chosen.drop_duplicates("group")
     totals = np.zeros((len(areas), sums.sums.shape[1]))
-    at = areas.index.get_indexer(members["lsoa11"])
+    at = areas.index.get_indexer(members["area"])
     _add_rows(totals, at, sums.sums[members["group"]])
     placed = places.reindex(areas.index)
     return Areas(
-        lsoa11=areas.index.to_numpy(str),
+        area=areas.index.to_numpy(str),
         decile=areas["decile"].to_numpy(np.float64),
         n_images=areas["n_images"].to_numpy(np.float64),
         centroids=placed[["easting_m", "northing_m"]].to_numpy(np.float64),
-        msoa=placed["msoa11"].to_numpy(object),
+        msoa=placed["msoa"].to_numpy(object),
         means=totals / areas["n"].to_numpy(np.float64)[:, None],
         scores=areas["h"].to_numpy(np.float64),
     )

@@ -40,7 +40,7 @@ Guess = Callable[[FoldAreas], NDArray[np.float64]]
 
 
 def _constant(fold: FoldAreas) -> NDArray[np.float64]:
-    return np.full(len(fold.test.lsoa11), _CONSTANT_DECILE)
+    return np.full(len(fold.test.area), _CONSTANT_DECILE)
 
 
 def _map(fold: FoldAreas, *, model: str) -> NDArray[np.float64]:
@@ -75,7 +75,7 @@ def _ridge(fold: FoldAreas) -> NDArray[np.float64]:
         return model.predict((to.means - mean) / sd).reshape(-1, len(penalties))
 
     penalty = DEFAULT_PENALTY
-    if len(validation.lsoa11):
+    if len(validation.area):
         errors = guesses(train, _PENALTIES, validation) - validation.decile[:, None]
         penalty = _PENALTIES[np.square(errors).mean(axis=0).argmin()]
     return guesses(fold.known, (penalty,), fold.test)[:, 0]
@@ -85,7 +85,7 @@ def _map_and_score(fold: FoldAreas) -> NDArray[np.float64]:
     known, test = fold.known, fold.test
     own, others = fold.map_guesses(best_map(fold))
     seen, usable = np.isfinite(own + known.scores), np.isfinite(others + test.scores)
-    answer = np.full(len(test.lsoa11), np.nan)
+    answer = np.full(len(test.area), np.nan)
     if seen.sum() > 3 and usable.any():
         line = _plane([own[seen]], known.scores[seen])
         news = known.scores[seen] - line[0] - line[1] * own[seen]

@@ -95,18 +95,18 @@ def map_notes(baselines: pd.DataFrame, scheme: str, centroids: pd.DataFrame) -> 
     Args:
         baselines: `models.tables.BASELINES`.
         scheme: of the networks' folds.
-        centroids: `lsoa11, easting_m, northing_m` and, from version 2 of the folds on, `msoa11`.
+        centroids: `area, easting_m, northing_m` and, from version 2 of the folds on, `msoa`.
     """
     notes = {"no_map_baselines": _NO_MAPS} if scheme == "city" else {}
     mapped = baselines[baselines["baseline"] == "map_msoa_mean"]
-    if n_nowhere := mapped.loc[mapped["score"].isna(), "lsoa11"].nunique():
+    if n_nowhere := mapped.loc[mapped["score"].isna(), "area"].nunique():
         notes["areas_without_coordinates"] = (
-            f"No map guesses {n_nowhere} of {mapped['lsoa11'].nunique()} areas: they have no "
+            f"No map guesses {n_nowhere} of {mapped['area'].nunique()} areas: they have no "
             "postcode with coordinates, or no area that may teach has one. Take an edition of the "
             "directory in inputs/onspd that has them."
         )
-    of_msoa = set(mapped.dropna(subset=["score"])["lsoa11"])
-    named = centroids.reindex(columns=["lsoa11", "msoa11"]).dropna()["lsoa11"]
+    of_msoa = set(mapped.dropna(subset=["score"])["area"])
+    named = centroids.reindex(columns=["area", "msoa"]).dropna()["area"]
     if n_unnamed := len(of_msoa - set(named)):
         notes["areas_without_msoa"] = (
             f"{n_unnamed} of {len(of_msoa)} areas have no MSOA in the postcode directory: "
@@ -139,11 +139,11 @@ def _findings(
     found = Findings(
         values={
             "n_baselines": int(baselines["baseline"].nunique()),
-            "n_lsoas": int(baselines["lsoa11"].nunique()),
+            "n_lsoas": int(baselines["area"].nunique()),
         },
         checks=checks.baseline_checks(baselines, tables),
         notes={"leak": note} if note else {},
-        holdings={"areas": int(baselines["lsoa11"].nunique())},
+        holdings={"areas": int(baselines["area"].nunique())},
     )
     if blocks is not None:
         scored = baselines.loc[baselines["scheme"] == blocks.scheme, "fold"].nunique()
@@ -166,10 +166,10 @@ def score_baselines(
 
     Args:
         sums: of the same rows, by area or finer, as `sum_codes` gives them.
-        rows: `location_id, lsoa11, decile` and, for `map_and_score`, the network's
+        rows: `location_id, area, decile` and, for `map_and_score`, the network's
             out-of-fold `h`.
         folds: which to test; by default all.
-        centroids: `lsoa11, easting_m, northing_m[, msoa11]`; maps give no score to areas without
+        centroids: `area, easting_m, northing_m[, msoa]`; maps give no score to areas without
             one.
         validation_share, seed: as in the network's training, for the same validation areas.
 
@@ -186,12 +186,12 @@ def score_baselines(
         areas = fold_areas(rows, split, sums, centroids)
         for name in baselines:
             score = GUESSES[name](areas)
-            part = {"baseline": name, "scheme": table.scheme, "lsoa11": areas.test.lsoa11}
+            part = {"baseline": name, "scheme": table.scheme, "area": areas.test.area}
             parts.append(pd.DataFrame({**part, "fold": np.int64(fold), "score": score}))
     frame = pd.concat(parts, ignore_index=True) if parts else empty(BASELINES)
     if table.locations is not None:
-        keys = ["baseline", "scheme", "lsoa11"]
+        keys = ["baseline", "scheme", "area"]
         frame = frame.groupby(keys, as_index=False)["score"].mean().assign(fold=-1)
     order = pd.Categorical(frame["baseline"], categories=NAMES)
-    frame = frame.assign(order=order.codes).sort_values(["order", "lsoa11"], ignore_index=True)
+    frame = frame.assign(order=order.codes).sort_values(["order", "area"], ignore_index=True)
     return conform(frame, BASELINES)

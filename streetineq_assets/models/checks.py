@@ -60,11 +60,11 @@ def fold_checks(table: FoldTable, areas: pd.DataFrame, balance: pd.DataFrame) ->
     """The checks of a fold table.
 
     Args:
-        areas: `lsoa11, decile`, the areas that have a label.
+        areas: `area, decile`, the areas that have a label.
         balance: of `folds.balance`.
     """
-    codes = table.areas["lsoa11"]
-    once = not codes.duplicated().any() and set(codes) >= set(areas["lsoa11"])
+    codes = table.areas["area"]
+    once = not codes.duplicated().any() and set(codes) >= set(areas["area"])
     n_folds = len(table.folds)
     return [
         AVAILABLE.result(len(codes) > 0, f"{len(codes)} areas for {n_folds} folds"),
@@ -115,7 +115,7 @@ def training_checks(
 
     Args:
         scores: `models.tables.SCORES`.
-        rows: `location_id, lsoa11` of the locations with this outcome's label.
+        rows: `location_id, area` of the locations with this outcome's label.
         splits: fold to its split of `rows`.
         counts: of the city's own locations, by `dataset.labelled_rows`.
         losses: of `learning.losses_of_areas`.
@@ -145,7 +145,7 @@ def _no_shared_areas(rows: pd.DataFrame, splits: Mapping[int, Split], scheme: st
     shared = 0
     for split in splits.values():
         train, validation, test = (
-            set(rows["lsoa11"][mask]) for mask in (split.train, split.validation, split.test)
+            set(rows["area"][mask]) for mask in (split.train, split.validation, split.test)
         )
         shared += len(train & validation)
         shared += 0 if scheme in LEAKY else len(test & (train | validation))
@@ -224,7 +224,7 @@ def baseline_checks(baselines: pd.DataFrame, tables: Mapping[str, FoldTable]) ->
         baselines: `models.tables.BASELINES`.
         tables: scheme to the fold table that it was scored on.
     """
-    twice = int(baselines.duplicated(["baseline", "scheme", "lsoa11"]).sum())
+    twice = int(baselines.duplicated(["baseline", "scheme", "area"]).sum())
     astray = sum(_astray(baselines[baselines["scheme"] == s], t) for s, t in tables.items())
     return [
         AVAILABLE.result(len(baselines) > 0, f"{len(baselines)} scores"),
@@ -244,5 +244,5 @@ def baseline_checks(baselines: pd.DataFrame, tables: Mapping[str, FoldTable]) ->
 def _astray(scores: pd.DataFrame, table: FoldTable) -> int:
     if table.locations is not None:  # an area is in several folds, and its score their mean
         return int((scores["fold"] != -1).sum())
-    fold_of = table.areas.set_index("lsoa11")["fold"]
-    return int((fold_of.reindex(scores["lsoa11"]).to_numpy() != scores["fold"].to_numpy()).sum())
+    fold_of = table.areas.set_index("area")["fold"]
+    return int((fold_of.reindex(scores["area"]).to_numpy() != scores["fold"].to_numpy()).sum())

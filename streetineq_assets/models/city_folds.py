@@ -44,11 +44,11 @@ class FoldSlices:
     """What a city's folds are made from.
 
     Attributes:
-        areas: `lsoa11, decile` (mean over the outcomes that stratify, NaN for none) and `city`,
+        areas: `area, decile` (mean over the outcomes that stratify, NaN for none) and `city`,
             sorted; of all cities for the scheme `city`, else of one. For the scheme `district` also
             `authority`, missing where no postcode of the area has one.
         centroids: `models.tables.CENTROIDS` of the areas.
-        locations: `location_id, lsoa11` for the scheme `location`; with `lat, lon` for `buffer_m`;
+        locations: `location_id, area` for the scheme `location`; with `lat, lon` for `buffer_m`;
             else None.
     """
 
@@ -70,7 +70,7 @@ def read_fold_slices(store: DataStore, study: Study, city: str) -> FoldSlices:
     """
     labels = store.open("lsoa_labels").table(columns=LABEL_COLUMNS)
     areas = fold_areas(labels, study, city)
-    known = known_postcodes(store, study, city, areas["lsoa11"])
+    known = known_postcodes(store, study, city, areas["area"])
     if study.folds.scheme == "district":
         areas = with_authorities(areas, known)
     return FoldSlices(areas, area_centroids(known), fold_locations(store, study, city))
@@ -94,22 +94,22 @@ def fold_areas(labels: pd.DataFrame, study: Study, city: str) -> pd.DataFrame:
 def known_postcodes(
     store: DataStore, study: Study, city: str, lsoas: Iterable[str]
 ) -> pd.DataFrame:
-    """`city, lsoa11, msoa11, authority, lat, lon` of the postcodes in these areas.
+    """`city, area, msoa, authority, lat, lon` of the postcodes in these areas.
 
     Raises:
         StoreError: `postcode_lsoa` is absent or damaged.
     """
     directory = read(
         store.open("postcode_lsoa").file("postcode_lsoa.parquet"),
-        columns=["city", "lsoa11", "msoa11", "authority", "lat", "lon"],
+        columns=["city", "area", "msoa", "authority", "lat", "lon"],
         filters=[("city", "in", list(cities_of_folds(study, city)))],
     )
-    return directory[directory["lsoa11"].isin(lsoas)]
+    return directory[directory["area"].isin(lsoas)]
 
 
 def with_authorities(areas: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     """`FoldSlices.areas` with authorities, by `known_postcodes`."""
-    return areas.assign(authority=areas["lsoa11"].map(of_most_postcodes(known, "authority")))
+    return areas.assign(authority=areas["area"].map(of_most_postcodes(known, "authority")))
 
 
 def fold_locations(store: DataStore, study: Study, city: str) -> pd.DataFrame | None:
@@ -209,5 +209,5 @@ def _mean_deciles(labels: pd.DataFrame, study: Study, city: str) -> pd.DataFrame
     by = study.folds.stratify_by or outcomes
     mine = labels[(labels["city"] == city) & labels["outcome"].isin({*outcomes, *by})]
     deciles = mine["decile"].astype("Float64").astype("float64").where(mine["outcome"].isin(by))
-    means = mine.assign(decile=deciles).groupby("lsoa11", as_index=False, sort=True)["decile"]
+    means = mine.assign(decile=deciles).groupby("area", as_index=False, sort=True)["decile"]
     return means.mean().assign(city=city)

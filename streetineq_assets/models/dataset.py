@@ -27,7 +27,7 @@ from streetineq_assets.models.reader import READ_ROWS, CodeShape, Reader
 from streetineq_assets.prefetch import prefetch
 from streetineq_assets.store import Artefact, DataStore
 
-LABEL_COLUMNS = ["city", "outcome", "lsoa11", "decile"]
+LABEL_COLUMNS = ["city", "outcome", "area", "decile"]
 HELD_SHARE = 0.25
 _HALF_EXPONENT = 0x7C00
 
@@ -145,7 +145,7 @@ class Examples:
 
     Attributes:
         codes: of a city, or of several.
-        rows: `row` (in the codes, ascending), `location_id, lsoa11, decile, city`; `decile` is the
+        rows: `row` (in the codes, ascending), `location_id, area, decile, city`; `decile` is the
             area's (its mean over the outcomes, when there are several) and only stratifies
             validation.
         classes: (n, outcomes) int, decile - 1, or -1 for no label; aligned with `rows`.
@@ -163,8 +163,8 @@ class CitySlices:
     """The artefacts of one city and the slices of them that its trainings read.
 
     Attributes:
-        labels: `lsoa11, outcome, decile` (float), of the outcomes asked for, without gaps.
-        location_areas: `location_id, lsoa11` of the matched locations.
+        labels: `area, outcome, decile` (float), of the outcomes asked for, without gaps.
+        location_areas: `location_id, area` of the matched locations.
         shards, folds: the published artefacts.
         repeats: the city's `image_repeats`, where training leaves them out.
     """
@@ -197,7 +197,7 @@ class CitySlices:
         return rows["location_id"].to_numpy(dtype=object)
 
     def centroids(self) -> pd.DataFrame:
-        """`lsoa11, easting_m, northing_m` of the city's areas."""
+        """`area, easting_m, northing_m` of the city's areas."""
         return self.folds.table("centroids.parquet")
 
     def fold_table(self, stem: str = "") -> FoldTable | None:
@@ -240,26 +240,26 @@ def read_slices(
 
 
 def read_location_areas(store: DataStore, city: str) -> pd.DataFrame:
-    """`location_id, lsoa11` of the city's matched locations, ascending by location.
+    """`location_id, area` of the city's matched locations, ascending by location.
 
     Raises:
         StoreError: the city's `locations` are absent or damaged.
     """
-    table = store.open("locations", city).table(columns=["location_id", "lsoa11", "status"])
-    matched = table.loc[table["status"] == "matched", ["location_id", "lsoa11"]]
+    table = store.open("locations", city).table(columns=["location_id", "area", "status"])
+    matched = table.loc[table["status"] == "matched", ["location_id", "area"]]
     return matched.sort_values("location_id", ignore_index=True)
 
 
 def city_labels(labels: Artefact, city: str, outcomes: Sequence[str]) -> pd.DataFrame:
-    """`lsoa11, outcome, decile` of one city, sorted, areas without a decile left out."""
+    """`area, outcome, decile` of one city, sorted, areas without a decile left out."""
     return labels_among(labels.table(columns=LABEL_COLUMNS), city, outcomes)
 
 
 def labels_among(table: pd.DataFrame, city: str, outcomes: Sequence[str]) -> pd.DataFrame:
     """`city_labels` of rows of `lsoa_labels`, with the columns `LABEL_COLUMNS` or more."""
     mine = (table["city"] == city) & table["outcome"].isin(outcomes) & table["decile"].notna()
-    frame = table.loc[mine, ["lsoa11", "outcome", "decile"]]
-    return frame.astype({"decile": "float64"}).sort_values(["outcome", "lsoa11"], ignore_index=True)
+    frame = table.loc[mine, ["area", "outcome", "decile"]]
+    return frame.astype({"decile": "float64"}).sort_values(["outcome", "area"], ignore_index=True)
 
 
 def fit_in_memory(slices: Sequence[CitySlices], budget_bytes: int) -> bool:
@@ -315,7 +315,7 @@ class LabelledRows(NamedTuple):
     """Which rows of the codes can be trained on.
 
     Attributes:
-        rows: `row, location_id, lsoa11, decile, city`, ascending by row, `decile` being the mean
+        rows: `row, location_id, area, decile, city`, ascending by row, `decile` being the mean
             over the outcomes.
         classes: (n, outcomes), decile - 1, or -1 for no label.
         counts: `n_locations_with_codes`, and how many of these have no area, no label, or are used;
@@ -373,12 +373,12 @@ def _label(
     placed = rows.merge(location_areas, on="location_id", how="inner", validate="one_to_one")
     wide = pd.DataFrame(
         {
-            outcome: labels[labels["outcome"] == outcome].set_index("lsoa11")["decile"]
+            outcome: labels[labels["outcome"] == outcome].set_index("area")["decile"]
             for outcome in outcomes
         }
     )
-    labelled = placed[placed["lsoa11"].isin(wide.index)].sort_values("row", ignore_index=True)
-    deciles = wide.reindex(labelled["lsoa11"]).to_numpy(np.float64)
+    labelled = placed[placed["area"].isin(wide.index)].sort_values("row", ignore_index=True)
+    deciles = wide.reindex(labelled["area"]).to_numpy(np.float64)
     classes = np.where(np.isnan(deciles), 0, deciles).astype(np.int64) - 1
     frame = labelled.assign(decile=np.nanmean(deciles, axis=1) if len(labelled) else np.nan)
     counts = {
@@ -387,7 +387,7 @@ def _label(
         "n_locations_without_label": len(placed) - len(labelled),
         "n_locations_used": len(labelled),
     }
-    return LabelledRows(frame[["row", "location_id", "lsoa11", "decile"]], classes, counts)
+    return LabelledRows(frame[["row", "location_id", "area", "decile"]], classes, counts)
 
 
 def _all_finite(features: NDArray) -> bool:

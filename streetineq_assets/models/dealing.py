@@ -26,7 +26,7 @@ def deal_by_decile(areas: pd.DataFrame, *, k: int, seed: int) -> NDArray[np.int6
     is equal.
 
     Args:
-        areas: `lsoa11, decile`, as of `folds.area_folds`.
+        areas: `area, decile`, as of `folds.area_folds`.
 
     Returns:
         (n,) fold 0..k-1 of each row.
@@ -72,7 +72,7 @@ def stratified_order(areas: pd.DataFrame, seed: int) -> NDArray[np.int64]:
     Raises:
         ValueError: an area is named twice.
     """
-    codes = areas["lsoa11"].astype(str).reset_index(drop=True)
+    codes = areas["area"].astype(str).reset_index(drop=True)
     if codes.duplicated().any():
         raise ValueError(f"area {codes[codes.duplicated()].iloc[0]} is named twice")
     hashes = [hash_of(seed, code) for code in codes]

@@ -32,9 +32,9 @@ class FoldTable:
     """One city's folds, used by every outcome, head and baseline of it.
 
     Attributes:
-        areas: `lsoa11, fold, scheme` (and `block` for `spatial_block`), one row per area. `fold`
+        areas: `area, fold, scheme` (and `block` for `spatial_block`), one row per area. `fold`
             is the network that the area tests; -1 tests none and may train, -2 only validates.
-        buffers: `fold, lsoa11`: areas that this fold's training and validation leave out.
+        buffers: `fold, area`: areas that this fold's training and validation leave out.
         locations: `location_id, fold`, for the scheme `location` alone.
         near: `fold, location_id`: locations that this fold's training and validation leave out.
         repeats: `IMAGE_REPEATS`: of each pair, a fold that tests one learns nothing from the other.
@@ -58,8 +58,8 @@ class FoldTable:
 
     @property
     def tested(self) -> pd.DataFrame:
-        """Which fold tests what: `lsoa11, fold`, or `location_id, fold` where areas are split."""
-        return self.areas[["lsoa11", "fold"]] if self.locations is None else self.locations
+        """Which fold tests what: `area, fold`, or `location_id, fold` where areas are split."""
+        return self.areas[["area", "fold"]] if self.locations is None else self.locations
 
     @property
     def loose_locations(self) -> set[str]:
@@ -80,9 +80,9 @@ class FoldTable:
         """(n,) the fold that each row is tested in, as in `tested`; NaN for unknown areas.
 
         Args:
-            rows: `location_id, lsoa11`.
+            rows: `location_id, area`.
         """
-        key = "lsoa11" if self.locations is None else "location_id"
+        key = "area" if self.locations is None else "location_id"
         by_key = self.tested.set_index(key)["fold"]
         return by_key.reindex(rows[key]).to_numpy(np.float64)
 

@@ -152,7 +152,7 @@ class FoldTraining:
     @functools.cached_property
     def _validation_chooses(self) -> bool:
         """Whether there are enough validation areas to tell a better epoch from a lucky one."""
-        n_areas = self.examples.rows["lsoa11"][self.split.validation].nunique()
+        n_areas = self.examples.rows["area"][self.split.validation].nunique()
         return n_areas >= self.profile.fewest_validation_areas
 
     def _validate(self, held: NDArray | None) -> tuple[float, float]:
@@ -217,7 +217,7 @@ class FoldTraining:
 
 def epochs_of_fold(examples: Examples, split: Split, profile: Profile) -> int:
     """How many epochs a fold is trained, unless patience ends it."""
-    n_areas = examples.rows["lsoa11"][split.train].nunique()
+    n_areas = examples.rows["area"][split.train].nunique()
     return epochs_to_train(examples.codes, int(split.train.sum()), n_areas, profile)
 
 
@@ -260,7 +260,7 @@ def folds_with_rows(
     """Those of the folds that test at least one row; the others are logged.
 
     Args:
-        rows: `location_id, lsoa11` of the locations that have codes and a label.
+        rows: `location_id, area` of the locations that have codes and a label.
 
     Raises:
         TrainingError: no fold tests any.

@@ -45,7 +45,7 @@ def area_folds(areas: pd.DataFrame, *, k: int, seed: int) -> NDArray[np.int64]:
     Sizes differ by at most one, in total and within each decile.
 
     Args:
-        areas: `lsoa11, decile`; deciles may be fractional (a mean over outcomes); missing ones come
+        areas: `area, decile`; deciles may be fractional (a mean over outcomes); missing ones come
             last, as a stratum of their own.
         k: number of folds.
         seed: decides who shares a fold.
@@ -86,9 +86,9 @@ def make_folds(
     """The fold table of one city by the study's scheme.
 
     Args:
-        areas: `lsoa11, decile`, for the scheme `city` also `city`, for `district` `authority`.
-        centroids: `lsoa11, easting_m, northing_m` on EPSG:27700, for `spatial_block`.
-        locations: `location_id, lsoa11`, for `location`; with `lat, lon` for `buffer_m`.
+        areas: `area, decile`, for the scheme `city` also `city`, for `district` `authority`.
+        centroids: `area, easting_m, northing_m` on EPSG:27700, for `spatial_block`.
+        locations: `location_id, area`, for `location`; with `lat, lon` for `buffer_m`.
 
     Raises:
         TooFewAreasError: fewer areas (blocks, authorities, cities) than the scheme needs.
@@ -119,13 +119,13 @@ def split_rows(
     are those that repeat a test row.
 
     Args:
-        rows: `location_id, lsoa11, decile`, the rows that have codes and a label.
+        rows: `location_id, area, decile`, the rows that have codes and a label.
         validation_share: of the training areas; at least five areas where a quarter of them allows
             it.
     """
     fold_of_row = table.fold_of(rows)
-    buffer = table.buffers.loc[table.buffers["fold"] == fold, "lsoa11"]
-    in_buffer = rows["lsoa11"].isin(set(buffer)).to_numpy()
+    buffer = table.buffers.loc[table.buffers["fold"] == fold, "area"]
+    in_buffer = rows["area"].isin(set(buffer)).to_numpy()
     if table.near is not None:
         near = table.near.loc[table.near["fold"] == fold, "location_id"]
         in_buffer = in_buffer | rows["location_id"].isin(set(near)).to_numpy()
@@ -135,7 +135,7 @@ def split_rows(
         validation = learn & (fold_of_row == VALIDATION_ONLY)
     else:
         chosen = _validation_areas(table, rows[learn], validation_share, seed=seed, fold=fold)
-        validation = learn & rows["lsoa11"].isin(chosen).to_numpy()
+        validation = learn & rows["area"].isin(chosen).to_numpy()
     split = Split(train=learn & ~validation, validation=validation, test=test)
     return split if table.repeats is None else without_repeats(split, rows, table.repeats)
 
@@ -144,11 +144,11 @@ def balance(table: FoldTable, areas: pd.DataFrame) -> pd.DataFrame:
     """Per fold: `fold, n_lsoas, mean_decile, n_buffer`; reported, not forced.
 
     Args:
-        areas: `lsoa11, decile`.
+        areas: `area, decile`.
     """
-    merged = table.areas.merge(areas[["lsoa11", "decile"]], on="lsoa11", how="left")
+    merged = table.areas.merge(areas[["area", "decile"]], on="area", how="left")
     grouped = merged.groupby("fold", as_index=False).agg(
-        n_lsoas=("lsoa11", "size"), mean_decile=("decile", "mean")
+        n_lsoas=("area", "size"), mean_decile=("decile", "mean")
     )
     sizes = table.buffers.groupby("fold").size()
     return grouped.assign(n_buffer=grouped["fold"].map(sizes).fillna(0).astype(int))
@@ -172,13 +172,13 @@ def _spatial_blocks(
     areas: pd.DataFrame, settings: Folds, seed: int, centroids: pd.DataFrame
 ) -> FoldTable:
     """Squares of `block_km` on the national grid, in random order, each to the smallest fold."""
-    placed = areas[["lsoa11"]].merge(centroids, on="lsoa11", how="left")
+    placed = areas[["area"]].merge(centroids, on="area", how="left")
     points = placed[["easting_m", "northing_m"]].to_numpy(np.float64)
     lost = np.isnan(points).any(axis=1)
     if lost.any():
         raise ValueError(
             f"{int(lost.sum())} areas have no postcode with coordinates, for instance "
-            f"{placed['lsoa11'][lost].iloc[0]}: spatial blocks need a centroid for every area"
+            f"{placed['area'][lost].iloc[0]}: spatial blocks need a centroid for every area"
         )
     squares = np.floor(points / (settings.block_km * 1000)).astype(int)
     block = pd.Series([f"{east}_{north}" for east, north in squares], name="block")
@@ -191,7 +191,7 @@ def _spatial_blocks(
     table = _table(areas, folds, "spatial_block")
     return FoldTable(
         areas=table.areas.assign(block=block.to_numpy()),
-        buffers=_buffers(areas["lsoa11"].to_numpy(), folds, points, settings.buffer_km * 1000),
+        buffers=_buffers(areas["area"].to_numpy(), folds, points, settings.buffer_km * 1000),
     )
 
 
@@ -205,26 +205,26 @@ def _buffers(
     for fold in np.unique(folds) if buffer_m > 0 else ():
         distance, _ = cKDTree(points[folds == fold]).query(points)
         near = (distance <= buffer_m) & (folds != fold)
-        removed.append(pd.DataFrame({"fold": int(fold), "lsoa11": codes[near]}))
+        removed.append(pd.DataFrame({"fold": int(fold), "area": codes[near]}))
     table = pd.concat(removed, ignore_index=True)
-    return table.astype({"fold": np.int64}).sort_values(["fold", "lsoa11"], ignore_index=True)
+    return table.astype({"fold": np.int64}).sort_values(["fold", "area"], ignore_index=True)
 
 
 def _near(table: FoldTable, locations: pd.DataFrame, buffer_m: float) -> pd.DataFrame:
     """Per fold, the other folds' locations within `buffer_m` of one of its locations."""
-    placed = locations[locations["lsoa11"].isin(table.areas["lsoa11"])]
+    placed = locations[locations["area"].isin(table.areas["area"])]
     points = national_grid(placed["lat"], placed["lon"])
     known = ~np.isnan(points).any(axis=1)
     folds = table.fold_of(placed)[known].astype(np.int64)
     found = _buffers(placed["location_id"].to_numpy()[known], folds, points[known], buffer_m)
-    return found.rename(columns={"lsoa11": "location_id"})
+    return found.rename(columns={"area": "location_id"})
 
 
 def _by_location(
     areas: pd.DataFrame, settings: Folds, seed: int, locations: pd.DataFrame
 ) -> FoldTable:
-    known = locations[locations["lsoa11"].isin(areas["lsoa11"])].drop_duplicates("location_id")
-    keyed = pd.DataFrame({"lsoa11": known["location_id"].astype(str), "decile": 0.0})
+    known = locations[locations["area"].isin(areas["area"])].drop_duplicates("location_id")
+    keyed = pd.DataFrame({"area": known["location_id"].astype(str), "decile": 0.0})
     folds = area_folds(keyed, k=settings.k, seed=seed)
     rows = pd.DataFrame({"location_id": known["location_id"].to_numpy(), "fold": folds})
     # An area has no one fold here: -1, so that nobody mistakes it for a grouped table.
@@ -243,7 +243,7 @@ def _by_district(areas: pd.DataFrame, settings: Folds, seed: int) -> FoldTable:
     if lost.any():
         raise ValueError(
             f"{int(lost.sum())} areas have no postcode with a local authority, for instance "
-            f"{areas['lsoa11'][lost].iloc[0]}: whole authorities are held out"
+            f"{areas['area'][lost].iloc[0]}: whole authorities are held out"
         )
     found = authority.nunique()
     if found < 2:
@@ -286,7 +286,7 @@ def _validation_areas(
     table: FoldTable, rows: pd.DataFrame, share: float, *, seed: int, fold: int
 ) -> set[str]:
     """Whole areas, or whole blocks, that make up about `share` of the training areas."""
-    areas = rows[["lsoa11", "decile"]].drop_duplicates("lsoa11")
+    areas = rows[["area", "decile"]].drop_duplicates("area")
     fewest = min(_FEWEST_VALIDATION_AREAS, len(areas) // 4)
     wanted = max(round(share * len(areas)), fewest, 1)
     if "block" in table.areas:
@@ -296,18 +296,18 @@ def _validation_areas(
         return set()
     # The middle group: the first holds the lowest of every run of areas, the last the highest.
     chosen = area_folds(areas, k=groups, seed=seed + 1 + fold) == groups // 2
-    return set(areas["lsoa11"][chosen])
+    return set(areas["area"][chosen])
 
 
 def _validation_blocks(table: FoldTable, areas: pd.DataFrame, wanted: int, seed: int) -> set[str]:
-    block_of = table.areas.set_index("lsoa11")["block"]
-    members = areas.assign(block=block_of.reindex(areas["lsoa11"]).to_numpy()).groupby("block")
+    block_of = table.areas.set_index("area")["block"]
+    members = areas.assign(block=block_of.reindex(areas["area"]).to_numpy()).groupby("block")
     chosen: set[str] = set()
     order = sorted(members.groups, key=lambda name: hash_of(seed, f"validation {name}"))
     for name in order[:-1]:  # one block at least is left to train on
         if len(chosen) >= wanted:
             break
-        chosen |= set(members.get_group(name)["lsoa11"])
+        chosen |= set(members.get_group(name)["area"])
     return chosen
 
 
@@ -315,8 +315,8 @@ def _validation_blocks(table: FoldTable, areas: pd.DataFrame, wanted: int, seed:
 
 
 def _table(areas: pd.DataFrame, folds: NDArray, scheme: str) -> FoldTable:
-    codes = areas["lsoa11"].astype(str).to_numpy()
-    frame = pd.DataFrame({"lsoa11": codes, "fold": folds.astype(np.int64), "scheme": scheme})
+    codes = areas["area"].astype(str).to_numpy()
+    frame = pd.DataFrame({"area": codes, "fold": folds.astype(np.int64), "scheme": scheme})
     return FoldTable(areas=frame, buffers=_no_buffers())
 
 
@@ -332,7 +332,7 @@ def _required(given: Any, what: str) -> Any:
 
 def empty_table(scheme: str) -> FoldTable:
     """The table of a city that has too few areas for its folds."""
-    return _table(pd.DataFrame({"lsoa11": [], "decile": []}), np.empty(0, np.int64), scheme)
+    return _table(pd.DataFrame({"area": [], "decile": []}), np.empty(0, np.int64), scheme)
 
 
 def scheme_note(schemes: Iterable[str]) -> str | None:

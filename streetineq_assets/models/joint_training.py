@@ -197,8 +197,8 @@ def _untrainable(slices: Sequence[CitySlices], outcomes: Sequence[str]) -> Mappi
     for each in slices:
         ids = each.location_ids().astype(str)
         with_codes = each.location_areas["location_id"].isin(ids)
-        areas = each.location_areas.loc[with_codes, "lsoa11"]
-        known = each.labels[each.labels["lsoa11"].isin(areas)]
+        areas = each.location_areas.loc[with_codes, "area"]
+        known = each.labels[each.labels["area"].isin(areas)]
         for outcome, values in known.groupby("outcome")["decile"]:
             deciles[str(outcome)] |= set(values)
     why = {outcome: nothing_to_learn(outcome, len(values)) for outcome, values in deciles.items()}

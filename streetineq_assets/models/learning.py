@@ -50,18 +50,18 @@ def losses_of_areas(scores: pd.DataFrame, rows: pd.DataFrame, head: str) -> pd.D
 
     Args:
         scores: `tables.SCORES`.
-        rows: `location_id, lsoa11, decile` (1 to 10).
+        rows: `location_id, area, decile` (1 to 10).
         head: a name in `heads.HEADS`.
 
     Returns:
-        `fold, lsoa11, loss, constant_loss`, in nats; a row per fold and area that it tests.
+        `fold, area, loss, constant_loss`, in nats; a row per fold and area that it tests.
     """
-    tested = scores.merge(rows[["location_id", "lsoa11", "decile"]], on="location_id")
+    tested = scores.merge(rows[["location_id", "area", "decile"]], on="location_id")
     classes = tested["decile"].to_numpy(np.int64) - 1
     p = tested[list(PROBABILITIES)].to_numpy(np.float64)
     tested["class"] = classes
     tested["loss"] = -np.log(np.maximum(p[np.arange(len(p)), classes], _SMALLEST_PROBABILITY))
-    areas = tested.groupby(["fold", "lsoa11"], as_index=False)[["loss", "class"]].mean()
+    areas = tested.groupby(["fold", "area"], as_index=False)[["loss", "class"]].mean()
     if areas.empty:
         return areas.drop(columns="class").assign(constant_loss=np.empty(0))
     known = areas["class"].to_numpy(np.int64)

@@ -123,8 +123,8 @@ def _write_pair(plan: TrainingPlan, run: TrainingRun, folder: Path) -> Findings:
 def _taught_areas(run: TrainingRun) -> pd.DataFrame:
     """Areas that trained or selected a network of any fold, by any outcome of a joint training."""
     learned = np.logical_or.reduce([each.train | each.validation for each in run.splits.values()])
-    areas = run.labelled.rows.loc[learned, ["city", "lsoa11"]].drop_duplicates()
-    return areas.sort_values(["city", "lsoa11"], ignore_index=True)
+    areas = run.labelled.rows.loc[learned, ["city", "area"]].drop_duplicates()
+    return areas.sort_values(["city", "area"], ignore_index=True)
 
 
 def _of_locations(scores: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
@@ -150,7 +150,7 @@ def _findings(
         synthetic=plan.synthetic,
         n_folds=len(folds),
         n_locations_trained_on=int(learned.sum()),
-        n_lsoas_trained_on=int(rows.loc[learned, "lsoa11"].nunique()),
+        n_lsoas_trained_on=int(rows.loc[learned, "area"].nunique()),
         joint=plan.joint is not None,
         mixed_precision=run.mixed_precision,
     )
@@ -216,7 +216,7 @@ def _counts(plan: TrainingPlan, run: TrainingRun, rows: pd.DataFrame) -> dict[st
     own = rows[rows["city"] == plan.city]
     counts = dict(run.labelled.counts)
     unlabelled = counts["n_locations_used"] - len(own)
-    counts["n_lsoas_used"] = int(own["lsoa11"].nunique())
+    counts["n_lsoas_used"] = int(own["area"].nunique())
     counts["n_locations_used"] -= unlabelled
     counts["n_locations_without_label"] += unlabelled
     return counts
@@ -231,7 +231,7 @@ def _fold_row(run: TrainingRun, fold: int, split: Split, rows: pd.DataFrame) -> 
         "n_validation": int(split.validation.sum()),
         "n_test": int(split.test.sum()),
         **split.n_dropped(),
-        "n_test_lsoas": int(rows["lsoa11"][split.test].nunique()),
+        "n_test_lsoas": int(rows["area"][split.test].nunique()),
         "epochs": state.epoch,
         "best_epoch": state.best_epoch,
         "val_loss": float(best.get("val_loss", np.nan)),

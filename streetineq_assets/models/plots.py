@@ -40,11 +40,11 @@ def plot_folds(folds: pd.DataFrame, areas: pd.DataFrame, path: Path, *, subject:
     """How many areas of each decile a fold tests.
 
     Args:
-        folds: `lsoa11, fold`.
-        areas: `lsoa11, decile`, the mean decile over the outcomes.
+        folds: `area, fold`.
+        areas: `area, decile`, the mean decile over the outcomes.
         subject: the city.
     """
-    merged = folds.merge(areas, on="lsoa11")
+    merged = folds.merge(areas, on="area")
     rounded = merged["decile"].round().clip(1, 10).fillna(0).astype(int)
     counts = pd.crosstab(merged["fold"], rounded).reindex(columns=range(1, 11), fill_value=0)
     figure, axes = new_figure(6, 3.2, subject=subject)

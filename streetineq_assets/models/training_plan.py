@@ -182,7 +182,7 @@ class TrainingPlan:
         """The folds that this city tests: all, or its own where whole cities are held out."""
         if self.table.scheme != "city":
             return self.table.folds
-        own = self.table.areas["lsoa11"].isin(self.slices[0].labels["lsoa11"])
+        own = self.table.areas["area"].isin(self.slices[0].labels["area"])
         return tuple(sorted(set(self.table.areas.loc[own, "fold"].tolist())))
 
     @property

@@ -38,13 +38,13 @@ def aggregate(locations: pd.DataFrame, *, rule: str) -> pd.DataFrame:
     """Each area's mean score and decile.
 
     Args:
-        locations: `lsoa11`, `h` (logit) and optionally `weight` (at least 0), one row per location.
+        locations: `area`, `h` (logit) and optionally `weight` (at least 0), one row per location.
             Where all weights of an area are 0, its locations count equally. `mean_decile` ignores
             weights, as the original's script did.
         rule: one of `RULES`.
 
     Returns:
-        One row per area in the order of its code: `lsoa11`, `score` (float64, weighted mean of h,
+        One row per area in the order of its code: `area`, `score` (float64, weighted mean of h,
         whatever the rule), `decile` (Int8, 1 = worst-off), `n_locations` (int32).
 
     Raises:
@@ -59,15 +59,15 @@ def aggregate(locations: pd.DataFrame, *, rule: str) -> pd.DataFrame:
     elif rule == "shrunk_score":
         decile = deciles(shrunk_scores(locations, areas["score"])[0], worst="low")
     elif rule == "mean_decile":
-        decile = _rounded_mean_decile(locations).reindex(areas["lsoa11"]).array
+        decile = _rounded_mean_decile(locations).reindex(areas["area"]).array
     else:
         decile = binomial.decile(areas["score"])
     areas["decile"] = pd.array(decile, dtype="Int8")
-    return areas[["lsoa11", "score", "decile", "n_locations"]]
+    return areas[["area", "score", "decile", "n_locations"]]
 
 
 def area_means(locations: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Weighted means over each area's locations: `lsoa11`, the columns, `n_locations`.
+    """Weighted means over each area's locations: `area`, the columns, `n_locations`.
 
     Args:
         locations: as for `aggregate`, with the columns in place of `h`.
@@ -76,7 +76,7 @@ def area_means(locations: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
         ValueError: as `aggregate`.
     """
     values, weight = _checked(locations, columns)
-    area, codes = pd.factorize(locations["lsoa11"], sort=True)
+    area, codes = pd.factorize(locations["area"], sort=True)
     # Sums of floats depend on their order, and a last bit can move an area over a border.
     order = np.lexsort((weight, values[:, 0], area))
     area, values, weight = area[order], values[order], weight[order]
@@ -89,7 +89,7 @@ def area_means(locations: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
         for column, name in enumerate(columns)
     }
     codes = pd.array(np.asarray(codes, dtype=object), dtype="str")
-    return pd.DataFrame({"lsoa11": codes, **means, "n_locations": n.astype(np.int32)})
+    return pd.DataFrame({"area": codes, **means, "n_locations": n.astype(np.int32)})
 
 
 def shrunk_scores(
@@ -105,9 +105,7 @@ def shrunk_scores(
         As `shrinkage.shrink`.
     """
     _, weight = _checked(locations, ["h"])
-    sums = pd.DataFrame({"one": 1.0, "w": weight, "w2": weight**2}).groupby(
-        locations["lsoa11"].array
-    )
+    sums = pd.DataFrame({"one": 1.0, "w": weight, "w2": weight**2}).groupby(locations["area"].array)
     n, total, squares = (sums[name].sum().to_numpy() for name in ("one", "w", "w2"))
     # Where all weights are 0 the locations count equally.
     n_effective = np.divide(total**2, squares, out=n.astype(np.float64), where=squares > 0)
@@ -118,9 +116,9 @@ def ranked_locations(locations: pd.DataFrame, min_locations: int) -> pd.DataFram
     """The locations of areas that have at least so many, with a new index.
 
     Args:
-        locations: `lsoa11` and more, one row per location.
+        locations: `area` and more, one row per location.
     """
-    n = locations.groupby("lsoa11")["lsoa11"].transform("size")
+    n = locations.groupby("area")["area"].transform("size")
     return locations[n >= min_locations].reset_index(drop=True)
 
 
@@ -162,7 +160,7 @@ def lsoa_table(
 def _n_images(locations: pd.DataFrame) -> pd.Series:
     """Of each area, in the order of its code; locations of earlier versions have all views."""
     n_views = locations.get("n_views", pd.Series(len(VIEWS), index=locations.index))
-    return n_views.astype(np.int64).groupby(locations["lsoa11"]).sum().reset_index(drop=True)
+    return n_views.astype(np.int64).groupby(locations["area"]).sum().reset_index(drop=True)
 
 
 def ranking(areas: pd.DataFrame) -> dict[str, Scalar]:
@@ -192,12 +190,12 @@ def rank_changes(areas: pd.DataFrame) -> pd.DataFrame:
         areas: `tables.LSOA_PREDICTIONS`.
 
     Returns:
-        `lsoa11`, `lowest` and `highest` (int64, of the deciles by all rules), `rank_change`
+        `area`, `lowest` and `highest` (int64, of the deciles by all rules), `rank_change`
         (int64, their difference).
     """
     deciles_by_rule = areas[[f"decile_{rule}" for rule in RULES]].astype(np.int64)
     ends = {"lowest": deciles_by_rule.min(axis=1), "highest": deciles_by_rule.max(axis=1)}
-    found = areas[["lsoa11"]].assign(**ends)
+    found = areas[["area"]].assign(**ends)
     return found.assign(rank_change=found["highest"] - found["lowest"])
 
 
@@ -209,13 +207,13 @@ def mean_probabilities(locations: pd.DataFrame, areas: pd.Series) -> np.ndarray:
         areas: codes, each of at least one location.
     """
     columns = list(PROBABILITIES)
-    means = area_means(locations, columns).set_index("lsoa11")
+    means = area_means(locations, columns).set_index("area")
     return means.loc[areas, columns].to_numpy(np.float64)
 
 
 def _first_of_areas(locations: pd.DataFrame) -> dict[str, pd.Series]:
     """What all locations of an area share, in the order of its code; NA for several folds."""
-    groups = locations.groupby("lsoa11", sort=True)
+    groups = locations.groupby("area", sort=True)
     first = groups[["city", "outcome", "actual_decile"]].first().reset_index(drop=True)
     folds = groups["fold"].agg(["min", "max"]).reset_index(drop=True)
     fold = folds["min"].where(folds["min"] == folds["max"]).astype("Int16")
@@ -243,15 +241,15 @@ def _too_uncertain(areas: pd.DataFrame) -> pd.Series:
 def _rounded_mean_decile(locations: pd.DataFrame) -> pd.Series:
     """Per area, the mean of its locations' deciles among all locations; a half goes to the even."""
     decile = np.asarray(deciles(locations["h"], worst="low"), dtype=np.float64)
-    return pd.Series(decile).groupby(locations["lsoa11"].array).mean().round()
+    return pd.Series(decile).groupby(locations["area"].array).mean().round()
 
 
 def _checked(locations: pd.DataFrame, columns: list[str]) -> tuple[np.ndarray, np.ndarray]:
     values = locations[columns].to_numpy(np.float64)
     given = "weight" in locations.columns
     weight = locations["weight"].to_numpy(np.float64) if given else np.ones(len(locations))
-    if locations["lsoa11"].isna().any():
-        raise ValueError("a location has no lsoa11: leave out locations that lie in no area")
+    if locations["area"].isna().any():
+        raise ValueError("a location has no area: leave out locations that lie in no area")
     if not np.isfinite(values).all():
         raise ValueError(f"a value of {', '.join(columns)} is not a finite number")
     if not (np.isfinite(weight) & (weight >= 0)).all():

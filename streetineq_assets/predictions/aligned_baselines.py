@@ -20,7 +20,7 @@ def aligned_scores(
     before or after: it counts as none, which `checks.evaluation_checks` reports.
 
     Args:
-        areas: `lsoa11, fold`.
+        areas: `area, fold`.
         baselines: `models.tables.BASELINES`.
 
     Returns:
@@ -29,11 +29,11 @@ def aligned_scores(
     aligned = {}
     for key, group in baselines.groupby(["baseline", "scheme"], sort=False):
         name, scheme = cast("tuple[str, str]", key)
-        by_area = group.set_index("lsoa11")["score"]
+        by_area = group.set_index("area")["score"]
         by_fold = group.groupby("fold")["score"]
         if (by_fold.max() - by_fold.min()).max() < _SAME:
             by_area = by_area * 0 + by_area.mean()
-        score = by_area.reindex(areas["lsoa11"]).to_numpy(np.float64)
+        score = by_area.reindex(areas["area"]).to_numpy(np.float64)
         if scheme == networks_scheme:
             score = np.where(_on_other_folds(areas, group), np.nan, score)
         if np.isfinite(score).any():
@@ -46,6 +46,6 @@ def _on_other_folds(areas: pd.DataFrame, scored: pd.DataFrame) -> np.ndarray:
 
     An area that is in several folds is in none of its own.
     """
-    fold = scored.set_index("lsoa11")["fold"].reindex(areas["lsoa11"]).to_numpy(np.float64)
+    fold = scored.set_index("area")["fold"].reindex(areas["area"]).to_numpy(np.float64)
     own = areas["fold"].astype("Float64").to_numpy(np.float64, na_value=np.nan)
     return ~np.isnan(own) & ~np.isnan(fold) & (own != fold)

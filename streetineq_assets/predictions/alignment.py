@@ -23,7 +23,7 @@ def aligned(locations: pd.DataFrame, scheme: str) -> tuple[pd.DataFrame, str]:
     """The locations with their folds on one scale; or as they are, and in words why.
 
     Args:
-        locations: `lsoa11, fold, h`, one row per location.
+        locations: `area, fold, h`, one row per location.
         scheme: by which the folds were made.
     """
     why = why_not_aligned(locations, scheme)
@@ -34,7 +34,7 @@ def why_not_aligned(locations: pd.DataFrame, scheme: str) -> str:
     """In words why the folds are not put on one scale; empty where they can be.
 
     Args:
-        locations: `lsoa11, fold`.
+        locations: `area, fold`.
         scheme: by which the folds were made.
     """
     if scheme not in ALIKE:
@@ -42,7 +42,7 @@ def why_not_aligned(locations: pd.DataFrame, scheme: str) -> str:
             f"not aligned: folds by {scheme} are not alike; alignment needs folds by "
             f"{' or '.join(ALIKE)}"
         )
-    n_lsoas = locations.groupby("fold")["lsoa11"].nunique()
+    n_lsoas = locations.groupby("fold")["area"].nunique()
     if len(n_lsoas) and n_lsoas.min() < FEWEST:
         return (
             f"not aligned: fold {n_lsoas.idxmin()} has {n_lsoas.min()} areas, fewer than {FEWEST}, "
@@ -55,13 +55,13 @@ def align_folds(locations: pd.DataFrame) -> pd.DataFrame:
     """The locations with the scores of every fold on the scale of their average fold.
 
     Args:
-        locations: `lsoa11, fold, h`, where `why_not_aligned` has no objection.
+        locations: `area, fold, h`, where `why_not_aligned` has no objection.
 
     Returns:
         A copy with `h` (float64, logit) such that the plain means of the areas of each fold have
         one mean and one standard deviation; a fold whose areas are all equal is moved only.
     """
-    means = locations.groupby(["fold", "lsoa11"])["h"].mean().astype(np.float64)
+    means = locations.groupby(["fold", "area"])["h"].mean().astype(np.float64)
     scale = means.groupby(level="fold").agg(level="mean", spread=lambda h: h.std(ddof=0))
     spread = float(np.sqrt((scale["spread"] ** 2).mean()))
     scale["factor"] = (spread / scale["spread"].where(scale["spread"] > 0)).fillna(1.0)

@@ -294,7 +294,7 @@ def _predicted(
         values={
             "n_predicted": len(locations),
             "n_without_prediction": n_matched - len(locations),
-            "n_lsoas": int(locations["lsoa11"].nunique()),
+            "n_lsoas": int(locations["area"].nunique()),
         },
         checks=found,
         notes=checks.leak_notes([scheme]),

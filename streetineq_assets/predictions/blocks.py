@@ -90,13 +90,13 @@ def placed_units(
 
     Args:
         codes: (n,) of the areas.
-        centroids: `lsoa11, easting_m, northing_m` and, where known, `msoa11`.
+        centroids: `area, easting_m, northing_m` and, where known, `msoa`.
         scores, actual: as of `resampling_units`.
     """
-    placed = centroids.set_index("lsoa11").reindex(list(codes))
+    placed = centroids.set_index("area").reindex(list(codes))
     positions = placed[["easting_m", "northing_m"]].to_numpy(np.float64)
     unknown = pd.Series(None, index=placed.index, dtype=object)
-    msoa = placed.get("msoa11", unknown).to_numpy(dtype=object)
+    msoa = placed.get("msoa", unknown).to_numpy(dtype=object)
     return resampling_units(scores, actual, positions, msoa)
 
 

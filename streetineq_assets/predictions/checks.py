@@ -60,9 +60,9 @@ def location_checks(locations: pd.DataFrame, tested: pd.DataFrame) -> list[Check
     """The blocking checks of joined scores.
 
     Args:
-        locations: `tables.LOCATION_PREDICTIONS`; `lsoa11` is missing where a score belongs to no
+        locations: `tables.LOCATION_PREDICTIONS`; `area` is missing where a score belongs to no
             matched location.
-        tested: which fold tests what: `lsoa11, fold`, or `location_id, fold`.
+        tested: which fold tests what: `area, fold`, or `location_id, fold`.
     """
     return [
         _location_identity(locations),
@@ -125,7 +125,7 @@ def first_failures(found: Iterable[Check]) -> list[Check]:
 
 
 def _location_identity(locations: pd.DataFrame) -> Check:
-    lost = int(locations["lsoa11"].isna().sum())
+    lost = int(locations["area"].isna().sum())
     doubled = int(locations["location_id"].duplicated().sum())
     text = f"{lost} scores belong to no matched location of the city, {doubled} occur twice"
     if lost + doubled:
@@ -136,7 +136,7 @@ def _location_identity(locations: pd.DataFrame) -> Check:
 
 
 def _out_of_fold(locations: pd.DataFrame, tested: pd.DataFrame) -> Check:
-    key = "location_id" if "location_id" in tested else "lsoa11"
+    key = "location_id" if "location_id" in tested else "area"
     fold = tested.set_index(key)["fold"].reindex(locations[key]).to_numpy(np.float64)
     astray = int((fold != locations["fold"].to_numpy(np.float64)).sum())
     text = f"{astray} locations were scored by the network of a fold that does not test their area"
@@ -146,7 +146,7 @@ def _out_of_fold(locations: pd.DataFrame, tested: pd.DataFrame) -> Check:
 
 
 def _one_row_per_lsoa(areas: pd.DataFrame) -> Check:
-    doubled = int(areas["lsoa11"].duplicated().sum())
+    doubled = int(areas["area"].duplicated().sum())
     outside = int((~areas["decile"].between(1, 10)).sum())
     text = f"{doubled} areas occur twice, {outside} have a decile outside 1 to 10"
     return ONE_ROW_PER_LSOA.result(doubled + outside == 0, text, of=len(areas))

@@ -97,14 +97,14 @@ class ComparedAreas:
 
         Args:
             areas: `tables.LSOA_PREDICTIONS`, each with an actual decile.
-            centroids: `lsoa11, easting_m, northing_m` and, where known, `msoa11`.
+            centroids: `area, easting_m, northing_m` and, where known, `msoa`.
             beside: (n,) scores of the models that the areas' own is compared with: the blocks are
                 as wide as the errors of any of them are alike.
         """
         actual, score = areas["actual_decile"].to_numpy(np.int64), areas["score"].to_numpy(float)
-        placed = centroids.set_index("lsoa11").reindex(areas["lsoa11"])
+        placed = centroids.set_index("area").reindex(areas["area"])
         positions = placed[["easting_m", "northing_m"]].to_numpy(np.float64)
-        units = placed_units(areas["lsoa11"], centroids, [score, *beside], actual)
+        units = placed_units(areas["area"], centroids, [score, *beside], actual)
         return cls(actual, positions, units, draws, seed, rule)
 
     def forecast(self, score: np.ndarray) -> Forecast:

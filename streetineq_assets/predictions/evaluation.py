@@ -91,10 +91,10 @@ class Reference:
     """What scores of one city and outcome are evaluated against.
 
     Attributes:
-        locations: `location_id, lsoa11, weight` of the city's matched locations.
-        labels: `lsoa11, decile` of the outcome.
-        tested: which fold tests what: `lsoa11, fold`, or `location_id, fold`.
-        centroids: `lsoa11, easting_m, northing_m` and, where known, `msoa11`.
+        locations: `location_id, area, weight` of the city's matched locations.
+        labels: `area, decile` of the outcome.
+        tested: which fold tests what: `area, fold`, or `location_id, fold`.
+        centroids: `area, easting_m, northing_m` and, where known, `msoa`.
         rule: by which scores become deciles.
         scheme: by which the folds were made.
         seed: of the intervals' draws.
@@ -135,7 +135,7 @@ def evaluate_scores(scores: pd.DataFrame, reference: Reference) -> EvaluatedScor
     """
     locations = join(scores, reference.locations, reference.labels, reference.pair)
     numbers = locations[["h", *PROBABILITIES]].to_numpy(np.float64)
-    usable = locations["lsoa11"].notna() & np.isfinite(numbers).all(axis=1)
+    usable = locations["area"].notna() & np.isfinite(numbers).all(axis=1)
     placed = locations[usable].reset_index(drop=True)
     areas = ranked_table(
         placed,
@@ -146,7 +146,7 @@ def evaluate_scores(scores: pd.DataFrame, reference: Reference) -> EvaluatedScor
     )
     evaluated = evaluate_pair(
         areas,
-        mean_probabilities(placed, areas["lsoa11"]),
+        mean_probabilities(placed, areas["area"]),
         empty(BASELINES),
         reference.centroids,
         rule=reference.rule,
@@ -174,7 +174,7 @@ def evaluate_pair(
         areas: `tables.LSOA_PREDICTIONS`; rows without an actual decile are left out.
         probabilities: (len(areas), 10), the mean of each area's locations.
         baselines: `models.tables.BASELINES`, out of fold, on the scale of deciles.
-        centroids: `lsoa11, easting_m, northing_m` (EPSG:27700) and, where known, `msoa11`; Moran's
+        centroids: `area, easting_m, northing_m` (EPSG:27700) and, where known, `msoa`; Moran's
             I leaves out the areas that it lacks.
         rule: by which scores become deciles.
         scheme: by which the network's folds were made.

@@ -18,10 +18,10 @@ def choose_exemplars(explanations: pd.DataFrame, n_each: int = N_EACH) -> pd.Dat
         n_each: in each direction, at most.
 
     Returns:
-        `city, outcome, direction, rank, location_id, lsoa11, view, heading_degrees, influence`,
+        `city, outcome, direction, rank, location_id, area, view, heading_degrees, influence`,
         those up first; equal influences in the order of location and view.
     """
-    keys = ["city", "outcome", "location_id", "lsoa11"]
+    keys = ["city", "outcome", "location_id", "area"]
     names = dict(zip(INFLUENCES, VIEWS, strict=True))
     long = explanations[[*keys, *INFLUENCES]].rename(columns=names)
     views = long.melt(keys, var_name="view", value_name="influence")
@@ -32,6 +32,6 @@ def choose_exemplars(explanations: pd.DataFrame, n_each: int = N_EACH) -> pd.Dat
         order = pushed[pushed["push"] > 0].sort_values(
             ["push", "location_id", "view"], ascending=[False, True, True]
         )
-        best = order.drop_duplicates("lsoa11").head(n_each).drop(columns="push")
+        best = order.drop_duplicates("area").head(n_each).drop(columns="push")
         parts.append(best.assign(direction=direction, rank=np.arange(len(best)) + 1))
     return pd.concat(parts, ignore_index=True)

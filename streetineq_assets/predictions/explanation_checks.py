@@ -88,7 +88,7 @@ def no_location_carries_an_area(explained: pd.DataFrame) -> Check:
     """
     scores = area_means(explained, ["h"])["h"]
     spread = float(scores.std()) if len(scores) > 1 else 0.0
-    moves = explained["location_influence"].abs().groupby(explained["lsoa11"]).max().dropna()
+    moves = explained["location_influence"].abs().groupby(explained["area"]).max().dropna()
     of_one = len(scores) - len(moves)
     if moves.empty or not spread > 0:
         return NO_LOCATION_CARRIES_AN_AREA.not_tested(

@@ -227,7 +227,7 @@ def explain(predicted: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
     influence = np.full((len(scores), len(INFLUENCES)), np.nan, np.float32)
     influence[:, : scores.shape[1] - 1] = scores[:, :1] - scores[:, 1:]
     frame = predicted.assign(
-        n_locations=predicted.groupby("lsoa11")["lsoa11"].transform("size"),
+        n_locations=predicted.groupby("area")["area"].transform("size"),
         location_influence=location_influence(predicted),
         **dict(zip(INFLUENCES, influence.T, strict=True)),
     )
@@ -269,7 +269,7 @@ def _record(sources: ExplanationSources) -> TrainingRecord:
 
 def _findings(explained: pd.DataFrame, exemplars: pd.DataFrame) -> Findings:
     shown = exemplars.drop(columns=["city", "outcome", "thumbnail"]).astype(object)
-    areas = explained.drop_duplicates("lsoa11")
+    areas = explained.drop_duplicates("area")
     return Findings(
         values={
             "n_explained": len(explained),

@@ -52,7 +52,7 @@ def areas_by_seed(
         finite = np.isfinite(scored[["h", *PROBABILITIES]].to_numpy(np.float64)).all()
         if len(scored) == len(locations) and finite:
             areas = rank(scored)
-            found.append(SeedAreas(areas, mean_probabilities(scored, areas["lsoa11"])))
+            found.append(SeedAreas(areas, mean_probabilities(scored, areas["area"])))
     return tuple(found)
 
 
@@ -62,8 +62,8 @@ def n_deals(areas: pd.DataFrame, further: Sequence[SeedAreas]) -> int:
     Args:
         areas: `tables.LSOA_PREDICTIONS` of the first seed.
     """
-    deals = [each[["lsoa11", "fold"]] for each in (areas, *(seed.areas for seed in further))]
-    return len({tuple(deal.sort_values("lsoa11")["fold"].fillna(-1)) for deal in deals})
+    deals = [each[["area", "fold"]] for each in (areas, *(seed.areas for seed in further))]
+    return len({tuple(deal.sort_values("area")["fold"].fillna(-1)) for deal in deals})
 
 
 def spread(values: list[dict[str, float]]) -> pd.DataFrame:

@@ -124,7 +124,7 @@ def location_influence(locations: pd.DataFrame) -> NDArray[np.float64]:
     equally.
 
     Args:
-        locations: `lsoa11, h, weight`, one row per location.
+        locations: `area, h, weight`, one row per location.
 
     Returns:
         (n,) logit; NaN where an area has one location.
@@ -132,8 +132,8 @@ def location_influence(locations: pd.DataFrame) -> NDArray[np.float64]:
     Raises:
         ValueError: as `aggregation.area_means`.
     """
-    score = area_means(locations, ["h"]).set_index("lsoa11")["h"]
-    area = score.index.get_indexer(locations["lsoa11"])
+    score = area_means(locations, ["h"]).set_index("area")["h"]
+    area = score.index.get_indexer(locations["area"])
     h, weight = locations["h"].to_numpy(np.float64), locations["weight"].to_numpy(np.float64)
     total = np.bincount(area, weight)[area]
     weight = np.where(total > 0, weight, 1.0)

@@ -149,7 +149,7 @@ def evaluate_outcomes(
     for outcome, group in known.groupby("outcome", sort=True):
         reference = references[str(outcome)]
         locations = reference.locations
-        unlabelled = ~locations["lsoa11"].isin(reference.labels["lsoa11"])
+        unlabelled = ~locations["area"].isin(reference.labels["area"])
         left_out = group["location_id"].isin(locations.loc[unlabelled, "location_id"])
         own = group[~left_out].drop(columns="outcome").reset_index(drop=True)
         evaluated = evaluate_scores(own, reference)
@@ -176,4 +176,4 @@ def side_by_side(joint: pd.DataFrame, separate: pd.DataFrame) -> list[dict[str, 
 
 def _of_outcome(labels: pd.DataFrame, outcome: str) -> pd.DataFrame:
     mine = labels["outcome"] == outcome
-    return labels.loc[mine, ["lsoa11", "decile"]].reset_index(drop=True)
+    return labels.loc[mine, ["area", "decile"]].reset_index(drop=True)

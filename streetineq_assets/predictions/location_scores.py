@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 def matched_locations(store: DataStore, city: str) -> pd.DataFrame:
-    """`location_id, lsoa11, weight` of the city's locations that were matched to an area.
+    """`location_id, area, weight` of the city's locations that were matched to an area.
 
     Where its codes are not of all four views of each, `n_views` is their number.
     """
-    columns = ["location_id", "lsoa11", "weight", "status"]
+    columns = ["location_id", "area", "weight", "status"]
     locations = store.open("locations", city).table(columns=columns)
     matched = locations[locations["status"] == "matched"].drop(columns="status")
     n_views = _n_views(store, city)
@@ -52,25 +52,25 @@ def _n_views(store: DataStore, city: str) -> pd.DataFrame | None:
 
 
 def pair_labels(store: DataStore, pair: Pair) -> pd.DataFrame:
-    """`lsoa11, decile` (Int8) of a pair's areas, ascending; NA where the statistics have none."""
-    table = store.open("lsoa_labels").table(columns=["city", "outcome", "lsoa11", "decile"])
+    """`area, decile` (Int8) of a pair's areas, ascending; NA where the statistics have none."""
+    table = store.open("lsoa_labels").table(columns=["city", "outcome", "area", "decile"])
     mine = (table["city"] == pair.city) & (table["outcome"] == pair.outcome)
-    return table.loc[mine, ["lsoa11", "decile"]].sort_values("lsoa11", ignore_index=True)
+    return table.loc[mine, ["area", "decile"]].sort_values("area", ignore_index=True)
 
 
 def labelled_areas(
     connection: "duckdb.DuckDBPyConnection", store: DataStore, city: str, outcomes: Sequence[str]
 ) -> pd.DataFrame:
-    """`outcome, lsoa11, decile, msoa11` of a city's areas with a label, sorted."""
+    """`outcome, area, decile, msoa` of a city's areas with a label, sorted."""
     labels = city_labels(store.open("lsoa_labels"), city, outcomes)
     postcodes = store.open("postcode_lsoa").file("postcode_lsoa.parquet")
-    msoas = msoas_of(connection, postcodes, labels["lsoa11"])
-    return labels.merge(msoas, on="lsoa11", how="left")[["outcome", "lsoa11", "decile", "msoa11"]]
+    msoas = msoas_of(connection, postcodes, labels["area"])
+    return labels.merge(msoas, on="area", how="left")[["outcome", "area", "decile", "msoa"]]
 
 
 def tested_by(folds: FoldTable | None) -> pd.DataFrame:
     """Which fold tests which area or location; empty where the city has too few areas."""
-    return folds.tested if folds else pd.DataFrame(columns=["lsoa11", "fold"])
+    return folds.tested if folds else pd.DataFrame(columns=["area", "fold"])
 
 
 def join(
@@ -78,19 +78,19 @@ def join(
 ) -> pd.DataFrame:
     """The table of predicted locations (`tables.LOCATION_PREDICTIONS`), ascending by location.
 
-    `lsoa11` is missing where a score belongs to none of the locations, which
+    `area` is missing where a score belongs to none of the locations, which
     `checks.location_checks` then reports.
 
     Args:
         scores: `location_id, fold, h, p_1 .. p_10`, out of fold.
-        locations: `location_id, lsoa11, weight`, the city's matched ones, as `matched_locations`.
-        labels: `lsoa11, decile` of the pair's outcome.
+        locations: `location_id, area, weight`, the city's matched ones, as `matched_locations`.
+        labels: `area, decile` of the pair's outcome.
     """
-    taken = ["location_id", "lsoa11", "weight", "n_views"]
+    taken = ["location_id", "area", "weight", "n_views"]
     known = locations[locations.columns.intersection(taken)].astype({"location_id": "str"})
-    actual = labels[["lsoa11", "decile"]].rename(columns={"decile": "actual_decile"})
+    actual = labels[["area", "decile"]].rename(columns={"decile": "actual_decile"})
     frame = scores.astype({"location_id": "str"}).merge(known, on="location_id", how="left")
-    frame = frame.merge(actual, on="lsoa11", how="left")
+    frame = frame.merge(actual, on="area", how="left")
     frame = frame.assign(
         city=pair.city,
         outcome=pair.outcome,

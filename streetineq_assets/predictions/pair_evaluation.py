@@ -113,7 +113,7 @@ def read_pair_sources(store: DataStore, study: Study, pair: Pair) -> PairSources
     predicted = store.open("lsoa_predictions", pair.key)
     areas = predicted.table()
     centroids = store.open("area_folds", pair.city).table("centroids.parquet")
-    own = centroids["lsoa11"].isin(set(areas["lsoa11"]))
+    own = centroids["area"].isin(set(areas["area"]))
     return PairSources(
         study=study,
         pair=pair,
@@ -145,7 +145,7 @@ def write_pair_evaluation(sources: PairSources, folder: Path) -> Findings:
     further = sources.further_seeds()
     evaluated = evaluate_pair(
         sources.areas,
-        mean_probabilities(sources.at_locations.table(), sources.areas["lsoa11"]),
+        mean_probabilities(sources.at_locations.table(), sources.areas["area"]),
         sources.baselines.table(),
         sources.centroids,
         rule=sources.rule,

@@ -95,7 +95,7 @@ def rank_areas(
     """
     placed, why = aligned(locations, scheme) if settings.align_folds else (locations, "")
     areas = lsoa_table(placed, rule=rule, areas=settings, level=level)
-    n_below = int(locations["lsoa11"].nunique()) - len(areas)
+    n_below = int(locations["area"].nunique()) - len(areas)
     _, links = calibration.calibrate(areas["score"], areas["actual_decile"], areas["fold"])
     table = calibration.link_table(links)
     compared, reliability, maes = _before_and_after(areas, locations)
@@ -134,7 +134,7 @@ def _before_and_after(
         return [], pd.DataFrame(), {}
     actual = of["actual_decile"].to_numpy(np.int64)
     calibrated = of[list(PROBABILITIES)].to_numpy(np.float64)
-    given = {_NETWORK: mean_probabilities(locations, of["lsoa11"]), _CALIBRATED: calibrated}
+    given = {_NETWORK: mean_probabilities(locations, of["area"]), _CALIBRATED: calibrated}
     rows: list[dict[str, Scalar]] = [
         {"probabilities": name, "n_lsoas": len(of)} | calibration.quality(p, actual)
         for name, p in given.items()

@@ -62,7 +62,7 @@ def shrink(
     Args:
         score: (n,) weighted means of the areas' locations, finite.
         n_effective: (n,) locations behind each, (sum of weights)^2 / (sum of squared weights).
-        locations: `lsoa11, h`, one row per location of these areas.
+        locations: `area, h`, one row per location of these areas.
 
     Returns:
         (n,) shrunk scores, equal to `score` where the variances cannot be estimated or are 0; and
@@ -85,7 +85,7 @@ def shrink(
 
 def _within(locations: pd.DataFrame) -> float:
     """Pooled variance of locations around the plain means of their areas; NaN without pairs."""
-    groups = locations.groupby("lsoa11")["h"]
+    groups = locations.groupby("area")["h"]
     freedom = len(locations) - groups.ngroups
     if freedom == 0:
         return float("nan")

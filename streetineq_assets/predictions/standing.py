@@ -217,7 +217,7 @@ class Standing:
         predicted: Key = ("lsoa_predictions", pair.key)
 
         def digest() -> str:
-            areas = self.store.open(*predicted).table(columns=["lsoa11"])["lsoa11"]
+            areas = self.store.open(*predicted).table(columns=["area"])["area"]
             return self._centroids_in(pair.city).digest(areas)
 
         return self.part((("area_folds", pair.city), predicted), "centroids of areas", digest)
@@ -264,7 +264,7 @@ class _Centroids:
 
     def __init__(self, store: DataStore, city: str) -> None:
         table = store.open("area_folds", city).table("centroids.parquet")
-        self._lsoas, self._digests = table["lsoa11"], RowDigests(table)
+        self._lsoas, self._digests = table["area"], RowDigests(table)
 
     def digest(self, lsoas: Iterable[str] | None = None) -> str:
         """Of those of these areas, in the table's order; by default of all."""

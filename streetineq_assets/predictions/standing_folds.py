@@ -65,7 +65,7 @@ class FoldSources:
         shared = (cities_of_folds(study, city), study.folds.stratify_by)
         if shared not in self._located:
             areas = fold_areas(self._labels(), study, city)
-            known = known_postcodes(self._store, study, city, areas["lsoa11"])
+            known = known_postcodes(self._store, study, city, areas["area"])
             self._located[shared] = _Located(areas, known, digest_frame(area_centroids(known)))
         return self._located[shared]
 

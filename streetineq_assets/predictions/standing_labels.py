@@ -32,7 +32,7 @@ class CityLabels:
         return digest_frame(labels_among(self._table, self._city, outcomes))
 
     def compared_with(self, outcome: str) -> str:
-        """Of `lsoa11, decile` of `city_labels` of one outcome."""
+        """Of `area, decile` of `city_labels` of one outcome."""
         return self._unnamed.of(outcome)
 
     def of_pair(self, outcome: str) -> str:
@@ -53,7 +53,7 @@ class CityLabels:
 
     @cached_property
     def _sorted(self) -> pd.DataFrame:
-        return self._table.sort_values(["outcome", "lsoa11"], ignore_index=True)
+        return self._table.sort_values(["outcome", "area"], ignore_index=True)
 
     @cached_property
     def _named(self) -> "_ByOutcome":
@@ -61,16 +61,16 @@ class CityLabels:
 
     @cached_property
     def _unnamed(self) -> "_ByOutcome":
-        return _ByOutcome(self._used, ["lsoa11", "decile"])
+        return _ByOutcome(self._used, ["area", "decile"])
 
     @cached_property
     def _with_gaps(self) -> "_ByOutcome":
-        return _ByOutcome(self._sorted, ["lsoa11", "decile"])
+        return _ByOutcome(self._sorted, ["area", "decile"])
 
     @cached_property
     def _values(self) -> "_ByOutcome":
         known = self._sorted[self._sorted["decile"].notna()]
-        return _ByOutcome(known, ["lsoa11", "decile", "value"])
+        return _ByOutcome(known, ["area", "decile", "value"])
 
 
 class _ByOutcome:

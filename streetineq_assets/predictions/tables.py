@@ -31,7 +31,7 @@ _SCHEME = column("scheme", "string", "how areas were split into folds")
 LOCATION_PREDICTIONS = schema(
     *_KEYS,
     column("location_id", "string", "identifier of the location"),
-    column("lsoa11", "string", "LSOA of 2011 in which the location lies"),
+    column("area", "string", "LSOA of 2011 in which the location lies"),
     column("fold", "int16", "fold whose network had not seen this location's area"),
     column("weight", "int32", "live small-user postcodes that the location serves"),
     column("n_views", "int8", "views of it of which there are codes"),
@@ -45,7 +45,7 @@ LOCATION_PREDICTIONS = schema(
 )
 
 LOCATION_PREDICTIONS_ORIGINS: Origins = {
-    **{name: [("locations", name)] for name in ("location_id", "lsoa11", "weight")},
+    **{name: [("locations", name)] for name in ("location_id", "area", "weight")},
     "n_views": [("hdf5_shards", "features")],
     **{name: [("trained_model", name)] for name in ("fold", "h", *PROBABILITIES)},
     "decile": [("trained_model", name) for name in PROBABILITIES],
@@ -53,7 +53,7 @@ LOCATION_PREDICTIONS_ORIGINS: Origins = {
 }
 LSOA_PREDICTIONS = schema(
     *_KEYS,
-    column("lsoa11", "string", "LSOA of 2011"),
+    column("area", "string", "LSOA of 2011"),
     _ACTUAL_DECILE,
     column(
         "score",
@@ -115,13 +115,13 @@ LSOA_PREDICTIONS = schema(
         for decile, name in enumerate(PROBABILITIES, start=1)
     ),
 )
-_SCORED = tuple(("location_predictions", name) for name in ("h", "weight", "lsoa11"))
+_SCORED = tuple(("location_predictions", name) for name in ("h", "weight", "area"))
 LSOA_PREDICTIONS_ORIGINS: Origins = {
     **dict.fromkeys(("score", "score_shrunk", "decile", "decile_mean_score"), _SCORED),
     **dict.fromkeys(("decile_shrunk_score", "decile_fixed_borders", "rank_change"), _SCORED),
     "decile_mean_decile": [("location_predictions", "decile")],
     "n_locations": [("location_predictions", "location_id")],
-    **{name: [("location_predictions", name)] for name in ("lsoa11", "fold", "actual_decile")},
+    **{name: [("location_predictions", name)] for name in ("area", "fold", "actual_decile")},
     **dict.fromkeys(
         ("lower", "upper", "expected_decile", *PROBABILITIES),
         (*_SCORED, ("location_predictions", "actual_decile")),
@@ -217,7 +217,7 @@ BY_N_LOCATIONS = schema(
 INFLUENCES = tuple(f"influence_{view}" for view in VIEWS)
 EXPLANATIONS = schema(
     *_KEYS,
-    column("lsoa11", "string", "LSOA of 2011 in which the location lies"),
+    column("area", "string", "LSOA of 2011 in which the location lies"),
     column("location_id", "string", "identifier of the location"),
     column("fold", "int16", "fold whose network had not seen this location's area"),
     column("weight", "int32", "live small-user postcodes that the location serves"),
@@ -247,10 +247,10 @@ _BY_NETWORK = (("trained_model", "h"), ("hdf5_shards", "features"))
 EXPLANATIONS_ORIGINS: Origins = {
     **{
         name: [("location_predictions", name)]
-        for name in ("lsoa11", "location_id", "fold", "weight", "h")
+        for name in ("area", "location_id", "fold", "weight", "h")
     },
-    "n_locations": [("location_predictions", "lsoa11")],
-    "location_influence": [("location_predictions", name) for name in ("h", "weight", "lsoa11")],
+    "n_locations": [("location_predictions", "area")],
+    "location_influence": [("location_predictions", name) for name in ("h", "weight", "area")],
     **dict.fromkeys(INFLUENCES, _BY_NETWORK),
 }
 
@@ -259,7 +259,7 @@ EXEMPLARS = schema(
     column("direction", "string", "up: the view makes its location look better-off; or down"),
     column("rank", "int16", "from the strongest influence on, at most one view of an area"),
     column("location_id", "string", "identifier of the location"),
-    column("lsoa11", "string", "LSOA of 2011 in which the location lies"),
+    column("area", "string", "LSOA of 2011 in which the location lies"),
     column("view", "string", "a, b, c or d"),
     column(
         "heading_degrees", "int16", "direction of the view, counted from the first", unit="degrees"

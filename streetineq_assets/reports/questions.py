@@ -55,16 +55,16 @@ _WORST_AREAS = Question(
     schema(
         *_predicted("city", "outcome"),
         column("rank", "int64", "place among the city's areas that can be ranked, 1 is worst-off"),
-        *_predicted("lsoa11", "decile", "lower", "upper", "score", "actual_decile", "n_locations"),
+        *_predicted("area", "decile", "lower", "upper", "score", "actual_decile", "n_locations"),
     ),
     f"""
     SELECT
         city, outcome, rank() OVER (PARTITION BY city, outcome ORDER BY decile, score) AS rank,
-        lsoa11, decile, lower, upper, score, actual_decile, n_locations
+        area, decile, lower, upper, score, actual_decile, n_locations
     FROM lsoa_predictions
     WHERE NOT too_uncertain_to_rank -- nor where it is null: without an interval
     QUALIFY decile <= {WORST_OFF}
-    ORDER BY city, outcome, rank, lsoa11
+    ORDER BY city, outcome, rank, area
     """,  # noqa: S608 - a constant
 )
 
@@ -110,20 +110,20 @@ _AGREEMENT_BY_DISTRICT = Question(
         count(is_held) AS n_intervals, avg(is_held::DOUBLE) AS coverage
     FROM (
         SELECT
-            city, outcome, lsoa11, decile::INTEGER - actual_decile AS error,
+            city, outcome, area, decile::INTEGER - actual_decile AS error,
             CASE WHEN actual_decile IS NOT NULL AND lower IS NOT NULL AND upper IS NOT NULL
                 THEN actual_decile BETWEEN lower AND upper END AS is_held
         FROM lsoa_predictions
     )
     LEFT JOIN (
-        SELECT city, lsoa11, authority
+        SELECT city, area, authority
         FROM postcode_lsoa
-        WHERE lsoa11 IS NOT NULL AND authority IS NOT NULL
-        GROUP BY city, lsoa11, authority
+        WHERE area IS NOT NULL AND authority IS NOT NULL
+        GROUP BY city, area, authority
         QUALIFY row_number() OVER (
-            PARTITION BY city, lsoa11 ORDER BY count(*) DESC, authority
+            PARTITION BY city, area ORDER BY count(*) DESC, authority
         ) = 1
-    ) USING (city, lsoa11)
+    ) USING (city, area)
     GROUP BY city, outcome, authority
     ORDER BY city, outcome, authority NULLS LAST
     """,
@@ -134,16 +134,16 @@ _RANK_CHANGES = Question(
     "Areas whose decile depends on the rule of aggregation, largest difference first.",
     ("lsoa_predictions",),
     schema(
-        *_predicted("city", "outcome", "lsoa11", "rank_change", "decile", *_DECILES_BY_RULE),
+        *_predicted("city", "outcome", "area", "rank_change", "decile", *_DECILES_BY_RULE),
         *_predicted("actual_decile", "n_locations"),
     ),
     f"""
     SELECT
-        city, outcome, lsoa11, rank_change, decile, {", ".join(_DECILES_BY_RULE)},
+        city, outcome, area, rank_change, decile, {", ".join(_DECILES_BY_RULE)},
         actual_decile, n_locations
     FROM lsoa_predictions
     WHERE rank_change > 0
-    ORDER BY city, outcome, rank_change DESC, lsoa11
+    ORDER BY city, outcome, rank_change DESC, area
     """,  # noqa: S608 - constants
 )
 
@@ -182,23 +182,23 @@ _LOCATIONS_TO_ADD = Question(
     "Areas that have too few predicted locations to publish, fewest first.",
     ("lsoa_labels", "location_predictions", "lsoa_predictions"),
     schema(
-        *_predicted("city", "outcome", "lsoa11"),
+        *_predicted("city", "outcome", "area"),
         column("n_locations", "int64", "locations that were predicted in the area"),
         column("is_ranked", "bool", "whether it has a predicted decile"),
         *_predicted("actual_decile"),
     ),
     """
     SELECT
-        city, outcome, lsoa11, coalesce(placed.n, 0) AS n_locations,
+        city, outcome, area, coalesce(placed.n, 0) AS n_locations,
         ranked.is_published IS NOT NULL AS is_ranked, labels.decile AS actual_decile
     FROM lsoa_labels AS labels
     SEMI JOIN location_predictions USING (city, outcome) -- pairs that were predicted
     LEFT JOIN (
-        SELECT city, outcome, lsoa11, count(*) AS n FROM location_predictions GROUP BY ALL
-    ) AS placed USING (city, outcome, lsoa11)
-    LEFT JOIN lsoa_predictions AS ranked USING (city, outcome, lsoa11)
+        SELECT city, outcome, area, count(*) AS n FROM location_predictions GROUP BY ALL
+    ) AS placed USING (city, outcome, area)
+    LEFT JOIN lsoa_predictions AS ranked USING (city, outcome, area)
     WHERE NOT coalesce(ranked.is_published, false)
-    ORDER BY city, outcome, n_locations, lsoa11
+    ORDER BY city, outcome, n_locations, area
     """,
 )
 

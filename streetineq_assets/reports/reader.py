@@ -55,13 +55,13 @@ class Reader:
             return tables.empty(schema)[names]
 
     def postcodes(self, cities: list[str]) -> pd.DataFrame:
-        """`postcode, city, lsoa11` of these cities; empty where the directory is not published.
+        """`postcode, city, area` of these cities; empty where the directory is not published.
 
         Raises:
             StoreError: the directory's table does not match its manifest.
         """
         file = self.file("postcode_lsoa", None, "postcode_lsoa.parquet")
-        columns = ["postcode", "city", "lsoa11"]
+        columns = ["postcode", "city", "area"]
         if file is None:
             return tables.empty(POSTCODE_LSOA)[columns]
         return tables.read(file, columns, [("city", "in", cities)]).dropna()

@@ -33,7 +33,7 @@ def made_of(
 
 
 def read_boundaries(store: DataStore) -> "gpd.GeoDataFrame | None":
-    """The study's boundaries, `lsoa11, geometry` on the British National Grid, if it has any.
+    """The study's boundaries, `area, geometry` on the British National Grid, if it has any.
 
     Raises:
         SourceError: as `geography.find_boundaries` and `geography.read_boundaries`.
@@ -61,15 +61,15 @@ def write_report(
 
     Args:
         provenance: what the results were made of.
-        boundaries: `lsoa11, name, geometry` of all areas on the British National Grid, or None
+        boundaries: `area, name, geometry` of all areas on the British National Grid, or None
             where the study has no boundary file.
     """
     areas, unbounded = results.areas, []
-    codes = set(areas["lsoa11"])
-    placed = set(results.centroids["lsoa11"])
+    codes = set(areas["area"])
+    placed = set(results.centroids["area"])
     if boundaries is not None:
-        unbounded = sorted(codes - set(boundaries["lsoa11"]))
-        placed |= set(boundaries["lsoa11"])
+        unbounded = sorted(codes - set(boundaries["area"]))
+        placed |= set(boundaries["area"])
     text = render(results, study, provenance, boundaries)
     (folder / REPORT_FILE).write_text(text, encoding="utf-8")
     n_without_geometry = len(codes - placed)

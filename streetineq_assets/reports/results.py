@@ -61,7 +61,7 @@ OF_PAIRS = (
 TRANSFER = "transfer_report"
 NOT_MADE = "not made yet"
 NOT_MEASURED = "evaluated without any metric: no area has an official decile"
-_CENTROID = ["lsoa11", "lat", "lon"]
+_CENTROID = ["area", "lat", "lon"]
 _FILES = {"data_audit": AUDIT_FILES, "evidence_matrix": EVIDENCE_FILES}
 _LOSSES = ["fold", "epoch", "loss", "val_loss"]
 
@@ -173,9 +173,9 @@ class StudyResults:
     """All cities and pairs of the study, in its order, and where areas lie.
 
     Attributes:
-        centroids: `lsoa11, lat, lon` (WGS84, degrees): the mean of the area's located images, which
+        centroids: `area, lat, lon` (WGS84, degrees): the mean of the area's located images, which
             stands in where there are no boundaries.
-        postcodes: `postcode, city, lsoa11` of the study's cities, of the whole directory.
+        postcodes: `postcode, city, area` of the study's cities, of the whole directory.
         versions: library to its versions, of those that shaped the results.
         transfer: `transfer.tables.CURVE_SUMMARY`; without rows where nothing was tuned.
         transfer_comparisons: `transfer.tables.TRANSFER_COMPARISONS`, likewise.
@@ -353,8 +353,8 @@ def _centroids(reader: Reader, study: Study) -> pd.DataFrame:
         for city in study.by_weight
     ]
     located = pd.concat(frames).dropna()
-    located = located.astype({"lsoa11": "str", "lat": "float64", "lon": "float64"})
-    return located.groupby("lsoa11", as_index=False)[["lat", "lon"]].mean()
+    located = located.astype({"area": "str", "lat": "float64", "lon": "float64"})
+    return located.groupby("area", as_index=False)[["lat", "lon"]].mean()
 
 
 def _transfer(reader: Reader, study: Study, name: str, schema: pa.Schema) -> pd.DataFrame:

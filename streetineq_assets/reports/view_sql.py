@@ -13,13 +13,13 @@ DuckDB 1.3 a view over views takes them from the database that was opened, not f
 1.4.0 finds no WITH within a WITH, so that there is one at most.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from streetineq_assets.reports.questions import Question
 from streetineq_assets.reports.tables import View
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study
-from streetineq_assets.tables import engine_path
+from streetineq_assets.tables import EARLIER_NAMES, engine_path
 
 ASSET = "warehouse"
 WAREHOUSE_FILE = "streetineq.duckdb"
@@ -73,14 +73,18 @@ def _selection(store: DataStore, study: Study, view: View) -> str:
     """
     hidden = ["filename", *view.pictures]
     below = f"/{store.folder(view.asset).relative_to(store.root).as_posix()}"
+    earlier = {new: old for new, old in EARLIER_NAMES.items() if new in view.schema.names}
     place, glob = f"{_root(store)} || '{below}'", f"{_pattern(store)} || '{below}"
     return f"""
-        SELECT tables.* EXCLUDE ({", ".join(hidden)}), manifests.{PARTITION}
-        FROM read_parquet(
-            {glob}/**/{view.file}',
-            union_by_name = true,
-            filename = true,
-            hive_partitioning = false
+        SELECT tables.* EXCLUDE ({", ".join([*hidden, *earlier.values()])}){_replaced(earlier)},
+            manifests.{PARTITION}
+        FROM (
+            SELECT * FROM read_parquet(
+                {glob}/**/{view.file}',
+                union_by_name = true,
+                filename = true,
+                hive_partitioning = false
+            ){_with_both(earlier)}
         ) AS tables
         JOIN (
             SELECT
@@ -102,6 +106,20 @@ def _selection(store: DataStore, study: Study, view: View) -> str:
             AND {_of_study(study, view)}
             AND {_in_place(store)}
     """  # noqa: S608 - names are constants of this package or of the study's form, paths are quoted
+
+
+def _with_both(earlier: Mapping[str, str]) -> str:
+    """SQL that adds both names of columns that files of earlier versions call otherwise."""
+    if not earlier:
+        return ""
+    both = ", ".join(f'NULL::VARCHAR AS "{name}"' for pair in earlier.items() for name in pair)
+    return f" UNION ALL BY NAME SELECT {both} WHERE false"
+
+
+def _replaced(earlier: Mapping[str, str]) -> str:
+    """SQL that takes a column from where a file has it."""
+    taken = ", ".join(f'coalesce({new}, {old}) AS "{new}"' for new, old in earlier.items())
+    return f" REPLACE ({taken})" if taken else ""
 
 
 def _root(store: DataStore) -> str:

@@ -94,7 +94,7 @@ class ComparedAreas(NamedTuple):
     Attributes:
         tuned: `tables.TUNED_LSOAS`, of all networks, shares and repeats.
         own: `predictions.tables.LSOA_PREDICTIONS` of the city's own networks; None without any.
-        centroids: `lsoa11, easting_m, northing_m` and, where known, `msoa11`.
+        centroids: `area, easting_m, northing_m` and, where known, `msoa`.
         margin: of equivalence with the city's own networks.
         seed: of the draws.
     """
@@ -134,11 +134,11 @@ _OWN = (OWN, EITHER, 1.0, 0)
 def _wide(areas: ComparedAreas) -> pd.DataFrame:
     """Scores by area (rows) and attempt (columns), with the actual decile; complete rows only."""
     tuned = areas.tuned.astype({"share": "float64"})
-    wide = tuned.pivot(index="lsoa11", columns=[*SHARE, "repeat"], values="score")  # noqa: PD010
-    actual = tuned.drop_duplicates("lsoa11").set_index("lsoa11")["actual_decile"]
+    wide = tuned.pivot(index="area", columns=[*SHARE, "repeat"], values="score")  # noqa: PD010
+    actual = tuned.drop_duplicates("area").set_index("area")["actual_decile"]
     columns = dict(wide.items()) | {_ACTUAL: actual.astype("float64")}
     if areas.own is not None:
-        columns[_OWN] = areas.own.set_index("lsoa11")["score"]
+        columns[_OWN] = areas.own.set_index("area")["score"]
     frame = pd.DataFrame({name: column.reindex(wide.index) for name, column in columns.items()})
     return frame.dropna()
 

@@ -67,7 +67,7 @@ class Target:
 
     Attributes:
         slices: of the target city.
-        locations: `location_id, lsoa11, weight` of its matched locations.
+        locations: `location_id, area, weight` of its matched locations.
     """
 
     source: Source
@@ -136,7 +136,7 @@ class TuningPlan:
         return Reference(
             pair=self.pair,
             locations=target.locations,
-            labels=target.slices.labels[["lsoa11", "decile"]],
+            labels=target.slices.labels[["area", "decile"]],
             tested=target.folds.tested,
             centroids=target.slices.centroids(),
             rule=self.study.aggregation,
@@ -171,7 +171,7 @@ def plan_tuning(store: DataStore, study: Study, pair: Pair) -> TuningPlan:
         return TuningPlan(store, study, pair, source)
     drop = study.repeats.drop
     slices = read_slices(store, pair.city, (pair.outcome,), drop_repeats=drop)
-    if why := source.learned_from(pair.city, slices.labels["lsoa11"]):
+    if why := source.learned_from(pair.city, slices.labels["area"]):
         return TuningPlan(store, study, pair, why)
     locations = matched_locations(store, pair.city)
     return TuningPlan(store, study, pair, Target(source, slices, locations))
@@ -279,7 +279,7 @@ def _write_tables(
         checks=found,
         tables={"shares": _by_share(runs).astype(object).to_dict("records")},
         notes=leak_notes([reference.scheme]),
-        holdings={"areas": int(tables["tuned_lsoas"]["lsoa11"].nunique())},
+        holdings={"areas": int(tables["tuned_lsoas"]["area"].nunique())},
         # Keras files carry the time of day.
         digest=hashlib.sha256("".join(map(digest_frame, tables.values())).encode()).hexdigest(),
     )

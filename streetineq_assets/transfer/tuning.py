@@ -145,7 +145,7 @@ class Tuning:
         whole = self._whole(fold)
         rng = np.random.default_rng((self.seed, fold, repeat, round(share * 1e6)))
         learn = np.flatnonzero(whole.train | whole.validation)
-        areas = rows["lsoa11"].to_numpy()[learn]
+        areas = rows["area"].to_numpy()[learn]
         kept = whole.test.copy()
         kept[learn[choose_share(areas, share, share_of, rng)]] = True
         part = split_rows(
@@ -239,7 +239,7 @@ class Tuning:
         self, split: Split, attempt: Attempt, fold: int, state: FoldState, reason: str
     ) -> dict[str, Any]:
         """One row of `tables.TUNING_RUNS`."""
-        whole, lsoas = self._whole(fold), self.examples.rows["lsoa11"]
+        whole, lsoas = self._whole(fold), self.examples.rows["area"]
         learn = split.train | split.validation
         losses = {record["epoch"]: record["val_loss"] for record in state.history}
         return {
@@ -263,7 +263,7 @@ class Tuning:
         """Why nothing can be tuned on this share; empty when it can."""
         for split in splits.values():
             learn = split.train | split.validation
-            n_lsoas = self.examples.rows["lsoa11"][learn].nunique()
+            n_lsoas = self.examples.rows["area"][learn].nunique()
             if n_lsoas < FEWEST_AREAS:
                 return f"only {n_lsoas} areas, fewer than {FEWEST_AREAS}"
             if split.train.sum() < FEWEST_ROWS or not split.validation.any():

@@ -10,7 +10,7 @@ from streetineq_assets.audit.coverage import MIN_MSOAS, coverage_by_decile, cove
 def areas_of(decile, is_ranked, msoa=None):
     msoa = range(len(decile)) if msoa is None else msoa
     return pd.DataFrame(
-        {"decile": decile, "is_ranked": is_ranked, "msoa11": [f"E02{m:06d}" for m in msoa]}
+        {"decile": decile, "is_ranked": is_ranked, "msoa": [f"E02{m:06d}" for m in msoa]}
     )
 
 
@@ -50,8 +50,8 @@ def test_the_error_is_that_of_leaving_each_msoa_out():
     rng = np.random.default_rng(2)
     areas = city(rng, n_msoas=12)
     slopes = []
-    for msoa in areas["msoa11"].unique():
-        rest = areas[areas["msoa11"] != msoa]
+    for msoa in areas["msoa"].unique():
+        rest = areas[areas["msoa"] != msoa]
         slopes.append(stats.linregress(rest["decile"], rest["is_ranked"].astype(float)).slope)
     own = stats.linregress(areas["decile"], areas["is_ranked"].astype(float)).slope
     error = np.sqrt(11 / 12 * np.square(np.array(slopes) - own).sum())
@@ -85,8 +85,8 @@ def test_few_msoas_give_no_interval():
 
 
 def test_areas_without_an_msoa_stand_alone():
-    areas = city(np.random.default_rng(4), n_msoas=12).assign(msoa11=None)
-    alone = areas.assign(msoa11=[f"E02{i:06d}" for i in range(len(areas))])
+    areas = city(np.random.default_rng(4), n_msoas=12).assign(msoa=None)
+    alone = areas.assign(msoa=[f"E02{i:06d}" for i in range(len(areas))])
     assert coverage_trend(areas) == coverage_trend(alone)
 
 

@@ -22,10 +22,10 @@ RIGHTS = '\n[rights.agreements.google]\nallows = ["store_images"]\nreason = "a l
 def made(tmp_path_factory):
     """Alpha's 60 areas are of twelve MSOAs; all are ranked, of five tenths with a known licence."""
     store = made_up_study.write(tmp_path_factory.mktemp("audited") / "study")
-    lsoas = sorted(store.open("lsoa_labels").table()["lsoa11"].unique())
+    lsoas = sorted(store.open("lsoa_labels").table()["area"].unique())
     numbers = [f"E02{n // 5:06d}" for n in range(len(lsoas))]
     harness.publish(store, "postcode_lsoa", None, postcode_lsoa=pd.DataFrame(
-        {"postcode": lsoas, "lsoa11": lsoas, "msoa11": numbers}))  # fmt: skip
+        {"postcode": lsoas, "area": lsoas, "msoa": numbers}))  # fmt: skip
     change_locations(store)
     return store, harness.run(store, ASSET, "alpha")
 

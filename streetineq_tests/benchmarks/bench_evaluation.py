@@ -56,7 +56,7 @@ def _evaluate(locations: pd.DataFrame, seconds: Counter[str]) -> None:
         seconds,
         "metrics with intervals",
         lambda: evaluate_pair(
-            areas, probabilities, baselines, placed.assign(msoa11=msoa.astype(object)), **settings
+            areas, probabilities, baselines, placed.assign(msoa=msoa.astype(object)), **settings
         ),
     )
 

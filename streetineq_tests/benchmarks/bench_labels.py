@@ -44,7 +44,7 @@ FILLER = {
     "osnrth1m": "0801193",
     "imd": "6808",
 }
-AREAS = ("oa11", "lsoa11", "msoa11")
+AREAS = ("oa", "area", "msoa")
 CENSUS = ("QS302EW", "QS408EW", "QS601EW", "KS501EW")
 
 
@@ -121,7 +121,7 @@ def with_duckdb(root: Path, target: Path) -> None:
 def with_pandas(root: Path, target: Path) -> None:
     """The same by `pandas.read_csv` with its default engine and only the needed columns."""
     study = paper(root)
-    names = ["pcds", "dointr", "doterm", "oslaua", "usertype", "oa11", "lsoa11", "msoa11"]
+    names = ["pcds", "dointr", "doterm", "oslaua", "usertype", "oa", "area", "msoa"]
     wanted = [*names, "lat", "long"]
     text = {name: "str" for name in names if name != "usertype"}  # codes are text, not numbers
     postcodes = pd.read_csv(root / "inputs" / DIRECTORY, usecols=wanted, dtype=text)
@@ -142,12 +142,12 @@ def with_pandas(root: Path, target: Path) -> None:
     inside = table[table["city"].notna()]
     assert table["postcode"].is_unique
     assert table["postcode"].str.fullmatch("[A-Z0-9]{2,4} [A-Z0-9]{3}").all()
-    assert inside["lsoa11"].dropna().str.fullmatch("[EW]01[0-9]{6}").all()
+    assert inside["area"].dropna().str.fullmatch("[EW]01[0-9]{6}").all()
     table.to_parquet(target / "postcode_lsoa.parquet", index=False)
-    areas = inside.groupby(["city", "lsoa11"]).size().reset_index()[["city", "lsoa11"]]
+    areas = inside.groupby(["city", "area"]).size().reset_index()[["city", "area"]]
     values = pandas_values(root / "inputs")
     labels = []
-    for city, lsoas in areas.groupby("city")["lsoa11"]:
+    for city, lsoas in areas.groupby("city")["area"]:
         for outcome, series in values.items():
             found = series.reindex(lsoas)
             if found.notna().any():
@@ -158,7 +158,7 @@ def with_pandas(root: Path, target: Path) -> None:
                         {
                             "city": city,
                             "outcome": outcome,
-                            "lsoa11": lsoas.to_numpy(),
+                            "area": lsoas.to_numpy(),
                             "value": found.to_numpy(),
                             "decile": (11 - bins if high else bins).to_numpy(),
                         }
@@ -209,7 +209,7 @@ CATEGORIES = {
 
 def assert_same(ours: Path, theirs: Path) -> None:
     """The same postcodes in the same order, and the same values and deciles."""
-    order = ["city", "outcome", "lsoa11"]
+    order = ["city", "outcome", "area"]
     for name, key in (("postcode_lsoa", ["postcode"]), ("lsoa_labels", order)):
         left = pd.read_parquet(ours / f"{name}.parquet")
         right = pd.read_parquet(theirs / f"{name}.parquet")
@@ -268,9 +268,9 @@ def _write_directory(path: Path, n: int, study: Study) -> None:
         "doterm": "CASE WHEN i % 100 < 45 THEN printf('%d%02d', 1990 + i % 27, 1 + i % 12) END",
         "oslaua": f"list_extract($authorities, 1 + a * {len(authorities)} // {N_LSOAS})",
         "usertype": "CASE WHEN i % 11 = 0 THEN '1' ELSE '0' END",
-        "oa11": area("printf('E00%06d', 5 * a + i % 5)"),
-        "lsoa11": area("printf('E01%06d', 1 + a)"),
-        "msoa11": area("printf('E02%06d', 1 + a // 5)"),
+        "oa": area("printf('E00%06d', 5 * a + i % 5)"),
+        "area": area("printf('E01%06d', 1 + a)"),
+        "msoa": area("printf('E02%06d', 1 + a // 5)"),
         "lat": "CASE i % 1000 WHEN 0 THEN '99.999999' ELSE printf('%.6f', 50 + i / 1000000) END",
         "long": "CASE i % 1000 WHEN 0 THEN '0.000000' ELSE printf('%.6f', i / 1000000 - 3) END",
     }

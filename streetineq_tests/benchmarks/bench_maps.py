@@ -42,7 +42,7 @@ PLACE = ["easting_m", "northing_m"]
 def main(data: Path, outcomes: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         areas = areas_on_the_map(write_labels(Path(folder), data))
-    areas["msoa"] = areas["msoa11"]
+    areas["msoa"] = areas["msoa"]
     areas["decile"] = areas[list(WANTED)].mean(axis=1)  # as the study's folds are stratified
     print("| outcome | held out | " + " | ".join(MAP_MODELS) + " |")
     reached = True
@@ -64,8 +64,8 @@ def correlations(
     guesses = {model: np.full(len(areas), np.nan) for model in MAP_MODELS}
     for fold in table.folds:
         test = (table.areas["fold"] == fold).to_numpy()
-        buffer = table.buffers.loc[table.buffers["fold"] == fold, "lsoa11"]
-        train = ~test & ~areas["lsoa11"].isin(set(buffer)).to_numpy()
+        buffer = table.buffers.loc[table.buffers["fold"] == fold, "area"]
+        train = ~test & ~areas["area"].isin(set(buffer)).to_numpy()
         if around_m:
             train &= cKDTree(areas.loc[test, PLACE]).query(areas[PLACE])[0] > around_m
         for model, guess in guesses.items():
@@ -76,7 +76,7 @@ def correlations(
 def intervals(areas: pd.DataFrame, guesses: list[np.ndarray]) -> list[tuple[float, float, float]]:
     """Spearman's rank correlation of each guess with its 95 % interval, as evaluations have it."""
     actual = areas["decile"].to_numpy(np.int64)
-    blocks = placed_units(areas["lsoa11"], areas, guesses, actual)[0].label
+    blocks = placed_units(areas["area"], areas, guesses, actual)[0].label
     found = []
     for guess in guesses:
         ranked = np.ceil(10 * rankdata(guess, "ordinal") / len(guess)).astype(np.int64)

@@ -95,9 +95,9 @@ def compare(cell: Cell, width: int, seed: int, n_tested: int) -> dict[str, float
     rng = np.random.default_rng((seed, cell.n_areas, round(100 * cell.signal)))
     n_train = round(0.8 * cell.n_areas)
     codes, rows, best = simulate(cell, n_train + n_tested, width, rng)
-    of_area = rows.groupby("lsoa11")[["latent"]].first().assign(best=best)
+    of_area = rows.groupby("area")[["latent"]].first().assign(best=best)
     tested = of_area.index >= f"E{n_train:06d}"
-    rows["decile"] = deciles(of_area["latent"], tested)[rows["lsoa11"]].to_numpy()
+    rows["decile"] = deciles(of_area["latent"], tested)[rows["area"]].to_numpy()
     guesses = {
         "attainable": of_area["best"],
         "recommended": by_network(codes, rows, of_area.index[tested], seed),
@@ -127,7 +127,7 @@ def simulate(
     latent = cell.signal * (value - value.mean()) / value.std()
     latent += np.sqrt(1 - cell.signal**2) * rng.normal(size=n_areas)
     names = [f"E{number:06d}" for number in area]
-    rows = pd.DataFrame({"row": np.arange(n), "lsoa11": names, "latent": latent[area]})
+    rows = pd.DataFrame({"row": np.arange(n), "area": names, "latent": latent[area]})
     rows["location_id"] = [f"l{number:06d}" for number in range(n)]
     mean_seen = pd.DataFrame(seen.mean(axis=1)).groupby(area).mean().to_numpy()
     return MEAN + SD * codes, rows, visible(mean_seen, cell.form)
@@ -165,9 +165,9 @@ def deciles(latent: pd.Series, tested: NDArray[np.bool_]) -> pd.Series:
 
 def by_network(codes: NDArray, rows: pd.DataFrame, tested: pd.Index, seed: int) -> pd.Series:
     """Mean score of each test area by the profile that ships."""
-    names = np.unique(rows["lsoa11"])
+    names = np.unique(rows["area"])
     fold = np.where(np.isin(names, tested), 0, TRAIN_ONLY)
-    areas = pd.DataFrame({"lsoa11": names, "fold": fold, "scheme": "area"})
+    areas = pd.DataFrame({"area": names, "fold": fold, "scheme": "area"})
     with tempfile.TemporaryDirectory() as folder:
         trained = train(
             examples(codes, rows, budget_bytes=2 * codes.nbytes),
@@ -178,7 +178,7 @@ def by_network(codes: NDArray, rows: pd.DataFrame, tested: pd.Index, seed: int) 
             workspace=Path(folder),
         )
     scores = trained.scores("crime").merge(rows, on="location_id")
-    return scores.groupby("lsoa11")["h"].mean()
+    return scores.groupby("area")["h"].mean()
 
 
 def by_ridge(
@@ -189,8 +189,8 @@ def by_ridge(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    mean = pd.DataFrame(codes.mean(axis=1)).groupby(rows["lsoa11"].to_numpy()).mean().loc[names]
-    known = rows.groupby("lsoa11")["decile"].first()[names]
+    mean = pd.DataFrame(codes.mean(axis=1)).groupby(rows["area"].to_numpy()).mean().loc[names]
+    known = rows.groupby("area")["decile"].first()[names]
     ridge = make_pipeline(StandardScaler(), RidgeCV(alphas=PENALTIES))
     ridge.fit(mean[~tested].to_numpy(), known[~tested].to_numpy())
     return pd.Series(ridge.predict(mean[tested].to_numpy()), index=names[tested])

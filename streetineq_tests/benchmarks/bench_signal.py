@@ -53,10 +53,10 @@ def correlations(seed: int) -> dict[str, float]:
         images, home = usable_images(Path(folder), truth)
     codes = build_encoder("random", seed).predict(images, batch_size=32, verbose=0)
     mean_codes = pd.DataFrame(codes).groupby(np.repeat(home, 4)).mean()
-    area = truth.areas.set_index("lsoa11").loc[mean_codes.index]
-    label = truth.outcomes.set_axis(truth.areas["lsoa11"]).loc[mean_codes.index, OUTCOME]
+    area = truth.areas.set_index("area").loc[mean_codes.index]
+    label = truth.outcomes.set_axis(truth.areas["area"]).loc[mean_codes.index, OUTCOME]
     decile = np.asarray(deciles(label.to_numpy(), worst="low"), dtype=float)
-    areas = pd.DataFrame({"lsoa11": mean_codes.index, "decile": decile})
+    areas = pd.DataFrame({"area": mean_codes.index, "decile": decile})
     folds = area_folds(areas, k=5, seed=seed)
     kilometres = area[["lon", "lat"]].to_numpy() * [65, 111]
     ridge = make_pipeline(StandardScaler(), Ridge(PENALTY * mean_codes.shape[1]))
@@ -73,7 +73,7 @@ def usable_images(root: Path, truth: Truth) -> tuple[np.ndarray, np.ndarray]:
     matched = truth.locations.query("fault not in ('unknown_postcode', 'outside_city')")
     listed = list_images(folder, matched["location_id"], city=CITY, buckets=1).images
     inputs, home = [], []
-    area = dict(zip(matched["location_id"], matched["lsoa11"], strict=True))
+    area = dict(zip(matched["location_id"], matched["area"], strict=True))
     for location_id, views in listed.groupby("location_id"):
         if (views["status"] != "present").any():
             continue

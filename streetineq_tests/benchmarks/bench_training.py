@@ -168,8 +168,8 @@ def folds_of_london() -> list[tuple]:
     """Fold assignment at London's size, by the schemes that cost the most and the least."""
     rng = np.random.default_rng(0)
     codes = [f"E01{n:06d}" for n in range(4835)]
-    frame = pd.DataFrame({"lsoa11": codes, "decile": np.arange(4835) % 10 + 1})
-    centroids = pd.DataFrame({"lsoa11": codes, "easting_m": rng.uniform(503e3, 561e3, 4835)})
+    frame = pd.DataFrame({"area": codes, "decile": np.arange(4835) % 10 + 1})
+    centroids = pd.DataFrame({"area": codes, "easting_m": rng.uniform(503e3, 561e3, 4835)})
     centroids["northing_m"] = rng.uniform(155e3, 200e3, 4835)
     make_folds(frame, Folds(scheme="spatial_block"), seed=0, centroids=centroids)  # imports SciPy
     table = []
@@ -230,7 +230,7 @@ def epoch(given: Examples, fold: int = 0) -> tuple[float, float]:
     """Locations per second and share of waiting of one epoch, validation included."""
     from streetineq_tests.models.synthetic import train
 
-    table = make_folds(given.rows[["lsoa11", "decile"]].drop_duplicates("lsoa11"), Folds(), seed=1)
+    table = make_folds(given.rows[["area", "decile"]].drop_duplicates("area"), Folds(), seed=1)
     with tempfile.TemporaryDirectory() as folder:
         trained = train(
             given, table, ONE_EPOCH, CPU, seed=1, workspace=Path(folder), folds=[fold],
@@ -276,7 +276,7 @@ def write_shards(folder: Path, n: int) -> pd.DataFrame:
         {
             "row": np.arange(n),
             "location_id": [f"l{i:06d}" for i in range(n)],
-            "lsoa11": [f"E01{a:06d}" for a in area],
+            "area": [f"E01{a:06d}" for a in area],
             "decile": (area % 10 + 1).astype(float),
         }
     )

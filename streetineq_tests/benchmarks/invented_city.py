@@ -60,7 +60,7 @@ class InventedCity:
 
     @cached_property
     def areas(self) -> pd.DataFrame:
-        """`lsoa11, name, msoa11, authority, easting_m, northing_m`, by code.
+        """`area, name, msoa, authority, easting_m, northing_m`, by code.
 
         Neighbours in this order are neighbours on the map.
         """
@@ -75,9 +75,9 @@ class InventedCity:
         ]
         return pd.DataFrame(
             {
-                "lsoa11": [f"E01{self.first + n:06d}" for n in number],
+                "area": [f"E01{self.first + n:06d}" for n in number],
                 "name": titles,
-                "msoa11": [f"E02{self.first + n:06d}" for n in msoa],
+                "msoa": [f"E02{self.first + n:06d}" for n in msoa],
                 "authority": np.array(codes)[authority],
                 "easting_m": points[:, 0],
                 "northing_m": points[:, 1],
@@ -103,7 +103,7 @@ class InventedCity:
         parts = zip([0, *ends[:-1]], ends, strict=True)
         return {
             code: [tuple(point) for point in both[start:end]]
-            for code, (start, end) in zip(self.areas["lsoa11"], parts, strict=True)
+            for code, (start, end) in zip(self.areas["area"], parts, strict=True)
         }
 
     def postcodes(self) -> pd.DataFrame:
@@ -122,9 +122,9 @@ class InventedCity:
             {
                 "postcode": _postcodes(n, self.place.districts),
                 "authority": known["authority"],
-                "oa11": [f"E00{5 * (self.first + a) + n % 5:06d}" for n, a in enumerate(area)],
-                "lsoa11": known["lsoa11"],
-                "msoa11": known["msoa11"],
+                "oa": [f"E00{5 * (self.first + a) + n % 5:06d}" for n, a in enumerate(area)],
+                "area": known["area"],
+                "msoa": known["msoa"],
                 "lat": lat.round(6),
                 "lon": lon.round(6),
                 "usertype": (rng.random(n) < _LARGE_USERS).astype(np.int8),

@@ -102,14 +102,14 @@ def write_settings(store: DataStore, cities: Mapping[str, Size]) -> None:
 
 
 def make_areas(city: str, number: int, size: Size) -> pd.DataFrame:
-    """`city, authority, lsoa11, msoa11, lat, lon` of areas on a grid of about a kilometre."""
+    """`city, authority, area, msoa, lat, lon` of areas on a grid of about a kilometre."""
     n = np.arange(size.areas)
     return pd.DataFrame(
         {
             "city": city,
             "authority": f"E09{number:06d}",
-            "lsoa11": [f"E01{number:02d}{each:05d}" for each in n],
-            "msoa11": [f"E02{number:02d}{each // 5:05d}" for each in n],
+            "area": [f"E01{number:02d}{each:05d}" for each in n],
+            "msoa": [f"E02{number:02d}{each // 5:05d}" for each in n],
             "lat": 51.0 + 0.2 * number + 0.009 * (n // 60),
             "lon": -0.5 + 0.014 * (n % 60),
         }
@@ -123,7 +123,7 @@ def publish_labels(
     everywhere = pd.concat(areas.values(), ignore_index=True)
     postcodes = everywhere.loc[everywhere.index.repeat(_POSTCODES_PER_AREA)].reset_index(drop=True)
     postcodes = postcodes.assign(
-        postcode=[postcode(n) for n in range(len(postcodes))], oa11=None, usertype=0,
+        postcode=[postcode(n) for n in range(len(postcodes))], oa=None, usertype=0,
         introduced=pd.Timestamp("2000-01-01").date(), terminated=None,
     )  # fmt: skip
     content = {"postcode_lsoa": (postcodes, POSTCODE_LSOA)}
@@ -132,7 +132,7 @@ def publish_labels(
     for city, size in cities.items():
         for seed, outcome in enumerate(list(OUTCOMES)[: size.outcomes]):
             order = np.random.default_rng(seed).permutation(size.areas)
-            frame = areas[city][["city", "lsoa11"]].assign(outcome=outcome, national_rank=pd.NA)
+            frame = areas[city][["city", "area"]].assign(outcome=outcome, national_rank=pd.NA)
             labels.append(frame.assign(value=order, decile=1 + order * 10 // size.areas))
             known.append({"city": city, "outcome": outcome, "status": "available"})
     availability = pd.DataFrame(known, columns=AVAILABILITY.names)
@@ -233,7 +233,7 @@ def _publish_results(store: DataStore, study: Study, city: str, areas: pd.DataFr
     repeats = tables.empty(IMAGE_REPEATS)
     for step in steps_of(study, city, bucket_keys(city, study.cities[city].buckets)):
         recipe = recipe_of(standing, *step)
-        frame = repeats if step.asset == "image_repeats" else areas[["lsoa11"]]
+        frame = repeats if step.asset == "image_repeats" else areas[["area"]]
         record = shards if step.asset == "hdf5_shards" else None
         _publish(store, step.asset, step.key, recipe, frame, record=record)
 

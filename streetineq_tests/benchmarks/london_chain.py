@@ -109,7 +109,7 @@ def _fill_labels(store: DataStore, outcomes: Sequence[str]) -> int:
     published = store.open("lsoa_labels")
     labels = published.table()
     labels = labels[labels["city"] == CITY]
-    areas = labels.drop_duplicates("lsoa11")[["city", "lsoa11"]]
+    areas = labels.drop_duplicates("area")[["city", "area"]]
     known = set(labels.loc[labels["decile"].notna(), "outcome"]).intersection(outcomes)
     parts = [labels[labels["outcome"].isin(known)]]
     for seed, outcome in enumerate(sorted(set(outcomes) - known)):
@@ -131,10 +131,10 @@ def _fill_labels(store: DataStore, outcomes: Sequence[str]) -> int:
 
 def _list_locations(store: DataStore, n: int) -> list[str]:
     """A list of locations at postcodes of the city, drawn at random; their ids."""
-    columns = ["postcode", "city", "lsoa11", "usertype", "terminated"]
+    columns = ["postcode", "city", "area", "usertype", "terminated"]
     postcodes = store.open("postcode_lsoa").table(columns=columns)
     live = postcodes[(postcodes["city"] == CITY) & postcodes["terminated"].isna()]
-    live = live.loc[live["lsoa11"].notna() & (live["usertype"] == 0), "postcode"].to_numpy()
+    live = live.loc[live["area"].notna() & (live["usertype"] == 0), "postcode"].to_numpy()
     order = np.random.default_rng(SEED).permutation(len(live))
     ids = [f"{number:06d}" for number in range(n)]
     file = store.inputs("locations", f"{CITY}.csv")
@@ -177,10 +177,10 @@ def _publish_listing(store: DataStore, ids: Sequence[str], buckets: int) -> None
 def _publish_codes(store: DataStore, study: Study) -> None:
     """Bucket files of noise in which a few directions carry the mean decile of the area."""
     images = store.open("street_images", CITY).table()
-    located = store.open("locations", CITY).table(columns=["location_id", "lsoa11"])
-    labels = store.open("lsoa_labels").table(columns=["lsoa11", "decile"]).dropna()
-    means = labels.astype({"decile": float}).groupby("lsoa11")["decile"].mean()
-    level = located.set_index("location_id")["lsoa11"].map(means).fillna(5.5) - 5.5
+    located = store.open("locations", CITY).table(columns=["location_id", "area"])
+    labels = store.open("lsoa_labels").table(columns=["area", "decile"]).dropna()
+    means = labels.astype({"decile": float}).groupby("area")["decile"].mean()
+    level = located.set_index("location_id")["area"].map(means).fillna(5.5) - 5.5
     rng = np.random.default_rng(SEED)
     directions = rng.standard_normal((_DIRECTIONS, WIDTH), np.float32).sum(axis=0) * _SIGNAL
     by_bucket = dict(tuple(images.groupby("bucket")))

@@ -43,7 +43,7 @@ from streetineq_tests.harness import Tables, writer
 WIDTH = 4096
 _SCHEME, _EPOCHS, _SEEDS = "area", 30, 3
 _WITHOUT_CODES = 500  # of so many locations one has an image that cannot be read
-_NO_GROUPS = pd.DataFrame(columns=["lsoa11", "grouping", "group"])
+_NO_GROUPS = pd.DataFrame(columns=["area", "grouping", "group"])
 
 Write = Callable[[Path], Findings]
 
@@ -99,13 +99,13 @@ class CityOfResults:
 
     @cached_property
     def _locations(self) -> pd.DataFrame:
-        """`location_id, lsoa11, weight, fold` of the locations with an area and codes."""
-        columns = ["location_id", "lsoa11", "weight", "status"]
+        """`location_id, area, weight, fold` of the locations with an area and codes."""
+        columns = ["location_id", "area", "weight", "status"]
         listed = self._store.open("locations", self._city).table(columns=columns)
         with_codes = np.arange(len(listed)) % _WITHOUT_CODES != 0
         known = listed[with_codes & (listed["status"] == "matched")].drop(columns="status")
-        folds = self._folds("area_folds").set_index("lsoa11")["fold"]
-        return known.assign(fold=known["lsoa11"].map(folds)).reset_index(drop=True)
+        folds = self._folds("area_folds").set_index("area")["fold"]
+        return known.assign(fold=known["area"].map(folds)).reset_index(drop=True)
 
     def _folds(self, name: str) -> pd.DataFrame:
         return self._store.open("area_folds", self._city).table(f"{name}.parquet")
@@ -126,8 +126,8 @@ class CityOfResults:
         return self._pairs[outcome]
 
     def _predict(self, outcome: str) -> _Pair:
-        labels = self._values.labels(outcome).set_index("lsoa11")["decile"]
-        known = self._locations.assign(actual_decile=self._locations["lsoa11"].map(labels))
+        labels = self._values.labels(outcome).set_index("area")["decile"]
+        known = self._locations.assign(actual_decile=self._locations["area"].map(labels))
         predicted = self._values.predicted_locations(outcome, known)
         ranked = rank_areas(
             predicted,
@@ -168,7 +168,7 @@ class CityOfResults:
             encoder=identity(self._study, WIDTH),
             synthetic=True,
             n_locations=len(self._locations),
-            n_lsoas=self._locations["lsoa11"].nunique(),
+            n_lsoas=self._locations["area"].nunique(),
         )
         history = _history(self._values.rng(outcome, 3))
         return writer({"history": (history, HISTORY)}, Findings(record=record))
@@ -242,7 +242,7 @@ class CityOfResults:
         of_scheme = {
             "area": self._folds("area_folds"),
             "spatial_block": self._folds("spatial_area_folds"),
-            "district": self._centroids[["lsoa11"]].assign(fold=district),
+            "district": self._centroids[["area"]].assign(fold=district),
         }
         placed = {name: self._centroids.merge(folds) for name, folds in of_scheme.items()}
 

@@ -113,7 +113,7 @@ def _write_boundaries(store: DataStore, values: Iterable[CityValues]) -> None:
     rings, names = {}, {}
     for each in values:
         rings |= each.city.rings_in_degrees()
-        names |= dict(zip(each.city.areas["lsoa11"], each.city.areas["name"], strict=True))
+        names |= dict(zip(each.city.areas["area"], each.city.areas["name"], strict=True))
     studies.write_boundaries(store, rings, names)
 
 
@@ -160,7 +160,7 @@ def _invented(name: str) -> str:
 
 def _list_city(store: DataStore, study: Study, values: CityValues, n_locations: int) -> None:
     """Its list of locations; where they lie and the folds are by the platform's own functions."""
-    postcodes = store.open("postcode_lsoa").table(columns=["postcode", "city", "lsoa11"])
+    postcodes = store.open("postcode_lsoa").table(columns=["postcode", "city", "area"])
     own = postcodes[postcodes["city"] == values.key]
     file = store.inputs("locations", f"{values.key}.csv")
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -209,7 +209,7 @@ def _publish_folds(store: DataStore, study: Study, city: str) -> None:
 
 def _listed(postcodes: pd.DataFrame, n: int, rng: np.random.Generator) -> pd.DataFrame:
     """The list: more locations in some areas than in others, none in a few, some unknown."""
-    areas = postcodes.groupby("lsoa11", sort=False).indices
+    areas = postcodes.groupby("area", sort=False).indices
     share = rng.lognormal(0, _UNEVEN, len(areas)) * (rng.random(len(areas)) >= _NOT_SEEN)
     counts = rng.multinomial(n, share / share.sum())
     at = np.concatenate(

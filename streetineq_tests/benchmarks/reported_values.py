@@ -76,7 +76,7 @@ class CityValues:
                 {
                     "city": self.key,
                     "outcome": outcome,
-                    "lsoa11": self.city.areas["lsoa11"],
+                    "area": self.city.areas["area"],
                     "value": value,
                     "national_rank": value.astype(int) if is_rank else pd.NA,
                     "decile": deciles(value, worst=OUTCOMES[outcome].worst),
@@ -95,14 +95,14 @@ class CityValues:
         """`LOCATION_PREDICTIONS` of networks that see a part of it.
 
         Args:
-            locations: `location_id, lsoa11, weight, fold, actual_decile`.
+            locations: `location_id, area, weight, fold, actual_decile`.
         """
         rng, sees = self.rng(outcome, 1), NETWORK_SEES[outcome]
         standing = self.standing[outcome]
         seen = sees * standing + np.sqrt(1 - sees**2) * rng.normal(size=len(standing))
         authority = self.city.areas["authority"].to_numpy()
         seen += _FAVOUR * (authority == authority[0])
-        of_area = pd.Series(seen, self.city.areas["lsoa11"]).loc[locations["lsoa11"]].to_numpy()
+        of_area = pd.Series(seen, self.city.areas["area"]).loc[locations["area"]].to_numpy()
         noise = rng.normal(0, _SPREAD_OF_LOCATIONS, len(locations))
         h = (_SPREAD_OF_AREAS * of_area + noise).astype(np.float32)
         probabilities = np.exp(binomial.log_probabilities(h))
@@ -120,11 +120,11 @@ class CityValues:
         """`BASELINES` of predicted areas.
 
         Args:
-            areas: `lsoa11, fold, score, n_locations`.
+            areas: `area, fold, score, n_locations`.
         """
-        rng, codes = self.rng(outcome, 2), self.city.areas["lsoa11"]
+        rng, codes = self.rng(outcome, 2), self.city.areas["area"]
         parts = {"standing": self.standing[outcome], "wave": _standardised(self.waves[outcome])}
-        known = pd.DataFrame(parts, index=codes).loc[areas["lsoa11"]]
+        known = pd.DataFrame(parts, index=codes).loc[areas["area"]]
         wave, n = known["wave"].to_numpy(), len(known)
         network = _standardised(areas["score"].to_numpy())
         ridge = 0.8 * network + 0.5 * rng.normal(size=n)
@@ -137,7 +137,7 @@ class CityValues:
         best = scores["map_gaussian_process", "area"]
         scores["map_and_score", "area"] = 0.7 * network + 0.5 * best
         rows = [
-            areas[["lsoa11", "fold"]].assign(baseline=name, scheme=scheme, score=5.5 + 2 * score)
+            areas[["area", "fold"]].assign(baseline=name, scheme=scheme, score=5.5 + 2 * score)
             for (name, scheme), score in scores.items()
         ]
         return conform(pd.concat(rows, ignore_index=True), BASELINES)

@@ -59,7 +59,7 @@ def test_areas_tile_the_plane(store, results):
     """Borders are shared to the last digit: the areas lose nothing when they are united."""
     areas = read_boundaries(find_boundaries(store.inputs("boundaries")))
     assert len(areas) == 120
-    assert set(results.areas["lsoa11"]) <= set(areas["lsoa11"])
+    assert set(results.areas["area"]) <= set(areas["area"])
     assert areas.geometry.is_valid.all()
     together = areas.geometry.union_all()
     assert areas.geometry.area.sum() == pytest.approx(together.area, rel=1e-6)

@@ -47,7 +47,7 @@ class CityOfBuckets:
         self.encoders = {f"leeds/{number:03d}": encoder for number in range(N_BUCKETS)}
         self.listed = sorted(ids)
         self.locations = pd.DataFrame(
-            {"location_id": sorted(ids), "lsoa11": [f"E{n // 2:08d}" for n in range(len(ids))]}
+            {"location_id": sorted(ids), "area": [f"E{n // 2:08d}" for n in range(len(ids))]}
         )
 
     def write(self):

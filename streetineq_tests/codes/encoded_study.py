@@ -51,9 +51,9 @@ class Platform:
             {
                 "postcode": [_postcode(number) for number in range(n_postcodes)],
                 "city": "alpha",
-                "oa11": "E00000001",
-                "lsoa11": [f"E010000{number:02d}" for number in range(n_postcodes)],
-                "msoa11": "E02000001",
+                "oa": "E00000001",
+                "area": [f"E010000{number:02d}" for number in range(n_postcodes)],
+                "msoa": "E02000001",
                 "lat": 51.5,
                 "lon": 0.1,
                 "usertype": np.int8(0),

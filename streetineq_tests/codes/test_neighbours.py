@@ -63,7 +63,7 @@ def test_queries_are_a_view_each_of_the_first_locations_of_the_seed(city):
 
 
 def test_a_copy_of_a_picture_is_passed_over(city):
-    city.locations["lsoa11"] = "E00000001"
+    city.locations["area"] = "E00000001"
     city.pack()
     query = found(city).iloc[0]
     others = [i for i in IDS if i != query["location_id"]]

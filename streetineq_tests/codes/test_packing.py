@@ -103,7 +103,7 @@ def test_adding_a_location_moves_no_other_against_its_neighbours(tmp_path, no_pl
 def test_a_city_without_codes_is_one_empty_shard(tmp_path):
     city = CityOfBuckets(tmp_path, [])
     city.listed = ["x"]
-    city.locations = pd.DataFrame({"location_id": ["x"], "lsoa11": ["E00000001"]})
+    city.locations = pd.DataFrame({"location_id": ["x"], "area": ["E00000001"]})
     city.rejections = [Rejection("x", view, "missing") for view in "abcd"]
     city.bucket = {"x": bucket_of("leeds", "x", N_BUCKETS)}
     findings = city.pack()
@@ -260,7 +260,7 @@ class TestBlockingChecks:
 
     def test_locations_without_an_area_share_with_nobody(self, city):
         city.hashes["7"][0] = city.hashes["30"][2]
-        city.locations.loc[city.locations["location_id"] == "7", "lsoa11"] = None
+        city.locations.loc[city.locations["location_id"] == "7", "area"] = None
         assert not failed(city.pack())
 
 
@@ -337,7 +337,7 @@ def test_packing_does_not_hold_the_city(tmp_path, monkeypatch, no_plots):
     city = CityOfBuckets(tmp_path, [], width=width)
     ids = [f"{number:05d}" for number in range(1500)]
     city.listed = ids
-    city.locations = pd.DataFrame({"location_id": ids, "lsoa11": ids})
+    city.locations = pd.DataFrame({"location_id": ids, "area": ids})
     block = np.random.default_rng(0).normal(-5, 8, (1, 4, width)).astype(np.float32)
     files = {}
     for key, encoder in city.encoders.items():

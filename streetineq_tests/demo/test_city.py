@@ -137,7 +137,7 @@ def test_packing_is_unrelated_to_the_latent_value():
     area = areas(town, 1, 1)
     latent = latent_field(area["easting"], area["northing"], stream(1, "latent"))["latent"]
     plan = plan_locations(area, order=0, per_lsoa=2, seed=1)
-    by_packing = plan["lsoa11"].map(dict(zip(area["lsoa11"], latent, strict=True)))
+    by_packing = plan["area"].map(dict(zip(area["area"], latent, strict=True)))
     means = by_packing.groupby(plan["packing"]).mean()
     assert set(means.index) == {"png", "jpeg", "tgz"}
     assert means.abs().max() < 0.2  # standard error: 0.06
@@ -151,7 +151,7 @@ def test_faults_are_planted_once_each_those_of_panoramas_in_the_second_city(writ
 
 def test_every_area_keeps_a_good_location(written):
     good = written.truth.locations.query("fault == ''")
-    assert set(good["lsoa11"]) == set(written.truth.areas["lsoa11"])
+    assert set(good["area"]) == set(written.truth.areas["area"])
 
 
 def test_the_files_of_each_location_are_as_its_fault_says(written):
@@ -207,7 +207,7 @@ def test_the_values_read_back_are_ordered_as_the_truth(written):
     values = read_sources(find_sources(written.root / "inputs"))
     for outcome in OUTCOME_KEYS:
         truth = written.truth.areas.assign(truth=written.truth.outcomes[outcome])
-        both = truth.dropna(subset="truth").merge(values[outcome].frame, on="lsoa11")
+        both = truth.dropna(subset="truth").merge(values[outcome].frame, on="area")
         assert len(both) == (12 if outcome in ("mean_income", "median_income") else 22)
         worse_is_high = outcome in (
             "self_reported_health", "occupancy_rating", "unemployment", "education",
@@ -241,7 +241,7 @@ def test_locations_join_to_their_areas_unless_their_postcode_is_faulty(tmp_path,
                 if planted["fault"] in ("unknown_postcode", "outside_city"):
                     assert (row.status, row.reason) == ("rejected", planted["fault"])
                 else:
-                    assert (row.status, row.lsoa11) == ("matched", planted["lsoa11"])
+                    assert (row.status, row.area) == ("matched", planted["area"])
                     assert 1 <= row.weight <= 3
 
 

@@ -224,7 +224,7 @@ def test_boundaries_tile_each_city_without_overlap(written):
     names = {f["properties"]["LSOA11NM"] for f in collection["features"]}
     assert len(shapes) == len(names) == 28
     for city in ("x", "y"):
-        codes = written.truth.areas.loc[written.truth.areas["city"] == city, "lsoa11"]
+        codes = written.truth.areas.loc[written.truth.areas["city"] == city, "area"]
         tiles = [shapes[code] for code in codes]
         assert all(tile.is_valid and tile.geom_type == "Polygon" for tile in tiles)
         whole = unary_union(tiles)
@@ -244,7 +244,7 @@ def test_locations_lie_in_their_areas_and_serve_their_postcodes(written):
     directory = pd.read_csv(written.input("onspd"), dtype=str, keep_default_na=False)
     area_of = dict(zip(directory["pcds"], directory["lsoa11"], strict=True))
     home = dict(
-        zip(written.truth.locations["location_id"], written.truth.locations["lsoa11"], strict=True)
+        zip(written.truth.locations["location_id"], written.truth.locations["area"], strict=True)
     )
     fault = dict(
         zip(written.truth.locations["location_id"], written.truth.locations["fault"], strict=True)

@@ -53,8 +53,8 @@ def write_planted(root: Path) -> DataStore:
     areas = _areas()
     codes, rows = _codes(areas)
     studies.publish_shards(store, "alpha", codes, rows["location_id"].tolist())
-    listed = rows[["location_id", "lsoa11"]].assign(status="matched", reason=None, weight=1)
-    places = areas.set_index("lsoa11").loc[rows["lsoa11"], ["lat", "lon"]]
+    listed = rows[["location_id", "area"]].assign(status="matched", reason=None, weight=1)
+    places = areas.set_index("area").loc[rows["area"], ["lat", "lon"]]
     publish(store, "locations", "alpha", locations=listed.assign(
         lat=places["lat"].to_numpy(), lon=places["lon"].to_numpy()
     ))  # fmt: skip
@@ -75,8 +75,8 @@ def _areas() -> pd.DataFrame:
     smooth = np.linalg.cholesky(np.exp(-squares / (2 * 0.2**2)) + 1e-6 * np.eye(SIDE**2))
     return pd.DataFrame(
         {
-            "lsoa11": [f"E01{n:06d}" for n in range(SIDE**2)],
-            "msoa11": [f"E02{n:06d}" for n in (x // 4) * 4 + y // 4],
+            "area": [f"E01{n:06d}" for n in range(SIDE**2)],
+            "msoa": [f"E02{n:06d}" for n in (x // 4) * 4 + y // 4],
             "authority": [f"E0900000{n}" for n in 1 + (x // 8) * 2 + y // 8],
             "lat": lat,
             "lon": lon,
@@ -91,16 +91,16 @@ def _codes(areas: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
     rng = np.random.default_rng(4)
     rows = areas.loc[areas.index.repeat(PER_AREA)].reset_index(drop=True)
     shown = rng.normal(size=WIDTH) / np.sqrt(WIDTH)
-    texture = {each: rng.normal(size=WIDTH) for each in sorted(set(areas["msoa11"]))}
+    texture = {each: rng.normal(size=WIDTH) for each in sorted(set(areas["msoa"]))}
     codes = rng.normal(size=(len(rows), 4, WIDTH))
     codes += SIGNAL * np.sqrt(WIDTH) * rows["crime"].to_numpy()[:, None, None] * shown
-    codes += TEXTURE * np.stack([texture[each] for each in rows["msoa11"]])[:, None]
+    codes += TEXTURE * np.stack([texture[each] for each in rows["msoa"]])[:, None]
     ids = [f"L{n:05d}" for n in range(len(rows))]
     return codes.astype(np.float32), rows.assign(location_id=ids)
 
 
 def _postcodes(areas: pd.DataFrame) -> pd.DataFrame:
-    columns = ["lsoa11", "msoa11", "authority", "lat", "lon"]
+    columns = ["area", "msoa", "authority", "lat", "lon"]
     return areas[columns].assign(postcode=[f"P {n}" for n in range(len(areas))], city="alpha")
 
 
@@ -110,7 +110,7 @@ def _publish_labels(store: DataStore, areas: pd.DataFrame) -> None:
             {
                 "city": "alpha",
                 "outcome": outcome,
-                "lsoa11": areas["lsoa11"],
+                "area": areas["area"],
                 "value": areas[outcome],
                 "decile": deciles(areas[outcome], worst="low"),
             }

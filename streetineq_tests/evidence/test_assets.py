@@ -27,9 +27,9 @@ def published(tmp_path_factory):
     store = studies.new_study(tmp_path_factory.mktemp("study"), studies.SIMULATED)
     areas = worlds.city(np.random.default_rng(0), areas=200, groups=4, bias=1.5)
     publish_predictions(store, areas.drop(index=[7]))
-    postcodes = areas[["lsoa11", "msoa11", "authority"]].assign(city="alpha")
+    postcodes = areas[["area", "msoa", "authority"]].assign(city="alpha")
     harness.publish(store, "postcode_lsoa", None, postcode_lsoa=postcodes)
-    labels = areas[["lsoa11", "value"]].assign(
+    labels = areas[["area", "value"]].assign(
         city="alpha", outcome="crime", decile=areas["actual"].astype("Int8")
     )
     harness.publish(store, "lsoa_labels", None, lsoa_labels=labels)
@@ -82,7 +82,7 @@ def test_a_second_run_skips_until_groups_are_brought(store):
     again = harness.run(store, "equity_audit", PAIR)
     assert harness.metadata(again, "equity_audit")["skipped"]
     rows = "".join(f"E01{i:06d},{'ab'[i % 2]}\n" for i in range(150))
-    write_groups(store, f"lsoa11,half\n{rows}")
+    write_groups(store, f"area,half\n{rows}")
     result = harness.run(store, "equity_audit", PAIR)
     shown = harness.metadata(result, "equity_audit")
     assert not shown["skipped"]
@@ -92,7 +92,7 @@ def test_a_second_run_skips_until_groups_are_brought(store):
 
 def test_a_spoilt_file_of_groups_stops_the_audit_and_leaves_the_table(store):
     before = store.open("equity_audit", PAIR).digest
-    write_groups(store, "lsoa11,half\nE01,a\n")
+    write_groups(store, "area,half\nE01,a\n")
     result = harness.run(store, "equity_audit", PAIR, fails=True)
     assert "mine.csv, line 2" in harness.failure(result)
     assert store.open("equity_audit", PAIR).digest == before
@@ -134,10 +134,10 @@ def test_what_was_read_is_compared_with_what_stands(store, asset):
 def test_an_area_has_the_place_of_most_of_its_postcodes(store):
     rows = [("E01000002", "b"), ("E01000001", "b"), ("E01000001", "a"), ("E01000001", "a")]
     rows += [("E01000003", "d"), ("E01000003", "c"), ("E01000004", None), (None, "a")]
-    table = pd.DataFrame(rows, columns=["lsoa11", "authority"])
-    table = table.assign(msoa11=table["authority"], city="alpha")
+    table = pd.DataFrame(rows, columns=["area", "authority"])
+    table = table.assign(msoa=table["authority"], city="alpha")
     harness.publish(store, "postcode_lsoa", None, postcode_lsoa=table)
-    found = read_places(store, "alpha").set_index("lsoa11")["authority"]
+    found = read_places(store, "alpha").set_index("area")["authority"]
     assert found.fillna("none").to_dict() == {
         "E01000001": "a",
         "E01000002": "b",

@@ -10,7 +10,7 @@ from streetineq_assets.findings import DOES_NOT_HOLD, HOLDS, NOT_TESTED
 from streetineq_assets.predictions.joint_evaluation import JOINT_NETWORK
 from streetineq_tests.evidence import worlds
 
-NO_GROUPS = pd.DataFrame({"lsoa11": [], "grouping": [], "group": []}, dtype="str")
+NO_GROUPS = pd.DataFrame({"area": [], "grouping": [], "group": []}, dtype="str")
 
 
 def checked(areas):

@@ -18,7 +18,7 @@ from streetineq_assets.evidence.equity import (
 )
 from streetineq_tests.evidence import worlds
 
-NO_GROUPS = pd.DataFrame({"lsoa11": [], "grouping": [], "group": []}, dtype="str")
+NO_GROUPS = pd.DataFrame({"area": [], "grouping": [], "group": []}, dtype="str")
 
 
 def audited(areas, groups=NO_GROUPS):
@@ -163,7 +163,7 @@ def test_actual_deciles_are_in_order_and_never_tested():
 
 
 def grouped(areas, name, groups):
-    rows = pd.DataFrame({"lsoa11": areas["lsoa11"], "grouping": name, "group": groups})
+    rows = pd.DataFrame({"area": areas["area"], "grouping": name, "group": groups})
     return rows.dropna().astype("str")
 
 
@@ -226,21 +226,19 @@ def test_without_areas_there_is_no_row():
 
 def test_gathering_keeps_areas_without_a_prediction_or_a_place():
     codes = ["E01000001", "E01000002"]
-    values = pd.DataFrame(
-        {"lsoa11": codes, "decile": pd.array([1, 10], "Int8"), "value": [0.1, 0.9]}
-    )
+    values = pd.DataFrame({"area": codes, "decile": pd.array([1, 10], "Int8"), "value": [0.1, 0.9]})
     predicted = pd.DataFrame(
         {
-            "lsoa11": codes[1:],
+            "area": codes[1:],
             "decile": pd.array([9], "Int8"),
             "score": [1.5],
             "lower": pd.array([pd.NA], "Int8"),
             "upper": pd.array([pd.NA], "Int8"),
         }
     )
-    places = pd.DataFrame({"lsoa11": codes[:1], "msoa11": ["E02000001"], "authority": ["E09"]})
-    found = gather(values, predicted, places).set_index("lsoa11")
+    places = pd.DataFrame({"area": codes[:1], "msoa": ["E02000001"], "authority": ["E09"]})
+    found = gather(values, predicted, places).set_index("area")
     assert found["actual"].tolist() == [1.0, 10.0]
     assert found["predicted"].tolist() == pytest.approx([np.nan, 9.0], nan_ok=True)
     assert found["lower"].isna().all()
-    assert found["msoa11"].isna().tolist() == [False, True]
+    assert found["msoa"].isna().tolist() == [False, True]

@@ -16,7 +16,7 @@ def store(tmp_path):
     return DataStore(tmp_path)
 
 
-def write(store, name="mine.csv", codes=AREAS, heading="lsoa11", separator=",", **columns):
+def write(store, name="mine.csv", codes=AREAS, heading="area", separator=",", **columns):
     path = store.inputs("groups", name)
     path.parent.mkdir(parents=True, exist_ok=True)
     frame = pd.DataFrame({heading: list(codes), **columns})
@@ -26,7 +26,7 @@ def write(store, name="mine.csv", codes=AREAS, heading="lsoa11", separator=",", 
 
 def groups_of(found, grouping):
     rows = found.table[found.table["grouping"] == grouping]
-    return rows.set_index("lsoa11")["group"]
+    return rows.set_index("area")["group"]
 
 
 def test_without_a_folder_there_is_no_group(store):
@@ -108,7 +108,7 @@ def test_the_digest_tells_groups_and_what_is_said_of_them(store):
         ({"codes": ["1.2E+08", *AREAS[1:]]}, r"mine\.csv, line 2.+'1\.2E\+08' is not the code"),
         ({"codes": [AREAS[0], *AREAS[:39]]}, r"line 3: E01000000 occurs twice"),
         ({"codes": ["E02000001", *AREAS[1:]]}, "is not the code of an LSOA"),
-        ({"heading": "area"}, r'needs the column "lsoa11"'),
+        ({"heading": "zone"}, r'needs the column "area"'),
         ({"separator": ";"}, "semicolons"),
         ({"place": None}, "no column beside the codes"),
         ({"Place ": "a"}, 'two columns "place"'),

@@ -15,14 +15,14 @@ def centroids(areas):
     """On a grid of 1 km, in random order: errors of neighbours are not alike."""
     rng = np.random.default_rng(9)
     place = rng.permutation(len(areas))
-    return pd.DataFrame({"lsoa11": areas, "easting_m": 1000.0 * (place // 20),
+    return pd.DataFrame({"area": areas, "easting_m": 1000.0 * (place // 20),
                          "northing_m": 1000.0 * (place % 20)})  # fmt: skip
 
 
 def labels(n=N, seed=0):
     rng = np.random.default_rng(seed)
     codes = [f"E01{k:06d}" for k in range(n)]
-    return pd.DataFrame({"lsoa11": codes, "outcome": "crime", "decile": rng.integers(1, 11, n)})
+    return pd.DataFrame({"area": codes, "outcome": "crime", "decile": rng.integers(1, 11, n)})
 
 
 def scored(truth, noise, model, scheme, seed=0):
@@ -35,7 +35,7 @@ def scored(truth, noise, model, scheme, seed=0):
             "scheme": scheme,
             "model": model,
             "seed": seed,
-            "lsoa11": truth["lsoa11"],
+            "area": truth["area"],
             "fold": 0,
             "score": truth["decile"] + rng.normal(0, noise, len(truth)),
         }
@@ -43,7 +43,7 @@ def scored(truth, noise, model, scheme, seed=0):
 
 
 def evidence(*parts, truth, own="area"):
-    places = centroids(truth["lsoa11"])
+    places = centroids(truth["area"])
     return build_evidence(pd.concat(parts), truth, places, own_scheme=own, seed=1, draws=200)
 
 

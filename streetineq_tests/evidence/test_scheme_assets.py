@@ -35,7 +35,7 @@ def test_every_model_has_a_score_of_every_area_and_outcome(scored):
 def test_seeds_train_other_networks(scored):
     table = scored[0].open("scheme_scores", "alpha/area").table()
     own = table[(table["model"] == "joint_network") & (table["outcome"] == "crime")]
-    wide = own.pivot_table(index="lsoa11", columns="seed", values="score")
+    wide = own.pivot_table(index="area", columns="seed", values="score")
     assert (wide[0] != wide[1]).all()
 
 

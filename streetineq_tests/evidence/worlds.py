@@ -39,17 +39,17 @@ def frame(value, score, *, msoa=None, group=None) -> pd.DataFrame:
     n = len(value)
     return pd.DataFrame(
         {
-            "lsoa11": [f"E01{i:06d}" for i in range(n)],
+            "area": [f"E01{i:06d}" for i in range(n)],
             "actual": decile(value),
             "value": np.asarray(value, dtype=float),
             "predicted": decile(score),
             "score": np.asarray(score, dtype=float),
             "lower": 1.0,
             "upper": 8.0,
-            "msoa11": [None] * n if msoa is None else [f"E02{i:06d}" for i in msoa],
+            "msoa": [None] * n if msoa is None else [f"E02{i:06d}" for i in msoa],
             "authority": [None] * n if group is None else [f"group {i}" for i in group],
         }
-    ).astype({"msoa11": "str", "authority": "str"})
+    ).astype({"msoa": "str", "authority": "str"})
 
 
 def decile(values) -> np.ndarray:

@@ -234,8 +234,8 @@ def test_acquired_locations_have_the_areas_of_their_postcodes(store, plan):
     table = store.open("locations", "alpha").table()
     assert set(table["status"]) == {"matched"}
     planned = store.open("imagery_plan", "alpha").table().drop_duplicates("location_id")
-    wanted = planned.set_index("location_id")["lsoa11"]
-    assert table.set_index("location_id")["lsoa11"].to_dict() == wanted.to_dict()
+    wanted = planned.set_index("location_id")["area"]
+    assert table.set_index("location_id")["area"].to_dict() == wanted.to_dict()
     assert table["creator"].str.startswith("walker").all()
 
 
@@ -309,12 +309,12 @@ def test_a_grid_finds_its_areas_by_the_nearest_postcode(provider, tmp_path):
     run(store, "imagery_plan", "alpha")
     plan = store.open("imagery_plan", "alpha").table()
     assert plan["postcode"].isna().all()
-    assert plan["lsoa11"].nunique() == N_AREAS
+    assert plan["area"].nunique() == N_AREAS
     assert (plan["status"] == "planned").any()
     run(store, "locations", "alpha")
     located = store.open("locations", "alpha").table()
     assert set(located["placed_by"].dropna()) == {"nearest_postcode"}
-    wanted = plan.drop_duplicates("location_id").set_index("location_id")["lsoa11"]
-    found = located.set_index("location_id")["lsoa11"].dropna()
+    wanted = plan.drop_duplicates("location_id").set_index("location_id")["area"]
+    found = located.set_index("location_id")["area"].dropna()
     assert len(found)
     assert (found == wanted[found.index]).all()

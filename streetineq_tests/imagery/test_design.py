@@ -25,7 +25,7 @@ def frame_of(n_postcodes, seed=0):
         points = corner + rng.uniform(100, SIDE_M - 100, (n, 2))
         for number, (lat, lon) in enumerate(from_national_grid(*points.T)):
             rows.append((f"AA{area} {number}ZZ", f"E010000{area:02d}", lat, lon))
-    return pd.DataFrame(rows, columns=["postcode", "lsoa11", "lat", "lon"])
+    return pd.DataFrame(rows, columns=["postcode", "area", "lat", "lon"])
 
 
 def squares(n):
@@ -34,7 +34,7 @@ def squares(n):
         for i in range(n)
     ]
     codes = [f"E010000{i:02d}" for i in range(n)]
-    return gpd.GeoDataFrame({"lsoa11": codes}, geometry=boxes, crs=27700)
+    return gpd.GeoDataFrame({"area": codes}, geometry=boxes, crs=27700)
 
 
 def drawn_from(postcodes, *, seed=1, boundaries=None, **settings):
@@ -43,7 +43,7 @@ def drawn_from(postcodes, *, seed=1, boundaries=None, **settings):
 
 
 def counts(drawn):
-    return drawn["lsoa11"].value_counts().sort_index().tolist()
+    return drawn["area"].value_counts().sort_index().tolist()
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=9), st.integers(1, 12))
@@ -59,7 +59,7 @@ def test_a_location_lies_where_its_postcode_does_and_is_named_after_it():
     drawn = drawn_from(postcodes, per_area=5)
     known = postcodes.set_index("postcode").loc[drawn["postcode"]]
     assert (known["lat"].to_numpy() == drawn["lat"].to_numpy()).all()
-    assert (known["lsoa11"].to_numpy() == drawn["lsoa11"].to_numpy()).all()
+    assert (known["area"].to_numpy() == drawn["area"].to_numpy()).all()
     assert (drawn["postcode"].str.replace(" ", "") == drawn["location_id"]).all()
 
 
@@ -90,7 +90,7 @@ def test_a_new_postcode_moves_one_choice_at_most():
 def test_the_middle_of_an_area_is_its_postcode_nearest_to_the_mean_of_all():
     postcodes = frame_of([25, 25])
     drawn = drawn_from(postcodes, design="areas", per_area=1, least_per_area=1)
-    for _, area in postcodes.groupby("lsoa11"):
+    for _, area in postcodes.groupby("area"):
         grid = national_grid(area["lat"], area["lon"])
         nearest = np.hypot(*(grid - grid.mean(axis=0)).T).argmin()
         assert area["postcode"].iloc[nearest] in set(drawn["postcode"])

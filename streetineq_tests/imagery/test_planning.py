@@ -32,7 +32,7 @@ def wanted(*places):
     for number, place in enumerate(places):
         lat, lon = at(*place)
         rows.append((f"L{number}", f"E0100000{number}", f"AA1 {number}AA", lat, lon))
-    return pd.DataFrame(rows, columns=["location_id", "lsoa11", "postcode", "lat", "lon"])
+    return pd.DataFrame(rows, columns=["location_id", "area", "postcode", "lat", "lon"])
 
 
 def capture(name, east_m, north_m, **other):

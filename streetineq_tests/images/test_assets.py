@@ -154,7 +154,7 @@ def test_boundaries_are_read_only_where_they_place_locations(positions):
     )
     table = positions.store.open("locations", "alpha").table()
     assert set(table["placed_by"]) == {"nearest_postcode"}
-    assert set(table["lsoa11"]) == {"E01000000"}  # of the first of ten postcodes at one place
+    assert set(table["area"]) == {"E01000000"}  # of the first of ten postcodes at one place
     boundaries = positions.store.inputs("boundaries", "LSOA_2011.geojson")
     boundaries.write_text(boundaries.read_text() + "\n")
     assert metadata(positions.run("locations"), "locations")["skipped"]
@@ -170,10 +170,10 @@ def test_other_boundaries_place_locations_anew(positions):
     assert failed(result) == {"boundaries_precise"}  # one of the ten postcodes is of that area
     table = positions.store.open("locations", "alpha").table()
     assert set(table["placed_by"]) == {"boundaries"}
-    assert set(table["lsoa11"]) == {"E01000003"}
+    assert set(table["area"]) == {"E01000003"}
     write_boundaries(positions.store, {"E01000005": SQUARE})
     positions.run("locations")
-    assert set(positions.store.open("locations", "alpha").table()["lsoa11"]) == {"E01000005"}
+    assert set(positions.store.open("locations", "alpha").table()["area"]) == {"E01000005"}
     positions.store.inputs("boundaries", "LSOA_2011.geojson").unlink()
     assert "inputs/boundaries" in failure(positions.run("locations", fails=True))
 
@@ -195,7 +195,7 @@ def test_a_study_that_places_by_boundaries_depends_on_them():
 @pytest.mark.parametrize("most", [1, 7, 500])
 def test_the_plot_counts_the_locations_of_each_lsoa(most):
     lsoas = ["E01000001"] * most + ["E01000002", None]
-    frame = pd.DataFrame({"lsoa11": lsoas, "status": ["matched"] * (most + 1) + ["rejected"]})
+    frame = pd.DataFrame({"area": lsoas, "status": ["matched"] * (most + 1) + ["rejected"]})
     figure = plot_locations_per_lsoa(frame, "Alpha")
     (axis,) = figure.axes
     assert sum(bar.get_height() for bar in axis.patches) == 2

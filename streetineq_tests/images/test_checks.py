@@ -94,7 +94,7 @@ def locations(*, rejected=0, over_several=0, without_weight=0, **doubtful):
         {
             "location_id": ROWS["location_id"],
             "postcodes": ROWS["postcode"],
-            "lsoa11": pd.Series("E01000001", index=number).where(matched),
+            "area": pd.Series("E01000001", index=number).where(matched),
             "status": matched.map({True: "matched", False: "rejected"}),
             "reason": pd.Series("unknown_postcode", index=number).mask(matched),
             "placed_by": pd.Series("postcode", index=number).where(matched),

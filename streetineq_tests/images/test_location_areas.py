@@ -39,14 +39,14 @@ POSTCODES = [
 @pytest.fixture(scope="module")
 def postcodes(tmp_path_factory):
     """A small `postcode_lsoa.parquet`; output areas alternate within an LSOA."""
-    names = ["postcode", "city", "lsoa11", "usertype", "introduced", "terminated", "lat"]
+    names = ["postcode", "city", "area", "usertype", "introduced", "terminated", "lat"]
     frame = pd.DataFrame(POSTCODES, columns=names)
     for column in ("introduced", "terminated"):
         frame[column] = pd.to_datetime(frame[column]).astype("datetime64[s]")
-    known = frame["lsoa11"].notna()
-    frame["oa11"] = frame["lsoa11"].str.replace("E01", "E00").where(known)
-    frame.loc[frame["postcode"] == "AA1 1AC", "oa11"] = "E00999999"
-    frame["msoa11"] = frame["lsoa11"].str.replace("E01", "E02").where(known)
+    known = frame["area"].notna()
+    frame["oa"] = frame["area"].str.replace("E01", "E00").where(known)
+    frame.loc[frame["postcode"] == "AA1 1AC", "oa"] = "E00999999"
+    frame["msoa"] = frame["area"].str.replace("E01", "E02").where(known)
     frame["lon"] = frame["lat"] - 51.5
     path = tmp_path_factory.mktemp("postcodes") / "postcode_lsoa.parquet"
     frame.to_parquet(path, index=False)
@@ -79,7 +79,7 @@ def join(postcodes, tmp_path, connection):
 def test_a_location_takes_the_areas_of_its_postcode(join):
     table, _ = join("7,AA1 1AA")
     row = table.loc["7"]
-    assert [row["oa11"], row["lsoa11"], row["msoa11"]] == ["E00000001", ONE, "E02000001"]
+    assert [row["oa"], row["area"], row["msoa"]] == ["E00000001", ONE, "E02000001"]
     assert [row["weight"], row["n_postcodes"], row["postcodes"]] == [1, 1, "AA1 1AA"]
     assert [row["lat"], row["lon"]] == [51.0, pytest.approx(-0.5)]
     assert row["status"] == "matched"
@@ -102,7 +102,7 @@ def test_the_majority_of_live_postcodes_decides_between_areas(join):
     # Terminated by the study's date: AA1 1AD. So ONE has two live postcodes and TWO has three.
     rows = ["AA1 1AA", "AA1 1AB", "AA1 1AD", "AA2 1AA", "AA2 1AB", "AA2 1AC"]
     table, findings = join(*[f"7,{postcode}" for postcode in rows])
-    assert table.loc["7", "lsoa11"] == TWO
+    assert table.loc["7", "area"] == TWO
     assert table.loc["7", "weight"] == 3
     assert table.loc["7", "lat"] == 52.0
     assert findings.values["n_locations_over_several_lsoas"] == 1
@@ -110,26 +110,26 @@ def test_the_majority_of_live_postcodes_decides_between_areas(join):
 
 def test_a_tie_between_areas_goes_to_the_lower_code(join):
     table, _ = join("7,AA2 1AA", "7,AA1 1AA")
-    assert table.loc["7", "lsoa11"] == ONE
+    assert table.loc["7", "area"] == ONE
     assert table.loc["7", "weight"] == 1
 
 
 def test_a_large_user_places_a_location_that_then_weighs_nothing(join):
     table, findings = join("7,AA1 1AC")
-    assert table.loc["7", "lsoa11"] == ONE
+    assert table.loc["7", "area"] == ONE
     assert table.loc["7", "weight"] == 0
     assert findings.values["n_matched_without_weight"] == 1
 
 
 def test_the_output_area_is_that_of_most_live_postcodes_in_the_lsoa(join):
     table, _ = join("7,AA1 1AA", "7,AA1 1AB", "7,AA1 1AC")
-    assert table.loc["7", "oa11"] == "E00000001"
+    assert table.loc["7", "oa"] == "E00000001"
 
 
 def test_the_city_is_that_of_most_postcodes_of_the_area_as_for_labels(join):
     # BB9 9AA is filed under beta, but its LSOA is one of alpha's, and has its label there.
     here, _ = join("7,BB9 9AA")
-    assert here.loc["7", "lsoa11"] == ONE
+    assert here.loc["7", "area"] == ONE
     there, _ = join("7,BB9 9AA", city="beta")
     assert there.loc["7", "reason"] == "outside_city"
 
@@ -198,7 +198,7 @@ def test_a_location_that_no_postcode_places_is_rejected_with_a_reason(join, post
     table, findings = join(f"7,{postcode}", "8,AA1 1AA")
     row = table.loc["7"]
     assert [row["status"], row["reason"], row["weight"]] == ["rejected", reason, 0]
-    assert row[["oa11", "lsoa11", "msoa11", "lat", "lon"]].isna().all()
+    assert row[["oa", "area", "msoa", "lat", "lon"]].isna().all()
     assert findings.values[f"n_rejected_{reason}"] == 1
     assert findings.values[f"n_postcodes_{reason}"] == 1
     assert findings.values["n_matched"] == 1
@@ -208,14 +208,14 @@ def test_a_postcode_terminated_before_the_capture_does_not_place(join):
     header = "location_id,postcode,captured_at"
     table, findings = join("7,AA3 1AA,2016-07-21", "8,AA3 1AA,2012-03-31", header=header)
     assert table.loc["7", "reason"] == "terminated_before_capture"
-    assert table.loc["8", "lsoa11"] == THREE  # gone in the month of the capture: it was there
+    assert table.loc["8", "area"] == THREE  # gone in the month of the capture: it was there
     assert table.loc["8", "weight"] == 0
     assert findings.values["n_rejected_terminated_before_capture"] == 1
 
 
 def test_without_a_date_of_capture_a_terminated_postcode_places(join):
     table, _ = join("7,AA3 1AA")
-    assert table.loc["7", "lsoa11"] == THREE
+    assert table.loc["7", "area"] == THREE
 
 
 def test_one_good_postcode_is_enough(join):
@@ -260,7 +260,7 @@ def test_rows_come_in_the_order_of_ids_as_text(join):
 def test_ids_stay_text_and_postcodes_match_whatever_their_spaces_and_case(join):
     table, _ = join("007,aa11aa", "1.0,AA1  1AB", " 8 , AA2 1AA ")
     assert list(table.index) == ["007", "1.0", "8"]
-    assert table["lsoa11"].to_list() == [ONE, ONE, TWO]
+    assert table["area"].to_list() == [ONE, ONE, TWO]
 
 
 def test_repeated_rows_count_once_and_shared_postcodes_are_counted(join):
@@ -361,7 +361,7 @@ def test_postcodes_of_one_location_that_lie_far_apart_are_counted(join):
 
 
 def test_a_stated_lsoa_is_compared_with_the_postcodes(join):
-    header = "location_id,postcode,lsoa11"
+    header = "location_id,postcode,area"
     _, right = join(f"7,AA1 1AA,{ONE}", f"7,AA2 1AA,{ONE}", f"8,AA2 1AA,{TWO}", header=header)
     assert check_of(right, "locations_consistent").values["n_other_lsoa_stated"] == 0
     _, wrong = join(f"7,AA1 1AA,{TWO}", f"8,AA2 1AA,{ONE}", header=header)

@@ -49,12 +49,12 @@ HEADER = "location_id,lat,lon"
 
 
 def parquet(path, rows):
-    names = ["postcode", "city", "lsoa11", "usertype", "introduced", "terminated", "lat", "lon"]
+    names = ["postcode", "city", "area", "usertype", "introduced", "terminated", "lat", "lon"]
     frame = pd.DataFrame(rows, columns=names)
     for column in ("introduced", "terminated"):
         frame[column] = pd.to_datetime(frame[column]).astype("datetime64[s]")
-    frame["oa11"] = frame["lsoa11"].str.replace("E01", "E00")
-    frame["msoa11"] = frame["lsoa11"].str.replace("E01", "E02")
+    frame["oa"] = frame["area"].str.replace("E01", "E00")
+    frame["msoa"] = frame["area"].str.replace("E01", "E02")
     frame.to_parquet(path, index=False)
     return path
 
@@ -102,7 +102,7 @@ def reasons(table):
 def test_a_location_serves_the_nearest_postcode_as_if_it_were_listed(join):
     table, findings = join("7,51.5004,-0.105")
     row = table.loc["7"]
-    assert [row["oa11"], row["lsoa11"], row["msoa11"]] == ["E00000001", ONE, "E02000001"]
+    assert [row["oa"], row["area"], row["msoa"]] == ["E00000001", ONE, "E02000001"]
     assert [row["postcodes"], row["n_postcodes"], row["weight"]] == ["AA1 1AA", 1, 1]
     assert [row["lat"], row["lon"]] == [51.5004, -0.105]
     assert [row["status"], row["placed_by"]] == ["matched", "nearest_postcode"]
@@ -153,7 +153,7 @@ def test_no_postcode_within_the_studys_limit_is_a_reason(join, within_m, reason)
     assert reasons(table) == {"7": reason, "8": ""}
     if reason:
         assert [row["postcodes"], row["n_postcodes"], row["weight"]] == ["", 0, 0]
-        assert row[["oa11", "lsoa11", "msoa11", "placed_by"]].isna().all()
+        assert row[["oa", "area", "msoa", "placed_by"]].isna().all()
         assert [row["lat"], row["lon"]] == [51.501, -0.105]
         assert findings.values["n_rejected_no_postcode_near"] == 1
         assert "within_m" in check_of(findings, "locations_matched").description
@@ -163,7 +163,7 @@ def test_a_location_beyond_the_citys_border_is_outside_of_it(join):
     table, _ = join("7,51.515,-0.105", "8,51.515,-0.095", "9,51.5,-0.105")
     assert reasons(table) == {"7": "outside_city", "8": "outside_city", "9": ""}
     beta, _ = join("7,51.515,-0.105", city="beta")
-    assert beta.loc["7", "lsoa11"] == OF_BETA
+    assert beta.loc["7", "area"] == OF_BETA
 
 
 # -- lists of both kinds ---------------------------------------------------------------------------
@@ -173,7 +173,7 @@ def test_postcodes_that_are_listed_decide_whatever_the_coordinates(join):
     table, findings = join(
         "7,AA2 1AA,51.5,-0.105", "8,,51.5,-0.105", header="location_id,postcode,lat,lon"
     )
-    assert table["lsoa11"].to_dict() == {"7": TWO, "8": ONE}
+    assert table["area"].to_dict() == {"7": TWO, "8": ONE}
     assert table["placed_by"].to_dict() == {"7": "postcode", "8": "nearest_postcode"}
     counted = [findings.values[f"n_placed_by_{way}"] for way in ("postcode", "nearest_postcode")]
     assert counted == [1, 1]
@@ -188,7 +188,7 @@ def test_an_unknown_postcode_is_not_replaced_by_coordinates(join):
 def test_one_postcode_of_a_location_is_enough_to_decide(join):
     rows = ["7,,51.5,-0.105", "7,AA2 1AA,51.5,-0.105"]
     table, _ = join(*rows, header="location_id,postcode,lat,lon")
-    assert [table.loc["7", "lsoa11"], table.loc["7", "placed_by"]] == [TWO, "postcode"]
+    assert [table.loc["7", "area"], table.loc["7", "placed_by"]] == [TWO, "postcode"]
 
 
 @pytest.mark.parametrize("places", [Places(), BOUNDARIES], ids=["nearest", "boundaries"])
@@ -223,8 +223,8 @@ def test_a_location_lies_in_the_lsoa_around_it(join):
     """Nearer to a postcode of TWO, and on ONE's side of the border; the directory has its MSOA."""
     table, findings = join("7,51.5,-0.1001", places=BOUNDARIES)
     row = table.loc["7"]
-    assert [row["lsoa11"], row["msoa11"], row["weight"]] == [ONE, "E02000001", 1]
-    assert pd.isna(row["oa11"])
+    assert [row["area"], row["msoa"], row["weight"]] == [ONE, "E02000001", 1]
+    assert pd.isna(row["oa"])
     assert [row["postcodes"], row["n_postcodes"], row["placed_by"]] == ["", 0, "boundaries"]
     assert findings.values["n_placed_by_boundaries"] == 1
 
@@ -247,7 +247,7 @@ def test_where_no_boundary_or_another_citys_is_around_a_location_there_is_a_reas
         "new": "outside_city",
         "good": "",
     }
-    assert table.drop("good")[["lsoa11", "placed_by"]].isna().all(axis=None)
+    assert table.drop("good")[["area", "placed_by"]].isna().all(axis=None)
     assert findings.values["n_rejected_outside_city"] == 3
     assert findings.values["n_rejected_in_several_areas"] == 1
 
@@ -256,7 +256,7 @@ def test_postcodes_decide_where_there_are_any_and_boundaries_where_not(join):
     rows = ["7,AA2 1AA,51.5,-0.105", "8,,51.5,-0.105"]
     table, _ = join(*rows, header="location_id,postcode,lat,lon", places=BOUNDARIES)
     assert table["placed_by"].to_dict() == {"7": "postcode", "8": "boundaries"}
-    assert table["lsoa11"].to_dict() == {"7": TWO, "8": ONE}
+    assert table["area"].to_dict() == {"7": TWO, "8": ONE}
 
 
 def test_boundaries_that_are_needed_and_absent_are_one_error(store, tmp_path):
@@ -287,7 +287,7 @@ def test_nothing_compares_coordinates_with_the_postcode_that_they_chose(join):
 
 @pytest.mark.parametrize("places", [Places(), BOUNDARIES], ids=["nearest", "boundaries"])
 def test_a_stated_lsoa_may_differ_near_borders_but_not_in_most_of_the_list(join, places):
-    header = f"{HEADER},lsoa11"
+    header = f"{HEADER},area"
     at = {ONE: "51.5,-0.105", TWO: "51.5,-0.095"}
     half = [f"7,{at[ONE]},{ONE}", f"8,{at[TWO]},{ONE}"]
     _, findings = join(*half, header=header, places=places)

@@ -37,6 +37,6 @@ def areas_on_the_map(store: DataStore) -> pd.DataFrame:
     postcodes = store.open("postcode_lsoa").table()
     labels = store.open("lsoa_labels").table()
     known = labels[(labels["city"] == "london") & labels["decile"].notna()]
-    deciles = known.astype({"decile": float}).pivot_table("decile", "lsoa11", "outcome")
+    deciles = known.astype({"decile": float}).pivot_table("decile", "area", "outcome")
     centroids = area_centroids(postcodes[postcodes["city"] == "london"])
-    return centroids.merge(deciles.reset_index(), on="lsoa11")
+    return centroids.merge(deciles.reset_index(), on="area")

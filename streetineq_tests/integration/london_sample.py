@@ -63,7 +63,7 @@ def write_sample(root: Path, data: Path) -> tuple[DataStore, pd.Series]:
     sample = choose_sample(store)
     paint_sample(store, sample)
     run_from_images(root)
-    return store, sample.drop_duplicates("lsoa11").set_index("lsoa11")["decile"]
+    return store, sample.drop_duplicates("area").set_index("area")["decile"]
 
 
 def write_by_boundaries(root: Path, listed: DataStore) -> DataStore:
@@ -101,16 +101,16 @@ def run_from_images(root: Path) -> None:
 
 
 def choose_sample(store: DataStore) -> pd.DataFrame:
-    """`location_id, postcode, lsoa11, decile`: two or three areas of each decile, two postcodes."""
+    """`location_id, postcode, area, decile`: two or three areas of each decile, two postcodes."""
     labels = store.open("lsoa_labels").table()
-    labels = labels[labels["outcome"] == "living_environment"].sort_values(["decile", "lsoa11"])
+    labels = labels[labels["outcome"] == "living_environment"].sort_values(["decile", "area"])
     chosen = labels.iloc[np.linspace(0, len(labels) - 1, N_LSOAS).round().astype(int)]
     postcodes = store.open("postcode_lsoa").table(
-        columns=["postcode", "lsoa11", "usertype", "terminated"]
+        columns=["postcode", "area", "usertype", "terminated"]
     )
     live = postcodes[(postcodes["usertype"] == 0) & postcodes["terminated"].isna()]
-    two = live.groupby("lsoa11").head(2)
-    sample = chosen[["lsoa11", "decile"]].merge(two, on="lsoa11")
+    two = live.groupby("area").head(2)
+    sample = chosen[["area", "decile"]].merge(two, on="area")
     return sample.assign(location_id=[str(1000 + n) for n in range(len(sample))])
 
 

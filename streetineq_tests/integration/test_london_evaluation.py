@@ -29,15 +29,13 @@ def boundaries(shared_data):
 
 @pytest.fixture(scope="module")
 def areas(shared_data, boundaries) -> pd.DataFrame:
-    """`lsoa11, decile, fold, easting_m, northing_m` of all of London."""
-    table = pd.read_csv(shared_data / FILE_7, usecols=[CODE, SCORE]).rename(
-        columns={CODE: "lsoa11"}
-    )
-    frame = boundaries[["lsoa11"]].merge(table, on="lsoa11")
+    """`area, decile, fold, easting_m, northing_m` of all of London."""
+    table = pd.read_csv(shared_data / FILE_7, usecols=[CODE, SCORE]).rename(columns={CODE: "area"})
+    frame = boundaries[["area"]].merge(table, on="area")
     frame["decile"] = deciles(frame[SCORE], worst="high")
-    centres = boundaries.set_index("lsoa11").geometry.centroid[frame["lsoa11"]]
+    centres = boundaries.set_index("area").geometry.centroid[frame["area"]]
     frame = frame.assign(easting_m=centres.x.to_numpy(), northing_m=centres.y.to_numpy())
-    return frame.assign(fold=area_folds(frame[["lsoa11", "decile"]], k=5, seed=1))
+    return frame.assign(fold=area_folds(frame[["area", "decile"]], k=5, seed=1))
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +51,7 @@ def locations(areas) -> pd.DataFrame:
             "city": "london",
             "outcome": "living_environment",
             "location_id": [f"{i:06d}" for i in range(len(area))],
-            "lsoa11": areas["lsoa11"].to_numpy()[area],
+            "area": areas["area"].to_numpy()[area],
             "fold": areas["fold"].to_numpy()[area],
             "weight": rng.integers(0, 30, len(area)),
             "n_views": 4,
@@ -75,7 +73,7 @@ def coordinates(areas) -> pd.DataFrame:
         test = (areas["fold"] == fold).to_numpy()
         model = KNeighborsRegressor(8).fit(points[~test], areas["decile"].to_numpy(float)[~test])
         score[test] = model.predict(points[test])
-    named = areas[["lsoa11", "fold"]].assign(baseline="map_knn", scheme="area")
+    named = areas[["area", "fold"]].assign(baseline="map_knn", scheme="area")
     return conform(named.assign(score=score), BASELINES)
 
 
@@ -86,7 +84,7 @@ def test_all_of_london_is_evaluated_beside_its_coordinates(areas, locations, coo
         table,
         means[list(PROBABILITIES)].to_numpy(),
         coordinates,
-        areas[["lsoa11", "easting_m", "northing_m"]],
+        areas[["area", "easting_m", "northing_m"]],
         rule="mean_score",
         scheme="area",
         seed=1,
@@ -103,8 +101,8 @@ def test_londons_maps_are_small_and_show_every_area(areas, locations, boundaries
     """All of them stand in one page of 10 MB, with the other cities'."""
     table = lsoa_table(locations, rule="mean_score")
     table = table.assign(lower=table["decile"], upper=table["decile"])
-    nowhere = pd.DataFrame({"lsoa11": [], "lat": [], "lon": []})
-    shapes = city_shapes(table["lsoa11"].tolist(), boundaries, nowhere)
+    nowhere = pd.DataFrame({"area": [], "lat": [], "lon": []})
+    shapes = city_shapes(table["area"].tolist(), boundaries, nowhere)
     raster = rasterise(shapes)
     seen = np.unique(raster.index[raster.index >= 0])
     assert len(seen) > 0.98 * 4835, "a few areas of London are smaller than a pixel"

@@ -109,7 +109,7 @@ def test_deciles_equal_qcut_on_every_lsoa(shared_data, labels, lsoas, outcome):
     values = values.loc[sorted(lsoas)]
     bins = pd.qcut(values, 10, labels=False) + 1
     expected = 11 - bins if high_is_worst else bins
-    ours = labels[labels["outcome"] == outcome].set_index("lsoa11")
+    ours = labels[labels["outcome"] == outcome].set_index("area")
     assert len(ours) == 4835
     assert list(ours.index) == list(expected.index)
     assert (ours["value"] == values).all()
@@ -134,8 +134,8 @@ def test_the_directory_has_all_its_postcodes_and_all_of_londons_areas(london):
     assert len(table) == 178_127
     assert table["postcode"].is_unique
     assert table["city"].eq("london").all()
-    assert table["lsoa11"].nunique() == 4835
-    assert table.loc[table["postcode"] == "BR1 1AA", "lsoa11"].to_list() == ["E01000675"]
+    assert table["area"].nunique() == 4835
+    assert table.loc[table["postcode"] == "BR1 1AA", "area"].to_list() == ["E01000675"]
 
 
 def test_the_checks_that_should_fail_do_and_no_others(london):
@@ -192,4 +192,4 @@ def test_other_editions_of_the_directory(shared_data, tmp_path, name, rows, plac
         write_postcodes(connection, find_directory(tmp_path), {"E09000007": "camden"}, target)
     table = pd.read_parquet(target)
     assert len(table) == rows
-    assert table["lsoa11"].notna().sum() == placed
+    assert table["area"].notna().sum() == placed

@@ -27,7 +27,7 @@ N_SCORES, N_DRAWS = 100, 400
 @pytest.fixture(scope="module")
 def london(shared_data, tmp_path_factory) -> pd.DataFrame:
     areas = areas_on_the_map(write_labels(tmp_path_factory.mktemp("london"), shared_data))
-    stratified = areas[["lsoa11"]].assign(decile=areas[list(FOUND)].mean(axis=1))
+    stratified = areas[["area"]].assign(decile=areas[list(FOUND)].mean(axis=1))
     return areas.assign(fold=area_folds(stratified, k=5, seed=1))
 
 
@@ -43,8 +43,8 @@ def folds_of(london: pd.DataFrame, outcome: str) -> list[FoldAreas]:
 def _areas(frame: pd.DataFrame, outcome: str) -> Areas:
     n = len(frame)
     return Areas(
-        lsoa11=frame["lsoa11"].to_numpy(), decile=frame[outcome].to_numpy(), n_images=np.ones(n),
-        centroids=frame[["easting_m", "northing_m"]].to_numpy(), msoa=frame["msoa11"].to_numpy(),
+        area=frame["area"].to_numpy(), decile=frame[outcome].to_numpy(), n_images=np.ones(n),
+        centroids=frame[["easting_m", "northing_m"]].to_numpy(), msoa=frame["msoa"].to_numpy(),
         means=np.zeros((n, 1)), scores=np.full(n, np.nan),
     )  # fmt: skip
 
@@ -58,9 +58,9 @@ def out_of_fold(london: pd.DataFrame, folds: list[FoldAreas], name: str) -> np.n
 
 def test_london_has_an_msoa_and_an_authority_for_every_area(london) -> None:
     assert len(london) == 4835
-    assert london["msoa11"].nunique() == 983
+    assert london["msoa"].nunique() == 983
     assert london["authority"].nunique() == 33
-    assert london.groupby("msoa11")["authority"].nunique().max() == 1
+    assert london.groupby("msoa")["authority"].nunique().max() == 1
 
 
 @pytest.mark.parametrize("outcome", FOUND)
@@ -78,7 +78,7 @@ def test_the_map_says_of_london_what_it_was_found_to(
 def test_a_score_of_noise_adds_nothing_to_londons_map(london, outcome: str) -> None:
     """Its gain over the best map in each draw of MSOAs lies above 0 in at most 5 % of runs."""
     folds = folds_of(london, outcome)
-    actual, draws = london[outcome].to_numpy(), _draws(london["msoa11"])
+    actual, draws = london[outcome].to_numpy(), _draws(london["msoa"])
     alone = [_decile(out_of_fold(london, folds, name)) for name in MAPS]
     process = pd.Series(out_of_fold(london, folds, MAPS[1]))
     assert process.corr(london[outcome], method="spearman") > FOUND[outcome][1] - 0.015

@@ -31,17 +31,17 @@ def test_real_areas_and_postcodes_reach_the_locations(london):
     locations = store.open("locations", "london").table()
     assert len(locations) == 2 * N_LSOAS
     assert set(locations["status"]) == {"matched"}
-    assert set(locations["lsoa11"]) == set(deciles.index)
+    assert set(locations["area"]) == set(deciles.index)
 
 
 def test_all_of_london_is_labelled_for_a_sample_too(london):
     store, _ = london
-    assert len(store.open("lsoa_labels").table()["lsoa11"].unique()) == 4835
+    assert len(store.open("lsoa_labels").table()["area"].unique()) == 4835
 
 
 def test_every_area_of_the_sample_is_predicted_out_of_fold(london):
     store, deciles = london
-    areas = store.open("lsoa_predictions", PAIR).table().set_index("lsoa11")
+    areas = store.open("lsoa_predictions", PAIR).table().set_index("area")
     assert set(areas.index) == set(deciles.index)
     assert (areas["actual_decile"] == deciles.reindex(areas.index)).all()
     assert sorted(areas["fold"].unique()) == [0, 1, 2, 3, 4]
@@ -84,7 +84,7 @@ def test_super_generalised_boundaries_place_many_locations_wrongly_and_say_so(
     )
     matched = placed[placed["status"] == "matched"]
     assert set(matched["placed_by"]) == {"boundaries"}
-    assert (placed["lsoa11"] == right["lsoa11"]).sum() == 36
+    assert (placed["area"] == right["area"]).sum() == 36
     summary = by_boundaries.manifest("locations", "london").summary
     (check,) = [each for each in summary["checks"] if each["name"] == "boundaries_precise"]
     assert not check["passed"]
@@ -95,7 +95,7 @@ def test_super_generalised_boundaries_place_many_locations_wrongly_and_say_so(
 def test_locations_without_postcodes_reach_the_report(by_boundaries):
     areas = by_boundaries.open("lsoa_predictions", PAIR).table()
     placed = by_boundaries.open("locations", "london").table()
-    assert set(areas["lsoa11"]) == set(placed["lsoa11"].dropna())
+    assert set(areas["area"]) == set(placed["area"].dropna())
     assert by_boundaries.open("inequality_report").file("report.html").is_file()
 
 
@@ -110,7 +110,7 @@ def test_where_the_directorys_postcodes_are_placed_by_their_coordinates(
     """5,000 live ones: the nearest is another at the same place for a few, of another LSOA."""
     store, _ = london
     directory = store.open("postcode_lsoa")
-    known = directory.table().dropna(subset=["lat", "lsoa11", "city"])
+    known = directory.table().dropna(subset=["lat", "area", "city"])
     live = known[known["terminated"].isna() & (known["introduced"] <= dt.date(2017, 8, 1))]
     sample = live.sample(5000, random_state=1).assign(
         location_id=lambda rows: "at " + rows["postcode"]
@@ -127,6 +127,6 @@ def test_where_the_directorys_postcodes_are_placed_by_their_coordinates(
             places=places,
             boundaries=find_boundaries(store.inputs("boundaries")),
         )
-    found = table.set_index("location_id")["lsoa11"].reindex(sample["location_id"])
-    share = (found.to_numpy() == sample["lsoa11"].to_numpy()).mean()
+    found = table.set_index("location_id")["area"].reindex(sample["location_id"])
+    share = (found.to_numpy() == sample["area"].to_numpy()).mean()
     assert share == pytest.approx(expected, abs=0.015)

@@ -25,7 +25,7 @@ WAYS = {"boundaries": 'by = "boundaries"', "nearest_postcode": "within_m = 1000"
 def listed(tmp_path_factory):
     """The study with postcodes after the whole chain, and in which area each location was made."""
     root = tmp_path_factory.mktemp("listed") / "study"
-    truth = write_small_study(root).locations.set_index("location_id")["lsoa11"]
+    truth = write_small_study(root).locations.set_index("location_id")["area"]
     run_chain(root)
     return DataStore(root), truth
 
@@ -52,7 +52,7 @@ def locations(store: DataStore) -> pd.DataFrame:
 
 
 def share_right(table: pd.DataFrame, truth: pd.Series) -> float:
-    return (table["lsoa11"] == truth.reindex(table.index)).mean()
+    return (table["area"] == truth.reindex(table.index)).mean()
 
 
 def test_every_location_has_an_area_also_those_whose_postcode_was_wrong(listed, placed):
@@ -83,7 +83,7 @@ def test_the_boundaries_of_the_demo_are_exact(placed):
 def test_areas_are_scored_as_with_postcodes(listed, placed, pair):
     """Weights differ, and three locations are added: correlations of scores were .991 and more."""
     before, after = (
-        store.open("lsoa_predictions", pair).table().set_index("lsoa11")["score"]
+        store.open("lsoa_predictions", pair).table().set_index("area")["score"]
         for store in (listed[0], placed[0])
     )
     assert set(before.index) == set(after.index)

@@ -310,9 +310,9 @@ _SAME = {
     "terminated": ("doterm",),
     "authority": ("oslaua", "lad25cd", "ladcd"),
     "usertype": ("usertype", "usrtypind"),
-    "oa11": ("oa11", "oa11cd"),
-    "lsoa11": ("lsoa11", "lsoa11cd"),
-    "msoa11": ("msoa11", "msoa11cd"),
+    "oa": ("oa11", "oa11cd"),
+    "area": ("lsoa11", "lsoa11cd"),
+    "msoa": ("msoa11", "msoa11cd"),
     "lat": ("lat",),
     "long": ("long",),
 }
@@ -327,9 +327,9 @@ def postcodes() -> list[dict[str, str]]:
             _postcode(
                 f"AB{i + 1} {j + 1}A{chr(65 + j)}",
                 authority=authority,
-                lsoa11=lsoa,
-                oa11=f"E00{i:04d}0{j // 2}",
-                msoa11=f"E02{i // 5:06d}",
+                area=lsoa,
+                oa=f"E00{i:04d}0{j // 2}",
+                msoa=f"E02{i // 5:06d}",
                 terminated="201203" if j == 3 else "",
                 usertype="1" if j == 2 else "0",
                 lat=f"{51 + i / 100:.6f}",
@@ -338,11 +338,9 @@ def postcodes() -> list[dict[str, str]]:
             for j in range(POSTCODES_PER_LSOA)
         ]
     rows += [
-        _postcode(
-            "ZE1 0AA", authority="S12000027", lsoa11="S01012375", oa11="S00999999", lat="60.1"
-        ),
-        _postcode("IM1 1AA", authority="M99999999", lsoa11="M99999999", oa11="M99999999"),
-        _postcode("QQ1 1QQ", authority="", lsoa11="", oa11="", lat="99.999999", long="0.000000"),
+        _postcode("ZE1 0AA", authority="S12000027", area="S01012375", oa="S00999999", lat="60.1"),
+        _postcode("IM1 1AA", authority="M99999999", area="M99999999", oa="M99999999"),
+        _postcode("QQ1 1QQ", authority="", area="", oa="", lat="99.999999", long="0.000000"),
     ]
     return rows
 
@@ -365,7 +363,7 @@ def _postcode(pcds: str, **fields: str) -> dict[str, str]:
         "introduced": "198001",
         "terminated": "",
         "usertype": "0",
-        "msoa11": "",
+        "msoa": "",
         "lat": "",
         "long": "",
         **fields,

@@ -33,7 +33,7 @@ ASSETS = ("postcode_lsoa", "lsoa_labels")
 AREAS = pd.DataFrame(
     {
         "city": ["alpha"] * len(official.CITY_A) + ["beta"] * len(official.CITY_B),
-        "lsoa11": official.LSOAS,
+        "area": official.LSOAS,
     }
 )
 

@@ -35,7 +35,7 @@ STUDY = STUDIED.model_copy(
 def postcodes():
     """The columns of `postcode_lsoa` that the checks read."""
     placed = AREAS.loc[AREAS.index.repeat(10)].reset_index(drop=True)
-    frame = pd.concat([placed, pd.DataFrame({"city": [None] * 3, "lsoa11": None})])
+    frame = pd.concat([placed, pd.DataFrame({"city": [None] * 3, "area": None})])
     number = np.arange(len(frame))
     return frame.assign(
         authority=frame["city"].map({city: code for code, city in official.AUTHORITIES.items()}),
@@ -67,7 +67,7 @@ def failed_of(connection, tmp_path):
 def without_areas(n):
     """`n` of the cities' 420 postcodes, each of another LSOA, have no area."""
     frame = postcodes()
-    frame.loc[np.arange(n) * 10, "lsoa11"] = None
+    frame.loc[np.arange(n) * 10, "area"] = None
     return frame
 
 
@@ -78,7 +78,7 @@ def without_city(city):
 
 def without_lsoa(lsoa):
     frame = postcodes()
-    return frame[frame["lsoa11"] != lsoa]
+    return frame[frame["area"] != lsoa]
 
 
 def with_latitudes_sorted_on_their_own():
@@ -169,7 +169,7 @@ def values_of(outcome):
             "national_rank": pd.array([pd.NA] * len(LSOAS), dtype="Int32"),
             "denominator": 1000.0 if share else np.nan,
         },
-        index=pd.Index(LSOAS, name="lsoa11"),
+        index=pd.Index(LSOAS, name="area"),
     )
     return OutcomeValues(outcome, Path(f"{outcome}.csv"), frame)
 
@@ -188,7 +188,7 @@ def setting(outcome, **cells):
     """A fault: an outcome's best-off area of alpha has other cells."""
 
     def spoil(labels):
-        row = (labels["outcome"] == outcome) & (labels["lsoa11"] == CITY_A[-1])
+        row = (labels["outcome"] == outcome) & (labels["area"] == CITY_A[-1])
         assert row.sum() == 1
         return labels.assign(**{name: labels[name].mask(row, cell) for name, cell in cells.items()})
 

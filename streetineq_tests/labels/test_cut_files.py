@@ -113,7 +113,7 @@ def test_a_table_of_most_of_the_country_without_a_city_is_no_region(n, refused):
             "national_rank": pd.array([pd.NA] * len(lsoas), "Int32"),
             "denominator": 9.0,
         },
-        index=pd.Index(lsoas, name="lsoa11"),
+        index=pd.Index(lsoas, name="area"),
     )
     frame["value"] = np.linspace(0, 1, len(frame))
     values = {"unemployment": OutcomeValues("unemployment", Path("census.csv"), frame)}

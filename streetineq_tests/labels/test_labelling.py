@@ -49,7 +49,7 @@ def test_deciles_are_cut_within_each_city(sound):
     for outcome, worst in (("self_reported_health", "high"), ("crime", "low")):
         for city, lsoas in (("alpha", official.CITY_A), ("beta", official.CITY_B)):
             rows = labels[(labels["city"] == city) & (labels["outcome"] == outcome)]
-            assert rows["lsoa11"].to_list() == lsoas
+            assert rows["area"].to_list() == lsoas
             bins = pd.qcut(rows["value"], 10, labels=False) + 1
             expected = bins if worst == "low" else 11 - bins
             assert rows["decile"].to_list() == expected.to_list()
@@ -57,7 +57,7 @@ def test_deciles_are_cut_within_each_city(sound):
 
 def test_values_and_ranks_are_those_of_the_files(sound):
     labels = sound.tables.labels
-    alpha = labels[labels["city"] == "alpha"].set_index(["outcome", "lsoa11"])
+    alpha = labels[labels["city"] == "alpha"].set_index(["outcome", "area"])
     assert alpha.loc["crime", "national_rank"].to_list() == official.RANKS["Crime"][:30].tolist()
     assert alpha.loc["mean_income", "value"].to_list() == official.MEAN.tolist()
     assert alpha.loc["mean_income", "national_rank"].isna().all()
@@ -73,7 +73,7 @@ def test_rows_come_by_city_then_in_the_papers_order_of_outcomes_then_by_area(sou
     assert labels.dtypes.astype(str).to_dict() == {
         "city": "str",
         "outcome": "str",
-        "lsoa11": "str",
+        "area": "str",
         "value": "float64",
         "national_rank": "Int32",
         "decile": "Int8",
@@ -141,7 +141,7 @@ def test_an_area_whose_cells_are_empty_keeps_its_row_without_a_decile(inputs):
     (row,) = [line for line in text.splitlines() if "E01000004" in line]
     official.write(path, text.replace(row, '"Place E01000004","E01000004",,,,,,'))
     labelled = label(inputs)
-    labels = labelled.tables.labels.set_index(["outcome", "lsoa11"])
+    labels = labelled.tables.labels.set_index(["outcome", "area"])
     row = labels.loc[("self_reported_health", "E01000004")]
     assert pd.isna(row["value"])
     assert pd.isna(row["decile"])

@@ -35,6 +35,6 @@ def test_the_same_labels_give_the_same_bytes(save, boundaries, published):
 
 @pytest.mark.parametrize("elsewhere", [True, False])
 def test_without_boundaries_of_the_city_there_is_no_map(save, boundaries, elsewhere):
-    others = boundaries.assign(lsoa11=[f"W01{i:06d}" for i in range(len(boundaries))])
+    others = boundaries.assign(area=[f"W01{i:06d}" for i in range(len(boundaries))])
     plots = save(["crime"], others if elsewhere else None)
     assert set(plots) == {"distributions_alpha.png", "correlations_alpha.png"}

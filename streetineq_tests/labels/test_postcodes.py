@@ -43,10 +43,10 @@ def test_every_edition_gives_the_same_areas(connection, tmp_path, edition):
     assert sorted(expected) == list(table.index)
     for postcode in ("AB1 1AA", "AB7 3AC", "AB42 4AD"):
         row, source = table.loc[postcode], expected[postcode]
-        assert [row["oa11"], row["lsoa11"], row["msoa11"]] == [
-            source["oa11"],
-            source["lsoa11"],
-            source["msoa11"],
+        assert [row["oa"], row["area"], row["msoa"]] == [
+            source["oa"],
+            source["area"],
+            source["msoa"],
         ]
         assert row["city"] == official.AUTHORITIES[source["authority"]]
         assert row["usertype"] == int(source["usertype"])
@@ -57,7 +57,7 @@ def test_every_edition_gives_the_same_areas(connection, tmp_path, edition):
             assert pd.isna(row["lat"])
 
 
-@pytest.mark.parametrize("folder", ["city=alpha/lsoa11=E01000009", "[ab]", "a*?b", "it's 100 %"])
+@pytest.mark.parametrize("folder", ["city=alpha/area=E01000009", "[ab]", "a*?b", "it's 100 %"])
 def test_the_names_of_folders_are_no_data(connection, tmp_path, folder):
     """`city=alpha` would be the city of every postcode, and `[ab]` another folder's files."""
     text = official.directory("2017")
@@ -80,9 +80,9 @@ def test_life_spans_are_months_and_terminated_postcodes_are_kept(connection, tmp
 
 def test_places_without_areas_or_grid_reference_have_nulls(connection, tmp_path):
     table = read(connection, tmp_path, official.directory("2017"))
-    assert table.loc["IM1 1AA", ["oa11", "lsoa11", "city"]].isna().all()
-    assert table.loc["QQ1 1QQ", ["oa11", "lsoa11", "msoa11", "city", "lat", "lon"]].isna().all()
-    assert table.loc["ZE1 0AA", "lsoa11"] == "S01012375"
+    assert table.loc["IM1 1AA", ["oa", "area", "city"]].isna().all()
+    assert table.loc["QQ1 1QQ", ["oa", "area", "msoa", "city", "lat", "lon"]].isna().all()
+    assert table.loc["ZE1 0AA", "area"] == "S01012375"
     assert table.loc["ZE1 0AA", "lat"] == 60.1
 
 
@@ -144,9 +144,9 @@ def test_postcodes_have_the_authorities_that_were_asked_for(connection, tmp_path
 def test_areas_that_do_not_nest_are_refused(connection, tmp_path):
     """The column of MSOAs moved down by a row."""
     rows = official.postcodes()
-    above = [row["msoa11"] for row in rows]
+    above = [row["msoa"] for row in rows]
     for row, moved in zip(rows[1:], above, strict=False):
-        row["msoa11"] = moved
+        row["msoa"] = moved
     with pytest.raises(SourceError, match="lies in the MSOAs E02000000 and E02000001"):
         read(connection, tmp_path, official.directory("2017", rows))
 
@@ -229,7 +229,7 @@ def test_an_area_belongs_to_the_city_of_most_of_its_postcodes(connection, tmp_pa
     for row in rows[8:11]:
         row["authority"] = "E06000001"  # three of four of the third: of no city
     read(connection, tmp_path, official.directory("2017", rows))
-    areas = city_areas(connection, tmp_path / "postcode_lsoa.parquet").set_index("lsoa11")
+    areas = city_areas(connection, tmp_path / "postcode_lsoa.parquet").set_index("area")
     first, second, third = official.CITY_A[:3]
     assert areas.loc[first].to_list() == ["alpha", 3, 1]
     assert areas.loc[second].to_list() == ["alpha", 2, 2]

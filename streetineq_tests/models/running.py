@@ -53,5 +53,5 @@ outcomes = [{outcomes}]
 def lose_images(store: DataStore, name: str, areas: Iterable[str]) -> None:
     """Publish the city's shards anew, without the locations of these areas."""
     codes, rows = studies.codes_of(name)
-    kept = ~rows["lsoa11"].isin(set(areas)).to_numpy()
+    kept = ~rows["area"].isin(set(areas)).to_numpy()
     studies.publish_shards(store, name, codes[kept], rows["location_id"][kept].tolist())

@@ -68,7 +68,7 @@ def city(
     seed: int = 0,
     dtype: str = "float32",
 ) -> tuple[np.ndarray, pd.DataFrame]:
-    """Codes (n, 4, width) and the rows `row, location_id, lsoa11, decile`, in random order."""
+    """Codes (n, 4, width) and the rows `row, location_id, area, decile`, in random order."""
     rng = np.random.default_rng(seed)
     deciles = np.arange(n_areas) * 10 // n_areas + 1
     area = rng.permutation(np.repeat(np.arange(n_areas), per_area))
@@ -83,7 +83,7 @@ def city(
         {
             "row": np.arange(len(area)),
             "location_id": [f"loc{n:05d}" for n in rng.permutation(len(area))],
-            "lsoa11": [f"E01{a:06d}" for a in area],
+            "area": [f"E01{a:06d}" for a in area],
             "decile": deciles[area].astype(float),
         }
     )
@@ -106,7 +106,7 @@ def examples(
 
 def areas(rows: pd.DataFrame) -> pd.DataFrame:
     """The areas of these rows with their decile."""
-    return rows[["lsoa11", "decile"]].drop_duplicates("lsoa11").reset_index(drop=True)
+    return rows[["area", "decile"]].drop_duplicates("area").reset_index(drop=True)
 
 
 def train(

@@ -71,13 +71,13 @@ def test_baselines_take_the_mean_of_the_views_that_are_there_and_count_them() ->
     codes = examples(np.where(PRESENT[..., None], CODES, 0), ROWS, present=PRESENT).codes
     everything = np.ones(len(ROWS), bool)
     split = Split(everything, ~everything, ~everything, {})
-    centroids = pd.DataFrame(columns=["lsoa11", "easting_m", "northing_m"])
+    centroids = pd.DataFrame(columns=["area", "easting_m", "northing_m"])
     found = fold_areas(ROWS, split, sum_codes(codes, ROWS, TABLE), centroids).train
     means = np.stack(
         [views[there].mean(axis=0) for views, there in zip(CODES, PRESENT, strict=True)]
     )
-    for number, area in enumerate(found.lsoa11):
-        mine = (ROWS["lsoa11"] == area).to_numpy()
+    for number, area in enumerate(found.area):
+        mine = (ROWS["area"] == area).to_numpy()
         np.testing.assert_allclose(found.means[number], means[mine].mean(axis=0), rtol=1e-4)
         assert found.n_images[number] == PRESENT[mine].sum()
 

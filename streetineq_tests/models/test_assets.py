@@ -55,12 +55,12 @@ def test_folds_are_published_with_blocks_and_centroids(ready: DataStore) -> None
     assert table["fold"].value_counts().tolist() == [10] * 5
     assert set(table["scheme"]) == {"area"}
     blocks = folds.table("spatial_area_folds.parquet")
-    assert set(blocks["lsoa11"]) == set(table["lsoa11"])
-    assert folds.table("spatial_buffers.parquet").columns.tolist() == ["fold", "lsoa11"]
+    assert set(blocks["area"]) == set(table["area"])
+    assert folds.table("spatial_buffers.parquet").columns.tolist() == ["fold", "area"]
     assert len(folds.table("buffers.parquet")) == 0
     centroids = folds.table("centroids.parquet")
     assert len(centroids) == 50
-    assert centroids["msoa11"].value_counts().tolist() == [5] * 10
+    assert centroids["msoa"].value_counts().tolist() == [5] * 10
     assert set(centroids["authority"]) == {"E09000001"}
 
 
@@ -194,9 +194,9 @@ def test_baselines_stand_on_the_same_folds_and_on_spatial_blocks(trained: tuple)
         *((name, "spatial_block") for name in (*MAPS, "ridge")),
     }
     assert (table.groupby(["baseline", "scheme"]).size() == 50).all()
-    folds = store.open("area_folds", "alpha").table().set_index("lsoa11")["fold"]
+    folds = store.open("area_folds", "alpha").table().set_index("area")["fold"]
     area = table[table["scheme"] == "area"]
-    assert (area["fold"].to_numpy() == folds[area["lsoa11"]].to_numpy()).all()
+    assert (area["fold"].to_numpy() == folds[area["area"]].to_numpy()).all()
 
 
 def test_a_second_run_skips_and_another_profile_trains_again(trained: tuple) -> None:
@@ -254,7 +254,7 @@ def test_labels_for_fewer_than_half_of_the_locations_are_a_warning(tmp_path: Pat
     store = studies.write_with_codes(tmp_path)
     labels = store.open("lsoa_labels").table()
     availability = store.open("lsoa_labels").table("availability.parquet")
-    kept = labels[(labels["city"] != "alpha") | (labels["lsoa11"] > "AE01000026")]
+    kept = labels[(labels["city"] != "alpha") | (labels["area"] > "AE01000026")]
     publish(store, "lsoa_labels", None, lsoa_labels=kept, availability=availability)
     run(store, "area_folds", "alpha")
     result = run(store, "trained_model", "alpha/crime")
@@ -264,7 +264,7 @@ def test_labels_for_fewer_than_half_of_the_locations_are_a_warning(tmp_path: Pat
     assert shown["n_locations_with_codes"] == 150
     scores = store.open("trained_model", "alpha/crime").table("scores.parquet")
     locations = store.open("locations", "alpha").table()
-    labelled = locations["location_id"][locations["lsoa11"] > "AE01000026"]
+    labelled = locations["location_id"][locations["area"] > "AE01000026"]
     assert sorted(scores["location_id"]) == sorted(labelled)
 
 

@@ -30,7 +30,7 @@ def centroids(frame: pd.DataFrame, *, signal: bool = False) -> pd.DataFrame:
     north = rng.uniform(0, 3_000, len(frame))
     msoa = [f"E02{number:06d}" for number in np.argsort(np.argsort(east)) // 5]
     return pd.DataFrame(
-        {"lsoa11": frame["lsoa11"], "easting_m": east, "northing_m": north, "msoa11": msoa}
+        {"area": frame["area"], "easting_m": east, "northing_m": north, "msoa": msoa}
     )
 
 
@@ -52,7 +52,7 @@ def scored(
 
 
 def of(table: pd.DataFrame, name: str) -> pd.Series:
-    return table[table["baseline"] == name].set_index("lsoa11")["score"]
+    return table[table["baseline"] == name].set_index("area")["score"]
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +63,8 @@ def all_scores() -> pd.DataFrame:
 def test_each_scores_each_area_once_in_the_fold_that_tests_it(all_scores: pd.DataFrame) -> None:
     assert all_scores.groupby("baseline").size().to_dict() == dict.fromkeys(NAMES, 60)
     assert set(all_scores["scheme"]) == {"area"}
-    fold = TABLE.areas.set_index("lsoa11")["fold"]
-    assert (all_scores["fold"].to_numpy() == fold[all_scores["lsoa11"]].to_numpy()).all()
+    fold = TABLE.areas.set_index("area")["fold"]
+    assert (all_scores["fold"].to_numpy() == fold[all_scores["area"]].to_numpy()).all()
 
 
 def test_constant_says_five(all_scores: pd.DataFrame) -> None:
@@ -74,14 +74,14 @@ def test_constant_says_five(all_scores: pd.DataFrame) -> None:
 def test_coordinates_are_the_mean_of_the_eight_nearest_training_areas(
     all_scores: pd.DataFrame,
 ) -> None:
-    frame = areas(ROWS).merge(TABLE.areas, on="lsoa11").merge(CENTROIDS, on="lsoa11")
+    frame = areas(ROWS).merge(TABLE.areas, on="area").merge(CENTROIDS, on="area")
     point = frame[["easting_m", "northing_m"]].to_numpy()
     for row in range(0, 60, 7):
         training = frame["fold"] != frame["fold"][row]
         distance = np.linalg.norm(point - point[row], axis=1)
         nearest = frame[training].assign(d=distance[training]).nsmallest(8, "d")
         expected = nearest["decile"].mean()
-        assert of(all_scores, "map_knn")[frame["lsoa11"][row]] == pytest.approx(expected)
+        assert of(all_scores, "map_knn")[frame["area"][row]] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("direction", [1, -1])
@@ -118,7 +118,7 @@ def test_image_count_is_near_zero_where_counts_say_nothing() -> None:
 
 
 def test_ridge_finds_the_signal_in_mean_codes(all_scores: pd.DataFrame) -> None:
-    decile = areas(ROWS).set_index("lsoa11")["decile"]
+    decile = areas(ROWS).set_index("area")["decile"]
     got = of(all_scores, "ridge")
     assert got.corr(decile[got.index]) > 0.8
 
@@ -131,7 +131,7 @@ def test_map_and_score_uses_the_score_where_coordinates_say_nothing(
     blind = centroids(frame)
     informed = ROWS.assign(h=ROWS["decile"] - 5.5 + rng.normal(0, 0.5, len(ROWS)))
     table = scored(informed, where=blind, baselines=("map_knn", "map_and_score"))
-    decile = frame.set_index("lsoa11")["decile"]
+    decile = frame.set_index("area")["decile"]
     alone, both = of(table, "map_knn"), of(table, "map_and_score")
     assert abs(alone.corr(decile[alone.index])) < 0.4
     assert both.corr(decile[both.index]) > 0.9
@@ -171,13 +171,13 @@ def test_map_and_score_adds_to_the_best_map_what_the_score_says_beyond_it() -> N
 @pytest.mark.parametrize("name", MAPS)
 def test_areas_without_a_place_are_not_guessed_from_the_map(name: str) -> None:
     table = scored(where=CENTROIDS.iloc[5:], baselines=(name,))
-    missing = CENTROIDS["lsoa11"].iloc[:5]
+    missing = CENTROIDS["area"].iloc[:5]
     assert of(table, name)[missing].isna().all()
     assert of(table, name).notna().sum() == 55
 
 
 def test_centroids_of_earlier_folds_name_no_msoa_and_the_nearest_areas_stand_in() -> None:
-    earlier = CENTROIDS.drop(columns="msoa11")
+    earlier = CENTROIDS.drop(columns="msoa")
     table = scored(where=earlier, baselines=("map_knn", "map_msoa_mean"))
     pd.testing.assert_series_equal(of(table, "map_knn"), of(table, "map_msoa_mean"))
     note = map_notes(table, "area", earlier)["areas_without_msoa"]
@@ -186,14 +186,14 @@ def test_centroids_of_earlier_folds_name_no_msoa_and_the_nearest_areas_stand_in(
 
 
 def test_areas_of_one_msoa_are_guessed_from_each_other(all_scores: pd.DataFrame) -> None:
-    frame = areas(ROWS).merge(TABLE.areas, on="lsoa11").merge(CENTROIDS, on="lsoa11")
+    frame = areas(ROWS).merge(TABLE.areas, on="area").merge(CENTROIDS, on="area")
     guessed = of(all_scores, "map_msoa_mean")
     with_others = 0
     for row in frame.itertuples():
-        same = (frame["msoa11"] == row.msoa11) & (frame["fold"] != row.fold)
+        same = (frame["msoa"] == row.msoa) & (frame["fold"] != row.fold)
         if same.any():
             with_others += 1
-            assert guessed[row.lsoa11] == pytest.approx(frame.loc[same, "decile"].mean())
+            assert guessed[row.area] == pytest.approx(frame.loc[same, "decile"].mean())
     assert with_others > 50
 
 
@@ -220,8 +220,8 @@ def test_a_score_gains_over_the_best_map_when_it_says_more_and_not_by_chance(
 
 
 def test_test_areas_shape_no_baseline_of_their_fold() -> None:
-    tested = set(TABLE.areas.loc[TABLE.areas["fold"] == 0, "lsoa11"])
-    mine = ROWS["lsoa11"].isin(tested)
+    tested = set(TABLE.areas.loc[TABLE.areas["fold"] == 0, "area"])
+    mine = ROWS["area"].isin(tested)
     rows = ROWS.assign(h=np.random.default_rng(3).normal(size=len(ROWS)))
     spoilt = rows.assign(decile=rows["decile"].where(~mine, 1.0))
     before, after = (t[t["fold"] == 0] for t in (scored(rows), scored(spoilt)))
@@ -245,12 +245,12 @@ def test_sums_by_parts_of_areas_serve_folds_of_whole_areas() -> None:
 
 def test_location_folds_give_one_score_per_area_and_are_optimistic() -> None:
     rng = np.random.default_rng(5)
-    labels = dict(zip(sorted(set(ROWS["lsoa11"])), rng.integers(1, 11, 60), strict=True))
-    rows = ROWS.assign(decile=ROWS["lsoa11"].map(labels).astype(float))
+    labels = dict(zip(sorted(set(ROWS["area"])), rng.integers(1, 11, 60), strict=True))
+    rows = ROWS.assign(decile=ROWS["area"].map(labels).astype(float))
     where = centroids(areas(rows))
     leaky = make_folds(areas(rows), Folds(scheme="location", k=4), seed=1, locations=rows)
     honest = make_folds(areas(rows), Folds(k=4), seed=1)
-    decile = areas(rows).set_index("lsoa11")["decile"]
+    decile = areas(rows).set_index("area")["decile"]
     table = scored(rows, leaky, where=where, baselines=("map_knn",))
     assert (table["fold"] == -1).all()
     seen = of(table, "map_knn")
@@ -263,10 +263,10 @@ def test_fewer_areas_than_neighbours_use_all_of_them() -> None:
     codes, rows = city(6, 3, WIDTH, seed=3)
     table = make_folds(areas(rows), Folds(k=3), seed=1)
     scores = of(scored(rows, table, codes, centroids(areas(rows)), ("map_knn",)), "map_knn")
-    frame = areas(rows).merge(table.areas, on="lsoa11")
+    frame = areas(rows).merge(table.areas, on="area")
     first = frame.iloc[0]
     expected = frame.loc[frame["fold"] != first["fold"], "decile"].mean()
-    assert scores[first["lsoa11"]] == pytest.approx(expected)
+    assert scores[first["area"]] == pytest.approx(expected)
 
 
 def test_a_fold_without_areas_to_test_or_to_learn_from_is_left_out() -> None:
@@ -286,9 +286,9 @@ def test_a_fold_without_areas_to_test_or_to_learn_from_is_left_out() -> None:
 def test_without_validation_areas_ridge_takes_the_penalty_that_is_documented() -> None:
     codes, rows = city(2, 3, WIDTH, seed=3)
     table = FoldTable(
-        areas=pd.DataFrame({"lsoa11": sorted(set(rows["lsoa11"])), "fold": [0, 1],
+        areas=pd.DataFrame({"area": sorted(set(rows["area"])), "fold": [0, 1],
                             "scheme": "area"}),
-        buffers=pd.DataFrame({"fold": pd.Series(dtype=int), "lsoa11": pd.Series(dtype=str)}),
+        buffers=pd.DataFrame({"fold": pd.Series(dtype=int), "area": pd.Series(dtype=str)}),
     )  # fmt: skip
     guesses = of(scored(rows, table, codes, baselines=("ridge",)), "ridge")
     assert np.isfinite(guesses).all()
@@ -332,9 +332,9 @@ def test_an_areas_code_is_the_mean_over_all_its_locations(
 ) -> None:
     """Areas have one location to four; `cut` sums them by parts, which are uneven too."""
     codes, rows = city(40, 4, WIDTH, seed=3)
-    area = rows["lsoa11"].str[3:].astype(int)
-    rows = rows[rows.groupby("lsoa11").cumcount() <= area % 4].reset_index(drop=True)
-    assert set(rows.groupby("lsoa11").size()) == {1, 2, 3, 4}
+    area = rows["area"].str[3:].astype(int)
+    rows = rows[rows.groupby("area").cumcount() <= area % 4].reset_index(drop=True)
+    assert set(rows.groupby("area").size()) == {1, 2, 3, 4}
     parts = make_folds(areas(rows), Folds(scheme="location", k=4), seed=1, locations=rows)
     whole = make_folds(areas(rows), Folds(k=4), seed=1)
     sums = sum_codes(
@@ -346,14 +346,14 @@ def test_an_areas_code_is_the_mean_over_all_its_locations(
 
     def keep(fold: FoldAreas) -> np.ndarray:
         for each in (fold.train, fold.validation, fold.test):
-            found.update(zip(each.lsoa11, each.means, strict=True))
+            found.update(zip(each.area, each.means, strict=True))
         return fold.test.decile
 
     monkeypatch.setitem(GUESSES, "ridge", keep)
     where = centroids(areas(rows))
     score_baselines(sums, rows, whole, where, baselines=("ridge",), validation_share=0.1, seed=1)
     of_locations = pd.DataFrame(codes[rows["row"]].mean(axis=1, dtype=np.float64))
-    expected = of_locations.groupby(rows["lsoa11"].to_numpy()).mean()
+    expected = of_locations.groupby(rows["area"].to_numpy()).mean()
     assert set(found) == set(expected.index)
     got = np.array([found[name] for name in expected.index])
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
@@ -362,7 +362,7 @@ def test_an_areas_code_is_the_mean_over_all_its_locations(
 def _scattered(n: int, rng: np.random.Generator) -> Areas:
     """Areas at random places, of random deciles and scores."""
     return Areas(
-        lsoa11=np.array([f"E{n}{i:03d}" for i in range(n)]),
+        area=np.array([f"E{n}{i:03d}" for i in range(n)]),
         decile=rng.integers(1, 11, n).astype(float), n_images=np.ones(n),
         centroids=rng.uniform(0, 9_000, (n, 2)), msoa=np.full(n, None), means=np.zeros((n, WIDTH)),
         scores=rng.normal(size=n),
@@ -405,12 +405,12 @@ def _along(direction: np.ndarray, n: int, rng: np.random.Generator) -> Areas:
 
 def _areas_of(codes: np.ndarray, rows: pd.DataFrame) -> Areas:
     """Areas in which only codes and deciles matter."""
-    grouped = rows.groupby("lsoa11", sort=True)
+    grouped = rows.groupby("area", sort=True)
     members = [grouped.indices[name] for name in sorted(grouped.indices)]
     means = np.array([codes[at].mean(axis=(0, 1), dtype=np.float64) for at in members])
     n = len(members)
     return Areas(
-        lsoa11=np.array(sorted(grouped.indices), dtype=str),
+        area=np.array(sorted(grouped.indices), dtype=str),
         decile=grouped["decile"].first().to_numpy(),
         n_images=np.ones(n), centroids=np.zeros((n, 2)), msoa=np.full(n, None),
         means=means.reshape(n, WIDTH), scores=np.zeros(n),

@@ -301,7 +301,7 @@ def test_a_bundle_of_a_later_keras_is_refused_in_one_sentence(
 
 def test_it_lists_the_areas_that_taught_its_networks(store: DataStore, bundle: Bundle) -> None:
     labels = store.open("lsoa_labels").table().query("city == 'alpha' and outcome == 'crime'")
-    assert bundle.areas == set(labels["lsoa11"])
+    assert bundle.areas == set(labels["area"])
     assert bundle.description.n_areas == 50
     with zipfile.ZipFile(bundle.path) as archive:
         card = archive.read("MODEL_CARD.md").decode()
@@ -333,7 +333,7 @@ def test_a_wrong_number_of_areas_is_named(
 
 def test_locations_are_in_sample_by_their_areas(bundle: Bundle, tmp_path: Path) -> None:
     taught = min(bundle.areas)
-    places = pd.DataFrame({"location_id": ["a", "b"], "lsoa11": [taught, "E99"]})
+    places = pd.DataFrame({"location_id": ["a", "b"], "area": [taught, "E99"]})
     ids = pd.Series(["b", "a", "nowhere"])
     assert in_sample(bundle, ids, places, by_city=True).tolist() == [False, True, True]
     assert in_sample(bundle, ids, places, by_city=False).tolist() == [False, True, False]

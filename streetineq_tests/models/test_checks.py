@@ -22,7 +22,7 @@ CONSTANT_LOSS = 2.25
 ROWS = pd.DataFrame(
     {
         "location_id": [f"{location:02d}" for location in range(12)],
-        "lsoa11": [f"E0100000{location // 2}" for location in range(12)],
+        "area": [f"E0100000{location // 2}" for location in range(12)],
     }
 )
 TESTED_BY = ROWS.index.to_numpy() // 2 % 3
@@ -219,14 +219,14 @@ def test_networks_that_did_not_learn_are_told_with_both_losses_and_the_fold():
 
 AREAS = pd.DataFrame(
     {
-        "lsoa11": [f"E010000{area:02d}" for area in range(20)],
+        "area": [f"E010000{area:02d}" for area in range(20)],
         "decile": np.arange(20) // 2 + 1,
     }
 )
 
 
-def table_of(folds, *, lsoas=AREAS["lsoa11"], scheme="area", locations=None):
-    frame = pd.DataFrame({"lsoa11": lsoas, "fold": folds, "scheme": scheme})
+def table_of(folds, *, lsoas=AREAS["area"], scheme="area", locations=None):
+    frame = pd.DataFrame({"area": lsoas, "fold": folds, "scheme": scheme})
     return FoldTable(frame, empty(BUFFERS), locations)
 
 
@@ -248,13 +248,13 @@ def by_location():
 
 
 def with_an_area_twice():
-    lsoas = pd.concat([AREAS["lsoa11"], AREAS["lsoa11"].iloc[[8]]], ignore_index=True)
+    lsoas = pd.concat([AREAS["area"], AREAS["area"].iloc[[8]]], ignore_index=True)
     return table_of([*dealt(), 0], lsoas=lsoas)
 
 
 FOLD_FAULTS = [
     pytest.param(
-        table_of(dealt()[:-1], lsoas=AREAS["lsoa11"][:-1]), "areas_once", id="an area is missing"
+        table_of(dealt()[:-1], lsoas=AREAS["area"][:-1]), "areas_once", id="an area is missing"
     ),
     pytest.param(with_an_area_twice(), "areas_once", id="an area comes twice"),
     # Deciles 5 and 6 of fold 1 move: 12 and 8 areas, both of mean decile 5.5.
@@ -295,7 +295,7 @@ def test_each_fault_of_folds_fails_its_own_check(table, check):
 
 def baselines():
     """Two baselines on the folds of whole areas, one of them on folds of locations too."""
-    score = AREAS[["lsoa11"]].assign(score=5.5)
+    score = AREAS[["area"]].assign(score=5.5)
     parts = [
         score.assign(baseline="centre", scheme="area", fold=dealt()),
         score.assign(baseline="map_knn", scheme="area", fold=dealt()),

@@ -22,13 +22,13 @@ from streetineq_assets.settings import Folds
 def areas(n: int, seed: int = 0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     codes = [f"E01{number:06d}" for number in rng.permutation(n)]
-    return pd.DataFrame({"lsoa11": codes, "decile": rng.integers(1, 11, n)})
+    return pd.DataFrame({"area": codes, "decile": rng.integers(1, 11, n)})
 
 
 def centroids(frame: pd.DataFrame, side_m: float = 30_000, seed: int = 1) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     east, north = rng.uniform(0, side_m, (2, len(frame))) + 500_000
-    return pd.DataFrame({"lsoa11": frame["lsoa11"], "easting_m": east, "northing_m": north})
+    return pd.DataFrame({"area": frame["area"], "easting_m": east, "northing_m": north})
 
 
 def locations(frame: pd.DataFrame, per_area: int = 3) -> pd.DataFrame:
@@ -62,7 +62,7 @@ def test_sizes_differ_by_at_most_one_in_total_and_within_each_decile(n: int, k: 
 )
 @settings(max_examples=60, deadline=None)
 def test_so_do_those_of_means_of_deciles_and_of_areas_without_any(deciles, k, seed):
-    frame = pd.DataFrame({"lsoa11": [f"E{n}" for n in range(len(deciles))], "decile": deciles})
+    frame = pd.DataFrame({"area": [f"E{n}" for n in range(len(deciles))], "decile": deciles})
     folds = area_folds(frame, k=k, seed=seed)
     assert np.ptp(np.bincount(folds, minlength=k)) <= 1
     for _, group in frame.assign(fold=folds).groupby("decile", dropna=False):
@@ -77,7 +77,7 @@ def test_mean_deciles_do_not_rise_with_the_fold(n: int) -> None:
     dealt, plain = [], []
     for seed in range(150):
         decile = np.random.default_rng(seed).integers(1, 11, (n, 3)).mean(axis=1)
-        frame = pd.DataFrame({"lsoa11": [f"E{i}" for i in range(n)], "decile": decile})
+        frame = pd.DataFrame({"area": [f"E{i}" for i in range(n)], "decile": decile})
         fold = area_folds(frame, k=5, seed=seed)
         dealt.append(frame.groupby(fold)["decile"].mean().to_numpy())
         in_turn = np.arange(n) % 5
@@ -97,8 +97,8 @@ def test_means_of_folds_are_equal_where_every_decile_fills_its_rounds() -> None:
 def test_folds_do_not_depend_on_the_order_of_rows() -> None:
     frame = areas(200)
     shuffled = frame.sample(frac=1, random_state=3)
-    first = pd.Series(area_folds(frame, k=5, seed=7), index=frame["lsoa11"])
-    second = pd.Series(area_folds(shuffled, k=5, seed=7), index=shuffled["lsoa11"])
+    first = pd.Series(area_folds(frame, k=5, seed=7), index=frame["area"])
+    second = pd.Series(area_folds(shuffled, k=5, seed=7), index=shuffled["area"])
     pd.testing.assert_series_equal(first, second.reindex(first.index))
 
 
@@ -108,9 +108,7 @@ def test_the_seed_decides_who_shares_a_fold() -> None:
 
 
 def test_mean_and_missing_deciles_are_strata_too() -> None:
-    frame = pd.DataFrame(
-        {"lsoa11": [f"E0{n}" for n in range(12)], "decile": [1.5, np.nan, 2.5] * 4}
-    )
+    frame = pd.DataFrame({"area": [f"E0{n}" for n in range(12)], "decile": [1.5, np.nan, 2.5] * 4})
     folds = area_folds(frame, k=4, seed=0)
     for _, group in frame.assign(fold=folds).groupby("decile", dropna=False):
         assert sorted(group["fold"]) == [0, 1, 2, 3]
@@ -123,7 +121,7 @@ def test_nullable_deciles_are_accepted() -> None:
 
 
 def test_an_area_named_twice_is_refused() -> None:
-    frame = pd.DataFrame({"lsoa11": ["E1", "E1", "E2"], "decile": [1, 1, 2]})
+    frame = pd.DataFrame({"area": ["E1", "E1", "E2"], "decile": [1, 1, 2]})
     with pytest.raises(ValueError, match="E1 is named twice"):
         area_folds(frame, k=2, seed=0)
 
@@ -136,11 +134,11 @@ def test_spatial_blocks_are_whole_squares_with_a_buffer_around_them() -> None:
     )
     assert not table.areas[["block", "fold"]].drop_duplicates()["block"].duplicated().any()
     assert set(table.areas["fold"]) == set(range(5))
-    points = places.set_index("lsoa11").loc[table.areas["lsoa11"]].to_numpy()
+    points = places.set_index("area").loc[table.areas["area"]].to_numpy()
     fold = table.areas["fold"].to_numpy()
     for test_fold in range(5):
-        gone = set(table.buffers.loc[table.buffers["fold"] == test_fold, "lsoa11"])
-        left = (fold != test_fold) & ~table.areas["lsoa11"].isin(gone).to_numpy()
+        gone = set(table.buffers.loc[table.buffers["fold"] == test_fold, "area"])
+        left = (fold != test_fold) & ~table.areas["area"].isin(gone).to_numpy()
         gaps = np.linalg.norm(points[left][:, None] - points[fold == test_fold][None], axis=2)
         assert gaps.min() > 1000
         assert gone  # this layout is dense enough that some areas are near
@@ -180,7 +178,7 @@ def test_no_area_is_in_two_parts_of_a_grouped_split(scheme: str) -> None:
     tested = np.zeros(len(rows), int)
     for fold in table.folds:
         split = split_rows(table, fold, rows, validation_share=0.1, seed=2)
-        parts = [set(rows["lsoa11"][m]) for m in (split.train, split.validation, split.test)]
+        parts = [set(rows["area"][m]) for m in (split.train, split.validation, split.test)]
         assert not parts[0] & parts[1]
         assert not parts[2] & (parts[0] | parts[1])
         assert all(parts)
@@ -194,7 +192,7 @@ def test_validation_of_spatial_blocks_is_whole_blocks() -> None:
         frame, Folds(scheme="spatial_block", buffer_km=0), seed=2, centroids=centroids(frame)
     )
     rows = locations(frame, 1)
-    block = table.areas.set_index("lsoa11")["block"].reindex(rows["lsoa11"]).to_numpy()
+    block = table.areas.set_index("area")["block"].reindex(rows["area"]).to_numpy()
     split = split_rows(table, 0, rows, validation_share=0.1, seed=2)
     assert not set(block[split.validation]) & set(block[split.train])
     assert 0.1 <= split.validation.sum() / (split.train | split.validation).sum() < 0.2
@@ -225,7 +223,7 @@ def test_location_folds_leak_areas_and_say_so() -> None:
     rows = locations(frame)
     table = make_folds(frame, Folds(scheme="location"), seed=0, locations=rows)
     split = split_rows(table, 0, rows, validation_share=0.1, seed=0)
-    assert set(rows["lsoa11"][split.test]) & set(rows["lsoa11"][split.train])
+    assert set(rows["area"][split.test]) & set(rows["area"][split.train])
     assert not (split.test & split.train).any()
     assert np.ptp(table.locations["fold"].value_counts()) <= 1
     assert "leaks" in scheme_note([table.scheme])
@@ -284,7 +282,7 @@ def test_one_authority_cannot_be_held_out_of_itself() -> None:
 def test_every_area_needs_an_authority_where_these_are_held_out() -> None:
     frame = in_districts({"E06000001": 30, "E06000002": 20})
     frame.loc[7, "authority"] = None
-    with pytest.raises(ValueError, match=f"1 areas .* for instance {frame['lsoa11'][7]}"):
+    with pytest.raises(ValueError, match=f"1 areas .* for instance {frame['area'][7]}"):
         make_folds(frame, Folds(scheme="district"), seed=0)
     with pytest.raises(ValueError, match="needs the local authority of every area"):
         make_folds(areas(50), Folds(scheme="district"), seed=0)
@@ -306,11 +304,11 @@ def test_holdout_has_its_shares_in_every_stratum(n: int) -> None:
 
 def test_rows_of_unknown_areas_and_buffers_are_in_no_part() -> None:
     table = FoldTable(
-        areas=pd.DataFrame({"lsoa11": ["a", "b", "c", "d", "e"], "fold": [0, 1, 1, 1, 1],
+        areas=pd.DataFrame({"area": ["a", "b", "c", "d", "e"], "fold": [0, 1, 1, 1, 1],
                             "scheme": "area"}),
-        buffers=pd.DataFrame({"fold": [0], "lsoa11": ["b"]}),
+        buffers=pd.DataFrame({"fold": [0], "area": ["b"]}),
     )  # fmt: skip
-    rows = pd.DataFrame({"location_id": list("123456"), "lsoa11": list("abcdez"), "decile": 1.0})
+    rows = pd.DataFrame({"location_id": list("123456"), "area": list("abcdez"), "decile": 1.0})
     split = split_rows(table, 0, rows, validation_share=0.3, seed=0)
     part = split.train | split.validation | split.test
     assert part.tolist() == [True, False, True, True, True, False]

@@ -51,13 +51,13 @@ def test_where_all_are_worst_off_or_all_best_off_a_constant_is_certain(
 
 
 def test_losses_are_means_over_an_areas_locations_and_areas_count_alike() -> None:
-    rows = pd.DataFrame({"location_id": list("abcde"), "lsoa11": list("XXXYZ")})
+    rows = pd.DataFrame({"location_id": list("abcde"), "area": list("XXXYZ")})
     rows["decile"] = [1, 1, 1, 10, 10]
     p = np.full((5, 10), 0.1)
     p[:, 0], p[:, 9] = [0.5, 0.25, 0.125, 0.3, 0.0], [0.1, 0.1, 0.1, 0.5, 0.2]
     scores = pd.DataFrame(p, columns=list(PROBABILITIES))
     scores = scores.assign(location_id=list("abcde"), fold=[0, 0, 0, 0, 1])
-    found = losses_of_areas(scores, rows, "corn").set_index("lsoa11")
+    found = losses_of_areas(scores, rows, "corn").set_index("area")
     assert found["fold"].to_dict() == {"X": 0, "Y": 0, "Z": 1}
     # log 2, log 4 and log 8 make 2 log 2 on the mean.
     expected = {"X": 2 * np.log(2), "Y": np.log(2), "Z": np.log(5)}
@@ -67,7 +67,7 @@ def test_losses_are_means_over_an_areas_locations_and_areas_count_alike() -> Non
 
 
 def test_a_probability_of_nothing_is_a_large_loss_and_not_an_infinite_one() -> None:
-    rows = pd.DataFrame({"location_id": ["a"], "lsoa11": ["X"], "decile": [3]})
+    rows = pd.DataFrame({"location_id": ["a"], "area": ["X"], "decile": [3]})
     scores = pd.DataFrame({"location_id": ["a"], "fold": [0]} | dict.fromkeys(PROBABILITIES, 0.0))
     found = losses_of_areas(scores, rows, "binomial")
     assert 50 < found["loss"].item() < 100
@@ -77,9 +77,9 @@ def trained_checks(head: str, seed: int, workspace: Path, *, shuffled: bool) -> 
     """The results of a training's checks, on codes that carry the labels or on shuffled labels."""
     codes, rows = city(100, 3, 48, signal=1.0, seed=seed)
     if shuffled:
-        of_area = areas(rows).set_index("lsoa11")["decile"]
+        of_area = areas(rows).set_index("area")["decile"]
         of_area[:] = np.random.default_rng(seed).permutation(of_area.to_numpy())
-        rows["decile"] = of_area[rows["lsoa11"]].to_numpy()
+        rows["decile"] = of_area[rows["area"]].to_numpy()
     table = make_folds(areas(rows), Folds(k=3), seed=seed)
     enough = {"epochs": 20, "learning_rate": 1e-3, "dropout": 0.0}
     profile = PROFILES["recommended"].model_copy(update={"head": head, **enough})

@@ -25,8 +25,8 @@ def with_repeats(root: Path, toml: str = studies.WITH_CODES) -> tuple[DataStore,
     store = studies.write_with_codes(root, toml=toml)
     run(store, "area_folds", "alpha")
     _, rows = studies.codes_of("alpha")
-    fold = store.open("area_folds", "alpha").table().set_index("lsoa11")["fold"]
-    by_fold = rows.assign(fold=rows["lsoa11"].map(fold)).groupby("fold")["location_id"].first()
+    fold = store.open("area_folds", "alpha").table().set_index("area")["fold"]
+    by_fold = rows.assign(fold=rows["area"].map(fold)).groupby("fold")["location_id"].first()
     pairs = [(by_fold[0], by_fold[1], "exact", 0.0), (by_fold[2], by_fold[0], "near", 9.0)]
     columns = ["location_id", "other_location_id", "kind", "distance"]
     table = conform(pd.DataFrame(pairs, columns=columns), IMAGE_REPEATS)
@@ -85,7 +85,7 @@ def test_a_buffer_of_locations_is_published_with_the_folds(tmp_path: Path) -> No
     store = studies.write_with_codes(tmp_path, toml=toml)
     locations = store.open("locations", "alpha").table()
     # All at one place but those of the first area, so that these alone are in no buffer.
-    alone = locations["lsoa11"] == locations["lsoa11"].min()
+    alone = locations["area"] == locations["area"].min()
     placed = locations.assign(lat=51.5 + 0.1 * alone, lon=-0.1)
     publish(store, "locations", "alpha", locations=placed)
     shown = metadata(run(store, "area_folds", "alpha"), "area_folds")

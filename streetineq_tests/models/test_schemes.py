@@ -55,8 +55,8 @@ def test_every_scheme_trains_and_says_what_it_is(scheme: str, tmp_path: Path) ->
     # A hold-out gives no score of the areas from which one would learn what a score adds.
     unscored = {"map_and_score"} if scheme == "holdout" else set()
     assert set(own.loc[own["score"].isna(), "baseline"]) == unscored
-    assert own["lsoa11"].str.startswith("A").all()
-    assert not own.duplicated(["baseline", "lsoa11"]).any()
+    assert own["area"].str.startswith("A").all()
+    assert not own.duplicated(["baseline", "area"]).any()
     if scheme in ("location", "holdout"):
         shown = metadata(run(store, "joint_model", "alpha"), "joint_model")
         assert ("leak" in shown) == (scheme == "location")
@@ -68,7 +68,7 @@ def test_whole_authorities_are_held_out_as_the_directory_has_them(tmp_path: Path
     shown = metadata(run(store, "area_folds", "alpha"), "area_folds")
     assert "all 50 areas lie in E09000001" in shown["reason"]
     postcodes = store.open("postcode_lsoa").table()
-    number = postcodes["lsoa11"].str[-2:].astype(int)
+    number = postcodes["area"].str[-2:].astype(int)
     authority = "E0900000" + (number // 20 + 1).astype(str)  # of 20, 20 and 10 areas
     across = postcodes.index.isin([0, 10])
     postcodes["authority"] = authority.mask(across, "E09000009")
@@ -77,7 +77,7 @@ def test_whole_authorities_are_held_out_as_the_directory_has_them(tmp_path: Path
     folds = store.open("area_folds", "alpha").table()
     assert set(folds["scheme"]) == {"district"}
     assert sorted(folds["fold"].value_counts()) == [10, 20, 20]
-    assert (folds.groupby(folds["lsoa11"].str[-2:].astype(int) // 20)["fold"].nunique() == 1).all()
+    assert (folds.groupby(folds["area"].str[-2:].astype(int) // 20)["fold"].nunique() == 1).all()
     shown = metadata(run(store, "trained_model", "alpha/crime"), "trained_model")
     assert (shown["scheme"], shown["n_folds"]) == ("district", 3)
     assert not failed(run(store, "baseline_scores", "alpha/crime"))
@@ -88,7 +88,7 @@ def test_whole_authorities_are_held_out_as_the_directory_has_them(tmp_path: Path
 def test_an_area_without_an_authority_stops_folds_of_authorities(tmp_path: Path) -> None:
     store = with_beta(tmp_path, "district", folds=[])
     postcodes = store.open("postcode_lsoa").table()
-    lost = postcodes["lsoa11"] == "AE01000007"
+    lost = postcodes["area"] == "AE01000007"
     publish(
         store, "postcode_lsoa", None,
         postcode_lsoa=postcodes.assign(authority=postcodes["authority"].mask(lost)),
@@ -174,7 +174,7 @@ def test_a_fold_whose_areas_have_no_images_is_left_out_and_named(
     store = studies.write_with_codes(tmp_path, toml=JOINT if joint else studies.WITH_CODES)
     run(store, "area_folds", "alpha")
     folds = store.open("area_folds", "alpha").table()
-    lose_images(store, "alpha", folds.loc[folds["fold"] == 2, "lsoa11"])
+    lose_images(store, "alpha", folds.loc[folds["fold"] == 2, "area"])
     if joint:
         shown = metadata(run(store, "joint_model", "alpha"), "joint_model")
         assert (shown["n_folds"], shown["n_folds_without_images"]) == (4, 1)
@@ -199,7 +199,7 @@ def test_a_city_whose_tested_areas_have_no_images_fails_with_the_remedy(tmp_path
     )
     run(store, "area_folds", "alpha")
     folds = store.open("area_folds", "alpha").table()
-    lose_images(store, "alpha", folds.loc[folds["fold"] == 0, "lsoa11"])
+    lose_images(store, "alpha", folds.loc[folds["fold"] == 0, "area"])
     assert "no fold tests a location that has codes and a label: add images" in failure(
         store, "trained_model", "alpha/crime"
     )
@@ -211,7 +211,7 @@ def test_images_in_a_part_of_the_city_leave_out_the_spatial_folds_without_them(
     store = studies.write_with_codes(tmp_path)
     run(store, "area_folds", "alpha")
     blocks = store.open("area_folds", "alpha").table("spatial_area_folds.parquet")
-    east = blocks.loc[blocks["lsoa11"].str[-1].astype(int) >= 4, "lsoa11"]
+    east = blocks.loc[blocks["area"].str[-1].astype(int) >= 4, "area"]
     lose_images(store, "alpha", east)
     shown = metadata(run(store, "trained_model", "alpha/crime"), "trained_model")
     assert (shown["n_lsoas_used"], shown["n_folds_without_images"]) == (20, 0)

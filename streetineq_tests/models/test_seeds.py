@@ -66,19 +66,19 @@ def test_each_further_seed_of_a_small_city_tests_every_location_once_in_its_own_
     assert further.columns.tolist() == SEED_SCORES.names
     assert further["seed"].unique().tolist() == [1, 2]
     areas = pd.read_parquet(three.open("locations", "alpha").file("locations.parquet"))
-    lsoa11 = areas.set_index("location_id")["lsoa11"]
+    area = areas.set_index("location_id")["area"]
     for seed, of_seed in further.groupby("seed"):
         assert set(of_seed["location_id"]) == set(first["location_id"])
         assert not of_seed["location_id"].duplicated().any()
         dealt = three.open("area_folds", "alpha").table(f"deal_{seed}_area_folds.parquet")
-        expected = dealt.set_index("lsoa11")["fold"][lsoa11[of_seed["location_id"]]]
+        expected = dealt.set_index("area")["fold"][area[of_seed["location_id"]]]
         assert of_seed["fold"].tolist() == expected.tolist()
 
 
 def test_deals_of_a_small_city_keep_what_folds_promise(three: DataStore) -> None:
     artefact, deals = three.open("area_folds", "alpha"), []
     for stem in ("", "deal_1_", "deal_2_"):
-        deal = artefact.table(f"{stem}area_folds.parquet").set_index("lsoa11")["fold"]
+        deal = artefact.table(f"{stem}area_folds.parquet").set_index("area")["fold"]
         assert deal.value_counts().tolist() == [10] * 5
         deals.append(deal)
     for one, other in itertools.combinations(deals, 2):

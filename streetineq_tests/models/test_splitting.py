@@ -89,8 +89,8 @@ def in_a_row(n_areas=20, metres=80.0):
     """One location an area, on a line to the north, and the areas' table."""
     codes = [f"E01{number:06d}" for number in range(n_areas)]
     lat = 51.5 + np.arange(n_areas) * metres / 111_254  # metres of a degree there, by WGS84
-    placed = pd.DataFrame({"location_id": codes, "lsoa11": codes, "lat": lat, "lon": -0.1})
-    areas = pd.DataFrame({"lsoa11": codes, "decile": np.arange(n_areas) % 10 + 1})
+    placed = pd.DataFrame({"location_id": codes, "area": codes, "lat": lat, "lon": -0.1})
+    areas = pd.DataFrame({"area": codes, "decile": np.arange(n_areas) % 10 + 1})
     return areas, placed
 
 
@@ -98,7 +98,7 @@ def in_a_row(n_areas=20, metres=80.0):
 def test_a_buffer_leaves_out_locations_by_their_distance(buffer_m, steps):
     areas, placed = in_a_row()
     table = make_folds(areas, Folds(buffer_m=buffer_m), seed=3, locations=placed)
-    rows = placed.merge(areas, on="lsoa11")
+    rows = placed.merge(areas, on="area")
     order = np.arange(len(rows))
     for fold in table.folds:
         made = split_rows(table, fold, rows, validation_share=0.2, seed=3)
@@ -146,7 +146,7 @@ def a_city_to_remember(seed, share):
         codes[other], hashes[other] = codes[at], hashes[at] ^ np.uint64(0b101)
     names = np.array([f"E{number:05d}" for number in range(N_AREAS)], object)
     ids = np.array([f"l{at:06d}" for at in range(n)], object)
-    rows = pd.DataFrame({"location_id": ids, "lsoa11": names[area], "decile": decile[area]})
+    rows = pd.DataFrame({"location_id": ids, "area": names[area], "decile": decile[area]})
     return rows, codes, Places(ids, names[area], np.full((n, 2), np.nan), hashes)
 
 
@@ -162,7 +162,7 @@ def remembered(rows, codes, table):
         learned = made.train | made.validation
         nearest = cKDTree(codes[learned]).query(codes[made.test])[1]
         score[made.test] = decile[learned][nearest]
-    means = rows.assign(score=score).groupby("lsoa11")[["score", "decile"]].mean()
+    means = rows.assign(score=score).groupby("area")[["score", "decile"]].mean()
     return float(spearmanr(means["score"], means["decile"]).statistic)
 
 
@@ -172,7 +172,7 @@ def test_a_memory_without_information_scores_by_repeats_until_they_are_dropped(s
     rows, codes, places = a_city_to_remember(seed, ACROSS_FOLDS / 0.8)
     none = find_repeated_images([], np.empty((0, 4), "S1"))
     found = find_repeats(places, none, Repeats())
-    areas = rows[["lsoa11", "decile"]].drop_duplicates("lsoa11")
+    areas = rows[["area", "decile"]].drop_duplicates("area")
     table = make_folds(areas, Folds(), seed=1)
     repeated = remembered(rows, codes, table)
     dropped = remembered(rows, codes, replace(table, repeats=found))

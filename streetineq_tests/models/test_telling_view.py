@@ -23,7 +23,7 @@ MARKER, LEVEL, OTHERS, OF_PLACE = 6.0, 3.0, 6.0, 12.0
 
 
 def planted(seed: int) -> tuple[np.ndarray, pd.DataFrame]:
-    """Codes (n, 4, width) and the rows `row, location_id, lsoa11, decile`."""
+    """Codes (n, 4, width) and the rows `row, location_id, area, decile`."""
     rng = np.random.default_rng(seed)
     decile = np.arange(N_AREAS) * 10 // N_AREAS + 1
     area = rng.permutation(np.repeat(np.arange(N_AREAS), PER_AREA))
@@ -39,7 +39,7 @@ def planted(seed: int) -> tuple[np.ndarray, pd.DataFrame]:
         {
             "row": np.arange(n),
             "location_id": [f"loc{number:05d}" for number in range(n)],
-            "lsoa11": [f"E01{number:06d}" for number in area],
+            "area": [f"E01{number:06d}" for number in area],
             "decile": decile[area].astype(float),
         }
     )

@@ -76,8 +76,8 @@ def test_every_location_is_scored_once_by_the_network_that_did_not_see_its_area(
 ) -> None:
     scores = reference.scores("crime")
     assert scores["location_id"].tolist() == sorted(ROWS["location_id"])
-    fold_of = make_folds(areas(ROWS), Folds(k=3), seed=5).areas.set_index("lsoa11")["fold"]
-    area_of = ROWS.set_index("location_id")["lsoa11"]
+    fold_of = make_folds(areas(ROWS), Folds(k=3), seed=5).areas.set_index("area")["fold"]
+    area_of = ROWS.set_index("location_id")["area"]
     assert scores["fold"].tolist() == fold_of[area_of[scores["location_id"]]].tolist()
     p = scores[[f"p_{d}" for d in range(1, 11)]].to_numpy()
     np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-5)
@@ -178,8 +178,8 @@ def test_a_damaged_checkpoint_falls_back_to_the_epoch_before(
 
 def test_poisoned_test_rows_change_no_network(reference: Trained, tmp_path: Path) -> None:
     table = make_folds(areas(ROWS), Folds(k=3), seed=5)
-    tested = set(table.areas.loc[table.areas["fold"] == 0, "lsoa11"])
-    poison = ROWS["lsoa11"].isin(tested).to_numpy()
+    tested = set(table.areas.loc[table.areas["fold"] == 0, "area"])
+    poison = ROWS["area"].isin(tested).to_numpy()
     codes = CODES.copy()
     codes[poison] = 1e5
     rows = ROWS.assign(decile=ROWS["decile"].where(~poison, 1.0))
@@ -223,7 +223,7 @@ def test_suel2019_runs_to_its_end(tmp_path: Path) -> None:
 def test_several_outcomes_train_on_one_trunk_with_missing_labels_masked(tmp_path: Path) -> None:
     given = examples(CODES, ROWS)
     second = 9 - given.classes
-    second[ROWS["lsoa11"].isin(sorted(set(ROWS["lsoa11"]))[:10]).to_numpy()] = -1
+    second[ROWS["area"].isin(sorted(set(ROWS["area"]))[:10]).to_numpy()] = -1
     joint = Examples(given.codes, ROWS, np.hstack([given.classes, second]), ("crime", "education"))
     result = trained(tmp_path, joint)
     merged = result.scores("crime").merge(ROWS, on="location_id")
@@ -340,7 +340,7 @@ def test_where_large_blocks_leave_too_few_locations_the_size_of_blocks_is_the_re
 @pytest.mark.usefixtures("plain_step")
 def test_a_fold_that_tests_no_row_is_left_out_and_logged(tmp_path: Path) -> None:
     table = make_folds(areas(ROWS), Folds(k=3), seed=5)
-    mine = ROWS["lsoa11"].isin(table.areas.loc[table.areas["fold"] != 1, "lsoa11"])
+    mine = ROWS["area"].isin(table.areas.loc[table.areas["fold"] != 1, "area"])
     given = Examples(
         examples(CODES, ROWS).codes, ROWS[mine].reset_index(drop=True),
         ROWS.loc[mine, ["decile"]].to_numpy(int) - 1, ("crime",),

@@ -76,7 +76,7 @@ def test_images_of_two_areas_are_asked_before_anything_is_trained(
 ) -> None:
     def shared(_: DataStore, shards: Artefact, locations: pd.DataFrame) -> Check:
         assert shards.manifest.label == "hdf5_shards[alpha]"
-        assert {"location_id", "lsoa11"} <= set(locations)
+        assert {"location_id", "area"} <= set(locations)
         return FEW_SHARED_IMAGES.result(False, "8 of 156 images occur in two LSOAs")
 
     monkeypatch.setattr(dataset, "ask_shared_images", shared)

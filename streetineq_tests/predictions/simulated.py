@@ -26,7 +26,7 @@ def locations(
             "city": "city",
             "outcome": "crime",
             "location_id": [f"l{i:05d}" for i in range(len(area))],
-            "lsoa11": [f"E01{i:06d}" for i in area],
+            "area": [f"E01{i:06d}" for i in area],
             "fold": rng.permutation(np.arange(areas) % folds)[area],
             "weight": rng.integers(0, 5, len(area)),
             "n_views": 4,
@@ -50,7 +50,7 @@ def baselines(areas: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
         ("ridge", "area"): actual + rng.normal(0, 2, len(areas)),
     }
     frames = [
-        areas[["lsoa11", "fold"]].assign(baseline=name, scheme=scheme, score=score)
+        areas[["area", "fold"]].assign(baseline=name, scheme=scheme, score=score)
         for (name, scheme), score in parts.items()
     ]
     return conform(pd.concat(frames, ignore_index=True), BASELINES)
@@ -62,7 +62,7 @@ def centroids(areas: pd.DataFrame) -> pd.DataFrame:
     number = np.arange(len(areas))
     return pd.DataFrame(
         {
-            "lsoa11": areas["lsoa11"],
+            "area": areas["area"],
             "easting_m": 1000.0 * (number % side),
             "northing_m": 1000.0 * (number // side),
         }

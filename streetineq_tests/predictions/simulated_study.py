@@ -24,7 +24,7 @@ from streetineq_tests.studies import WITHOUT_INCOME
 
 OF_PAIRS = ["location_predictions", "lsoa_predictions", "lsoa_evaluation"]
 PAIRS = ("alpha/crime", "alpha/mean_income", "beta/crime")
-NO_BUFFERS = pd.DataFrame({"fold": pd.Series(dtype="int64"), "lsoa11": pd.Series(dtype="str")})
+NO_BUFFERS = pd.DataFrame({"fold": pd.Series(dtype="int64"), "area": pd.Series(dtype="str")})
 
 
 def write(root: Path) -> DataStore:
@@ -33,7 +33,7 @@ def write(root: Path) -> DataStore:
     cities = {city: _scored(city, n) for city, n in studies.N_LSOAS.items()}
     everything = pd.concat(cities.values(), ignore_index=True)
     publish(store, "postcode_lsoa", None, postcode_lsoa=_postcodes(everything))
-    labels = studies.crime_labels(everything.drop_duplicates("lsoa11"))
+    labels = studies.crime_labels(everything.drop_duplicates("area"))
     availability = _availability()
     publish(store, "lsoa_labels", None, lsoa_labels=labels, availability=availability)
     for city, scored in cities.items():
@@ -60,14 +60,14 @@ def publish_trained(
         change: makes the published scores of the true ones.
     """
     scores = change(conform(scored, SCORES))
-    baselines = simulated.baselines(scored.drop_duplicates("lsoa11"))
+    baselines = simulated.baselines(scored.drop_duplicates("area"))
     history = pd.DataFrame(
         [(f, e, 2.3 / e, 2.4 / e, 2 / e, 1e-3, 0.1, 0.0) for f in range(5) for e in range(1, 5)],
         columns=HISTORY.names,
     )
     if unavailable:
         scores, baselines, history = scores.head(0), baselines.head(0), history.head(0)
-    n_lsoas = scored["lsoa11"].nunique()
+    n_lsoas = scored["area"].nunique()
     record = studies.training_record(
         pair.city, n_locations=len(scored), n_lsoas=n_lsoas, scheme=scheme
     )
@@ -81,11 +81,9 @@ def expected_scores(store: DataStore, pair: Pair) -> pd.Series:
     """Plain means of the published scores by area, for comparison; weights come from locations."""
     scores = store.open("trained_model", pair.key).table("scores.parquet")
     merged = scores.merge(store.open("locations", pair.city).table(), on="location_id")
-    weight = np.where(
-        merged.groupby("lsoa11")["weight"].transform("sum") > 0, merged["weight"], 1.0
-    )
-    total = pd.Series(weight * merged["h"]).groupby(merged["lsoa11"]).sum()
-    return total / pd.Series(weight).groupby(merged["lsoa11"]).sum()
+    weight = np.where(merged.groupby("area")["weight"].transform("sum") > 0, merged["weight"], 1.0)
+    total = pd.Series(weight * merged["h"]).groupby(merged["area"]).sum()
+    return total / pd.Series(weight).groupby(merged["area"]).sum()
 
 
 def _scored(city: str, areas: int) -> pd.DataFrame:
@@ -93,22 +91,22 @@ def _scored(city: str, areas: int) -> pd.DataFrame:
     prefix = "E01" if city == "alpha" else "E02"
     return frame.assign(
         city=city,
-        lsoa11=prefix + frame["lsoa11"].str[3:],
+        area=prefix + frame["area"].str[3:],
         location_id=city[0] + frame["location_id"],
     )
 
 
 def _listed(scored: pd.DataFrame) -> pd.DataFrame:
     """The city's listed locations: the predicted ones and one of an unknown postcode."""
-    number = scored.groupby("lsoa11").ngroup().to_numpy()
-    matched = scored[["location_id", "lsoa11", "weight"]].assign(**studies.on_a_grid(number))
+    number = scored.groupby("area").ngroup().to_numpy()
+    matched = scored[["location_id", "area", "weight"]].assign(**studies.on_a_grid(number))
     return studies.with_one_lost(matched)
 
 
 def _postcodes(scored: pd.DataFrame) -> pd.DataFrame:
     parts = [_listed(part).assign(city=city) for city, part in scored.groupby("city")]
     table = pd.concat(parts).query("status == 'matched'")
-    return table.assign(postcode=table["location_id"])[["postcode", "city", "lsoa11", "lat", "lon"]]
+    return table.assign(postcode=table["location_id"])[["postcode", "city", "area", "lat", "lon"]]
 
 
 def _availability() -> pd.DataFrame:
@@ -121,5 +119,5 @@ def _availability() -> pd.DataFrame:
 
 
 def _folds(scored: pd.DataFrame) -> FoldTable:
-    areas = scored.drop_duplicates("lsoa11")[["lsoa11", "fold"]]
+    areas = scored.drop_duplicates("area")[["area", "fold"]]
     return FoldTable(areas.astype({"fold": "int64"}).assign(scheme="area"), NO_BUFFERS)

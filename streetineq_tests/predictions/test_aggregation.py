@@ -23,13 +23,13 @@ from streetineq_tests.predictions import simulated
 def frame(rows: dict[str, list[float]]) -> pd.DataFrame:
     """One row per location from area to its locations' scores."""
     pairs = [(area, h) for area, scores in rows.items() for h in scores]
-    return pd.DataFrame(pairs, columns=["lsoa11", "h"])
+    return pd.DataFrame(pairs, columns=["area", "h"])
 
 
 def test_mean_score_ranks_the_areas_means():
     locations = frame({f"E{i:02d}": [i - 1, i + 1] for i in range(20, 0, -1)})
     found = aggregate(locations, rule="mean_score")
-    assert found["lsoa11"].tolist() == sorted(set(locations["lsoa11"]))
+    assert found["area"].tolist() == sorted(set(locations["area"]))
     assert found["score"].tolist() == list(range(1, 21))
     expected = pd.qcut(found["score"], 10, labels=False) + 1
     assert found["decile"].tolist() == expected.tolist()
@@ -39,7 +39,7 @@ def test_mean_score_ranks_the_areas_means():
 def test_mean_decile_rounds_the_mean_of_the_locations_deciles_a_half_to_the_even():
     # Ten locations with scores 0..9 have deciles 1..10.
     areas = {"A": [0, 1], "B": [2, 5], "C": [3, 4], "D": [6, 9, 8], "E": [7]}
-    found = aggregate(frame(areas), rule="mean_decile").set_index("lsoa11")["decile"]
+    found = aggregate(frame(areas), rule="mean_decile").set_index("area")["decile"]
     # 1.5 -> 2; (3 + 6) / 2 = 4.5 -> 4; 4.5 -> 4; (7 + 10 + 9) / 3 = 8.67 -> 9; 8
     assert found.to_dict() == {"A": 2, "B": 4, "C": 4, "D": 9, "E": 8}
 
@@ -55,7 +55,7 @@ def test_fixed_borders_need_no_other_area():
 def test_weights_move_the_mean_and_none_at_all_counts_equally():
     locations = pd.DataFrame(
         {
-            "lsoa11": ["A", "A", "B", "B", "C", "C"],
+            "area": ["A", "A", "B", "B", "C", "C"],
             "h": [0.0, 1.0, 2.0, 4.0, 5.0, 7.0],
             "weight": [3, 1, 0, 0, 0, 2],
         }
@@ -70,7 +70,7 @@ def test_the_order_of_rows_does_not_matter_and_deciles_are_deciles(rule, seed, n
     rng = np.random.default_rng(seed)
     locations = pd.DataFrame(
         {
-            "lsoa11": [f"E{i}" for i in rng.integers(0, max(1, n // 3), n)],
+            "area": [f"E{i}" for i in rng.integers(0, max(1, n // 3), n)],
             "h": np.round(rng.normal(0, 3, n), 1),
             "weight": rng.integers(0, 4, n),
         }
@@ -84,8 +84,8 @@ def test_the_order_of_rows_does_not_matter_and_deciles_are_deciles(rule, seed, n
 
 @pytest.mark.parametrize("rule", aggregation.RULES)
 def test_no_location_gives_no_area(rule):
-    found = aggregate(pd.DataFrame({"lsoa11": pd.array([], "str"), "h": []}), rule=rule)
-    assert found.columns.tolist() == ["lsoa11", "score", "decile", "n_locations"]
+    found = aggregate(pd.DataFrame({"area": pd.array([], "str"), "h": []}), rule=rule)
+    assert found.columns.tolist() == ["area", "score", "decile", "n_locations"]
     assert found.empty
     assert found["decile"].dtype == "Int8"
 
@@ -95,11 +95,11 @@ def test_no_location_gives_no_area(rule):
     [
         ({"h": [np.nan, 1.0]}, "finite"),
         ({"weight": [-1, 1]}, "negative"),
-        ({"lsoa11": ["A", None]}, "no lsoa11"),
+        ({"area": ["A", None]}, "no area"),
     ],
 )
 def test_what_cannot_be_averaged_is_refused(change, message):
-    locations = pd.DataFrame({"lsoa11": ["A", "B"], "h": [0.0, 1.0], "weight": [1, 1]} | change)
+    locations = pd.DataFrame({"area": ["A", "B"], "h": [0.0, 1.0], "weight": [1, 1]} | change)
     with pytest.raises(ValueError, match=message):
         aggregate(locations, rule="mean_score")
 
@@ -124,7 +124,7 @@ def test_the_published_table_has_every_rule_and_counts_the_studys(rule):
 
 def test_an_area_in_several_folds_has_no_fold_and_no_interval():
     locations = simulated.locations(areas=60, per_area=2)
-    first = locations["lsoa11"] == locations["lsoa11"].min()
+    first = locations["area"] == locations["area"].min()
     locations.loc[first, "fold"] = np.array([0, 1], "int16")
     table = lsoa_table(locations, rule="mean_score")
     assert table["fold"].isna().tolist() == [True] + [False] * 59
@@ -202,9 +202,9 @@ def simulated_shares(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     n_locations = np.where(rng.random(n) < 0.3, 1, rng.integers(2, 60, n))
     true = rng.normal(0, 1, n)
     area = np.repeat(np.arange(n), n_locations)
-    locations = pd.DataFrame({"lsoa11": area, "h": true[area] + rng.normal(0, 2, len(area))})
+    locations = pd.DataFrame({"area": area, "h": true[area] + rng.normal(0, 2, len(area))})
     areas = pd.DataFrame({"alone": n_locations == 1, "actual": pd.qcut(true, 10, labels=False) + 1})
-    return locations.assign(lsoa11=locations["lsoa11"].map("E{:05d}".format)), areas
+    return locations.assign(area=locations["area"].map("E{:05d}".format)), areas
 
 
 def test_areas_of_one_location_no_longer_own_the_ends():
@@ -248,7 +248,7 @@ def test_an_interval_that_says_next_to_nothing_is_too_uncertain_to_rank():
 
 
 def test_changes_of_rank_are_the_spread_over_the_rules():
-    table = pd.DataFrame({"lsoa11": ["A", "B"]}).assign(
+    table = pd.DataFrame({"area": ["A", "B"]}).assign(
         decile_mean_score=[1, 5], decile_shrunk_score=[3, 5]
     )
     table = table.assign(decile_mean_decile=[4, 5], decile_fixed_borders=[2, 5])

@@ -12,7 +12,7 @@ from streetineq_tests.predictions import simulated
 def stratified() -> pd.DataFrame:
     """Simulated locations whose folds are dealt along the areas' deciles."""
     locations = simulated.locations(areas=300)
-    return locations.assign(fold=(locations.groupby("lsoa11").ngroup() % 5).astype("int16"))
+    return locations.assign(fold=(locations.groupby("area").ngroup() % 5).astype("int16"))
 
 
 def error(locations: pd.DataFrame) -> float:
@@ -30,7 +30,7 @@ def on_scales(locations: pd.DataFrame) -> pd.DataFrame:
 
 def test_two_folds_worked_by_hand():
     locations = pd.DataFrame(
-        {"lsoa11": list("AABBCD"), "fold": [0, 0, 0, 0, 1, 1], "h": [0.0, 2, 3, 3, 10, 18]}
+        {"area": list("AABBCD"), "fold": [0, 0, 0, 0, 1, 1], "h": [0.0, 2, 3, 3, 10, 18]}
     )
     # Areas' means 1 and 3: level 2, spread 1; 10 and 18: level 14, spread 4. Average level 8,
     # root mean square spread sqrt(17 / 2).
@@ -40,7 +40,7 @@ def test_two_folds_worked_by_hand():
 
 
 def test_a_fold_of_equal_areas_is_moved_only():
-    locations = pd.DataFrame({"lsoa11": list("ABCD"), "fold": [0, 0, 1, 1], "h": [1.0, 1, 0, 2]})
+    locations = pd.DataFrame({"area": list("ABCD"), "fold": [0, 0, 1, 1], "h": [1.0, 1, 0, 2]})
     found = align_folds(locations)["h"]
     assert found[:2].tolist() == [1, 1]
     assert np.isfinite(found).all()

@@ -53,7 +53,7 @@ def test_from_scores_to_evaluation(evaluated):
     areas = store.open("lsoa_predictions", "alpha/crime").table()
     expected = simulated_study.expected_scores(store, ALPHA)
     pd.testing.assert_series_equal(
-        areas.set_index("lsoa11")["score"], expected, check_names=False, check_index_type=False
+        areas.set_index("area")["score"], expected, check_names=False, check_index_type=False
     )
     metrics = store.open("lsoa_evaluation", "alpha/crime").table("metrics.parquet")
     assert {"network", "map_knn", "ridge"} <= set(metrics["model"])
@@ -90,7 +90,7 @@ def test_what_the_ui_shows(evaluated):
     columns = {c.name: c.description for c in shown["dagster/column_schema"].columns}
     meanings = {name: text.split(" [from ")[0] for name, text in columns.items()}
     assert meanings == descriptions(tables.LSOA_PREDICTIONS)
-    assert columns["score"].endswith("[from location_predictions: h, weight, lsoa11]")
+    assert columns["score"].endswith("[from location_predictions: h, weight, area]")
     shown = harness.metadata(runs["location_predictions"], "location_predictions")
     assert (shown["n_predicted"], shown["n_without_prediction"], shown["n_lsoas"]) == (180, 0, 60)
 
@@ -299,7 +299,7 @@ def test_folds_by_location_are_flagged_as_a_leak(store):
     """Under the leaky scheme an area is in several folds, and everything made of them says so."""
     in_study(store, "location")
     scored = store.open("location_predictions", "alpha/crime").table()
-    keyed = pd.DataFrame({"lsoa11": scored["location_id"], "decile": 0})
+    keyed = pd.DataFrame({"area": scored["location_id"], "decile": 0})
     scored["fold"] = area_folds(keyed, k=5, seed=1)
     table = FoldTable.load(store.open("area_folds", "alpha"))
     by_location = replace(

@@ -30,13 +30,13 @@ def failed(checks):
 LOCATIONS = pd.DataFrame(
     {
         "location_id": list("abcdef"),
-        "lsoa11": ["E01000001", "E01000001", "E01000002", "E01000002", "E01000003", "E01000003"],
+        "area": ["E01000001", "E01000001", "E01000002", "E01000002", "E01000003", "E01000003"],
         "fold": [0, 0, 1, 1, 0, 0],
         "h": 0.0,
         **dict.fromkeys(PROBABILITIES, 0.1),
     }
 )
-TESTED_AREAS = LOCATIONS[["lsoa11", "fold"]].drop_duplicates()
+TESTED_AREAS = LOCATIONS[["area", "fold"]].drop_duplicates()
 TESTED_LOCATIONS = LOCATIONS[["location_id", "fold"]]
 either_way = pytest.mark.parametrize(
     "tested", [TESTED_AREAS, TESTED_LOCATIONS], ids=["folds of areas", "folds of locations"]
@@ -83,7 +83,7 @@ def test_each_fault_of_locations_fails_its_own_check(locations, check, tested):
     ],
 )
 def test_a_score_of_an_unknown_location_fails(tested, expected):
-    assert failed(location_checks(first_with(lsoa11=None), tested)) == expected
+    assert failed(location_checks(first_with(area=None), tested)) == expected
 
 
 def test_of_several_sets_of_scores_the_first_failure_of_each_check_is_kept():
@@ -118,13 +118,13 @@ def areas(n=MIN_AREAS, actual=None):
     decile = np.arange(n) % 10 + 1
     lsoas = [f"E010000{number:02d}" for number in range(n)]
     return pd.DataFrame(
-        {"lsoa11": lsoas, "decile": decile, "actual_decile": decile if actual is None else actual}
+        {"area": lsoas, "decile": decile, "actual_decile": decile if actual is None else actual}
     )
 
 
 def with_an_area_twice():
     frame = areas()
-    frame.loc[1, "lsoa11"] = frame.loc[0, "lsoa11"]
+    frame.loc[1, "area"] = frame.loc[0, "area"]
     return frame
 
 

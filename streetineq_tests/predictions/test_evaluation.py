@@ -87,7 +87,7 @@ def test_the_lead_over_a_baseline_is_the_difference_of_the_two_metrics(evaluatio
 
 def test_a_baseline_that_copies_the_network_has_a_lead_of_nothing(city):
     areas, _, locations = city
-    copy = areas[["lsoa11", "fold", "score"]].assign(baseline="map_knn", scheme="area")
+    copy = areas[["area", "fold", "score"]].assign(baseline="map_knn", scheme="area")
     found = evaluated(areas, copy, locations).comparisons.query("metric != 'rps'")
     defined = found.dropna(subset=["difference"])
     assert len(defined) > 10
@@ -96,8 +96,8 @@ def test_a_baseline_that_copies_the_network_has_a_lead_of_nothing(city):
 
 def test_a_baseline_that_lacks_areas_is_compared_on_those_it_has(city):
     areas, baselines, locations = city
-    known = areas["lsoa11"].iloc[::2]
-    part = baselines[(baselines["baseline"] == "ridge") & baselines["lsoa11"].isin(known)]
+    known = areas["area"].iloc[::2]
+    part = baselines[(baselines["baseline"] == "ridge") & baselines["area"].isin(known)]
     found = evaluated(areas, part, locations)
     row = found.comparisons[found.comparisons["metric"] == "mae"].iloc[0]
     assert row["n_lsoas"] == 60
@@ -136,7 +136,7 @@ def test_areas_without_an_actual_decile_are_left_out(city):
 
 def test_no_area_gives_empty_tables_of_the_right_types():
     areas = empty(LSOA_PREDICTIONS)
-    none = pd.DataFrame({"lsoa11": [], "easting_m": [], "northing_m": []})
+    none = pd.DataFrame({"area": [], "easting_m": [], "northing_m": []})
     settings = {"rule": "mean_score", "scheme": "area", "seed": 1}
     found = evaluate_pair(areas, np.empty((0, 10)), empty(BASELINES), none, **settings)
     for name, fields in EVALUATION_FILES.items():
@@ -167,7 +167,7 @@ def test_a_baseline_that_says_one_thing_per_fold_is_a_constant(city):
     areas, _, locations = city
     actual = areas["actual_decile"].astype(float)
     fold_means = actual.groupby(areas["fold"]).transform("mean")
-    guess = areas[["lsoa11", "fold"]].assign(
+    guess = areas[["area", "fold"]].assign(
         baseline="image_count", scheme="area", score=11 - fold_means
     )
     found = evaluated(areas, guess, locations)
@@ -198,12 +198,12 @@ def gain(coordinates: np.ndarray, score: np.ndarray, *, seed: int) -> pd.Series:
         weights = np.linalg.lstsq(known[fold != test], actual[fold != test], rcond=None)[0]
         both[fold == test] = known[fold == test] @ weights
     lsoas = [f"E{number:03d}" for number in range(n)]
-    areas = pd.DataFrame({"lsoa11": lsoas, "fold": fold, "city": "alpha", "outcome": "crime",
+    areas = pd.DataFrame({"area": lsoas, "fold": fold, "city": "alpha", "outcome": "crime",
                           "actual_decile": actual, "decile": actual, "score": score,
                           "lower": 1, "upper": 10, "n_locations": 1})  # fmt: skip
     guesses = dict.fromkeys(MAPS, coordinates) | {"map_and_score": both}
     parts = [
-        areas[["lsoa11", "fold"]].assign(baseline=name, scheme="area", score=guess)
+        areas[["area", "fold"]].assign(baseline=name, scheme="area", score=guess)
         for name, guess in guesses.items()
     ]
     found = evaluate_pair(
@@ -234,7 +234,7 @@ def maps(areas: pd.DataFrame, noise: dict[str, float]) -> pd.DataFrame:
     """Scores of maps on the networks' folds, each with an error of its own."""
     rng = np.random.default_rng(3)
     parts = [
-        areas[["lsoa11", "fold"]].assign(
+        areas[["area", "fold"]].assign(
             baseline=name,
             scheme="area",
             score=areas["actual_decile"].astype(float) + rng.normal(0, sd, len(areas)),
@@ -287,7 +287,7 @@ def test_where_a_map_is_missing_none_is_said_to_be_the_best(city, two_maps):
 def test_the_best_map_is_sought_on_the_areas_that_all_maps_know(city, two_maps):
     areas, _, locations = city
     given = maps(areas, TWO_MAPS)
-    lacking = (given["baseline"] == "map_knn") & given["lsoa11"].isin(areas["lsoa11"].iloc[:30])
+    lacking = (given["baseline"] == "map_knn") & given["area"].isin(areas["area"].iloc[:30])
     found = evaluated(areas, given[~lacking], locations)
     assert lead_over(found, "map_best", "mae")["n_lsoas"] == 90
 
@@ -311,7 +311,7 @@ def test_a_lead_is_resampled_by_blocks_as_wide_as_the_errors_of_the_maps(city):
     areas, _, locations = city
     placed = simulated.centroids(areas)
     wave = 4 * np.sin(placed["easting_m"] / 1500) * np.cos(placed["northing_m"] / 1500)
-    guess = areas[["lsoa11", "fold"]].assign(scheme="area", score=areas["actual_decile"] + wave)
+    guess = areas[["area", "fold"]].assign(scheme="area", score=areas["actual_decile"] + wave)
     given = pd.concat([guess.assign(baseline=name) for name in MAPS])
     rows = evaluated(areas, given, locations).intervals.query("unit == 'spatial_block'")
     blocks = rows.groupby("model")["n_units"].first()
@@ -321,11 +321,11 @@ def test_a_lead_is_resampled_by_blocks_as_wide_as_the_errors_of_the_maps(city):
 def test_msoas_are_resampled_where_they_are_known(city):
     areas, baselines, locations = city
     placed = simulated.centroids(areas)
-    named = placed.assign(msoa11=[f"E02{i // 6:06d}" for i in range(len(placed))])
+    named = placed.assign(msoa=[f"E02{i // 6:06d}" for i in range(len(placed))])
     found = evaluate_with(areas, baselines, locations, named)
     by_unit = found.intervals.query("model == 'network' and metric == 'mae'").set_index("unit")
     assert by_unit.loc["msoa", "n_units"] == 20
-    partly = named.assign(msoa11=named["msoa11"].where(named.index > 0))
+    partly = named.assign(msoa=named["msoa"].where(named.index > 0))
     assert "msoa" not in set(evaluate_with(areas, baselines, locations, partly).intervals["unit"])
     nowhere = evaluate_with(areas, baselines, locations, placed.head(0))
     assert set(nowhere.intervals["unit"]) == {"lsoa"}
@@ -341,7 +341,7 @@ def evaluate_with(areas, baselines, locations, centroids) -> Evaluation:
 def test_one_area_has_metrics_without_intervals(city):
     areas, baselines, locations = city
     one = areas.head(1)
-    found = evaluated(one, baselines, locations[locations["lsoa11"].isin(one["lsoa11"])])
+    found = evaluated(one, baselines, locations[locations["area"].isin(one["area"])])
     assert found.value("mae") >= 0
     assert found.metrics[["lower", "upper"]].isna().all(axis=None)
     assert len(found.by_n_locations) == 1

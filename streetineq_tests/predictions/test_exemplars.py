@@ -8,8 +8,8 @@ from streetineq_assets.tables import conform
 
 
 def explained(*rows):
-    """`location_id, lsoa11` and the influences of views a to d."""
-    frame = pd.DataFrame(rows, columns=["location_id", "lsoa11", *INFLUENCES])
+    """`location_id, area` and the influences of views a to d."""
+    frame = pd.DataFrame(rows, columns=["location_id", "area", *INFLUENCES])
     rest = {"city": "leeds", "outcome": "crime", "fold": 0, "weight": 1, "h": 0.0, "n_locations": 1}
     return conform(frame.assign(location_influence=0.0, **rest), EXPLANATIONS)
 

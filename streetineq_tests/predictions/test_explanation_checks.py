@@ -81,7 +81,7 @@ def areas(n=20, per_area=5, within=0.1):
     number = np.repeat(np.arange(n), per_area)
     return pd.DataFrame(
         {
-            "lsoa11": [f"E{k:02d}" for k in number],
+            "area": [f"E{k:02d}" for k in number],
             "h": np.linspace(-2, 2, n)[number] + rng.normal(0, within, len(number)),
             "weight": 1,
         }
@@ -97,7 +97,7 @@ def test_areas_of_many_like_locations_hang_on_none():
 
 def test_a_location_whose_weight_is_nearly_all_of_its_area_carries_it():
     frame = areas()
-    planted = frame["lsoa11"].isin(["E00", "E07", "E19"]) & ~frame.duplicated("lsoa11")
+    planted = frame["area"].isin(["E00", "E07", "E19"]) & ~frame.duplicated("area")
     frame.loc[planted, ["h", "weight"]] = [9.0, 50]
     found = no_location_carries_an_area(explained(frame))
     assert found.result == DOES_NOT_HOLD
@@ -121,7 +121,7 @@ def test_where_nothing_can_be_left_out_it_is_not_tested(frame):
 
 
 def test_areas_of_one_location_are_said_and_not_counted():
-    frame = pd.concat([areas(), pd.DataFrame({"lsoa11": ["Z"], "h": [0.0], "weight": [1]})])
+    frame = pd.concat([areas(), pd.DataFrame({"area": ["Z"], "h": [0.0], "weight": [1]})])
     found = no_location_carries_an_area(explained(frame.reset_index(drop=True)))
     assert found.values["n_lsoas"] == 20
     assert "areas of one location alone: 1" in found.description

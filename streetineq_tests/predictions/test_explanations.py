@@ -94,7 +94,7 @@ def test_exemplars_are_the_extremes_with_their_pictures(made):
     assert shown["direction"].tolist() == ["up"] * 6 + ["down"] * 6
     assert shown["influence"].iloc[0] == table[list(INFLUENCES)].max(axis=None)
     assert shown["influence"].iloc[6] == table[list(INFLUENCES)].min(axis=None)
-    assert not shown.duplicated(["direction", "lsoa11"]).any()
+    assert not shown.duplicated(["direction", "area"]).any()
     assert shown["why_not_shown"].isna().all()
     assert shown["thumbnail"].map(lambda data: data[:3] == b"\xff\xd8\xff").all()
     assert shown["thumbnail"].is_unique

@@ -40,7 +40,7 @@ def evaluated(locations: pd.DataFrame, further: pd.DataFrame):
     areas = lsoa_table(locations, rule="mean_score")
     return evaluate_pair(
         areas,
-        mean_probabilities(locations, areas["lsoa11"]),
+        mean_probabilities(locations, areas["area"]),
         empty(BASELINES),
         simulated.centroids(areas),
         rule="mean_score",
@@ -54,17 +54,17 @@ def evaluated(locations: pd.DataFrame, further: pd.DataFrame):
 def test_the_spread_is_that_of_the_metrics_of_each_seed(locations):
     further = seed_scores(locations, 2)
     rows = evaluated(locations, further).metrics.set_index("metric")
-    actual = locations.groupby("lsoa11")["actual_decile"].first()
+    actual = locations.groupby("area")["actual_decile"].first()
     each = [locations, *(group for _, group in further.groupby("seed"))]
-    weights = locations.set_index("location_id")[["lsoa11", "weight"]]
+    weights = locations.set_index("location_id")[["area", "weight"]]
     expected = []
     for scored in each:
         joined = scored[["location_id", "h"]].join(weights, on="location_id")
         joined["weight"] = joined["weight"].where(
-            joined.groupby("lsoa11")["weight"].transform("sum") > 0, 1
+            joined.groupby("area")["weight"].transform("sum") > 0, 1
         )
         joined["product"] = joined["h"] * joined["weight"]
-        sums = joined.groupby("lsoa11")[["product", "weight"]].sum()
+        sums = joined.groupby("area")[["product", "weight"]].sum()
         expected.append(spearmanr(sums["product"] / sums["weight"], actual).statistic)
     row = rows.loc["spearman_score"]
     assert row["n_seeds"] == 3

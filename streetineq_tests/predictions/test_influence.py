@@ -20,7 +20,7 @@ WIDTH = 16
 
 
 def locations(*rows):
-    return pd.DataFrame(rows, columns=["lsoa11", "h", "weight"])
+    return pd.DataFrame(rows, columns=["area", "h", "weight"])
 
 
 def mean_of(rows):
@@ -32,7 +32,7 @@ def mean_of(rows):
 def deleted_and_averaged_again(frame):
     found = []
     for label in frame.index:
-        own = frame[frame["lsoa11"] == frame.loc[label, "lsoa11"]]
+        own = frame[frame["area"] == frame.loc[label, "area"]]
         rest = own.drop(label)
         found.append(mean_of(own) - mean_of(rest) if len(rest) else np.nan)
     return found
@@ -42,7 +42,7 @@ def test_it_is_the_mean_less_the_mean_of_the_others():
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(
         {
-            "lsoa11": rng.permutation(np.repeat([f"E{n:02d}" for n in range(40)], 5)),
+            "area": rng.permutation(np.repeat([f"E{n:02d}" for n in range(40)], 5)),
             "h": rng.normal(0, 1, 200).astype(np.float32),
             "weight": rng.integers(0, 4, 200).astype(np.int32),
         }
@@ -71,7 +71,7 @@ def test_weights_of_nothing_and_areas_of_one_location(rows, expected):
 
 def test_a_planted_location_is_found():
     rng = np.random.default_rng(1)
-    frame = pd.DataFrame({"lsoa11": "A", "h": rng.normal(0, 0.1, 9), "weight": 1})
+    frame = pd.DataFrame({"area": "A", "h": rng.normal(0, 0.1, 9), "weight": 1})
     frame.loc[4, "h"] = 9.0
     found = location_influence(frame)
     assert np.abs(found).argmax() == 4

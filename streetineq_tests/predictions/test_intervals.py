@@ -50,8 +50,8 @@ def cities() -> list[tuple[pd.DataFrame, np.ndarray]]:
     columns = [f"p_{i}" for i in range(1, 11)]
     return [
         (
-            locations.groupby("lsoa11")[["actual_decile", "fold"]].first().reset_index(),
-            locations.groupby("lsoa11")[columns].mean().to_numpy(),
+            locations.groupby("area")[["actual_decile", "fold"]].first().reset_index(),
+            locations.groupby("area")[columns].mean().to_numpy(),
         )
         for locations in simulations
     ]

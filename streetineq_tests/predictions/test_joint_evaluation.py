@@ -17,10 +17,10 @@ from streetineq_assets.study import Pair
 N = 50
 AREAS = [f"E{n:03d}" for n in range(N)]
 IDS = [f"l{n}" for n in range(N)]
-LOCATIONS = pd.DataFrame({"location_id": IDS, "lsoa11": AREAS, "weight": 1})
+LOCATIONS = pd.DataFrame({"location_id": IDS, "area": AREAS, "weight": 1})
 DECILES = np.arange(N) % 10 + 1.0
-FOLDS = pd.DataFrame({"lsoa11": AREAS, "fold": np.arange(N) % 5})
-CENTROIDS = pd.DataFrame({"lsoa11": AREAS, "easting_m": 500.0 * np.arange(N), "northing_m": 0.0})
+FOLDS = pd.DataFrame({"area": AREAS, "fold": np.arange(N) % 5})
+CENTROIDS = pd.DataFrame({"area": AREAS, "easting_m": 500.0 * np.arange(N), "northing_m": 0.0})
 
 
 def reference(outcome: str, labels: pd.DataFrame) -> Reference:
@@ -32,7 +32,7 @@ def reference(outcome: str, labels: pd.DataFrame) -> Reference:
 
 def references() -> dict[str, Reference]:
     """Ten areas have no label for crime."""
-    labels = pd.DataFrame({"lsoa11": AREAS, "decile": DECILES})
+    labels = pd.DataFrame({"area": AREAS, "decile": DECILES})
     return {"crime": reference("crime", labels[10:]), "education": reference("education", labels)}
 
 
@@ -70,7 +70,7 @@ def test_each_head_is_evaluated_on_the_areas_that_its_outcome_labels() -> None:
 
 def test_locations_without_a_label_take_no_place_in_the_ranking() -> None:
     """Ten of fifty, spread over all scores, would move the predicted deciles of the others."""
-    labels = pd.DataFrame({"lsoa11": AREAS, "decile": DECILES})
+    labels = pd.DataFrame({"area": AREAS, "decile": DECILES})
     unlabelled = DECILES >= 9
     given = scores()
     known = {"crime": reference("crime", labels[~unlabelled])}

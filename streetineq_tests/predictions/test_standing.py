@@ -49,7 +49,7 @@ def test_labels_have_the_digests_of_the_frames_that_steps_read(store, standing, 
     own = pair_labels(store, pair)
     found = {
         standing.labels(pair.city, (pair.outcome,)): digest_frame(used),
-        standing.labels_alone(pair): digest_frame(used[["lsoa11", "decile"]]),
+        standing.labels_alone(pair): digest_frame(used[["area", "decile"]]),
         standing.labels_of(pair): digest_frame(own),
         standing.values_of(pair): digest_frame(pair_values(store, pair)),
         standing.n_labelled(pair): str(int(own["decile"].notna().sum())),

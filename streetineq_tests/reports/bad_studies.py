@@ -92,7 +92,7 @@ def baselines_alone(root: Path) -> DataStore:
 def some_deciles_missing(root: Path) -> DataStore:
     """A third of Alpha's areas have no official decile."""
     locations = simulated.locations(60, 3)
-    unknown = locations["lsoa11"].isin(sorted(set(locations["lsoa11"]))[::3])
+    unknown = locations["area"].isin(sorted(set(locations["area"]))[::3])
     return _with_deciles(root, locations["actual_decile"].mask(unknown))
 
 
@@ -193,10 +193,10 @@ def _with_deciles(root: Path, actual: pd.Series) -> DataStore:
     """The study with these official deciles of Alpha's locations, in labels and predictions."""
     store = made_up_study.write(root)
     locations = simulated.locations(60, 3).assign(actual_decile=actual)
-    by_area = locations.groupby("lsoa11")["actual_decile"].first()
+    by_area = locations.groupby("area")["actual_decile"].first()
     labels = store.open("lsoa_labels").table()
     mine = labels["city"] == "alpha"
-    labels.loc[mine, "decile"] = labels.loc[mine, "lsoa11"].map(by_area)
+    labels.loc[mine, "decile"] = labels.loc[mine, "area"].map(by_area)
     labels.loc[mine & labels["decile"].isna(), "value"] = np.nan
     content = {"lsoa_labels": (labels, made_up_study.LSOA_LABELS)}
     made_up_study.publish(store, "lsoa_labels", None, content)
@@ -216,7 +216,7 @@ def _evaluated(store: DataStore, locations: pd.DataFrame) -> DataStore:
     known = areas.assign(actual_decile=areas["actual_decile"].fillna(areas["decile"]))
     evaluation = evaluate_pair(
         areas,
-        mean_probabilities(locations, areas["lsoa11"]),
+        mean_probabilities(locations, areas["area"]),
         simulated.baselines(known),
         simulated.centroids(areas),
         **settings,

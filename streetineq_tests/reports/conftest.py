@@ -57,7 +57,7 @@ def write_boundaries(store: DataStore) -> Path:
 def squares(store: DataStore, city: str) -> dict[str, list[tuple[float, float]]]:
     """Code to the ring of a square of 0.008 degrees around the centroid of each of its areas."""
     locations = store.open("locations", city).table().query("status == 'matched'")
-    centroids = locations.groupby("lsoa11")[["lon", "lat"]].mean()
+    centroids = locations.groupby("area")[["lon", "lat"]].mean()
     corners = [(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)]
     return {
         code: [(lon + 0.004 * x, lat + 0.004 * y) for x, y in corners]

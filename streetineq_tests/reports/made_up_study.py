@@ -135,13 +135,13 @@ def _inputs(store: DataStore, asset: str, partition: str, reads: tuple[str, ...]
 
 
 def _areas(city: str, n: int) -> pd.DataFrame:
-    """`lsoa11`, `lat, lon` on a grid, `actual_decile`, the predicted `decile` near it, `fold`."""
+    """`area`, `lat, lon` on a grid, `actual_decile`, the predicted `decile` near it, `fold`."""
     number, first = np.arange(n), 0 if city == "alpha" else 500_000
     actual = number * 10 // n + 1
     error = np.random.default_rng(n).choice([-1, 0, 0, 1, 2], n)
     return pd.DataFrame(
         {
-            "lsoa11": [f"E01{first + i:06d}" for i in number],
+            "area": [f"E01{first + i:06d}" for i in number],
             **studies.on_a_grid(number),
             "actual_decile": actual,
             "decile": np.clip(actual + error, 1, 10),
@@ -153,7 +153,7 @@ def _areas(city: str, n: int) -> pd.DataFrame:
 def _locations(areas: pd.DataFrame) -> pd.DataFrame:
     """Three locations in each area, and one of an unknown postcode."""
     frame = studies.with_one_lost(_at_locations(areas).assign(reason=None))
-    unused = dict.fromkeys(("oa11", "msoa11", "captured_at", "provider", "licence", "creator"))
+    unused = dict.fromkeys(("oa", "msoa", "captured_at", "provider", "licence", "creator"))
     placed_by = frame["status"].map({"matched": "postcode"})
     return frame.assign(postcodes="BR1 1AA", n_postcodes=1, weight=1, placed_by=placed_by, **unused)
 

@@ -92,7 +92,7 @@ def _predicted(
         {
             "city": "london",
             "outcome": outcome,
-            "lsoa11": _codes(),
+            "area": _codes(),
             "actual_decile": pd.Series(actual).where(is_labelled),
             "score": score,
             "score_shrunk": score,
@@ -139,7 +139,7 @@ def _results(areas: pd.DataFrame, metrics: pd.DataFrame) -> StudyResults:
         for outcome, rows in areas.groupby("outcome")
     ]
     return StudyResults(
-        cities=[], pairs=pairs, centroids=pd.DataFrame({"lsoa11": [], "lat": [], "lon": []}),
+        cities=[], pairs=pairs, centroids=pd.DataFrame({"area": [], "lat": [], "lon": []}),
         postcodes=pd.DataFrame(), versions={}, transfer=pd.DataFrame(),
         transfer_comparisons=pd.DataFrame(), history=None, outdated=[],
     )  # fmt: skip
@@ -150,7 +150,7 @@ def _material(results: StudyResults, folder: Path) -> Material:
     number = np.arange(N)
     east, north = 510_000 + 500 * (number % _SIDE), 170_000 + 500 * (number // _SIDE)
     squares = box(east, north, east + 500, north + 500)
-    boundaries = gpd.GeoDataFrame({"lsoa11": _codes()}, geometry=squares, crs="EPSG:27700")
+    boundaries = gpd.GeoDataFrame({"area": _codes()}, geometry=squares, crs="EPSG:27700")
     study = load_study(studies.new_study(folder / "study", studies.SIMULATED).study_file)
     return Material(study, results, None, boundaries, folder / "report.html")
 
@@ -159,4 +159,4 @@ def _asthma(actual: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
     """A rate that changes by `SLOPE` a decile, with noise, of all areas but five."""
     msoa = [f"E02{number // 5:06d}" for number in range(N)]
     rate = 12 + SLOPE * actual + rng.normal(size=N)
-    return pd.DataFrame({"lsoa11": _codes(), "msoa11": msoa, "rate": rate}).iloc[5:]
+    return pd.DataFrame({"area": _codes(), "msoa": msoa, "rate": rate}).iloc[5:]

@@ -34,7 +34,7 @@ def pair(
         columns=["baseline", "scheme", "metric", "difference", "lower", "upper", "n_lsoas"],
     )
     number = np.arange(areas)
-    predicted = pd.DataFrame({"lsoa11": [f"E{i}" for i in number], "score": number})
+    predicted = pd.DataFrame({"area": [f"E{i}" for i in number], "score": number})
     predicted = predicted.assign(actual_decile=number % 10 + 1)
     empty = pd.DataFrame()
     return PairResults(

@@ -16,7 +16,7 @@ from streetineq_assets.reports import exports
 
 def test_the_csv_reads_back(results, tmp_path):
     exports.write_csv(results.areas, tmp_path / "a.csv")
-    back = pd.read_csv(tmp_path / "a.csv", dtype={"lsoa11": "str"})
+    back = pd.read_csv(tmp_path / "a.csv", dtype={"area": "str"})
     assert back.columns.tolist() == LSOA_PREDICTIONS.names
     assert back["decile"].tolist() == results.areas["decile"].tolist()
     assert back["score"].to_numpy() == pytest.approx(results.areas["score"].to_numpy(), rel=1e-5)

@@ -56,7 +56,7 @@ def predicted(city: str, outcome: str, n: int, seed: int) -> pd.DataFrame:
     frame = by_rule.assign(
         city=city,
         outcome=outcome,
-        lsoa11=[f"E01{city[0]}{number:04d}" for number in range(n)],
+        area=[f"E01{city[0]}{number:04d}" for number in range(n)],
         actual_decile=pd.Series(rng.integers(1, 11, n)).where(rng.random(n) < 0.8),
         score=np.round(rng.normal(size=n), 1),  # with ties
         score_shrunk=0.0,
@@ -88,14 +88,14 @@ PREDICTED = pd.concat(
 def postcodes() -> pd.DataFrame:
     """Of all areas but one: some in two authorities, some in as many of each, some in none."""
     rng = np.random.default_rng(4)
-    areas = PREDICTED[["city", "lsoa11"]].drop_duplicates().iloc[1:]
+    areas = PREDICTED[["city", "area"]].drop_duplicates().iloc[1:]
     rows = areas.loc[areas.index.repeat(4)].reset_index(drop=True)
     rows["authority"] = [rng.choice([*CITIES[city], None]) for city in rows["city"]]
-    tied = rows["lsoa11"] == "E01a0007"
+    tied = rows["area"] == "E01a0007"
     rows.loc[tied, "authority"] = ["E09000002", "E09000001", "E09000002", "E09000001"]
-    outside = pd.DataFrame({"lsoa11": ["E01a0007"] * 3, "authority": None, "city": None})
+    outside = pd.DataFrame({"area": ["E01a0007"] * 3, "authority": None, "city": None})
     rows = pd.concat([rows, outside], ignore_index=True)
-    unused = dict.fromkeys(("oa11", "msoa11", "lat", "lon", "usertype", "introduced", "terminated"))
+    unused = dict.fromkeys(("oa", "msoa", "lat", "lon", "usertype", "introduced", "terminated"))
     return conform(rows.assign(postcode=rows.index.astype(str), **unused), POSTCODE_LSOA)
 
 
@@ -104,10 +104,8 @@ POSTCODES = postcodes()
 
 def labels() -> pd.DataFrame:
     """Of every predicted area, of three that were not, and of an outcome without predictions."""
-    known = PREDICTED[[*KEYS, "lsoa11", "actual_decile"]]
-    more = pd.DataFrame(
-        {"lsoa11": ["E01a9997", "E01a9998", "E01a9999"], "actual_decile": [1, 2, 3]}
-    )
+    known = PREDICTED[[*KEYS, "area", "actual_decile"]]
+    more = pd.DataFrame({"area": ["E01a9997", "E01a9998", "E01a9999"], "actual_decile": [1, 2, 3]})
     more = pd.concat([more.assign(city="alpha", outcome=key) for key in ("crime", "living")])
     frame = pd.concat([known, more], ignore_index=True)
     frame = frame.assign(decile=frame["actual_decile"], value=1.0, national_rank=pd.NA)
@@ -116,8 +114,8 @@ def labels() -> pd.DataFrame:
 
 def locations() -> pd.DataFrame:
     """As many in each area as it says, and one in an area that is not ranked."""
-    known = PREDICTED.loc[PREDICTED.index.repeat(PREDICTED["n_locations"]), [*KEYS, "lsoa11"]]
-    one = pd.DataFrame({"city": ["alpha"], "outcome": ["crime"], "lsoa11": ["E01a9998"]})
+    known = PREDICTED.loc[PREDICTED.index.repeat(PREDICTED["n_locations"]), [*KEYS, "area"]]
+    one = pd.DataFrame({"city": ["alpha"], "outcome": ["crime"], "area": ["E01a9998"]})
     frame = pd.concat([known, one], ignore_index=True)
     unused = {"fold": 0, "weight": 1, "n_views": 4, "h": 0.0, "decile": 5, "actual_decile": pd.NA}
     probabilities = {f"p_{each}": 0.1 for each in range(1, 11)}
@@ -179,15 +177,15 @@ def test_worst_areas_are_those_of_the_worst_off_fifth_that_can_be_ranked(warehou
         for area in certain:
             before = sum((a.decile, a.score) < (area.decile, area.score) for a in certain)
             if area.decile <= 2:
-                expected.append((*key, before + 1, area.lsoa11, area.decile))
-    columns = [*KEYS, "rank", "lsoa11", "decile"]
+                expected.append((*key, before + 1, area.area, area.decile))
+    columns = [*KEYS, "rank", "area", "decile"]
     assert [*found[columns].itertuples(index=False, name=None)] == sorted(expected)
 
 
 def test_worst_areas_have_what_their_rank_rests_on(warehouse):
     found = ask(warehouse, "FROM worst_areas")
-    columns = [*KEYS, "lsoa11", "lower", "upper", "score", "actual_decile", "n_locations"]
-    expected = found[[*KEYS, "lsoa11"]].merge(PREDICTED, how="left")[columns]
+    columns = [*KEYS, "area", "lower", "upper", "score", "actual_decile", "n_locations"]
+    expected = found[[*KEYS, "area"]].merge(PREDICTED, how="left")[columns]
     pd.testing.assert_frame_equal(
         found[columns].astype("float64", errors="ignore"),
         expected.astype("float64", errors="ignore"),
@@ -205,7 +203,7 @@ def test_an_area_lies_in_the_authority_of_most_of_its_postcodes(warehouse):
     areas = PREDICTED.assign(
         authority=[
             by_city[city].get(lsoa)
-            for city, lsoa in zip(PREDICTED["city"], PREDICTED["lsoa11"], strict=True)
+            for city, lsoa in zip(PREDICTED["city"], PREDICTED["area"], strict=True)
         ]
     )
     assert areas["authority"].isna().any()
@@ -223,7 +221,7 @@ def test_agreement_by_district_leaves_out_what_is_missing(warehouse):
         places = of_most_postcodes(POSTCODES[POSTCODES["city"] == row["city"]], "authority")
         inside = places[places == row["authority"]].index
         pair = (PREDICTED["city"] == row["city"]) & (PREDICTED["outcome"] == row["outcome"])
-        areas = PREDICTED[pair & PREDICTED["lsoa11"].isin(inside)].dropna(subset="actual_decile")
+        areas = PREDICTED[pair & PREDICTED["area"].isin(inside)].dropna(subset="actual_decile")
         error = areas["decile"].to_numpy(float) - areas["actual_decile"].to_numpy(float)
         assert row["n_compared"] == len(areas) < row["n_lsoas"]
         assert row["mean_error"] == pytest.approx(error.mean())
@@ -257,10 +255,10 @@ def test_rank_changes_are_the_areas_whose_decile_depends_on_the_rule(warehouse):
     by_rule = PREDICTED[[f"decile_{rule}" for rule in RULES]]
     change = by_rule.max(axis=1) - by_rule.min(axis=1)
     expected = PREDICTED.assign(rank_change=change)[change > 0].sort_values(
-        [*KEYS, "rank_change", "lsoa11"], ascending=[True, True, False, True]
+        [*KEYS, "rank_change", "area"], ascending=[True, True, False, True]
     )
     assert 0 < len(expected) < len(PREDICTED)
-    columns = [*KEYS, "lsoa11", "rank_change", "decile", *by_rule.columns, "n_locations"]
+    columns = [*KEYS, "area", "rank_change", "decile", *by_rule.columns, "n_locations"]
     pd.testing.assert_frame_equal(
         found[columns], expected[columns].reset_index(drop=True), check_dtype=False
     )
@@ -280,14 +278,12 @@ def test_a_lead_over_the_best_map_is_one_where_its_interval_leaves_out_zero(ware
 def test_locations_to_add_are_in_areas_that_are_not_published_or_not_ranked(warehouse):
     found = ask(warehouse, "FROM locations_to_add")
     few = PREDICTED[PREDICTED["n_locations"] < 3]
-    expected = [
-        (*row, True) for row in few[[*KEYS, "lsoa11", "n_locations"]].itertuples(index=False)
-    ]
+    expected = [(*row, True) for row in few[[*KEYS, "area", "n_locations"]].itertuples(index=False)]
     expected += [
         ("alpha", "crime", code, n, False)
         for code, n in [("E01a9997", 0), ("E01a9998", 1), ("E01a9999", 0)]
     ]
-    columns = [*KEYS, "lsoa11", "n_locations", "is_ranked"]
+    columns = [*KEYS, "area", "n_locations", "is_ranked"]
     rows = [*found[columns].itertuples(index=False, name=None)]
     assert rows == sorted(expected, key=lambda row: (*row[:2], row[3], row[2]))
 

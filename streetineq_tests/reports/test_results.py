@@ -204,7 +204,7 @@ def test_a_table_in_an_earlier_versions_columns_is_left_out_and_named(store, stu
 def test_postcodes_are_those_of_the_studys_cities_with_an_area(store, study):
     assert read_results(store, study).postcodes.empty, "the directory is not published"
     rows = [("BR1 1AA", "alpha", "E01000001"), ("BR1 1AB", "alpha", None), ("ZZ1 1AA", None, "E09")]
-    table = pd.DataFrame(rows, columns=["postcode", "city", "lsoa11"])
+    table = pd.DataFrame(rows, columns=["postcode", "city", "area"])
     rest = [name for name in POSTCODE_LSOA.names if name not in table]
     content = {"postcode_lsoa": (table.assign(**dict.fromkeys(rest)), POSTCODE_LSOA)}
     before = digests(store, study)

@@ -22,9 +22,9 @@ from streetineq_assets.tables import column, schema
 from streetineq_tests.folder_names import FOLDER_NAMES
 from streetineq_tests.harness import publish
 
-SCHEMA = schema(column("lsoa11", "string", "the area's code"))
+SCHEMA = schema(column("area", "string", "the area's code"))
 AREAS = View("areas", "areas", "Areas of a city.", SCHEMA)
-LAST = Question("last", "The last area.", ("areas",), SCHEMA, "SELECT max(lsoa11) FROM areas")
+LAST = Question("last", "The last area.", ("areas",), SCHEMA, "SELECT max(area) FROM areas")
 STUDY = Study.model_validate(
     {
         "title": "t",
@@ -57,7 +57,7 @@ def make(root: Path, *codes: str) -> DataStore:
 
 
 def show(store: DataStore, *codes: str) -> None:
-    publish(store, "areas", "alpha", areas=pd.DataFrame({"lsoa11": list(codes)}, dtype="str"))
+    publish(store, "areas", "alpha", areas=pd.DataFrame({"area": list(codes)}, dtype="str"))
 
 
 def copied(store: DataStore, root: Path, *codes: str) -> DataStore:
@@ -67,7 +67,7 @@ def copied(store: DataStore, root: Path, *codes: str) -> DataStore:
     return copy
 
 
-def ask(file: Path, sql: str = "SELECT lsoa11 FROM areas", *before: str) -> list[str]:
+def ask(file: Path, sql: str = "SELECT area FROM areas", *before: str) -> list[str]:
     with duckdb.connect(file, read_only=True) as connection:
         for statement in before:
             connection.execute(statement)
@@ -92,10 +92,10 @@ def test_the_warehouse_of_a_copied_study_refuses_to_show_the_originals_rows(copy
 
 def test_in_a_copied_study_the_variable_study_names_the_place(store, copy):
     here = place_sql(str(copy.root))
-    assert ask(file_of(copy), "SELECT lsoa11 FROM areas", here) == ["E09"]
+    assert ask(file_of(copy), "SELECT area FROM areas", here) == ["E09"]
     assert ask(file_of(copy), "FROM last", here) == ["E09"]
-    assert ask(file_of(copy), "SELECT lsoa11 FROM areas", f"{here[:-1]}/'") == ["E09"]
-    assert ask(file_of(store), "SELECT lsoa11 FROM areas", here) == ["E09"], "as it was told"
+    assert ask(file_of(copy), "SELECT area FROM areas", f"{here[:-1]}/'") == ["E09"]
+    assert ask(file_of(store), "SELECT area FROM areas", here) == ["E09"], "as it was told"
     assert ask(file_of(store), "FROM last", here, "RESET VARIABLE study") == ["E02"]
 
 
@@ -137,7 +137,7 @@ def test_the_warehouse_is_read_in_its_place_by_any_name_and_beside_others(store,
         assert ask(name) == ["E01", "E02"]
     assert ask(linked, "FROM last", place_sql(str(tmp_path / "link"))) == ["E02"]
     other = f"ATTACH '{file_of(make(tmp_path / 'other', 'E07'))}' AS other (READ_ONLY)"
-    both = "SELECT lsoa11 FROM areas UNION ALL FROM other.last ORDER BY ALL"
+    both = "SELECT area FROM areas UNION ALL FROM other.last ORDER BY ALL"
     assert ask(file_of(store), both, other) == ["E01", "E02", "E07"]
 
 
@@ -164,12 +164,12 @@ def test_what_opens_the_warehouse_of_a_copied_study_is_cautioned(store, copy):
 
 @settings(max_examples=8, deadline=None)
 @given(names=st.lists(NAMES, min_size=1, max_size=2), elsewhere=NAMES)
-@example(names=["lsoa11=E99", "partition_key=x", "city=leeds"], elsewhere="it's [a-z]* \"$~%")
+@example(names=["area=E99", "partition_key=x", "city=leeds"], elsewhere="it's [a-z]* \"$~%")
 def test_a_view_shows_the_files_alone_wherever_the_study_lies(names, elsewhere):
     with TemporaryDirectory() as root:
         store = make(Path(root, "a", *names), "E01")
         with duckdb.connect(file_of(store), read_only=True) as connection:
             view = connection.table("areas")
-            assert (view.columns, view.fetchall()) == (["lsoa11", PARTITION], [("E01", "alpha")])
+            assert (view.columns, view.fetchall()) == (["area", PARTITION], [("E01", "alpha")])
         copy = copied(store, Path(root, "b", elsewhere), "E02")
         assert ask(file_of(copy), "FROM last", place_sql(str(copy.root))) == ["E02"]

@@ -20,7 +20,7 @@ from streetineq_assets.study import Study
 from streetineq_assets.tables import column, schema
 from streetineq_tests.harness import publish
 
-SCHEMA = schema(column("lsoa11", "string", "the area's code"), column("n", "int64", "not there"))
+SCHEMA = schema(column("area", "string", "the area's code"), column("n", "int64", "not there"))
 AREAS = View("areas", "areas", "Areas of a city.", SCHEMA)
 EDGES = View("decile_edges", "areas", "Edges.", SCHEMA, "edges")
 LABELS = View("labels", "labels", "Labels.", SCHEMA)
@@ -44,7 +44,7 @@ STUDY = study_of(alpha=["crime"], beta=["crime"], gamma=["crime"])
 
 
 def frame(*codes: str) -> pd.DataFrame:
-    return pd.DataFrame({"lsoa11": list(codes)}, dtype="str")
+    return pd.DataFrame({"area": list(codes)}, dtype="str")
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def warehouse(store, tmp_path):
 
 
 def test_a_view_shows_all_partitions_and_says_which(warehouse):
-    rows = warehouse.execute(f"SELECT lsoa11, {PARTITION} FROM areas ORDER BY lsoa11").fetchall()
+    rows = warehouse.execute(f"SELECT area, {PARTITION} FROM areas ORDER BY area").fetchall()
     assert rows == [("E01", "alpha"), ("E02", "beta"), ("E03", "beta")]
     assert warehouse.execute(f"SELECT DISTINCT {PARTITION} FROM labels").fetchall() == [(None,)]
 
@@ -75,7 +75,7 @@ def test_a_view_may_bear_another_name_than_its_file(warehouse):
 
 
 def test_views_can_be_joined(warehouse):
-    query = "SELECT count(*) FROM areas JOIN labels USING (lsoa11)"
+    query = "SELECT count(*) FROM areas JOIN labels USING (area)"
     assert warehouse.execute(query).fetchall() == [(3,)]
 
 
@@ -153,8 +153,8 @@ def test_views_and_columns_carry_comments(warehouse):
             "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'areas'"
         ).fetchall()
     )
-    assert set(columns) == {"lsoa11", PARTITION}
-    assert columns["lsoa11"] == "the area's code"
+    assert set(columns) == {"area", PARTITION}
+    assert columns["area"] == "the area's code"
     assert columns[PARTITION]
 
 
@@ -181,7 +181,7 @@ def test_a_table_that_cannot_be_read_is_an_error_with_a_remedy(store, tmp_path):
 @pytest.mark.parametrize("damaged", [b"", b'{"asset": "ar', b"\xff\xfe\x00{", b"[]", b"\0" * 400])
 def test_one_damaged_manifest_costs_the_rows_of_its_partition_alone(store, warehouse, damaged):
     store.manifest_file("areas", "alpha").write_bytes(damaged)
-    assert warehouse.execute("SELECT lsoa11 FROM areas ORDER BY ALL").fetchall() == [
+    assert warehouse.execute("SELECT area FROM areas ORDER BY ALL").fetchall() == [
         ("E02",),
         ("E03",),
     ]

@@ -87,7 +87,7 @@ def _publish_folds(store: DataStore, city: str) -> None:
     mine = labels[(labels["city"] == city) & (labels["outcome"] == "crime")]
     postcodes = store.open("postcode_lsoa").table()
     centroids = area_centroids(postcodes[postcodes["city"] == city])
-    areas = mine[["lsoa11", "decile"]].reset_index(drop=True)
+    areas = mine[["area", "decile"]].reset_index(drop=True)
     studies.publish_folds(store, city, make_folds(areas, study.folds, seed=study.seed), centroids)
 
 

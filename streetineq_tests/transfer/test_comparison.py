@@ -161,11 +161,11 @@ def areas_of(
 ) -> ComparedAreas:
     """A target whose networks scored the same areas, two kilometres apart on a line."""
     n = len(decile)
-    lsoa11 = [f"E{number:04d}" for number in range(n)]
+    area = [f"E{number:04d}" for number in range(n)]
     names = ["network", "share_of", "share", "repeat"]
     tuned = pd.concat(
         [
-            pd.DataFrame({"lsoa11": lsoa11, "actual_decile": decile, "score": score}).assign(
+            pd.DataFrame({"area": area, "actual_decile": decile, "score": score}).assign(
                 **dict(zip(names, key, strict=True))
             )
             for key, score in scores.items()
@@ -174,9 +174,9 @@ def areas_of(
     )
     return ComparedAreas(
         tuned=tuned.astype({"actual_decile": "Int8"}),
-        own=None if own is None else pd.DataFrame({"lsoa11": lsoa11, "score": own}),
+        own=None if own is None else pd.DataFrame({"area": area, "score": own}),
         centroids=pd.DataFrame(
-            {"lsoa11": lsoa11, "easting_m": np.arange(n) * 2000.0, "northing_m": 0.0}
+            {"area": area, "easting_m": np.arange(n) * 2000.0, "northing_m": 0.0}
         ),
         margin=MARGIN,
         seed=1,
@@ -233,5 +233,5 @@ def test_a_network_that_scores_all_areas_alike_is_not_tested(target):
 
 
 def test_no_area_in_common_gives_no_row(target):
-    other = target.own.assign(lsoa11=target.own["lsoa11"] + "x")
+    other = target.own.assign(area=target.own["area"] + "x")
     assert compare(target._replace(own=other), draws=50) == []

@@ -93,8 +93,8 @@ def test_repeats_start_from_other_networks_and_other_locations(tuned: Artefact) 
 def test_tuning_moves_a_network_towards_the_target(store: DataStore, tuned: Artefact) -> None:
     scores = tuned.table("tuned_locations.parquet")
     labels = store.open("lsoa_labels").table().query("outcome == 'crime'")
-    decile = labels.set_index("lsoa11")["decile"].astype(float)
-    area = store.open("locations", "beta").table().set_index("location_id")["lsoa11"]
+    decile = labels.set_index("area")["decile"].astype(float)
+    area = store.open("locations", "beta").table().set_index("location_id")["area"]
     actual = decile[area[scores["location_id"]]].to_numpy()
     r = scores.assign(actual=actual).groupby("share")[["h", "actual"]].corr().iloc[0::2, 1]
     assert r[1.0].item() > r[0.0].item()
@@ -133,7 +133,7 @@ def test_a_bundle_that_learned_from_the_targets_areas_is_refused_whatever_it_cal
 def test_a_source_city_that_learned_from_the_targets_areas_is_refused(
     store: DataStore, study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    area = store.open("lsoa_labels").table().query("city == 'beta'")["lsoa11"].iloc[0]
+    area = store.open("lsoa_labels").table().query("city == 'beta'")["area"].iloc[0]
     monkeypatch.setattr(of_source, "read_taught_areas", lambda _: frozenset({area, "elsewhere"}))
     assert "alpha learned from 1 areas of beta" in reason(plan_tuning(store, study, BETA))
 

@@ -16,12 +16,12 @@ N = 60
 AREAS = [f"E{n:03d}" for n in range(N)]
 IDS = [f"l{n}" for n in range(2 * N)]
 LOCATIONS = pd.DataFrame(
-    {"location_id": IDS, "lsoa11": np.repeat(AREAS, 2), "weight": np.arange(2 * N) % 3}
+    {"location_id": IDS, "area": np.repeat(AREAS, 2), "weight": np.arange(2 * N) % 3}
 )
-LABELS = pd.DataFrame({"lsoa11": AREAS, "decile": np.arange(N) % 10 + 1.0})
-TESTED = pd.DataFrame({"lsoa11": AREAS, "fold": np.arange(N) % 5})
+LABELS = pd.DataFrame({"area": AREAS, "decile": np.arange(N) % 10 + 1.0})
+TESTED = pd.DataFrame({"area": AREAS, "fold": np.arange(N) % 5})
 CENTROIDS = pd.DataFrame(
-    {"lsoa11": AREAS, "easting_m": np.arange(N) * 500.0, "northing_m": np.arange(N) % 7 * 500.0}
+    {"area": AREAS, "easting_m": np.arange(N) * 500.0, "northing_m": np.arange(N) % 7 * 500.0}
 )
 REFERENCE = Reference(
     pair=Pair("leeds", "crime"), locations=LOCATIONS, labels=LABELS, tested=TESTED,
@@ -68,11 +68,11 @@ def test_metrics_of_each_repeat_are_those_of_scipy_and_scikit_learn() -> None:
     found = tables["tuned_metrics"].set_index(["share", "repeat", "metric"])
     for (share, repeat), group in scores.groupby(["share", "repeat"]):
         weighted = group.merge(LOCATIONS, on="location_id")
-        weight = weighted.groupby("lsoa11")["weight"].transform("sum")
+        weight = weighted.groupby("area")["weight"].transform("sum")
         weighted["weight"] = weighted["weight"].where(weight > 0, 1)
-        sums = (weighted["h"] * weighted["weight"]).groupby(weighted["lsoa11"]).sum()
-        score = sums / weighted.groupby("lsoa11")["weight"].sum()
-        actual = LABELS.set_index("lsoa11")["decile"][score.index]
+        sums = (weighted["h"] * weighted["weight"]).groupby(weighted["area"]).sum()
+        score = sums / weighted.groupby("area")["weight"].sum()
+        actual = LABELS.set_index("area")["decile"][score.index]
         rho = found.loc[(share, repeat, "spearman_score")]
         assert rho["value"] == pytest.approx(spearmanr(score, actual).statistic)
         assert rho["lower"] < rho["value"] < rho["upper"]

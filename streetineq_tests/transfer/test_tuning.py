@@ -67,7 +67,7 @@ def test_a_share_of_zero_is_the_sources_network_as_it_is(
 
 def test_no_test_location_tunes_its_own_network(target: Target, tmp_path: Path) -> None:
     given = tuning(target, tmp_path)
-    areas = given.examples.rows["lsoa11"]
+    areas = given.examples.rows["area"]
     for fold in given.table.folds:
         whole = given.split(fold, 1.0, "either", repeat=0)
         learn = (whole.train | whole.validation).sum()

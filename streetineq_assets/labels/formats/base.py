@@ -26,7 +26,7 @@ class OutcomeValues:
     Attributes:
         outcome: key in `outcomes.OUTCOMES`, or `outcomes.INDEX_OF_DEPRIVATION`.
         path: the file.
-        frame: by LSOA of 2011 (index `lsoa11`, text): `value` (float in the outcome's unit, NaN
+        frame: by LSOA of 2011 (index `area`, text): `value` (float in the outcome's unit, NaN
             where missing), `national_rank` (Int32, NA where the source has none), `denominator`
             (float, persons or households; NaN where the value is no share) and `name` (the area's,
             text, empty or None where the source has none).
@@ -137,7 +137,7 @@ def outcome_values(
             "denominator": nothing if denominator is None else denominator,
             "name": None if names is None else names.array,
         },
-        index=lsoas.rename("lsoa11"),
+        index=lsoas.rename("area"),
     )
     return OutcomeValues(outcome, path, frame)
 

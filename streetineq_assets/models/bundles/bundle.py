@@ -320,7 +320,7 @@ def in_sample(
 
     Args:
         location_ids: (n,) of one city.
-        location_areas: `location_id, lsoa11` of those of its locations that are in an area; None
+        location_areas: `location_id, area` of those of its locations that are in an area; None
             where none is known.
         by_city: what is said of a location whose area is not known, and of all where the bundle
             does not list its areas: whether the city taught the networks.
@@ -328,7 +328,7 @@ def in_sample(
     seen = np.full(len(location_ids), by_city)
     if bundle.areas is None or location_areas is None:
         return seen
-    area = location_areas.set_index("location_id")["lsoa11"].reindex(location_ids).to_numpy()
+    area = location_areas.set_index("location_id")["area"].reindex(location_ids).to_numpy()
     known = ~pd.isna(area)
     seen[known] = pd.Series(area[known]).isin(bundle.areas)
     return seen

@@ -29,7 +29,7 @@ def read_taught_areas(trained: Artefact) -> frozenset[str] | None:
     """
     if TAUGHT_FILE not in trained.manifest.files:
         return None
-    return frozenset(trained.table(TAUGHT_FILE)["lsoa11"])
+    return frozenset(trained.table(TAUGHT_FILE)["area"])
 
 
 def compare_labels(

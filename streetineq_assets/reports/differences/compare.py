@@ -98,7 +98,7 @@ class PairDifference:
 
     def only(self, verdict: str) -> list[str]:
         """Codes of the areas that are `ONLY_A` or `ONLY_B`."""
-        return sorted(self.areas.loc[self.areas["verdict"] == verdict, "lsoa11"])
+        return sorted(self.areas.loc[self.areas["verdict"] == verdict, "area"])
 
 
 def compare_pairs(

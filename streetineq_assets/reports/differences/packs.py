@@ -99,9 +99,7 @@ def _require_published(file: Path) -> None:
 
 
 def _from_parquet(file: Path, fields: pa.Schema) -> pd.DataFrame:
-    import pyarrow.parquet as pq
-
-    _require_columns(file, pq.read_schema(file).names, fields)
+    _require_columns(file, tables.column_names(file), fields)
     return tables.read(file, fields.names)
 
 
@@ -109,6 +107,9 @@ def _from_csv(file: Path, fields: pa.Schema) -> pd.DataFrame:
     """Texts as they are: a city may be called `null`, and only an empty cell is a missing value."""
     head = pd.read_csv(file, nrows=0, encoding="utf-8-sig")
     written = {as_written(str(name)): name for name in head.columns}
+    for name, earlier in tables.EARLIER_NAMES.items():
+        if name in fields.names and name not in written and earlier in written:
+            written[name] = written.pop(earlier)
     _require_columns(file, list(written), fields)
     types = {name: _csv_type(fields.field(name)) for name in fields.names}
     frame = pd.read_csv(

@@ -6,7 +6,7 @@ from streetineq_assets.predictions.tables import LSOA_PREDICTIONS
 from streetineq_assets.predictions.tables import METRICS as ALL_METRICS
 from streetineq_assets.tables import column, schema
 
-AREA_KEYS = ("city", "outcome", "lsoa11")
+AREA_KEYS = ("city", "outcome", "area")
 AREA_VALUES = (
     "decile",
     "lower",

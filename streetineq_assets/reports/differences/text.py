@@ -39,7 +39,7 @@ def _areas(found: Differences) -> Iterator[str]:
         )
         for row in map(words.moved_row, moved.head(MOST).itertuples()):
             yield (
-                f"  {row['pair']}  {row['lsoa11']}  {row['a']} ({row['interval_a']}) -> "
+                f"  {row['pair']}  {row['area']}  {row['a']} ({row['interval_a']}) -> "
                 f"{row['b']} ({row['interval_b']})  {row['verdict']}"
             )
         yield from ("", words.RULE)

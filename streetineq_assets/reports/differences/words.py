@@ -116,7 +116,7 @@ def moved_row(row: Any) -> dict[str, str]:
     """A moved area, of `tables.CHANGED_AREAS`, as texts."""
     return {
         "pair": f"{row.city}/{row.outcome}",
-        "lsoa11": row.lsoa11,
+        "area": row.area,
         "a": str(row.decile_a),
         "b": str(row.decile_b),
         "move": f"{row.move:+d}",

@@ -40,7 +40,7 @@ def population(material: Material) -> Answer:
         f"{city.title} ({', '.join(city.authorities)})"
         for city in material.provenance.cities.values()
     ]
-    n = material.results.areas["lsoa11"].nunique()
+    n = material.results.areas["area"].nunique()
     text = (
         f"Lower layer super output areas of 2011 in {'; '.join(cities)}; {n:,} of them have "
         "predictions. Deciles are relative to each city, so that claims are about ranks within it."

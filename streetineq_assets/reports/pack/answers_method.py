@@ -197,7 +197,7 @@ def baselines(material: Material) -> Answer:
 def separation(material: Material) -> Answer:
     """Nothing of a fold's test reaches its training."""
     scores = material.results.areas
-    shared = scores.loc[scores["fold"].isna(), "lsoa11"].nunique()
+    shared = scores.loc[scores["fold"].isna(), "area"].nunique()
     leak = scheme_note([each.scheme for each in material.current])
     text = (
         "Scaling, noise, class weights, the choice of an epoch and the link of probabilities are "

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LAYER = "lsoa_map"
 GEOPARQUET, GEOPACKAGE = f"{LAYER}.parquet", f"{LAYER}.gpkg"
 WGS84 = "EPSG:4326"
-_AREA = ["city", "lsoa11"]
+_AREA = ["city", "area"]
 _TYPES = {"int8": "Int8", "int16": "Int16", "int32": "Int32", "bool": "boolean"}
 _SHAPE = "boundary of the area, or the mean place of its images where it has none; WGS84"
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -87,7 +87,7 @@ def by_area(areas: pd.DataFrame) -> pd.DataFrame:
         areas: `predictions.tables.LSOA_PREDICTIONS` of all pairs.
 
     Returns:
-        `city, lsoa11`, then `<outcome>_<column>` for all other columns, missing where a city lacks
+        `city, area`, then `<outcome>_<column>` for all other columns, missing where a city lacks
         an outcome.
     """
     kinds = {field.name: _TYPES.get(str(field.type)) for field in LSOA_PREDICTIONS}
@@ -110,19 +110,19 @@ def geographic(
 
     Args:
         areas: as `by_area`.
-        boundaries: `lsoa11, geometry`, or None.
-        centroids: `lsoa11, lat, lon` in degrees.
+        boundaries: `area, geometry`, or None.
+        centroids: `area, lat, lon` in degrees.
     """
     import geopandas as gpd
 
     table = by_area(areas)
     points = gpd.GeoSeries(
-        gpd.points_from_xy(centroids["lon"], centroids["lat"]), index=centroids["lsoa11"], crs=WGS84
+        gpd.points_from_xy(centroids["lon"], centroids["lat"]), index=centroids["area"], crs=WGS84
     )
-    geometry = points.reindex(table["lsoa11"])
+    geometry = points.reindex(table["area"])
     if boundaries is not None:
-        wanted = boundaries[boundaries["lsoa11"].isin(set(table["lsoa11"]))]
-        shapes = wanted.set_index("lsoa11").geometry.to_crs(WGS84).reindex(table["lsoa11"])
+        wanted = boundaries[boundaries["area"].isin(set(table["area"]))]
+        shapes = wanted.set_index("area").geometry.to_crs(WGS84).reindex(table["area"])
         geometry = shapes.where(shapes.notna(), geometry)
     return gpd.GeoDataFrame(table, geometry=geometry.array, crs=WGS84)
 

@@ -26,7 +26,7 @@ class Material:
     """What a pack is made of.
 
     Attributes:
-        boundaries: `lsoa11, geometry` of the areas on the British National Grid, or None where the
+        boundaries: `area, geometry` of the areas on the British National Grid, or None where the
             study has no boundary file.
         report: the report's file, as it is published.
     """

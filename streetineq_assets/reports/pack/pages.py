@@ -36,7 +36,7 @@ def write_readme(
     text = _rendered(
         "readme.md.j2",
         material,
-        n_areas=f"{material.results.areas['lsoa11'].nunique():,}",
+        n_areas=f"{material.results.areas['area'].nunique():,}",
         absent=material.absent,
         report_differs=report_differs,
         files=files,

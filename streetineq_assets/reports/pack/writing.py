@@ -49,7 +49,7 @@ def write_pack(material: Material, report_changes: Sequence[str], folder: Path) 
             "n_files": len(files) + 1,
             "n_pairs": len(material.current),
             "n_pairs_absent": len(material.absent),
-            "n_lsoas": material.results.areas["lsoa11"].nunique(),
+            "n_lsoas": material.results.areas["area"].nunique(),
             **{f"n_items_filled_{stem}": n for stem, n in n_filled.items()},
         },
         checks=[checks.report_is_current(report_changes)],

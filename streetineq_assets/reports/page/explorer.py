@@ -51,7 +51,7 @@ def city_data(
     """One city's areas, in the order of their codes, and what is predicted of them.
 
     Args:
-        postcodes: `postcode, lsoa11` of the city.
+        postcodes: `postcode, area` of the city.
         pairs: its results that are shown.
     """
     shapes = maps.shapes
@@ -75,16 +75,16 @@ def postcodes_by_sector(postcodes: pd.DataFrame, position: Mapping[str, int]) ->
     """Sector, such as `N1 9`, to its units by area: `12GUGX 13AB` are N1 9GU and N1 9GX in 12.
 
     Args:
-        postcodes: `postcode` with one space, `lsoa11`.
+        postcodes: `postcode` with one space, `area`.
         position: of each area; postcodes of others are left out.
     """
-    known = postcodes[postcodes["lsoa11"].isin(position)].sort_values("postcode")
+    known = postcodes[postcodes["area"].isin(position)].sort_values("postcode")
     text = known["postcode"].astype("str")
     frame = pd.DataFrame(
         {
             "sector": text.str[: -_INWARD + 1],
             "unit": text.str[-_INWARD + 1 :],
-            "area": known["lsoa11"].map(position).astype("str"),
+            "area": known["area"].map(position).astype("str"),
         }
     )
     units = frame.groupby(["sector", "area"], sort=False)["unit"].agg("".join)
@@ -102,7 +102,7 @@ def _outcome(
     """
     areas = results.areas
     pushes = pushes_by_area(results.explanations)
-    places = areas["lsoa11"].map(position)
+    places = areas["area"].map(position)
     values = {name: _whole(areas[column]) for name, column in _COLUMNS.items()}
     return {
         "key": results.pair.outcome,
@@ -116,7 +116,7 @@ def _outcome(
                 (numbers.setdefault(location, len(numbers)), influence, HEADINGS.get(view))
                 for location, influence, view in pushes.get(code, ())
             ]
-            for code in areas["lsoa11"]
+            for code in areas["area"]
         ]
         if pushes
         else None,

@@ -116,7 +116,7 @@ def _maps(results: PairResults, city: CityMaps) -> Iterator[dict[str, Any]]:
     """A picture for each layer; none where the areas are on no map."""
     areas = results.areas
     places = {code: number for number, code in enumerate(city.shapes.codes)}
-    positions = areas["lsoa11"].map(places).fillna(-1).to_numpy(int)
+    positions = areas["area"].map(places).fillna(-1).to_numpy(int)
     on_map = np.isin(positions, [*city.shapes.rings, *city.shapes.points])
     if not on_map.any():
         return
@@ -140,12 +140,12 @@ def _maps(results: PairResults, city: CityMaps) -> Iterator[dict[str, Any]]:
 
 def _worst(areas: pd.DataFrame, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """The areas of the lowest scores among those that can be ranked."""
-    ranked = areas[comparison.can_be_ranked(areas)].sort_values(["score", "lsoa11"])
+    ranked = areas[comparison.can_be_ranked(areas)].sort_values(["score", "area"])
     for row in ranked.head(_WORST).to_dict("records"):
         unknown = pd.isna(row["lower"])
         yield {
-            "lsoa11": row["lsoa11"],
-            "name": names.get(row["lsoa11"], ""),
+            "area": row["area"],
+            "name": names.get(row["area"], ""),
             "decile": row["decile"],
             "interval": "none" if unknown else f"{row['lower']} to {row['upper']}",
             "actual": "not known" if pd.isna(row["actual_decile"]) else row["actual_decile"],

@@ -52,7 +52,7 @@ def _exemplar(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any
     return {
         "uri": data_uri("image/jpeg", shown) if shown else "",
         "location_id": row["location_id"],
-        "area": names.get(row["lsoa11"], row["lsoa11"]),
+        "area": names.get(row["area"], row["area"]),
         "heading": row["heading_degrees"],
         "influence": f"{row['influence']:+.2f} logits",
         "credit": ", ".join(filter(None, credit)) if shown else "",
@@ -72,14 +72,14 @@ def pushes_by_area(explanations: pd.DataFrame) -> dict[str, list[Push]]:
     pushed = np.nan_to_num(by_view * toward, nan=-np.inf)
     strongest = pushed.argmax(axis=1) if len(known) else np.empty(0, int)
     views = np.where(np.isnan(by_view).all(axis=1), "", np.array(VIEWS, object)[strongest])
-    frame = known[["lsoa11", "location_id", "location_influence"]].assign(
+    frame = known[["area", "location_id", "location_influence"]].assign(
         view=views, is_up=known["location_influence"] > 0
     )
     frame["size"] = frame["location_influence"].abs()
     frame = frame.sort_values(["is_up", "size", "location_id"], ascending=[False, False, True])
-    kept = frame.groupby(["lsoa11", "is_up"], sort=False).head(MOST_OF_AN_AREA)
+    kept = frame.groupby(["area", "is_up"], sort=False).head(MOST_OF_AN_AREA)
     pushes: dict[str, list[Push]] = {}
     for row in kept.itertuples():
         push = (row.location_id, round(float(row.location_influence), 2), row.view)
-        pushes.setdefault(row.lsoa11, []).append(push)
+        pushes.setdefault(row.area, []).append(push)
     return pushes

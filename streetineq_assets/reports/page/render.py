@@ -56,7 +56,7 @@ def render(
 
     Args:
         provenance: what the results were made of.
-        boundaries: `lsoa11, name, geometry` on the British National Grid; None maps points.
+        boundaries: `area, name, geometry` on the British National Grid; None maps points.
     """
     template = environment().get_template("report.html.j2")
     maps = {city.key: _city_maps(city, results, boundaries) for city in results.cities}
@@ -153,11 +153,11 @@ def _city_maps(
     city: CityResults, results: StudyResults, boundaries: "gpd.GeoDataFrame | None"
 ) -> CityMaps:
     """Where the city's areas lie: those of the postcode directory, and all that were predicted."""
-    predicted = [each.areas["lsoa11"] for each in _pairs_of(city, results)]
-    listed = results.postcodes.loc[results.postcodes["city"] == city.key, "lsoa11"]
+    predicted = [each.areas["area"] for each in _pairs_of(city, results)]
+    listed = results.postcodes.loc[results.postcodes["city"] == city.key, "area"]
     codes = sorted(set(pd.concat([listed, *predicted]).dropna()))
     shapes = city_shapes(codes, boundaries, results.centroids)
-    names = {} if boundaries is None else boundaries.set_index("lsoa11")["name"].dropna().to_dict()
+    names = {} if boundaries is None else boundaries.set_index("area")["name"].dropna().to_dict()
     return CityMaps(shapes, rasterise(shapes), names)
 
 

@@ -85,19 +85,17 @@ def city_shapes(
 
     Args:
         codes: (n,) LSOA codes, ascending.
-        boundaries: `lsoa11, geometry` on the British National Grid, or None.
-        centroids: `lsoa11, lat, lon` in degrees, for areas without a boundary.
+        boundaries: `area, geometry` on the British National Grid, or None.
+        centroids: `area, lat, lon` in degrees, for areas without a boundary.
     """
     position = {code: number for number, code in enumerate(codes)}
     rings = {} if boundaries is None else _rings(boundaries, position)
-    lacking = centroids[
-        centroids["lsoa11"].isin([c for c, p in position.items() if p not in rings])
-    ]
+    lacking = centroids[centroids["area"].isin([c for c, p in position.items() if p not in rings])]
     grid = national_grid(lacking["lat"], lacking["lon"])
     located = np.isfinite(grid).all(axis=1)
     points = {
         position[code]: (float(x), float(y))
-        for code, (x, y) in zip(lacking["lsoa11"][located], grid[located], strict=True)
+        for code, (x, y) in zip(lacking["area"][located], grid[located], strict=True)
     }
     corners = [ring for parts in rings.values() for ring, _ in parts]
     corners += [np.array(list(points.values()))] if points else []
@@ -110,7 +108,7 @@ def _rings(
 ) -> dict[int, list[tuple[np.ndarray, bool]]]:
     import shapely
 
-    mine = boundaries[boundaries["lsoa11"].isin(position)]
+    mine = boundaries[boundaries["area"].isin(position)]
     if mine.empty:
         return {}
     west, south, east, north = mine.total_bounds
@@ -123,7 +121,7 @@ def _rings(
             for is_hole, rings in ((False, [part.exterior]), (True, part.interiors))
             for ring in rings
         ]
-        for code, shape in zip(mine["lsoa11"], shapes, strict=True)
+        for code, shape in zip(mine["area"], shapes, strict=True)
         if not shape.is_empty
     }
 

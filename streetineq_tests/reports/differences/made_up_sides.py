@@ -28,7 +28,7 @@ FLAGS = {"is_published": True, "too_uncertain_to_rank": False}
 
 def areas(*rows: tuple, city: str = "alpha", outcome: str = "crime") -> pd.DataFrame:
     """Areas of one pair: code, decile, and the two ends of the interval; None without one."""
-    frame = pd.DataFrame(rows, columns=["lsoa11", "decile", "lower", "upper"])
+    frame = pd.DataFrame(rows, columns=["area", "decile", "lower", "upper"])
     keys = {"city": city, "outcome": outcome}
     known = {"score": frame["decile"] / 10, "actual_decile": 5} | FLAGS
     return tables.conform(frame.assign(**keys, **known), AREAS)

@@ -38,7 +38,7 @@ def planted(evaluated_study, tmp_path_factory):
     """A study in which one area moved by four beyond its interval, and one by one within it."""
     root = shutil.copytree(evaluated_study, tmp_path_factory.mktemp("planted") / "study")
     store = DataStore(root)
-    table = store.open("lsoa_predictions", PAIR).table().set_index("lsoa11")
+    table = store.open("lsoa_predictions", PAIR).table().set_index("area")
     table.loc["E01000020", ["decile", "lower", "upper"]] = [10, 9, 10]  # it was 6, of 5 to 7
     table.loc["E01000030", "decile"] = 6  # it was 5, of 4 to 6
     changes = {name: table[name].to_numpy() for name in ("decile", "lower", "upper")}
@@ -65,7 +65,7 @@ def test_planted_moves_are_found_and_nothing_else(evaluated_study, planted, tmp_
     assert set(re.findall(r"E0\d{7}", result.stdout)) == {"E01000020", "E01000030"}
     assert "up to location_predictions; the first to differ is lsoa_predictions" in result.stdout
     assert not re.search("Settings|Code versions|Sources|libraries", result.stdout)
-    written = pd.read_csv(tmp_path / "moved.csv").set_index("lsoa11")
+    written = pd.read_csv(tmp_path / "moved.csv").set_index("area")
     assert written["move"].to_dict() == {"E01000020": 4, "E01000030": 1}
 
 

@@ -51,13 +51,13 @@ def test_areas_of_one_side_are_counted_apart():
     )
     assert (pair.n_both, pair.only(c.ONLY_A), pair.only(c.ONLY_B)) == (1, ["E1"], ["E3"])
     assert sum(pair.sizes.values()) == 1
-    assert pair.areas.set_index("lsoa11")["decile_b"].isna()["E1"]
+    assert pair.areas.set_index("area")["decile_b"].isna()["E1"]
 
 
 def test_those_that_moved_most_come_first_beyond_their_intervals_ahead_of_others():
     a = areas(("E1", 1, 1, 2), ("E2", 1, 1, 9), ("E3", 1, 1, 2), ("E4", 5, 4, 6))
     b = areas(("E1", 4, 3, 5), ("E2", 9, 1, 10), ("E3", 9, 8, 10), ("E4", 5, 4, 6))
-    assert compared(a, b).moved["lsoa11"].tolist() == ["E3", "E1", "E2"]
+    assert compared(a, b).moved["area"].tolist() == ["E3", "E1", "E2"]
 
 
 def test_labels_flags_scores_and_intervals_that_differ_are_counted():
@@ -71,7 +71,7 @@ def test_labels_flags_scores_and_intervals_that_differ_are_counted():
     assert (pair.n_relabelled, pair.n_scores, pair.n_intervals) == (1, 1, 1)
     assert pair.flags["is_published"] == {("yes", "no"): 1}
     assert pair.flags["too_uncertain_to_rank"] == {("no", "not known"): 1}
-    assert pair.areas["lsoa11"].tolist() == ["E0", "E1", "E2"]
+    assert pair.areas["area"].tolist() == ["E0", "E1", "E2"]
     assert pair.moved.empty
     assert pair.differs
 
@@ -153,7 +153,7 @@ def test_the_other_order_is_the_mirror_image(a, b):
 @settings(max_examples=30)  # pandas takes a tenth of a second for each
 @given(TABLES, TABLES)
 def test_counts_are_those_of_a_calculation_by_hand(a, b):
-    old, new = ({row.lsoa11: row for row in table.itertuples()} for table in (a, b))
+    old, new = ({row.area: row for row in table.itertuples()} for table in (a, b))
     sizes, verdicts = Counter(), Counter()
     for code in old.keys() & new.keys():
         x, y = old[code], new[code]

@@ -50,8 +50,8 @@ def test_a_pack_does_not_differ_from_its_study(evaluated_study, made_pack):
 
 def test_a_city_called_null_and_a_cell_that_spreadsheets_calculate_are_text(store, tmp_path):
     pack = write_pack(store, tmp_path / "pack", ".csv")
-    change_table(pack, "lsoa_predictions", lambda t: t.head(1).assign(city="null", lsoa11="=1"))
-    assert open_side(pack).areas[["city", "lsoa11"]].to_numpy().tolist() == [["null", "=1"]]
+    change_table(pack, "lsoa_predictions", lambda t: t.head(1).assign(city="null", area="=1"))
+    assert open_side(pack).areas[["city", "area"]].to_numpy().tolist() == [["null", "=1"]]
 
 
 def test_a_folder_without_metrics_is_no_pack(pack):

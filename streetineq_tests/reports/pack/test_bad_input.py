@@ -29,8 +29,8 @@ def without_boundaries(material):
 
 def with_boundaries_of_others(material):
     """Of another vintage: no code of the study is among them."""
-    codes = material.boundaries["lsoa11"].str.replace("E010", "E019")
-    return dataclasses.replace(material, boundaries=material.boundaries.assign(lsoa11=codes))
+    codes = material.boundaries["area"].str.replace("E010", "E019")
+    return dataclasses.replace(material, boundaries=material.boundaries.assign(area=codes))
 
 
 def with_boundaries_of_another_crs(material):
@@ -94,7 +94,7 @@ def test_every_file_is_there_and_opens(packs, pack, case):
         )
     shapes = gpd.read_parquet(found / "lsoa_map.parquet")
     same = gpd.read_file(found / "lsoa_map.gpkg", layer="lsoa_map")
-    assert shapes["lsoa11"].tolist() == same["lsoa11"].tolist()
+    assert shapes["area"].tolist() == same["area"].tolist()
     json.loads((found / "ro-crate-metadata.json").read_text())
 
 

@@ -28,11 +28,11 @@ def test_boundaries_go_with_their_areas_and_centroids_stand_in(results, store):
     assert set(found[found["city"] == "alpha"].geom_type) == {"Polygon"}
     assert set(found[found["city"] == "beta"].geom_type) == {"Point"}
     row = found[found["city"] == "alpha"].iloc[3]
-    (own,) = results.areas.query("city == 'alpha' and lsoa11 == @row.lsoa11").to_dict("records")
+    (own,) = results.areas.query("city == 'alpha' and area == @row.area").to_dict("records")
     assert {name: row[f"crime_{name}"] for name in ("score", "decile", "lower", "fold")} == {
         name: own[name] for name in ("score", "decile", "lower", "fold")
     }
-    centroid = results.centroids.set_index("lsoa11").loc[row["lsoa11"]]
+    centroid = results.centroids.set_index("area").loc[row["area"]]
     assert row.geometry.centroid.x == pytest.approx(centroid["lon"], abs=1e-5)
     assert row.geometry.centroid.y == pytest.approx(centroid["lat"], abs=1e-5)
 
@@ -42,7 +42,7 @@ def test_an_area_is_one_row_however_many_outcomes_it_has():
         {
             "city": ["x", "x", "y", "x", "y"],
             "outcome": ["crime", "crime", "crime", "mean_income", "education"],
-            "lsoa11": ["E1", "E2", "E1", "E2", "E3"],
+            "area": ["E1", "E2", "E1", "E2", "E3"],
             "decile": [1, 2, 3, 4, 5],
             "score": [0.1, 0.2, 0.3, 0.4, 0.5],
             "is_published": [True, False, True, False, True],
@@ -52,13 +52,13 @@ def test_an_area_is_one_row_however_many_outcomes_it_has():
     missing = -1
     expected = {
         "city": ["x", "x", "y", "y"],
-        "lsoa11": ["E1", "E2", "E1", "E3"],
+        "area": ["E1", "E2", "E1", "E3"],
         "crime_decile": [1, 2, 3, missing],
         "mean_income_decile": [missing, 4, missing, missing],
         "education_decile": [missing, missing, missing, 5],
     }
     assert wide[list(expected)].fillna(missing).to_dict("list") == expected
-    assert wide.set_index(["city", "lsoa11"]).loc[("x", "E2"), "mean_income_score"] == 0.4
+    assert wide.set_index(["city", "area"]).loc[("x", "E2"), "mean_income_score"] == 0.4
     assert wide["crime_decile"].dtype == "Int8"
     assert wide["mean_income_is_published"].dtype == "boolean"
     assert wide["mean_income_is_published"].fillna(True).tolist() == [True, False, True, True]
@@ -89,7 +89,7 @@ def test_boundaries_of_another_crs_are_put_into_degrees(results, store):
 
 def test_the_wide_schema_names_the_outcome_and_allows_gaps():
     wide = geofiles.wide_schema(["crime", "mean_income"])
-    assert wide.names[:2] == ["city", "lsoa11"]
+    assert wide.names[:2] == ["city", "area"]
     assert len(wide) == 2 + 2 * (len(LSOA_PREDICTIONS) - 3)
     field = wide.field("mean_income_upper")
     assert field.nullable
@@ -107,7 +107,7 @@ def test_no_area_gives_empty_files(material, tmp_path):
     assert gpd.read_parquet(tmp_path / "lsoa_map.parquet").empty
     parquet, package = (file.columns.names for file in files)
     assert parquet == pq.read_schema(tmp_path / "lsoa_map.parquet").names
-    assert parquet == ["city", "lsoa11", "geometry", "bbox"]
+    assert parquet == ["city", "area", "geometry", "bbox"]
     with closing(sqlite3.connect(tmp_path / "lsoa_map.gpkg")) as database:
         assert [r[1] for r in database.execute("PRAGMA table_info(lsoa_map)")] == package
         assert database.execute("SELECT count(*) FROM layer_styles").fetchall() == [(0,)]
@@ -124,7 +124,7 @@ import geopandas, shapely
 from streetineq_assets.reports.pack import geofiles
 codes = [f"E01{n:06d}" for n in range(50)]
 shapes = [shapely.box(n, 50, n + 1, 51) for n in range(50)]
-frame = geopandas.GeoDataFrame({"city": "a", "lsoa11": codes}, geometry=shapes, crs="EPSG:4326")
+frame = geopandas.GeoDataFrame({"city": "a", "area": codes}, geometry=shapes, crs="EPSG:4326")
 geofiles._write_geopackage(frame, [], datetime.date(2018, 1, 1), pathlib.Path(sys.argv[1]))
 """
     files = [tmp_path / "first.gpkg", tmp_path / "second.gpkg"]

@@ -24,7 +24,7 @@ TABLES = ("lsoa_predictions", "metrics")
 @pytest.mark.parametrize("stem", TABLES)
 def test_pandas_reads_the_same_from_csv_and_parquet(pack, stem):
     parquet = pd.read_parquet(pack / f"{stem}.parquet")
-    text = pd.read_csv(pack / f"{stem}.csv", dtype={"lsoa11": "str"})
+    text = pd.read_csv(pack / f"{stem}.csv", dtype={"area": "str"})
     assert text.columns.tolist() == parquet.columns.tolist()
     for name in text:
         if pd.api.types.is_numeric_dtype(text[name]):
@@ -71,7 +71,7 @@ def test_geopandas_reads_the_same_from_both_maps(pack):
     parquet = gpd.read_parquet(pack / "lsoa_map.parquet")
     package = gpd.read_file(pack / "lsoa_map.gpkg", layer="lsoa_map")
     assert parquet.crs == package.crs == "EPSG:4326"
-    assert parquet["lsoa11"].tolist() == package["lsoa11"].tolist()
+    assert parquet["area"].tolist() == package["area"].tolist()
     assert parquet["crime_decile"].tolist() == package["crime_decile"].tolist()
     assert parquet.geometry.geom_equals(package.geometry).all()
 
@@ -82,7 +82,7 @@ def test_areas_are_chosen_by_their_boxes(pack):
     box = (west, south, west + 0.01, south + 0.01)
     some = gpd.read_parquet(pack / "lsoa_map.parquet", bbox=box)
     assert 0 < len(some) < len(everything)
-    assert set(some["lsoa11"]) == set(everything.cx[west : box[2], south : box[3]]["lsoa11"])
+    assert set(some["area"]) == set(everything.cx[west : box[2], south : box[3]]["area"])
 
 
 def test_duckdb_reads_every_table(pack):
@@ -91,7 +91,7 @@ def test_duckdb_reads_every_table(pack):
             if file.suffix in (".csv", ".parquet"):
                 (n,) = connection.execute(f"SELECT count(*) FROM '{file}'").fetchone()
                 assert n == len(read(file)), file.name
-        wide = f"SELECT lsoa11, crime_decile, bbox.xmin FROM '{pack}/lsoa_map.parquet' LIMIT 1"
+        wide = f"SELECT area, crime_decile, bbox.xmin FROM '{pack}/lsoa_map.parquet' LIMIT 1"
         assert connection.execute(wide).fetchone()[0] == "E01000000"
 
 

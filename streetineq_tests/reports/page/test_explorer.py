@@ -35,7 +35,7 @@ postcode = st.builds(
 def test_each_postcode_leads_to_its_area_alone(areas):
     codes = [f"E01{n:06d}" for n in range(25)]  # the others lie outside
     frame = pd.DataFrame(
-        {"postcode": list(areas), "lsoa11": [f"E01{n:06d}" for n in areas.values()]}, dtype="str"
+        {"postcode": list(areas), "area": [f"E01{n:06d}" for n in areas.values()]}, dtype="str"
     )
     sectors = postcodes_by_sector(frame, {code: n for n, code in enumerate(codes)})
     for written, area in areas.items():

@@ -15,14 +15,14 @@ from streetineq_assets.reports.page.pictures import draw_map, rasterise
 from streetineq_assets.reports.page.shapes import city_shapes
 
 CODES = [f"E0{n:07d}" for n in range(4)]
-NOWHERE = pd.DataFrame({"lsoa11": [], "lat": [], "lon": []})
+NOWHERE = pd.DataFrame({"area": [], "lat": [], "lon": []})
 
 
 @pytest.fixture(scope="module")
 def shapes():
     """Four squares in a row, from west to east."""
     boxes = [shapely.box(530000 + x, 180000, 531000 + x, 181000) for x in range(0, 4000, 1000)]
-    frame = gpd.GeoDataFrame({"lsoa11": CODES}, geometry=boxes, crs="EPSG:27700")
+    frame = gpd.GeoDataFrame({"area": CODES}, geometry=boxes, crs="EPSG:27700")
     return city_shapes(CODES, frame, NOWHERE)
 
 
@@ -73,7 +73,7 @@ def test_an_area_on_no_map_is_not_drawn(shapes):
 
 
 def test_points_stand_for_areas_without_a_boundary():
-    where = pd.DataFrame({"lsoa11": CODES[:2], "lat": [51.5, 51.5], "lon": [-0.2, 0.0]})
+    where = pd.DataFrame({"area": CODES[:2], "lat": [51.5, 51.5], "lon": [-0.2, 0.0]})
     raster = rasterise(city_shapes(CODES[:2], None, where))
     counts = np.bincount(raster.index[raster.index >= 0])
     assert len(counts) == 2

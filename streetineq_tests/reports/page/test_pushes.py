@@ -9,7 +9,7 @@ from streetineq_assets.tables import conform, empty
 
 
 def explanations(rows: list[tuple]) -> pd.DataFrame:
-    names = ["lsoa11", "location_id", "location_influence", "influence_a", "influence_b"]
+    names = ["area", "location_id", "location_influence", "influence_a", "influence_b"]
     frame = pd.DataFrame(rows, columns=names).assign(influence_c=0.0, influence_d=0.0)
     rest = {"city": "alpha", "outcome": "crime", "fold": 0, "weight": 1, "h": 0.0}
     return conform(frame.assign(**rest, n_locations=3), EXPLANATIONS)
@@ -38,7 +38,7 @@ def test_a_location_alone_in_its_area_pushes_nothing():
 def exemplars(**columns) -> pd.DataFrame:
     frame = pd.DataFrame({"direction": ["up", "down"], "rank": [1, 1], "influence": [0.5, -0.25]})
     frame = frame.assign(
-        city="alpha", outcome="crime", location_id=["7", "8"], lsoa11=["E1", "E2"], view="b",
+        city="alpha", outcome="crime", location_id=["7", "8"], area=["E1", "E2"], view="b",
         heading_degrees=90, provider="mapillary", licence="CC-BY-SA-4.0", creator="Ann",
         conditions="attribution", why_not_shown=None, thumbnail=None,
     )  # fmt: skip

@@ -163,7 +163,7 @@ def test_the_ten_worst_off_are_those_of_the_lowest_scores(page, crime_in_alpha):
     section = page[page.index('id="alpha-crime"') : page.index('id="beta"')]
     table = section[section.index("Predicted worst-off") :]
     shown = re.findall(r'<th scope="row">(E0\d+)', table[: table.index("</table>")])
-    scores = crime_in_alpha.areas.set_index("lsoa11")["score"]
+    scores = crime_in_alpha.areas.set_index("area")["score"]
     assert len(shown) == 10
     assert scores[shown].max() <= scores.drop(shown).min()
 
@@ -257,7 +257,7 @@ def test_the_script_reads_what_is_published(page, crime_in_alpha):
     alpha = data["cities"][0]
     (crime,) = alpha["outcomes"]
     areas = crime_in_alpha.areas
-    assert [alpha["codes"][n] for n in crime["areas"]] == areas["lsoa11"].tolist()
+    assert [alpha["codes"][n] for n in crime["areas"]] == areas["area"].tolist()
     assert crime["predicted"] == areas["decile"].tolist()
     assert crime["upper"] == areas["upper"].tolist()
     assert crime["n"] == areas["n_locations"].tolist()

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from streetineq_assets.reports.page.shapes import city_shapes
 
-NOWHERE = pd.DataFrame({"lsoa11": [], "lat": [], "lon": []})
+NOWHERE = pd.DataFrame({"area": [], "lat": [], "lon": []})
 EAST, NORTH = 530_000.0, 180_000.0  # in London
 
 
 def boundaries(shapes: dict) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(
-        {"lsoa11": list(shapes)}, geometry=list(shapes.values()), crs="EPSG:27700"
+        {"area": list(shapes)}, geometry=list(shapes.values()), crs="EPSG:27700"
     )
 
 
@@ -71,13 +71,13 @@ def test_holes_and_parts_are_drawn():
 
 
 def test_areas_without_a_boundary_are_points_and_the_others_nothing():
-    where = pd.DataFrame({"lsoa11": ["b", "z"], "lat": [51.5, 51.5], "lon": [-0.1, -0.1]})
+    where = pd.DataFrame({"area": ["b", "z"], "lat": [51.5, 51.5], "lon": [-0.1, -0.1]})
     shapes = city_shapes(["a", "b", "c"], boundaries({"a": square(0, 0)}), where)
     assert [bool(path) for path in shapes.paths()] == [True, False, False]
     assert [dot is not None for dot in shapes.dots()] == [False, True, False]
 
 
-@pytest.mark.parametrize("where", [NOWHERE, NOWHERE.assign(lsoa11="a", lat=np.nan, lon=np.nan)])
+@pytest.mark.parametrize("where", [NOWHERE, NOWHERE.assign(area="a", lat=np.nan, lon=np.nan)])
 def test_a_city_of_which_no_place_is_known_has_no_shapes(where):
     shapes = city_shapes(["a"], None, where)
     assert shapes.paths() == [""]
@@ -86,7 +86,7 @@ def test_a_city_of_which_no_place_is_known_has_no_shapes(where):
 
 
 def test_one_area_alone_has_room_around_it():
-    where = pd.DataFrame({"lsoa11": ["a"], "lat": [51.5], "lon": [-0.1]})
+    where = pd.DataFrame({"area": ["a"], "lat": [51.5], "lon": [-0.1]})
     west, south, east, north = city_shapes(["a"], None, where).bounds
     assert (east - west, north - south) == (1000, 1000)
 

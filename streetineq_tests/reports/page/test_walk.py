@@ -35,9 +35,9 @@ def study(evaluated_study, tmp_path_factory) -> DataStore:
     shutil.copytree(evaluated_study, root)
     store = DataStore(root)
     write_boundaries(store)
-    labels = store.open("lsoa_labels").table()[["city", "lsoa11"]].drop_duplicates()
+    labels = store.open("lsoa_labels").table()[["city", "area"]].drop_duplicates()
     units = [f"{a}{b}" for a in "ABDEFGHJLN" for b in "PQRSTUWXYZ"][: len(labels)]
-    codes = dict.fromkeys(("authority", "oa11", "msoa11", "lat", "lon", "usertype"))
+    codes = dict.fromkeys(("authority", "oa", "msoa", "lat", "lon", "usertype"))
     dates = dict.fromkeys(("introduced", "terminated"))
     postcodes = labels.assign(postcode=[f"BR1 1{unit}" for unit in units], **codes, **dates)
     content = {"postcode_lsoa": (postcodes, POSTCODE_LSOA)}
@@ -48,7 +48,7 @@ def study(evaluated_study, tmp_path_factory) -> DataStore:
 
 @pytest.fixture(scope="module")
 def predicted(study) -> pd.DataFrame:
-    return study.open("lsoa_predictions", "alpha/crime").table().set_index("lsoa11")
+    return study.open("lsoa_predictions", "alpha/crime").table().set_index("area")
 
 
 @contextlib.contextmanager
