@@ -8,6 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streetineq_assets.area_vintages import EARLIER_NAMES
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
@@ -67,8 +69,6 @@ class RowDigests:
 
     def __init__(self, frame: "pd.DataFrame") -> None:
         from pandas.util import hash_pandas_object
-
-        from streetineq_assets.tables import EARLIER_NAMES
 
         # By the names of earlier versions, so that what has not changed is known unchanged.
         types = [

@@ -5,9 +5,10 @@ six into a neighbour of its LSOA; the postcode directory says in which it lies. 
 maps and for neighbours, and place locations without a postcode where the study asks for it, by
 `images.places`, with a check of how many postcodes they put right.
 
-The boundary file is ONS' "Lower layer Super Output Areas (December 2011) Boundaries", in any
-generalisation, as GeoJSON (also gzipped), GeoPackage or shapefile (also zipped), with the code in
-`LSOA11CD`, `lsoa11cd`, `code` or `geo_code`; names of areas are taken from `LSOA11NM` or alike.
+The boundary file is ONS' "Lower layer Super Output Areas (December 2011) Boundaries", or those of
+2021, in any generalisation, as GeoJSON (also gzipped), GeoPackage or shapefile (also zipped), with
+the code in `LSOA11CD` or `LSOA21CD`, or in `code` or `geo_code`, which say no year; names of areas
+are taken from `LSOA11NM` or alike.
 """
 
 import gzip
@@ -22,6 +23,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from streetineq_assets.area_vintages import LSOA11, AreaVintage
 from streetineq_assets.errors import SourceError
 from streetineq_assets.spreadsheets.columns import LSOA_CODE
 from streetineq_assets.spreadsheets.sheets import data_files, is_gzip
@@ -33,8 +35,9 @@ if TYPE_CHECKING:
 BOUNDARIES_FOLDER = "boundaries"
 BRITISH_NATIONAL_GRID = "EPSG:27700"
 _SUFFIXES = (".geojson", ".json", ".gpkg", ".shp", ".zip")
-_CODES = ("lsoa11cd", "lsoa_code", "code", "geo_code")
-_NAMES = ("lsoa11nm", "lsoa_name", "name", "geo_label")
+_CODES = ("lsoa_code", "code", "geo_code")  # without a year
+_NAMES = ("lsoa11nm", "lsoa21nm", "lsoa_name", "name", "geo_label")
+_OF_ANY_YEAR = re.compile(r"lsoa[0-9]{2}cd", re.IGNORECASE)
 _ELSEWHERE = re.compile(r"S01[0-9]{6}|N[0-9]{8}|95[A-Z]{2}[0-9]{2}[A-Z][0-9]")  # and its old form
 _SOUTH_WEST, _NORTH_EAST = (50_000, 0), (670_000, 1_230_000)  # of Great Britain on the grid, metres
 
@@ -144,11 +147,14 @@ def other_files(folder: Path) -> list[Path]:
     ]
 
 
-def read_boundaries(path: Path) -> "gpd.GeoDataFrame":
+def read_boundaries(path: Path, vintage: AreaVintage = LSOA11) -> "gpd.GeoDataFrame":
     """The boundaries of the areas in a file; Scotland's and Northern Ireland's are left out.
 
     Coordinates that are no degrees although no system is named, as in some GeoJSON, are metres of
     the British National Grid.
+
+    Args:
+        vintage: of the areas.
 
     Returns:
         `area, name, geometry` (polygons, British National Grid, metres), by code, each code once.
@@ -156,10 +162,10 @@ def read_boundaries(path: Path) -> "gpd.GeoDataFrame":
 
     Raises:
         SourceError: the file is damaged, names no coordinate system or a wrong one, or has no codes
-            of LSOAs, or an area has no shape.
+            of LSOAs or those of another vintage, or an area has no shape.
     """
     areas = _read(path)
-    column = _column_of_codes(path, areas)
+    column = _column_of_codes(path, areas, vintage)
     titles = next((areas[name] for name in areas.columns if name.lower() in _NAMES), None)
     named = areas[[column, "geometry"]].rename(columns={column: "area"})
     named.insert(1, "name", None if titles is None else titles.astype("str"))
@@ -190,14 +196,22 @@ def _read(path: Path) -> "gpd.GeoDataFrame":
     return areas
 
 
-def _column_of_codes(path: Path, areas: "gpd.GeoDataFrame") -> str:
+def _column_of_codes(path: Path, areas: "gpd.GeoDataFrame", vintage: AreaVintage) -> str:
     """The name of the column of codes, all of which are codes of small areas."""
     names = {name.lower(): name for name in areas.columns}
-    column = next((names[name] for name in _CODES if name in names), None)
+    heading = f"LSOA{vintage.suffix}CD"
+    wanted = f"download the boundaries of {vintage} ({heading})"
+    others = [name for name in names.values() if _OF_ANY_YEAR.fullmatch(name)]
+    if others and heading.lower() not in names:
+        raise SourceError(
+            f"{path} is of other areas ({', '.join(others)}) than the study, which is of the "
+            f"{vintage} ([areas] vintage): {wanted}"
+        )
+    column = next((names[name] for name in (heading.lower(), *_CODES) if name in names), None)
     if column is None:
         raise SourceError(
-            f"{path} has no column of LSOA codes of 2011 (LSOA11CD); it has {', '.join(names)}: "
-            "download the boundaries of LSOAs of 2011"
+            f"{path} has no column of LSOA codes of {vintage.year} ({heading}); it has "
+            f"{', '.join(names)}: {wanted}"
         )
     codes = areas[column].astype("str")
     lsoa = codes.str.fullmatch(LSOA_CODE)
@@ -205,14 +219,10 @@ def _column_of_codes(path: Path, areas: "gpd.GeoDataFrame") -> str:
     if len(strange):
         raise SourceError(
             f"{path}, area {strange.index[0] + 1}: {strange.iloc[0]!r} in column {column} is not "
-            "the code of an LSOA (E01 or W01 and six digits): download the boundaries of LSOAs of "
-            "2011 (LSOA11CD)"
+            f"the code of an LSOA (E01 or W01 and six digits): {wanted}"
         )
     if not lsoa.any():
-        raise SourceError(
-            f"{path} holds no LSOA of England or Wales in column {column}: download the boundaries "
-            "of LSOAs of 2011 (LSOA11CD)"
-        )
+        raise SourceError(f"{path} holds no LSOA of England or Wales in column {column}: {wanted}")
     return column
 
 

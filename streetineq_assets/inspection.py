@@ -19,6 +19,7 @@ import duckdb
 import pandas as pd
 
 from streetineq_assets import geography
+from streetineq_assets.area_vintages import AreaVintage
 from streetineq_assets.codes.importing.examination import examine_codes
 from streetineq_assets.encoder_settings import ImportedEncoder
 from streetineq_assets.errors import SourceError, SourceMissingError, StreetineqError
@@ -100,7 +101,7 @@ def inspect_inputs(store: DataStore, study: Study) -> dict[str, list[Row]]:
         `sources`: rows of `status, what, where`. `outcomes`: `city, outcome, status, where`.
         `cities`: `city`, and what was found of `locations`, of `images` or `codes`; `..._status`.
     """
-    official = _read_official(store.inputs())
+    official = _read_official(store.inputs(), study.vintage)
     with tempfile.TemporaryDirectory() as scratch, _engine(scratch) as connection:
         directory, made = _read_directory(store, study, connection, Path(scratch))
         return {
@@ -135,9 +136,9 @@ def _judged(what: str, good: str, checks: Iterable[Check], *, nothing: bool = Fa
 # -- official files --------------------------------------------------------------------------------
 
 
-def _read_official(inputs: Path) -> Official:
+def _read_official(inputs: Path, vintage: AreaVintage) -> Official:
     """Read every official file whole, however many of them are wrong."""
-    sources = find_sources(inputs)
+    sources = find_sources(inputs, vintage)
     values: dict[str, OutcomeValues] = {}
     faults: dict[Path, str] = {}
     for file in sources.recognised:
@@ -203,7 +204,7 @@ def _read_directory(
     what, folder, table = "postcode directory", store.inputs(FOLDER), scratch / "postcodes.parquet"
     authorities = study.city_of_authority()
     try:
-        directory = find_directory(folder)
+        directory = find_directory(folder, study.vintage)
         postcodes.write_postcodes(connection, directory, authorities, table)
         areas = postcodes.city_areas(connection, table)
         postcodes.refuse_no_area(areas, directory, authorities)
@@ -218,7 +219,9 @@ def _read_directory(
     )
     checks = postcode_checks(connection, table, areas, study)
     rows = [_judged(what, good, (c for c in checks if c.name not in _EXPECTED_TO_FAIL))]
-    rows += [_row("ignored", reason, str(path)) for path, reason in ignored_files(folder)]
+    rows += [
+        _row("ignored", reason, str(path)) for path, reason in ignored_files(folder, study.vintage)
+    ]
     return rows, Postcodes(connection, table, areas)
 
 
@@ -230,11 +233,11 @@ def _boundaries(store: DataStore, study: Study, made: Postcodes | None) -> Itera
         if path is None:
             needed = study.places.by == "boundaries"
             use = "to place locations and for maps" if needed else "optional, for maps"
-            yield _row("missing", what, f"{use}: LSOAs of 2011 (ONS) into {folder}")
+            yield _row("missing", what, f"{use}: {study.vintage} (ONS) into {folder}")
         elif path.stat().st_size > _LARGE_BYTES:
             yield _row("found", what, f"{path} (large: not read here)")
         else:
-            shapes = geography.read_boundaries(path)
+            shapes = geography.read_boundaries(path, study.vintage)
             wanted = made.areas["area"] if made else shapes["area"]
             n = int(wanted.isin(shapes["area"]).sum())
             status = "found" if n == len(wanted) else "doubtful" if n else "wrong"

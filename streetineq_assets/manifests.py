@@ -96,6 +96,8 @@ class Manifest(BaseModel):
     """What one published artefact is, and what it was made of.
 
     Attributes:
+        area_vintage: of the areas in its tables, empty where they have none; None in a manifest of
+            a version that knew one vintage.
         unavailable: set where its tables are empty for want of an input.
         holdings: counts by name of what it holds; see `holdings`.
         allowed_losses: what the artefact before it held more, and the run was allowed to give up.
@@ -111,6 +113,7 @@ class Manifest(BaseModel):
     digest: str
     generation: str = Field(pattern="^([0-9a-f]{12})?$")
     files: dict[FileName, ArtefactFile]
+    area_vintage: str | None = None
     unavailable: Unavailable | None = None
     holdings: dict[str, int] = Field(default_factory=dict)
     allowed_losses: list[str] = Field(default_factory=list)

@@ -67,7 +67,7 @@ class StudyResource(dg.ConfigurableResource):
     @cached_property
     def store(self) -> DataStore:
         """Where the study's files lie."""
-        return DataStore(self.root)
+        return DataStore(self.root, vintage=lambda: self.study.vintage)
 
     @cached_property
     def study(self) -> Study:
@@ -124,6 +124,7 @@ class StudyResource(dg.ConfigurableResource):
         config: Mapping[str, Any] | None = None,
         columns: pa.Schema | None = None,
         origins: Origins | None = None,
+        areas: bool = True,
         again: bool = False,
         ask_again: Callable[[], list[Check]] = list,
     ) -> Events:
@@ -135,6 +136,7 @@ class StudyResource(dg.ConfigurableResource):
             config: every setting that changes the content.
             columns: schema of the asset's main table.
             origins: what these columns are made of.
+            areas: whether any of it is by area, so that another vintage makes it anew.
             again: make it even though its recipe did not change.
             ask_again: checks that depend on more than the recipe, as they come out today; asked
                 when the artefact is skipped. One that blocks fails the step and leaves the files.
@@ -144,7 +146,7 @@ class StudyResource(dg.ConfigurableResource):
         recipe = Recipe(
             code_version=context.assets_def.code_versions_by_key[context.asset_key] or "",
             inputs=dict(inputs or {}),
-            config=dict(config or {}),
+            config=dict(config or {}) | (self.study.vintage_settings if areas else {}),
         )
         self._log_reason(context, asset, partition, recipe)
         try:

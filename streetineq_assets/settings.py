@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from streetineq_assets.area_vintages import Vintage
 from streetineq_assets.wrong_settings import path_below, written_as
 
 OutcomeKey = Literal[
@@ -82,7 +83,9 @@ class City(Settings):
 
     title: str
     authorities: tuple[AuthorityCode, ...] = Field(min_length=1)
-    lsoas: int | None = Field(None, gt=0, description="published number of LSOAs of 2011")
+    lsoas: int | None = Field(
+        None, gt=0, description="published number of its LSOAs, of the vintage under [areas]"
+    )
     buckets: int = Field(8, ge=1, le=999, description="partitions of image_codes")
     outcomes: tuple[OutcomeKey, ...] = Field(min_length=1)
 
@@ -265,8 +268,12 @@ class Shards(Settings):
 
 
 class Areas(Settings):
-    """Which areas are ranked and published, and how their scores are made alike."""
+    """Of which census the areas are, which are ranked and published, how scores are made alike."""
 
+    vintage: Vintage = Field(
+        "lsoa11",
+        description='"lsoa11", the LSOAs of the 2011 Census, or "lsoa21", those of Census 2021',
+    )
     min_locations: int = Field(
         1, ge=1, description="predicted locations below which an area is not ranked"
     )

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streetineq_assets import holdings
+from streetineq_assets.area_vintages import AREA_VINTAGE, LSOA11, VINTAGES, AreaVintage
 from streetineq_assets.digests import current_state, digest_file
 from streetineq_assets.errors import StoreError, clear_disk_errors
 from streetineq_assets.findings import Findings
@@ -57,8 +58,14 @@ LOGS = ".logs"
 class DataStore:
     """The files of one study, below `root`."""
 
-    def __init__(self, root: Path | str) -> None:
+    def __init__(self, root: Path | str, vintage: Callable[[], AreaVintage] | None = None) -> None:
+        """A study's files.
+
+        Args:
+            vintage: asks of which areas the study is; artefacts of others are not opened then.
+        """
         self.root = Path(root).resolve()
+        self._vintage = vintage
 
     # -- inputs and places outside the artefacts ------------------------------------------------
 
@@ -207,10 +214,12 @@ class DataStore:
         """The published artefact, verified.
 
         Raises:
-            StoreError: nothing was published, or its files no longer match its manifest.
+            StoreError: nothing was published, its files no longer match its manifest, or it is of
+                other areas than the study.
         """
         manifest = self.intact(asset, partition)
         if manifest:
+            self._refuse_other_areas(manifest)
             return Artefact(self.path_of(manifest), manifest)
         label = f"{asset}[{partition}]" if partition else asset
         published = self.manifest(asset, partition)
@@ -257,13 +266,30 @@ class DataStore:
                         before, folder, held, findings.unavailable, allowed=allow_loss
                     )
                     manifest = describe(asset, partition, recipe, findings, seal(staging))
-                    known = {"holdings": held, "allowed_losses": lost}
+                    known = {
+                        "holdings": held,
+                        "allowed_losses": lost,
+                        "area_vintage": _vintage_of(recipe) if _has_areas(staging) else "",
+                    }
                     manifest = manifest.model_copy(update=known)
                     move_into_place(staging, folder, manifest)
                     sweep_superseded(folder, before, manifest)
                 finally:
                     shutil.rmtree(staging, ignore_errors=True)
         return manifest
+
+    def _refuse_other_areas(self, manifest: Manifest) -> None:
+        """Stop where areas of two vintages would be joined by codes, most of which both have."""
+        found = manifest.area_vintage
+        if found is None:
+            found = _vintage_of(manifest.recipe) if _has_areas(self.path_of(manifest)) else ""
+        if self._vintage is None or found in ("", self._vintage().key):
+            return
+        raise StoreError(
+            f"{manifest.label} is of the {VINTAGES[found]}, and the study of the "
+            f"{self._vintage()} ([areas] vintage in study.toml): materialise it again, and what it "
+            "is made of"
+        )
 
     def workspace(self, asset: str, partition: str | None) -> Path:
         """A folder that outlives a crash, for work in progress on one artefact."""
@@ -309,3 +335,15 @@ class Artefact:
         from streetineq_assets import tables
 
         return tables.read(self.file(name or f"{self.manifest.asset}.parquet"), columns)
+
+
+def _vintage_of(recipe: Recipe) -> str:
+    """The vintage of the areas that something was made of; nothing is said of the default."""
+    return recipe.config.get(AREA_VINTAGE, LSOA11.key)
+
+
+def _has_areas(folder: Path) -> bool:
+    """Whether any table in a folder is by area."""
+    from streetineq_assets import tables
+
+    return any(map(tables.is_by_area, folder.glob("*.parquet")))

@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from streetineq_assets.area_vintages import AREA_VINTAGE, LSOA11, VINTAGES, AreaVintage
 from streetineq_assets.encoder_settings import Encoder, KerasEncoder
 from streetineq_assets.errors import StudyError
 from streetineq_assets.image_settings import Imagery, Images, Places, Repeats, Rights, Views
@@ -153,6 +154,16 @@ class Study(Settings):
             f"{', '.join(self.cities)}, nor a bundle's file{nearest(source, [*self.cities])}: name "
             "one of them, or delete [transfer]"
         )
+
+    @property
+    def vintage(self) -> AreaVintage:
+        """The areas that it is of."""
+        return VINTAGES[self.areas.vintage]
+
+    @property
+    def vintage_settings(self) -> dict[str, str]:
+        """Of a recipe; nothing where it is as before there was a choice."""
+        return {} if self.vintage == LSOA11 else {AREA_VINTAGE: self.vintage.key}
 
     @property
     def brings_codes(self) -> bool:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from streetineq_assets.area_vintages import EARLIER_NAMES
 from streetineq_assets.errors import StoreError
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
 Origins = Mapping[str, Sequence[tuple[str, str]]]
 """Column to the columns that it is made of: asset and name. What others publish counts too."""
-
-EARLIER_NAMES = {"area": "lsoa11", "msoa": "msoa11", "oa": "oa11"}
-"""What columns are called in files of versions that knew areas of 2011 alone."""
 
 _DESCRIPTION, _UNIT = b"description", b"unit"
 
@@ -156,6 +154,14 @@ def column_names(path: Path) -> list[str]:
         ArrowInvalid: it is no Parquet file.
     """
     return list(_present_names(path).values())
+
+
+def is_by_area(path: Path) -> bool:
+    """Whether a Parquet file has areas; one that cannot be read has none that could be joined."""
+    try:
+        return "area" in column_names(path)
+    except pa.ArrowInvalid:
+        return False
 
 
 def _present_names(path: Path) -> dict[str, str]:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from dagster_duckdb import DuckDBResource
 from pydantic import BaseModel, ConfigDict
 
+from streetineq_assets.area_vintages import EARLIER_NAMES
 from streetineq_assets.definitions import FOLDERS
 from streetineq_assets.digests import digest_file
 from streetineq_assets.findings import Check, Findings
@@ -24,7 +25,7 @@ from streetineq_assets.partitions import Partitions
 from streetineq_assets.resources import ALLOW_LOSS, GpuResource, StudyResource
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study
-from streetineq_assets.tables import EARLIER_NAMES, descriptions, read, write
+from streetineq_assets.tables import descriptions, read, write
 
 Tables = Mapping[str, tuple[pd.DataFrame, pa.Schema]]  # by the Parquet file's stem
 RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")

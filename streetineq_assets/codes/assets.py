@@ -176,6 +176,7 @@ def hdf5_shards(context: dg.AssetExecutionContext, study: StudyResource) -> Even
         inputs=inputs | sheet.digests(),
         config=settings | sheet.config(),
         columns=HDF5_SHARDS,
+        areas=False,
         ask_again=ask_again,
     )
 

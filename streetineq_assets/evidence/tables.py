@@ -25,7 +25,7 @@ SCHEME_SCORES = schema(
     *_KEYS,
     _MODEL,
     _SEED,
-    column("area", "string", "LSOA of 2011"),
+    column("area", "string", "area, such as an LSOA"),
     column("fold", "int64", "fold that tests the area; -1 where it is in several"),
     column("score", "float64", "out-of-fold score; higher is better-off", nullable=True),
 )

@@ -116,6 +116,7 @@ def imagery(context: dg.AssetExecutionContext, study: StudyResource) -> Events:
         inputs=sources.digests(),
         config={"fetch": sources.why_not is None},
         columns=IMAGERY,
+        areas=False,
     )
     store.clear_workspace("imagery", key)
 

@@ -74,7 +74,7 @@ class PlanSources:
         """Those of the city's areas."""
         if self.boundary_file is None:
             return None
-        shapes = geography.read_boundaries(self.boundary_file)
+        shapes = geography.read_boundaries(self.boundary_file, self.study.vintage)
         return shapes[shapes["area"].isin(self.areas)]
 
     def digests(self) -> dict[str, str]:

@@ -15,7 +15,7 @@ CAPTURES_TAR, RECORDING_FILE = "captures.tar", "recording.jsonl.gz"
 
 WANTED = schema(
     _LOCATION,
-    column("area", "string", "lower layer super output area of 2011"),
+    column("area", "string", "area, such as an LSOA"),
     column("postcode", "string", "which it is; null for a point of a grid", nullable=True),
     column("lat", "float64", "latitude, WGS84", unit="degrees"),
     column("lon", "float64", "longitude, WGS84", unit="degrees"),

@@ -44,6 +44,7 @@ def street_images(context: dg.AssetExecutionContext, study: StudyResource) -> Ev
         inputs=listing_inputs(store, city, files),
         config=listing_config(store, settings, city),
         columns=STREET_IMAGES,
+        areas=False,
         # Not of the recipe: other terms and agreements list nothing anew.
         ask_again=lambda: [rights_of_published(store, settings, city)],
     )
@@ -78,6 +79,7 @@ def locations(
                 date=date,
                 places=places,
                 boundaries=boundaries,
+                vintage=study.study.vintage,
             )
         tables.write(table, LOCATIONS, folder / "locations.parquet")
         if findings.values["n_matched"]:

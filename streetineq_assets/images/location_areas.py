@@ -18,11 +18,13 @@ its postcodes, since a column that was sorted or filled on its own leaves a list
 
 import datetime as dt
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pandas as pd
 
 from streetineq_assets import geography
+from streetineq_assets.area_vintages import LSOA11, AreaVintage
 from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import Findings
 from streetineq_assets.image_settings import Places
@@ -49,6 +51,9 @@ from streetineq_assets.images.tables import (
 from streetineq_assets.labels.postcodes import city_areas
 from streetineq_assets.store import DataStore
 from streetineq_assets.tables import conform, view
+
+if TYPE_CHECKING:
+    import geopandas as gpd
 
 # Introduced by the study's date, and not terminated by then.
 _LIVE = "coalesce(p.introduced <= $date, true) AND coalesce(p.terminated > $date, true)"
@@ -172,6 +177,7 @@ def join_locations(
     date: dt.date,
     places: Places = _DEFAULT,
     boundaries: Path | None = None,
+    vintage: AreaVintage = LSOA11,
 ) -> tuple[pd.DataFrame, Findings]:
     """Give every listed location of a city its area and its weight, or a reason why it has none.
 
@@ -199,7 +205,8 @@ def join_locations(
         connection.register("areas", city_areas(connection, postcodes))
         with view(connection, "postcodes", postcodes):
             if places.by == "boundaries" and len(points):
-                placed, agreement = _around(connection, points, boundaries, city, date)
+                areas = _placing_areas(boundaries, vintage, city, len(points))
+                placed, agreement = _around(connection, points, areas, city, date)
             else:
                 placed = _nearest(connection, points, places.within_m, date)
             connection.register("listed", _served(rows, placed))
@@ -246,25 +253,31 @@ def _nearest(
     return nearest_postcodes(points, candidates, within_m=within_m)
 
 
-def _around(
-    connection: duckdb.DuckDBPyConnection,
-    points: pd.DataFrame,
-    boundaries: Path | None,
-    city: str,
-    date: dt.date,
-) -> tuple[pd.DataFrame, Agreement]:
-    """As `areas_of_points`; and of the city's live postcodes, how many lie in their own LSOA.
+def _placing_areas(
+    boundaries: Path | None, vintage: AreaVintage, city: str, n_points: int
+) -> "gpd.GeoDataFrame":
+    """The boundaries that place a city's locations.
 
     Raises:
-        SourceError: the boundaries are absent or damaged.
+        SourceError: they are absent or damaged.
     """
     if boundaries is None:
         raise SourceError(
-            f"inputs/locations/{city}.csv has {len(points):,} locations without a postcode, which "
+            f"inputs/locations/{city}.csv has {n_points:,} locations without a postcode, which "
             'study.toml places by "boundaries" ([places]), but inputs/boundaries has none: put '
-            'ONS\' boundaries of LSOAs of 2011 there, or set by = "postcode"'
+            f'ONS\' boundaries of {vintage} there, or set by = "postcode"'
         )
-    areas = geography.read_boundaries(boundaries)
+    return geography.read_boundaries(boundaries, vintage)
+
+
+def _around(
+    connection: duckdb.DuckDBPyConnection,
+    points: pd.DataFrame,
+    areas: "gpd.GeoDataFrame",
+    city: str,
+    date: dt.date,
+) -> tuple[pd.DataFrame, Agreement]:
+    """As `areas_of_points`; and of the city's live postcodes, how many lie in their own area."""
     of_city = connection.execute(_OF_CITY.format(live=_LIVE), {"city": city, "date": date}).df()
     return areas_of_points(points, areas), count_agreeing(of_city, areas)
 

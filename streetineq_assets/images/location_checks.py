@@ -272,7 +272,7 @@ def _boundaries_precise(agreement: Agreement | None) -> Check:
             f" by these boundaries (expected {_AGREEING_SHARE:.0%}), so that about as many "
             "locations as postcodes are placed in a neighbouring area: they are generalised, or of "
             "another year: put the full-resolution (BFC) or generalised (BGC) boundaries of LSOAs "
-            'of 2011 into inputs/boundaries, or set by = "postcode" under [places] in study.toml'
+            'into inputs/boundaries, or set by = "postcode" under [places] in study.toml'
         )
     return BOUNDARIES_PRECISE.result(share >= _AGREEING_SHARE, text, n=n, share_agreeing=share)
 

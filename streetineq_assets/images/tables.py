@@ -149,11 +149,11 @@ LOCATIONS = schema(
     column(
         "oa",
         "string",
-        "output area of 2011; null when rejected or placed by boundaries",
+        "output area; null when rejected or placed by boundaries",
         nullable=True,
     ),
-    column("area", "string", "lower layer super output area of 2011", nullable=True),
-    column("msoa", "string", "middle layer super output area of 2011", nullable=True),
+    column("area", "string", "area in which it lies, such as an LSOA", nullable=True),
+    column("msoa", "string", "middle layer super output area", nullable=True),
     column(
         "weight",
         "int64",

@@ -43,8 +43,7 @@ _OFFICIAL_FILES = {
     ),
     "onspd": "ONS Postcode Directory, in `inputs/onspd`: one national file or one per area.",
     "lsoa_boundaries": (
-        "Boundaries of LSOAs of 2011 (ONS), for maps and to place locations, in "
-        "`inputs/boundaries`."
+        "Boundaries of LSOAs (ONS), for maps and to place locations, in `inputs/boundaries`."
     ),
 }
 
@@ -59,7 +58,7 @@ def postcode_lsoa(
     on this table.
     """
     folder = study.store.inputs(FOLDER)
-    directory = find_directory(folder)
+    directory = find_directory(folder, study.study.vintage)
     authorities = study.study.city_of_authority()
     yield _observed(FOLDER, [{"file": path.name} for path in directory.files])
 
@@ -96,7 +95,7 @@ def lsoa_labels(
     deciles, and of every outcome whether it is available or which official file it wants, whether
     its publisher modelled it, and of which time it is.
     """
-    sources = find_sources(study.store.inputs())
+    sources = find_sources(study.store.inputs(), study.study.vintage)
     sources.refuse_problems()  # before the skip: a spoilt file may have come since the last run
     published = study.store.open("postcode_lsoa")
     with duckdb.get_connection() as connection:
@@ -112,7 +111,8 @@ def lsoa_labels(
         values = read_sources(sources)
         labelled = build_tables(values, areas, study.study)
         labelled.write(folder)
-        shapes = geography.read_boundaries(boundaries) if boundaries else None
+        vintage = study.study.vintage
+        shapes = geography.read_boundaries(boundaries, vintage) if boundaries else None
         titles = {key: city.title for key, city in study.study.cities.items()}
         save_plots(labelled.labels, labelled.edges, shapes, titles, folder)
         return Findings(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import pandas as pd
 
+from streetineq_assets.area_vintages import AreaVintage
 from streetineq_assets.findings import Check, CheckSpec, Scalar
 from streetineq_assets.labels.deciles import N_DECILES
 from streetineq_assets.labels.formats.base import OutcomeValues, SourceFile
@@ -15,7 +16,6 @@ from streetineq_assets.labels.labelling import LabelTables
 from streetineq_assets.labels.outcomes import (
     DOMAINS,
     INDEX_OF_DEPRIVATION,
-    N_LSOAS_OF_ENGLAND,
     OUTCOMES,
 )
 from streetineq_assets.labels.postcode_checks import (
@@ -85,7 +85,7 @@ def label_checks(
     labels = tables.labels
     return [
         _one_row_per_area(labels, areas),
-        _values_in_range(labels),
+        _values_in_range(labels, study.vintage),
         _denominators_positive(tables.denominators),
         _deciles_complete(labels),
         _deciles_even(tables.edges),
@@ -111,10 +111,10 @@ def _one_row_per_area(labels: pd.DataFrame, areas: pd.DataFrame) -> Check:
     return ONE_ROW_PER_AREA.result(not n_twice and not uneven, text, of=len(n_rows))
 
 
-def _values_in_range(labels: pd.DataFrame) -> Check:
+def _values_in_range(labels: pd.DataFrame, vintage: AreaVintage) -> Check:
     wrong = []
     for outcome, values in labels.groupby("outcome")["value"]:
-        low, high = _LIMITS.get(OUTCOMES[str(outcome)].unit, (1, N_LSOAS_OF_ENGLAND))
+        low, high = _LIMITS.get(OUTCOMES[str(outcome)].unit, (1, vintage.n_areas_of_england))
         n_outside = int((~values.dropna().between(low, high)).sum())
         if n_outside:
             wrong.append(f"{outcome}: {n_outside} values outside {low:g} to {high:g}")

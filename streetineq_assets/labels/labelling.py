@@ -11,11 +11,12 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from streetineq_assets.area_vintages import AreaVintage
 from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import Unavailable
 from streetineq_assets.labels.deciles import decile_table, deciles
 from streetineq_assets.labels.formats.base import OutcomeValues
-from streetineq_assets.labels.outcomes import N_LSOAS, OUTCOMES, Outcome
+from streetineq_assets.labels.outcomes import OUTCOMES, Outcome
 from streetineq_assets.labels.postcode_directory import DIRECTORY
 from streetineq_assets.labels.tables import AVAILABILITY, DECILE_EDGES, DENOMINATORS, LSOA_LABELS
 from streetineq_assets.study import Pair, Study
@@ -119,7 +120,7 @@ def _by_city(
             results[city] = Unavailable(DIRECTORY, "the postcode directory has no area of the city")
         else:
             asked.append(city)
-            _refuse_part_of_a_city(values, city, lsoas[city])
+            _refuse_part_of_a_city(values, city, lsoas[city], study.vintage)
             labelled = values.frame.reindex(lsoas[city]).reset_index()
             if labelled["value"].notna().any():
                 held_anywhere = True
@@ -130,10 +131,10 @@ def _by_city(
     if values and asked and not held_anywhere:
         raise SourceError(
             f"{values.path} has no value of {key} for any area of {', '.join(asked)}: it covers "
-            "another region, or other areas than the LSOAs of 2011"
+            f"another region, or other areas than the {study.vintage}"
         )
     absent = [city for city in asked if isinstance(results[city], Unavailable)]
-    if values and absent and _is_national(values, lsoas):
+    if values and absent and _is_national(values, lsoas, study.vintage):
         raise SourceError(
             f"{values.path} holds {len(values.frame):,} areas of the country, and none of "
             f"{', '.join(absent)}: it was cut off: download it again (a table of the other cities "
@@ -142,20 +143,24 @@ def _by_city(
     return results
 
 
-def _refuse_part_of_a_city(values: OutcomeValues, city: str, lsoas: pd.Series) -> None:
+def _refuse_part_of_a_city(
+    values: OutcomeValues, city: str, lsoas: pd.Series, vintage: AreaVintage
+) -> None:
     """Stop at a file that was cut off; one that leaves whole cities out may be an extract."""
     lacking = lsoas[values.frame.index.get_indexer(lsoas) < 0]
     if 0 < len(lacking) < len(lsoas):
         raise SourceError(
             f"{values.path} holds {len(lsoas) - len(lacking):,} of the {len(lsoas):,} areas of "
             f"{city}; {lacking.iloc[0]} is not among them: it was cut off, rows were deleted, or "
-            "it is on other areas than the LSOAs of 2011: download the whole table"
+            f"it is on other areas than the {vintage}: download the whole table"
         )
 
 
-def _is_national(values: OutcomeValues, lsoas: Mapping[str, pd.Series]) -> bool:
+def _is_national(
+    values: OutcomeValues, lsoas: Mapping[str, pd.Series], vintage: AreaVintage
+) -> bool:
     """Whether a file is no extract: it ranks the country's areas beyond the cities, or has most."""
-    if len(values.frame) > N_LSOAS / 2:
+    if len(values.frame) > vintage.n_areas / 2:
         return True
     beyond = ~values.frame.index.isin(pd.concat(list(lsoas.values())))
     return bool(beyond.any() and values.frame["national_rank"].notna().any())

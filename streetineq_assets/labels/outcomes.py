@@ -19,12 +19,6 @@ INDEX_OF_DEPRIVATION = "index_of_multiple_deprivation"
 
 INCOME_YEAR = "2012/13"
 
-N_LSOAS_OF_ENGLAND = 32_844
-"""LSOAs of 2011 that the Indices of Deprivation rank."""
-
-N_LSOAS = 34_753
-"""LSOAs of 2011 in England and Wales."""
-
 
 @dataclass(frozen=True)
 class Table:

@@ -6,8 +6,9 @@ Editions differ in the names of their columns and in little else:
 to 2024       the same with `lat, long`, later also `oa21, lsoa21, msoa21`;
 from 2025     `pcd7, pcd8, pcds, ..., lad25cd, ..., usrtypind, ..., oa11cd, lsoa11cd, msoa11cd`;
 and the lookup "Postcode to OA to LSOA to MSOA to LAD" has `pcd7, ..., usertype, oa11cd, lsoa11cd,
-msoa11cd, ladcd` without coordinates. So does ONS' other product, the NSPL, with the areas of 2011.
-An edition without the areas of 2011 cannot be used.
+msoa11cd, ladcd` without coordinates. So does ONS' other product, the NSPL, with the areas of one
+census. Later editions have the areas of 2021 too: `oa21`, `lsoa21`, `msoa21`. An edition without
+those of the study's vintage cannot be used.
 
 ONS publishes one national file of 1.2 GB and the same by postcode area in a folder `multi_csv`. A
 file that is no directory is harmless beside a national one. Among files by area it may be one of
@@ -19,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from streetineq_assets.area_vintages import LSOA11, VINTAGES, AreaVintage
 from streetineq_assets.errors import SourceError, SourceMissingError
 from streetineq_assets.spreadsheets.columns import find_column, header_separator, normalise
 from streetineq_assets.spreadsheets.sheets import Row, Sheet, data_files, read_sheets
@@ -29,23 +31,21 @@ DIRECTORY = (
 )
 _PER_AREA = "multi_csv"
 
-# Our name, and the publisher's over the editions.
+# Our name, and the publisher's over the editions; `{}` stands for the year of the areas.
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "postcode": ("pcds", "pcd8", "pcd7", "pcd2", "pcd"),
     "authority": ("oslaua", "laua", "ladcd"),
     "usertype": ("usertype", "usrtypind"),
     "introduced": ("dointr",),
     "terminated": ("doterm",),
-    "oa": ("oa11", "oa11cd"),
-    "area": ("lsoa11", "lsoa11cd"),
-    "msoa": ("msoa11", "msoa11cd"),
+    "oa": ("oa{}", "oa{}cd"),
+    "area": ("lsoa{}", "lsoa{}cd"),
+    "msoa": ("msoa{}", "msoa{}cd"),
 }
-_NAMES = {name for theirs in _COLUMNS.values() for name in theirs}
 _COORDINATES = {"lat": "lat", "lon": "long"}
 # The lists of names and codes in the publisher's archive have one or two of them.
 _ENOUGH_COLUMNS = 4
 _AUTHORITY_OF_YEAR = re.compile(r"lad\d\dcd")
-_OF_2021 = re.compile(r"(oa|lsoa|msoa)21(cd)?")
 _POSTCODE = re.compile(r"[A-Z]{1,2}[0-9][A-Z0-9]? *[0-9][A-Z]{2}")
 _AREA_CODE = re.compile(r"[EWSN][0-9]{8}")
 _N_NAMED = 5
@@ -77,12 +77,15 @@ class Directory:
         return first if len(self.files) == 1 else f"{first} and {len(self.files) - 1} more"
 
 
-def find_directory(folder: Path) -> Directory:
+def find_directory(folder: Path, vintage: AreaVintage = LSOA11) -> Directory:
     """The postcode directory below a folder, recognised by its columns.
 
     Where a national file lies beside a folder `multi_csv`, as in the publisher's archive, the
     national file is used. Files without the columns of a directory, such as its lists of names,
     are ignored beside it.
+
+    Args:
+        vintage: of the areas that are read; most editions have both.
 
     Raises:
         SourceMissingError: no file has such columns; the message says of each file why.
@@ -92,7 +95,7 @@ def find_directory(folder: Path) -> Directory:
     directories: dict[Path, Directory] = {}
     others: dict[Path, str] = {}
     for path in data_files(folder):
-        found = _recognise(path)
+        found = _recognise(path, vintage)
         if isinstance(found, Directory):
             directories[path] = found
         else:
@@ -109,14 +112,14 @@ def find_directory(folder: Path) -> Directory:
     return Directory(tuple(files), first.header, first.columns)
 
 
-def ignored_files(folder: Path) -> Iterator[tuple[Path, str]]:
+def ignored_files(folder: Path, vintage: AreaVintage = LSOA11) -> Iterator[tuple[Path, str]]:
     """The files below a folder that are no postcode directory, each with the reason.
 
     Raises:
         SourceError: as `find_directory`, of a single file.
     """
     for path in data_files(folder):
-        found = _recognise(path)
+        found = _recognise(path, vintage)
         if isinstance(found, str):
             yield path, found
 
@@ -146,15 +149,16 @@ def _seen(others: Mapping[Path, str]) -> str:
     return f". These are none: {'; '.join(named)}{more}" if named else ""
 
 
-def _recognise(path: Path) -> Directory | str:
+def _recognise(path: Path, vintage: AreaVintage) -> Directory | str:
     """The file as a directory of its own, or why it is none.
 
     Raises:
         SourceError: the file is damaged, or would be one but for a fault that it has.
     """
-    sheet = read_sheets(path)[0]
+    sheet, wanted = read_sheets(path)[0], _columns(vintage)
+    known = {name for theirs in wanted.values() for name in theirs}
     if sheet.name is None and (
-        separator := header_separator(path, _NAMES, at_least=_ENOUGH_COLUMNS)
+        separator := header_separator(path, known, at_least=_ENOUGH_COLUMNS)
     ):
         raise SourceError(
             f"{path} is a postcode directory whose columns are separated by {separator}: save it "
@@ -164,40 +168,45 @@ def _recognise(path: Path) -> Directory | str:
         return "it has no rows"
     header = sheet.head[0]
     names = [normalise(cell) for cell in header[1]]
-    if _n_known(names) < _ENOUGH_COLUMNS:
-        return _reason(sheet, names)
+    if sum(any(name in names for name in theirs) for theirs in wanted.values()) < _ENOUGH_COLUMNS:
+        return _reason(sheet, names, wanted)
     if sheet.name is not None:
         raise SourceError(f"{path} is a workbook: save the postcode directory as CSV")
-    return Directory((path,), tuple(names), _positions(sheet, header, names))
+    return Directory((path,), tuple(names), _positions(sheet, header, names, vintage))
 
 
-def _n_known(names: list[str]) -> int:
-    return sum(any(name in names for name in theirs) for theirs in _COLUMNS.values())
+def _columns(vintage: AreaVintage) -> dict[str, tuple[str, ...]]:
+    """Our names, and the publisher's for areas of this vintage."""
+    year = vintage.suffix
+    return {ours: tuple(name.format(year) for name in each) for ours, each in _COLUMNS.items()}
 
 
-def _positions(sheet: Sheet, header: Row, names: list[str]) -> dict[str, int]:
+def _positions(sheet: Sheet, header: Row, names: list[str], vintage: AreaVintage) -> dict[str, int]:
     """Our name to the position of its column.
 
     Raises:
         SourceError: one is missing.
     """
-    if not set(_COLUMNS["area"]) & set(names) and any(map(_OF_2021.fullmatch, names)):
-        raise SourceError(
-            f"{sheet.at()} has the areas of 2021 and not those of 2011 (lsoa11): take the "
-            f"{DIRECTORY}, or the edition of the NSPL for the 2011 Census"
-        )
+    wanted = _columns(vintage)
+    for other in VINTAGES.values():
+        if {*_columns(other)["area"]} & {*names} and not {*wanted["area"]} & {*names}:
+            raise SourceError(
+                f"{sheet.at()} has the {other} and not the {vintage} ({wanted['area'][0]}), of "
+                f"which the study is ([areas] vintage): take another edition of the {DIRECTORY}, "
+                f"or the edition of the NSPL for the census of {vintage.year}"
+            )
     columns = {}
-    for ours, theirs in _COLUMNS.items():
+    for ours, theirs in wanted.items():
         present = [name for name in theirs if name in names]
         if ours == "authority":
             present += [name for name in names if _AUTHORITY_OF_YEAR.fullmatch(name)]
-        wanted = present[:1] or theirs
-        columns[ours] = find_column(sheet, header, wanted, table="the postcode directory")
+        named = present[:1] or theirs
+        columns[ours] = find_column(sheet, header, named, table="the postcode directory")
     located = {ours: names.index(name) for ours, name in _COORDINATES.items() if name in names}
     return columns | located
 
 
-def _reason(sheet: Sheet, names: list[str]) -> str:
+def _reason(sheet: Sheet, names: list[str], wanted: Mapping[str, tuple[str, ...]]) -> str:
     """Why a file is no directory.
 
     Raises:
@@ -209,8 +218,8 @@ def _reason(sheet: Sheet, names: list[str]) -> str:
             f"{sheet.at(1)} holds a postcode where the names of the columns should be: the file "
             "lost its header, download it again"
         )
-    if any("postcode" in name or name in _COLUMNS["postcode"] for name in names):
-        missing = [theirs[0] for theirs in _COLUMNS.values() if not set(theirs) & set(names)]
+    if any("postcode" in name or name in wanted["postcode"] for name in names):
+        missing = [theirs[0] for theirs in wanted.values() if not set(theirs) & set(names)]
         return (
             "it has postcodes, but is of another publisher or product: it lacks "
             f"{', '.join(missing)}"

@@ -139,7 +139,7 @@ def refuse_no_area(
     if areas.empty:
         authorities = sorted(city_of_authority)
         raise SourceError(
-            f"{directory.named} has no postcode with an LSOA of 2011 in any of the "
+            f"{directory.named} has no postcode with an LSOA in any of the "
             f"study's {len(authorities)} local authorities ({authorities[0]}, ...): it is of "
             "another region, or study.toml names other authorities"
         )

@@ -15,6 +15,7 @@ from itertools import chain
 from pathlib import Path
 
 from streetineq_assets import geography
+from streetineq_assets.area_vintages import LSOA11, AreaVintage
 from streetineq_assets.errors import SourceError
 from streetineq_assets.findings import Scalar
 from streetineq_assets.labels.consistency import refuse_contradictions
@@ -76,8 +77,8 @@ class Sources:
 
     @property
     def carried(self) -> list[str]:
-        """The outcomes whose file is on the LSOAs of 2021."""
-        return [key for file in self.recognised if file.vintage == "2021" for key in file.outcomes]
+        """The outcomes whose file is on other areas than the study."""
+        return [key for file in self.recognised if file.is_carried for key in file.outcomes]
 
     def columns(self, outcomes: Iterable[str]) -> list[tuple[str, str]]:
         """The columns that hold these outcomes: folder below `inputs/`, and heading in the file.
@@ -115,11 +116,12 @@ class Sources:
             raise SourceError(self.problems[0])
 
 
-def find_sources(inputs: Path) -> Sources:
+def find_sources(inputs: Path, vintage: AreaVintage = LSOA11) -> Sources:
     """Recognise every file in the folders of the census, the indices and the incomes.
 
     Args:
         inputs: the study's `inputs/` folder; a folder that is absent counts as empty.
+        vintage: of the study's areas, to which files on others are carried.
     """
     recognised: list[SourceFile] = []
     ignored: list[tuple[Path, str]] = []
@@ -127,7 +129,7 @@ def find_sources(inputs: Path) -> Sources:
     for path in chain.from_iterable(data_files(inputs / folder) for folder in FOLDERS):
         try:
             files = _recognise(path)
-            held = [file for file in files if file.outcomes]
+            held = [replace(file, target=vintage) for file in files if file.outcomes]
             recognised += held
             if not files:
                 ignored.append((path, _unknown(path)))
@@ -173,7 +175,7 @@ def read_sources(sources: Sources) -> dict[str, OutcomeValues]:
 
 
 def count_carried(sources: Sources, values: Mapping[str, OutcomeValues]) -> dict[str, Scalar]:
-    """How many LSOAs of 2011 are unchanged, split, merged or irregular where a file was carried.
+    """How many areas are unchanged, split, merged or irregular where a file was carried.
 
     The lookup is of England and Wales; the areas counted are those of the carried file, which may
     be of England alone.
@@ -184,7 +186,9 @@ def count_carried(sources: Sources, values: Mapping[str, OutcomeValues]) -> dict
     if not sources.carried or sources.lookup is None:
         return {}
     links = read_links(sources.lookup)
-    kinds = count_changes(links[links["lsoa11"].isin(values[sources.carried[0]].frame.index)])
+    carried = values[sources.carried[0]]
+    target = next(file.target for file in sources.recognised if file.is_carried)
+    kinds = count_changes(links[links[target.key].isin(carried.frame.index)], target)
     return {f"n_lsoas_{name}": kinds[kind] for kind, name in CHANGES.items()}
 
 
@@ -230,12 +234,12 @@ def _without_lookup(
     """One sentence per file that has to be carried and cannot be."""
     there = [path.name for path in data_files(inputs / geography.BOUNDARIES_FOLDER)]
     for file in recognised:
-        if file.vintage == "2021" and lookup is None:
+        if file.is_carried and lookup is None:
             yield (
-                f"{_named(file)} is on the LSOAs of 2021: to carry it to those of 2011, put the "
-                f"lookup {LOOKUP}, as CSV or workbook with the columns LSOA11CD, LSOA21CD and "
-                f"CHGIND, into inputs/{geography.BOUNDARIES_FOLDER}, which holds "
-                f"{', '.join(there[:5]) or 'no table'}"
+                f"{_named(file)} is on the {file.vintage}: to carry it to those of "
+                f"{file.target.year}, put the lookup {LOOKUP}, as CSV or workbook with the columns "
+                f"LSOA11CD, LSOA21CD and CHGIND, into inputs/{geography.BOUNDARIES_FOLDER}, which "
+                f"holds {', '.join(there[:5]) or 'no table'}"
             )
 
 

@@ -4,7 +4,7 @@ from streetineq_assets.tables import column, schema
 
 _CITY = column("city", "string", "key of the city in study.toml")
 _OUTCOME = column("outcome", "string", "key of the outcome")
-_LSOA = column("area", "string", "lower layer super output area of 2011")
+_LSOA = column("area", "string", "area, such as an LSOA")
 
 # DuckDB writes this one, row by row from the directory (`postcodes`); a test holds file and schema
 # together.
@@ -16,9 +16,9 @@ POSTCODE_LSOA = schema(
     ),
     column("city", "string", "key of the city; null outside the study", nullable=True),
     column("authority", "string", "code of its local authority; null outside", nullable=True),
-    column("oa", "string", "output area of 2011; null where there is none", nullable=True),
-    column("area", "string", "lower layer super output area of 2011", nullable=True),
-    column("msoa", "string", "middle layer super output area of 2011", nullable=True),
+    column("oa", "string", "output area; null where there is none", nullable=True),
+    column("area", "string", "area, such as an LSOA", nullable=True),
+    column("msoa", "string", "middle layer super output area", nullable=True),
     column(
         "lat",
         "float64",

@@ -1,4 +1,4 @@
-"""From the LSOAs of 2021 back to those of 2011, for sources that are published on 2021 codes only.
+"""Between the LSOAs of 2011 and those of 2021, for sources that are published on the others alone.
 
 Counts and scores are carried over ONS' lookup between the two vintages. Ranks and deciles are
 neither carried nor averaged, since a rank says nothing about distances: what they were made of is
@@ -11,17 +11,19 @@ became one. X: irregular, several became several others. In England 31,810 areas
 S, 194 M, 6 X. Its best-fit sister has one row per area, so that a split area would take the score
 of one part: it is refused.
 
-Carrying goes by links. An area j of 2021 gives each area i of 2011 that it is linked to the share
-s_ij = p_i / (sum of p over all areas linked to j), p the persons or households of 2011: all of it
-where i is alone. A count of i is then the sum over j of s_ij c_j: exact for U and S, an estimate
-for M and X. A score (a rate or a mean) of i is the mean of its j's scores with weights s_ij q_j, q
-the persons or households of 2021: exact for U, the merged area's own score for M.
+Carrying goes by links, in either direction. A source's area j gives each area i of the study that
+it is linked to the share s_ij = p_i / (sum of p over all areas linked to j), p the persons or
+households of the study's areas: all of it where i is alone. A count of i is then the sum over j of
+s_ij c_j: exact where i is made of whole areas j, else an estimate. A score (a rate or a mean) of i
+is the mean of its j's scores with weights s_ij q_j, q the persons or households of the source's
+areas: exact for U, and the whole's own score for parts of one j.
 """
 
 from pathlib import Path
 
 import pandas as pd
 
+from streetineq_assets.area_vintages import LSOA11, VINTAGES, AreaVintage
 from streetineq_assets.errors import SourceError
 from streetineq_assets.labels.deciles import WorstEnd
 from streetineq_assets.spreadsheets.columns import LSOA_CODE, find_column, normalise, read_columns
@@ -114,65 +116,90 @@ def _refuse_inexact(sheet: Sheet, links: pd.DataFrame) -> None:
         )
 
 
-def count_changes(links: pd.DataFrame) -> dict[str, int]:
-    """How many areas of 2011 are of each kind, keys U, S, M, X."""
-    kinds = links.drop_duplicates("lsoa11")["change"].value_counts()
+def count_changes(links: pd.DataFrame, vintage: AreaVintage = LSOA11) -> dict[str, int]:
+    """How many areas of a vintage are of each kind, keys U, S, M, X."""
+    kinds = links.drop_duplicates(vintage.key)["change"].value_counts()
     return {kind: int(kinds.get(kind, 0)) for kind in CHANGES}
 
 
 def carry_counts(
-    counts: pd.Series, links: pd.DataFrame, *, weights_2011: pd.Series | None = None
+    counts: pd.Series,
+    links: pd.DataFrame,
+    *,
+    to: AreaVintage = LSOA11,
+    target_weights: pd.Series | None = None,
 ) -> pd.Series:
-    """Counts of the areas of 2021 as counts of the areas of 2011; their sum is kept.
+    """Counts of areas of one vintage as counts of those of the other; their sum is kept.
 
     Args:
-        counts: by `lsoa21`, with every area of 2021 in `links`.
+        counts: by area, with every area of their vintage in `links`.
         links: as `read_links` returns them.
-        weights_2011: persons or households of 2011 by `lsoa11`; needed where areas were merged or
-            redrawn, for the areas concerned.
+        to: the vintage to which they are carried.
+        target_weights: persons or households by area of `to`; needed where an area goes to several,
+            for these.
 
     Returns:
-        Float by `lsoa11`; NaN where any part is.
+        Float by area of `to`; NaN where any part is.
 
     Raises:
         SourceError: an area's count or weight is absent.
     """
+    old, new = _ends(links, to)
     everywhere = pd.Series(True, index=links.index)
-    share = _shares(links, weights_2011, everywhere)
-    parts = share * _looked_up(counts, links["lsoa21"], "count")
-    return _summed(parts, links["lsoa11"]).rename(counts.name)
+    share = _shares(old, new, target_weights, everywhere)
+    return _summed(share * _looked_up(counts, old, "count"), new).rename(counts.name)
 
 
 def carry_scores(
     scores: pd.Series,
     links: pd.DataFrame,
     *,
-    weights_2021: pd.Series | None = None,
-    weights_2011: pd.Series | None = None,
+    to: AreaVintage = LSOA11,
+    source_weights: pd.Series | None = None,
+    target_weights: pd.Series | None = None,
 ) -> pd.Series:
-    """Rates or means of the areas of 2021 as those of the areas of 2011.
+    """Rates or means of areas of one vintage as those of the other.
 
     Args:
-        scores: by `lsoa21`, with every area of 2021 in `links`.
+        scores: by area, with every area of their vintage in `links`.
         links: as `read_links` returns them.
-        weights_2021: persons or households of 2021 by `lsoa21`; needed where areas were split or
-            redrawn, for the areas concerned.
-        weights_2011: the same of 2011 by `lsoa11`; needed where areas were redrawn.
+        to: the vintage to which they are carried.
+        source_weights: persons or households by area of the scores' vintage; needed where an area
+            of `to` is made of several, for these.
+        target_weights: the same by area of `to`; needed where areas were redrawn.
 
     Returns:
-        Float by `lsoa11`; NaN where any part is.
+        Float by area of `to`; NaN where any part is.
 
     Raises:
         SourceError: an area's score or weight is absent.
     """
-    # An area with one successor takes its whole score, so only the others are weighted.
-    several = links["lsoa11"].duplicated(keep=False)
-    weight = _shares(links, weights_2011, several).where(several, 1.0)
+    old, new = _ends(links, to)
+    # An area that is linked to one takes its whole score, so only the others are weighted.
+    several = new.duplicated(keep=False)
+    weight = _shares(old, new, target_weights, several).where(several, 1.0)
     if several.any():
-        weight[several] *= _weights(weights_2021, links.loc[several, "lsoa21"], "2021")
-    parts = weight * _looked_up(scores, links["lsoa21"], "score")
-    total = _summed(parts, links["lsoa11"]) / _summed(weight, links["lsoa11"])
-    return total.rename(scores.name)
+        weight[several] *= _weights(source_weights, old[several])
+    parts = weight * _looked_up(scores, old, "score")
+    return (_summed(parts, new) / _summed(weight, new)).rename(scores.name)
+
+
+def carry_part(
+    values: pd.Series, links: pd.DataFrame, *, to: AreaVintage, scores: bool = False
+) -> pd.Series:
+    """`carry_counts` or `carry_scores` of a file that may be of a part of the country.
+
+    All areas weigh the same. Those that have a part outside the file are left out.
+    """
+    old, new = _ends(links, to)
+    known, equal = values.reindex(old.unique()), pd.Series(1.0, index=new.unique())
+    if scores:
+        alike = pd.Series(1.0, index=known.index)
+        carried = carry_scores(known, links, to=to, source_weights=alike, target_weights=equal)
+    else:
+        carried = carry_counts(known, links, to=to, target_weights=equal)
+    within = old.isin(values.index).groupby(new).all()
+    return carried[within.reindex(carried.index).to_numpy()]
 
 
 def rank_anew(scores: pd.Series, *, worst: WorstEnd = "high") -> pd.Series:
@@ -194,19 +221,27 @@ def _has_both_codes(sheet: Sheet) -> bool:
     return all(names & set(map(normalise, wanted)) for wanted in (_OLD, _NEW))
 
 
-def _shares(links: pd.DataFrame, weights_2011: pd.Series | None, wanted: pd.Series) -> pd.Series:
-    """For the wanted links the share of the area of 2021 that goes to the area of 2011."""
-    share = pd.Series(1.0, index=links.index)
-    contested = links["lsoa21"].duplicated(keep=False)
-    contested &= links["lsoa21"].isin(links.loc[wanted, "lsoa21"])
+def _ends(links: pd.DataFrame, to: AreaVintage) -> tuple[pd.Series, pd.Series]:
+    """Of each link the source's area, named by its vintage, and the study's."""
+    (other,) = VINTAGES.keys() - {to.key}
+    return links[other], links[to.key]
+
+
+def _shares(
+    old: pd.Series, new: pd.Series, target_weights: pd.Series | None, wanted: pd.Series
+) -> pd.Series:
+    """For the wanted links the share of the source's area that goes to the study's."""
+    share = pd.Series(1.0, index=old.index)
+    contested = old.duplicated(keep=False) & old.isin(old[wanted])
     if contested.any():
-        weight = _weights(weights_2011, links.loc[contested, "lsoa11"], "2011")
-        total = weight.groupby(links.loc[contested, "lsoa21"]).transform("sum")
-        share[contested] = weight / total
+        weight = _weights(target_weights, new[contested])
+        share[contested] = weight / weight.groupby(old[contested]).transform("sum")
     return share
 
 
-def _weights(weights: pd.Series | None, areas: pd.Series, year: str) -> pd.Series:
+def _weights(weights: pd.Series | None, areas: pd.Series) -> pd.Series:
+    """Weights of areas, whose name is their vintage."""
+    year = VINTAGES[str(areas.name)].year
     if weights is None:
         raise SourceError(
             f"{areas.iloc[0]} was merged, split or redrawn: the persons or households of {year} by "

@@ -9,7 +9,7 @@ from streetineq_assets.images.catalogue import VIEWS
 from streetineq_assets.profiles import ProfileName
 from streetineq_assets.tables import Origins, column, schema
 
-_LSOA = column("area", "string", "lower layer super output area of 2011")
+_LSOA = column("area", "string", "area, such as an LSOA")
 _LOCATION = column("location_id", "string", "identifier of the location")
 _OUTCOME = column("outcome", "string", "key of the outcome whose head gave the score")
 PROBABILITIES = tuple(f"p_{decile}" for decile in range(1, 11))
@@ -35,7 +35,7 @@ CENTROIDS = schema(
     _LSOA,
     column("easting_m", "float64", "mean easting of the area's postcodes", unit="metres"),
     column("northing_m", "float64", "mean northing of the area's postcodes", unit="metres"),
-    column("msoa", "string", "middle layer super output area of 2011", nullable=True),
+    column("msoa", "string", "middle layer super output area", nullable=True),
     column("authority", "string", "code of the area's local authority", nullable=True),
 )
 SCORES = schema(

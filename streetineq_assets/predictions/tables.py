@@ -31,7 +31,7 @@ _SCHEME = column("scheme", "string", "how areas were split into folds")
 LOCATION_PREDICTIONS = schema(
     *_KEYS,
     column("location_id", "string", "identifier of the location"),
-    column("area", "string", "LSOA of 2011 in which the location lies"),
+    column("area", "string", "area in which the location lies"),
     column("fold", "int16", "fold whose network had not seen this location's area"),
     column("weight", "int32", "live small-user postcodes that the location serves"),
     column("n_views", "int8", "views of it of which there are codes"),
@@ -53,7 +53,7 @@ LOCATION_PREDICTIONS_ORIGINS: Origins = {
 }
 LSOA_PREDICTIONS = schema(
     *_KEYS,
-    column("area", "string", "LSOA of 2011"),
+    column("area", "string", "area, such as an LSOA"),
     _ACTUAL_DECILE,
     column(
         "score",
@@ -217,7 +217,7 @@ BY_N_LOCATIONS = schema(
 INFLUENCES = tuple(f"influence_{view}" for view in VIEWS)
 EXPLANATIONS = schema(
     *_KEYS,
-    column("area", "string", "LSOA of 2011 in which the location lies"),
+    column("area", "string", "area in which the location lies"),
     column("location_id", "string", "identifier of the location"),
     column("fold", "int16", "fold whose network had not seen this location's area"),
     column("weight", "int32", "live small-user postcodes that the location serves"),
@@ -259,7 +259,7 @@ EXEMPLARS = schema(
     column("direction", "string", "up: the view makes its location look better-off; or down"),
     column("rank", "int16", "from the strongest influence on, at most one view of an area"),
     column("location_id", "string", "identifier of the location"),
-    column("area", "string", "LSOA of 2011 in which the location lies"),
+    column("area", "string", "area in which the location lies"),
     column("view", "string", "a, b, c or d"),
     column(
         "heading_degrees", "int16", "direction of the view, counted from the first", unit="degrees"

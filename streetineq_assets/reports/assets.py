@@ -44,7 +44,7 @@ def inequality_report(context: dg.AssetExecutionContext, study: StudyResource) -
     def make(folder: Path) -> Findings:
         read = results.read_results(store, settings, history)
         provenance = read_provenance(store, settings, read, synthetic_reasons(read, settings))
-        return write_report(read, settings, provenance, read_boundaries(store), folder)
+        return write_report(read, settings, provenance, read_boundaries(store, settings), folder)
 
     events = study.materialize(context, make, inputs=inputs, config=config)
     yield from _led_by(events, "report", store, "inequality_report", REPORT_FILE)
@@ -70,7 +70,7 @@ def evidence_pack(context: dg.AssetExecutionContext, study: StudyResource) -> Ev
             study=settings,
             results=read,
             provenance=read_provenance(store, settings, read, reasons),
-            boundaries=read_boundaries(store),
+            boundaries=read_boundaries(store, settings),
             report=report.file(REPORT_FILE),
         )
         return write_pack(material, changes, folder)

@@ -147,7 +147,7 @@ def areas_placed(
         text = (
             f"{len(unbounded)} of {n_areas} predicted areas have no boundary in the file in "
             f"inputs/boundaries, such as {unbounded[0]}, and are mapped as points: it is of "
-            "another region or of another year; download ONS' boundaries of the LSOAs of 2011; "
+            "another region or of another year; download ONS' boundaries of the study's LSOAs; "
             f"{n_without_geometry} are on no map"
         )
     elif has_boundaries:
@@ -155,7 +155,7 @@ def areas_placed(
     else:
         text = (
             "areas are mapped as points, since inputs/boundaries holds no file: download ONS' "
-            f"boundaries of the LSOAs of 2011; {n_without_geometry} of {n_areas} are on no map"
+            f"boundaries of the study's LSOAs; {n_without_geometry} of {n_areas} are on no map"
         )
     passed = has_boundaries and not unbounded and n_without_geometry == 0
     return AREAS_PLACED.result(

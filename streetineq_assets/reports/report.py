@@ -32,14 +32,14 @@ def made_of(
     return inputs, study.model_dump(mode="json", exclude={"allow_loss", "automation", "notices"})
 
 
-def read_boundaries(store: DataStore) -> "gpd.GeoDataFrame | None":
+def read_boundaries(store: DataStore, study: Study) -> "gpd.GeoDataFrame | None":
     """The study's boundaries, `area, geometry` on the British National Grid, if it has any.
 
     Raises:
         SourceError: as `geography.find_boundaries` and `geography.read_boundaries`.
     """
     file = geography.find_boundaries(store.inputs(geography.BOUNDARIES_FOLDER))
-    return geography.read_boundaries(file) if file else None
+    return geography.read_boundaries(file, study.vintage) if file else None
 
 
 def changed_since(

@@ -15,11 +15,12 @@ DuckDB 1.3 a view over views takes them from the database that was opened, not f
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from streetineq_assets.area_vintages import EARLIER_NAMES
 from streetineq_assets.reports.questions import Question
 from streetineq_assets.reports.tables import View
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import Study
-from streetineq_assets.tables import EARLIER_NAMES, engine_path
+from streetineq_assets.tables import engine_path
 
 ASSET = "warehouse"
 WAREHOUSE_FILE = "streetineq.duckdb"

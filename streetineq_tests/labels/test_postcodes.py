@@ -174,7 +174,7 @@ OTHERS = {
             "separated by semicolons",
             id="semicolons and quotation marks",
         ),
-        pytest.param(OF_2021, "areas of 2021 and not those of 2011", id="areas of 2021"),
+        pytest.param(OF_2021, "LSOAs of 2021 and not the LSOAs of 2011", id="areas of 2021"),
         pytest.param(
             official.directory("2017").partition("\n")[2], "lost its header", id="no header"
         ),

@@ -65,7 +65,7 @@ def test_areas_of_each_kind_are_counted_by_areas_of_2011(links):
 
 
 def test_counts_add_up_where_split_and_divide_by_persons_where_merged(links):
-    carried = carry_counts(COUNTS, links, weights_2011=WEIGHTS_2011)
+    carried = carry_counts(COUNTS, links, target_weights=WEIGHTS_2011)
     assert carried[A] == 10
     assert carried[B] == 50  # 20 + 30
     assert carried[C] == 75  # 300 of 400 persons
@@ -76,7 +76,7 @@ def test_counts_add_up_where_split_and_divide_by_persons_where_merged(links):
 
 
 def test_scores_are_weighted_means_where_split_and_whole_where_merged(links):
-    carried = carry_scores(SCORES, links, weights_2021=WEIGHTS_2021, weights_2011=WEIGHTS_2011)
+    carried = carry_scores(SCORES, links, source_weights=WEIGHTS_2021, target_weights=WEIGHTS_2011)
     assert carried[A] == 0.1
     assert carried[B] == pytest.approx((100 * 0.2 + 300 * 0.4) / 400)
     assert carried[C] == carried[D] == 0.5
@@ -86,7 +86,7 @@ def test_scores_are_weighted_means_where_split_and_whole_where_merged(links):
 
 def test_weights_are_asked_for_only_where_they_matter(links):
     regular = links[links["change"] != "X"]
-    assert carry_scores(SCORES, regular, weights_2021=WEIGHTS_2021)[C] == 0.5
+    assert carry_scores(SCORES, regular, source_weights=WEIGHTS_2021)[C] == 0.5
     unchanged = links[links["change"] == "U"]
     assert carry_counts(COUNTS, unchanged).to_dict() == {A: 10.0}
     assert carry_scores(SCORES, unchanged).to_dict() == {A: 0.1}
@@ -99,15 +99,15 @@ def test_weights_are_asked_for_only_where_they_matter(links):
 def test_one_missing_part_makes_the_whole_missing(links):
     counts, scores = COUNTS.copy(), SCORES.copy()
     counts[P] = scores[P] = np.nan
-    assert np.isnan(carry_counts(counts, links, weights_2011=WEIGHTS_2011)[B])
-    carried = carry_scores(scores, links, weights_2021=WEIGHTS_2021, weights_2011=WEIGHTS_2011)
+    assert np.isnan(carry_counts(counts, links, target_weights=WEIGHTS_2011)[B])
+    carried = carry_scores(scores, links, source_weights=WEIGHTS_2021, target_weights=WEIGHTS_2011)
     assert np.isnan(carried[B])
     assert carried.notna().sum() == 5
 
 
 def test_an_area_that_the_source_lacks_is_named(links):
     with pytest.raises(SourceError, match=f"count for {P}"):
-        carry_counts(COUNTS.drop(P), links, weights_2011=WEIGHTS_2011)
+        carry_counts(COUNTS.drop(P), links, target_weights=WEIGHTS_2011)
 
 
 def test_ranks_are_made_anew():

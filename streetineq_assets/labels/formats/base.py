@@ -8,13 +8,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from streetineq_assets.area_vintages import LSOA11, AreaVintage
 from streetineq_assets.errors import SourceError
 from streetineq_assets.labels.outcomes import Table
+from streetineq_assets.labels.vintages import carry_part, read_links
 from streetineq_assets.spreadsheets.columns import Columns, find_column, normalise
 from streetineq_assets.spreadsheets.sheets import Row, Sheet
 
@@ -26,7 +27,7 @@ class OutcomeValues:
     Attributes:
         outcome: key in `outcomes.OUTCOMES`, or `outcomes.INDEX_OF_DEPRIVATION`.
         path: the file.
-        frame: by LSOA of 2011 (index `area`, text): `value` (float in the outcome's unit, NaN
+        frame: by area of the study (index `area`, text): `value` (float in the outcome's unit, NaN
             where missing), `national_rank` (Int32, NA where the source has none), `denominator`
             (float, persons or households; NaN where the value is no share) and `name` (the area's,
             text, empty or None where the source has none).
@@ -48,8 +49,9 @@ class SourceFile(ABC):
         table: the published table; None for a file of a known layout that holds no outcome.
         edition: of the publication, such as "2015".
         outcomes: keys of the outcomes that it holds.
-        vintage: of its areas; a file on the LSOAs of 2021 is carried to those of 2011.
-        lookup: ONS' lookup between the two vintages, which a file on the LSOAs of 2021 needs.
+        vintage: of its areas.
+        target: of the study's areas, to which a file on others is carried.
+        lookup: ONS' lookup between the two vintages, which a file that is carried needs.
     """
 
     sheet: Sheet
@@ -58,13 +60,39 @@ class SourceFile(ABC):
     table: Table | None
     edition: str
     outcomes: tuple[str, ...]
-    vintage: Literal["2011", "2021"] = "2011"
+    vintage: AreaVintage = LSOA11
+    target: AreaVintage = LSOA11
     lookup: Path | None = None
 
     @property
     def path(self) -> Path:
         """The file."""
         return self.sheet.path
+
+    @property
+    def is_carried(self) -> bool:
+        """Whether it is on other areas than the study."""
+        return self.vintage != self.target
+
+    def links(self) -> pd.DataFrame | None:
+        """The lookup by which it is carried; None where it is on the study's areas.
+
+        Raises:
+            SourceError: there is none, or it is spoilt.
+        """
+        return read_links(self.lookup_file()) if self.is_carried else None
+
+    def lookup_file(self) -> Path:
+        """The lookup that a file on other areas needs.
+
+        Raises:
+            SourceError: there is none.
+        """
+        if self.lookup is None:
+            raise SourceError(
+                f"{self.path} cannot be carried to the {self.target} without a lookup"
+            )
+        return self.lookup
 
     @abstractmethod
     def positions(self) -> dict[str, tuple[int, ...]]:
@@ -84,7 +112,7 @@ class SourceFile(ABC):
 
     @abstractmethod
     def read(self) -> list[OutcomeValues]:
-        """The values of all its outcomes, by LSOA of 2011.
+        """The values of all its outcomes, by area of the study.
 
         Raises:
             SourceError: a column is missing, a row or a cell is malformed, or the lookup lacks an
@@ -150,12 +178,18 @@ def share_of_counts(
     name: int | None,
     numerator: Sequence[int],
     denominator: int,
+    links: pd.DataFrame | None = None,
+    to: AreaVintage = LSOA11,
 ) -> OutcomeValues:
     """Counts added up and divided by their total; NaN where the total is zero.
+
+    Where they are carried, both are, before they are divided. An area that was split goes to its
+    parts in equal shares, so that each has the share of the whole.
 
     Args:
         columns: the table's columns; `code`, `name`, `numerator` and `denominator` are positions
             in it.
+        links: of the lookup, where counts are carried to areas of the vintage `to`.
 
     Raises:
         SourceError: a cell is malformed, the parts exceed their total, or all are percentages.
@@ -177,6 +211,11 @@ def share_of_counts(
             f"{columns.sheet.at(columns.lines[i])}: {parts[i]:g} of {total[i]:g} is a share above "
             f"1 (columns {named}): the file is damaged, download it again"
         )
+    names = columns.names(name)
+    if links is not None:
+        counts = [carry_part(pd.Series(x, index=lsoas), links, to=to) for x in (parts, total)]
+        lsoas, names = counts[0].index, None
+        parts, total = (each.to_numpy() for each in counts)
     with np.errstate(invalid="ignore"):
         share = np.where(total > 0, parts / total, np.nan)
     return outcome_values(
@@ -185,5 +224,5 @@ def share_of_counts(
         lsoas,
         share,
         denominator=total,
-        names=columns.names(name),
+        names=names,
     )

@@ -6,8 +6,9 @@ ministry publishes File 7 as CSV and the files of ranks as XLSX with the data on
 both are read the same way. Only the ranks are needed, so a file without scores or sub-domains will
 do.
 
-The edition of 2025 is on the LSOAs of 2021. Its scores are carried to the LSOAs of 2011, weighted
-by its own population, and ranked anew (`vintages`); so it must have the scores and the population.
+The edition of 2025 is on the LSOAs of 2021, those before it on the LSOAs of 2011. For a study of
+the others scores are carried, weighted by the file's own population, and ranked anew (`vintages`);
+so it must have the scores and the population.
 """
 
 import re
@@ -17,13 +18,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from streetineq_assets.area_vintages import VINTAGES, AreaVintage
 from streetineq_assets.errors import SourceError
 from streetineq_assets.labels.formats.base import OutcomeValues, SourceFile, outcome_values
 from streetineq_assets.labels.outcomes import (
     DOMAINS,
     FILE_7,
     INDEX_OF_DEPRIVATION,
-    N_LSOAS_OF_ENGLAND,
 )
 from streetineq_assets.labels.vintages import LOOKUP, carry_scores, rank_anew, read_links
 from streetineq_assets.spreadsheets.columns import Columns, normalise, read_columns
@@ -40,8 +41,8 @@ class DeprivationFile(SourceFile):
     """A file of the Indices with the ranks of the domains."""
 
     def positions(self) -> dict[str, tuple[int, ...]]:
-        """Each domain's rank; on the LSOAs of 2021 its score, of which ranks are made."""
-        if self.vintage == "2011":
+        """Each domain's rank; where it is carried its score, of which ranks are made."""
+        if not self.is_carried:
             return {key: (self.column(_rank(key)),) for key in DOMAINS}
         return {
             key: (self.column(f"{name} Score", f"{name} Score (rate)"),)
@@ -50,13 +51,13 @@ class DeprivationFile(SourceFile):
 
     def read(self) -> list[OutcomeValues]:
         """The seven domains and the overall index, each as national ranks."""
-        return self._ranks() if self.vintage == "2011" else self._carried_ranks()
+        return self._carried_ranks() if self.is_carried else self._ranks()
 
     def _ranks(self) -> list[OutcomeValues]:
-        code = self.column("LSOA code (2011)")
+        code = self.column(f"LSOA code ({self.vintage.year})")
         positions = {key: position for key, (position,) in self.positions().items()}
         deciles = {key: i for key in DOMAINS if (i := self._decile(key)) is not None}
-        name = self.column_of_names("LSOA name (2011)")
+        name = self.column_of_names(f"LSOA name ({self.vintage.year})")
         wanted = [code, name, *positions.values(), *deciles.values()]
         columns = read_columns(self.sheet, self.header, wanted)
         lsoas, names = columns.lsoas(code), columns.names(name)
@@ -69,9 +70,9 @@ class DeprivationFile(SourceFile):
         held = []
         for key, position in positions.items():
             rank = columns.ranks(position)
-            _refuse_other_ranks(columns, position, rank)
+            _refuse_other_ranks(columns, position, rank, self.vintage)
             if key in deciles:
-                _refuse_contradictions(columns, position, rank, deciles[key])
+                _refuse_contradictions(columns, position, rank, deciles[key], self.vintage)
             held.append(
                 outcome_values(key, self.path, lsoas, rank, national_rank=rank, names=names)
             )
@@ -84,44 +85,42 @@ class DeprivationFile(SourceFile):
         return next(found, None)
 
     def _carried_ranks(self) -> list[OutcomeValues]:
-        """Ranks of the scores that were carried from the LSOAs of 2021.
+        """Ranks of the scores that were carried from areas of another vintage.
 
-        Where areas were redrawn (six in England) the old areas take equal parts of the new ones.
+        Where areas were redrawn (six in England) the study's take equal parts of the file's.
         """
-        code = self.column("LSOA code (2021)")
+        code = self.column(f"LSOA code ({self.vintage.year})")
         persons = self.column(self._population_heading())
         positions = {key: position for key, (position,) in self.positions().items()}
         columns = read_columns(self.sheet, self.header, [code, persons, *positions.values()])
         areas = columns.lsoas(code)
-        links = self._links(areas)
+        links = self._complete_links(areas)
         population = pd.Series(columns.counts(persons), index=areas)
-        equal = pd.Series(1.0, index=links["lsoa11"].unique())
+        equal = pd.Series(1.0, index=links[self.target.key].unique())
         held = []
         for key, position in positions.items():
             scores = pd.Series(columns.scores(position), index=areas)
-            carried = carry_scores(scores, links, weights_2021=population, weights_2011=equal)
+            carried = carry_scores(
+                scores, links, to=self.target, source_weights=population, target_weights=equal
+            )
             rank = rank_anew(carried, worst="high").to_numpy(dtype=float, na_value=float("nan"))
             held.append(outcome_values(key, self.path, carried.index, rank, national_rank=rank))
         return held
 
-    def _links(self, areas: pd.Index) -> pd.DataFrame:
+    def _complete_links(self, areas: pd.Index) -> pd.DataFrame:
         """The rows of the lookup in the nations of these areas.
 
         Ranks are made anew among all areas that are carried, so neither side may lack any.
         """
-        if self.lookup is None:
-            raise SourceError(
-                f"{self.path} cannot be carried to the LSOAs of 2011 without a lookup"
-            )
-        links = read_links(self.lookup)
-        links = links[links["lsoa21"].str[:1].isin({area[:1] for area in areas})]
+        links, mine = read_links(self.lookup_file()), self.vintage.key
+        links = links[links[mine].str[:1].isin({area[:1] for area in areas})]
         for path, lacking, other, has in (
-            (self.lookup, areas.difference(links["lsoa21"]), self.path, LOOKUP),
-            (self.path, pd.Index(links["lsoa21"].unique()).difference(areas), self.lookup, FILE_7),
+            (self.lookup, areas.difference(links[mine]), self.path, LOOKUP),
+            (self.path, pd.Index(links[mine].unique()).difference(areas), self.lookup, FILE_7),
         ):
             if len(lacking):
                 raise SourceError(
-                    f"{path} lacks {len(lacking):,} LSOAs of 2021 that {other} has, such as "
+                    f"{path} lacks {len(lacking):,} {self.vintage} that {other} has, such as "
                     f"{lacking[0]}: ranks are made anew among all of England: take the whole {has}"
                 )
         return links
@@ -129,7 +128,7 @@ class DeprivationFile(SourceFile):
     def _population_heading(self) -> str:
         start = "total population: mid "
         found = (heading for heading in self.header[1] if normalise(heading).startswith(start))
-        return next(found, "Total population: mid 2022")
+        return next(found, "Total population: mid <year>")
 
 
 def recognise(sheet: Sheet) -> DeprivationFile | None:
@@ -149,32 +148,34 @@ def recognise(sheet: Sheet) -> DeprivationFile | None:
         table=FILE_7,
         edition=_EDITIONS.get(district, district),
         outcomes=domains,
-        vintage="2021" if _year(_AREAS, names) == "2021" else "2011",
+        vintage=VINTAGES[f"lsoa{_year(_AREAS, names)[2:]}"],
     )
 
 
-def _refuse_other_ranks(columns: Columns, position: int, rank: np.ndarray) -> None:
+def _refuse_other_ranks(
+    columns: Columns, position: int, rank: np.ndarray, vintage: AreaVintage
+) -> None:
     """Stop at ranks that are none among all of England: too high, made anew, or really deciles."""
-    n, highest = len(rank), np.nanmax(rank, initial=0)
+    n, highest, ranked = len(rank), np.nanmax(rank, initial=0), vintage.n_areas_of_england
     named = f'{columns.sheet.at()}, column "{columns.headings[position]}"'
-    if highest > N_LSOAS_OF_ENGLAND:
+    if highest > ranked:
         raise SourceError(
-            f"{named}: a rank of {highest:,.0f} where England has {N_LSOAS_OF_ENGLAND:,} LSOAs of "
-            "2011: is it of an edition on other areas? Download it again"
+            f"{named}: a rank of {highest:,.0f} where England has {ranked:,} {vintage}: "
+            "is it of an edition on other areas? Download it again"
         )
-    if n > 1 and 0 < highest <= min(n, 0.9 * N_LSOAS_OF_ENGLAND):
+    if n > 1 and 0 < highest <= min(n, 0.9 * ranked):
         raise SourceError(
             f"{named}: the ranks of {n:,} areas end at {highest:,.0f}, so that they are not those "
-            f"among England's {N_LSOAS_OF_ENGLAND:,} but made anew, or deciles: download the "
+            f"among England's {ranked:,} but made anew, or deciles: download the "
             "published file"
         )
 
 
 def _refuse_contradictions(
-    columns: Columns, position: int, rank: np.ndarray, decile_position: int
+    columns: Columns, position: int, rank: np.ndarray, decile_position: int, vintage: AreaVintage
 ) -> None:
     """Stop at a rank that does not lie in the decile beside it."""
-    decile, exact = columns.ranks(decile_position), rank * 10 / N_LSOAS_OF_ENGLAND
+    decile, exact = columns.ranks(decile_position), rank * 10 / vintage.n_areas_of_england
     wrong = (exact > decile + _ROUNDED) | (exact < decile - 1 - _ROUNDED)
     if wrong.any():
         row = int(wrong.argmax())

@@ -10,8 +10,11 @@ they read "Total Mean Annual Household Income estimate 2012/13".
 from dataclasses import dataclass
 from itertools import zip_longest
 
+import pandas as pd
+
 from streetineq_assets.labels.formats.base import OutcomeValues, SourceFile, outcome_values
 from streetineq_assets.labels.outcomes import GLA_INCOME, INCOME_YEAR
+from streetineq_assets.labels.vintages import carry_part
 from streetineq_assets.spreadsheets.columns import normalise, read_columns
 from streetineq_assets.spreadsheets.sheets import Row, Sheet, is_blank
 
@@ -38,10 +41,16 @@ class IncomeFile(SourceFile):
         name = self.column_of_names("Name")
         columns = read_columns(self.sheet, self.header, [code, name, *incomes.values()])
         lsoas, names = columns.lsoas(code), columns.names(name)
-        return [
-            outcome_values(outcome, self.path, lsoas, columns.money(position), names=names)
-            for outcome, position in incomes.items()
-        ]
+        links = self.links()
+        held = []
+        for outcome, position in incomes.items():
+            values = pd.Series(columns.money(position), index=lsoas)
+            if links is not None:  # nothing says how many households a merged area's parts have
+                values, names = carry_part(values, links, to=self.target, scores=True), None
+            held.append(
+                outcome_values(outcome, self.path, values.index, values.to_numpy(), names=names)
+            )
+        return held
 
 
 def recognise(sheet: Sheet) -> IncomeFile | None:

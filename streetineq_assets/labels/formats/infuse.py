@@ -45,7 +45,14 @@ class InfuseFile(SourceFile):
         lsoas = columns.where(_is_lsoa, level, code)
         return [
             share_of_counts(
-                lsoas, outcome=outcome, code=code, name=name, numerator=parts, denominator=total
+                lsoas,
+                outcome=outcome,
+                code=code,
+                name=name,
+                numerator=parts,
+                denominator=total,
+                links=self.links(),
+                to=self.target,
             )
             for outcome, (*parts, total) in shares.items()
         ]

@@ -95,6 +95,8 @@ class NomisFile(SourceFile):
             name=name,
             numerator=numerator,
             denominator=denominator,
+            links=self.links(),
+            to=self.target,
         )
 
     def _heading(self, census: CensusTable, category: str) -> str:

@@ -8,6 +8,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from streetineq_assets import tables
+from streetineq_assets.area_vintages import EARLIER_NAMES
 from streetineq_assets.digests import digest_file
 from streetineq_assets.errors import StreetineqError
 from streetineq_assets.labels.deciles import N_DECILES
@@ -107,7 +108,7 @@ def _from_csv(file: Path, fields: pa.Schema) -> pd.DataFrame:
     """Texts as they are: a city may be called `null`, and only an empty cell is a missing value."""
     head = pd.read_csv(file, nrows=0, encoding="utf-8-sig")
     written = {as_written(str(name)): name for name in head.columns}
-    for name, earlier in tables.EARLIER_NAMES.items():
+    for name, earlier in EARLIER_NAMES.items():
         if name in fields.names and name not in written and earlier in written:
             written[name] = written.pop(earlier)
     _require_columns(file, list(written), fields)

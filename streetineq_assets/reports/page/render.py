@@ -42,7 +42,7 @@ COLUMNS = (
 )
 _NO_BOUNDARIES = (
     "The study has no boundaries, so areas are mapped as points where their images were taken: put "
-    "ONS' boundaries of the LSOAs of 2011 into inputs/boundaries."
+    "ONS' boundaries of the study's LSOAs into inputs/boundaries."
 )
 
 
