@@ -88,7 +88,7 @@ class Study(Settings):
         False,
         description="true lets runs that a person starts replace artefacts by far smaller ones",
     )
-    census_edition: Literal["2011"] = "2011"
+    census_edition: Literal["2011", "2021"] = "2011"
     iod_edition: Literal["2015", "2019", "2025"] = "2015"
     aggregation: AggregationRule = "mean_score"
     cities: dict[Key, City] = Field(min_length=1)
@@ -154,6 +154,11 @@ class Study(Settings):
             f"{', '.join(self.cities)}, nor a bundle's file{nearest(source, [*self.cities])}: name "
             "one of them, or delete [transfer]"
         )
+
+    @property
+    def editions(self) -> tuple[str, str]:
+        """Of the census and of the Indices of Deprivation."""
+        return self.census_edition, self.iod_edition
 
     @property
     def vintage(self) -> AreaVintage:

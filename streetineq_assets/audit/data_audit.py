@@ -44,7 +44,7 @@ class AuditSources:
 
     city: str
     outcomes: tuple[str, ...]
-    iod_edition: str
+    editions: tuple[str, str]
     rights: Rights
     locations: Artefact
     areas: pd.DataFrame
@@ -58,9 +58,10 @@ class AuditSources:
 
     def config(self) -> dict[str, Any]:
         """The settings that shape it, for the recipe."""
-        return {
+        census, iod = self.editions
+        return ({} if census == "2011" else {"census_edition": census}) | {
             "outcomes": list(self.outcomes),
-            "iod_edition": self.iod_edition,
+            "iod_edition": iod,
             "rights": self.rights.model_dump(mode="json"),
             "terms": terms_digest(),
         }
@@ -79,7 +80,7 @@ def read_audit_sources(
     return AuditSources(
         city=city,
         outcomes=outcomes,
-        iod_edition=study.iod_edition,
+        editions=study.editions,
         rights=study.rights,
         locations=store.open("locations", city),
         areas=labelled_areas(connection, store, city, outcomes),
@@ -127,7 +128,7 @@ def _row(
 ) -> dict[str, object]:
     """One row of `tables.DATA_AUDIT`."""
     about = OUTCOMES[outcome]
-    period = about.period(sources.iod_edition)
+    period = about.period(sources.editions)
     after = years_after(captured, period.middle) if period else pd.Series(dtype="float64")
     ranked = areas[areas["is_ranked"]]
     return {

@@ -230,7 +230,7 @@ def _settings(study: Study) -> dict[str, object]:
         "cities": {key: [*city.authorities, city.lsoas] for key, city in study.cities.items()},
         "titles": {key: city.title for key, city in study.cities.items()},
         "pairs": [pair.key for pair in study.pairs],
-        "editions": [study.census_edition, study.iod_edition],
+        "editions": [*study.editions],
     }
 
 

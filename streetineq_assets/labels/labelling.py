@@ -89,7 +89,7 @@ def build_tables(
         edges[pair] = decile_table(frame["value"], worst=worst)
     shares = {pair: frame.dropna(subset="denominator") for pair, frame in held.items()}
     availability = [
-        _availability(pair, result) | _about(OUTCOMES[pair.outcome], study.iod_edition)
+        _availability(pair, result) | _about(OUTCOMES[pair.outcome], study.editions)
         for pair, result in ordered.items()
     ]
     return LabelTables(
@@ -173,9 +173,9 @@ def _availability(pair: Pair, result: pd.DataFrame | Unavailable) -> dict[str, s
     return row | {"wanted": None, "reason": None}
 
 
-def _about(outcome: Outcome, iod_edition: str) -> dict[str, object]:
+def _about(outcome: Outcome, editions: tuple[str, str]) -> dict[str, object]:
     """What a reader of its values must know: are they modelled, and of which time."""
-    period = outcome.period(iod_edition)
+    period = outcome.period(editions)
     return {
         "modelled": outcome.modelling or None,
         "described_from": period and str(period.first),

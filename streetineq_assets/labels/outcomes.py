@@ -1,63 +1,23 @@
 """The 13 outcomes as data: where each is published, how it is computed, which end is worst-off.
 
-After Suel et al. 2019, section "outcomes": four shares of the 2011 Census, seven domains of the
+After Suel et al. 2019, section "outcomes": four shares of the census, seven domains of the
 English Indices of Deprivation, and two household incomes that the Greater London Authority
 modelled.
 """
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from streetineq_assets.labels.census_tables import CENSUS_TABLES
 from streetineq_assets.labels.deciles import WorstEnd
-
-Folder = Literal["census_2011", "iod_2015", "household_income"]
+from streetineq_assets.labels.published import Table
 
 INDEX_OF_DEPRIVATION = "index_of_multiple_deprivation"
 """Key of the overall rank: no outcome, but the outcomes' directions are checked against it."""
 
 INCOME_YEAR = "2012/13"
-
-
-@dataclass(frozen=True)
-class Table:
-    """One published table, as its publisher names it."""
-
-    id: str
-    title: str
-    publisher: str
-    folder: Folder
-
-    def __str__(self) -> str:
-        return f'{self.id} "{self.title}" ({self.publisher})'
-
-
-@dataclass(frozen=True)
-class CensusTable:
-    """How a table of the 2011 Census holds one outcome as a share of counts.
-
-    Attributes:
-        published: the table.
-        outcome: key of the outcome.
-        population: of whom the table is, in any of the publisher's wordings.
-        dimension: the variable's name, which Nomis' bulk files write before each category.
-        numerator: the categories to add up.
-        denominator: headings under which the total may stand.
-    """
-
-    published: Table
-    outcome: str
-    population: tuple[str, ...]
-    dimension: str
-    numerator: tuple[str, ...]
-    denominator: tuple[str, ...]
-
-    @property
-    def units(self) -> tuple[str, ...]:
-        """What it counts, in any of the publisher's wordings."""
-        households = self.population is _HOUSEHOLDS
-        return ("Households", "Household spaces") if households else ("Persons",)
 
 
 @dataclass(frozen=True)
@@ -90,8 +50,9 @@ class Outcome:
         worst: the end of the values that is worst-off.
         modelling: how its publisher estimated it by a model of its own, so that predicting it is
             predicting a prediction; empty where it was counted.
-        periods: the time that it describes, by edition of the Indices of Deprivation, or under ""
-            where there is one edition; an edition without a single one is no key.
+        periods: the time that it describes, by edition, or under "" where there is one edition; an
+            edition without a single one is no key.
+        differences: what is not as in the paper, by edition, in a sentence.
         coverage: the nations or regions for which it is published.
         authorities: how the codes of their local authorities begin.
         direction: expected sign, in any city, of its rank correlation with the overall deprivation
@@ -108,6 +69,7 @@ class Outcome:
     coverage: str
     authorities: tuple[str, ...]
     direction: Literal[-1, 0, 1]
+    differences: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def wanted(self) -> str:
@@ -126,9 +88,13 @@ class Outcome:
             return ""
         return f"Modelled: {self.modelling}. {_WHY_MODELLED_MATTERS}"
 
-    def period(self, iod_edition: str) -> Period | None:
-        """The time that its values describe, in an edition of the Indices of Deprivation."""
-        return self.periods.get(iod_edition) or self.periods.get("")
+    def period(self, editions: Iterable[str]) -> Period | None:
+        """The time that its values describe, in these editions of the census and the indices."""
+        return next((self.periods[each] for each in (*editions, "") if each in self.periods), None)
+
+    def difference(self, editions: Iterable[str]) -> str:
+        """What is not as in the paper in these editions; empty where all is."""
+        return " ".join(text for each, text in self.differences.items() if each in editions)
 
     def covers(self, authorities: Iterable[str]) -> bool:
         """Whether it is published for all of these local authorities, given by code."""
@@ -138,7 +104,10 @@ class Outcome:
 _SHRUNK = "rates of small areas are drawn towards their district's (shrinkage estimation)"
 _TECHNICAL_REPORT = "English Indices of Deprivation, technical report"
 _FINANCIAL_2012_13 = (dt.date(2012, 4, 1), dt.date(2013, 3, 31))
-_CENSUS_DAY = {"": Period(dt.date(2011, 3, 27), dt.date(2011, 3, 27), "2011 Census, ONS")}
+_CENSUS_DAY = {
+    "2011": Period(dt.date(2011, 3, 27), dt.date(2011, 3, 27), "2011 Census, ONS"),
+    "2021": Period(dt.date(2021, 3, 21), dt.date(2021, 3, 21), "Census 2021, ONS"),
+}
 _INCOME_YEAR = {"": Period(*_FINANCIAL_2012_13, "Household Income Estimates, GLA")}
 # Most indicators; some are of other years. The edition of 2025 has no single time.
 _INDICES = {
@@ -152,116 +121,6 @@ _WHY_MODELLED_MATTERS = (
     "A model predicts a model here: agreement may be with the publisher's own pattern, which "
     "smooths single areas, and the publisher's errors count as the network's."
 )
-
-_NOMIS = "2011 Census, ONS, by Nomis"
-_RESIDENTS = ("All usual residents",)
-_RESIDENTS_16_TO_74 = ("All usual residents aged 16 to 74",)
-_RESIDENTS_FROM_16 = ("All usual residents aged 16 and over",)
-_HOUSEHOLDS = (
-    "All households",
-    "All household spaces with at least one usual resident",
-    "All occupied household spaces",
-)
-
-
-def _census(
-    table_id: str,
-    title: str,
-    outcome: str,
-    dimension: str,
-    population: tuple[str, ...],
-    *,
-    numerator: tuple[str, ...],
-    denominator: tuple[str, ...],
-) -> CensusTable:
-    published = Table(table_id, title, _NOMIS, "census_2011")
-    return CensusTable(published, outcome, population, dimension, numerator, denominator)
-
-
-CENSUS_TABLES: tuple[CensusTable, ...] = (
-    _census(
-        "QS302EW",
-        "General health",
-        "self_reported_health",
-        "General Health",
-        _RESIDENTS,
-        numerator=("Bad health", "Very bad health"),
-        denominator=("All categories: General health",),
-    ),
-    _census(
-        "QS408EW",
-        "Occupancy rating (rooms)",
-        "occupancy_rating",
-        "Occupancy Rating",
-        _HOUSEHOLDS,
-        numerator=("Occupancy rating (rooms) of -1", "Occupancy rating (rooms) of -2 or less"),
-        denominator=(
-            "All categories: Occupancy rating (rooms)",
-            "All categories: Occupancy rating",
-            "Total: Occupancy rating (rooms)",
-            "All households",
-        ),
-    ),
-    _census(
-        "KS403EW",
-        "Rooms, bedrooms and central heating",
-        "occupancy_rating",
-        "Central Heating",
-        _HOUSEHOLDS,
-        numerator=("Occupancy rating (rooms) of -1 or less",),
-        denominator=("All categories: Type of central heating in household", "All households"),
-    ),
-    _census(
-        "QS601EW",
-        "Economic activity",
-        "unemployment",
-        "Economic Activity",
-        _RESIDENTS_16_TO_74,
-        numerator=("Economically active: Unemployed",),
-        denominator=("All categories: Economic activity",),
-    ),
-    _census(
-        "KS601EW",
-        "Economic activity",
-        "unemployment",
-        "Economic Activity",
-        _RESIDENTS_16_TO_74,
-        numerator=("Economically active: Unemployed",),
-        denominator=("All usual residents aged 16 to 74",),
-    ),
-    _census(
-        "QS501EW",
-        "Highest level of qualification",
-        "education",
-        "Qualification",
-        _RESIDENTS_FROM_16,
-        numerator=("No qualifications", "Level 1 qualifications"),
-        denominator=(
-            "All categories: Highest level of qualification",
-            "All usual residents aged 16 and over",
-        ),
-    ),
-    _census(
-        "KS501EW",
-        "Qualifications and students",
-        "education",
-        "Qualifications",
-        _RESIDENTS_FROM_16,
-        numerator=("No qualifications", "Highest level of qualification: Level 1 qualifications"),
-        denominator=(
-            "All categories: Highest level of qualification",
-            "All usual residents aged 16 and over",
-        ),
-    ),
-)
-
-INFUSE_COLUMNS: dict[str, tuple[tuple[str, ...], str]] = {
-    "self_reported_health": (("F1777", "F1782"), "F1778"),
-    "occupancy_rating": (("F2375",), "F2376"),
-    "unemployment": (("F1399",), "F1391"),
-    "education": (("F187", "F188"), "F186"),
-}
-"""InFuse codes per outcome: those to add up, and the total."""
 
 FILE_7 = Table(
     "File 7",
@@ -290,7 +149,7 @@ GLA_INCOME = Table(
 )
 
 
-def _share(outcome: str, title: str, formula: str) -> Outcome:
+def _share(outcome: str, title: str, formula: str, *, of_2021: str = "") -> Outcome:
     return Outcome(
         title=title,
         tables=tuple(table.published for table in CENSUS_TABLES if table.outcome == outcome),
@@ -302,6 +161,7 @@ def _share(outcome: str, title: str, formula: str) -> Outcome:
         coverage="England and Wales",
         authorities=("E", "W"),
         direction=-1,
+        differences={"2021": of_2021} if of_2021 else {},
     )
 
 
@@ -350,16 +210,21 @@ OUTCOMES: dict[str, Outcome] = {
         "occupancy_rating",
         "Occupancy rating",
         "households with an occupancy rating (rooms) of -1 or less / all households",
+        of_2021="In 2021 nobody was asked for rooms: their numbers are the Valuation Office "
+        "Agency's, which counts others.",
     ),
     "unemployment": _share(
         "unemployment",
         "Unemployment",
         "economically active and unemployed / all usual residents aged 16 to 74",
+        of_2021="In 2021 the share is of all residents from 16 on, of any age, and full-time "
+        "students are not among the unemployed; the census was taken in a lockdown.",
     ),
     "education": _share(
         "education",
         "Education",
         "(no qualifications + level 1 qualifications) / all usual residents aged 16 and over",
+        of_2021="In 2021 entry level qualifications are counted with those of level 1.",
     ),
     "health_deprivation": _domain("health_deprivation", "Health deprivation and disability"),
     "barriers_to_housing": _domain(

@@ -38,19 +38,20 @@ def test_a_capture_before_the_label_has_a_negative_distance():
     ],
 )
 def test_labels_are_of_the_time_that_their_publisher_states(outcome, edition, first, last):
-    period = OUTCOMES[outcome].period(edition)
+    period = OUTCOMES[outcome].period(("2011", edition))
     assert (str(period.first), str(period.last)) == (first, last)
     assert period.source
 
 
 def test_an_edition_without_a_single_time_has_none():
-    assert OUTCOMES["crime"].period("2025") is None
+    assert OUTCOMES["crime"].period(("2011", "2025")) is None
 
 
 def test_the_middle_of_a_year_is_its_middle():
-    assert OUTCOMES["crime"].period("2015").middle == dt.date(2012, 9, 30)
-    assert str(OUTCOMES["crime"].period("2015")) == "1 April 2012 to 31 March 2013"
-    assert str(OUTCOMES["education"].period("")) == "27 March 2011"
+    assert OUTCOMES["crime"].period(("2011", "2015")).middle == dt.date(2012, 9, 30)
+    assert str(OUTCOMES["crime"].period(("2011", "2015"))) == "1 April 2012 to 31 March 2013"
+    assert str(OUTCOMES["education"].period(("2011", "2015"))) == "27 March 2011"
+    assert str(OUTCOMES["education"].period(("2021", "2025"))) == "21 March 2021"
 
 
 def test_counts_are_counted_and_all_else_is_modelled():

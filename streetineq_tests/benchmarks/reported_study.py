@@ -19,7 +19,8 @@ from streetineq_assets.findings import Findings
 from streetineq_assets.images.changes import location_list_digest
 from streetineq_assets.images.location_areas import join_locations
 from streetineq_assets.images.tables import FOREIGN_FILES, LOCATIONS, STREET_IMAGES
-from streetineq_assets.labels.outcomes import CENSUS_TABLES, OUTCOMES
+from streetineq_assets.labels.census_tables import CENSUS_TABLES
+from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.labels.tables import AVAILABILITY, DECILE_EDGES, LSOA_LABELS, POSTCODE_LSOA
 from streetineq_assets.manifests import Recipe
 from streetineq_assets.models.city_folds import read_fold_slices, write_folds

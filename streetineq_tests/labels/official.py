@@ -313,6 +313,9 @@ _SAME = {
     "oa": ("oa11", "oa11cd"),
     "area": ("lsoa11", "lsoa11cd"),
     "msoa": ("msoa11", "msoa11cd"),
+    "oa21": ("oa21cd",),
+    "area21": ("lsoa21cd",),
+    "msoa21": ("msoa21cd",),
     "lat": ("lat",),
     "long": ("long",),
 }

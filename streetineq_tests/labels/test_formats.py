@@ -9,7 +9,8 @@ import openpyxl
 import pytest
 
 from streetineq_assets.errors import SourceError
-from streetineq_assets.labels.outcomes import CENSUS_TABLES, DOMAINS, OUTCOMES
+from streetineq_assets.labels.census_tables import CENSUS_TABLES
+from streetineq_assets.labels.outcomes import DOMAINS, OUTCOMES
 from streetineq_assets.labels.sources import find_sources, read_sources
 from streetineq_tests.labels import official
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from streetineq_assets.area_vintages import LSOA11, AreaVintage
 from streetineq_assets.errors import SourceError
-from streetineq_assets.labels.outcomes import Table
+from streetineq_assets.labels.published import Table
 from streetineq_assets.labels.vintages import carry_part, read_links
 from streetineq_assets.spreadsheets.columns import Columns, find_column, normalise
 from streetineq_assets.spreadsheets.sheets import Row, Sheet

@@ -13,8 +13,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from streetineq_assets.labels.census_tables import INFUSE_COLUMNS
 from streetineq_assets.labels.formats.base import OutcomeValues, SourceFile, share_of_counts
-from streetineq_assets.labels.outcomes import INFUSE_COLUMNS, Table
+from streetineq_assets.labels.published import Table
 from streetineq_assets.spreadsheets.columns import read_columns
 from streetineq_assets.spreadsheets.sheets import Row, Sheet
 

@@ -1,7 +1,7 @@
-"""Tables of the 2011 Census as Nomis serves them: query downloads and bulk files.
+"""Tables of the 2011 Census and of Census 2021 as Nomis serves them: by query, and bulk files.
 
 What belongs here: the two layouts of Nomis. What does not: which table holds which outcome
-(`outcomes.CENSUS_TABLES`), and the older InFuse layout (`infuse`).
+(`census_tables`), and the older InFuse layout (`infuse`).
 
 A *query download* opens with its title ("QS302EW - General health"), a copyright line and some
 `"Population :","All usual residents"` lines, one more or less by table, and a blank line. They say
@@ -12,7 +12,7 @@ another blank line; the file ends with footnotes in the second column.
 
 A *bulk file* is a plain CSV: `date,geography,geography code,Rural Urban` and columns such as
 `General Health: Bad health; measures: Value`; key statistics by sex write `Sex: All persons; `
-first.
+first. Those of Census 2021 have neither the one nor the other, and no `Rural Urban`.
 
 Other tables of the census have the same categories by age, by sex or of the workday population, so
 that categories alone identify none: where there is the id of a table, it decides.
@@ -22,16 +22,16 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from streetineq_assets.area_vintages import LSOA11, VINTAGES
 from streetineq_assets.errors import SourceError
+from streetineq_assets.labels.census_tables import CENSUS_TABLES, CensusTable
 from streetineq_assets.labels.formats.base import OutcomeValues, SourceFile, share_of_counts
-from streetineq_assets.labels.outcomes import CENSUS_TABLES, CensusTable
 from streetineq_assets.spreadsheets.columns import normalise, read_columns
 from streetineq_assets.spreadsheets.sheets import Row, Sheet, is_blank
 
-_AREAS = "2011 super output area"  # how a query's header begins, with the level behind it
+_AREAS = "{} super output area"  # how a query's header begins, with the level behind it
 _ID = re.compile(r"\b(?:[A-Z]{2}[0-9]{3,4}[A-Z]{2}|TS[0-9]{3})\b", re.IGNORECASE)
-_CENSUS_2021 = "TS"  # how the ids of its tables begin
-_YEAR = "2011"
+_YEARS = ("2011", "2021")
 _PARTS = "rural urban"  # an area may come again for its urban and its rural part
 # What takes in all: as a selection above a query download, and as a part of a bulk heading.
 _WHOLE = re.compile(r"all categories\b.*|all persons|total|value")
@@ -114,8 +114,8 @@ def recognise(sheet: Sheet) -> NomisFile | None:
     """The sheet as a table of the census; None when it is not one of Nomis' files.
 
     Raises:
-        SourceError: it is of Census 2021, or holds an outcome, but of other areas than the LSOAs of
-            2011, without their codes, or of a part or another kind of the people or households.
+        SourceError: it holds an outcome, but of other areas than the LSOAs of its census, without
+            their codes, or of a part or another kind of the people or households.
     """
     for number, (_, cells) in enumerate(sheet.head):
         names = [normalise(cell) for cell in cells]
@@ -129,32 +129,31 @@ def recognise(sheet: Sheet) -> NomisFile | None:
 def _query_download(sheet: Sheet, number: int, names: Sequence[str]) -> NomisFile:
     header, preamble = sheet.head[number], sheet.head[:number]
     table_id = _table_id(preamble)
-    if names[0].startswith("2021") or (table_id or "").startswith(_CENSUS_2021):
-        raise _of_census_2021(sheet, table_id)
     census = _by_id(table_id) if table_id else _by_columns(names)
     if census is None:
         named = f"{_QUERY}, table {table_id}" if table_id else _QUERY
         return _file(sheet, header, named, "mnemonic", None)
-    _refuse_other_areas(sheet, header[0], names)
+    _refuse_other_areas(sheet, header[0], names, census)
     stated = list(_stated(preamble))
     _refuse_other_population(sheet, stated, census)
     known = table_id or "date" in (name.lower() for _, name, _ in stated)
-    return _file(sheet, header, _QUERY, "mnemonic", census, edition=_YEAR if known else "unknown")
+    return _file(
+        sheet, header, _QUERY, "mnemonic", census, edition=census.year if known else "unknown"
+    )
 
 
 def _bulk_file(sheet: Sheet, number: int, names: Sequence[str]) -> NomisFile:
     line, cells = sheet.head[number]
     parts = [[part.strip() for part in cell.split(";")] for cell in cells]
     plain = ["; ".join(p for p in each if normalise(p) not in _WHOLE_OF_HEADING) for each in parts]
-    census = _by_dimension(plain)
     year = _first_date(sheet.head[number + 1 :], names)
-    if year == "2021":
-        raise _of_census_2021(sheet, None)
+    census = _by_dimension(plain, year)
     if census is None:
         _refuse_parts(sheet, line, parts)
-    elif year and year != _YEAR:
+    elif year and year != census.year:
         raise SourceError(
-            f"{sheet.at()} is a table of {year}: download {census.published} for the year {_YEAR}"
+            f"{sheet.at()} is a table of {year}: download {census.published} for the year "
+            f"{census.year}"
         )
     return _file(sheet, (line, plain), _BULK, "geography code", census, edition=year or "unknown")
 
@@ -166,7 +165,7 @@ def _file(
     code: str,
     census: CensusTable | None,
     *,
-    edition: str = _YEAR,
+    edition: str = "unknown",
 ) -> NomisFile:
     return NomisFile(
         sheet=sheet,
@@ -175,6 +174,7 @@ def _file(
         table=census.published if census else None,
         edition=edition,
         outcomes=(census.outcome,) if census else (),
+        vintage=VINTAGES[f"lsoa{census.year[2:]}"] if census else LSOA11,
         code=code,
         census=census,
     )
@@ -182,14 +182,15 @@ def _file(
 
 def _heads_query(names: Sequence[str]) -> bool:
     """Whether a row is the header of a query download; one without codes of areas is too."""
-    return "mnemonic" in names[1:2] or (len(names) > 1 and names[0].startswith(_AREAS))
+    starts = tuple(map(_AREAS.format, _YEARS))
+    return "mnemonic" in names[1:2] or (len(names) > 1 and names[0].startswith(starts))
 
 
-def _refuse_other_areas(sheet: Sheet, line: int, names: Sequence[str]) -> None:
-    if "lower" not in names[0] or not names[0].startswith("2011"):
+def _refuse_other_areas(sheet: Sheet, line: int, names: Sequence[str], census: CensusTable) -> None:
+    if "lower" not in names[0] or not names[0].startswith(census.year):
         raise SourceError(
-            f'{sheet.at(line)}: the areas are "{names[0]}": on Nomis choose "{_AREAS} - lower '
-            'layer" and download again'
+            f'{sheet.at(line)}: the areas are "{names[0]}": on Nomis choose '
+            f'"{_AREAS.format(census.year)} - lower layer" and download again'
         )
     if "mnemonic" not in names:
         raise SourceError(
@@ -216,7 +217,7 @@ def _refuse_other_population(
     sheet: Sheet, stated: Sequence[tuple[int, str, str]], census: CensusTable
 ) -> None:
     """Stop at a line above the header that speaks of others than the outcome is of."""
-    wanted = {"population": census.population, "units": census.units, "date": (_YEAR,)}
+    wanted = {"population": census.population, "units": census.units, "date": (census.year,)}
     for line, name, value in stated:
         selection = normalise(name)
         allowed = wanted.get(selection)
@@ -251,15 +252,6 @@ def _refuse_parts(sheet: Sheet, line: int, headings: Sequence[Sequence[str]]) ->
             )
 
 
-def _of_census_2021(sheet: Sheet, table_id: str | None) -> SourceError:
-    named = f" ({table_id})" if table_id else ""
-    return SourceError(
-        f"{sheet.at()} is a table of Census 2021{named}, on the areas of 2021: the study reads "
-        'those of the 2011 Census, on the LSOAs of 2011 (census_edition = "2011"): remove it, and '
-        f"download the table of {_YEAR}, such as {CENSUS_TABLES[0].published}"
-    )
-
-
 def _first_date(rows: Sequence[Row], names: Sequence[str]) -> str | None:
     """The year of the first row below a bulk file's header; None where it names none."""
     if "date" not in names:
@@ -276,6 +268,8 @@ def _by_id(table_id: str | None) -> CensusTable | None:
 def _by_columns(names: Sequence[str]) -> CensusTable | None:
     """For a query download that lost its title: the table all of whose headings are there."""
     for table in CENSUS_TABLES:
+        if not names[0].startswith(table.year):
+            continue
         parts = {normalise(name) for name in table.numerator}
         totals = {normalise(name) for name in table.denominator}
         if parts.issubset(names) and totals.intersection(names):
@@ -283,9 +277,14 @@ def _by_columns(names: Sequence[str]) -> CensusTable | None:
     return None
 
 
-def _by_dimension(plain: Sequence[str]) -> CensusTable | None:
-    """The table of which a bulk file has any part; the one with its total too is preferred."""
-    parts = [table for table in CENSUS_TABLES if any(_is_of(table, h) for h in plain)]
+def _by_dimension(plain: Sequence[str], year: str | None = None) -> CensusTable | None:
+    """The table of which a bulk file has any part; the one with its total too is preferred.
+
+    Args:
+        year: of the file, where it says so: both censuses have categories of the same names.
+    """
+    asked = [table for table in CENSUS_TABLES if year not in _YEARS or table.year == year]
+    parts = [table for table in asked if any(_is_of(table, h) for h in plain)]
     names = {normalise(heading) for heading in plain}
     totals = {t: {normalise(f"{t.dimension}: {c}") for c in t.denominator} for t in parts}
     whole = [table for table in parts if totals[table] & names]

@@ -71,9 +71,8 @@ def dates(material: Material) -> Answer:
     audited = [city for city in material.results.cities if _is_audited(city)]
     if not audited:
         return absent("no data audit is published: materialise data_audit, then the report")
-    edition = material.study.iod_edition
     periods = {
-        OUTCOMES[pair.outcome].title: OUTCOMES[pair.outcome].period(edition)
+        OUTCOMES[pair.outcome].title: OUTCOMES[pair.outcome].period(material.study.editions)
         for pair in material.study.pairs
     }
     labels = [f"{title}: {period or 'no single time'}" for title, period in periods.items()]
@@ -130,8 +129,10 @@ def outcomes(material: Material) -> Answer:
         f"{' (itself an estimate of a model)' if OUTCOMES[key].modelled else ''}"
         for key in keys
     ]
+    others = (OUTCOMES[key].difference(material.study.editions) for key in keys)
+    what = " ".join([f"{'; '.join(said)}.", *filter(None, others)])
     text = (
-        f"{'; '.join(said)}. Each is cut into deciles among the city's own areas, 1 = worst-off, "
+        f"{what} Each is cut into deciles among the city's own areas, 1 = worst-off, "
         "10 = best-off, so that classes are near-equal; ties share a decile."
     )
     return Answer(text, (PREDICTIONS, DICTIONARY))

@@ -7,10 +7,10 @@ from streetineq_assets.labels.outcomes import OUTCOMES
 OGL = "https://www.nationalarchives.gov.uk/doc/open-government-licence/version/3/"
 _UNDER = "licensed under the Open Government Licence v3.0"
 _BY_FOLDER = {
-    "census_2011": f"Source: Office for National Statistics {_UNDER} (2011 Census).",
+    "census_2011": f"Source: Office for National Statistics {_UNDER} (Census {{census}}).",
     "iod_2015": (
         "Ministry of Housing, Communities and Local Government, English Indices of Deprivation "
-        f"{{edition}}, {_UNDER}."
+        f"{{iod}}, {_UNDER}."
     ),
     "household_income": (
         "Greater London Authority, Household Income Estimates for Small Areas, London Datastore, "
@@ -24,13 +24,15 @@ _GEOGRAPHY = (
 )
 
 
-def attributions(outcomes: Iterable[str], *, edition: str, year: int) -> list[str]:
+def attributions(outcomes: Iterable[str], *, editions: tuple[str, str], year: int) -> list[str]:
     """The lines that must stand beside results of these outcomes.
 
     Args:
-        edition: of the Indices of Deprivation.
+        editions: of the census and of the Indices of Deprivation.
         year: of the postcodes.
     """
     folders = {table.folder for outcome in outcomes for table in OUTCOMES[outcome].tables}
-    lines = [line.format(edition=edition) for name, line in _BY_FOLDER.items() if name in folders]
+    census, iod = editions
+    texts = (line for name, line in _BY_FOLDER.items() if name in folders)
+    lines = [text.format(census=census, iod=iod) for text in texts]
     return lines + [line.format(year=year) for line in _GEOGRAPHY]

@@ -44,7 +44,7 @@ def write_readme(
         licence=licence(material),
         attributions=attributions(
             dict.fromkeys(pair.outcome for pair in study.pairs),
-            edition=study.iod_edition,
+            editions=study.editions,
             year=year,
         ),
         images=list(_images(material)),
