@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from streetineq_assets.area_vintages import VINTAGES, Vintage
 from streetineq_assets.command_line import Root, one_message
 from streetineq_assets.errors import StreetineqError
 from streetineq_assets.model_commands import model
@@ -61,10 +62,15 @@ def demo(
 
 
 @app.command()
-def init(folder: Annotated[Path, typer.Argument(help="A new or empty folder.")]) -> None:
+def init(
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    areas: Annotated[
+        Vintage, typer.Option(help="lsoa11 is the paper's study; lsoa21 one of today.")
+    ] = "lsoa11",
+) -> None:
     """Write the paper's study: study.toml, a guide to the inputs, and empty input folders."""
     with one_message():
-        write_study_template(folder)
+        write_study_template(folder, VINTAGES[areas])
     root = shlex.quote(str(folder))
     typer.echo(f"Study in {folder}. Next: put the official files into {folder / 'inputs'} as")
     typer.echo(f"{folder / 'README.md'} says, then `streetineq doctor --root {root}`.")

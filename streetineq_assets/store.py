@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 INPUT_FOLDERS = (
-    "census_2011",
-    "iod_2015",
+    "census",
+    "iod",
     "household_income",
     "onspd",
     "boundaries",

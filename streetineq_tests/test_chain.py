@@ -122,9 +122,9 @@ def test_a_decile_is_followed_to_the_headings_of_the_official_files(chain):
     )
     lineage = made.materialization.metadata["dagster/column_lineage"].value.deps_by_column
     read = {(dep.asset_key.to_user_string(), dep.column_name) for dep in lineage["decile"]}
-    assert ("iod_2015", "Living Environment Rank (where 1 is most deprived)") in read
+    assert ("iod", "Living Environment Rank (where 1 is most deprived)") in read
     assert ("household_income", "Mean 2012/13") in read
-    assert {asset for asset, _ in read} == {"iod_2015", "household_income"}
+    assert {asset for asset, _ in read} == {"iod", "household_income"}
 
 
 def test_after_a_whole_chain_everything_agrees(chain):

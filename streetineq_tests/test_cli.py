@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from streetineq_assets.cli import app
 from streetineq_assets.findings import Findings
+from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.manifests import Recipe
 from streetineq_assets.reports.tables import View
 from streetineq_assets.reports.view_sql import WAREHOUSE_FILE
@@ -35,6 +36,18 @@ def test_init_writes_a_study_that_loads(tmp_path):
     assert {p.name for p in (tmp_path / "mine" / "inputs").iterdir()} == set(INPUT_FOLDERS)
     assert (tmp_path / "mine" / "dagster_home" / "dagster.yaml").exists()
     assert (tmp_path / "mine" / "README.md").exists()
+
+
+def test_init_writes_a_study_of_today(tmp_path):
+    result = runner.invoke(app, ["init", str(tmp_path / "today"), "--areas", "lsoa21"])
+    assert result.exit_code == 0, result.output
+    study = load_study(tmp_path / "today" / "study.toml")
+    assert (study.vintage.key, study.editions) == ("lsoa21", ("2021", "2025"))
+    # Counted in ONS' lookup by the local authorities of 2022.
+    assert [city.lsoas for city in study.cities.values()] == [4994, 1719, 1702, 1404]
+    assert all(OUTCOMES[pair.outcome].tables[0].folder in ("census", "iod") for pair in study.pairs)
+    text = (tmp_path / "today" / "study.toml").read_text()
+    assert "with figures and areas of today: metropolitan counties.\n" in text
 
 
 def test_init_keeps_what_is_there(tmp_path):

@@ -31,7 +31,7 @@ def test_missing_sources_are_named_with_their_official_titles(store):
     crime = outcomes["alpha", "crime"]
     assert crime["status"] == "missing"
     assert "File 7" in crime["where"]
-    assert str(store.inputs("iod_2015")) in crime["where"]
+    assert str(store.inputs("iod")) in crime["where"]
     assert set(outcomes) == {("alpha", "crime"), ("alpha", "mean_income"), ("beta", "crime")}
 
 
@@ -45,8 +45,8 @@ def test_a_source_that_is_there_is_found(store):
 
 
 def test_a_broken_source_is_listed_and_does_not_stop_the_rest(store):
-    store.inputs("iod_2015").mkdir(parents=True)
-    store.inputs("iod_2015", "File_7.csv").write_text("<!DOCTYPE html><html></html>")
+    store.inputs("iod").mkdir(parents=True)
+    store.inputs("iod", "File_7.csv").write_text("<!DOCTYPE html><html></html>")
     wrong = [s for s in examine(store)["sources"] if s["status"] == "wrong"]
     assert len(wrong) == 1
     assert "web page" in wrong[0]["where"]

@@ -195,7 +195,7 @@ def digests(root):
 def test_what_is_lost_on_purpose_upstream_costs_nothing_further_down(chain, tmp_path):
     """Each step asks for itself: labels and lists went with consent, and nothing else goes."""
     store = DataStore(shutil.copytree(chain[0].root, tmp_path / "study"))
-    for name in ("census_2011", "iod_2015", "household_income", "locations", "images"):
+    for name in ("census", "iod", "household_income", "locations", "images"):
         shutil.rmtree(store.inputs(name))
     for asset, partition in [
         ("lsoa_labels", None),
@@ -211,8 +211,8 @@ def test_what_is_lost_on_purpose_upstream_costs_nothing_further_down(chain, tmp_
 
 
 INPUTS = [
-    "census_2011",
-    "iod_2015",
+    "census",
+    "iod",
     "household_income",
     "onspd",
     "boundaries",

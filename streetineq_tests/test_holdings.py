@@ -12,7 +12,7 @@ from streetineq_assets.manifests import Recipe
 from streetineq_assets.store import DataStore
 
 COUNTS = st.dictionaries(st.sampled_from(["rows", "leeds/crime", "images"]), st.integers(0, 9))
-AWAY = Unavailable("inputs/iod_2015/File_7.csv", "no file holds it")
+AWAY = Unavailable("inputs/iod/File_7.csv", "no file holds it")
 PAIR = "leeds/crime"
 
 

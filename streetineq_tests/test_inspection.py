@@ -93,14 +93,14 @@ def cut_gzip(store):
 
 
 def cut_in_a_row(store):
-    path = store.inputs("census_2011", "QS302EW.csv")
+    path = store.inputs("census", "QS302EW.csv")
     text = path.read_text()
     path.write_text(text[: text.index("E01000020") + 12])
 
 
 def of_another_population(store):
     """More residents in all than the health table counts, as in a table of the workday."""
-    path = store.inputs("census_2011", "QS302EW.csv")
+    path = store.inputs("census", "QS302EW.csv")
     lines = list(csv.reader(io.StringIO(path.read_text())))
     fewer = [
         [*line[:2], *(str(int(cell) // 9) for cell in line[2:])]
@@ -269,7 +269,7 @@ def test_a_workbook_in_the_place_of_a_list_is_wrong(tmp_path):
 
 def test_files_of_other_layouts_are_ignored_with_the_reason(tmp_path):
     store = new_study(tmp_path, STUDY)
-    official.write(store.inputs("census_2011", "notes.csv"), "a,b\n1,2\n")
+    official.write(store.inputs("census", "notes.csv"), "a,b\n1,2\n")
     official.write(store.inputs("onspd", "names.csv"), "LAD11CD,LAD11NM\nE09000001,A\n")
     lines = inspect(store)
     assert "ignored" in {status for status, where in lines.values() if "notes.csv" in where}

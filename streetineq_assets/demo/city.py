@@ -234,8 +234,8 @@ class _Country:
 
 def _write_tables(store: DataStore, country: _Country, seed: int) -> None:
     area, values, income = country.areas, country.outcomes, country.has_income
-    census.write_census(store.inputs("census_2011"), area, values, seed)
-    sources.write_file_7(store.inputs("iod_2015"), area, values, seed)
+    census.write_census(store.inputs("census"), area, values, seed)
+    sources.write_file_7(store.inputs("iod"), area, values, seed)
     sources.write_income(store.inputs("household_income"), area[income], values[income])
     sources.write_directory(store.inputs("onspd"), country.postcodes)
     sources.write_boundaries(store.inputs("boundaries"), area)

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 GROUP = "1_labels"
 
 _OFFICIAL_FILES = {
-    "census_2011": "2011 Census by LSOA (ONS, by Nomis), tables in `inputs/census_2011`.",
-    "iod_2015": "English Indices of Deprivation, File 7 (MHCLG), in `inputs/iod_2015`.",
+    "census": "The census by LSOA, of 2011 or 2021 (ONS, by Nomis), tables in `inputs/census`.",
+    "iod": "English Indices of Deprivation, File 7 (MHCLG), in `inputs/iod`.",
     "household_income": (
         "Household income estimates for small areas of London (GLA), in `inputs/household_income`."
     ),
@@ -102,8 +102,7 @@ def lsoa_labels(
         areas = postcodes.city_areas(connection, published.file("postcode_lsoa.parquet"))
     boundaries = geography.find_boundaries(study.store.inputs(geography.BOUNDARIES_FOLDER))
     for key in FOLDERS:
-        below = study.store.inputs(key)
-        files = [file for file in sources.recognised if file.path.is_relative_to(below)]
+        files = [file for file in sources.recognised if sources.folder_of(file.path) == key]
         yield _observed(key, [_publication(file) for file in files])
     yield _observed("lsoa_boundaries", [{"file": boundaries.name}] if boundaries else [])
 
@@ -160,8 +159,8 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             freshness_policy=WEEKLY,
             kinds={"pandas", "parquet"},
             deps=[
-                "census_2011",
-                "iod_2015",
+                "census",
+                "iod",
                 "household_income",
                 "lsoa_boundaries",
                 "postcode_lsoa",

@@ -62,7 +62,7 @@ def _census(
     denominator: tuple[str, ...],
 ) -> CensusTable:
     year = "2021" if table_id.startswith("TS") else "2011"
-    published = Table(table_id, title, _CENSUS[year], "census_2011")
+    published = Table(table_id, title, _CENSUS[year], "census")
     return CensusTable(published, year, outcome, population, dimension, numerator, denominator)
 
 

@@ -218,7 +218,7 @@ def _editions_as_studied(files: Iterable[SourceFile], study: Study) -> Check:
     files = list(files)
     if not files:
         return EDITIONS_AS_STUDIED.not_tested(_NO_OUTCOME, passed=True)
-    wanted = {"census_2011": study.census_edition, "iod_2015": study.iod_edition}
+    wanted = {"census": study.census_edition, "iod": study.iod_edition}
     other = [
         f"{file.path.name} is of {_named(file.edition)}, the study says {wanted[file.table.folder]}"
         for file in files

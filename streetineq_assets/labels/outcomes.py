@@ -126,7 +126,7 @@ FILE_7 = Table(
     "File 7",
     "All ranks, deciles and scores for the Indices of Deprivation, and population denominators",
     "English Indices of Deprivation, MHCLG",
-    "iod_2015",
+    "iod",
 )
 
 DOMAINS: dict[str, str] = {

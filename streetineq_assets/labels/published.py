@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Folder = Literal["census_2011", "iod_2015", "household_income"]
+Folder = Literal["census", "iod", "household_income"]
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,12 @@ from streetineq_assets.labels.vintages import (
 from streetineq_assets.spreadsheets.columns import normalise
 from streetineq_assets.spreadsheets.sheets import Sheet, data_files, other_separator, read_sheets
 
-FOLDERS = ("census_2011", "iod_2015", "household_income")
+FOLDERS: dict[str, tuple[str, ...]] = {
+    "census": ("census", "census_2011"),
+    "iod": ("iod", "iod_2015"),
+    "household_income": ("household_income",),
+}
+"""Each with the names below `inputs/` under which it is read: earlier ones bore a year."""
 # Other forms of official tables, by a heading.
 _NOT_READ = {
     "obs_value": (
@@ -75,6 +80,11 @@ class Sources:
         """The file that holds an outcome; None when it is missing."""
         return next((file for file in self.recognised if outcome in file.outcomes), None)
 
+    def folder_of(self, path: Path) -> str:
+        """The key in `FOLDERS` of the folder in which a file lies."""
+        name = path.relative_to(self.inputs).parts[0]
+        return next(key for key, names in FOLDERS.items() if name in names)
+
     @property
     def carried(self) -> list[str]:
         """The outcomes whose file is on other areas than the study."""
@@ -88,7 +98,7 @@ class Sources:
         """
         wanted = set(outcomes)
         return [
-            (file.path.relative_to(self.inputs).parts[0], heading)
+            (self.folder_of(file.path), heading)
             for file in self.recognised
             for outcome, headings in file.headings().items()
             if outcome in wanted
@@ -126,7 +136,8 @@ def find_sources(inputs: Path, vintage: AreaVintage = LSOA11) -> Sources:
     recognised: list[SourceFile] = []
     ignored: list[tuple[Path, str]] = []
     problems: list[str] = []
-    for path in chain.from_iterable(data_files(inputs / folder) for folder in FOLDERS):
+    folders = chain.from_iterable(FOLDERS.values())
+    for path in chain.from_iterable(data_files(inputs / folder) for folder in folders):
         try:
             files = _recognise(path)
             held = [replace(file, target=vintage) for file in files if file.outcomes]

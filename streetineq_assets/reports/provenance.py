@@ -212,7 +212,7 @@ def _official_tables(labels: Manifest | None) -> list[Source]:
     if labels is None:
         return []
     census, iod = (*labels.recipe.config.get("editions", ()), "", "")[:2]
-    editions = {"census_2011": census, "iod_2015": iod}
+    editions = {"census": census, "iod": iod}
     found = []
     for name, sha256 in labels.recipe.inputs.items():
         keys = [key for key in name.split(", ") if key in OUTCOMES]

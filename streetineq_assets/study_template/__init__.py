@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from streetineq_assets.area_vintages import LSOA11, AreaVintage
 from streetineq_assets.errors import StreetineqError, StudyError
 from streetineq_assets.instance.postgres_url import VARIABLE, place, postgres_url
 from streetineq_assets.store import INPUT_FOLDERS, DataStore
@@ -19,10 +20,33 @@ MEND_INSTANCE = "Mend it, or remove it: `streetineq run` and `serve` write a new
 _URL_SYNTAX = re.compile(r"[?]|%[0-9A-Fa-f]{2}")
 _STORAGES = {"storage", "run_storage", "event_log_storage", "schedule_storage"}
 _FILES = ("study.toml", "README.md", "dagster_home/dagster.yaml")
+# What of the paper's study is another in one of today. Incomes were modelled for 2012/13 alone.
+_OF_TODAY = {
+    "This is the study of Suel et al. (2019): four cities as their": (
+        "The cities of Suel et al. (2019), with figures and areas of today:"
+    ),
+    " counties, 13 outcomes.\n": " counties.\n",
+    'after Suel et al. (2019)"': 'Census 2021 and deprivation of 2025"',
+    "date = 2017-08-01 ": "date = 2025-11-01 ",
+    'census_edition = "2011"': 'census_edition = "2021"',
+    'iod_edition = "2015" ': 'iod_edition = "2025" ',
+    '      # or "2019", "2025"': '      # or "2015", "2019"',
+    'vintage = "lsoa11"         # or "lsoa21", the areas of Census 2021:': (
+        'vintage = "lsoa21"         # or "lsoa11", the areas of the 2011 Census:'
+    ),
+    "lsoas = 4835 ": "lsoas = 4994 ",
+    "lsoas = 1680\n": "lsoas = 1719\n",
+    "lsoas = 1673\n": "lsoas = 1702\n",
+    "lsoas = 1388\n": "lsoas = 1404\n",
+    '    "mean_income", "median_income",\n': "",
+}
 
 
-def write_study_template(folder: Path) -> None:
+def write_study_template(folder: Path, vintage: AreaVintage = LSOA11) -> None:
     """Make a new study: the paper's settings, a guide to the inputs, empty folders for them.
+
+    Args:
+        vintage: of its areas; with those of 2021 go Census 2021 and the Indices of 2025.
 
     Raises:
         StudyError: the folder exists and is not empty.
@@ -31,6 +55,8 @@ def write_study_template(folder: Path) -> None:
         raise StudyError(f"{folder} is not empty: name a new folder")
     for name in _FILES:
         _copy(name, folder / name)
+    if vintage != LSOA11:
+        (folder / "study.toml").write_text(_study_of_today(), encoding="utf-8")
     for name in INPUT_FOLDERS:
         (folder / "inputs" / name).mkdir(parents=True)
 
@@ -121,6 +147,15 @@ def workspace_file() -> Generator[Path]:
     """The workspace that names the code location and no code server: who reads it starts one."""
     with as_file(files(__name__) / "workspace.yaml") as path:
         yield path
+
+
+def _study_of_today() -> str:
+    text = _template("study.toml")
+    for old, new in _OF_TODAY.items():
+        if text.count(old) != 1:
+            raise ValueError(f"the template has {old!r} {text.count(old)} times")
+        text = text.replace(old, new)
+    return text
 
 
 def _template(name: str) -> str:

@@ -174,7 +174,7 @@ def pandas_values(inputs: Path) -> dict[str, pd.Series]:
         columns = list(official.CENSUS[table][2])
         parts, total = CATEGORIES[table], columns[0]
         read = pd.read_csv(
-            inputs / "census_2011" / f"{table}.csv",
+            inputs / "census" / f"{table}.csv",
             skiprows=8,
             nrows=N_LSOAS,
             usecols=["mnemonic", total, *parts],
@@ -183,7 +183,7 @@ def pandas_values(inputs: Path) -> dict[str, pd.Series]:
         values[outcome] = read[parts].sum(axis=1) / read[total]
     ranks = {key: f"{name} Rank (where 1 is most deprived)" for key, name in DOMAINS.items()}
     read = pd.read_csv(
-        inputs / "iod_2015" / "File_7.csv",
+        inputs / "iod" / "File_7.csv",
         usecols=["LSOA code (2011)", *ranks.values()],
         index_col="LSOA code (2011)",
     )
@@ -244,8 +244,8 @@ def generate(root: Path, n_postcodes: int) -> None:
     rng = np.random.default_rng(1)
     _write_directory(inputs / DIRECTORY, n_postcodes, paper(root))
     for table in CENSUS:
-        _write_census(inputs / "census_2011" / f"{table}.csv", table, lsoas, rng)
-    _write_file_7(inputs / "iod_2015" / "File_7.csv", lsoas[:N_LSOAS_OF_ENGLAND], rng)
+        _write_census(inputs / "census" / f"{table}.csv", table, lsoas, rng)
+    _write_file_7(inputs / "iod" / "File_7.csv", lsoas[:N_LSOAS_OF_ENGLAND], rng)
     _write_incomes(inputs / "household_income" / "income.csv", lsoas, rng)
 
 

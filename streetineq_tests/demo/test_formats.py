@@ -110,7 +110,7 @@ DIRECTORY_HEADER = (
 
 
 def nomis_rows(written, table):
-    path = written.root / "inputs" / "census_2011" / f"{table}.csv"
+    path = written.root / "inputs" / "census" / f"{table}.csv"
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.reader(file))
 
@@ -137,7 +137,7 @@ def test_a_census_table_has_preamble_header_rows_and_footnotes(written, table):
 
 @pytest.mark.parametrize("table", NOMIS_HEADERS)
 def test_texts_of_a_census_table_are_quoted_and_counts_are_not(written, table):
-    line = (written.root / f"inputs/census_2011/{table}.csv").read_text().splitlines()[10]
+    line = (written.root / f"inputs/census/{table}.csv").read_text().splitlines()[10]
     assert line.startswith('"X East 001A","E01900001",')
     assert all(cell.isdigit() for cell in line.split(",")[2:])
 
@@ -160,14 +160,14 @@ def test_file_7_has_the_official_columns(written):
         ]
 
     expected = FILE_7_AREA + [c for score in INDICES for c in block(score)] + FILE_7_PEOPLE
-    path = written.input("iod_2015")
+    path = written.input("iod")
     assert list(pd.read_csv(path).columns) == expected
     assert len(expected) == 57
     assert b"\r\n" in path.read_bytes()
 
 
 def test_ranks_are_distinct_national_ones_and_deciles_follow_from_them(written):
-    table = pd.read_csv(written.input("iod_2015"))
+    table = pd.read_csv(written.input("iod"))
     for score in INDICES:
         name = score.split(" Score")[0]
         rank = table[f"{name} Rank (where 1 is most deprived)"]

@@ -387,8 +387,8 @@ def write(path: Path, text: str, *, encoding: str = "utf-8", packed: bool = Fals
 def write_inputs(inputs: Path) -> Path:
     """A complete set of inputs, in the layouts that most people download."""
     for table in ("QS302EW", "QS408EW", "QS601EW", "KS501EW"):
-        write(inputs / "census_2011" / f"{table}.csv", nomis_query(table))
-    write(inputs / "iod_2015" / "File_7.csv", file_7())
+        write(inputs / "census" / f"{table}.csv", nomis_query(table))
+    write(inputs / "iod" / "File_7.csv", file_7())
     write(inputs / "household_income" / "income.csv", income_csv())
     write(inputs / "onspd" / "ONSPD_AUG_2017_UK.csv", directory("2017"))
     return inputs

@@ -60,10 +60,10 @@ def of_2021(tmp_path):
     toml = STUDY.replace("lsoas = 30", "lsoas = 31") + OF_2021
     toml = f'iod_edition = "2025"\n{toml}'
     store.study_file.write_text(toml)
-    for path in (*store.inputs("onspd").iterdir(), *store.inputs("iod_2015").iterdir()):
+    for path in (*store.inputs("onspd").iterdir(), *store.inputs("iod").iterdir()):
         path.unlink()
     official.write(store.inputs("onspd", "ONSPD.csv"), official.directory("2025", rows_of_both()))
-    official.write(store.inputs("iod_2015", "File_7.csv"), file_7_of_2025()[0])
+    official.write(store.inputs("iod", "File_7.csv"), file_7_of_2025()[0])
     write_lookup(store.inputs("boundaries"))
     return store
 

@@ -27,7 +27,7 @@ TABLES = {
 def test_the_official_files_stand_in_the_lineage_before_the_assets():
     assets = build_assets(Partitions(STUDIED))
     specs = {spec.key.to_user_string(): spec for asset in assets for spec in specs_of(asset)}
-    external = {"census_2011", "iod_2015", "household_income", "onspd", "lsoa_boundaries"}
+    external = {"census", "iod", "household_income", "onspd", "lsoa_boundaries"}
     assert set(specs) == external | {"postcode_lsoa", "lsoa_labels"}
     deps = {dep.asset_key.to_user_string() for dep in specs["lsoa_labels"].deps}
     assert deps == external - {"onspd"} | {"postcode_lsoa"}
@@ -52,7 +52,7 @@ def test_the_official_files_are_observed_with_edition_and_publisher(published, t
     store = make_study(tmp_path)
     assert observed(run(store, "postcode_lsoa"))["onspd"]["status"] == "found"
     shown = observed(run(store, "lsoa_labels"))
-    rows = [record.data for record in shown["census_2011"]["files"].records]
+    rows = [record.data for record in shown["census"]["files"].records]
     assert {"ONS" in row["publisher"] or "Nomis" in row["publisher"] for row in rows} == {True}
     assert {row["edition"] for row in rows} == {"2011"}
     assert shown["lsoa_boundaries"] == {"status": "missing", "n_files": 0}
@@ -110,7 +110,7 @@ def test_a_second_run_skips(spoilable):
 def test_changed_files_are_read_again_and_the_same_numbers_give_the_same_bytes(spoilable):
     """One table in another layout, in another folder; `test_plots` has the same of plots."""
     before = contents(spoilable)
-    official.write(spoilable.inputs("census_2011/QS302EW.csv"), official.nomis_bulk("QS302EW"))
+    official.write(spoilable.inputs("census/QS302EW.csv"), official.nomis_bulk("QS302EW"))
     assert metadata(run(spoilable, "postcode_lsoa"), "postcode_lsoa")["skipped"] is True
     assert metadata(run(spoilable, "lsoa_labels"), "lsoa_labels")["skipped"] is False
     tables = {name: raw for name, raw in before.items() if name.endswith(".parquet")}
@@ -145,7 +145,7 @@ def test_changed_areas_are_counted_in_the_nations_of_the_carried_file(spoilable)
     links = [f"{code},{code},U" for code in [*official.LSOAS, "W01000001", "W01000002"]]
     lookup = "\n".join(["LSOA11CD,LSOA21CD,CHGIND", *links])
     official.write(spoilable.inputs("boundaries/lookup.csv"), lookup)
-    official.write(spoilable.inputs("iod_2015/File_7.csv"), file_7_of_2021())
+    official.write(spoilable.inputs("iod/File_7.csv"), file_7_of_2021())
     shown = metadata(run(spoilable, "lsoa_labels"), "lsoa_labels")
     assert shown["n_lsoas_unchanged"] == len(official.LSOAS)
     assert shown["n_lsoas_split"] == 0
@@ -165,18 +165,18 @@ def test_labels_before_postcodes_name_the_asset_to_run(tmp_path):
 
 
 def test_a_spoilt_file_that_was_not_there_before_is_not_skipped_over(spoilable):
-    official.write(spoilable.inputs("census_2011/new.csv"), "<html></html>")
+    official.write(spoilable.inputs("census/new.csv"), "<html></html>")
     message = harness.failure(run(spoilable, "lsoa_labels", fails=True))
     assert "new.csv is a web page" in message
 
 
 # A fault at each stage of the way: recognition, reading, labelling, a blocking check; and in the
 # directory before and after DuckDB has written the table. `test_bad_input` has all the faults.
-CENSUS, DIRECTORY = "census_2011/QS302EW.csv", "onspd/ONSPD_AUG_2017_UK.csv"
+CENSUS, DIRECTORY = "census/QS302EW.csv", "onspd/ONSPD_AUG_2017_UK.csv"
 WHOLE = r"\A(?s:.*)\Z"
 FAULTS = {
     "a web page": ("lsoa_labels", CENSUS, WHOLE, "<html></html>", "web page"),
-    "a negative rank": ("lsoa_labels", "iod_2015/File_7.csv", r",0\.125,", ",0.125,-", "negative"),
+    "a negative rank": ("lsoa_labels", "iod/File_7.csv", r",0\.125,", ",0.125,-", "negative"),
     "other areas": ("lsoa_labels", "household_income/income.csv", "E0100", "E0199", "mean_income"),
     "a share of nobody": (
         "lsoa_labels",
@@ -208,7 +208,7 @@ def test_a_fault_is_one_sentence_and_the_published_files_stay(spoilable, fault):
 
 AWAY = {
     CENSUS: "self_reported_health",
-    "iod_2015/File_7.csv": "health_deprivation",
+    "iod/File_7.csv": "health_deprivation",
     "household_income/income.csv": "mean_income",
     "boundaries": "outlines",
 }

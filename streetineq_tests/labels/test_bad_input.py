@@ -24,8 +24,8 @@ from streetineq_assets.labels.sources import find_sources, read_sources
 from streetineq_tests.labels import official
 from streetineq_tests.labels.official_study import AREAS, STUDIED
 
-CENSUS = "census_2011/QS302EW.csv"
-FILE_7 = "iod_2015/File_7.csv"
+CENSUS = "census/QS302EW.csv"
+FILE_7 = "iod/File_7.csv"
 INCOME = "household_income/income.csv"
 DIRECTORY = "onspd/ONSPD_AUG_2017_UK.csv"
 HTML = "<!DOCTYPE html>\n<html><head><title>Download</title></head><body>Sign in</body></html>"
@@ -301,7 +301,7 @@ def test_a_gzip_that_is_damaged_below_the_head(inputs):
 
 
 def test_an_archive_that_was_not_unpacked(inputs):
-    with zipfile.ZipFile(inputs / "iod_2015" / "download.zip", "w") as archive:
+    with zipfile.ZipFile(inputs / "iod" / "download.zip", "w") as archive:
         archive.writestr("File_7.csv", official.file_7())
     assert_says(faults_of_labels(inputs), r"download\.zip is a ZIP archive: unpack it")
 

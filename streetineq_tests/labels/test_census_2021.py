@@ -107,7 +107,7 @@ def query(table):
 @pytest.mark.parametrize("table", list(TABLES))
 @pytest.mark.parametrize("layout", [bulk, query])
 def test_a_table_gives_its_outcome_on_its_own_areas(tmp_path, table, layout):
-    path = official.write(tmp_path / "census_2011" / f"census2021-{table}-lsoa.csv", layout(table))
+    path = official.write(tmp_path / "census" / f"census2021-{table}-lsoa.csv", layout(table))
     sources = find_sources(tmp_path, LSOA21)
     (file,) = sources.recognised
     assert (file.path, file.outcomes, file.edition) == (path, (OUTCOME[table],), "2021")
@@ -127,7 +127,7 @@ def test_for_areas_of_2011_counts_are_added_before_they_are_divided(tmp_path):
     links += [(code, code, "U") for code in AREAS[3:]]
     lines = ["LSOA11CD,LSOA21CD,CHGIND", *map(",".join, links)]
     official.write(tmp_path / "boundaries" / "lookup.csv", "\n".join(lines))
-    official.write(tmp_path / "census_2011" / "ts037.csv", bulk("TS037"))
+    official.write(tmp_path / "census" / "ts037.csv", bulk("TS037"))
     values = read_sources(find_sources(tmp_path, LSOA11))["self_reported_health"].frame["value"]
     halves = COUNTS[:2]
     assert values[one] == halves[:, 6:].sum() / halves.sum()
@@ -137,14 +137,14 @@ def test_for_areas_of_2011_counts_are_added_before_they_are_divided(tmp_path):
 
 
 def test_a_table_without_its_lookup_says_what_it_wants(tmp_path):
-    official.write(tmp_path / "census_2011" / "ts037.csv", bulk("TS037"))
+    official.write(tmp_path / "census" / "ts037.csv", bulk("TS037"))
     with pytest.raises(SourceError, match=r"ts037\.csv.*edition 2021.*LSOAs of 2021.*Exact Fit"):
         read_sources(find_sources(tmp_path, LSOA11))
 
 
 def test_another_table_of_the_census_is_left_alone(tmp_path):
     text = bulk("TS037").replace("General health:", "Tenure of household:")
-    official.write(tmp_path / "census_2011" / "ts054.csv", text)
+    official.write(tmp_path / "census" / "ts054.csv", text)
     sources = find_sources(tmp_path, LSOA21)
     assert not sources.recognised
     assert "holds no outcome" in sources.ignored[0][1]
@@ -154,10 +154,10 @@ def test_another_table_of_the_census_is_left_alone(tmp_path):
 @pytest.mark.parametrize(("asked", "fails"), [("2021", False), ("2011", True)])
 def test_a_study_says_of_which_census_it_is(tmp_path, asked, fails):
     store = make_study(tmp_path)
-    for path in store.inputs("census_2011").iterdir():
+    for path in store.inputs("census").iterdir():
         path.unlink()
     for table in TABLES:
-        official.write(store.inputs("census_2011", f"{table}.csv"), bulk(table))
+        official.write(store.inputs("census", f"{table}.csv"), bulk(table))
     links = [f"{code},{code},U" for code in AREAS]
     text = "\n".join(["LSOA11CD,LSOA21CD,CHGIND", *links])
     official.write(store.inputs("boundaries", "lookup.csv"), text)

@@ -11,10 +11,10 @@ from streetineq_assets.labels.sources import find_sources, read_sources
 from streetineq_tests.labels import official
 
 FILES = {
-    "query": ("census_2011", official.nomis_query("QS302EW")),
-    "bulk": ("census_2011", official.nomis_bulk("QS601EW")),
-    "InFuse": ("census_2011", official.infuse(only=("F2375", "F2376"))),
-    "File 7": ("iod_2015", official.file_7()),
+    "query": ("census", official.nomis_query("QS302EW")),
+    "bulk": ("census", official.nomis_bulk("QS601EW")),
+    "InFuse": ("census", official.infuse(only=("F2375", "F2376"))),
+    "File 7": ("iod", official.file_7()),
     "incomes": ("household_income", official.income_csv()),
 }
 

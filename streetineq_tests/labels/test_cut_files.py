@@ -31,11 +31,11 @@ def nationwide(text):
 
 
 FILES = {
-    "query": ("census_2011", official.nomis_query("QS302EW")),
-    "bulk": ("census_2011", official.nomis_bulk("QS601EW")),
-    "InFuse": ("census_2011", official.infuse()),
-    "File 7": ("iod_2015", official.file_7()),
-    "File 7 and more": ("iod_2015", nationwide(official.file_7())),
+    "query": ("census", official.nomis_query("QS302EW")),
+    "bulk": ("census", official.nomis_bulk("QS601EW")),
+    "InFuse": ("census", official.infuse()),
+    "File 7": ("iod", official.file_7()),
+    "File 7 and more": ("iod", nationwide(official.file_7())),
     "incomes": ("household_income", official.income_csv()),
 }
 

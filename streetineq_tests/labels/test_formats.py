@@ -36,31 +36,31 @@ def is_share(inputs: Path, outcome: str) -> bool:
 
 @pytest.mark.parametrize("table", official.CENSUS)
 def test_a_nomis_query_download(tmp_path, table):
-    official.write(tmp_path / "census_2011" / "a.csv", official.nomis_query(table))
+    official.write(tmp_path / "census" / "a.csv", official.nomis_query(table))
     assert is_share(tmp_path, OF_TABLE[table])
 
 
 @pytest.mark.parametrize("table", official.CENSUS)
 def test_a_nomis_bulk_file(tmp_path, table):
-    official.write(tmp_path / "census_2011" / "bulk.csv", official.nomis_bulk(table))
+    official.write(tmp_path / "census" / "bulk.csv", official.nomis_bulk(table))
     assert is_share(tmp_path, OF_TABLE[table])
 
 
 def test_a_bulk_file_by_sex_counts_all_persons(tmp_path):
-    official.write(tmp_path / "census_2011" / "b.csv", official.nomis_bulk("KS601EW", by_sex=True))
+    official.write(tmp_path / "census" / "b.csv", official.nomis_bulk("KS601EW", by_sex=True))
     assert is_share(tmp_path, "unemployment")
 
 
 @pytest.mark.parametrize("renamed", [True, False])
 def test_infuse_holds_all_four_shares(tmp_path, renamed):
-    official.write(tmp_path / "census_2011" / "x.csv", official.infuse(renamed=renamed))
+    official.write(tmp_path / "census" / "x.csv", official.infuse(renamed=renamed))
     assert set(find_sources(tmp_path).of("education").outcomes) == set(official.SHARES)
     assert all(is_share(tmp_path, outcome) for outcome in official.SHARES)
 
 
 def test_infuse_with_one_outcome_leaves_the_others_missing(tmp_path):
     only = ("F187", "F188", "F186")
-    official.write(tmp_path / "census_2011" / "x.csv", official.infuse(only=only))
+    official.write(tmp_path / "census" / "x.csv", official.infuse(only=only))
     sources = find_sources(tmp_path)
     assert sources.of("education") is not None
     assert sources.of("unemployment") is None
@@ -69,16 +69,16 @@ def test_infuse_with_one_outcome_leaves_the_others_missing(tmp_path):
 
 def test_the_preamble_may_be_longer_and_the_title_may_be_lost(tmp_path):
     text = official.nomis_query("QS302EW", extra_lines=3)
-    official.write(tmp_path / "census_2011" / "a.csv", text)
+    official.write(tmp_path / "census" / "a.csv", text)
     assert is_share(tmp_path, "self_reported_health")
     headless = text[text.index('"2011 super') :]
-    official.write(tmp_path / "census_2011" / "a.csv", headless)
+    official.write(tmp_path / "census" / "a.csv", headless)
     assert is_share(tmp_path, "self_reported_health")
 
 
 def test_a_query_download_of_all_persons_says_so(tmp_path):
     text = official.nomis_query("KS601EW").replace('"Date       :","2011"', '"Sex :","All persons"')
-    official.write(tmp_path / "census_2011" / "a.csv", text)
+    official.write(tmp_path / "census" / "a.csv", text)
     assert is_share(tmp_path, "unemployment")
 
 
@@ -98,13 +98,13 @@ def padded(text: str) -> str:
 
 def test_a_query_download_that_a_spreadsheet_saved_again(tmp_path):
     text = official.nomis_query("QS302EW")
-    official.write(tmp_path / "census_2011" / "a.csv", padded(text))
+    official.write(tmp_path / "census" / "a.csv", padded(text))
     assert is_share(tmp_path, "self_reported_health")
     book = openpyxl.Workbook()
     for row in padded_rows(text):
         book.active.append([int(cell) if cell.isdigit() else cell or None for cell in row])
-    (tmp_path / "census_2011" / "a.csv").unlink()
-    book.save(tmp_path / "census_2011" / "a.xlsx")
+    (tmp_path / "census" / "a.csv").unlink()
+    book.save(tmp_path / "census" / "a.xlsx")
     assert is_share(tmp_path, "self_reported_health")
 
 
@@ -115,7 +115,7 @@ def test_an_area_without_its_last_counts_is_no_footnote(tmp_path, name):
     text = official.nomis_query("QS302EW")
     assert text.count(row) == text.count(counts) == 1
     text = text.replace(row, row.replace("Place E01000001", name)).replace(counts, ",\n")
-    official.write(tmp_path / "census_2011" / "a.csv", padded(text))
+    official.write(tmp_path / "census" / "a.csv", padded(text))
     series = values(tmp_path, "self_reported_health")
     assert list(series.index) == official.LSOAS
     assert np.isnan(series.iloc[0])
@@ -125,7 +125,7 @@ def test_an_area_without_its_last_counts_is_no_footnote(tmp_path, name):
 def test_rows_of_urban_and_rural_parts_are_not_areas_of_their_own(tmp_path):
     text = official.nomis_bulk("QS302EW")
     part = text.splitlines()[1].replace("Total", "Urban (total)")
-    official.write(tmp_path / "census_2011" / "a.csv", text + part + "\n")
+    official.write(tmp_path / "census" / "a.csv", text + part + "\n")
     assert is_share(tmp_path, "self_reported_health")
 
 
@@ -141,14 +141,14 @@ def test_rows_of_urban_and_rural_parts_are_not_areas_of_their_own(tmp_path):
 )
 def test_encodings_and_names_do_not_matter(tmp_path, encoding, packed, name):
     text = official.nomis_query("QS302EW").replace("Place E01000001", "Ynys Môn 001A")
-    official.write(tmp_path / "census_2011" / name, text, encoding=encoding, packed=packed)
+    official.write(tmp_path / "census" / name, text, encoding=encoding, packed=packed)
     assert is_share(tmp_path, "self_reported_health")
 
 
 def test_an_empty_cell_is_a_missing_value(tmp_path):
     bad = f",{official.BAD[0]},{official.VERY_BAD[0]}\n"
     text = official.nomis_query("QS302EW").replace(bad, f",,{official.VERY_BAD[0]}\n", 1)
-    official.write(tmp_path / "census_2011" / "a.csv", text)
+    official.write(tmp_path / "census" / "a.csv", text)
     series = values(tmp_path, "self_reported_health")
     assert series.isna().sum() == 1
     assert np.isnan(series.iloc[0])
@@ -156,7 +156,7 @@ def test_an_empty_cell_is_a_missing_value(tmp_path):
 
 def test_other_census_tables_are_left_alone(tmp_path):
     text = official.nomis_query("QS302EW").replace("QS302EW - General health", "KS402EW - Tenure")
-    official.write(tmp_path / "census_2011" / "tenure.csv", text)
+    official.write(tmp_path / "census" / "tenure.csv", text)
     sources = find_sources(tmp_path)
     assert sources.recognised == ()
     assert [path.name for path, _ in sources.ignored] == ["tenure.csv"]
@@ -168,7 +168,7 @@ def test_other_census_tables_are_left_alone(tmp_path):
 @pytest.mark.parametrize("edition", ["2015", "2019"])
 @pytest.mark.parametrize("whole", [True, False])
 def test_file_7(tmp_path, edition, whole):
-    official.write(tmp_path / "iod_2015" / "f.csv", official.file_7(edition, whole=whole))
+    official.write(tmp_path / "iod" / "f.csv", official.file_7(edition, whole=whole))
     sources = find_sources(tmp_path)
     assert sources.of("crime").edition == edition
     read = read_sources(sources)
@@ -179,8 +179,8 @@ def test_file_7(tmp_path, edition, whole):
 
 
 def test_the_ministrys_workbook(tmp_path):
-    (tmp_path / "iod_2015").mkdir()
-    official.file_7_workbook(tmp_path / "iod_2015" / "File_2.xlsx")
+    (tmp_path / "iod").mkdir()
+    official.file_7_workbook(tmp_path / "iod" / "File_2.xlsx")
     expected = official.RANKS["Living Environment"].tolist()
     assert values(tmp_path, "living_environment").to_list() == expected
 
@@ -235,14 +235,14 @@ def book_of(path, **texts):
 
 def test_every_sheet_of_a_workbook_that_holds_an_outcome_is_read(tmp_path):
     health, work = official.nomis_query("QS302EW"), official.nomis_bulk("QS601EW")
-    book_of(tmp_path / "census_2011" / "both.xlsx", health=health, work=work)
+    book_of(tmp_path / "census" / "both.xlsx", health=health, work=work)
     assert is_share(tmp_path, "self_reported_health")
     assert is_share(tmp_path, "unemployment")
 
 
 def test_two_sheets_for_one_outcome_are_refused_and_both_are_named(tmp_path):
     editions = {f"of {edition}": official.file_7(edition) for edition in ("2015", "2019")}
-    book_of(tmp_path / "iod_2015" / "both.xlsx", **editions)
+    book_of(tmp_path / "iod" / "both.xlsx", **editions)
     (problem,) = find_sources(tmp_path).problems
     assert "sheet of 2015" in problem
     assert "sheet of 2019" in problem
@@ -250,8 +250,8 @@ def test_two_sheets_for_one_outcome_are_refused_and_both_are_named(tmp_path):
 
 def test_documents_and_hidden_files_are_not_looked_at(tmp_path):
     official.write_inputs(tmp_path)
-    (tmp_path / "census_2011" / "guide.pdf").write_bytes(b"%PDF-1.4\x00\x01")
-    (tmp_path / "census_2011" / ".gitkeep").write_bytes(b"")
+    (tmp_path / "census" / "guide.pdf").write_bytes(b"%PDF-1.4\x00\x01")
+    (tmp_path / "census" / ".gitkeep").write_bytes(b"")
     assert find_sources(tmp_path).problems == ()
 
 
@@ -273,8 +273,8 @@ def test_what_is_no_boundaries_and_no_lookup_is_named(tmp_path):
     ],
 )
 def test_two_files_for_one_outcome_are_refused_and_both_are_named(tmp_path, first, second, outcome):
-    official.write(tmp_path / "census_2011" / "one.csv", first)
-    official.write(tmp_path / "iod_2015" / "two.csv", second)
+    official.write(tmp_path / "census" / "one.csv", first)
+    official.write(tmp_path / "iod" / "two.csv", second)
     sources = find_sources(tmp_path)
     assert len(sources.problems) == 1
     with pytest.raises(SourceError, match=rf"one\.csv .*two\.csv .*{outcome}"):
@@ -284,7 +284,7 @@ def test_two_files_for_one_outcome_are_refused_and_both_are_named(tmp_path, firs
 @pytest.mark.parametrize(("mark", "name"), [(";", "semicolons"), ("\t", "tabs")])
 def test_other_separators_than_commas_are_named(tmp_path, mark, name):
     text = official.nomis_query("QS302EW").replace(",", mark)
-    official.write(tmp_path / "census_2011" / "health.csv", text)
+    official.write(tmp_path / "census" / "health.csv", text)
     ((path, reason),) = find_sources(tmp_path).ignored
     assert path.name == "health.csv"
     assert name in reason
@@ -293,7 +293,7 @@ def test_other_separators_than_commas_are_named(tmp_path, mark, name):
 @pytest.mark.parametrize("flag", [b"\x01\x00", b"\x00\x00"])
 def test_a_damaged_workbook_is_a_problem(tmp_path, flag):
     """Its parts marked as encrypted, or packed by a method that does not exist."""
-    path = tmp_path / "census_2011" / "health.xlsx"
+    path = tmp_path / "census" / "health.xlsx"
     path.parent.mkdir()
     book = openpyxl.Workbook()
     book.save(path)
@@ -307,3 +307,11 @@ def test_a_damaged_workbook_is_a_problem(tmp_path, flag):
     path.write_bytes(data)
     (problem,) = find_sources(tmp_path).problems
     assert "health.xlsx is a damaged workbook" in problem
+
+
+def test_folders_of_earlier_studies_are_read_too(tmp_path):
+    official.write(tmp_path / "census_2011" / "a.csv", official.nomis_query("QS302EW"))
+    official.write(tmp_path / "iod_2015" / "f.csv", official.file_7())
+    sources = find_sources(tmp_path)
+    assert {sources.folder_of(file.path) for file in sources.recognised} == {"census", "iod"}
+    assert ("census", "Bad health") in sources.columns(["self_reported_health"])

@@ -85,7 +85,7 @@ def damaged(draw, originals):
 @FUZZ
 @given(st.binary(max_size=400) | damaged(TABLES))
 def test_tables(tmp_path, raw):
-    path = tmp_path / "census_2011" / "file.csv"
+    path = tmp_path / "census" / "file.csv"
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(raw)
     with contextlib.suppress(SourceError):

@@ -16,16 +16,16 @@ FILES = ("lsoa_labels.parquet", "decile_edges.parquet", "availability.parquet")
 def bulk(inputs):
     for table in ("QS302EW", "KS403EW", "KS601EW", "QS501EW"):
         text = official.nomis_bulk(table, by_sex=table == "KS601EW")
-        official.write(inputs / "census_2011" / f"{table}.csv", text)
-    official.write(inputs / "iod_2015" / "f.csv.gz", official.file_7(whole=False), packed=True)
+        official.write(inputs / "census" / f"{table}.csv", text)
+    official.write(inputs / "iod" / "f.csv.gz", official.file_7(whole=False), packed=True)
     official.write(inputs / "household_income" / "g.csv", official.income_csv(sign="£"))
     official.write(inputs / "onspd" / "d.csv", official.directory("2025"))
 
 
 def legacy(inputs):
-    official.write(inputs / "census_2011" / "x.csv", official.infuse(), encoding="latin-1")
-    (inputs / "iod_2015").mkdir()
-    official.file_7_workbook(inputs / "iod_2015" / "f.xlsx")
+    official.write(inputs / "census" / "x.csv", official.infuse(), encoding="latin-1")
+    (inputs / "iod").mkdir()
+    official.file_7_workbook(inputs / "iod" / "f.xlsx")
     (inputs / "household_income").mkdir()
     official.income_workbook(inputs / "household_income" / "g.xlsx")
     official.write(inputs / "onspd" / "d.csv.gz", official.directory("2012"), packed=True)

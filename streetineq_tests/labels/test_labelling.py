@@ -91,13 +91,13 @@ def test_the_edges_enclose_each_decile(sound):
 
 
 def test_availability_names_all_thirteen_outcomes_of_both_cities(inputs):
-    (inputs / "census_2011" / "QS408EW.csv").unlink()
+    (inputs / "census" / "QS408EW.csv").unlink()
     tables = label(inputs).tables
     assert len(tables.availability) == 26
     crowding = available(tables, "alpha", "occupancy_rating")
     assert crowding["status"] == "unavailable"
     assert crowding["wanted"].startswith('QS408EW "Occupancy rating (rooms)"')
-    assert "inputs/census_2011" in crowding["reason"]
+    assert "inputs/census" in crowding["reason"]
     assert available(tables, "alpha", "crime")["status"] == "available"
     assert pd.isna(available(tables, "alpha", "crime")["wanted"])
     assert "occupancy_rating" not in set(tables.labels["outcome"])
@@ -117,7 +117,7 @@ def test_a_city_without_postcodes_wants_the_directory(sound_inputs):
 
 
 def test_one_city_without_any_area_in_a_file_is_unavailable_and_the_other_is_labelled(inputs):
-    path = inputs / "census_2011" / "QS302EW.csv"
+    path = inputs / "census" / "QS302EW.csv"
     kept = [line for line in path.read_text().splitlines() if "E0102" not in line]
     official.write(path, "\n".join(kept))
     tables = label(inputs).tables
@@ -129,14 +129,14 @@ def test_one_city_without_any_area_in_a_file_is_unavailable_and_the_other_is_lab
 
 
 def test_no_city_with_any_area_in_a_file_is_an_error(inputs):
-    path = inputs / "census_2011" / "QS302EW.csv"
+    path = inputs / "census" / "QS302EW.csv"
     official.write(path, path.read_text().replace('"E01', '"W01'))
     with pytest.raises(SourceError, match=r"QS302EW\.csv .*alpha, beta"):
         label(inputs)
 
 
 def test_an_area_whose_cells_are_empty_keeps_its_row_without_a_decile(inputs):
-    path = inputs / "census_2011" / "QS302EW.csv"
+    path = inputs / "census" / "QS302EW.csv"
     text = path.read_text()
     (row,) = [line for line in text.splitlines() if "E01000004" in line]
     official.write(path, text.replace(row, '"Place E01000004","E01000004",,,,,,'))
@@ -187,7 +187,7 @@ def test_a_sign_error_in_a_source_shows(inputs):
         for row, rank in zip(rows[1:], ranks, strict=True):
             row[place] = int(rank)
         text = "\n".join(",".join(f'"{cell}"' for cell in row) for row in rows)
-        official.write(inputs / "iod_2015" / "File_7.csv", text)
+        official.write(inputs / "iod" / "File_7.csv", text)
         check = label(inputs).checks["directions_as_expected"]
         assert ("crime in alpha" not in check.description) == expected
         assert check.values["alpha/crime"] == (1.0 if expected else -1.0)
@@ -201,7 +201,7 @@ def test_living_environment_and_housing_are_exempt_from_the_direction(inputs):
         for row, rank in zip(rows[1:], 32_845 - overall, strict=True):
             row[place] = int(rank)
     text = "\n".join(",".join(f'"{cell}"' for cell in row) for row in rows)
-    official.write(inputs / "iod_2015" / "File_7.csv", text)
+    official.write(inputs / "iod" / "File_7.csv", text)
     check = label(inputs).checks["directions_as_expected"]
     assert check.values["alpha/living_environment"] == -1.0
     assert "living_environment" not in check.description
@@ -209,7 +209,7 @@ def test_living_environment_and_housing_are_exempt_from_the_direction(inputs):
 
 
 def test_a_share_of_nobody_is_missing_and_blocks(inputs):
-    path = inputs / "census_2011" / "QS302EW.csv"
+    path = inputs / "census" / "QS302EW.csv"
     counts = [official.CENSUS["QS302EW"][2][name][0] for name in official.CENSUS["QS302EW"][2]]
     row = ",".join(str(int(n)) for n in counts)
     official.write(path, path.read_text().replace(row, "0,0,0,0,0,0", 1))
@@ -220,7 +220,7 @@ def test_a_share_of_nobody_is_missing_and_blocks(inputs):
 
 
 def test_another_edition_than_the_studys_is_a_warning(inputs):
-    official.write(inputs / "iod_2015" / "File_7.csv", official.file_7("2019"))
+    official.write(inputs / "iod" / "File_7.csv", official.file_7("2019"))
     check = label(inputs).checks["editions_as_studied"]
     assert not check.passed
     assert not check.blocking
@@ -231,7 +231,7 @@ def test_another_edition_than_the_studys_is_a_warning(inputs):
 
 def test_a_table_that_does_not_say_of_whom_and_when_it_is_is_a_warning(inputs):
     text = official.nomis_query("QS302EW")
-    official.write(inputs / "census_2011" / "QS302EW.csv", text[text.index('"2011 super') :])
+    official.write(inputs / "census" / "QS302EW.csv", text[text.index('"2011 super') :])
     check = label(inputs).checks["editions_as_studied"]
     assert not check.passed
     assert "QS302EW.csv is of no edition that it states" in check.description

@@ -24,7 +24,7 @@ WHOLE = {"age": "All categories: Age 16 and over", "sex": "All persons", "measur
 
 
 def census(inputs, text, name="table.csv"):
-    official.write(inputs / "census_2011" / name, text)
+    official.write(inputs / "census" / name, text)
     return find_sources(inputs)
 
 

@@ -20,7 +20,7 @@ def message(inputs, change, *, whole=True, rows=None):
     change(table)
     sink = io.StringIO()
     csv.writer(sink).writerows([table, *zip(*table.values(), strict=True)])
-    official.write(inputs / "iod_2015" / "f.csv", sink.getvalue())
+    official.write(inputs / "iod" / "f.csv", sink.getvalue())
     with pytest.raises(SourceError, match=r"f\.csv") as caught:
         read_sources(find_sources(inputs))
     return str(caught.value)

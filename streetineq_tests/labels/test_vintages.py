@@ -203,7 +203,7 @@ def file_7_of_2025(inputs):
         for area in SCORES.index
     ]
     lines = [",".join(f'"{cell}"' for cell in row) for row in [header, *rows]]
-    return official.write(inputs / "iod_2015" / "File_7_2025.csv", "\n".join(lines))
+    return official.write(inputs / "iod" / "File_7_2025.csv", "\n".join(lines))
 
 
 def test_the_indices_of_2025_are_carried_and_ranked_anew(tmp_path):

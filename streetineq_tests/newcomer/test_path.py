@@ -82,7 +82,7 @@ def test_a_broken_file_is_noticed_mended_and_run_again(demo, ui, browser, screen
     switch(page, ui, SWITCHED_ON, screenshots)
     wait_for(lambda: running(ui) == set(SWITCHED_ON), SWITCH_LIMIT_S)
 
-    (file,) = store.inputs("iod_2015").glob("*.csv")
+    (file,) = store.inputs("iod").glob("*.csv")
     sound = file.read_bytes()
     spoil(file, "Living Environment Rank (where 1 is most deprived)")
     published = store.manifest("lsoa_labels")

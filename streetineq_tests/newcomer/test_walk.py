@@ -41,7 +41,7 @@ PAGES = {
     "report": ("/assets/inequality_report", ["report", "report.html", "n_pairs"]),
     "labels": (
         "/assets/lsoa_labels",
-        ["How well-off each small area", "[from census_2011", "deciles_northmere_plot", "folder"],
+        ["How well-off each small area", "[from census", "deciles_northmere_plot", "folder"],
     ),
     "evaluation": (
         f"/assets/lsoa_evaluation?partition={quote(PAIR, safe='')}&view=partitions",
@@ -51,7 +51,7 @@ PAGES = {
         f"/assets/trained_model?partition={quote(PAIR, safe='')}&view=partitions",
         ["learning_curves_plot", "n_folds", "folder"],
     ),
-    "an input": ("/assets/iod_2015", ["found", "edition", "publisher"]),
+    "an input": ("/assets/iod", ["found", "edition", "publisher"]),
     "the list of locations": ("/assets/location_list", ["found", "saltbridge.csv"]),
     "checks": (
         "/assets/area_folds?view=checks&checkDetail=folds_balanced",

@@ -7,8 +7,8 @@ from streetineq_assets.labels.outcomes import OUTCOMES
 OGL = "https://www.nationalarchives.gov.uk/doc/open-government-licence/version/3/"
 _UNDER = "licensed under the Open Government Licence v3.0"
 _BY_FOLDER = {
-    "census_2011": f"Source: Office for National Statistics {_UNDER} (Census {{census}}).",
-    "iod_2015": (
+    "census": f"Source: Office for National Statistics {_UNDER} (Census {{census}}).",
+    "iod": (
         "Ministry of Housing, Communities and Local Government, English Indices of Deprivation "
         f"{{iod}}, {_UNDER}."
     ),
