@@ -22,9 +22,10 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from streetineq_assets.area_vintages import LSOA11
 from streetineq_assets.demo.census import SIZES
 from streetineq_assets.labels.labelling import build_tables
-from streetineq_assets.labels.outcomes import DOMAINS, N_LSOAS, N_LSOAS_OF_ENGLAND, OUTCOMES
+from streetineq_assets.labels.outcomes import DOMAINS, OUTCOMES
 from streetineq_assets.labels.postcode_directory import find_directory
 from streetineq_assets.labels.postcodes import city_areas, write_postcodes
 from streetineq_assets.labels.sources import find_sources, read_sources
@@ -60,7 +61,7 @@ def main() -> int:
         root = Path(temporary)
         generate(root, chosen.postcodes)
         size = (root / "inputs" / DIRECTORY).stat().st_size
-        print(f"directory: {chosen.postcodes:,} postcodes, {size / 1e9:.2f} GB; {N_LSOAS:,} LSOAs")
+        print(f"directory: {chosen.postcodes:,} postcodes, {size / 1e9:.2f} GB; {LSOA11}")
         for number in range(chosen.rounds):
             for name in list(rivals)[:: 1 if number % 2 == 0 else -1]:
                 seconds, peak = apart(rivals[name], root, root / name)
@@ -176,7 +177,7 @@ def pandas_values(inputs: Path) -> dict[str, pd.Series]:
         read = pd.read_csv(
             inputs / "census" / f"{table}.csv",
             skiprows=8,
-            nrows=N_LSOAS,
+            nrows=LSOA11.n_areas,
             usecols=["mnemonic", total, *parts],
             index_col="mnemonic",
         )
@@ -240,12 +241,12 @@ def generate(root: Path, n_postcodes: int) -> None:
     text = (REPOSITORY / "data" / "study.toml").read_text(encoding="utf-8")
     (root / "study.toml").write_text(text, encoding="utf-8")
     inputs = root / "inputs"
-    lsoas = [f"E01{i:06d}" for i in range(1, N_LSOAS + 1)]
+    lsoas = [f"E01{i:06d}" for i in range(1, LSOA11.n_areas + 1)]
     rng = np.random.default_rng(1)
     _write_directory(inputs / DIRECTORY, n_postcodes, paper(root))
     for table in CENSUS:
         _write_census(inputs / "census" / f"{table}.csv", table, lsoas, rng)
-    _write_file_7(inputs / "iod" / "File_7.csv", lsoas[:N_LSOAS_OF_ENGLAND], rng)
+    _write_file_7(inputs / "iod" / "File_7.csv", lsoas[: LSOA11.n_areas_of_england], rng)
     _write_incomes(inputs / "household_income" / "income.csv", lsoas, rng)
 
 
@@ -266,7 +267,7 @@ def _write_directory(path: Path, n: int, study: Study) -> None:
         "pcds": "outward || ' ' || inward",
         "dointr": "printf('%d%02d', 1980 + i % 37, 1 + i % 12)",
         "doterm": "CASE WHEN i % 100 < 45 THEN printf('%d%02d', 1990 + i % 27, 1 + i % 12) END",
-        "oslaua": f"list_extract($authorities, 1 + a * {len(authorities)} // {N_LSOAS})",
+        "oslaua": f"list_extract($authorities, 1 + a * {len(authorities)} // {LSOA11.n_areas})",
         "usertype": "CASE WHEN i % 11 = 0 THEN '1' ELSE '0' END",
         "oa": area("printf('E00%06d', 5 * a + i % 5)"),
         "area": area("printf('E01%06d', 1 + a)"),
@@ -278,7 +279,7 @@ def _write_directory(path: Path, n: int, study: Study) -> None:
     with duckdb.connect() as connection:
         connection.execute(
             f"""
-            COPY (SELECT {columns} FROM (SELECT *, i * {N_LSOAS} // $n AS a FROM (
+            COPY (SELECT {columns} FROM (SELECT *, i * {LSOA11.n_areas} // $n AS a FROM (
                 SELECT *, row_number() OVER (ORDER BY outward, inward) - 1 AS i FROM (
                     SELECT chr((65 + k % 20)::INT) || chr((65 + k // 20 % 20)::INT)
                             || (1 + k // 400 % 90)::VARCHAR AS outward,

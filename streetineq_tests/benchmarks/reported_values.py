@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from streetineq_assets.area_vintages import LSOA11
 from streetineq_assets.labels.deciles import decile_table, deciles
-from streetineq_assets.labels.outcomes import N_LSOAS_OF_ENGLAND, OUTCOMES
+from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.labels.tables import LSOA_LABELS
 from streetineq_assets.models import binomial
 from streetineq_assets.models.map_baselines import MAPS
@@ -164,7 +165,7 @@ def _in_its_unit(outcome: str, standing: Floats) -> Floats:
     if unit.startswith("share"):
         return expit(-1.5 - 0.6 * standing)
     if unit.startswith("rank"):
-        return np.rint(1 + (N_LSOAS_OF_ENGLAND - 1) * ndtr(standing))
+        return np.rint(1 + (LSOA11.n_areas_of_england - 1) * ndtr(standing))
     return np.rint(40_000 * np.exp(0.25 * standing) / 10) * 10
 
 
