@@ -136,7 +136,7 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             freshness_policy=WEEKLY,
             kinds={"csv", "parquet"},
             deps=["inequality_report", *made_before],
-            code_version="1",
+            code_version="2",  # 1: called an area lsoa11
             checks=checks.EVIDENCE_PACK,
         ),
         define_asset(
@@ -147,8 +147,8 @@ def build_assets(parts: Partitions) -> list[dg.AssetsDefinition]:
             deps=sorted({view.asset for view in shown}),
             # 1: other names of views; 2: copied folders counted too; 3: without audits; 4: one
             # damaged manifest kept all tables of its asset from being read; 5: read in one place
-            # alone, without ready questions
-            code_version="6",
+            # alone, without ready questions; 6: called an area lsoa11
+            code_version="7",
             checks=checks.WAREHOUSE,
         ),
     ]
