@@ -286,6 +286,11 @@ class Areas(Settings):
         False, description="put the scores of all folds on one scale before they are ranked"
     )
 
+    @property
+    def ranking(self) -> dict[str, Any]:
+        """What of them shapes ranks, for recipes."""
+        return self.model_dump(exclude={"vintage"})
+
 
 class Intervals(Settings):
     """What the intervals of deciles promise."""

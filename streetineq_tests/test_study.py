@@ -233,3 +233,13 @@ def test_the_committed_study_is_the_papers():
     assert authorities == {"london": 33, "birmingham": 7, "manchester": 10, "leeds": 5}
     assert len(study.pairs) == 13 + 3 * 11
     assert study.folds.k == 5
+
+
+def test_how_areas_are_ranked_is_of_no_vintage(tmp_path):
+    """Recipes of predictions have had these keys alone, and stay."""
+    study = load_study(write(tmp_path, MINIMAL))
+    assert set(study.areas.ranking) == {"min_locations", "min_published", "align_folds"}
+    assert study.vintage_settings == {}
+    of_2021 = load_study(write(tmp_path, MINIMAL + "\n[areas]\nvintage = 'lsoa21'\n"))
+    assert of_2021.areas.ranking == study.areas.ranking
+    assert of_2021.vintage_settings == {"area_vintage": "lsoa21"}

@@ -132,7 +132,7 @@ def lsoa_predictions(context: dg.AssetExecutionContext, study: StudyResource) ->
         context,
         make,
         inputs={"location_predictions": predicted.digest, "n_lsoas_of_city": str(n_lsoas_of_city)},
-        config={"rule": rule, "level": level, "areas": settings.areas.model_dump()},
+        config={"rule": rule, "level": level, "areas": settings.areas.ranking},
         columns=tables.LSOA_PREDICTIONS,
         origins=tables.LSOA_PREDICTIONS_ORIGINS,
     )
@@ -200,7 +200,7 @@ def joint_evaluation(context: dg.AssetExecutionContext, study: StudyResource) ->
         inputs=sources.digests(),
         config={
             "rule": settings.aggregation,
-            "areas": settings.areas.model_dump(),
+            "areas": settings.areas.ranking,
             "level": settings.intervals.level,
             "seed": settings.seed,
         },

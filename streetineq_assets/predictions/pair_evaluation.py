@@ -90,7 +90,7 @@ class PairSources:
         return int(self.trained.table(SEED_SCORES_FILE, ["seed"])["seed"].nunique())
 
     def _rank(self, locations: pd.DataFrame) -> pd.DataFrame:
-        asked = self._made_with.get("areas", self.study.areas.model_dump())
+        asked = self._made_with.get("areas", self.study.areas.ranking)
         return ranked_table(
             locations,
             rule=self.rule,

@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from pydantic import BaseModel, Field
 
+from streetineq_assets.area_vintages import LSOA11, VINTAGES
 from streetineq_assets.findings import Scalar
 from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.labels.postcode_directory import DIRECTORY
@@ -223,6 +224,7 @@ def _official_tables(labels: Manifest | None) -> list[Source]:
             edition = editions.get(folder, "")
             found.append(Source(title=official, provides=titles, edition=edition, sha256=sha256))
         elif name == "boundaries":
-            title = "Boundaries of the LSOAs of 2011 (Office for National Statistics)"
-            found.append(Source(title=title, provides="maps", edition="2011", sha256=sha256))
+            vintage = VINTAGES[labels.area_vintage or LSOA11.key]
+            title = f"Boundaries of the {vintage} (Office for National Statistics)"
+            found.append(Source(title=title, provides="maps", edition=vintage.year, sha256=sha256))
     return found

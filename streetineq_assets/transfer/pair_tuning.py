@@ -113,7 +113,7 @@ class TuningPlan:
             "transfer": transfer.model_dump(mode="json", exclude=_NOT_OF_NETWORKS),
             "seed": self.study.seed,
             "rule": self.study.aggregation,
-            "areas": self.study.areas.model_dump(),
+            "areas": self.study.areas.ranking,
             "level": self.study.intervals.level,
         }
         if isinstance(self.target, Unavailable):

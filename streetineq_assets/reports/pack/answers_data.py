@@ -42,8 +42,9 @@ def population(material: Material) -> Answer:
     ]
     n = material.results.areas["area"].nunique()
     text = (
-        f"Lower layer super output areas of 2011 in {'; '.join(cities)}; {n:,} of them have "
-        "predictions. Deciles are relative to each city, so that claims are about ranks within it."
+        f"Lower layer super output areas of {material.study.vintage.year} in {'; '.join(cities)}; "
+        f"{n:,} of them have predictions. Deciles are relative to each city, so that claims are "
+        "about ranks within it."
     )
     return Answer(text, (CITIES, PREDICTIONS))
 

@@ -37,6 +37,7 @@ def write_readme(
         "readme.md.j2",
         material,
         n_areas=f"{material.results.areas['area'].nunique():,}",
+        vintage_year=study.vintage.year,
         absent=material.absent,
         report_differs=report_differs,
         files=files,
