@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from pydantic import BaseModel, Field
 
-from streetineq_assets.area_vintages import LSOA11, VINTAGES
+from streetineq_assets.area_vintages import LSOA11, VINTAGES, Vintage
 from streetineq_assets.findings import Scalar
 from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.labels.postcode_directory import DIRECTORY
@@ -90,6 +90,7 @@ class Provenance(BaseModel, frozen=True):
     Attributes:
         title: of the study.
         version: of the platform.
+        area_vintage: of its areas; packs of earlier versions knew one.
         synthetic: why it describes no real place; empty where it does.
         libraries: name to versions, of those that shaped results.
         sources: official files, boundaries and weights, as they are published.
@@ -100,6 +101,7 @@ class Provenance(BaseModel, frozen=True):
 
     title: str
     version: str
+    area_vintage: Vintage = LSOA11.key
     synthetic: tuple[str, ...]
     libraries: dict[str, str]
     sources: tuple[Source, ...]
@@ -124,6 +126,7 @@ def read_provenance(
     return Provenance(
         title=study.title,
         version=version("streetineq"),
+        area_vintage=study.vintage.key,
         synthetic=tuple(synthetic),
         libraries=dict(sorted(results.versions.items())),
         sources=_sources(store, results),

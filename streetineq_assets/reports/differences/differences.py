@@ -6,6 +6,8 @@ from functools import cached_property
 import pandas as pd
 
 from streetineq_assets import tables
+from streetineq_assets.area_vintages import VINTAGES
+from streetineq_assets.errors import StreetineqError
 from streetineq_assets.reports.differences.causes import Causes, compare_provenances
 from streetineq_assets.reports.differences.compare import (
     MOVED,
@@ -75,7 +77,17 @@ class Differences:
 
 
 def compare(a: Side, b: Side) -> Differences:
-    """How two sides differ, of whichever kinds they are."""
+    """How two sides differ, of whichever kinds they are.
+
+    Raises:
+        StreetineqError: their areas are of two vintages, which share codes and not places.
+    """
+    first, second = (VINTAGES[side.provenance.area_vintage] for side in (a, b))
+    if first != second:
+        raise StreetineqError(
+            f"A ({a.title}) is of the {first} and B ({b.title}) of the {second}: most of their "
+            "codes are the same, and the areas are not: compare studies of one vintage"
+        )
     return Differences(
         a=a,
         b=b,

@@ -156,3 +156,17 @@ def test_predictions_of_an_earlier_version_are_left_out_by_name(store):
     (why,) = side.left_out
     assert "lsoa_predictions[beta/crime]" in why
     assert "materialise" in why
+
+
+def test_areas_of_two_vintages_are_not_compared(evaluated_study, pack):
+    """Nine in ten codes are of both."""
+    file = pack / "provenance.json"
+    provenance = json.loads(file.read_text())
+    assert provenance["area_vintage"] == "lsoa11"
+    file.write_text(json.dumps(provenance | {"area_vintage": "lsoa21"}))
+    (pack / "SHA256SUMS").unlink(missing_ok=True)
+    with pytest.raises(StreetineqError, match=r"is of the LSOAs of 2011 and B .*LSOAs of 2021"):
+        compare(open_side(evaluated_study), open_side(pack))
+    del provenance["area_vintage"]  # as a pack of an earlier version
+    file.write_text(json.dumps(provenance))
+    assert not compare(open_side(evaluated_study), open_side(pack)).any
