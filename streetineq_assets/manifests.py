@@ -20,6 +20,7 @@ from streetineq_assets.errors import StoreError
 from streetineq_assets.findings import Unavailable
 
 SCHEMA_VERSION = 2
+_CHECKSUM = "checksum"
 _LIBRARIES = (
     "dagster",
     "tensorflow",
@@ -152,15 +153,36 @@ class Manifest(BaseModel):
             ) from error
 
 
+def written_manifest(manifest: Manifest) -> str:
+    """A manifest as its file holds it: JSON, with a checksum of all the rest.
+
+    It has no use but to notice what a disk or an editor did to the file.
+    """
+    content = json.loads(manifest.model_dump_json())
+    return json.dumps(content | {_CHECKSUM: _checksum(content)}, indent=2, ensure_ascii=False)
+
+
 def read_manifest(path: Path) -> Manifest | None:
-    """The manifest in a file; None when it is absent, half written or no manifest."""
+    """The manifest in a file; None when it is absent, half written, changed or no manifest.
+
+    Those of earlier versions have no checksum.
+    """
     try:
         content = json.loads(path.read_bytes())
+        if isinstance(content, dict) and _CHECKSUM in content:
+            checksum = content.pop(_CHECKSUM)
+            if checksum != _checksum(content):
+                return None
         if isinstance(content, dict) and content.get("schema_version") == 1:
             content = _from_version_1(content)
         return Manifest.model_validate(content)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, *_ODD_SHAPE):
         return None
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    """sha256 of JSON content, however it is laid out."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 @cache

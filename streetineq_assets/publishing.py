@@ -24,7 +24,13 @@ from streetineq_assets.digests import current_state, digest_file
 from streetineq_assets.errors import StoreError
 from streetineq_assets.findings import Findings
 from streetineq_assets.locks import FolderLock
-from streetineq_assets.manifests import ArtefactFile, Manifest, Recipe, library_versions
+from streetineq_assets.manifests import (
+    ArtefactFile,
+    Manifest,
+    Recipe,
+    library_versions,
+    written_manifest,
+)
 
 MANIFEST = "manifest.json"
 STAGING = ".staging-"
@@ -140,7 +146,7 @@ def move_into_place(staging: Path, folder: Path, manifest: Manifest) -> None:
         for name in (MANIFEST, *(() if manifest.generation else manifest.files)):
             _make_way(folder / name)
         with draft.open("w", encoding="utf-8") as file:
-            file.write(manifest.model_dump_json(indent=2))
+            file.write(written_manifest(manifest))
             file.flush()
             os.fsync(file.fileno())
     except OSError:

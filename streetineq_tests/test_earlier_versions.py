@@ -21,7 +21,14 @@ from streetineq_assets.store import DataStore
 from streetineq_assets.study import Pair
 from streetineq_assets.tables import view
 from streetineq_tests import studies
-from streetineq_tests.harness import checks, failed, give_earlier_names, metadata, run
+from streetineq_tests.harness import (
+    checks,
+    failed,
+    give_earlier_names,
+    manifest_content,
+    metadata,
+    run,
+)
 
 pytestmark = pytest.mark.usefixtures("plain_steps")
 
@@ -75,7 +82,7 @@ def write_version_1(
 ) -> None:
     """Put a manifest of version 1 in the place of today's, with these figures and checks."""
     path = store.folder(asset, partition) / "manifest.json"
-    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest = manifest_content(path)
     for field in ("unavailable", "record"):
         del manifest[field]
     summary = {"figures": figures, "tables": tables or {}, "notes": notes or {}, "digest": None}

@@ -23,7 +23,7 @@ from streetineq_assets.resources import (
 )
 from streetineq_assets.store import DataStore
 from streetineq_assets.tables import column, schema
-from streetineq_tests.harness import failure
+from streetineq_tests.harness import failure, manifest_content
 from streetineq_tests.test_study import MINIMAL, write
 
 COLUMNS = schema(
@@ -235,7 +235,7 @@ def test_numbers_are_rounded_to_three_digits(run):
 def test_an_artefact_that_was_checked_otherwise_is_made_again(run, source, tmp_path):
     run()
     path = DataStore(tmp_path).folder("shares", "alpha") / "manifest.json"
-    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest = manifest_content(path)
     manifest["summary"]["checks"][0]["name"] = "shares_positive"
     path.write_text(json.dumps(manifest), encoding="utf-8")
     assert metadata(run())["skipped"].value is False

@@ -174,6 +174,22 @@ def test_a_damaged_file_is_named_and_made_again(store, write, harm):
     assert path.name in str(caught.value)
 
 
+def test_a_flipped_bit_anywhere_in_a_manifest_is_noticed(store):
+    """Also in a sentence that is only shown, or a number that a later step reads."""
+    store.publish("table", None, RECIPE, one_file())
+    file = store.folder("table") / "manifest.json"
+    whole, before = file.read_bytes(), store.manifest("table")
+    for place in range(len(whole)):
+        changed = bytearray(whole)
+        changed[place] ^= 0x40
+        file.write_bytes(changed)
+        found = store.manifest("table")
+        # The name of the checksum is all that may change: then it is that of an earlier version.
+        assert found is None or (found == before and b'"checksum"' not in changed), place
+    file.write_bytes(whole)
+    assert store.manifest("table") == before
+
+
 @pytest.mark.parametrize(
     "content",
     ['{"asset": "tab', "[]", "{}", '{"schema_version": 1}', '{"schema_version": 1, "asset": 3}'],

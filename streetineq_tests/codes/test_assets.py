@@ -19,7 +19,7 @@ from streetineq_assets.resources import GpuResource
 from streetineq_assets.store import Artefact
 from streetineq_tests.codes.encoded_study import BLURRED, BUCKETS, IDS, STUDY
 from streetineq_tests.codes.fakes import IDENTITY
-from streetineq_tests.harness import failed, failure, metadata_by_partition
+from streetineq_tests.harness import failed, failure, manifest_content, metadata_by_partition
 from streetineq_tests.harness import metadata as metadata_of
 from streetineq_tests.images.pictures import HTML, picture, views_of, write_files
 
@@ -123,7 +123,7 @@ def test_a_study_of_manifest_version_1_is_skipped(done, monkeypatch):
     old_checks = {"images_present": "images_there", "few_dead_units": "dead_units"}
     for asset, partition in [*(("image_codes", key) for key in BUCKETS), ("hdf5_shards", "alpha")]:
         path = done.store.folder(asset, partition) / "manifest.json"
-        content = json.loads(path.read_text())
+        content = manifest_content(path)
         summary = content["summary"]
         values = summary.pop("values")
         summary["figures"] = {old_names.get(name, name): v for name, v in values.items()}
@@ -214,7 +214,7 @@ def test_other_limits_have_images_judged_again_and_none_encoded(done):
 def forget_repeated_images(store):
     """Make the shards those of a version that did not look for repeated pictures."""
     folder = store.folder("hdf5_shards", "alpha")
-    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = manifest_content(folder / "manifest.json")
     del manifest["files"][REPEATED_FILE]
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
@@ -256,7 +256,7 @@ def test_buckets_of_before_pictures_had_figures_are_skipped_and_read_again_on_de
     """Codes and hashes are as they were; what is read once more is not encoded."""
     for key in BUCKETS:
         path = done.store.folder("image_codes", key) / "manifest.json"
-        manifest = json.loads(path.read_text())
+        manifest = manifest_content(path)
         del manifest["record"]["n_without_quality"]
         path.write_text(json.dumps(manifest))
     assert all(shown["skipped"] for shown in by_bucket(done.run_buckets()).values())

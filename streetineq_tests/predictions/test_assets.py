@@ -18,6 +18,7 @@ from streetineq_assets.predictions.lineage import evaluation_of
 from streetineq_assets.study import Pair
 from streetineq_assets.tables import descriptions, empty
 from streetineq_tests import harness, studies
+from streetineq_tests.harness import manifest_content
 from streetineq_tests.predictions import simulated_study
 from streetineq_tests.predictions.conftest import run_chain
 
@@ -370,7 +371,7 @@ def test_predictions_that_do_not_record_their_scheme_are_of_their_networks(store
         in_study(store, edited)
     for asset in ("location_predictions", "lsoa_predictions"):
         path = store.folder(asset, "alpha/crime") / "manifest.json"
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = manifest_content(path)
         path.write_text(json.dumps(manifest | {"record": {}}), encoding="utf-8")
     result = harness.run(store, "lsoa_evaluation", "alpha/crime")
     assert harness.metadata(result, "lsoa_evaluation")["skipped"] is True

@@ -15,7 +15,7 @@ from streetineq_assets.reports import checks
 from streetineq_assets.reports.results import digests, read_results
 from streetineq_assets.transfer.tables import CURVE_SUMMARY
 from streetineq_tests import studies
-from streetineq_tests.harness import publish
+from streetineq_tests.harness import manifest_content, publish
 from streetineq_tests.reports import made_up_study
 
 
@@ -136,7 +136,7 @@ def test_joint_metrics_by_another_rule_are_not_set_beside_the_pairs(store, study
 def record_of(store, asset, partition, **changed) -> None:
     """Change fields of what an artefact recorded."""
     path = store.folder(asset, partition) / "manifest.json"
-    manifest = json.loads(path.read_text(encoding="utf-8"))
+    manifest = manifest_content(path)
     manifest["record"] |= changed
     path.write_text(json.dumps(manifest), encoding="utf-8")
 
@@ -184,7 +184,7 @@ def test_a_study_of_the_version_before_is_accounted_for_too(store, study):
 
 def as_version_1(store, asset, partition, summary) -> None:
     path = store.folder(asset, partition) / "manifest.json"
-    manifest = json.loads(path.read_text())
+    manifest = manifest_content(path)
     manifest |= {
         "schema_version": 1,
         "summary": {"checks": [], "tables": {}, "notes": {}} | summary,

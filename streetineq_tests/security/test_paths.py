@@ -18,6 +18,7 @@ from streetineq_assets.manifests import Recipe
 from streetineq_assets.settings import Transfer
 from streetineq_assets.store import DataStore
 from streetineq_assets.study import load_study
+from streetineq_tests.harness import manifest_content
 from streetineq_tests.test_study import MINIMAL, write
 
 COUNTED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -98,7 +99,7 @@ def test_a_manifest_of_a_stranger_names_no_file_elsewhere(attempt, tmp_path, cha
 
     store.publish("table", None, Recipe(code_version="1"), make)
     path = store.folder("table") / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changed), encoding="utf-8")
+    path.write_text(json.dumps(manifest_content(path) | changed), encoding="utf-8")
     attempt.fails(store.manifest("table") is None, changed)
     with attempt.raises(StoreError, match="table"):
         store.open("table")
