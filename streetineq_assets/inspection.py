@@ -181,7 +181,7 @@ def _outcome(
         status, where = "missing", f"published for {outcome.coverage} alone"
     elif file is None:
         folder = store.inputs(outcome.tables[0].folder)
-        status, where = "missing", f"{outcome.wanted} into {folder}"
+        status, where = "missing", f"{outcome.wanted(study.editions)} into {folder}"
     elif file.path in official.faults or pair.outcome not in official.values:
         status, where = "wrong", f"{file.path}: see above"
     elif made is None:
@@ -219,9 +219,8 @@ def _read_directory(
     )
     checks = postcode_checks(connection, table, areas, study)
     rows = [_judged(what, good, (c for c in checks if c.name not in _EXPECTED_TO_FAIL))]
-    rows += [
-        _row("ignored", reason, str(path)) for path, reason in ignored_files(folder, study.vintage)
-    ]
+    others = ignored_files(folder, study.vintage)
+    rows += [_row("ignored", reason, str(path)) for path, reason in others]
     return rows, Postcodes(connection, table, areas)
 
 

@@ -239,6 +239,18 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
+def test_what_a_job_keeps_is_let_go_when_the_next_begins(store, small, monkeypatch):
+    """Not between the runs of one job, which share an encoder."""
+    lines, released = [], []
+
+    def release():
+        released.append(sum(line.startswith("[") for line in lines))
+
+    monkeypatch.setattr(running, "release_encoder", release)
+    run_study(store, lines.append)
+    assert released == [1, 1 + len(CITIES.get_partition_keys())]
+
+
 @pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_that_comes_while_rubbish_is_collected_stops_the_plan(
     store, small, monkeypatch

@@ -14,7 +14,6 @@ class CensusTable:
 
     Attributes:
         published: the table.
-        year: of the census.
         outcome: key of the outcome.
         population: of whom the table is, in any of the publisher's wordings.
         dimension: the variable's name, which Nomis' bulk files write before each category.
@@ -23,12 +22,16 @@ class CensusTable:
     """
 
     published: Table
-    year: str
     outcome: str
     population: tuple[str, ...]
     dimension: str
     numerator: tuple[str, ...]
     denominator: tuple[str, ...]
+
+    @property
+    def year(self) -> str:
+        """Of the census."""
+        return self.published.edition
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -62,8 +65,8 @@ def _census(
     denominator: tuple[str, ...],
 ) -> CensusTable:
     year = "2021" if table_id.startswith("TS") else "2011"
-    published = Table(table_id, title, _CENSUS[year], "census")
-    return CensusTable(published, year, outcome, population, dimension, numerator, denominator)
+    published = Table(table_id, title, _CENSUS[year], "census", year)
+    return CensusTable(published, outcome, population, dimension, numerator, denominator)
 
 
 CENSUS_TABLES: tuple[CensusTable, ...] = (

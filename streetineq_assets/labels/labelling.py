@@ -109,13 +109,13 @@ def _by_city(
 ) -> dict[str, pd.DataFrame | Unavailable]:
     """For every city the values of its areas, or why there are none."""
     results: dict[str, pd.DataFrame | Unavailable] = {}
-    held_anywhere, asked = False, []
+    wanted, held_anywhere, asked = outcome.wanted(study.editions), False, []
     for city in study.cities:
         if not outcome.covers(study.cities[city].authorities):
-            results[city] = Unavailable(outcome.wanted, f"published for {outcome.coverage} alone")
+            results[city] = Unavailable(wanted, f"published for {outcome.coverage} alone")
         elif values is None:
             folder = outcome.tables[0].folder
-            results[city] = Unavailable(outcome.wanted, f"no file in inputs/{folder} holds it")
+            results[city] = Unavailable(wanted, f"no file in inputs/{folder} holds it")
         elif city not in lsoas:
             results[city] = Unavailable(DIRECTORY, "the postcode directory has no area of the city")
         else:
@@ -127,7 +127,7 @@ def _by_city(
                 results[city] = labelled
             else:
                 reason = f"{values.path.name} has no value for any area of the city"
-                results[city] = Unavailable(outcome.wanted, reason)
+                results[city] = Unavailable(wanted, reason)
     if values and asked and not held_anywhere:
         raise SourceError(
             f"{values.path} has no value of {key} for any area of {', '.join(asked)}: it covers "

@@ -71,10 +71,10 @@ class Outcome:
     direction: Literal[-1, 0, 1]
     differences: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def wanted(self) -> str:
-        """The official titles of the tables that would do."""
-        return " or ".join(str(table) for table in self.tables)
+    def wanted(self, editions: Iterable[str]) -> str:
+        """The official titles of the tables that would do, of the editions that a study reads."""
+        own = ("", *editions)
+        return " or ".join(str(table) for table in self.tables if table.edition in own)
 
     @property
     def modelled(self) -> bool:

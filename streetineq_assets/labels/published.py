@@ -8,12 +8,17 @@ Folder = Literal["census", "iod", "household_income"]
 
 @dataclass(frozen=True)
 class Table:
-    """One published table, as its publisher names it."""
+    """One published table, as its publisher names it.
+
+    Attributes:
+        edition: the one in which it is published; empty where it is in several.
+    """
 
     id: str
     title: str
     publisher: str
     folder: Folder
+    edition: str = ""
 
     def __str__(self) -> str:
         return f'{self.id} "{self.title}" ({self.publisher})'

@@ -21,7 +21,6 @@ from streetineq_assets.findings import Scalar
 from streetineq_assets.labels.consistency import refuse_contradictions
 from streetineq_assets.labels.formats import deprivation, income, infuse, nomis
 from streetineq_assets.labels.formats.base import OutcomeValues, SourceFile
-from streetineq_assets.labels.outcomes import OUTCOMES
 from streetineq_assets.labels.vintages import (
     CHANGES,
     LOOKUP,
@@ -62,7 +61,6 @@ class Sources:
     Attributes:
         inputs: the study's folder of inputs.
         recognised: files that hold at least one outcome.
-        missing: outcome to the official titles of the tables that would do, any one of them.
         ignored: files that hold no outcome, with what they are.
         lookup: between the LSOAs of 2011 and 2021; None when there is none.
         problems: what is wrong with a file, one sentence each; no labels are made until it is
@@ -71,7 +69,6 @@ class Sources:
 
     inputs: Path
     recognised: tuple[SourceFile, ...]
-    missing: dict[str, str]
     ignored: tuple[tuple[Path, str], ...]
     lookup: Path | None
     problems: tuple[str, ...]
@@ -158,11 +155,9 @@ def find_sources(inputs: Path, vintage: AreaVintage = LSOA11) -> Sources:
         for path in geography.other_files(inputs / geography.BOUNDARIES_FOLDER)
         if path != lookup
     ]
-    held = {outcome for file in recognised for outcome in file.outcomes}
     return Sources(
         inputs=inputs,
         recognised=tuple(replace(file, lookup=lookup) for file in recognised),
-        missing={key: o.wanted for key, o in OUTCOMES.items() if key not in held},
         ignored=tuple(ignored),
         lookup=lookup,
         problems=(*problems, *_doubles(recognised), *_without_lookup(recognised, lookup, inputs)),

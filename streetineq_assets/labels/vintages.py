@@ -184,22 +184,26 @@ def carry_scores(
     return (_summed(parts, new) / _summed(weight, new)).rename(scores.name)
 
 
-def carry_part(
-    values: pd.Series, links: pd.DataFrame, *, to: AreaVintage, scores: bool = False
-) -> pd.Series:
-    """`carry_counts` or `carry_scores` of a file that may be of a part of the country.
+def carry_counts_of_part(counts: pd.Series, links: pd.DataFrame, to: AreaVintage) -> pd.Series:
+    """`carry_counts` of a file of a part of the country, in equal shares.
 
-    All areas weigh the same. Those that have a part outside the file are left out.
+    Areas that have a part outside the file are left out.
     """
     old, new = _ends(links, to)
-    known, equal = values.reindex(old.unique()), pd.Series(1.0, index=new.unique())
-    if scores:
-        alike = pd.Series(1.0, index=known.index)
-        carried = carry_scores(known, links, to=to, source_weights=alike, target_weights=equal)
-    else:
-        carried = carry_counts(known, links, to=to, target_weights=equal)
-    within = old.isin(values.index).groupby(new).all()
-    return carried[within.reindex(carried.index).to_numpy()]
+    known = counts.reindex(old.unique())
+    carried = carry_counts(known, links, to=to, target_weights=_alike(new))
+    return _whole(carried, old.isin(counts.index), new)
+
+
+def carry_scores_of_part(scores: pd.Series, links: pd.DataFrame, to: AreaVintage) -> pd.Series:
+    """`carry_scores` of a file of a part of the country, all areas of the same weight.
+
+    Areas that have a part outside the file are left out.
+    """
+    old, new = _ends(links, to)
+    known = scores.reindex(old.unique())
+    weights = {"source_weights": _alike(old), "target_weights": _alike(new)}
+    return _whole(carry_scores(known, links, to=to, **weights), old.isin(scores.index), new)
 
 
 def rank_anew(scores: pd.Series, *, worst: WorstEnd = "high") -> pd.Series:
@@ -225,6 +229,16 @@ def _ends(links: pd.DataFrame, to: AreaVintage) -> tuple[pd.Series, pd.Series]:
     """Of each link the source's area, named by its vintage, and the study's."""
     (other,) = VINTAGES.keys() - {to.key}
     return links[other], links[to.key]
+
+
+def _alike(areas: pd.Series) -> pd.Series:
+    """The same weight for each area."""
+    return pd.Series(1.0, index=areas.unique())
+
+
+def _whole(carried: pd.Series, within: pd.Series, new: pd.Series) -> pd.Series:
+    """Of the carried areas those all of whose parts were there."""
+    return carried[within.groupby(new).all().reindex(carried.index).to_numpy()]
 
 
 def _shares(

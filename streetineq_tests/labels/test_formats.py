@@ -207,16 +207,19 @@ def test_income_workbook(tmp_path):
 
 def test_an_empty_folder_names_an_official_table_for_every_outcome(tmp_path):
     sources = find_sources(tmp_path)
-    assert set(sources.missing) == set(OUTCOMES)
-    assert "QS408EW" in sources.missing["occupancy_rating"]
-    assert "Occupancy rating (rooms)" in sources.missing["occupancy_rating"]
-    assert "KS403EW" in sources.missing["occupancy_rating"]
-    assert "File 7" in sources.missing["crime"]
+    assert sources.recognised == ()
+    crowding = OUTCOMES["occupancy_rating"].wanted(("2011", "2015"))
+    assert "QS408EW" in crowding
+    assert "Occupancy rating (rooms)" in crowding
+    assert "KS403EW" in crowding
+    assert "TS053" not in crowding
+    assert "File 7" in OUTCOMES["crime"].wanted(("2011", "2015"))
+    assert OUTCOMES["occupancy_rating"].wanted(("2021", "2025")).startswith("TS053")
 
 
 def test_a_complete_set_misses_nothing(tmp_path):
     sources = find_sources(official.write_inputs(tmp_path))
-    assert sources.missing == {}
+    assert {key for file in sources.recognised for key in file.outcomes} == set(OUTCOMES)
     assert sources.ignored == ()
     assert {file.path.name for file in sources.recognised} >= {"File_7.csv", "income.csv"}
 

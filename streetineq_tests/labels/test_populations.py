@@ -50,7 +50,7 @@ def test_a_table_of_another_id_holds_no_outcome_whatever_its_headings(tmp_path, 
     assert sources.problems == ()
     assert sources.recognised == ()
     assert re.search("LC5102EW|WD501EW|QS501UK", sources.ignored[0][1])
-    assert "education" in sources.missing
+    assert sources.of("education") is None
 
 
 def test_a_title_over_several_tables_names_the_first(tmp_path):

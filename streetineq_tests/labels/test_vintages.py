@@ -1,4 +1,4 @@
-"""Carrying counts and scores from the LSOAs of 2021 to those of 2011."""
+"""Carrying counts and scores between the LSOAs of 2021 and those of 2011."""
 
 import contextlib
 
@@ -9,11 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from streetineq_assets.area_vintages import LSOA11, VINTAGES
 from streetineq_assets.errors import SourceError
 from streetineq_assets.labels.sources import find_sources, read_sources
 from streetineq_assets.labels.vintages import (
     carry_counts,
+    carry_counts_of_part,
     carry_scores,
+    carry_scores_of_part,
     count_changes,
     find_lookup,
     rank_anew,
@@ -103,6 +106,36 @@ def test_one_missing_part_makes_the_whole_missing(links):
     carried = carry_scores(scores, links, source_weights=WEIGHTS_2021, target_weights=WEIGHTS_2011)
     assert np.isnan(carried[B])
     assert carried.notna().sum() == 5
+
+
+def test_of_a_part_of_the_country_whole_areas_alone_are_carried(links):
+    """B lacks its half Q; C and D have R between them, and nothing says how many persons each."""
+    counts = carry_counts_of_part(COUNTS[[A, P, R]], links, LSOA11)
+    assert counts.to_dict() == {A: 10, C: 50, D: 50}
+    scores = carry_scores_of_part(SCORES[[A, P, R]], links, LSOA11)
+    assert scores.to_dict() == {A: 0.1, C: 0.5, D: 0.5}
+
+
+def test_the_other_way_parts_take_the_whole_s_and_joined_areas_their_mean(links):
+    of_2011 = pd.Series({A: 0.1, B: 0.3, C: 0.2, D: 0.6, E: 0.4})
+    scores = carry_scores_of_part(of_2011, links, VINTAGES["lsoa21"])
+    assert scores.to_dict() == {A: 0.1, P: 0.3, Q: 0.3, R: pytest.approx(0.4)}  # S, T: F lacks
+    weights = pd.Series({C: 300.0, D: 100.0, E: 1.0, F: 1.0})
+    whole = pd.concat([of_2011, pd.Series({F: 0.8})])
+    equal = pd.Series(1.0, index=[P, Q, S, T])
+    carried = carry_scores(
+        whole, links, to=VINTAGES["lsoa21"], source_weights=weights, target_weights=equal
+    )
+    assert carried[R] == pytest.approx((300 * 0.2 + 100 * 0.6) / 400)
+    assert carried[T] == 0.8
+    counts = carry_counts(
+        pd.Series({A: 1.0, B: 4.0, C: 2.0, D: 3.0, E: 5.0, F: 8.0}),
+        links,
+        to=VINTAGES["lsoa21"],
+        target_weights=pd.Series({P: 1.0, Q: 3.0, S: 1.0, T: 1.0}),
+    )
+    assert counts.to_dict() == {A: 1, P: 1, Q: 3, R: 5, S: 9, T: 4}
+    assert counts.sum() == 23
 
 
 def test_an_area_that_the_source_lacks_is_named(links):

@@ -15,7 +15,7 @@ import pandas as pd
 from streetineq_assets.area_vintages import LSOA11, AreaVintage
 from streetineq_assets.errors import SourceError
 from streetineq_assets.labels.published import Table
-from streetineq_assets.labels.vintages import carry_part, read_links
+from streetineq_assets.labels.vintages import carry_counts_of_part, read_links
 from streetineq_assets.spreadsheets.columns import Columns, find_column, normalise
 from streetineq_assets.spreadsheets.sheets import Row, Sheet
 
@@ -213,7 +213,9 @@ def share_of_counts(
         )
     names = columns.names(name)
     if links is not None:
-        counts = [carry_part(pd.Series(x, index=lsoas), links, to=to) for x in (parts, total)]
+        counts = [
+            carry_counts_of_part(pd.Series(x, index=lsoas), links, to) for x in (parts, total)
+        ]
         lsoas, names = counts[0].index, None
         parts, total = (each.to_numpy() for each in counts)
     with np.errstate(invalid="ignore"):

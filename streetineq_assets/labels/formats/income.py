@@ -14,7 +14,7 @@ import pandas as pd
 
 from streetineq_assets.labels.formats.base import OutcomeValues, SourceFile, outcome_values
 from streetineq_assets.labels.outcomes import GLA_INCOME, INCOME_YEAR
-from streetineq_assets.labels.vintages import carry_part
+from streetineq_assets.labels.vintages import carry_scores_of_part
 from streetineq_assets.spreadsheets.columns import normalise, read_columns
 from streetineq_assets.spreadsheets.sheets import Row, Sheet, is_blank
 
@@ -46,7 +46,7 @@ class IncomeFile(SourceFile):
         for outcome, position in incomes.items():
             values = pd.Series(columns.money(position), index=lsoas)
             if links is not None:  # nothing says how many households a merged area's parts have
-                values, names = carry_part(values, links, to=self.target, scores=True), None
+                values, names = carry_scores_of_part(values, links, self.target), None
             held.append(
                 outcome_values(outcome, self.path, values.index, values.to_numpy(), names=names)
             )

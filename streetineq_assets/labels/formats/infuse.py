@@ -19,7 +19,7 @@ from streetineq_assets.labels.published import Table
 from streetineq_assets.spreadsheets.columns import read_columns
 from streetineq_assets.spreadsheets.sheets import Row, Sheet
 
-INFUSE = Table("InFuse", "2011 Census aggregate data", "UK Data Service", "census")
+INFUSE = Table("InFuse", "2011 Census aggregate data", "UK Data Service", "census", "2011")
 _CODE = re.compile(r"(F[0-9]+)\b.*")
 _ENGLAND_AND_WALES = ("E", "W")
 

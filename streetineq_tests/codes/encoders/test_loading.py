@@ -13,7 +13,13 @@ import pytest
 
 from streetineq_assets.codes.encoders import applications
 from streetineq_assets.codes.encoders.checks import weights_known
-from streetineq_assets.codes.encoders.loading import load_encoder, relative_change, weights_input
+from streetineq_assets.codes.encoders.loading import (
+    kept_encoder,
+    load_encoder,
+    relative_change,
+    release_encoder,
+    weights_input,
+)
 from streetineq_assets.codes.preprocess import decode
 from streetineq_assets.devices import Device
 from streetineq_assets.encoder_settings import KerasEncoder as Settings
@@ -284,3 +290,48 @@ def test_mixed_precision_reports_how_far_codes_move(tiny):
     change = np.abs(codes - np.asarray(exact.encode(batch))).max()
     assert 0 < change < 0.1 * np.abs(codes).max()
     assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.fixture
+def kept(tiny, tmp_path):
+    """As `tiny`, by `kept_encoder`."""
+
+    def load(seed=3, **changed):
+        settings = Settings(**TinyApplication.SETTINGS | changed)
+        return kept_encoder(settings, root=tmp_path, seed=seed, device=CPU)
+
+    yield load
+    release_encoder()
+
+
+def test_an_encoder_is_kept_while_nothing_of_it_has_changed(kept):
+    first = kept()
+    assert kept() is first
+    other = kept(seed=4)
+    assert other.identity.weights_sha256 != first.identity.weights_sha256
+    assert kept(batch_size=8).batch_size == 8
+    assert kept(backbone="other").width != first.width
+    again = kept()
+    assert again is not first  # one is kept
+    release_encoder()
+    assert kept() is not again
+
+
+def test_a_kept_encoder_is_not_that_of_a_file_that_was_replaced(tiny, tmp_path):
+    """Of the same name, size and second: the kernel's own time of change tells."""
+    network = TinyApplication.network()
+    files = []
+    for seed in (1, 2):
+        _copy_random(network, seed)
+        network.save_weights(tmp_path / f"{seed}.weights.h5")
+        files.append(tmp_path / f"{seed}.weights.h5")
+    settings = Settings(**TinyApplication.SETTINGS | {"weights": "used.weights.h5"})
+    found = []
+    for file in files:
+        shutil.copy(file, tmp_path / "used.weights.h5")
+        found.append(kept_encoder(settings, root=tmp_path, seed=0, device=CPU))
+    release_encoder()
+    first, second = (encoder.identity.weights_sha256 for encoder in found)
+    assert first != second
+    batch = images(found[0].batch_size)
+    assert not np.allclose(*(np.asarray(encoder.encode(batch)) for encoder in found))
